@@ -1,0 +1,177 @@
+"""The words of Haystack as frozen records: what discovery finds and what everything else reads.
+
+Never does: any input or output, any decision. Discovery makes Engine, Network and Container (whole lists in a
+Listing); snapshot.build makes Service and Endpoint from them; the zone, the routing table, the API and the shell read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every record here: immutable, compared by value, made with keywords only."""
+
+
+class Problem(Record, order=True):
+    """Something odd that was ignored or worked around, so that a person can mend it.
+
+    subject: what it is about, such as ``label haystack.port``; message: what is wrong and what was done instead.
+    """
+
+    subject: str
+    message: str
+
+
+class Engine(Record):
+    """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID)."""
+
+    id: str
+    name: str
+    host: str
+    address: str | None = None
+    version: str = ""
+
+    @property
+    def short_id(self) -> str:
+        """First 12 letters and digits of the id, lower case: the D of ``dD.dockers.ORIGIN``."""
+        return "".join(c for c in self.id if c.isalnum())[:12].lower()
+
+
+class Network(Record):
+    """One network of an engine. scope: ``local``, ``global`` or ``swarm``; subnet in CIDR form."""
+
+    id: str
+    name: str
+    engine: str
+    scope: str = "local"
+    driver: str = ""
+    gateway: str | None = None
+    subnet: str | None = None
+    subnets: tuple[str, ...] = ()
+
+
+class Attachment(Record):
+    """A container's place on one network. Addresses are textual, without prefix length."""
+
+    network: str
+    network_id: str = ""
+    scope: str = "local"
+    ipv4: str | None = None
+    ipv6: str | None = None
+    mac_address: str | None = None
+    endpoint_id: str | None = None
+
+
+class Port(Record, order=True):
+    """A port that a container listens on. name: the IANA service name, or the number as text where there is none."""
+
+    number: int
+    protocol: str
+    name: str
+
+
+class Options(Record):
+    """What the haystack.* labels of a container ask for, already checked; None or empty: not asked."""
+
+    enable: bool = True
+    name: str | None = None
+    group: str | None = None
+    port: int | None = None
+    network: str | None = None
+    hosts: tuple[str, ...] = ()
+    path: str | None = None
+    weight: int | None = None
+    balance: str | None = None
+    sticky: str | None = None
+    max_connections: int | None = None
+    timeout: float | None = None
+    health: Mapping[str, str] = {}
+
+
+class Container(Record):
+    """One container as far as Haystack cares. No environment variable of it is kept.
+
+    id: 64 hex digits; image: as it was asked for; image_name: IMAGE of product.md; services: the short names
+    (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
+    state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
+    health: none, starting, healthy or unhealthy; address and address6: the ones chosen, with address_reason.
+    """
+
+    id: str
+    name: str
+    engine: str
+    image: str = ""
+    image_name: str = ""
+    state: str = "running"
+    state_reason: str = ""
+    since: float = 0.0
+    health: str = "none"
+    attachments: tuple[Attachment, ...] = ()
+    network: str | None = None
+    address: str | None = None
+    address6: str | None = None
+    address_reason: str = ""
+    ports: tuple[Port, ...] = ()
+    services: tuple[str, ...] = ()
+    options: Options = Options()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """Docker's 12 hex digits."""
+        return self.id[:12]
+
+
+class Listing(Record):
+    """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry."""
+
+    engine: Engine | None = None
+    networks: tuple[Network, ...] = ()
+    containers: tuple[Container, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Endpoint(Record):
+    """One port of one container as a member of a service.
+
+    id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
+    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
+    ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that.
+    """
+
+    id: str
+    container: str
+    container_name: str
+    target: str
+    address: str
+    address6: str | None = None
+    port: int
+    protocol: str
+    port_name: str
+    listener: str | None = None
+    weight: int = 100
+    ready: bool = True
+    reason: str = "running"
+    since: float = 0.0
+
+
+class Service(Record):
+    """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    hosts: tuple[str, ...] = ()
+    path: str | None = None
+    balance: str | None = None
+    sticky: str | None = None
+    max_connections: int | None = None
+    timeout: float | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def has_http(self) -> bool:
+        """True when a port of it speaks HTTP, ready or not: its name then answers with Haystack's own address."""
+        return any(e.listener is not None for e in self.endpoints)

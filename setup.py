@@ -1,0 +1,46 @@
+"""Builds one extension for each haystack/_fast/*.pyx. A failed extension fails the build: there is no slow fallback.
+
+HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/debug.pxd.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("HAYSTACK_DEBUG") == "1"
+FAST = Path("haystack/_fast")
+
+directives = {
+    "language_level": "3",
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "cdivision": True,
+    "nonecheck": DEBUG,
+    "linetrace": DEBUG,
+    "freethreading_compatible": False,
+}
+macros = [("HAYSTACK_DEBUG", "1" if DEBUG else "0"), ("CYTHON_TRACE_NOGIL", "1" if DEBUG else "0")]
+extensions = [
+    Extension(
+        f"haystack._fast.{path.stem}",
+        [str(path)],
+        define_macros=macros,
+        extra_compile_args=["-O1", "-g"] if DEBUG else ["-O3", "-g1", "-fno-plt"],
+    )
+    for path in sorted(FAST.glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives=directives,
+        annotate=DEBUG,
+        build_dir="build/debug" if DEBUG else "build/release",
+        force=os.environ.get("HAYSTACK_FORCE") == "1",
+    ),
+)
