@@ -5,7 +5,16 @@ Nobody asks, nothing is made: the hub tells the workers when the first listener 
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 import msgspec
+
+from haystack.observe.text import printable
+
+QUEUE = 1000
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,3 +44,96 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     total_ms: float
     request_id: str = ""
     error: str = ""
+
+
+def render(trace: Trace) -> str:
+    """One line for a person: listener, client, request, service, the way to the endpoint, status, bytes, milliseconds a phase."""
+    tried = ">".join(trace.candidates) or "-"
+    words = [
+        trace.listener or "-",
+        trace.client or "-",
+        trace.method or "-",
+        f"{trace.host}{trace.target}" or "-",
+        trace.service or "-",
+        f"tried={tried}",
+        f"endpoint={trace.endpoint or '-'}",
+        "reused" if trace.reused else "new",
+        f"status={trace.status}",
+        f"in={trace.received}B out={trace.sent}B",
+        f"route={phase(trace.route_ms)} connect={phase(trace.connect_ms)}",
+        f"first={phase(trace.first_byte_ms)} total={phase(trace.total_ms)}",
+    ]
+    if trace.error:
+        words.append(f"error={trace.error}")
+    return printable(" ".join(words))
+
+
+def phase(milliseconds: float) -> str:
+    """The length of a phase, or a dash where it was never reached."""
+    return "-" if milliseconds < 0 else f"{milliseconds:.2f}ms"
+
+
+class Subscription:
+    """What one listener has not read yet: a bounded queue, the newest kept. `dropped` counts what it lost for good."""
+
+    def __init__(self, service: str | None, limit: int = QUEUE) -> None:
+        self.service = service
+        self.dropped = 0
+        self._waiting: deque[Trace] = deque(maxlen=limit)
+        self._arrived = asyncio.Event()
+
+    def offer(self, trace: Trace) -> None:
+        """Take the trace if it is of interest. A full queue loses its oldest: what happens now matters more."""
+        if self.service is not None and trace.service != self.service:
+            return
+        if len(self._waiting) == self._waiting.maxlen:
+            self.dropped += 1
+        self._waiting.append(trace)
+        self._arrived.set()
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Trace:
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+
+class TraceHub:
+    """Hands each trace to those who asked for its service, and says whether anybody asks at all.
+
+    `on_change(on, service)` is called when the union of the interests changes: (False, None) nobody asks, (True, name)
+    all ask for that one service, (True, None) several or all are asked for. Lives on the event loop's thread.
+    """
+
+    def __init__(self, on_change: Callable[[bool, str | None], None] | None = None) -> None:
+        self.on_change = on_change
+        self.interest: tuple[bool, str | None] = (False, None)
+        self._subscriptions: set[Subscription] = set()
+
+    def publish(self, trace: Trace) -> None:
+        """Offer the trace to every listener. Never blocks, never fails on a slow one."""
+        for subscription in self._subscriptions:
+            subscription.offer(trace)
+
+    @asynccontextmanager
+    async def subscribe(self, service: str | None = None, limit: int = QUEUE) -> AsyncIterator[Subscription]:
+        """Listen while the context lasts: to the service of that whole name, or to all."""
+        subscription = Subscription(service, limit)
+        self._subscriptions.add(subscription)
+        try:
+            self._tell()
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            self._tell()
+
+    def _tell(self) -> None:
+        wanted = {subscription.service for subscription in self._subscriptions}
+        interest = (bool(wanted), wanted.pop() if len(wanted) == 1 else None)
+        if interest != self.interest:
+            self.interest = interest
+            if self.on_change is not None:
+                self.on_change(*interest)

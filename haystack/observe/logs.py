@@ -1,0 +1,83 @@
+"""The log: structlog to standard error, one line an event, as JSON or for a person.
+
+Everything goes one way: what docker, asyncssh and uvicorn say by the standard logging passes through the same
+processors, so a line has one form whoever wrote it. Never writes to a file and never rotates: the engine keeps it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from haystack.observe.text import printable
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+# These tell of each connection and request at INFO: a log that a port scan can fill is no log. DEBUG shows them.
+CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio")
+
+
+def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
+    """Set the log up, replacing any earlier set-up. form: ``console`` or ``json``. Raises ValueError for another word."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers(form)],
+        )
+    )
+    logging.getLogger().handlers[:] = [handler]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Show this level and above from now on. Raises ValueError for a word that is not in LEVELS."""
+    number = numeric(level)
+    logging.getLogger().setLevel(number)
+    quiet = number if number <= logging.DEBUG else max(number, logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(quiet)
+
+
+def numeric(level: str) -> int:
+    """The standard logging's number of a level."""
+    if level.lower() not in LEVELS:
+        raise ValueError(f"{level!r} is not a log level; it is one of {', '.join(LEVELS)}")
+    return int(getattr(logging, level.upper()))
+
+
+def renderers(form: str) -> list[Processor]:
+    """The last steps, which turn an event into its line."""
+    if form == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    if form == "console":
+        return [visible, structlog.dev.ConsoleRenderer(colors=False)]
+    raise ValueError(f"{form!r} is not a log format; it is console or json")
+
+
+def visible(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Escape what could move a terminal's cursor: events quote names and requests of strangers."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = printable(value)
+    return event

@@ -1,0 +1,154 @@
+"""What the web side and the shell read: one handle on everything that the control process knows.
+
+Never changes anything and never builds anything: app.py fills it in once, the views, the collector and the commands
+read it. The Protocols are exactly what those readers need of the other rooms, so that a test can stand in for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from haystack.model import Container, Engine, Network, Problem, Service
+from haystack.observe.trace import TraceHub
+
+REFRESH_SECONDS = 2.0
+
+
+class Picture(Protocol):
+    """The Snapshot as its readers see it."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def created(self) -> float: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def engines(self) -> Mapping[str, Engine]: ...
+    @property
+    def networks(self) -> Mapping[str, Network]: ...
+    @property
+    def containers(self) -> Mapping[str, Container]: ...
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+    @property
+    def problems(self) -> Sequence[tuple[str, Problem]]: ...
+
+
+class Source(Protocol):
+    """How one provider is doing."""
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def engine(self) -> Engine | None: ...
+
+
+class Register(Protocol):
+    """The Registry as its readers see it. listed is set once any source has listed."""
+
+    @property
+    def snapshot(self) -> Picture: ...
+    @property
+    def sources(self) -> Mapping[str, Source]: ...
+    @property
+    def listed(self) -> asyncio.Event: ...
+
+
+class Resolver(Protocol):
+    """The DNS responder, asked by the shell instead of by a packet."""
+
+    def lookup(self, name: str, qtype: str, local: str) -> list[str]: ...
+
+
+class WorkerState(Protocol):
+    """One HTTP worker process."""
+
+    @property
+    def slot(self) -> int: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def state(self) -> object: ...
+
+
+Requests = Mapping[tuple[str, int], Mapping[tuple[str, int], int]]
+
+
+class Proxy(Protocol):
+    """The supervisor of the workers. requests: (host, port) of the asker's URL → (address, port) of the endpoint → count."""
+
+    @property
+    def requests(self) -> Requests: ...
+    @property
+    def ports(self) -> Mapping[str, int]: ...
+    @property
+    def workers(self) -> Sequence[WorkerState]: ...
+    async def refresh(self) -> None: ...
+
+
+class Options(Protocol):
+    """The settings that the web side and the shell look at."""
+
+    @property
+    def bind(self) -> Sequence[str]: ...
+    @property
+    def ssh_port(self) -> int: ...
+    @property
+    def ssh_authorized_keys(self) -> str | None: ...
+    @property
+    def ssh_authorized_keys_file(self) -> object: ...
+    @property
+    def state_dir(self) -> object: ...
+    @property
+    def cors_origin(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+
+    settings: Options
+    registry: Register
+    responder: Resolver
+    proxy: Proxy
+    traces: TraceHub
+    started: float
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> Picture:
+        """The newest picture. Read it once and keep it for one answer."""
+        return self.registry.snapshot
+
+    async def refresh(self) -> None:
+        """Fetch the workers' newest counters; a worker that does not answer in time costs freshness, not the answer."""
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self.proxy.refresh()
+        except TimeoutError:
+            pass
+
+    def unready(self) -> list[str]:
+        """Why Haystack is not ready, one line each; empty when it is."""
+        reasons = []
+        if not self.registry.listed.is_set():
+            reasons.append("no source of containers has listed yet")
+        if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
+            reasons.append("no worker runs")
+        return reasons
+
+
+RUNNING = frozenset({"running", "ready", "up"})
+
+
+def word_of(state: object) -> str:
+    """A worker's state as a lower-case word, whether it is a string or an enum."""
+    return str(getattr(state, "value", state)).lower()
