@@ -1,0 +1,169 @@
+"""The haystack.* labels of a container → Options, and a Problem for each label that was ignored.
+
+Pure and total. A bad value costs that label alone, never the container. Never does: naming, choosing an address.
+Called by discovery for each container; what the options mean is decided by those who read them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from haystack import naming, ports
+from haystack.model import Options, Problem
+
+PREFIX = "haystack."
+ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
+HEALTH = "haystack.health."
+BALANCES = ("p2c", "random")
+HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host")
+SHOWN = 80  # characters of a bad value that a message repeats
+
+_TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+_PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
+
+
+class BadValueError(ValueError):
+    """A label's value is not what it takes; the text says what it takes."""
+
+
+def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
+    """Options of the labels that are good, Problems of those that are not."""
+    found: dict[str, Any] = {}
+    health: dict[str, str] = {}
+    problems: list[Problem] = []
+    for key in sorted(k for k in labels if k.startswith(PREFIX) and k != ITSELF):
+        try:
+            _take(key, labels[key].strip(), found, health)
+        except BadValueError as error:
+            problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
+    return Options(**found, health=health), tuple(problems)
+
+
+def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:
+    """Check one label and store it."""
+    if key.startswith(HEALTH):
+        word = key.removeprefix(HEALTH)
+        if word not in HEALTH_WORDS:
+            raise BadValueError(f"no such label; there are {', '.join(HEALTH_WORDS)}")
+        health[word] = _health(word, text)
+        return
+    known = _READERS.get(key.removeprefix(PREFIX))
+    if known is None:
+        raise BadValueError(f"no such label; there are {', '.join(sorted(_READERS))}, health.*")
+    field, reader = known
+    found[field] = reader(text)
+
+
+def _bad(text: str, takes: str) -> BadValueError:
+    return BadValueError(f"{text[:SHOWN]!r} is not {takes}")
+
+
+def _bool(text: str) -> bool:
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise _bad(text, "true or false") from None
+
+
+def _int(lowest: int, highest: int) -> Callable[[str], int]:
+    def reader(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 10 and lowest <= int(text) <= highest:
+            return int(text)
+        raise _bad(text, f"a number from {lowest} to {highest}")
+
+    return reader
+
+
+def _name(text: str) -> str:
+    """A service name of one or more labels; shorter than a name may be, for the origin comes behind it."""
+    name = text.lower().rstrip(".")
+    if naming.is_name(name) and len(name) <= 190:
+        return name
+    raise _bad(text, "a DNS name of letters, digits, dashes and dots")
+
+
+def _group(text: str) -> str:
+    group = naming.label(text)
+    if not group:
+        raise _bad(text, "a name with letters or digits")
+    return group
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(h.strip().lower().rstrip(".") for h in text.split(",") if h.strip()))
+    for host in hosts:
+        if not naming.is_name(host.removeprefix("*.")):
+            raise _bad(host, "a host name, with *. before it or not")
+    if not hosts:
+        raise _bad(text, "a list of host names")
+    return hosts
+
+
+def _path(text: str) -> str:
+    if _PATH.fullmatch(text):
+        return text
+    raise _bad(text, "a path that starts with /")
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def reader(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        raise _bad(text, f"one of {', '.join(words)}")
+
+    return reader
+
+
+def _token(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    raise _bad(text, "a cookie name")
+
+
+def _some(text: str) -> str:
+    if text:
+        return text
+    raise _bad(text, "a network's name")
+
+
+def seconds(text: str) -> float:
+    """A duration, ``1.5``, ``500ms``, ``5s``, ``2m``, in seconds. Raises BadValueError."""
+    match = _DURATION.fullmatch(text)
+    value = float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
+    if value <= 0:
+        raise _bad(text, "a duration such as 500ms, 5s or 2m")
+    return value
+
+
+def _health(word: str, text: str) -> str:
+    """Checked, but kept as text: the prober reads it."""
+    if word == "path":
+        return _path(text)
+    if word in ("interval", "timeout"):
+        return str(seconds(text))
+    if word in ("rise", "fall"):
+        return str(_int(1, 100)(text))
+    if word == "port":
+        return str(_int(1, ports.HIGHEST)(text))
+    return _some(text)
+
+
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "enable": ("enable", _bool),
+    "name": ("name", _name),
+    "group": ("group", _group),
+    "port": ("port", _int(1, ports.HIGHEST)),
+    "network": ("network", _some),
+    "host": ("hosts", _hosts),
+    "path": ("path", _path),
+    "weight": ("weight", _int(0, 65535)),
+    "balance": ("balance", _choice(*BALANCES)),
+    "sticky": ("sticky", _token),
+    "max_connections": ("max_connections", _int(1, 1_000_000)),
+    "timeout": ("timeout", seconds),
+}
