@@ -1,0 +1,80 @@
+"""Serves the web side on a unix socket: workers relay there what is asked of Haystack itself.
+
+Never listens on a port of its own and never touches signals: those are app.py's. The socket's folder belongs to Haystack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+import uvicorn
+
+from haystack.api.views import application
+from haystack.state import State
+
+# Uvicorn's patience with requests in flight when it stops. An answer takes milliseconds.
+GRACE_SECONDS = 2
+
+
+class Uvicorn(uvicorn.Server):
+    """Uvicorn that leaves the signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are for the whole process tree, not for one server in it."""
+        yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+
+class ApiServer:
+    """The web side of `state` at the unix socket `path`."""
+
+    def __init__(self, state: State, path: str | Path) -> None:
+        self.path = Path(path)
+        self._server = Uvicorn(
+            uvicorn.Config(
+                application(state),
+                uds=str(self.path),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the socket cannot be made."""
+        self._serving = asyncio.create_task(self._server.serve(), name="api")
+        listening = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait({self._serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if self._serving.done():
+            await self._serving
+        # Only this user's processes, the workers, have business here; uvicorn opens it to all.
+        os.chmod(self.path, 0o600)
+
+    async def close(self) -> None:
+        """Finish what is in flight and remove the socket."""
+        if self._serving is None:
+            return
+        self._server.should_exit = True
+        await asyncio.wait({self._serving})
+        self.path.unlink(missing_ok=True)
+        self._serving = None

@@ -1,0 +1,129 @@
+"""What each address of the web side answers. Read-only: GET, HEAD and OPTIONS, and 405 for anything else.
+
+Never changes anything: changing needs the shell, and so a key. Each answer is of one snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from haystack.api import page, shapes
+from haystack.observe import metrics
+from haystack.state import State
+
+METHODS = ("GET", "HEAD", "OPTIONS")
+ALLOW = {"Allow": ", ".join(METHODS)}
+# Every answer is of this moment; a stored one would show containers that are gone.
+FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+View = Callable[[Request], Awaitable[Response]]
+
+
+def application(state: State) -> Starlette:
+    """The web side over this state."""
+    views = Views(state)
+    routes = [Route(path, guarded(view), methods=list(METHODS)) for path, view in views.table().items()]
+    return Starlette(routes=routes, middleware=cors(state.settings.cors_origin), exception_handlers={HTTPException: refusal})
+
+
+def cors(origin: str | None) -> list[Middleware]:
+    """Cross-origin reading for the origins that the settings name (comma separated), and no others."""
+    if not origin:
+        return []
+    origins = [word.strip() for word in origin.split(",") if word.strip()]
+    return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=list(METHODS))]
+
+
+def guarded(view: View) -> View:
+    """The view, with OPTIONS answered in its stead (RFC 9110, section 9.3.7)."""
+
+    async def endpoint(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=ALLOW)
+        return await view(request)
+
+    return endpoint
+
+
+async def refusal(request: Request, error: Exception) -> Response:
+    """A refusal as JSON; a method that is not served names those that are (RFC 9110, section 15.5.6)."""
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers.update(ALLOW)
+    return answer({"error": error.detail}, error.status_code, headers)
+
+
+def answer(shape: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(shapes.encode(shape), status, {**FRESH, **(headers or {})}, "application/json")
+
+
+class Views:
+    """One method an address."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def table(self) -> dict[str, View]:
+        """Address → view."""
+        return {
+            "/": self.root,
+            "/ui": self.ui,
+            "/api/info": self.info,
+            "/api/containers": self.containers,
+            "/api/networks": self.networks,
+            "/api/services": self.services,
+            "/healthz": self.healthz,
+            "/readyz": self.readyz,
+            "/metrics": self.metrics,
+        }
+
+    async def root(self, request: Request) -> Response:
+        """To the page. Relative, for the port and scheme by which the client came are its own business."""
+        return RedirectResponse("/ui", 307)
+
+    async def ui(self, request: Request) -> Response:
+        """The page for people."""
+        return HTMLResponse(page.PAGE, headers={**FRESH, **page.HEADERS})
+
+    async def info(self, request: Request) -> Response:
+        """Everything at once."""
+        await self._state.refresh()
+        return answer(shapes.info(self._state))
+
+    async def containers(self, request: Request) -> Response:
+        """Containers by id."""
+        return answer(shapes.containers(self._state.snapshot))
+
+    async def networks(self, request: Request) -> Response:
+        """Networks by id."""
+        return answer(shapes.networks(self._state.snapshot))
+
+    async def services(self, request: Request) -> Response:
+        """One object an endpoint."""
+        return answer(shapes.services(self._state.snapshot, shapes.ttl_of(self._state)))
+
+    async def healthz(self, request: Request) -> Response:
+        """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""
+        return answer({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        """Whether traffic may come: a source has listed and a worker runs."""
+        reasons = self._state.unready()
+        if reasons:
+            return answer({"status": "unready", "reasons": reasons}, 503)
+        return answer({"status": "ready", "reasons": []})
+
+    async def metrics(self, request: Request) -> Response:
+        """Figures for Prometheus."""
+        await self._state.refresh()
+        return Response(metrics.exposition(self._state), 200, FRESH, metrics.CONTENT_TYPE)
