@@ -21,8 +21,8 @@ HIGHEST = 65535
 @functools.cache
 def register() -> Mapping[tuple[int, str], str]:
     """(port, protocol) → IANA's first name for it."""
-    with (resources.files("haystack") / "data" / "service-names.csv").open(encoding="utf-8", newline="") as file:
-        return {(int(row["port"]), row["protocol"]): row["service"] for row in csv.DictReader(file)}
+    text = (resources.files("haystack") / "data" / "service-names.csv").read_text(encoding="utf-8")
+    return {(int(row["port"]), row["protocol"]): row["service"] for row in csv.DictReader(text.splitlines())}
 
 
 def named(number: int, protocol: str) -> Port:

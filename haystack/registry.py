@@ -1,0 +1,130 @@
+"""The one mutable truth: what each source listed last, and the newest Snapshot of all of it.
+
+Gathers a burst of changes into one build, publishes only what differs and passes the check, and keeps the old snapshot
+when a build fails. Never does: finding containers, serving anything. Lives on the control loop's thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from haystack.model import Engine, Listing
+from haystack.snapshot import Snapshot, build, check
+
+QUIET = 0.003  # seconds without a change after which a burst is over
+LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
+
+Callback = Callable[[Snapshot], None]
+_log = structlog.get_logger()
+
+
+class SourceState(msgspec.Struct, frozen=True, kw_only=True):
+    """How one source is doing. since: Unix seconds of the last change of connected; engine: once it has listed."""
+
+    connected: bool = False
+    error: str | None = None
+    since: float = 0.0
+    engine: Engine | None = None
+
+
+class Registry:
+    """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.
+
+    sources: their names in order of precedence; others come behind in the order in which they are heard of.
+    """
+
+    def __init__(self, origin: str, sources: Iterable[str] = (), clock: Callable[[], float] = time.time) -> None:
+        self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
+        self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
+        self.listed = asyncio.Event()
+        self._listings: dict[str, Listing] = {}
+        self._callbacks: list[Callback] = []
+        self._clock = clock
+        self._first = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def subscribe(self, callback: Callback) -> Callable[[], None]:
+        """Call back with each snapshot published from now on; the answer unsubscribes."""
+        self._callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+        return unsubscribe
+
+    def replace(self, source: str, listing: Listing) -> None:
+        """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
+        self._note(source, True, None, listing.engine)
+        self._listings[source] = listing
+        self._schedule()
+
+    def failed(self, source: str, error: str) -> None:
+        """Remember that `source` can't be read now; what it listed last stays."""
+        old = self.sources.get(source, SourceState())
+        self._note(source, False, error, old.engine)
+
+    def refresh(self) -> None:
+        """Build again, for something other than a listing that a build depends on has changed."""
+        self._schedule()
+
+    def _note(self, source: str, connected: bool, error: str | None, engine: Engine | None) -> None:
+        old = self.sources.get(source)
+        unchanged = old is not None and old.connected == connected
+        since = old.since if old is not None and unchanged else self._clock()
+        self.sources[source] = SourceState(connected=connected, error=error, since=since, engine=engine)
+
+    def _schedule(self) -> None:
+        """(Re)start the quiet time, within the burst's limit."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._first = loop.time()
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_at(min(loop.time() + QUIET, self._first + LATEST), self.flush)
+
+    def flush(self) -> None:
+        """Build and publish now. A failure keeps the old snapshot, and the log says so."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            new = self._build()
+        except Exception as error:  # whatever it is, serving the old picture beats serving none
+            _log.exception("snapshot.failed", kept=self.snapshot.version, error=str(error))
+        else:
+            if not new.same_content(self.snapshot):
+                self._publish(new)
+        if self._listings:
+            self.listed.set()
+
+    def _build(self) -> Snapshot:
+        ordered = {source: self._listings[source] for source in self.sources if source in self._listings}
+        old = self.snapshot
+        new = build(old.version + 1, old.origin, ordered, self._clock(), old)
+        check(new)
+        return new
+
+    def _publish(self, new: Snapshot) -> None:
+        """Set it, then tell everyone; one that fails keeps nobody else from hearing."""
+        _tell_problems(new, self.snapshot)
+        self.snapshot = new
+        _log.debug("snapshot.published", version=new.version, services=len(new.services), containers=len(new.containers))
+        for callback in tuple(self._callbacks):
+            try:
+                callback(new)
+            except Exception:  # a reader's fault must not cost the others their news
+                _log.exception("snapshot.subscriber_failed", version=new.version)
+
+
+def _tell_problems(new: Snapshot, old: Snapshot) -> None:
+    """Log each problem once, when it is new."""
+    known = set(old.problems)
+    for where, problem in new.problems:
+        if (where, problem) not in known:
+            _log.warning("problem", where=where[:64], subject=problem.subject, message=problem.message)
