@@ -1,0 +1,32 @@
+# Message bodies: how long they are, and the chunked coding (RFC 9112, sections 6 and 7.1).
+from libc.stdint cimport int64_t
+
+cdef enum Framing:
+    NONE = 0
+    LENGTH
+    CHUNKED
+    UNTIL_CLOSE
+
+cdef enum ChunkState:
+    SIZE = 0
+    EXTENSION
+    SIZE_LF
+    DATA
+    DATA_CR
+    DATA_LF
+    TRAILER_START
+    TRAILER_LINE
+    TRAILER_LF
+    END_LF
+    DONE
+
+cdef struct Body:
+    Framing framing
+    ChunkState state
+    int64_t left        # bytes of the body, or of the chunk, still to come
+    int digits
+    int extra           # bytes of extensions and trailers so far, bounded
+    bint done
+
+cdef void begin(Body *b, Framing framing, int64_t length) noexcept nogil
+cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, size_t *part_size) noexcept nogil

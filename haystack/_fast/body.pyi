@@ -1,0 +1,3 @@
+from collections.abc import Iterable
+
+def decode(pieces: Iterable[bytes]) -> tuple[bytes, bool, bytes]: ...

@@ -1,0 +1,299 @@
+"""HTTP/1 heads: one pass over the caller's bytes, no copy, slots that point into them.
+
+Strict where two readers could differ on framing (RFC 9112, sections 2.2, 3, 5, 6 and 11.2): one meaning, or an error. Never reads a
+socket, never sends. The parsers return the size of the head, 0 while it is incomplete, or minus the status to answer with.
+"""
+from libc.string cimport memchr
+
+cdef char TOKEN[256]
+cdef char VALUE[256]
+cdef char LOWER[256]
+
+
+cdef void make_tables() noexcept:
+    cdef int c
+    cdef bytes marks = b"!#$%&'*+-.^_`|~"
+    for c in range(256):
+        LOWER[c] = <char>(c + 32 if 65 <= c <= 90 else c)
+        TOKEN[c] = 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
+        VALUE[c] = c == 9 or (c >= 32 and c != 127)
+    for c in marks:
+        TOKEN[c] = 1
+
+
+make_tables()
+
+
+cdef bint same(const char *a, const char *lower, int size) noexcept nogil:
+    """True when the `size` bytes at a are those at lower, whatever their case."""
+    cdef int i
+    for i in range(size):
+        if LOWER[<unsigned char>a[i]] != lower[i]:
+            return False
+    return True
+
+
+cdef int kind_of(const char *n, int size) noexcept nogil:
+    if size == 4 and same(n, "host", 4): return Kind.HOST
+    if size == 2 and same(n, "te", 2): return Kind.TE
+    if size == 6 and same(n, "expect", 6): return Kind.EXPECT
+    if size == 7:
+        if same(n, "upgrade", 7): return Kind.UPGRADE
+        if same(n, "trailer", 7): return Kind.TRAILER
+    elif size == 9 and same(n, "forwarded", 9): return Kind.FORWARDED
+    elif size == 10:
+        if same(n, "connection", 10): return Kind.CONNECTION
+        if same(n, "keep-alive", 10): return Kind.KEEP_ALIVE
+    elif size == 12 and same(n, "x-request-id", 12): return Kind.REQUEST_ID
+    elif size == 14 and same(n, "content-length", 14): return Kind.CONTENT_LENGTH
+    elif size == 15 and same(n, "x-forwarded-for", 15): return Kind.FORWARDED_FOR
+    elif size > 15 and same(n, "x-forwarded-", 12):
+        if (size == 17 and same(n + 12, "proto", 5)) or (size == 16 and (same(n + 12, "host", 4) or same(n + 12, "port", 4))):
+            return Kind.FORWARDED
+    elif size == 17 and same(n, "transfer-encoding", 17): return Kind.TRANSFER_ENCODING
+    elif size == 16 and same(n, "proxy-connection", 16): return Kind.PROXY_HOP
+    elif size == 18 and same(n, "proxy-authenticate", 18): return Kind.PROXY_HOP
+    elif size == 19 and same(n, "proxy-authorization", 19): return Kind.PROXY_HOP
+    return Kind.OTHER
+
+
+cdef int64_t number(const char *p, int size) noexcept nogil:
+    """The decimal number, or -1: empty, a sign, a list, or more than 18 digits (RFC 9110, section 8.6)."""
+    cdef int64_t n = 0
+    cdef int i
+    if size < 1 or size > 18:
+        return -1
+    for i in range(size):
+        if p[i] < c'0' or p[i] > c'9':
+            return -1
+        n = n * 10 + (p[i] - c'0')
+    return n
+
+
+cdef void read_connection(Head *h, const char *p, int size) noexcept nogil:
+    """Note close and keep-alive, and mark the fields that Connection lists (RFC 9110, section 7.6.1)."""
+    cdef int i = 0, start, end, k
+    while i < size:
+        while i < size and (p[i] == c' ' or p[i] == c'\t' or p[i] == c','):
+            i += 1
+        start = i
+        while i < size and p[i] != c',':
+            i += 1
+        end = i
+        while end > start and (p[end - 1] == c' ' or p[end - 1] == c'\t'):
+            end -= 1
+        if end - start == 5 and same(p + start, "close", 5):
+            h.close = True
+        elif end - start == 10 and same(p + start, "keep-alive", 10):
+            h.keep_alive = True
+        elif end > start:
+            for k in range(h.count):
+                if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) and h.fields[k].name_size == end - start:
+                    if same_any(h.fields[k].name, p + start, end - start):
+                        h.fields[k].kind = Kind.NAMED
+
+
+cdef bint same_any(const char *a, const char *b, int size) noexcept nogil:
+    cdef int i
+    for i in range(size):
+        if LOWER[<unsigned char>a[i]] != LOWER[<unsigned char>b[i]]:
+            return False
+    return True
+
+
+cdef int note(Head *h, Field *f) noexcept nogil:
+    """Take in what a field means for framing; 0, or minus the status that refuses it."""
+    cdef int64_t n
+    if f.kind == Kind.CONTENT_LENGTH:
+        n = number(f.value, f.value_size)
+        if n < 0 or h.length >= 0:          # a second one is refused even where it agrees: one framing, one field
+            return -400
+        h.length = n
+    elif f.kind == Kind.TRANSFER_ENCODING:
+        if h.chunked:
+            return -400
+        if f.value_size != 7 or not same(f.value, "chunked", 7):
+            return -501                     # RFC 9112, section 6.1: a coding we do not understand
+        h.chunked = True
+    elif f.kind == Kind.HOST:
+        if h.host_size >= 0:
+            return -400
+        h.host = f.value
+        h.host_size = f.value_size
+    elif f.kind == Kind.EXPECT:
+        if f.value_size == 12 and same(f.value, "100-continue", 12):
+            h.expect = True
+    return 0
+
+
+cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
+    """Parse field lines up to the empty one. The size used, 0: incomplete, or minus the status."""
+    cdef const char *start = p
+    cdef const char *stop
+    cdef const char *at
+    cdef const char *last
+    cdef Field *f
+    cdef int k, error
+    while True:
+        stop = <const char *>memchr(p, c'\n', end - p)
+        if stop == NULL:
+            return -431 if end - start >= MAX_HEAD else 0
+        if stop == p or stop[-1] != c'\r':
+            return -400                     # a bare LF ends a line for some and not for others
+        if stop - p == 1:
+            for k in range(h.count):
+                if h.fields[k].kind == Kind.CONNECTION:
+                    read_connection(h, h.fields[k].value, h.fields[k].value_size)
+            return <int>(stop + 1 - start)
+        if h.count == MAX_FIELDS:
+            return -431
+        f = &h.fields[h.count]
+        f.line = f.name = p
+        f.size = <int>(stop + 1 - p)
+        at = p
+        while TOKEN[<unsigned char>at[0]]:
+            at += 1
+        if at == p or at[0] != c':':        # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
+            return -400
+        f.name_size = <int>(at - p)
+        at += 1
+        while at[0] == c' ' or at[0] == c'\t':
+            at += 1
+        last = stop - 1
+        while last > at and (last[-1] == c' ' or last[-1] == c'\t'):
+            last -= 1
+        f.value = at
+        f.value_size = <int>(last - at)
+        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop - 1
+        while at < last:
+            if not VALUE[<unsigned char>at[0]]:
+                return -400                 # NUL, bare CR and other controls
+            at += 1
+        f.kind = kind_of(f.name, f.name_size)
+        h.count += 1
+        if f.kind != Kind.OTHER:
+            error = note(h, f)
+            if error:
+                return error
+        p = stop + 1
+
+
+cdef void clear(Head *h) noexcept nogil:
+    h.count = 0
+    h.length = -1
+    h.host_size = -1
+    h.status = 0
+    h.chunked = h.close = h.keep_alive = h.expect = False
+
+
+cdef int parse_version(const char *p) noexcept nogil:
+    """The minor version of the 8 bytes at p, or -1."""
+    if p[0] != c'H' or p[1] != c'T' or p[2] != c'T' or p[3] != c'P' or p[4] != c'/' or p[5] != c'1' or p[6] != c'.':
+        return -1
+    if p[7] < c'0' or p[7] > c'9':
+        return -1
+    return 1 if p[7] > c'0' else 0
+
+
+cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
+    """Parse a request's head (RFC 9112, section 3)."""
+    cdef const char *p = data
+    cdef const char *end = data + size
+    cdef const char *stop
+    cdef const char *last
+    cdef int used
+    clear(h)
+    while end - p >= 2 and p[0] == c'\r' and p[1] == c'\n' and p - data < 8:
+        p += 2                              # RFC 9112, section 2.2: an empty line or two before the request
+    stop = <const char *>memchr(p, c'\n', end - p)
+    if stop == NULL:
+        if end - p >= MAX_HEAD:
+            return -414
+        if end > p and not TOKEN[<unsigned char>p[0]] and p[0] != c'\r':
+            return -400                     # TLS or noise: say so now, it will not become a request line
+        return 0
+    if stop == p or stop[-1] != c'\r':
+        return -400
+    last = stop - 1
+    h.method = p
+    while TOKEN[<unsigned char>p[0]]:
+        p += 1
+    h.method_size = <int>(p - h.method)
+    if h.method_size == 0 or h.method_size > 32 or p[0] != c' ':
+        return -400
+    p += 1
+    h.target = p
+    while <unsigned char>p[0] > 32 and p[0] != 127:
+        p += 1
+    h.target_size = <int>(p - h.target)
+    if h.target_size == 0 or p[0] != c' ' or last - p != 9:
+        return -400
+    h.minor = parse_version(p + 1)
+    if h.minor < 0:
+        return -505 if p[1] == c'H' and p[2] == c'T' and p[3] == c'T' and p[4] == c'P' and p[5] == c'/' else -400
+    used = parse_fields(h, stop + 1, end)
+    if used <= 0:
+        if used == 0 and size >= MAX_HEAD:
+            return -431
+        return used
+    if h.chunked and (h.length >= 0 or h.minor == 0):
+        return -400                         # RFC 9112, section 6.1: both, or chunked in HTTP/1.0
+    if h.minor == 1 and h.host_size < 0:
+        return -400                         # RFC 9112, section 3.2
+    return <int>(stop + 1 - data) + used
+
+
+cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
+    """Parse a response's head (RFC 9112, section 4). Any error is -502: the peer's fault, not the client's."""
+    cdef const char *p = data
+    cdef const char *end = data + size
+    cdef const char *stop
+    cdef int used, i
+    clear(h)
+    stop = <const char *>memchr(p, c'\n', end - p)
+    if stop == NULL:
+        return -502 if size >= MAX_HEAD or (size >= 5 and not same(p, "http/", 5)) else 0
+    if stop - p < 13 or stop[-1] != c'\r' or p[8] != c' ':
+        return -502
+    h.minor = parse_version(p)
+    if h.minor < 0:
+        return -502
+    for i in range(9, 12):
+        if p[i] < c'0' or p[i] > c'9':
+            return -502
+        h.status = h.status * 10 + (p[i] - c'0')
+    if h.status < 100 or (p[12] != c' ' and p[12] != c'\r'):
+        return -502
+    h.reason = p + 13 if p[12] == c' ' else p + 12
+    h.reason_size = <int>(stop - 1 - h.reason)
+    for i in range(h.reason_size):
+        if not VALUE[<unsigned char>h.reason[i]]:
+            return -502
+    used = parse_fields(h, stop + 1, end)
+    if used <= 0:
+        return -502 if used < 0 or size >= MAX_HEAD else 0
+    if h.chunked and (h.length >= 0 or h.minor == 0):
+        return -502
+    return <int>(stop + 1 - data) + used
+
+
+cdef object exported(Head *h, int used, bint request):
+    """The head as Python objects: (size, first, second, minor, fields, length, chunked), for tests and their oracles."""
+    fields = [(h.fields[i].name[:h.fields[i].name_size], h.fields[i].value[:h.fields[i].value_size]) for i in range(h.count)]
+    first = h.method[:h.method_size] if request else h.status
+    second = h.target[:h.target_size] if request else h.reason[:h.reason_size]
+    return used, first, second, h.minor, fields, h.length, bool(h.chunked)
+
+
+def request(bytes data):
+    """Parse data as a request's head: a tuple of its parts, 0 while incomplete, or minus the status that refuses it."""
+    cdef Head h
+    cdef int used = parse_request(&h, data, len(data))
+    return exported(&h, used, True) if used > 0 else used
+
+
+def response(bytes data):
+    """Parse data as a response's head: a tuple of its parts, 0 while incomplete, or -502."""
+    cdef Head h
+    cdef int used = parse_response(&h, data, len(data))
+    return exported(&h, used, False) if used > 0 else used
