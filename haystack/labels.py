@@ -18,6 +18,8 @@ ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never
 HEALTH = "haystack.health."
 BALANCES = ("p2c", "random")
 HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host")
+DIGITS = 9  # of a whole number
+LONGEST = 190  # characters of haystack.name
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
@@ -72,7 +74,7 @@ def _bool(text: str) -> bool:
 
 def _int(lowest: int, highest: int) -> Callable[[str], int]:
     def reader(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 10 and lowest <= int(text) <= highest:
+        if text.isascii() and text.isdigit() and len(text) <= DIGITS and lowest <= int(text) <= highest:
             return int(text)
         raise _bad(text, f"a number from {lowest} to {highest}")
 
@@ -82,7 +84,7 @@ def _int(lowest: int, highest: int) -> Callable[[str], int]:
 def _name(text: str) -> str:
     """A service name of one or more labels; shorter than a name may be, for the origin comes behind it."""
     name = text.lower().rstrip(".")
-    if naming.is_name(name) and len(name) <= 190:
+    if naming.is_name(name) and len(name) <= LONGEST:
         return name
     raise _bad(text, "a DNS name of letters, digits, dashes and dots")
 

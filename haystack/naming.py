@@ -1,7 +1,7 @@
 """Container → the short names of the services it belongs to (product.md, "Which service a container belongs to").
 
 Pure and total: no text whatever makes these raise or give an invalid DNS label. What can't be said in a label becomes
-``-``; what is left with nothing is left out, with a Problem. Never does: any I/O. Called by discovery, for each container.
+``-``; what is left with nothing is left out, with a Problem. Never does: any I/O. Discovery calls it per container.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def repository(reference: str, image_id: str = "") -> str:
     on the command line: only `image_id` tells ``docker run beefcafe`` from an image of that name.
     """
     name = reference.strip().partition("@")[0].lower()
-    if name.startswith("sha256:") or (_HEX.fullmatch(name) and image_id.lower().removeprefix("sha256:").startswith(name)):
+    digits = image_id.lower().removeprefix("sha256:")
+    if name.startswith("sha256:") or (_HEX.fullmatch(name) and digits.startswith(name)):
         return ""
     return name.rpartition("/")[2].partition(":")[0]
 
@@ -66,9 +67,7 @@ def services(
     return tuple(names), problems + more
 
 
-def _own(
-    name: str, image_name: str, options: Options, labels: Mapping[str, str]
-) -> tuple[str, tuple[Problem, ...]]:
+def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:
     """`haystack.name`, or GROUP.IMAGE, or IMAGE."""
     if options.name:
         return options.name, ()

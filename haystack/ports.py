@@ -1,6 +1,6 @@
 """Port → service name by IANA's register (data/service-names.csv), and the listener on which such a port is served.
 
-Pure but for reading that file once. Nothing is silently left out: a port that IANA does not know is named by its number.
+Pure but for reading that file once. Nothing is silently left out: a port that IANA does not know goes by its number.
 """
 
 from __future__ import annotations

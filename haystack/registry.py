@@ -95,7 +95,7 @@ class Registry:
             self._timer = None
         try:
             new = self._build()
-        except Exception as error:  # whatever it is, serving the old picture beats serving none
+        except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
             _log.exception("snapshot.failed", kept=self.snapshot.version, error=str(error))
         else:
             if not new.same_content(self.snapshot):
@@ -114,11 +114,12 @@ class Registry:
         """Set it, then tell everyone; one that fails keeps nobody else from hearing."""
         _tell_problems(new, self.snapshot)
         self.snapshot = new
-        _log.debug("snapshot.published", version=new.version, services=len(new.services), containers=len(new.containers))
+        counts = {"services": len(new.services), "containers": len(new.containers)}
+        _log.debug("snapshot.published", version=new.version, **counts)
         for callback in tuple(self._callbacks):
             try:
                 callback(new)
-            except Exception:  # a reader's fault must not cost the others their news
+            except Exception:  # noqa: BLE001 - a reader's fault must not cost the others their news
                 _log.exception("snapshot.subscriber_failed", version=new.version)
 
 

@@ -16,6 +16,7 @@ from haystack.health import policy
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 
 DEFAULT_WEIGHT = 100
+HEAVIEST = 65535  # what an SRV record can say (RFC 2782)
 Found = tuple[str, Problem]
 Member = tuple[Container, Endpoint]
 
@@ -149,9 +150,7 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
     )
 
 
-def _service(
-    name: str, members: list[Member], before: Mapping[tuple[str, str], Endpoint], now: float
-) -> Service:
+def _service(name: str, members: list[Member], before: Mapping[tuple[str, str], Endpoint], now: float) -> Service:
     """Endpoints judged side by side, and the options on which its containers agree."""
     well: dict[str, set[str]] = {}
     for container, endpoint in members:
@@ -211,7 +210,7 @@ def _check_endpoint(snapshot: Snapshot, endpoint: Endpoint) -> None:
     _require(endpoint.container in snapshot.containers, f"endpoint {endpoint.id} is of no container")
     _require(naming.is_name(endpoint.target), f"endpoint {endpoint.id} has target {endpoint.target!r}")
     _require(1 <= endpoint.port <= ports.HIGHEST, f"endpoint {endpoint.id} has port {endpoint.port}")
-    _require(0 <= endpoint.weight <= 65535, f"endpoint {endpoint.id} has weight {endpoint.weight}")
+    _require(0 <= endpoint.weight <= HEAVIEST, f"endpoint {endpoint.id} has weight {endpoint.weight}")
     try:
         ipaddress.ip_address(endpoint.address)
     except ValueError:
