@@ -1,0 +1,41 @@
+# The sockets of a worker: one edge-triggered epoll beneath uvloop, and streams that it calls back (docs/decisions/0001).
+from libc.stdint cimport int64_t, uint32_t
+from haystack._fast.buffer cimport Buffer
+
+cdef class Stream:
+    cdef Poller poller
+    cdef void *before       # neighbours in the poller's list of open streams; the list owns one reference to each
+    cdef void *behind
+    cdef int fd             # -1 once closed
+    cdef bint readable      # an edge was seen and not yet read to its end
+    cdef bint writable
+    cdef bint hung_up       # the peer sends no more
+    cdef bint queued        # stands in poller.again
+    cdef Buffer out         # what the socket did not take yet
+    cdef int64_t deadline   # in the poller's milliseconds; 0: none
+
+    cdef int on_event(self, uint32_t events) except -1
+    cdef int on_deadline(self) except -1
+    cdef int on_again(self) except -1
+    cdef int send(self, const char *data, size_t size) except -1
+    cdef int flush(self) except -1
+    cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
+    cdef int close(self) except -1
+
+cdef class Poller:
+    cdef int fd
+    cdef object loop
+    cdef object on_error
+    cdef void *first
+    cdef readonly Py_ssize_t open_streams
+    cdef int64_t now        # monotonic milliseconds, read once a batch
+    cdef list again         # streams to call on_again of after this batch
+    cdef list graveyard     # closed in this batch: events of it may still name them
+    cdef bint woken
+    cdef object wake_callback
+
+    cdef int add(self, Stream stream, int fd, uint32_t events) except -1
+    cdef int later(self, Stream stream) except -1
+    cdef int run_again(self) except -1
+
+cdef int64_t clock_ns() noexcept nogil

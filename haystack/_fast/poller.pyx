@@ -1,0 +1,255 @@
+"""A worker's sockets: one edge-triggered epoll that uvloop watches as a single descriptor.
+
+Why not uvloop's transports: they cost a Python call, a bytes object and a queue a read or write, and hold on to buffers that are lent to
+them. Here a ready socket is a C call, a write goes to the kernel at once, and nothing is lent. Never parses, never routes.
+"""
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.unistd cimport close as close_fd
+
+from haystack._fast.buffer cimport Buffer, add, pending, release, take
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLL_CLOEXEC
+        EPOLL_CTL_ADD
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+    ctypedef union epoll_data_t:
+        void *ptr
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int)
+    int epoll_ctl(int, int, int, epoll_event *)
+    int epoll_wait(int, epoll_event *, int, int)
+
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_NOSIGNAL
+    ssize_t recv(int, void *, size_t, int)
+    ssize_t send(int, const void *, size_t, int)
+
+cdef enum:
+    BATCH = 256
+
+
+cdef int64_t clock_ns() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t>t.tv_sec * 1000000000 + t.tv_nsec
+
+
+cdef class Stream:
+    """One non-blocking socket. Subclasses say what its events mean; it owns the descriptor and the unsent bytes."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        release(&self.out)
+        if self.fd >= 0:
+            close_fd(self.fd)
+
+    cdef int on_event(self, uint32_t events) except -1:
+        return 0
+
+    cdef int on_deadline(self) except -1:
+        return self.close()
+
+    cdef int on_again(self) except -1:
+        return 0
+
+    cdef int send(self, const char *data, size_t size) except -1:
+        """Send now, or keep what the socket does not take. A dead peer is noticed by its event, not here."""
+        cdef ssize_t n = 0
+        if self.fd < 0:
+            return 0
+        if self.writable and pending(&self.out) == 0:
+            n = send(self.fd, data, size, MSG_NOSIGNAL)
+            if n == <ssize_t>size:
+                return 0
+            if n < 0:
+                if errno != EAGAIN and errno != EINTR and errno != ENOBUFS:
+                    return 0            # the event with EPOLLERR or EPOLLHUP follows and ends the exchange
+                n = 0
+            self.writable = False
+        add(&self.out, data + n, size - n)
+        return 0
+
+    cdef int flush(self) except -1:
+        """Send what was kept, as far as the socket takes it."""
+        cdef ssize_t n
+        while pending(&self.out) and self.fd >= 0:
+            n = send(self.fd, self.out.data + self.out.start, pending(&self.out), MSG_NOSIGNAL)
+            if n < 0:
+                if errno == EINTR:
+                    continue
+                self.writable = False
+                return 0
+            take(&self.out, <size_t>n)
+        self.writable = True
+        if self.out.capacity > 65536:
+            release(&self.out)
+        return 0
+
+    cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
+        """Bytes read; 0: the peer sends no more; -1: nothing now; -2: the connection is broken."""
+        cdef ssize_t n
+        while True:
+            n = recv(self.fd, data, size, 0)
+            if n > 0:
+                # a short read emptied the socket: the next bytes make a new edge (epoll(7)), unless the end is there already
+                if <size_t>n < size and not self.hung_up:
+                    self.readable = False
+                return n
+            if n == 0:
+                self.hung_up = True
+                self.readable = False
+                return 0
+            if errno == EINTR:
+                continue
+            self.readable = False
+            return -1 if errno == EAGAIN else -2
+
+    cdef int close(self) except -1:
+        """Close the socket; the object lives on to the end of the batch, for events that name it already."""
+        cdef Poller poller = self.poller
+        if self.fd < 0:
+            return 0
+        close_fd(self.fd)
+        self.fd = -1
+        self.deadline = 0
+        release(&self.out)
+        if self.before != NULL:
+            (<Stream>self.before).behind = self.behind
+        else:
+            poller.first = self.behind
+        if self.behind != NULL:
+            (<Stream>self.behind).before = self.before
+        self.before = self.behind = NULL
+        poller.open_streams -= 1
+        poller.graveyard.append(self)
+        Py_DECREF(self)                 # the list's reference; the graveyard has its own
+        return 0
+
+
+cdef class Poller:
+    """All streams of one worker. Runs inside uvloop's loop; every exception of a stream closes that stream alone."""
+
+    def __init__(self, loop, on_error):
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(errno, "epoll_create1")
+        self.loop = loop
+        self.on_error = on_error
+        self.again = []
+        self.graveyard = []
+        self.now = clock_ns() // 1000000
+        self.wake_callback = self.run
+        loop.add_reader(self.fd, self.wake_callback)
+
+    def stop(self):
+        """Close every stream and the epoll."""
+        cdef Stream stream
+        if self.fd < 0:
+            return
+        self.loop.remove_reader(self.fd)
+        while self.first != NULL:
+            stream = <Stream>self.first
+            stream.close()
+        self.graveyard.clear()
+        self.again.clear()
+        close_fd(self.fd)
+        self.fd = -1
+        self.wake_callback = None
+
+    cdef int add(self, Stream stream, int fd, uint32_t events) except -1:
+        """Watch fd for stream, which owns the descriptor from here on, also when this fails."""
+        cdef epoll_event event
+        stream.poller = self
+        stream.fd = fd
+        event.events = events
+        event.data.ptr = <void *>stream
+        Py_INCREF(stream)
+        stream.before = NULL
+        stream.behind = self.first
+        if self.first != NULL:
+            (<Stream>self.first).before = <void *>stream
+        self.first = <void *>stream
+        self.open_streams += 1
+        if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, &event) < 0:
+            stream.close()
+            raise OSError(errno, "epoll_ctl")
+        return 0
+
+    cdef int later(self, Stream stream) except -1:
+        """Call stream.on_again once this batch is done: keeps one busy stream from starving the rest."""
+        if not stream.queued:
+            stream.queued = True
+            self.again.append(stream)
+            if not self.woken:
+                self.woken = True
+                self.loop.call_soon(self.wake_callback)
+        return 0
+
+    def run(self):
+        """Handle one batch of ready sockets."""
+        cdef epoll_event events[BATCH]
+        cdef int i, count
+        cdef Stream stream
+        self.now = clock_ns() // 1000000
+        if self.woken:
+            self.run_again()
+        count = epoll_wait(self.fd, events, BATCH, 0)
+        for i in range(count):
+            stream = <Stream>events[i].data.ptr
+            if stream.fd < 0:
+                continue
+            try:
+                stream.on_event(events[i].events)
+            except Exception as error:
+                stream.close()
+                self.on_error(error)
+        if self.graveyard:
+            self.graveyard.clear()
+
+    cdef int run_again(self) except -1:
+        cdef list batch = self.again
+        cdef Stream stream
+        self.again = []
+        self.woken = False
+        for stream in batch:
+            stream.queued = False
+            if stream.fd < 0:
+                continue
+            try:
+                stream.on_again()
+            except Exception as error:
+                stream.close()
+                self.on_error(error)
+        return 0
+
+    def sweep(self):
+        """Call on_deadline of every stream whose time is up. A walk over 10,000 streams takes well under a millisecond."""
+        cdef void *at = self.first
+        cdef Stream stream
+        cdef list due = []
+        self.now = clock_ns() // 1000000
+        while at != NULL:
+            stream = <Stream>at
+            at = stream.behind
+            if stream.deadline and stream.deadline <= self.now:
+                due.append(stream)
+        for stream in due:
+            if stream.fd >= 0 and stream.deadline and stream.deadline <= self.now:
+                try:
+                    stream.on_deadline()
+                except Exception as error:
+                    stream.close()
+                    self.on_error(error)
+        self.graveyard.clear()

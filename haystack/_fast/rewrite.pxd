@@ -1,0 +1,14 @@
+# Heads as they are sent on: fields that need no change go in whole runs, as they stand.
+from haystack._fast.buffer cimport Buffer
+from haystack._fast.head cimport Head
+
+cdef struct Client:
+    const char *address
+    int address_size
+    int port                # of the listener
+    bint trusted            # its forwarding headers are believed
+    const char *request_id  # 32 characters, for a request that brings none
+cdef int write_request(Buffer *out, Head *h, Client *client) except -1
+cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1
+cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1
+cdef int write_chunk_size(Buffer *out, size_t size) except -1

@@ -1,0 +1,181 @@
+"""The head that goes on, made from the one that came: hop-by-hop fields out, framing and forwarding fields of our own in.
+
+RFC 9110, section 7.6; RFC 9112, sections 6 and 9; RFC 9209 for answers of Haystack's own. Never reads a socket, decides no framing.
+"""
+from libc.stdio cimport snprintf
+from libc.string cimport strlen
+
+from haystack._fast.buffer cimport Buffer, add, reserve
+from haystack._fast.head cimport Field, Head, Kind
+
+
+cdef int add_field(Buffer *out, Field *f) except -1:
+    """A field in its normal form: name, colon, one space, value."""
+    if f.normal:
+        return add(out, f.line, f.size)
+    add(out, f.name, f.name_size)
+    add(out, b": ", 2)
+    add(out, f.value, f.value_size)
+    return add(out, b"\r\n", 2)
+
+
+cdef inline int text(Buffer *out, const char *what) except -1:
+    return add(out, what, strlen(what))
+
+
+cdef int decimal(Buffer *out, long long n) except -1:
+    cdef char digits[24]
+    return add(out, digits, snprintf(digits, 24, b"%lld", n))
+
+
+cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded) except -1:
+    """The fields that go on, in their order; neighbours that stand in normal form are one copy."""
+    cdef int i, kind
+    cdef Field *f
+    cdef const char *run = NULL
+    cdef size_t size = 0
+    for i in range(h.count):
+        f = &h.fields[i]
+        kind = f.kind
+        if kind == Kind.OTHER or kind == Kind.HOST or kind == Kind.REQUEST_ID or kind == Kind.EXPECT or (
+            kind == Kind.FORWARDED and not drop_forwarded
+        ):
+            if f.normal:
+                if run != NULL and run + size == f.line:
+                    size += f.size
+                    continue
+                if run != NULL:
+                    add(out, run, size)
+                run = f.line
+                size = f.size
+                continue
+            if run != NULL:
+                add(out, run, size)
+                run = NULL
+            add_field(out, f)
+        elif run != NULL:
+            add(out, run, size)
+            run = NULL
+    if run != NULL:
+        add(out, run, size)
+    return 0
+
+
+cdef bint has(Head *h, int kind, int name_size) noexcept:
+    cdef int i
+    for i in range(h.count):
+        if h.fields[i].kind == kind and (name_size == 0 or h.fields[i].name_size == name_size):
+            return True
+    return False
+
+
+cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
+    """X-Forwarded-*: our own word, and what a trusted client said before it."""
+    cdef int i
+    cdef bint said_proto = False, said_host = False, said_port = False
+    text(out, b"X-Forwarded-For: ")
+    if client.trusted:
+        for i in range(h.count):
+            if h.fields[i].kind == Kind.FORWARDED_FOR:
+                add(out, h.fields[i].value, h.fields[i].value_size)
+                add(out, b", ", 2)
+            elif h.fields[i].kind == Kind.FORWARDED and h.fields[i].name_size > 15:
+                said_proto = said_proto or h.fields[i].name_size == 17
+                said_host = said_host or h.fields[i].name[12] in b"hH"
+                said_port = said_port or (h.fields[i].name_size == 16 and h.fields[i].name[12] in b"pP")
+    add(out, client.address, client.address_size)
+    if not said_proto:
+        text(out, b"\r\nX-Forwarded-Proto: http")
+    if not said_host and h.host_size >= 0:
+        text(out, b"\r\nX-Forwarded-Host: ")
+        add(out, h.host, h.host_size)
+    if not said_port:
+        text(out, b"\r\nX-Forwarded-Port: ")
+        decimal(out, client.port)
+    return add(out, b"\r\n", 2)
+
+
+cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
+    """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came."""
+    cdef const char *target = h.target
+    cdef int size = h.target_size, i
+    if size > 7 and target[0] != c'/' and target[0] != c'*':
+        # absolute form becomes origin form for the origin (RFC 9112, section 3.2.2: Host was set from it by the caller)
+        i = 7
+        while i < size and target[i] != c'/' and target[i] != c'?':
+            i += 1
+        target += i
+        size -= i
+    reserve(out, h.target_size + 512)
+    add(out, h.method, h.method_size)
+    add(out, b" ", 1)
+    if size == 0 or target[0] == c'?':
+        add(out, b"/", 1)
+    add(out, target, size)
+    text(out, b" HTTP/1.1\r\n")
+    if not has(h, Kind.HOST, 0) and h.host_size >= 0:
+        text(out, b"Host: ")
+        add(out, h.host, h.host_size)
+        add(out, b"\r\n", 2)
+    add_kept(out, h, not client.trusted)
+    if h.chunked:
+        text(out, b"Transfer-Encoding: chunked\r\n")
+    elif h.length >= 0:
+        text(out, b"Content-Length: ")
+        decimal(out, h.length)
+        add(out, b"\r\n", 2)
+    add_forwarding(out, h, client)
+    if not has(h, Kind.REQUEST_ID, 0):
+        text(out, b"X-Request-Id: ")
+        add(out, client.request_id, 32)
+        add(out, b"\r\n", 2)
+    return add(out, b"\r\n", 2)
+
+
+cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1:
+    """The client's response head: HTTP/1.1 and our own framing and connection fields."""
+    cdef char line[32]
+    reserve(out, 512)
+    add(out, line, snprintf(line, 32, b"HTTP/1.1 %d ", h.status))
+    add(out, h.reason, h.reason_size)
+    add(out, b"\r\n", 2)
+    add_kept(out, h, False)
+    if with_length:
+        text(out, b"Content-Length: ")
+        decimal(out, h.length)
+        add(out, b"\r\n", 2)
+    elif chunked:
+        text(out, b"Transfer-Encoding: chunked\r\n")
+    if close:
+        text(out, b"Connection: close\r\n")
+    elif minor == 0:
+        text(out, b"Connection: keep-alive\r\n")
+    return add(out, b"\r\n", 2)
+
+
+cdef dict REASONS = {
+    400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large",
+    501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
+    505: b"HTTP Version Not Supported",
+}
+
+
+cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1:
+    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2): error is its word for the reason."""
+    cdef bytes reason = REASONS.get(status, b"Error")
+    cdef bytes body = b"%d %s: %s\n" % (status, reason, detail)
+    cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
+    cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (status, reason, len(body))
+    head += b'Proxy-Status: haystack; error=%s; details="%s"\r\n' % (error, quoted)
+    if status == 503:
+        head += b"Retry-After: 1\r\n"
+    head += b"Connection: close\r\n\r\n" if close else b"\r\n"
+    add(out, head, len(head))
+    if not head_only:
+        add(out, body, len(body))
+    return 0
+
+
+cdef int write_chunk_size(Buffer *out, size_t size) except -1:
+    cdef char line[24]
+    return add(out, line, snprintf(line, 24, b"%zx\r\n", size))
