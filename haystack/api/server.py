@@ -6,7 +6,6 @@ Never listens on a port of its own and never touches signals: those are app.py's
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +67,7 @@ class ApiServer:
         if self._serving.done():
             await self._serving
         # Only this user's processes, the workers, have business here; uvicorn opens it to all.
-        os.chmod(self.path, 0o600)
+        self.path.chmod(0o600)
 
     async def close(self) -> None:
         """Finish what is in flight and remove the socket."""

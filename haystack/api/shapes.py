@@ -97,13 +97,13 @@ def network_shape(network: Network) -> Shape:
 def services(snapshot: Picture, ttl: int) -> list[Shape]:
     """/api/services: one object an endpoint, by service name and then in the service's own order."""
     return [
-        service_shape(snapshot, service, endpoint, ttl)
+        service_shape(service, endpoint, ttl)
         for _, service in sorted(snapshot.services.items())
         for endpoint in service.endpoints
     ]
 
 
-def service_shape(snapshot: Picture, service: Service, endpoint: Endpoint, ttl: int) -> Shape:
+def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
     """One endpoint as a member of one service: what its SRV record says, and why it is in or out."""
     return {
         "id": endpoint.id,

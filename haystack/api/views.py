@@ -6,6 +6,7 @@ Never changes anything: changing needs the shell, and so a key. Each answer is o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -53,11 +54,12 @@ def guarded(view: View) -> View:
     return endpoint
 
 
-async def refusal(request: Request, error: Exception) -> Response:
+async def refusal(_request: Request, error: Exception) -> Response:
     """A refusal as JSON; a method that is not served names those that are (RFC 9110, section 15.5.6)."""
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     headers = dict(error.headers or {})
-    if error.status_code == 405:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.update(ALLOW)
     return answer({"error": error.detail}, error.status_code, headers)
 
@@ -87,43 +89,43 @@ class Views:
             "/metrics": self.metrics,
         }
 
-    async def root(self, request: Request) -> Response:
+    async def root(self, _request: Request) -> Response:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
         return RedirectResponse("/ui", 307)
 
-    async def ui(self, request: Request) -> Response:
+    async def ui(self, _request: Request) -> Response:
         """The page for people."""
         return HTMLResponse(page.PAGE, headers={**FRESH, **page.HEADERS})
 
-    async def info(self, request: Request) -> Response:
+    async def info(self, _request: Request) -> Response:
         """Everything at once."""
         await self._state.refresh()
         return answer(shapes.info(self._state))
 
-    async def containers(self, request: Request) -> Response:
+    async def containers(self, _request: Request) -> Response:
         """Containers by id."""
         return answer(shapes.containers(self._state.snapshot))
 
-    async def networks(self, request: Request) -> Response:
+    async def networks(self, _request: Request) -> Response:
         """Networks by id."""
         return answer(shapes.networks(self._state.snapshot))
 
-    async def services(self, request: Request) -> Response:
+    async def services(self, _request: Request) -> Response:
         """One object an endpoint."""
         return answer(shapes.services(self._state.snapshot, shapes.ttl_of(self._state)))
 
-    async def healthz(self, request: Request) -> Response:
+    async def healthz(self, _request: Request) -> Response:
         """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""
         return answer({"status": "ok"})
 
-    async def readyz(self, request: Request) -> Response:
+    async def readyz(self, _request: Request) -> Response:
         """Whether traffic may come: a source has listed and a worker runs."""
         reasons = self._state.unready()
         if reasons:
             return answer({"status": "unready", "reasons": reasons}, 503)
         return answer({"status": "ready", "reasons": []})
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, _request: Request) -> Response:
         """Figures for Prometheus."""
         await self._state.refresh()
         return Response(metrics.exposition(self._state), 200, FRESH, metrics.CONTENT_TYPE)

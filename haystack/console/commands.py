@@ -1,0 +1,188 @@
+"""The shell's commands: the state and some words in, text and an exit status out.
+
+Pure: nothing here prints, waits or changes anything. What a command asks of its session (trace, leave, log level) is an
+Effect in the Result, and the session does it. So each command is tested without a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from haystack import __version__
+from haystack.console import lists
+from haystack.console.tables import table
+from haystack.console.words import nearest, normal
+from haystack.observe import metrics as figures
+from haystack.observe.logs import LEVELS
+from haystack.observe.text import printable
+from haystack.state import State
+
+OK, NOT_FOUND, USAGE = 0, 1, 2
+TYPES = ("A", "AAAA", "SRV", "PTR", "SOA", "NS", "TXT", "ANY")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Start or stop the live lines. service: whole name, None for all."""
+
+    on: bool
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLevel:
+    """Set the process's log level."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """End the session."""
+
+
+Effect = Trace | LogLevel | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command says. status: 0 done, 1 no such thing, 2 wrong use; effect: what the session is to do."""
+
+    text: str
+    status: int = OK
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asks. width: columns of the terminal or None; local: own address as the asker reaches it."""
+
+    width: int | None = None
+    local: str = "127.0.0.1"
+
+
+HERE = Context()
+Action = Callable[[State, list[str], Context], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. most: how many arguments at most; least: at least."""
+
+    action: Action
+    usage: str
+    summary: str
+    least: int = 0
+    most: int = 0
+
+
+def run(state: State, words: Sequence[str], context: Context = HERE) -> Result:
+    """Do what the words say. For the newest counters in `metrics`, await State.refresh() first."""
+    plain = normal(words)
+    if not plain:
+        return Result("")
+    name, arguments = plain[0], plain[1:]
+    command = COMMANDS.get(name)
+    if command is None:
+        return Result(f"no command {printable(name)!r}{nearest(name, COMMANDS) or '; help lists them'}", USAGE)
+    if not command.least <= len(arguments) <= command.most:
+        return misuse(name)
+    return command.action(state, arguments, context)
+
+
+def misuse(name: str, why: str = "") -> Result:
+    """How the command is to be used."""
+    return Result(f"{why + '; ' if why else ''}usage: {COMMANDS[name].usage}", USAGE)
+
+
+def show_help(_state: State, _words: list[str], context: Context) -> Result:
+    """All commands."""
+    return Result(table(("command", "what it does"), [(c.usage, c.summary) for c in COMMANDS.values()], context.width))
+
+
+def listed(name: str, listing: lists.Listing) -> Action:
+    """The command that shows a whole list, or its JSON with --json."""
+
+    def action(state: State, words: list[str], context: Context) -> Result:
+        if words and words != ["--json"]:
+            return misuse(name)
+        return Result(lists.as_json(listing.shape(state)) if words else listing.text(state, context.width))
+
+    return action
+
+
+def service(state: State, words: list[str], context: Context) -> Result:
+    """One service with its endpoints."""
+    name = lists.whole(words[0], state)
+    found = state.snapshot.services.get(name)
+    if found is None:
+        short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
+        return Result(f"no service {printable(name)}{nearest(short, lists.short_names(state))}", NOT_FOUND)
+    return Result(lists.service_text(found, context.width))
+
+
+def dig(state: State, words: list[str], context: Context) -> Result:
+    """The zone's answer, as a client at the asker's side of the network gets it."""
+    name, kind = words[0], (words[1] if len(words) > 1 else "A").upper()
+    if kind not in TYPES:
+        return misuse("dig", f"no record type {printable(kind)}{nearest(kind, TYPES)}")
+    answers = state.responder.lookup(name, kind, context.local)
+    if not answers:
+        return Result(f"no {kind} record for {printable(name)}", NOT_FOUND)
+    return Result("\n".join(printable(answer) for answer in answers))
+
+
+def trace(state: State, words: list[str], _context: Context) -> Result:
+    """Live lines on or off. A service that is not there yet may be waited for."""
+    switch, wanted = words[0].lower(), words[1] if len(words) > 1 else None
+    if switch not in {"on", "off"}:
+        return misuse("trace", f"trace is on or off, not {printable(switch)}")
+    if switch == "off":
+        return Result("trace off", effect=Trace(on=False))
+    if wanted is None:
+        return Result("trace on", effect=Trace(on=True))
+    name = lists.whole(wanted, state)
+    missing = "" if name in state.snapshot.services else ", which is not there yet"
+    return Result(f"trace on for {printable(name)}{missing}", effect=Trace(on=True, service=name))
+
+
+def log(_state: State, words: list[str], _context: Context) -> Result:
+    """Another log level, until the next start."""
+    level = words[0].lower()
+    if level not in LEVELS:
+        return misuse("log", f"no level {printable(level)}{nearest(level, LEVELS)}")
+    return Result(f"log level {level}", effect=LogLevel(level))
+
+
+def metrics(state: State, _words: list[str], _context: Context) -> Result:
+    """What /metrics shows."""
+    return Result(figures.exposition(state).decode().rstrip("\n"))
+
+
+def version(_state: State, _words: list[str], _context: Context) -> Result:
+    """The version."""
+    return Result(f"Haystack {__version__}")
+
+
+def leave(_state: State, _words: list[str], _context: Context) -> Result:
+    """End the session."""
+    return Result("", effect=Leave())
+
+
+COMMANDS: dict[str, Command] = {
+    "help": Command(show_help, "help", "this list"),
+    "services": Command(listed("services", lists.SERVICES), "services [--json]", "every service and how many of its endpoints are ready", most=1),
+    "service": Command(service, "service NAME", "one service: its endpoints, and why each is in or out", 1, 1),
+    "containers": Command(listed("containers", lists.CONTAINERS), "containers [--json]", "every container, its address and its services", most=1),
+    "networks": Command(listed("networks", lists.NETWORKS), "networks [--json]", "every network", most=1),
+    "engines": Command(listed("engines", lists.ENGINES), "engines [--json]", "every source of containers and whether it answers", most=1),
+    "endpoints": Command(listed("endpoints", lists.ENDPOINTS), "endpoints [--json]", "every endpoint of every service", most=1),
+    "dig": Command(dig, "dig NAME [TYPE]", "what Haystack's DNS answers", 1, 2),
+    "trace": Command(trace, "trace on|off [SERVICE]", "a live line for each exchange; also trace(true)", 1, 2),
+    "log": Command(log, f"log {'|'.join(LEVELS)}", "how much the log tells, until the next start", 1, 1),
+    "metrics": Command(metrics, "metrics", "the figures for Prometheus"),
+    "version": Command(version, "version", "which Haystack this is"),
+    "exit": Command(leave, "exit", "leave; also exit(), quit and Ctrl-D"),
+    "quit": Command(leave, "quit", "leave"),
+}

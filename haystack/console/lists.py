@@ -1,0 +1,143 @@
+"""What the shell's lists hold: which columns a person sees, and the JSON that a script gets (the shapes of /api).
+
+Pure: reads one snapshot, makes text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from haystack.api import shapes
+from haystack.console.tables import moment, table
+from haystack.model import Endpoint, Problem, Service
+from haystack.observe.text import printable, printable_json
+from haystack.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list: its text for a terminal of some width, and its shape for JSON."""
+
+    text: Callable[[State, int | None], str]
+    shape: Callable[[State], object]
+
+
+def as_json(shape: object) -> str:
+    """Indented JSON that a terminal may show."""
+    return printable_json(msgspec.json.format(shapes.encode(shape), indent=2).decode())
+
+
+def whole(name: str, state: State) -> str:
+    """The whole name of a service, given that or its short form."""
+    text, suffix = name.lower().removesuffix("."), f".services.{state.snapshot.origin}"
+    return text if text.endswith(suffix) else text + suffix
+
+
+def short_names(state: State) -> list[str]:
+    """Every service's name without ``.services.ORIGIN``."""
+    suffix = f".services.{state.snapshot.origin}"
+    return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
+
+
+def services_text(state: State, width: int | None) -> str:
+    """A line a service."""
+    rows = [service_row(service) for _, service in sorted(state.snapshot.services.items())]
+    return table(("service", "ready", "ports", "hosts", "problems"), rows, width) if rows else "no services yet"
+
+
+def service_row(service: Service) -> tuple[object, ...]:
+    """Name, ready of all, ports, hosts, problems."""
+    ports = sorted({(e.port, e.protocol) for e in service.endpoints})
+    ready = f"{sum(e.ready for e in service.endpoints)}/{len(service.endpoints)}"
+    return (service.name, ready, [f"{port}/{protocol}" for port, protocol in ports], service.hosts, len(service.problems) or None)
+
+
+def service_text(service: Service, width: int | None) -> str:
+    """A service with its endpoints, hosts and problems."""
+    lines = [printable(service.name)]
+    lines += [f"host {printable(host)}" for host in service.hosts]
+    lines += [f"problem: {problem_line(problem)}" for problem in service.problems]
+    return "\n".join([*lines, table(ENDPOINT, [endpoint_row(e) for e in service.endpoints], width)])
+
+
+def endpoint_row(endpoint: Endpoint) -> tuple[object, ...]:
+    """An endpoint and why it is in or out."""
+    state = "ready" if endpoint.ready else "out"
+    place = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    return (
+        endpoint.id,
+        f"{place}:{endpoint.port}",
+        endpoint.port_name,
+        endpoint.listener,
+        endpoint.weight,
+        endpoint.container_name,
+        f"{state}: {endpoint.reason}",
+        moment(endpoint.since),
+    )
+
+
+ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
+
+
+def endpoints_text(state: State, width: int | None) -> str:
+    """A line for each endpoint of each service."""
+    rows = [(name, *endpoint_row(e)) for name, service in sorted(state.snapshot.services.items()) for e in service.endpoints]
+    return table(("service", *ENDPOINT), rows, width) if rows else "no endpoints yet"
+
+
+def containers_text(state: State, width: int | None) -> str:
+    """A line a container, and its problems below."""
+    found = sorted(state.snapshot.containers.values(), key=lambda c: (c.name, c.id))
+    rows = [
+        (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
+    ]
+    if not rows:
+        return "no containers yet"
+    lines = [f"{printable(c.name)}: {problem_line(p)}" for c in found for p in c.problems]
+    return "\n".join([table(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width), *lines])
+
+
+def networks_text(state: State, width: int | None) -> str:
+    """A line a network."""
+    found = sorted(state.snapshot.networks.values(), key=lambda n: (n.name, n.id))
+    rows = [(n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found]
+    return table(("id", "name", "scope", "driver", "gateway", "subnet"), rows, width) if rows else "no networks yet"
+
+
+def engines_text(state: State, width: int | None) -> str:
+    """A line a source of containers, answering or not."""
+    rows = []
+    for name, source in sorted(state.registry.sources.items()):
+        engine = source.engine
+        known = (engine.short_id, engine.name, engine.address, engine.version) if engine else (None,) * 4
+        rows.append((name, *known, "connected" if source.connected else f"lost: {source.error}", moment(source.since)))
+    return table(("source", "id", "name", "address", "version", "state", "since"), rows, width) if rows else "no engines yet"
+
+
+def engines_shape(state: State) -> dict[str, Any]:
+    """Engines by id and sources by name, as in /api/info."""
+    return {
+        "engines": {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items()},
+        "sources": {key: shapes.source_shape(source) for key, source in state.registry.sources.items()},
+    }
+
+
+def services_shape(state: State) -> list[dict[str, Any]]:
+    """/api/services."""
+    return shapes.services(state.snapshot, shapes.ttl_of(state))
+
+
+def problem_line(problem: Problem) -> str:
+    """A problem as one line."""
+    return printable(f"{problem.subject}: {problem.message}")
+
+
+SERVICES = Listing(services_text, services_shape)
+ENDPOINTS = Listing(endpoints_text, services_shape)
+CONTAINERS = Listing(containers_text, lambda state: shapes.containers(state.snapshot))
+NETWORKS = Listing(networks_text, lambda state: shapes.networks(state.snapshot))
+ENGINES = Listing(engines_text, engines_shape)

@@ -1,0 +1,40 @@
+"""From a typed line to words: quoting as in a shell, and the call forms ``exit()`` and ``haystack.trace(True)``.
+
+Pure. Old fingers and the walk-through type calls; both forms mean the same words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable
+
+CALL = re.compile(r"(?:haystack\.)?([A-Za-z_]\w*)\s*\((.*)\)\s*;?", re.DOTALL)
+SWITCH = {"true": "on", "false": "off", "1": "on", "0": "off"}
+
+
+def split(line: str) -> list[str]:
+    """The words of a line. Raises ValueError when a quotation does not end."""
+    return shlex.split(line)
+
+
+def normal(words: Iterable[str]) -> list[str]:
+    """The words in their plain form: ``trace(true, nginx)`` and ``haystack.trace True nginx`` are ``trace on nginx``."""
+    plain = list(words)
+    call = CALL.fullmatch(" ".join(plain))
+    if call is not None:
+        arguments = (argument.strip(" \t'\"") for argument in call[2].split(","))
+        plain = [call[1], *(argument for argument in arguments if argument)]
+    if not plain:
+        return []
+    name = plain[0].lower().removeprefix("haystack.")
+    if name == "trace" and len(plain) > 1:
+        plain[1] = SWITCH.get(plain[1].lower(), plain[1])
+    return [name, *plain[1:]]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` for the known word nearest to this one, or nothing."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
