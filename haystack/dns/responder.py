@@ -1,0 +1,184 @@
+"""Answers for the zone: bytes in, bytes out.
+
+Holds the newest zone and, for its lifetime, each answer as packed bytes. Never does: open a socket, wait, forward (it says
+Forward, and the server has a Forwarder for that), raise. Between the server and the zone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+import dnslib
+import msgspec
+import structlog
+
+from haystack.dns import records, wire
+from haystack.dns.zone import Found, Node, Picture, Zone, reverse
+from haystack.model import Container, Engine, Service
+
+log = structlog.get_logger()
+
+# Names are any number, and askers choose them: what is kept of them is bounded.
+CACHED = 10_000
+_TRANSFERS = frozenset((251, 252))
+
+
+class Forward(NamedTuple):
+    """A query that is not ours to answer."""
+
+    query: wire.Query
+    tcp: bool
+
+
+class Own(NamedTuple):
+    """Haystack's own addresses as one asker reaches it, and their reverse names in wire form."""
+
+    v4: tuple[str, ...]
+    v6: tuple[str, ...]
+    reverses: frozenset[bytes]
+
+    @classmethod
+    def of(cls, addresses: tuple[str, ...], local: str) -> Own:
+        found = [a for a in map(_address, addresses or (local,)) if a is not None]
+        v4 = tuple(str(a) for a in found if a.version == 4)
+        v6 = tuple(str(a) for a in found if a.version == 6)
+        return cls(v4, v6, frozenset(wire.name(reverse(text)) for text in v4 + v6))
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The picture before the first snapshot: nothing found yet."""
+
+    origin: str
+    version: int = 1
+    engines: dict[str, Engine] = {}
+    containers: dict[str, Container] = {}
+    services: dict[str, Service] = {}
+
+
+class Responder:
+    """What a query is answered with. addresses: Haystack's own, where they are set; else the one that was asked."""
+
+    def __init__(self, origin: str, ttl: int, addresses: tuple[str, ...] = ()) -> None:
+        self._ttl = ttl
+        self._addresses = tuple(str(address) for address in addresses)
+        self._owns: dict[str, Own] = {}
+        self._packed: dict[tuple[bytes, int, str], wire.Packed] = {}
+        self.zone = Zone.of(Nothing(origin), ttl)
+
+    def publish(self, snapshot: Picture) -> None:
+        """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
+        self.zone = Zone.of(snapshot, self._ttl)
+        self._packed = {}
+
+    def answer(self, query: bytes, local: str, tcp: bool) -> bytes | Forward | None:
+        """The bytes to send, Forward for what is not ours, None to stay silent. Never raises.
+
+        local: the own address on which this asker reached us.
+        """
+        if len(query) < wire.HEADER or query[2] & 0x80:
+            # Answering an answer could go on for ever between two servers.
+            return None
+        try:
+            return self._answer(query, local, tcp)
+        except wire.FormatError:
+            return wire.refusal(query, wire.FORMERR)
+        except Exception:
+            log.exception("dns query failed", query=query.hex())
+            return wire.refusal(query, wire.SERVFAIL)
+
+    def _answer(self, packet: bytes, local: str, tcp: bool) -> bytes | Forward:
+        if packet[2] & 0x78:
+            return wire.refusal(packet, wire.NOTIMP)
+        query = wire.parse(packet)
+        if rcode := _unanswerable(query):
+            # An extended code's upper bits travel in the OPT record (RFC 6891 section 6.1.3).
+            return wire.render(wire.Packed(rcode >> 4 << 16 | wire.RA | rcode & 15), query, tcp)
+        packed = self._packed.get((query.key, query.qtype, "")) or self._packed.get((query.key, query.qtype, local))
+        if packed is None:
+            packed = self._pack(query.key, query.qtype, local)
+        return Forward(query, tcp) if packed is None else wire.render(packed, query, tcp)
+
+    def _pack(self, key: bytes, qtype: int, local: str) -> wire.Packed | None:
+        """Pack the answer and keep it: for every asker, or where it bears our own address for those of this one."""
+        own = self._own(local)
+        found = self._find(key, own)
+        if found is None:
+            return None
+        packed = records.answer(self.zone, found, key, qtype, (own.v4, own.v6))
+        if len(self._packed) >= CACHED:
+            self._packed.clear()
+        self._packed[key, qtype, local if _depends(found.node, qtype) else ""] = packed
+        return packed
+
+    def _find(self, key: bytes, own: Own) -> Found | None:
+        """What the zone holds, or the reverse name of the very address that was asked."""
+        found = self.zone.find(key)
+        if key in own.reverses and (found is None or found.node is None or found.node.empty):
+            node = Node()
+            node.ptr[self.zone.origin] = None
+            return Found(node, found.apex if found else key)
+        return found
+
+    def _own(self, local: str) -> Own:
+        own = self._owns.get(local)
+        if own is None:
+            if len(self._owns) >= CACHED:
+                self._owns.clear()
+            own = self._owns[local] = Own.of(self._addresses, local)
+        return own
+
+    def lookup(self, name: str, qtype: str, local: str) -> list[str]:
+        """The answer as lines for a person: first the status, then a record a line. Never raises."""
+        number = getattr(dnslib.QTYPE, qtype.upper(), None)
+        if not isinstance(number, int):
+            return [f";; no such record type: {qtype}"]
+        try:
+            key = wire.name(name)
+        except ValueError as error:
+            return [f";; {error}"]
+        packet = wire.question(key, number)
+        reply = self.answer(packet, local, tcp=True)
+        if not isinstance(reply, bytes):
+            return [";; not in the zone: forwarded to the nameservers"]
+        return _lines(dnslib.DNSRecord.parse(reply))
+
+
+def _unanswerable(query: wire.Query) -> int:
+    """The code for what no zone and no nameserver is asked for; 0 where it may be answered."""
+    if query.version > 0:
+        return wire.BADVERS
+    if query.qtype == wire.OPT:
+        return wire.FORMERR
+    if query.qclass != wire.CLASS_IN or query.qtype in _TRANSFERS:
+        return wire.REFUSED
+    return wire.NOERROR
+
+
+def _depends(node: Node | None, qtype: int) -> bool:
+    """A name that is not there may be the reverse of another asker's address; a name server's address is our own."""
+    if node is None or node.empty:
+        return True
+    if qtype == wire.PTR or qtype == wire.NS:
+        return True
+    return bool(node.a or node.aaaa) and "own" in (*node.a, *node.aaaa)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address that a record can hold; None for what is none, and for the unspecified one."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return None if address.is_unspecified else address
+
+
+def _lines(message: dnslib.DNSRecord) -> list[str]:
+    status = dnslib.RCODE.get(message.header.rcode)
+    lines = [f";; {status}, {len(message.rr)} answers"]
+    for title, section in (("", message.rr), (";; authority", message.auth), (";; additional", message.ar)):
+        lines += [title] if title and section else []
+        lines += [str(record.toZone()) for record in section]
+    return lines
