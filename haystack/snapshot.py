@@ -25,7 +25,7 @@ class SnapshotError(Exception):
     """The snapshot breaks a rule that its readers rely on."""
 
 
-class Snapshot(Record, frozen=True):
+class Snapshot(Record, frozen=True, kw_only=True):
     """All that is published. created: Unix seconds; mappings are by id, services by whole name."""
 
     version: int

@@ -11,7 +11,7 @@ from haystack.model import Container, Record
 HEALTHY = ("healthy", "none", "")
 
 
-class Verdict(Record):
+class Verdict(Record, frozen=True, kw_only=True):
     """ready: may be chosen now; reason: why it may or may not, for people."""
 
     ready: bool
