@@ -1,0 +1,105 @@
+"""Which service answers: the request's Host against names (RFC 9110, sections 4.2, 7.2 and 7.4; RFC 9112, section 3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from haystack.model import Container, Listing, Port
+from haystack.proxy.supervisor import Supervisor
+from haystack.settings import Settings
+from haystack.snapshot import build
+from tests.fakes.client import Client, Response
+from tests.fakes.worker import Site
+
+pytest_plugins = ["tests.fakes.worker"]
+
+
+def test_get_reaches_the_service_and_its_answer_comes_back(site: Site) -> None:
+    """RFC 9110, section 9.3.1."""
+    host, origin = site.one()
+    with site.client() as client:
+        response = client.get(host, "/path?query=1")
+    assert (response.status, response.body) == (200, b"ok")
+    assert origin.requests[0].line == "GET /path?query=1 HTTP/1.1"
+
+
+@pytest.mark.parametrize("spell", [str.upper, str.title, "{}:80".format, "{}.".format, "{}.:8080".format])
+def test_host_matches_in_any_case_with_port_or_trailing_dot(site: Site, spell: object) -> None:
+    """RFC 9110, section 4.2.3: host names are case-insensitive; the port is not part of the name."""
+    host, _ = site.one()
+    with site.client() as client:
+        assert client.get(spell(host)).status == 200  # type: ignore[operator]
+
+
+def test_target_in_absolute_form_wins_over_host(site: Site) -> None:
+    """RFC 9112, section 3.2.2: an origin server or gateway takes the target's authority and ignores Host."""
+    host, origin = site.one()
+    with site.client() as client:
+        assert client.get("unknown.services.haystack", f"http://{host}/there").status == 200
+    assert origin.requests[0].line.startswith("GET /there ")
+    assert origin.requests[0].fields("host") == [host]
+
+
+@pytest.mark.parametrize("host", ["nowhere.services.haystack", "example.com", "one0.services.haystack.example"])
+def test_unknown_host_is_404_and_says_who_says_so(site: Site, host: str) -> None:
+    """RFC 9110, section 15.5.5; RFC 9209, section 2: Proxy-Status names who made the answer."""
+    with site.client() as client:
+        response = client.get(host)
+        assert response.status == 404
+        assert response.get("proxy-status")
+        assert client.get(host).status == 404, "the connection goes on"
+
+
+def test_a_name_of_haystack_itself_is_the_web_side(site: Site) -> None:
+    """Product: ORIGIN, an address or localhost is Haystack itself."""
+    for host in ("haystack", "localhost", "127.0.0.1", f"127.0.0.1:{site.port}"):
+        with site.client() as client:
+            assert client.get(host, "/healthz").status == 200
+
+
+def test_known_service_with_none_ready_is_503_with_retry_after(tmp_path: Path) -> None:
+    """RFC 9110, sections 15.6.4 and 10.2.3; RFC 9209, section 2.3.4 (destination_unavailable)."""
+    response = asyncio.run(_ask_a_paused_service(tmp_path))
+    assert response.status == 503
+    assert int(response.get("retry-after") or "-1") > 0
+    assert "destination_unavailable" in (response.get("proxy-status") or "")
+
+
+async def _ask_a_paused_service(folder: Path) -> Response:
+    settings = Settings(http_port=0, http_alt_port=0, bind=("127.0.0.1",), workers=1)
+    supervisor = Supervisor(settings, str(folder / "admin"))
+    supervisor.bind()
+    await supervisor.start()
+    try:
+        supervisor.publish(build(1, "haystack", {"test": Listing(containers=(_paused(),))}, 0.0))
+        return await asyncio.to_thread(_until_known, supervisor.ports["http"])
+    finally:
+        await supervisor.drain(5)
+
+
+def _paused() -> Container:
+    return Container(
+        id="c" * 64,
+        name="sleeper",
+        engine="test",
+        image="asleep",
+        image_name="asleep",
+        state="paused",
+        state_reason="paused",
+        address="127.0.0.1",
+        ports=(Port(80, "tcp", "http"),),
+        services=("asleep",),
+    )
+
+
+def _until_known(port: int) -> Response:
+    """The worker may not have the snapshot yet: until then the name is unknown, which is 404 (or 503 before any)."""
+    for _ in range(200):
+        with Client(port) as client:
+            response = client.get("asleep.services.haystack")
+        if response.status != 404:
+            break
+    return response

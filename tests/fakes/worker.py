@@ -1,0 +1,241 @@
+"""Haystack as a real process for tests: `haystack run` on free ports with a static file, and a site of rude origins behind it.
+
+Load the fixtures with ``pytest_plugins = ["tests.fakes.worker"]``. The process tells its ports in its `listening` log line;
+stopping it is SIGTERM and must end with status 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.fakes.client import Client
+from tests.fakes.origin import Loop, Origin, refused_port, respond
+
+START_LIMIT = 15.0
+STOP_LIMIT = 10.0
+ONES, PAIRS = 100, 6
+
+
+@dataclass(frozen=True)
+class Member:
+    """One container of the static file: it belongs to the service of `image`, and `port` speaks HTTP."""
+
+    image: str
+    port: int
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def toml(self, number: int) -> str:
+        labels = {"haystack.port": str(self.port)} | self.labels
+        table = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in labels.items())
+        return (
+            f'[[container]]\nname = "{self.image}x{number}"\nimage = "{self.image}"\naddress = "127.0.0.1"\n'
+            f'ports = ["{self.port}/tcp"]\nlabels = {{ {table} }}\n'
+        )
+
+
+def host(image: str) -> str:
+    """The service's whole name: what a client writes in Host."""
+    return f"{image}.services.haystack"
+
+
+def _environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HAYSTACK_", "DOCKER_"))}
+    ports = {f"HAYSTACK_{name}_PORT": "0" for name in ("HTTP", "HTTP_ALT", "DNS", "SSH")}
+    own = {"HAYSTACK_STATIC": str(static), "HAYSTACK_STATE_DIR": str(state), "HAYSTACK_LOG_FORMAT": "json"}
+    return kept | ports | own | {"HAYSTACK_BIND": "127.0.0.1", "HAYSTACK_WORKERS": "1"} | extra
+
+
+class Haystack:
+    """The process. lines: its log so far, as parsed JSON; port: where its http listener is."""
+
+    def __init__(self, members: list[Member], **settings: str) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="haystack-test-")
+        folder = Path(self.folder.name)
+        static = folder / "static.toml"
+        static.write_text("\n".join(m.toml(n) for n, m in enumerate(members)))
+        command = Path(sys.executable).with_name("haystack")
+        self.process = subprocess.Popen(
+            [command, "run"],
+            env=_environment(static, folder / "state", settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.lines: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.port = 0
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            with self._news:
+                self.lines.append(_parsed(line))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def wait(self, event: str, seconds: float = START_LIMIT) -> dict[str, Any]:
+        """The first log line with that event, as soon as it is there."""
+        with self._news:
+            self._news.wait_for(lambda: self._find(event) or self.process.poll() is not None, seconds)
+            found = self._find(event)
+        assert found, f"no {event!r} in the log of haystack run: {self.lines[-10:]}"
+        return found
+
+    def _find(self, event: str) -> dict[str, Any] | None:
+        return next((line for line in self.lines if line.get("event") == event), None)
+
+    def ready(self) -> Self:
+        """Wait until it listens and says so at /readyz."""
+        line = self.wait("listening")
+        self.port = int(line["http"] if "http" in line else line["ports"]["http"])
+        until(lambda: self._readyz() == 200, START_LIMIT, "/readyz never said 200")
+        return self
+
+    def _readyz(self) -> int:
+        try:
+            with Client(self.port) as client:
+                return client.get("localhost", "/readyz").status
+        except OSError:
+            return 0
+
+    def workers(self) -> list[int]:
+        """Process ids of the live workers."""
+        return [pid for pid in children(self.process.pid) if b"haystack.proxy.worker" in command_line(pid)]
+
+    def stop(self) -> None:
+        """SIGTERM; the end must be clean."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"SIGTERM did not end haystack run in {STOP_LIMIT} s: {self.lines[-5:]}") from None
+        finally:
+            self.folder.cleanup()
+        assert status == 0, f"haystack run ended with {status}: {self.lines[-10:]}"
+
+    def __enter__(self) -> Self:
+        try:
+            return self.ready()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            self.folder.cleanup()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"event": "", "text": line.decode(errors="replace").rstrip()}
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process, from its threads' lists in /proc."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def command_line(pid: int) -> bytes:
+    """Arguments of a process; empty when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def descriptors(pid: int) -> int:
+    """Open file descriptors of a process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def until(condition: Any, seconds: float, complaint: str) -> None:
+    """Poll a condition that nothing announces; fail with the complaint when time is up."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.005)
+
+
+class Site:
+    """One Haystack before many services of one origin (`one`) or two (`pair`), each given to a single test."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self._ones = [self._origin() for _ in range(ONES)]
+        self._pairs = [(self._origin(), self._origin()) for _ in range(PAIRS)]
+        self._refusing: list[socket.socket] = [refused_port() for _ in range(3)]
+        self._given = [0, 0]
+        self.haystack = Haystack(self._members())
+
+    def _origin(self) -> Origin:
+        return Origin(self.loop, respond()).start()
+
+    def _members(self) -> list[Member]:
+        ones = [Member(f"one{n}", o.port) for n, o in enumerate(self._ones)]
+        pairs = [Member(f"pair{n}", o.port) for n, pair in enumerate(self._pairs) for o in pair]
+        refusing = [Member("refusing", s.getsockname()[1]) for s in self._refusing[:2]]
+        half = [Member("half", self._refusing[2].getsockname()[1]), Member("half", self._ones[-1].port)]
+        return ones + pairs + refusing + half
+
+    @property
+    def port(self) -> int:
+        return self.haystack.port
+
+    def one(self, script: Any = None) -> tuple[str, Origin]:
+        """Host and origin of a service that no other test has seen."""
+        number = self._given[0]
+        self._given[0] += 1
+        assert number < ONES - 1, "raise ONES: every service has been given away"
+        origin = self._ones[number]
+        origin.script = script or origin.script
+        return host(f"one{number}"), origin
+
+    def pair(self, first: Any, second: Any) -> tuple[str, tuple[Origin, Origin]]:
+        """Host and both origins of a service that no other test has seen."""
+        number = self._given[1]
+        self._given[1] += 1
+        assert number < PAIRS, "raise PAIRS: every service has been given away"
+        pair = self._pairs[number]
+        pair[0].script, pair[1].script = first, second
+        return host(f"pair{number}"), pair
+
+    def client(self, **options: Any) -> Client:
+        return Client(self.port, **options)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The Haystack that most tests share. Its services `refusing` and `half` refuse wholly and by half."""
+    made = Site()
+    with made.haystack:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def fakes() -> Loop:
+    """The loop on which a test may start further origins."""
+    return Loop()
