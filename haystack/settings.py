@@ -1,0 +1,160 @@
+"""Every setting, from the environment or from the flag of the same name, checked before anything starts.
+
+Never reads a file and never contacts anybody: `load` turns texts into one frozen Settings or one SettingsError, whose
+message is the one line that a person sees. cli.py calls it; all other rooms only read attributes. Parsers of single
+values are in haystack/values.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from haystack import values
+from haystack.values import Networks, Texts
+
+SECRET = frozenset({"docker_key"})
+LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
+PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
+
+
+class SettingsError(Exception):
+    """A value that can't be used. str() is one line: the variable, its value and what it takes."""
+
+
+def variable(field: str) -> str:
+    """The environment variable of an attribute."""
+    return field.upper() if field.startswith("docker_") else f"HAYSTACK_{field.upper()}"
+
+
+def flag(field: str) -> str:
+    """The command line flag of an attribute."""
+    return "--" + field.replace("_", "-")
+
+
+def cpus() -> int:
+    """The CPUs that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+Port = Annotated[int, BeforeValidator(values.port)]
+Switch = Annotated[bool, BeforeValidator(values.switch)]
+Folder = Annotated[Path, BeforeValidator(values.path)]
+Pem = Annotated[str, BeforeValidator(values.pem)]
+Addresses = Annotated[Texts, NoDecode, BeforeValidator(values.addresses)]
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+
+def takes(what: str, default: object = None, **more: Any) -> Any:
+    """A field whose description says what it takes: help and error messages quote it."""
+    return Field(description=what, **({} if "default_factory" in more else {"default": default}), **more)
+
+
+class Settings(BaseSettings):
+    """All settings in effect. `model_fields_set` names the attributes that were given and are not defaults."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    docker_host: Annotated[Texts, NoDecode, BeforeValidator(values.docker_hosts)] = takes(
+        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT", ("unix:///var/run/docker.sock",)
+    )
+    docker_tls_verify: Switch | None = takes("on or off")
+    docker_cert_path: Folder | None = takes("a folder with key.pem, cert.pem and ca.pem")
+    docker_cert: Pem | None = takes("the client's certificate as PEM text")
+    docker_key: Pem | None = takes("the client's key as PEM text", repr=False)
+    docker_ca: Pem | None = takes("the authority's certificate as PEM text")
+    origin: Annotated[str, BeforeValidator(values.origin)] = takes("DNS labels of letters, digits and dashes", "haystack")
+    bind: Addresses = takes("comma separated IP addresses to listen on", ("0.0.0.0",))
+    http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
+    http_alt_port: Port = takes("a port, 0 to 65535 (0: any free one)", 8080)
+    dns_port: Port = takes("a port, 0 to 65535 (0: any free one)", 53)
+    ssh_port: Port = takes("a port, 0 to 65535 (0: any free one)", 22)
+    address: Addresses = takes("comma separated IP addresses", ())
+    dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(values.nameservers)] = takes(
+        "comma separated IP addresses, each with an optional :PORT", ()
+    )
+    dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("seconds, 0 to 86400", 5)
+    workers: Annotated[int, BeforeValidator(values.workers)] = takes("a number of processes, 1 to 256", default_factory=cpus)
+    balance: Literal["p2c", "random"] = takes("p2c or random", "p2c")
+    static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
+    ssh_authorized_keys: Annotated[str, BeforeValidator(values.text)] | None = takes("the text of an authorized_keys file")
+    ssh_authorized_keys_file: Folder | None = takes("an authorized_keys file")
+    state_dir: Folder = takes("a folder for the host key", Path("/var/lib/haystack"))
+    admin: Switch = takes("on or off", default=True)
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
+    trace: Switch = takes("on or off", default=False)
+    log_level: Annotated[Level, BeforeValidator(values.lower)] = takes("debug, info, warning, error or critical", "info")
+    log_format: Literal["console", "json"] = takes("console or json", "console")
+    access_log: Literal["off", "json", "common"] = takes("off, json or common", "off")
+    cors_origin: Annotated[str, BeforeValidator(values.web_origin)] | None = takes("a web origin such as https://HOST, or *")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment: nothing else, so that nothing in a working directory changes what runs."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+    def given(self, field: str) -> bool:
+        """Whether a person set it."""
+        return field in self.model_fields_set
+
+    def with_defaults(self, defaults: Mapping[str, object]) -> Settings:
+        """A copy in which these stand where nobody set anything else."""
+        return self.model_copy(update={name: value for name, value in defaults.items() if not self.given(name)})
+
+    def shown(self) -> dict[str, str]:
+        """VARIABLE → text for a person; what is secret is masked, what is long is counted."""
+        return {variable(name): display(name, getattr(self, name)) for name in type(self).model_fields}
+
+
+def load(flags: Mapping[str, str] | None = None) -> Settings:
+    """Settings from flags (attribute → text) over the environment. Raises SettingsError."""
+    given = cast("dict[str, Any]", {variable(name): text for name, text in (flags or {}).items()})
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(complaint(error.errors()[0])) from None
+    if (settings.docker_key is None) != (settings.docker_cert is None):
+        missing = "docker_key" if settings.docker_key is None else "docker_cert"
+        raise SettingsError(f"{variable(missing)} is not set: DOCKER_KEY and DOCKER_CERT go together, each PEM text")
+    return settings
+
+
+def complaint(error: ErrorDetails) -> str:
+    """The one line about a value that was refused."""
+    name = str(error["loc"][0])
+    field = next(field for field in Settings.model_fields if variable(field) == name)
+    what = Settings.model_fields[field].description
+    value = "its value" if field in LONG else repr(error["input"])
+    detail = str(error.get("ctx", {}).get("error", ""))
+    return f"{name}: {value} can't be used{': ' + detail if detail else ''}; it takes {what}"
+
+
+def display(field: str, value: object) -> str:
+    """A value for a person."""
+    if value is None or value == ():
+        return "-"
+    if field in SECRET:
+        return "(set, not shown)"
+    if field in LONG:
+        return f"({len(str(value))} characters)"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,135 @@
+"""What the settings take, what they refuse, and how they say so: in one line."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from haystack import settings as settings_module
+from haystack.settings import Settings, SettingsError, flag, load, variable
+
+PEM = "-----BEGIN THING-----\nc2VjcmV0\n-----END THING-----\n"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+
+
+def test_defaults_are_those_of_the_contract():
+    settings = load()
+    assert settings.docker_host == ("unix:///var/run/docker.sock",)
+    assert (settings.http_port, settings.http_alt_port, settings.dns_port, settings.ssh_port) == (80, 8080, 53, 22)
+    assert (settings.origin, settings.dns_ttl, settings.balance) == ("haystack", 5, "p2c")
+    assert (settings.admin, settings.trace, settings.static) == (True, False, None)
+    assert settings.state_dir == Path("/var/lib/haystack")
+    assert settings.workers == settings_module.cpus()
+    assert not settings.model_fields_set
+
+
+GOOD = [
+    ("origin", "Dev.Example.", "dev.example"),
+    ("http_port", "0", 0),
+    ("http_port", "65535", 65535),
+    ("admin", "off", False),
+    ("admin", "TRUE", True),
+    ("trace", "1", True),
+    ("bind", "127.0.0.1, ::1", ("127.0.0.1", "::1")),
+    ("address", "10.0.0.1,fd00:0::1", ("10.0.0.1", "fd00::1")),
+    ("dns_nameservers", "1.1.1.1,9.9.9.9:5353,[fd00::1]:54,fd00::2", ("1.1.1.1", "9.9.9.9:5353", "[fd00::1]:54", "fd00::2")),
+    ("trusted_proxies", "10.0.0.0/8,192.168.1.7", (ip_network("10.0.0.0/8"), ip_network("192.168.1.7/32"))),
+    ("balance", "random", "random"),
+    ("docker_host", "tcp://10.0.0.1:2376,unix:///run/d.sock", ("tcp://10.0.0.1:2376", "unix:///run/d.sock")),
+    ("docker_host", "https://engine:2376/", ("https://engine:2376",)),
+    ("docker_ca", PEM, PEM),
+    ("docker_ca", PEM.replace("\n", "\\n"), PEM),
+    ("docker_tls_verify", "1", True),
+    ("log_level", "DEBUG", "debug"),
+    ("cors_origin", "https://ui.example", "https://ui.example"),
+    ("state_dir", "/tmp/state", Path("/tmp/state")),  # noqa: S108 - never made
+    ("workers", "3", 3),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "value"), GOOD)
+def test_a_good_value_is_taken_from_the_variable_and_from_the_flag(monkeypatch, field, text, value):
+    assert getattr(load({field: text}), field) == value
+    monkeypatch.setenv(variable(field), text)
+    assert getattr(load(), field) == value
+
+
+BAD = [
+    ("origin", "a..b"),
+    ("origin", "-a"),
+    ("origin", "a_b"),
+    ("origin", "a" * 64),
+    ("http_port", "65536"),
+    ("http_port", "-1"),
+    ("dns_port", "many"),
+    ("ssh_port", "2²"),
+    ("workers", "0"),
+    ("dns_ttl", "5s"),
+    ("bind", "everywhere"),
+    ("address", "10.0.0"),
+    ("dns_nameservers", "dns.example"),
+    ("dns_nameservers", "1.1.1.1:0"),
+    ("trusted_proxies", "10.0.0.0/33"),
+    ("balance", "fair"),
+    ("admin", "maybe"),
+    ("docker_host", "ssh://host"),
+    ("docker_host", "tcp://host"),
+    ("docker_host", "tcp://host:99999"),
+    ("docker_host", "unix://"),
+    ("docker_host", ","),
+    ("log_level", "loud"),
+    ("log_format", "xml"),
+    ("access_log", "on"),
+    ("cors_origin", "ui.example"),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), BAD)
+def test_a_bad_value_is_refused_with_its_variable_its_text_and_what_it_takes(monkeypatch, field, text):
+    monkeypatch.setenv(variable(field), text)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    line = str(caught.value)
+    assert line.startswith(f"{variable(field)}: {text!r} ")
+    assert Settings.model_fields[field].description in line
+    assert "\n" not in line
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "")
+    assert load().docker_host == ("unix:///var/run/docker.sock",)
+
+
+def test_a_flag_wins_over_the_variable(monkeypatch):
+    monkeypatch.setenv("HAYSTACK_ORIGIN", "one")
+    assert load({"origin": "two"}).origin == "two"
+
+
+def test_a_secret_is_shown_nowhere():
+    settings = load({"docker_key": PEM, "docker_cert": PEM})
+    assert "c2VjcmV0" not in repr(settings.shown())
+    assert "docker_key" not in repr(settings)
+    with pytest.raises(SettingsError) as caught:
+        load({"docker_key": "c2VjcmV0", "docker_cert": PEM})
+    assert "c2VjcmV0" not in str(caught.value)
+    assert "DOCKER_KEY" in str(caught.value)
+
+
+def test_a_key_without_its_certificate_is_refused():
+    with pytest.raises(SettingsError, match="DOCKER_CERT is not set"):
+        load({"docker_key": PEM})
+
+
+def test_defaults_of_a_command_yield_to_what_was_given():
+    settings = load({"http_port": "81"}).with_defaults({"http_port": 8000, "dns_port": 5300})
+    assert (settings.http_port, settings.dns_port) == (81, 5300)
+
+
+def test_every_setting_has_a_flag_and_says_what_it_takes():
+    assert flag("http_alt_port") == "--http-alt-port"
+    assert all(field.description for field in Settings.model_fields.values())
