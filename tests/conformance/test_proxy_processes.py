@@ -1,0 +1,106 @@
+"""The processes behind the port: a dead worker is replaced, and SIGTERM loses nothing (RFC 9112, section 9.6)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.client import Client
+from tests.fakes.origin import OK, Loop, Origin, held, respond
+from tests.fakes.worker import Haystack, Member, command_line, host, until
+
+pytest_plugins = ["tests.fakes.worker"]
+
+
+@pytest.fixture
+def origin(fakes: Loop) -> Iterator[Origin]:
+    made = Origin(fakes, respond()).start()
+    yield made
+    made.stop()
+
+
+def _status(haystack: Haystack) -> int:
+    """Status of one GET on a new connection; 0 when there was no answer."""
+    try:
+        with Client(haystack.port) as client:
+            return client.get(host("web")).status
+    except OSError:
+        return 0
+
+
+def test_dead_worker_is_replaced_within_a_second(origin: Origin) -> None:
+    """Product: the listening sockets stay open, so that no new connection is refused meanwhile."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        victim, other = haystack.workers()
+        os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        until(lambda: _replaced(haystack, victim), 5, "the worker was not replaced")
+        assert time.monotonic() - killed < 1
+        assert [_status(haystack) for _ in range(40)] == [200] * 40
+        assert other in haystack.workers()
+
+
+def _replaced(haystack: Haystack, victim: int) -> bool:
+    alive = haystack.workers()
+    return victim not in alive and len(alive) == 2
+
+
+def test_the_other_worker_serves_on(origin: Origin) -> None:
+    """Product: its connections do not notice."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        clients = [Client(haystack.port) for _ in range(16)]
+        assert [client.get(host("web")).status for client in clients] == [200] * 16
+        os.kill(haystack.workers()[0], signal.SIGKILL)
+        survivors = [client for client in clients if _answers(client)]
+        assert survivors, "the kernel spreads 16 connections over two listeners"
+        assert [client.get(host("web")).status for client in survivors] == [200] * len(survivors)
+        for client in clients:
+            client.socket.close()
+
+
+def _answers(client: Client) -> bool:
+    try:
+        return client.get(host("web")).status == 200
+    except OSError:
+        return False
+
+
+def test_sigterm_finishes_what_is_in_flight(origin: Origin) -> None:
+    """RFC 9112, section 9.6: close after the response; Haystack: exit 0 (asserted by stop)."""
+    gate = threading.Event()
+    origin.script = held(gate, OK)
+    haystack = Haystack([Member("web", origin.port)])
+    with haystack, Client(haystack.port) as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+        until(lambda: origin.requests, 5, "the request never reached the origin")
+        haystack.process.send_signal(signal.SIGTERM)
+        until(lambda: _refused(haystack.port), 5, "new connections are still accepted")
+        gate.set()
+        response = client.response()
+        assert (response.status, response.body, response.complete) == (200, b"ok", True)
+        assert client.closed()
+
+
+def _refused(port: int) -> bool:
+    try:
+        with Client(port):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_sigterm_ends_idle_connections_at_once(origin: Origin) -> None:
+    """RFC 9112, section 9.6; product: an idle client can't hold the end up for 30 s (stop asserts that)."""
+    with Haystack([Member("web", origin.port)]) as haystack, Client(haystack.port) as client:
+        assert client.get(host("web")).status == 200
+        workers = haystack.workers()
+        haystack.stop()
+        assert client.closed()
+    assert not any(b"haystack" in command_line(pid) for pid in workers), "no worker outlives the control process"
