@@ -1,0 +1,253 @@
+"""One session of the shell: a single command, lines from a pipe, or a person at a terminal.
+
+Stands between asyncssh's channel and commands.run: carries words there and text back, and does the effects that a
+command asks for. Decides nothing by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncssh
+import structlog
+
+from haystack import __version__
+from haystack.console import commands, lists, words
+from haystack.console.commands import Context, Leave, LogLevel, Result
+from haystack.console.terminal import Terminal
+from haystack.observe import logs
+from haystack.observe.trace import render
+from haystack.state import State
+
+log = structlog.get_logger(__name__)
+
+INTERRUPTS = frozenset("\x03\x04")
+# The longest line that comes without its end, from a client that is no terminal.
+LONGEST = 65536
+
+
+class Tracer:
+    """Shows live lines while it is on. show: prints one line, and waits while the client is slow."""
+
+    def __init__(self, state: State, show: Callable[[str], Awaitable[None]]) -> None:
+        self._state, self._show = state, show
+        self.task: asyncio.Task[None] | None = None
+
+    async def switch(self, wanted: commands.Trace) -> None:
+        """On, off, or on for another service."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+            self.task = None
+        if wanted.on:
+            listening = asyncio.Event()
+            self.task = asyncio.create_task(self._follow(wanted.service, listening))
+            await listening.wait()
+
+    async def _follow(self, service: str | None, listening: asyncio.Event) -> None:
+        async with self._state.traces.subscribe(service) as traces:
+            listening.set()
+            lost = 0
+            async for trace in traces:
+                if traces.dropped > lost:
+                    await self._show(f"({traces.dropped - lost} lines lost: this client is too slow)")
+                    lost = traces.dropped
+                await self._show(render(trace))
+
+
+class Session(asyncssh.SSHServerSession[str]):
+    """asyncssh calls it back for one channel. local: Haystack's address as this client reached it."""
+
+    def __init__(self, state: State, local: str) -> None:
+        self._state, self._local = state, local
+        self._channel: asyncssh.SSHServerChannel[str]
+        self._command: str | None = None
+        self._terminal: Terminal | None = None
+        self._term = "dumb"
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._partial = ""
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._tracer = Tracer(state, self._line)
+        self._task: asyncio.Task[None] | None = None
+
+    # What asyncssh tells.
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
+        """The channel is there."""
+        self._channel = chan
+
+    def pty_requested(self, term_type: str | None, term_size: object, term_modes: object) -> bool:  # noqa: ARG002 - theirs
+        """A person sits at the other end."""
+        self._term = term_type or "dumb"
+        self._terminal = Terminal(self._write, self._size, self._channel.pause_reading, self._channel.resume_reading)
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        """One command."""
+        self._command = command
+        return True
+
+    def shell_requested(self) -> bool:
+        """A conversation."""
+        return True
+
+    def session_started(self) -> None:
+        """Everything is agreed on: go."""
+        self._task = asyncio.create_task(self._run(), name="shell session")
+
+    def data_received(self, data: str, datatype: object) -> None:  # noqa: ARG002 - theirs
+        """Typed or piped in."""
+        if self._command is not None:
+            if self._terminal is not None and INTERRUPTS & set(data):
+                self._stop()
+        elif self._terminal is not None:
+            self._terminal.feed(data)
+        else:
+            *whole, self._partial = (self._partial + data).split("\n")
+            self._partial = self._partial[:LONGEST]
+            for line in whole:
+                self._lines.put_nowait(line)
+
+    def eof_received(self) -> bool:
+        """No more input; what was asked for is still answered."""
+        if self._terminal is None and self._command is None:
+            self._lines.put_nowait(self._partial)
+            self._lines.put_nowait(None)
+        elif self._terminal is not None and self._command is None:
+            self._terminal.feed("\x04")
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:  # noqa: ARG002 - theirs
+        """Another window size."""
+        if self._terminal is not None:
+            self._terminal.resized()
+
+    def signal_received(self, signal: str) -> None:
+        """The client passes a signal on."""
+        if signal in {"INT", "TERM", "HUP"}:
+            self._stop()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
+        """The client is gone."""
+        self._stop()
+
+    # The three kinds of session.
+
+    async def _run(self) -> None:
+        status = commands.OK
+        try:
+            if self._command is not None:
+                status = await self._once(self._command)
+            elif self._terminal is not None:
+                await self._converse(self._terminal)
+            else:
+                status = await self._script()
+        except Exception:
+            log.exception("a shell session failed")
+            status = commands.NOT_FOUND
+        finally:
+            await self._tracer.switch(commands.Trace(on=False))
+            if not self._channel.is_closing():
+                self._channel.exit(status)
+
+    async def _once(self, command: str) -> int:
+        result = await self._execute(command)
+        if result.status != commands.OK or isinstance(result.effect, commands.Trace):
+            self._complain(result.text)
+        else:
+            self._write_lines(result.text)
+        if self._tracer.task is not None:
+            await asyncio.wait({self._tracer.task})
+        await self._writable.wait()
+        return result.status
+
+    async def _script(self) -> int:
+        status = commands.OK
+        while (line := await self._lines.get()) is not None:
+            result = await self._execute(line)
+            if result.status != commands.OK:
+                self._complain(result.text)
+                status = result.status
+            else:
+                self._write_lines(result.text)
+            if isinstance(result.effect, Leave):
+                break
+            await self._writable.wait()
+        return status
+
+    async def _converse(self, terminal: Terminal) -> None:
+        terminal.print(f"Haystack {__version__}, origin {self._state.snapshot.origin}: help lists the commands, Ctrl-D leaves.")
+
+        async def execute(line: str) -> bool:
+            result = await self._execute(line)
+            terminal.print(result.text)
+            return not isinstance(result.effect, Leave)
+
+        await terminal.converse(self._term, self._candidates, execute)
+
+    async def _execute(self, line: str) -> Result:
+        try:
+            asked = words.split(line)
+        except ValueError as error:
+            return Result(f"{error}".lower(), commands.USAGE)
+        if words.normal(asked)[:1] == ["metrics"]:
+            await self._state.refresh()
+        try:
+            result = commands.run(self._state, asked, Context(self._size()[0] or None if self._terminal else None, self._local))
+        except Exception:
+            log.exception("a shell command failed", command=line)
+            return Result("the command failed; the log says why", commands.NOT_FOUND)
+        await self._effect(result)
+        return result
+
+    async def _effect(self, result: Result) -> None:
+        if isinstance(result.effect, commands.Trace):
+            await self._tracer.switch(result.effect)
+        elif isinstance(result.effect, LogLevel):
+            logs.set_level(result.effect.level)
+
+    def _candidates(self, before: list[str]) -> list[str]:
+        if not before:
+            return list(commands.COMMANDS)
+        return commands.completions(before, lists.short_names(self._state))
+
+    # The way out.
+
+    async def _line(self, text: str) -> None:
+        await self._writable.wait()
+        if self._terminal is not None and self._command is None:
+            await self._terminal.show(text)
+        else:
+            self._write_lines(text)
+
+    def _write_lines(self, text: str) -> None:
+        if text:
+            self._write((text + "\n").replace("\n", "\r\n" if self._terminal else "\n"))
+
+    def _complain(self, text: str) -> None:
+        if self._terminal is not None:
+            self._write_lines(text)
+        elif text and not self._channel.is_closing():
+            self._channel.write_stderr(text + "\n")
+
+    def _write(self, text: str) -> None:
+        if not self._channel.is_closing():
+            self._channel.write(text)
+
+    def _size(self) -> tuple[int, int]:
+        columns, rows, _, _ = self._channel.get_terminal_size()
+        return columns, rows
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
