@@ -1,0 +1,92 @@
+"""The border to the `docker` package: opening a client for an engine, and its errors as one line for people.
+
+Never does: interpreting answers, retrying. The docker provider's thread uses it; nothing else imports `docker`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import docker.errors
+from docker import APIClient
+from docker.tls import TLSConfig
+
+from haystack.discovery.tls import Certificates
+
+TIMEOUT = 15  # seconds that an engine may take for an answer
+
+Client = Any  # docker.APIClient; the package is untyped
+
+
+def connect(host: str, certificates: Certificates | None, timeout: float = TIMEOUT) -> Client:
+    """A client that speaks the engine's own API version. certificates: None for plain text. Raises anything."""
+    config: Any = False
+    if certificates is not None:
+        config = TLSConfig(client_cert=certificates.client, ca_cert=certificates.ca, verify=True)
+    base = host.replace("https://", "tcp://", 1)
+    first = _client(base, "1.30", config, timeout)  # only to ask for the version: that needs none
+    try:
+        version = str(first.version(api_version=False)["ApiVersion"])
+    finally:
+        first.close()
+    return _client(base, version, config, timeout)
+
+
+def _client(base: str, version: str, config: Any, timeout: float) -> Client:
+    client = APIClient(base_url=base, version=version, tls=config, timeout=timeout)
+    client.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
+    return client
+
+
+def gone(error: BaseException) -> bool:
+    """True when `error` says that what was asked about is no more."""
+    return isinstance(error, docker.errors.NotFound) or getattr(error, "status_code", None) == 409  # noqa: PLR2004
+
+
+def answered(error: BaseException) -> bool:
+    """True when the engine itself answered with an error: the connection is good."""
+    return isinstance(error, docker.errors.APIError)
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what is wrong and, where known, what to set."""
+    chain = list(_chain(error))
+    told = " ".join(str(e) for e in chain).lower()
+    for words, meaning in _MEANINGS:
+        if words in told:
+            return meaning
+    for one in chain:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"TLS: the engine's certificate is not accepted: {one.verify_message}"
+        if isinstance(one, OSError) and one.strerror and one.errno:
+            return one.strerror.lower()
+    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that it was made from, the innermost last."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+
+
+_MEANINGS = (
+    ("certificate required", "TLS: the engine asks for a client certificate: set DOCKER_CERT and DOCKER_KEY, or DOCKER_CERT_PATH"),
+    ("alert bad certificate", "TLS: the engine does not accept the client certificate: check DOCKER_CERT and DOCKER_KEY"),
+    ("alert unknown ca", "TLS: the engine does not know the CA of the client certificate: check DOCKER_CERT"),
+    ("self-signed certificate", "TLS: the engine's certificate is not signed by the CA given: check DOCKER_CA or ca.pem"),
+    ("unable to get local issuer", "TLS: the engine's certificate is not signed by the CA given: check DOCKER_CA or ca.pem"),
+    ("certificate signature failure", "TLS: the engine's certificate is not signed by the CA given: check DOCKER_CA or ca.pem"),
+    ("http request to an https server", "the engine speaks TLS on this port: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"),
+    ("wrong version number", "TLS: the engine does not speak TLS on this port"),
+    ("record layer failure", "TLS: the engine does not speak TLS on this port"),
+    ("read timed out", "the engine does not answer in time"),
+)
