@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from haystack.dns import records, wire
-from haystack.dns.zone import Found, Node, Picture, Zone, reverse
+from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
 from haystack.model import Container, Engine, Service
 
 log = structlog.get_logger()
@@ -159,9 +159,9 @@ def _depends(node: Node | None, qtype: int) -> bool:
     """A name that is not there may be the reverse of another asker's address; a name server's address is our own."""
     if node is None or node.empty:
         return True
-    if qtype == wire.PTR or qtype == wire.NS:
+    if qtype in (wire.PTR, wire.NS):
         return True
-    return bool(node.a or node.aaaa) and "own" in (*node.a, *node.aaaa)
+    return bool(node.a or node.aaaa) and OWN in (*node.a, *node.aaaa)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -7,18 +7,17 @@ that depends on the asker is the marker OWN. Stands between the snapshot and the
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from haystack.dns import wire
 from haystack.model import Container, Endpoint, Engine, Service
+from haystack.naming import label
 
 OWN = "own"
 """In place of an address: Haystack's own, as the asker reaches it."""
 
 PRIORITY = 100
-_NOT_IN_LABEL = re.compile(r"[^a-z0-9-]")
 LOCALHOST = wire.name("localhost")
 
 # RFC 1918, 6303 (section 4), 6598 with 7793: asking the internet about these helps nobody and tells it about us.
@@ -183,7 +182,8 @@ class Zone:
         if node is None or not _possible(target):
             return
         weight = max(0, min(endpoint.weight, 0xFFFF))
-        node.srv[Target(weight, endpoint.port, target, endpoint.address, endpoint.address6)] = None
+        address, address6 = (text if text and _version(text) else None for text in (endpoint.address, endpoint.address6))
+        node.srv[Target(weight, endpoint.port, target, address, address6)] = None
         # A target must have an address of its own (RFC 2782), whatever the list of containers says.
         if target.lower().endswith(f".{self.origin}") and (host := self._node(target)) and not (host.a or host.aaaa):
             host.add(endpoint.address, endpoint.address6)
@@ -202,11 +202,6 @@ class Zone:
                     break
                 self.nodes.setdefault(above, Node())
         return node
-
-
-def label(text: str) -> str:
-    """One DNS label made of any text: lower case, other characters as ``-``, 63 of them at most."""
-    return _NOT_IN_LABEL.sub("-", text.lower())[:63]
 
 
 def reverse(address: str) -> str:

@@ -1,0 +1,75 @@
+"""Which nameservers to forward to: those that are set, else /etc/resolv.conf's, and never Haystack itself.
+
+Never does: send anything. Read once, at start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+PORT = 53
+RESOLV_CONF = Path("/etc/resolv.conf")
+# Docker's own resolver in a container is reached by address translation: it is another one even where we hold port 53.
+DOCKER_RESOLVER = "127.0.0.11"
+
+
+class Nameserver(NamedTuple):
+    """Where one nameserver listens."""
+
+    address: str
+    port: int = PORT
+
+
+def chosen(nameservers: Iterable[str], bind: Iterable[str], port: int, resolv_conf: Path = RESOLV_CONF) -> tuple[Nameserver, ...]:
+    """The nameservers to ask, in order. bind and port: where Haystack itself listens (empty: everywhere)."""
+    texts = tuple(nameservers) or _resolv_conf(resolv_conf)
+    found = (parsed for text in texts if (parsed := parse(text)))
+    own = tuple(bind)
+    return tuple(dict.fromkeys(server for server in found if not _is_ours(server, own, port)))
+
+
+def parse(text: str) -> Nameserver | None:
+    """``IP``, ``IP:PORT`` or ``[IPv6]:PORT``; None where it is none of these."""
+    address, port = text.strip(), str(PORT)
+    if address.startswith("["):
+        address, _, port = address[1:].partition("]")
+        port = port.removeprefix(":") or str(PORT)
+    elif address.count(":") == 1:
+        address, _, port = address.partition(":")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return Nameserver(address, int(port)) if port.isdecimal() and 0 < int(port) < 65536 else None
+
+
+def _resolv_conf(path: Path) -> tuple[str, ...]:
+    """The addresses on its ``nameserver`` lines; nothing where it can't be read."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    words = (line.split() for line in lines)
+    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
+
+
+def _is_ours(server: Nameserver, bind: tuple[str, ...], port: int) -> bool:
+    if server.port != port or server.address == DOCKER_RESOLVER:
+        return False
+    everywhere = not bind or any(text in ("0.0.0.0", "::") for text in bind)
+    return server.address in bind or (everywhere and _is_local(server.address))
+
+
+def _is_local(address: str) -> bool:
+    """True for an address of this machine: only such a one can be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
