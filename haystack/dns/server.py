@@ -1,0 +1,194 @@
+"""Port 53: datagrams and connections in, the responder's answers out, and what is not ours to the forwarder.
+
+Never does: decide an answer; wait for a nameserver before it answers for the zone. Runs on the control process's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from haystack.dns import sockets, upstreams
+from haystack.dns.forward import Forwarder
+from haystack.dns.responder import Forward, Responder
+
+log = structlog.get_logger()
+
+# So many datagrams are answered before the loop may turn to something else.
+BURST = 64
+# RFC 7766 section 6.2.3: a few seconds are enough.
+IDLE = 10.0
+CONNECTIONS = 128
+PIPELINED = 64
+
+
+class DnsSettings(Protocol):
+    """What the server reads of the settings."""
+
+    @property
+    def bind(self) -> tuple[Any, ...]: ...
+    @property
+    def dns_port(self) -> int: ...
+    @property
+    def dns_nameservers(self) -> tuple[Any, ...]: ...
+
+
+class DnsServer:
+    """The DNS listener, UDP and TCP. forwarder: made from the settings at start unless given."""
+
+    def __init__(
+        self, settings: DnsSettings, responder: Responder, forwarder: Forwarder | None = None, *, idle: float = IDLE
+    ) -> None:
+        self._settings = settings
+        self._responder = responder
+        self._forwarder = forwarder
+        self._idle = idle
+        self._bound: sockets.Bound | None = None
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The port bound, for UDP and TCP alike. 0 before bind."""
+        return self._bound.port if self._bound else 0
+
+    def bind(self) -> None:
+        """Take the ports. Raises OSError whose text names protocol, address and port."""
+        self._bound = sockets.bind(map(str, self._settings.bind), self._settings.dns_port)
+
+    async def start(self) -> None:
+        """Answer from now on. Binds first where that has not been done."""
+        if self._bound is None:
+            self.bind()
+        bound = self._bound
+        assert bound is not None  # noqa: S101 - bind has just set it
+        if self._forwarder is None:
+            servers = upstreams.chosen(map(str, self._settings.dns_nameservers), map(str, self._settings.bind), bound.port)
+            self._forwarder = Forwarder(servers)
+        loop = asyncio.get_running_loop()
+        for udp in bound.udp:
+            loop.add_reader(udp, self._readable, udp, self._forwarder)
+        for tcp in bound.tcp:
+            self._servers.append(await asyncio.start_server(self._connected, sock=tcp))
+        log.info("dns listening", port=bound.port, nameservers=[f"{s.address}:{s.port}" for s in self._forwarder.servers])
+
+    async def close(self) -> None:
+        """Stop at once: a client asks again elsewhere."""
+        loop = asyncio.get_running_loop()
+        bound, self._bound = self._bound, None
+        for udp in bound.udp if bound else ():
+            loop.remove_reader(udp)
+        for server in self._servers:
+            server.close()
+        tasks = [*self._tasks, *self._connections]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._forwarder is not None:
+            await self._forwarder.close()
+        for server in self._servers:
+            await server.wait_closed()
+        if bound:
+            bound.close()
+
+    def _readable(self, udp: socket.socket, forwarder: Forwarder) -> None:
+        for _ in range(BURST):
+            try:
+                datagram = sockets.receive(udp)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                log.debug("dns receive failed", error=str(error))
+                continue
+            reply = self._responder.answer(datagram.data, datagram.local, tcp=False)
+            if isinstance(reply, Forward):
+                reply = forwarder.cached(reply) or self._later(_relay(udp, datagram, forwarder, reply))
+            if reply is not None:
+                _send(udp, reply, datagram)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or self._forwarder is None or len(self._connections) >= CONNECTIONS:
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await Connection(reader, writer, self._responder, self._forwarder, self._idle).serve()
+        except asyncio.CancelledError:
+            pass  # close() alone cancels: asyncio's streams would log it as a fault.
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+
+class Connection:
+    """One client over TCP. Its queries may come before earlier ones are answered, and answers out of order (RFC 7766 section 6.2.1)."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, responder: Responder, forwarder: Forwarder, idle: float
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._responder = responder
+        self._forwarder = forwarder
+        self._idle = idle
+        self._free = asyncio.Semaphore(PIPELINED)
+        # The kernel names IPv6 peers' scope after the address; the responder takes it off.
+        self._local = str(writer.get_extra_info("sockname")[0])
+
+    async def serve(self) -> None:
+        """Until the client closes, falls silent, or breaks the framing; answers still due are sent first."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            async with asyncio.TaskGroup() as group:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    while True:
+                        await self._one(group)
+
+    async def _one(self, group: asyncio.TaskGroup) -> None:
+        async with asyncio.timeout(self._idle):
+            (length,) = struct.unpack("!H", await self._reader.readexactly(2))
+            query = await self._reader.readexactly(length)
+        reply = self._responder.answer(query, self._local, tcp=True)
+        if isinstance(reply, Forward):
+            await self._free.acquire()
+            group.create_task(self._forward(reply))
+        elif reply is not None:
+            await self._send(reply)
+
+    async def _forward(self, forward: Forward) -> None:
+        try:
+            reply = await self._forwarder.resolve(forward)
+            with contextlib.suppress(OSError):
+                await self._send(reply)
+        finally:
+            self._free.release()
+
+    async def _send(self, reply: bytes) -> None:
+        """Raises OSError: TimeoutError for a client that does not read what it asked for."""
+        self._writer.write(struct.pack("!H", len(reply)) + reply)
+        async with asyncio.timeout(self._idle):
+            await self._writer.drain()
+
+
+async def _relay(udp: socket.socket, datagram: sockets.Datagram, forwarder: Forwarder, forward: Forward) -> None:
+    _send(udp, await forwarder.resolve(forward), datagram)
+
+
+def _send(udp: socket.socket, reply: bytes, to: sockets.Datagram) -> None:
+    """A datagram that can't be sent now is lost, as any may be: the client asks again."""
+    try:
+        sockets.send(udp, reply, to)
+    except OSError as error:
+        log.debug("dns send failed", peer=str(to.peer[0]), error=str(error))
