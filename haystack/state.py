@@ -4,6 +4,8 @@ Never changes anything and never builds anything: app.py fills it in once, the v
 read it. The Protocols are exactly what those readers need of the other rooms, so that a test can stand in for each.
 """
 
+# ruff: noqa: D102 - what these attributes mean stands at the records that have them
+
 from __future__ import annotations
 
 import asyncio

@@ -1,0 +1,1 @@
+"""The web side: what Haystack shows of itself over HTTP, read-only."""

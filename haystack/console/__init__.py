@@ -1,0 +1,1 @@
+"""The maintenance shell: SSH, its commands, and their text."""

@@ -19,7 +19,6 @@ from haystack.observe.text import printable
 from haystack.state import State
 
 OK, NOT_FOUND, USAGE = 0, 1, 2
-TYPES = ("A", "AAAA", "SRV", "PTR", "SOA", "NS", "TXT", "ANY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +122,12 @@ def service(state: State, words: list[str], context: Context) -> Result:
 
 
 def dig(state: State, words: list[str], context: Context) -> Result:
-    """The zone's answer, as a client at the asker's side of the network gets it."""
+    """The zone's answer, as a client at the asker's side of the network gets it. The responder puts its status first."""
     name, kind = words[0], (words[1] if len(words) > 1 else "A").upper()
-    if kind not in TYPES:
-        return misuse("dig", f"no record type {printable(kind)}{nearest(kind, TYPES)}")
     answers = state.responder.lookup(name, kind, context.local)
-    if not answers:
-        return Result(f"no {kind} record for {printable(name)}", NOT_FOUND)
-    return Result("\n".join(printable(answer) for answer in answers))
+    records = any(not answer.startswith(";") for answer in answers)
+    lines = answers or [f"no {kind} record for {name}"]
+    return Result("\n".join(printable(line) for line in lines), OK if records else NOT_FOUND)
 
 
 def trace(state: State, words: list[str], _context: Context) -> Result:
@@ -170,14 +167,33 @@ def leave(_state: State, _words: list[str], _context: Context) -> Result:
     return Result("", effect=Leave())
 
 
+def completions(before: list[str], services: list[str]) -> list[str]:
+    """What may follow these words."""
+    match normal(before):
+        case ["service"] | ["trace", "on"]:
+            return services
+        case ["trace"]:
+            return ["on", "off"]
+        case ["log"]:
+            return list(LEVELS)
+        case [name] if name in LISTS:
+            return ["--json"]
+        case _:
+            return []
+
+
+LISTS: dict[str, tuple[lists.Listing, str]] = {
+    "services": (lists.SERVICES, "every service and how many of its endpoints are ready"),
+    "containers": (lists.CONTAINERS, "every container, its address and its services"),
+    "networks": (lists.NETWORKS, "every network"),
+    "engines": (lists.ENGINES, "every source of containers and whether it answers"),
+    "endpoints": (lists.ENDPOINTS, "every endpoint of every service"),
+}
+
 COMMANDS: dict[str, Command] = {
     "help": Command(show_help, "help", "this list"),
-    "services": Command(listed("services", lists.SERVICES), "services [--json]", "every service and how many of its endpoints are ready", most=1),
     "service": Command(service, "service NAME", "one service: its endpoints, and why each is in or out", 1, 1),
-    "containers": Command(listed("containers", lists.CONTAINERS), "containers [--json]", "every container, its address and its services", most=1),
-    "networks": Command(listed("networks", lists.NETWORKS), "networks [--json]", "every network", most=1),
-    "engines": Command(listed("engines", lists.ENGINES), "engines [--json]", "every source of containers and whether it answers", most=1),
-    "endpoints": Command(listed("endpoints", lists.ENDPOINTS), "endpoints [--json]", "every endpoint of every service", most=1),
+    **{name: Command(listed(name, listing), f"{name} [--json]", summary, most=1) for name, (listing, summary) in LISTS.items()},
     "dig": Command(dig, "dig NAME [TYPE]", "what Haystack's DNS answers", 1, 2),
     "trace": Command(trace, "trace on|off [SERVICE]", "a live line for each exchange; also trace(true)", 1, 2),
     "log": Command(log, f"log {'|'.join(LEVELS)}", "how much the log tells, until the next start", 1, 1),

@@ -79,8 +79,9 @@ class ConsoleServer:
         """Take the port. Raises OSError where that cannot be."""
         port = self._state.settings.ssh_port
         try:
-            for host in tuple(self._state.settings.bind) or everywhere():
-                self._sockets.append(listening(host, port))
+            hosts = tuple(self._state.settings.bind) or everywhere()
+            for host in hosts:
+                self._sockets.append(listening(host, port, both=hosts == ("::",)))
                 # Port 0: the kernel chose; the other addresses get the same one.
                 port = self.port
         except OSError:
@@ -146,14 +147,14 @@ def everywhere() -> tuple[str, ...]:
     return ("::",) if socket.has_dualstack_ipv6() else ("0.0.0.0",)
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket. ``::`` takes IPv4 too, unless IPv4 has a socket of its own there."""
+def listening(host: str, port: int, *, both: bool = False) -> socket.socket:
+    """A listening socket. both: an IPv6 one takes IPv4 too, for there is no socket of IPv4's own."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
         sock.bind((host, port))
         sock.listen(BACKLOG)
         sock.setblocking(False)

@@ -36,11 +36,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | 
 
 def cell(value: object) -> str:
     """One value as a person reads it: a dash where there is none, a comma between several."""
-    if value is None or value == "" or value == () or value == []:
-        return "-"
     if isinstance(value, list | tuple):
-        return ", ".join(printable(item) for item in value)
-    return printable(value)
+        return ", ".join(printable(item) for item in value) or "-"
+    return "-" if value is None else printable(value) or "-"
 
 
 def moment(seconds: float) -> str:

@@ -75,7 +75,7 @@ def renderers(form: str) -> list[Processor]:
     raise ValueError(f"{form!r} is not a log format; it is console or json")
 
 
-def visible(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Escape what could move a terminal's cursor: events quote names and requests of strangers."""
     for key, value in event.items():
         if isinstance(value, str) and key != "exception":

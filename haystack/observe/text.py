@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+# The last characters of Latin-1 and of Unicode's first plane: what two and four hex digits can say.
+LATIN, BASIC = 0xFF, 0xFFFF
 # Control, format (bidirectional overrides, zero width), surrogate, private use, unassigned, line and paragraph separators.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -30,9 +32,9 @@ def printable_json(text: str) -> str:
 def escaped(character: str) -> str:
     """One character as Python would write it in a literal."""
     code = ord(character)
-    if code <= 0xFF:
+    if code <= LATIN:
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return f"\\u{code:04x}" if code <= BASIC else f"\\U{code:08x}"
 
 
 def json_escaped(character: str) -> str:

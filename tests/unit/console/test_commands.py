@@ -1,0 +1,107 @@
+import json
+
+import pytest
+
+from haystack.console.commands import COMMANDS, Context, Leave, LogLevel, Trace, completions, run
+from tests.fakes.state import NAME, picture, state
+
+
+@pytest.mark.parametrize("line", ["services", "containers", "networks", "engines", "endpoints", "help", "version", "metrics"])
+def test_a_list_says_something_and_succeeds(line):
+    result = run(state(), [line])
+    assert result.status == 0
+    assert result.text
+
+
+@pytest.mark.parametrize("line", ["services", "containers", "networks", "engines", "endpoints"])
+def test_json_is_json(line):
+    result = run(state(), [line, "--json"])
+    assert result.status == 0
+    assert json.loads(result.text)
+
+
+@pytest.mark.parametrize("name", ["nginx", "NGINX", NAME, NAME + "."])
+def test_a_service_is_found_by_any_form_of_its_name(name):
+    result = run(state(), ["service", name])
+    assert result.status == 0
+    assert "172.17.0.2:80" in result.text
+
+
+def test_an_unknown_service_names_the_nearest():
+    result = run(state(), ["service", "ngnix"])
+    assert result.status == 1
+    assert "did you mean nginx?" in result.text
+
+
+def test_an_unknown_command_names_the_nearest_in_one_line():
+    result = run(state(), ["servces"])
+    assert (result.status, result.text) == (2, "no command 'servces'; did you mean services?")
+
+
+@pytest.mark.parametrize("words", [["service"], ["services", "x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]])
+def test_wrong_use_says_the_usage(words):
+    result = run(state(), words)
+    assert result.status == 2
+    assert "usage: " in result.text
+
+
+@pytest.mark.parametrize("line", ["trace on", "trace(true)", "trace(True)", "haystack.trace(True)", "TRACE ON", "trace( true );"])
+def test_every_form_of_trace_on(line):
+    assert run(state(), line.split()).effect == Trace(on=True)
+
+
+@pytest.mark.parametrize("line", ["trace on nginx", "trace(true, nginx)", "haystack.trace(True, 'nginx')"])
+def test_trace_of_one_service_takes_its_whole_name(line):
+    assert run(state(), line.split()).effect == Trace(on=True, service=NAME)
+
+
+@pytest.mark.parametrize("line", ["trace off", "trace(false)", "haystack.trace(False)"])
+def test_every_form_of_trace_off(line):
+    assert run(state(), line.split()).effect == Trace(on=False)
+
+
+@pytest.mark.parametrize("line", ["exit", "exit()", "quit", "quit()"])
+def test_every_form_of_leaving(line):
+    assert run(state(), line.split()).effect == Leave()
+
+
+def test_log_asks_for_the_level():
+    assert run(state(), ["log", "DEBUG"]).effect == LogLevel("debug")
+
+
+def test_dig_answers_for_the_address_by_which_the_asker_came():
+    result = run(state(), ["dig", NAME], Context(local="10.1.2.3"))
+    assert result.status == 0
+    assert "A 10.1.2.3" in result.text
+    assert run(state(), ["dig", "no.such", "AAAA"]).status == 1
+
+
+def test_nothing_asked_nothing_said():
+    assert run(state(), []).text == ""
+
+
+def test_what_strangers_write_cannot_move_the_cursor():
+    evil = "a\x1b]0;owned\x07\r\n\x9b2J\u202eb"
+    shown = state(snapshot=picture(name=evil, image=evil, reason=evil))
+    for words in (["containers"], ["endpoints"], ["service", "nginx"], ["containers", "--json"], ["services", "--json"], [evil]):
+        text = run(shown, words).text
+        assert not set(text) & set("\x1b\x07\r\x9b\u202e"), words
+    assert json.loads(run(shown, ["services", "--json"]).text)[0]["reason"] == evil
+
+
+def test_a_table_keeps_to_the_terminal_and_without_one_folds_nothing():
+    long = state(snapshot=picture(reason="word " * 60))
+    assert max(map(len, run(long, ["service", "nginx"], Context(width=60)).text.splitlines())) <= 60
+    assert len(run(long, ["service", "nginx"]).text.splitlines()) == 4
+
+
+def test_completion_offers_what_may_follow():
+    assert completions(["service"], ["nginx"]) == ["nginx"]
+    assert completions(["trace"], []) == ["on", "off"]
+    assert completions(["services"], []) == ["--json"]
+    assert completions(["version"], []) == []
+
+
+def test_help_tells_of_every_command():
+    text = run(state(), ["help"]).text
+    assert all(command.usage in text for command in COMMANDS.values())
