@@ -53,7 +53,7 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 
 def takes(what: str, default: object = None, **more: Any) -> Any:
     """A field whose description says what it takes: help and error messages quote it."""
-    return Field(description=what, **({} if "default_factory" in more else {"default": default}), **more)
+    return Field(default, description=what, **more)
 
 
 class Settings(BaseSettings):
@@ -82,7 +82,9 @@ class Settings(BaseSettings):
         "comma separated IP addresses, each with an optional :PORT", ()
     )
     dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("seconds, 0 to 86400", 5)
-    workers: Annotated[int, BeforeValidator(values.workers)] = takes("a number of processes, 1 to 256", default_factory=cpus)
+    workers: Annotated[int, BeforeValidator(values.workers)] = Field(
+        default_factory=cpus, description="a number of processes, 1 to 256"
+    )
     balance: Literal["p2c", "random"] = takes("p2c or random", "p2c")
     static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
     ssh_authorized_keys: Annotated[str, BeforeValidator(values.text)] | None = takes("the text of an authorized_keys file")

@@ -1,0 +1,82 @@
+"""What to run where nobody said: engine or demo, well-known ports or others, and a state folder that can be written.
+
+Never starts anything: it tries a port by binding it for a moment and an engine by one request, and answers with
+settings. cli.py uses it for `haystack demo`, `haystack check` and `haystack auto`, which is what `make run` starts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+from haystack.discovery import client
+from haystack.discovery.tls import Certificates, TlsError, TlsOptions
+from haystack.settings import Settings
+
+FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
+PATIENCE = 5.0
+
+
+def bindable(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+    """Whether this process could listen there now: neither forbidden nor taken."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with closing(socket.socket(family, kind)) as trial:
+        if kind == socket.SOCK_STREAM:  # a connection that is fading away keeps nobody from listening
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def usable_ports(settings: Settings) -> Settings:
+    """The same settings where all well-known ports can be had; else the unprivileged four for those that nobody set."""
+    fields = [field for field in FALLBACK_PORTS if not settings.given(field)]
+    for address in settings.bind:
+        for field in fields:
+            kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if field == "dns_port" else (socket.SOCK_STREAM,)
+            if not all(bindable(address, getattr(settings, field), kind) for kind in kinds):
+                return settings.with_defaults(FALLBACK_PORTS)
+    return settings
+
+
+def user_state() -> Path:
+    """Where a user's own programs keep their state (XDG base directories)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "haystack"
+
+
+def writable(folder: Path) -> bool:
+    """Whether files could be made in the folder, or the folder itself in what there is of its parents."""
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def usable_state(settings: Settings) -> Settings:
+    """The same settings, or with a state folder of the user's where the usual one can't be written."""
+    return settings if writable(settings.state_dir) else settings.with_defaults({"state_dir": user_state()})
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """Settings for a demo that anybody may start."""
+    return usable_state(settings.with_defaults(FALLBACK_PORTS))
+
+
+def trouble(settings: Settings, host: str) -> str | None:
+    """Why the engine does not answer, one line; None when it does."""
+    options = TlsOptions.of(settings)
+    try:
+        with Certificates(options) as certificates:
+            client.connect(host, certificates if options.wanted(host) else None, PATIENCE).close()
+    except TlsError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever the way to an engine is blocked by, the answer is its one line
+        return client.explain(error)
+    return None
+
+
+def answers(settings: Settings) -> bool:
+    """Whether any engine answers now."""
+    return any(trouble(settings, host) is None for host in settings.docker_host)

@@ -1,0 +1,113 @@
+"""The command line: `haystack run | demo | check | --version`, each with a flag for every setting.
+
+Never does the work itself: it turns words into settings, says in one line what is wrong with them (status 2), and hands
+over to app.py. `haystack auto`, not in the help, is `make run`: run where an engine answers, else demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, cast
+
+from haystack import __version__, choice
+from haystack.settings import Settings, SettingsError, flag, load, variable
+
+BAD_USAGE = 2
+SWITCHES = frozenset({"admin", "trace", "docker_tls_verify"})
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the line."""
+        print(f"{self.prog}: {' '.join(message.split())}", file=sys.stderr)
+        sys.exit(BAD_USAGE)
+
+
+def parser() -> Parser:
+    """The grammar of the command line."""
+    whole = Parser(prog="haystack", description="A name for every container, and HTTP balanced over them.", allow_abbrev=False)
+    whole.add_argument("--version", action="version", version=f"haystack {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="run | demo | check", parser_class=Parser)
+    for name, what in COMMANDS.items():
+        about = {"description": what.__doc__ or ""} | ({} if name == "auto" else {"help": what.__doc__ or ""})
+        add_flags(commands.add_parser(name, allow_abbrev=False, **cast("Any", about)))
+    return whole
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """One flag a setting. Values are checked with those of the environment, by settings.py."""
+    for name, field in Settings.model_fields.items():
+        about = f"{field.description} [{variable(name)}]".replace("%", "%%")
+        if name in SWITCHES:
+            command.add_argument(flag(name), dest=name, nargs="?", const="on", metavar="on|off", help=about)
+        else:
+            command.add_argument(flag(name), dest=name, metavar="VALUE", help=about)
+
+
+def run(settings: Settings) -> int:
+    """Watch Docker (or HAYSTACK_STATIC), answer DNS and balance HTTP until SIGTERM."""
+    from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
+
+    return app.main(settings, demo=False)
+
+
+def demo(settings: Settings) -> int:
+    """Five embedded demo instances, no Docker; unprivileged ports unless set."""
+    from haystack import app  # noqa: PLC0415 - as above
+
+    return app.main(choice.demo_settings(settings), demo=True)
+
+
+def auto(settings: Settings) -> int:
+    """Run where an engine answers, else the demo, on ports that can be had."""
+    settings = choice.usable_state(choice.usable_ports(settings))
+    if settings.static is not None or choice.answers(settings):
+        return run(settings)
+    print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)
+    return demo(settings)
+
+
+def check(settings: Settings) -> int:
+    """Show the settings in effect and whether each engine answers; status 1 when one does not."""
+    for name, text in settings.shown().items():
+        print(f"{name}={text}")
+    if settings.static is not None:
+        return check_static(settings)
+    reasons = {host: choice.trouble(settings, host) for host in settings.docker_host}
+    for host, reason in reasons.items():
+        print(f"engine {host}: {'answers' if reason is None else reason}")
+    return 0 if not any(reasons.values()) else 1
+
+
+def check_static(settings: Settings) -> int:
+    """Whether the static file can be read."""
+    try:
+        size = len(settings.static.read_bytes()) if settings.static else 0
+    except OSError as error:
+        print(f"static {settings.static}: {error.strerror}")
+        return 1
+    print(f"static {settings.static}: {size} bytes")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Settings], int]] = {"run": run, "demo": demo, "check": check, "auto": auto}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line; the status to exit with."""
+    grammar = parser()
+    given = vars(grammar.parse_args(words))
+    name = given.pop("command")
+    if name is None:
+        grammar.print_help(sys.stderr)
+        return BAD_USAGE
+    try:
+        settings = load({field: text for field, text in given.items() if text is not None})
+    except SettingsError as error:
+        print(f"haystack: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return COMMANDS[name](settings)

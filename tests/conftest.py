@@ -1,0 +1,14 @@
+"""For all tests: no setting of the machine they run on reaches them."""
+
+import os
+
+import pytest
+
+KEPT = ("HAYSTACK_TEST_", "HAYSTACK_DEBUG")
+
+
+@pytest.fixture(autouse=True)
+def settings_of_this_machine_do_not_count(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("HAYSTACK_") and not name.startswith(KEPT):
+            monkeypatch.delenv(name)

@@ -1,0 +1,120 @@
+"""What the command line answers, and with which status."""
+
+import socket
+
+import pytest
+
+from haystack import __version__, choice, cli
+from haystack.settings import Settings, load, variable
+
+NOWHERE = "tcp://127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    calls = []
+    for name in ("run", "demo"):
+        monkeypatch.setitem(cli.COMMANDS, name, lambda settings, name=name: calls.append((name, settings)) or 0)
+        monkeypatch.setattr(cli, name, cli.COMMANDS[name])
+    return calls
+
+
+def status(words):
+    try:
+        return cli.main(words)
+    except SystemExit as end:
+        return end.code
+
+
+def test_version(capsys):
+    assert status(["--version"]) == 0
+    assert capsys.readouterr().out == f"haystack {__version__}\n"
+
+
+def test_no_command_shows_the_help_and_fails(capsys):
+    assert status([]) == 2
+    shown = capsys.readouterr().err
+    assert "run" in shown
+    assert "auto" not in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--no-such-flag"], ["run", "--http", "80"], ["walk"], ["run", "--http-port"], ["run", "--http-port", "x"]]
+)
+def test_a_bad_command_line_is_one_line_and_status_2(capsys, words):
+    assert status(words) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words[-1].removeprefix("--") in said
+
+
+def test_a_bad_variable_is_one_line_and_status_2(capsys, monkeypatch):
+    monkeypatch.setenv("HAYSTACK_DNS_PORT", "99999")
+    assert status(["run"]) == 2
+    said = capsys.readouterr().err
+    assert said == "haystack: HAYSTACK_DNS_PORT: '99999' can't be used: out of range; it takes a port, 0 to 65535 (0: any free one)\n"
+
+
+def test_flags_reach_the_settings(started):
+    assert status(["run", "--http-port", "81", "--origin=dev", "--trace", "--admin", "off"]) == 0
+    [(name, settings)] = started
+    assert name == "run"
+    assert (settings.http_port, settings.origin, settings.trace, settings.admin) == (81, "dev", True, False)
+
+
+def test_check_masks_the_key_and_says_which_engine_is_silent(capsys, monkeypatch):
+    pem = "-----BEGIN X-----\nc2VjcmV0\n-----END X-----"
+    monkeypatch.setenv("DOCKER_KEY", pem)
+    monkeypatch.setenv("DOCKER_CERT", pem)
+    assert status(["check", "--docker-host", NOWHERE]) == 1
+    shown = capsys.readouterr().out
+    assert "c2VjcmV0" not in shown
+    assert f"engine {NOWHERE}: " in shown
+    assert "HAYSTACK_ORIGIN=haystack\n" in shown
+
+
+def test_check_of_a_static_file_needs_the_file(capsys, tmp_path):
+    assert status(["check", "--static", str(tmp_path / "none.toml")]) == 1
+    (tmp_path / "some.toml").write_text("")
+    assert status(["check", "--static", str(tmp_path / "some.toml")]) == 0
+
+
+def test_auto_runs_the_demo_where_no_engine_answers(started):
+    assert status(["auto", "--docker-host", NOWHERE]) == 0
+    assert [name for name, _ in started] == ["demo"]
+
+
+def test_auto_runs_where_an_engine_answers(started, monkeypatch):
+    monkeypatch.setattr(choice, "trouble", lambda _settings, _host: None)
+    assert status(["auto"]) == 0
+    assert [name for name, _ in started] == ["run"]
+
+
+def test_ports_that_can_not_be_had_are_replaced_together_except_those_that_were_set(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        assert not choice.bindable("127.0.0.1", number)
+    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port != 80)
+    settings = choice.usable_ports(load({"ssh_port": "22"}))
+    assert (settings.http_port, settings.http_alt_port, settings.dns_port, settings.ssh_port) == (8000, 8080, 5300, 22)
+    assert choice.usable_ports(load({"http_port": "81"})).dns_port == 53
+
+
+def test_the_demo_takes_unprivileged_ports_and_a_folder_of_the_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "writable", lambda _folder: False)
+    settings = choice.demo_settings(load())
+    assert (settings.http_port, settings.dns_port) == (8000, 5300)
+    assert settings.state_dir == tmp_path / "haystack"
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_its_parents(tmp_path):
+    assert choice.writable(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("")
+    assert not choice.writable(tmp_path / "file" / "b")
