@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from haystack.model import Record
 
@@ -21,18 +21,13 @@ class TlsError(Exception):
 
 
 class TlsSettings(Protocol):
-    """The part of Settings that is read here."""
+    """The part of Settings that is read here: each text, path, secret or None."""
 
-    @property
-    def docker_tls_verify(self) -> object: ...
-    @property
-    def docker_cert_path(self) -> object: ...
-    @property
-    def docker_cert(self) -> object: ...
-    @property
-    def docker_key(self) -> object: ...
-    @property
-    def docker_ca(self) -> object: ...
+    docker_tls_verify: Any
+    docker_cert_path: Any
+    docker_cert: Any
+    docker_key: Any
+    docker_ca: Any
 
 
 class TlsOptions(Record, frozen=True, kw_only=True):
@@ -78,7 +73,7 @@ class Certificates:
         self._options = options
         self._folder: Path | None = None
 
-    def __enter__(self) -> Certificates:
+    def __enter__(self) -> Self:
         """Raises TlsError with nothing left behind."""
         try:
             self._open()
@@ -124,7 +119,7 @@ class Certificates:
         return str(path) if path.is_file() else None
 
     def _stored(self, name: str, pem: str) -> str:
-        """Write PEM text where only this user can read it. In an environment file its line ends may be ``\\n``."""
+        """Write PEM text where only this user can read it. An environment file may spell its line ends out."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="haystack-tls-"))  # made with mode 0700
         path = self._folder / f"{name}.pem"

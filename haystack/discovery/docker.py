@@ -1,0 +1,152 @@
+"""A Docker engine as a provider: one thread that connects, watches and, whenever that fails, connects again. For ever.
+
+Never does: anything with Docker on the loop's thread; it crosses over by call_soon_threadsafe only, and only with the
+newest list. Stands between the engine and the registry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+
+from haystack.discovery import client as border
+from haystack.discovery import inspect, local
+from haystack.discovery.provider import Sink
+from haystack.discovery.tls import Certificates, TlsError, TlsOptions
+from haystack.discovery.view import View
+from haystack.discovery.watch import StreamEndedError, Timing, Watch
+from haystack.model import Engine, Listing
+
+_log = structlog.get_logger()
+
+
+class DockerProvider:
+    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host."""
+
+    def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None) -> None:
+        self.source = host
+        self._tls = tls or TlsOptions()
+        self._timing = timing or Timing()
+
+    async def run(self, sink: Sink) -> None:
+        """Publish into sink until cancelled."""
+        crossing = Crossing(asyncio.get_running_loop(), sink, self.source)
+        session = Sessions(self.source, self._tls, self._timing, crossing)
+        thread = threading.Thread(target=session.run, name=f"haystack-docker {self.source}", daemon=True)
+        thread.start()
+        try:
+            await asyncio.Future()
+        finally:
+            crossing.close()
+            session.close()
+            await asyncio.to_thread(thread.join, 5)
+
+
+class Crossing:
+    """From the thread to the loop: the newest list is kept, older ones that the loop had no time for are dropped."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sink: Sink, source: str) -> None:
+        self._loop = loop
+        self._sink = sink
+        self._source = source
+        self._lock = threading.Lock()
+        self._newest: Listing | None = None
+        self._closed = False
+
+    def deliver(self, listing: Listing) -> None:
+        """Hand over a list. In the thread."""
+        with self._lock:
+            scheduled = self._newest is not None
+            self._newest = listing
+        if not scheduled:
+            self._soon(self._replace)
+
+    def fail(self, error: str) -> None:
+        """Hand over why the engine can't be read. In the thread."""
+        self._soon(lambda: self._sink.failed(self._source, error))
+
+    def close(self) -> None:
+        """Hand over nothing more. On the loop."""
+        self._closed = True
+
+    def _replace(self) -> None:
+        with self._lock:
+            listing, self._newest = self._newest, None
+        if listing is not None:
+            self._sink.replace(self._source, listing)
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(lambda: None if self._closed else callback())
+        except RuntimeError:  # the loop has closed: nobody is left to tell
+            self._closed = True
+
+
+class Sessions:
+    """The thread's life: one Watch after another, with growing, jittered pauses while they fail."""
+
+    def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing) -> None:
+        self._host = host
+        self._tls = tls
+        self._timing = timing
+        self._crossing = crossing
+        own = local.container_id()
+        self._inside = bool(own)
+        self._view = View(own, local.addresses())
+        self._since: str | None = None
+        self._stop = threading.Event()
+        self._watch: Watch | None = None
+
+    def close(self) -> None:
+        """End run() soon, from any thread."""
+        self._stop.set()
+        watch = self._watch
+        if watch is not None:
+            watch.close()
+
+    def run(self) -> None:
+        """Watch until closed; never gives up by itself."""
+        delay = self._timing.shortest
+        while not self._stop.is_set():
+            error, listed = self._session()
+            if self._stop.is_set():
+                return
+            delay = self._timing.shortest if listed else min(delay * 2, self._timing.longest)
+            pause = delay * random.uniform(0.5, 1.0)
+            text = border.explain(error) if not isinstance(error, TlsError | StreamEndedError) else str(error)
+            _log.warning("engine.retry", host=self._host, error=text, after=round(pause, 2))
+            self._crossing.fail(text)
+            self._stop.wait(pause)
+
+    def _session(self) -> tuple[BaseException, bool]:
+        """One connection to its end; why it ended, and whether it had listed."""
+        watch: Watch | None = None
+        try:
+            with ExitStack() as stack:
+                certificates = stack.enter_context(Certificates(self._tls)) if self._tls.wanted(self._host) else None
+                client = border.connect(self._host, certificates)
+                stack.callback(client.close)
+                watch = self._watch = Watch(client, self._view, self._crossing.deliver, self._timing, self._since)
+                if self._stop.is_set():  # closed while connecting: nobody else would close this one
+                    watch.close()
+                watch.run(self._describe)
+        except Exception as error:  # noqa: BLE001 - no error of an engine may end discovery
+            return error, self._ended(watch)
+        return StreamEndedError("closed"), self._ended(watch)
+
+    def _ended(self, watch: Watch | None) -> bool:
+        self._watch = None
+        if watch is None:
+            return False
+        self._since = watch.since
+        return watch.listed
+
+    def _describe(self, info: object, version: object) -> Engine:
+        engine = inspect.engine(info, version, self._host, local.engine_address(self._host, self._inside))
+        _log.info("engine.connected", host=self._host, name=engine.name, version=engine.version)
+        return engine

@@ -1,0 +1,266 @@
+"""One connection to one engine: subscribe, list, then follow its events. Runs in the provider's thread and may block.
+
+Each change looks again at just that container and delivers the whole list. A container that is told to stop leaves at
+once, before anything is asked. Never does: reconnecting (docker.py), touching the event loop.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from haystack.discovery import client as border
+from haystack.discovery import events, inspect
+from haystack.discovery.events import Effect, Event
+from haystack.discovery.view import View
+from haystack.model import Engine, Listing, Record
+
+_log = structlog.get_logger()
+_END = object()  # the reader's last word
+
+
+class Timing(Record, frozen=True, kw_only=True):
+    """Seconds. relist: between whole lists; stopping: after which a container told to stop, but still running, is back;
+    ping: of silence after which the engine is asked whether it is there; burst: that changes may wait for others."""
+
+    relist: float = 180.0
+    stopping: float = 30.0
+    again: float = 1.0
+    ping: float = 10.0
+    burst: float = 0.015
+    shortest: float = 0.2
+    longest: float = 15.0
+
+
+class StreamEndedError(Exception):
+    """The engine's event stream is at its end: it went away, or we are closing."""
+
+
+class Watch:
+    """One session. view outlives it: what was known stays known while the engine is away.
+
+    since: where in the engine's events to resume (seconds.nanoseconds), or None at the first time.
+    """
+
+    def __init__(
+        self, client: border.Client, view: View, deliver: Callable[[Listing], None], timing: Timing, since: str | None = None
+    ) -> None:
+        self.since = since
+        self.listed = False
+        self._client = client
+        self._view = view
+        self._deliver = deliver
+        self._timing = timing
+        self._resumed = since
+        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._waiting: deque[Event] = deque()
+        self._again: dict[str, float] = {}
+        self._tags: dict[str, tuple[str, ...]] = {}
+        self._dirty: float | None = None
+        self._stream: Any = None
+        self._closed = threading.Event()
+
+    def run(self, describe: Callable[[object, object], Engine]) -> None:
+        """List and follow until the connection fails (raises what failed it) or close() is called."""
+        info = self._client.info()
+        self._view.engine = describe(info, self._client.version())
+        # From the engine's own clock: it answers before it has subscribed us, and replays what came in between.
+        since = self.since or f"{inspect.moment(inspect.mapping(info).get('SystemTime')) or time.time():.6f}"
+        self._stream = self._client.events(decode=True, since=since)
+        reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
+        reader.start()
+        try:
+            self._relist()
+            self._follow()
+        finally:
+            self.close()
+            reader.join(timeout=5)
+
+    def close(self) -> None:
+        """End run() from any thread, at once."""
+        self._closed.set()
+        self._queue.put(_END)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            try:
+                stream.close()
+            except Exception as error:  # noqa: BLE001 - the package knows sockets that can't be closed twice
+                _log.debug("engine.stream_close", error=str(error))
+
+    def _read(self, stream: Any) -> None:
+        """The reader's whole life: events from the blocking stream into the queue."""
+        try:
+            for raw in stream:
+                event = events.read(raw)
+                if event is not None:
+                    self._queue.put(event)
+        except Exception as error:  # noqa: BLE001 - whatever ends the stream, the session is told and ends
+            if not self._closed.is_set():
+                _log.debug("engine.stream_failed", error=str(error))
+        finally:
+            self._queue.put(_END)
+
+    # -- listing
+
+    def _relist(self) -> None:
+        """Look at everything; what is known stays shown until all has been seen."""
+        self._renetwork()
+        listed = [inspect.text(inspect.mapping(c).get("Id")).lower() for c in inspect.items(self._client.containers())]
+        for identity in filter(None, listed):
+            self._look(identity)
+            self._drain()
+        self._view.keep(listed)
+        self._next_relist = time.monotonic() + self._timing.relist
+        self.listed = True
+        self._publish()
+
+    def _renetwork(self) -> None:
+        engine = self._view.engine
+        found = (inspect.network(raw, engine.id if engine else "") for raw in inspect.items(self._client.networks()))
+        self._view.set_networks(n for n in found if n is not None)
+
+    def _look(self, identity: str) -> None:
+        """Inspect one container; one that has gone meanwhile is normal."""
+        try:
+            raw = self._client.inspect_container(identity)
+            found = inspect.container(raw, self._view.engine.id if self._view.engine else "", self._tags_of(raw))
+        except Exception as error:
+            if border.gone(error):
+                self._view.remove(identity)
+            elif border.answered(error):
+                self._later(identity, self._timing.again)
+                _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
+            else:
+                raise
+            return
+        if found is None or found.container.id != identity:
+            self._view.remove(identity)
+        else:
+            self._view.put(found)
+
+    def _tags_of(self, raw: object) -> tuple[str, ...]:
+        """The tags of its image, asked for only where it runs from a bare image id."""
+        image = inspect.needs_tag(raw)
+        if image and image not in self._tags:
+            try:
+                told = inspect.mapping(self._client.inspect_image(image))
+                self._tags[image] = tuple(inspect.text(t) for t in inspect.items(told.get("RepoTags")))
+            except Exception as error:
+                if not border.answered(error):
+                    raise
+                return ()
+        return self._tags.get(image, ())
+
+    # -- following
+
+    def _follow(self) -> None:
+        """Events and timers, until the stream ends."""
+        while not self._closed.is_set():
+            event = self._next()
+            if event is not None:
+                self._handle(event)
+            self._due()
+            if self._dirty is not None and self._idle_or_late(self._dirty):
+                self._publish()
+
+    def _next(self) -> Event | None:
+        """The next event; None after a wait in which a timer fell due, or the engine proved to be there."""
+        if self._waiting:
+            return self._waiting.popleft()
+        now = time.monotonic()
+        until = min([self._next_relist, now + self._timing.ping, *self._again.values()])
+        try:
+            return self._taken(self._queue.get(timeout=max(until - now, 0)) if until > now else self._queue.get_nowait())
+        except queue.Empty:
+            if time.monotonic() - now >= self._timing.ping:
+                self._client.ping()  # raises when nobody is there: a silent stream may be a dead one
+            return None
+
+    def _taken(self, item: object) -> Event | None:
+        """An item of the queue as an event, with `since` moved on; None for one seen before the reconnect."""
+        if not isinstance(item, Event):
+            raise StreamEndedError("the event stream ended")
+        stamp = f"{item.at // 10**9}.{item.at % 10**9:09d}"
+        if item.at:
+            self.since = stamp
+        return None if stamp == self._resumed else item
+
+    def _drain(self) -> None:
+        """During a long list: containers that stop leave at once, everything else waits its turn."""
+        while True:
+            try:
+                event = self._taken(self._queue.get_nowait())
+            except queue.Empty:
+                return
+            if event is None:
+                continue
+            if self._effect(event) in _URGENT:
+                self._handle(event)
+                if self.listed:
+                    self._publish()
+            else:
+                self._waiting.append(event)
+
+    def _effect(self, event: Event) -> Effect:
+        return events.effect(event, self._view.stop_signal(event.container))
+
+    def _handle(self, event: Event) -> None:
+        """Do what one event asks for. One from before the container's present start is history."""
+        effect, identity = self._effect(event), event.container
+        if effect is Effect.NOTHING:
+            return
+        if effect in _URGENT and event.at and event.seconds < self._view.started(identity):
+            return
+        if effect is Effect.STOPPING:
+            self._view.mark(identity, event.signal, event.seconds or time.time())
+            self._later(identity, self._timing.stopping)
+        elif effect is Effect.GONE:
+            self._view.remove(identity)
+            self._again.pop(identity, None)
+        elif effect is Effect.PAUSED:
+            self._view.pause(identity)
+        elif effect is Effect.NETWORKS:
+            self._renetwork()
+            if identity in self._view:
+                self._look(identity)
+        else:
+            if effect is Effect.STARTED:
+                self._view.unmark(identity)
+            self._look(identity)
+        self._touch()
+
+    def _later(self, identity: str, seconds: float) -> None:
+        self._again[identity] = time.monotonic() + seconds
+
+    def _due(self) -> None:
+        """What time itself asks for: another look at a container, or at all of them."""
+        now = time.monotonic()
+        for identity in [i for i, at in self._again.items() if at <= now]:
+            del self._again[identity]
+            self._view.unmark(identity)
+            self._look(identity)
+            self._touch()
+        if now >= self._next_relist:
+            self._relist()
+
+    # -- publishing
+
+    def _touch(self) -> None:
+        if self._dirty is None:
+            self._dirty = time.monotonic()
+
+    def _idle_or_late(self, since: float) -> bool:
+        return (self._queue.empty() and not self._waiting) or time.monotonic() - since > self._timing.burst
+
+    def _publish(self) -> None:
+        self._dirty = None
+        self._deliver(self._view.listing())
+
+
+_URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})
