@@ -108,6 +108,8 @@ def packed(reply: bytes, question: bytes) -> tuple[wire.Packed, int]:
     found = found[:kept]
     if counts[2] < 0:
         raise wire.FormatError("an OPT record among the answers")
+    if found and not count:
+        raise wire.FormatError("records without a question")
     end = found[-1].end if found else start
     answer = wire.Packed(
         flags=flags & (wire.TC | 0x000F) | wire.RA,

@@ -109,7 +109,9 @@ class DnsServer:
                 continue
             reply = self._responder.answer(datagram.data, datagram.local, tcp=False)
             if isinstance(reply, Forward):
-                reply = forwarder.cached(reply) or self._later(_relay(udp, datagram, forwarder, reply))
+                forward, reply = reply, forwarder.cached(reply)
+                if reply is None:
+                    self._later(_relay(udp, datagram, forwarder, forward))
             if reply is not None:
                 _send(udp, reply, datagram)
 

@@ -1,0 +1,99 @@
+"""Which names exist, and what they hold: the table of product.md's DNS section."""
+
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+REDIS, TWIN, WEB = "c300000000000", "c400000000000", "c200000000000"
+
+HOLDS = [
+    ("nginx.services.haystack", "A", ["172.17.0.9"]),
+    ("web.tomcat.services.haystack", "A", ["172.17.0.9"]),
+    ("redis.services.haystack", "A", ["172.17.0.3", "172.17.0.4"]),
+    ("redis.services.haystack", "AAAA", ["fd00::3"]),
+    ("_http._tcp.nginx.services.haystack", "SRV", [f"100 100 80 {WEB}.containers.haystack."]),
+    ("_7000._tcp.redis.services.haystack", "SRV", [f"100 100 7000 {REDIS}.containers.haystack."]),
+    (
+        "_redis._tcp.redis.services.haystack", "SRV",
+        [f"100 100 6379 {REDIS}.containers.haystack.", f"100 7 6379 {TWIN}.containers.haystack."],
+    ),
+    (f"{WEB}.containers.haystack", "A", ["172.17.0.2"]),
+    ("web-one.containers.haystack", "A", ["172.17.0.2"]),
+    ("redis.containers.haystack", "AAAA", ["fd00::3"]),
+    ("dabcdefghijkl.dockers.haystack", "A", ["192.168.5.1"]),
+    ("host-example.dockers.haystack", "A", ["192.168.5.1"]),
+    ("2.0.17.172.in-addr.arpa", "PTR", ["web-one.containers.haystack."]),
+    ("1.5.168.192.in-addr.arpa", "PTR", ["host-example.dockers.haystack."]),
+    ("9.0.17.172.in-addr.arpa", "PTR", ["haystack."]),
+    ("3." + "0." * 27 + "0.0.d.f.ip6.arpa", "PTR", ["redis.containers.haystack."]),
+    ("haystack", "A", ["172.17.0.9"]),
+    ("ns.haystack", "A", ["172.17.0.9"]),
+    ("haystack", "NS", ["ns.haystack."]),
+    ("haystack", "SOA", ["ns.haystack. hostmaster.haystack. 7 3600 600 86400 5"]),
+    ("localhost", "A", ["127.0.0.1"]),
+    ("localhost", "AAAA", ["::1"]),
+    ("any.localhost", "A", ["127.0.0.1"]),
+    ("1.0.0.127.in-addr.arpa", "PTR", ["localhost."]),
+    ("1." + "0." * 31 + "ip6.arpa", "PTR", ["localhost."]),
+    ("haystack", "ANY", ['"RFC8482" ""']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "rdtype", "expected"), HOLDS)
+def test_a_name_holds(ask, name, rdtype, expected):
+    message = ask(name, rdtype)
+    assert message.rcode() == dns.rcode.NOERROR
+    assert sorted(rdata.to_text() for rrset in message.answer for rdata in rrset) == sorted(expected)
+    assert all(rrset.ttl == 5 for rrset in message.answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype"),
+    [
+        ("nginx.services.haystack", "AAAA"),  # musl: NXDOMAIN here would hide the A
+        ("nginx.services.haystack", "HTTPS"),
+        ("services.haystack", "A"),
+        ("containers.haystack", "A"),
+        ("dockers.haystack", "MX"),
+        ("tomcat.services.haystack", "A"),
+        ("_tcp.nginx.services.haystack", "SRV"),
+        ("haystack", "AAAA"),
+        ("localhost", "MX"),
+        ("17.172.in-addr.arpa", "PTR"),
+    ],
+)
+def test_a_name_without_that_type_is_nodata_with_soa(ask, name, rdtype):
+    message = ask(name, rdtype)
+    assert message.rcode() == dns.rcode.NOERROR
+    assert not message.answer
+    assert [rrset.rdtype for rrset in message.authority] == [dns.rdatatype.SOA]
+
+
+@pytest.mark.parametrize(
+    ("name", "apex"),
+    [
+        ("nothing.haystack", "haystack."),
+        ("gone.services.haystack", "haystack."),
+        ("_http._tcp.gone.services.haystack", "haystack."),
+        ("sick.containers.haystack", "haystack."),
+        ("nginx.services.haystack.services.haystack", "haystack."),
+        ("77.0.17.172.in-addr.arpa", "17.172.in-addr.arpa."),
+        ("1.2.3.10.in-addr.arpa", "10.in-addr.arpa."),
+        ("1.1.168.192.in-addr.arpa", "168.192.in-addr.arpa."),
+        ("1.0." + "0." * 27 + "8.e.f.ip6.arpa", "8.e.f.ip6.arpa."),
+    ],
+)
+def test_a_name_that_is_not_there_is_nxdomain_with_soa(ask, name, apex):
+    message = ask(name)
+    assert message.rcode() == dns.rcode.NXDOMAIN
+    assert [str(rrset.name) for rrset in message.authority] == [apex]
+
+
+def test_srv_brings_its_targets_addresses(ask):
+    message = ask("_redis._tcp.redis.services.haystack", "SRV", tcp=True)
+    found = {(str(r.name), rdata.to_text()) for r in message.additional for rdata in r}
+    assert found == {
+        (f"{REDIS}.containers.haystack.", "172.17.0.3"),
+        (f"{REDIS}.containers.haystack.", "fd00::3"),
+        (f"{TWIN}.containers.haystack.", "172.17.0.4"),
+    }
