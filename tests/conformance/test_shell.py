@@ -1,0 +1,239 @@
+"""The shell as people meet it: OpenSSH's own client against the real server, on a port of the kernel's choice."""
+
+import asyncio
+import json
+import os
+import pty
+import re
+import shutil
+import stat
+
+import asyncssh
+import pytest
+
+from haystack.console import hostkey
+from haystack.console.server import ConsoleServer
+from tests.fakes.state import NAME, state, trace
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
+PATIENCE = 15
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("good", "wrong"):
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        key.write_private_key(folder / name)
+        (folder / name).chmod(0o600)
+        key.write_public_key(folder / f"{name}.pub")
+    return folder
+
+
+@pytest.fixture
+async def shell(keys, tmp_path):
+    file = tmp_path / "authorized_keys"
+    file.write_text((keys / "good.pub").read_text())
+    server = ConsoleServer(state(tmp_path / "state", ssh_authorized_keys_file=file))
+    server.bind()
+    await server.start()
+    server.keys, server.file, server.state = keys, file, server._state
+    yield server
+    await server.close()
+
+
+def client(shell, *words, key="good", options=()):
+    return [
+        "ssh", "-F", "none", "-p", str(shell.port), "-i", str(shell.keys / key), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
+        *options, "anyone@127.0.0.1", *words,
+    ]  # fmt: skip
+
+
+async def started(shell, *words, stdin=asyncio.subprocess.DEVNULL, **more):
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*client(shell, *words, **more), stdin=stdin, stdout=pipe, stderr=pipe)
+
+
+async def ssh(shell, *words, typed=None, **more):
+    process = await started(shell, *words, stdin=asyncio.subprocess.PIPE if typed is not None else asyncio.subprocess.DEVNULL, **more)
+    out, err = await asyncio.wait_for(process.communicate(typed), PATIENCE)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_one_command_answers_and_succeeds(shell):
+    status, out, _ = await ssh(shell, "services")
+    assert status == 0
+    assert NAME in out
+
+
+async def test_json_for_scripts(shell):
+    status, out, _ = await ssh(shell, "services", "--json")
+    assert status == 0
+    assert json.loads(out)[0]["name"] == NAME
+
+
+@pytest.mark.parametrize(("line", "status"), [("service nginx", 0), ("service nowhere", 1), ("servces", 2), ("service 'open", 2)])
+async def test_the_exit_status_says_how_it_went(shell, line, status):
+    assert (await ssh(shell, line))[0] == status
+
+
+async def test_dig_answers_as_seen_from_the_client(shell):
+    _, out, _ = await ssh(shell, f"dig {NAME}")
+    assert out.rstrip().endswith("127.0.0.1")
+
+
+async def test_metrics_are_fresh(shell):
+    _, out, _ = await ssh(shell, "metrics")
+    assert 'haystack_requests_total{endpoint="172.17.0.2:80"' in out
+
+
+async def test_a_wrong_key_is_refused(shell):
+    status, _, err = await ssh(shell, "version", key="wrong")
+    assert status == 255
+    assert "Permission denied (publickey)" in err
+
+
+async def test_without_any_key_nobody_gets_in_and_others_are_not_let_in_by_it(shell):
+    shell.file.write_text("# none\n")
+    assert (await ssh(shell, "version"))[0] == 255
+
+
+async def test_a_key_that_is_added_lets_in_without_a_restart(shell):
+    shell.file.write_text((shell.keys / "wrong.pub").read_text())
+    assert (await ssh(shell, "version", key="wrong"))[0] == 0
+    assert (await ssh(shell, "version"))[0] == 255
+
+
+async def test_neither_files_nor_forwarding(shell):
+    assert (await ssh(shell, "sftp", options=("-s",)))[0] != 0
+    status, _, _ = await ssh(shell, options=("-W", "127.0.0.1:1"))
+    assert status != 0
+
+
+async def test_lines_from_a_pipe_are_commands(shell):
+    status, out, err = await ssh(shell, typed=b"version\nnonsense\nversion\nexit()\nversion\n")
+    assert out.count("Haystack ") == 2
+    assert "no command 'nonsense'" in err
+    assert status == 2
+
+
+async def test_trace_lines_come_live_until_the_client_leaves(shell):
+    process = await started(shell, "trace on nginx")
+    assert await asyncio.wait_for(process.stderr.readline(), PATIENCE) == f"trace on for {NAME}\n".encode()
+    assert shell.state.traces.interest == (True, NAME)
+    shell.state.traces.publish(trace("other.services.haystack"))
+    shell.state.traces.publish(trace(target="/\x1b[2J"))
+    line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
+    for part in ("http ", NAME, "tried=172.17.0.9:80>172.17.0.2:80", "endpoint=172.17.0.2:80", "reused", "status=200", "out=612B", "2.25ms"):
+        assert part in line
+    assert "\x1b" not in line
+    gone = asyncio.Event()
+    shell.state.traces.on_change = lambda on, _: on or gone.set()
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), PATIENCE)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
+
+
+class Person:
+    """Sits at a terminal of the kernel's with ssh in it."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.seen = ""
+        self._more = asyncio.Event()
+        asyncio.get_running_loop().add_reader(descriptor, self._read)
+
+    def _read(self):
+        try:
+            data = os.read(self.descriptor, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self.descriptor)
+        self.seen += data.decode("utf-8", "replace")
+        self._more.set()
+
+    def type(self, text):
+        os.write(self.descriptor, text.encode())
+
+    async def sees(self, pattern):
+        """Wait until the screen's text has it, then forget what came before."""
+        async with asyncio.timeout(PATIENCE):
+            while not (found := re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen), re.DOTALL)):
+                self._more.clear()
+                await self._more.wait()
+        self.seen = ""
+        return found
+
+
+@pytest.fixture
+async def person(shell):
+    outer, inner = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *client(shell, options=("-tt",)), stdin=inner, stdout=inner, stderr=inner, env={**os.environ, "TERM": "xterm"}, start_new_session=True
+    )
+    os.close(inner)
+    sitting = Person(outer)
+    sitting.process = process
+    await sitting.sees("haystack> ")
+    yield sitting
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()
+    asyncio.get_running_loop().remove_reader(outer)
+    os.close(outer)
+
+
+async def test_a_person_lists_edits_completes_and_leaves(person):
+    person.type("versionX\x7f\r")
+    await person.sees(r"Haystack \d+\.\d+")
+    person.type("servi\tnope\x03")
+    person.type("netw\t\r")
+    await person.sees("172.17.0.0/16")
+    person.type("exit()\r")
+    assert await asyncio.wait_for(person.process.wait(), PATIENCE) == 0
+
+
+async def test_ctrl_d_leaves(person):
+    person.type("\x04")
+    assert await asyncio.wait_for(person.process.wait(), PATIENCE) == 0
+
+
+async def test_trace_lines_appear_above_the_prompt_while_one_types(shell, person):
+    person.type("trace(true)\r")
+    await person.sees("trace on.*haystack> ")
+    person.type("vers")
+    await person.sees("vers")
+    shell.state.traces.publish(trace())
+    await person.sees("endpoint=172.17.0.2:80.*haystack> vers")
+    person.type("ion\r")
+    await person.sees(r"Haystack \d+\.\d+")
+    person.type("trace(false)\r")
+    await person.sees("trace off")
+    assert shell.state.traces.interest == (False, None)
+
+
+async def test_a_long_paste_does_not_stop_the_loop(person):
+    person.type("version " + "x" * 500 + "\x03")
+    for _ in range(40):
+        person.type("version\r")
+    person.type("exit\r")
+    assert await asyncio.wait_for(person.process.wait(), PATIENCE) == 0
+
+
+async def test_the_host_key_is_kept_for_this_user_alone(tmp_path):
+    first, again = hostkey.load(tmp_path / "s"), hostkey.load(tmp_path / "s")
+    assert first.get_fingerprint() == again.get_fingerprint()
+    assert stat.S_IMODE((tmp_path / "s" / hostkey.NAME).stat().st_mode) == 0o600
+
+
+async def test_a_broken_host_key_is_left_alone_and_the_shell_starts(tmp_path):
+    (tmp_path / hostkey.NAME).write_text("rubbish")
+    assert hostkey.load(tmp_path).get_fingerprint()
+    assert (tmp_path / hostkey.NAME).read_text() == "rubbish"
+
+
+async def test_a_state_folder_that_cannot_be_made_costs_only_the_key(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert hostkey.load(tmp_path / "file" / "state").get_fingerprint()
