@@ -1,0 +1,40 @@
+"""Sources of containers: Docker engines, a static file, the demo. `providers` makes those that the settings ask for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from haystack.discovery.provider import Provider
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
+
+class DiscoverySettings(Protocol):
+    """The part of Settings that is read here."""
+
+    docker_host: tuple[str, ...]
+    static: Any
+    docker_tls_verify: Any
+    docker_cert_path: Any
+    docker_cert: Any
+    docker_key: Any
+    docker_ca: Any
+
+
+def providers(settings: DiscoverySettings, demo: bool = False) -> list[Provider]:
+    """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given."""
+    # Imported here, for each brings a library that the others don't need.
+    if demo:
+        from haystack.discovery.demo import DemoProvider
+
+        return [DemoProvider()]
+    if settings.static:
+        from haystack.discovery.static import StaticProvider
+
+        return [StaticProvider(settings.static)]
+    from haystack.discovery.docker import DockerProvider
+    from haystack.discovery.tls import TlsOptions
+
+    tls = TlsOptions.of(settings)
+    hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))
+    return [DockerProvider(host, tls) for host in hosts]

@@ -76,6 +76,10 @@ class View:
         """Note that a container was told to stop; it may not have been seen yet."""
         self._marks[identity] = Mark(signal=signal, at=at)
 
+    def stopping(self) -> tuple[str, ...]:
+        """Those that were told to stop."""
+        return tuple(self._marks)
+
     def unmark(self, identity: str) -> None:
         """Forget that a container was told to stop."""
         self._marks.pop(identity, None)

@@ -26,8 +26,12 @@ _END = object()  # the reader's last word
 
 
 class Timing(Record, frozen=True, kw_only=True):
-    """Seconds. relist: between whole lists; stopping: after which a container told to stop, but still running, is back;
-    ping: of silence after which the engine is asked whether it is there; burst: that changes may wait for others."""
+    """Waiting times in seconds.
+
+    relist: between whole lists; stopping: after which a container told to stop, but still running, is back; again: before
+    an inspection that failed is repeated; ping: of silence after which the engine is asked whether it is there; burst: that
+    changes may wait for others; shortest and longest: the first and the greatest pause before connecting again.
+    """
 
     relist: float = 180.0
     stopping: float = 30.0
@@ -63,6 +67,7 @@ class Watch:
         self._again: dict[str, float] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
         self._dirty: float | None = None
+        self._next_relist = 0.0
         self._stream: Any = None
         self._closed = threading.Event()
 
@@ -75,6 +80,8 @@ class Watch:
         self._stream = self._client.events(decode=True, since=since)
         reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
         reader.start()
+        for identity in self._view.stopping():  # marked in a session before this one
+            self._later(identity, self._timing.stopping)
         try:
             self._relist()
             self._follow()
@@ -134,7 +141,7 @@ class Watch:
             if border.gone(error):
                 self._view.remove(identity)
             elif border.answered(error):
-                self._later(identity, self._timing.again)
+                self._again.setdefault(identity, time.monotonic() + self._timing.again)
                 _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
             else:
                 raise

@@ -1,0 +1,141 @@
+"""Containers from a TOML file instead of an engine: HAYSTACK_STATIC. The file is watched; a broken one changes nothing.
+
+    [[container]]
+    name = "web-001"
+    image = "nginx"
+    address = "10.0.0.7"
+    ports = ["80/tcp"]
+    labels = { "haystack.weight" = "50" }
+
+read() is pure. Never does: naming or checking by rules of its own; they are those of discovered containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+from watchfiles import awatch
+
+from haystack import labels as label_reader
+from haystack import naming, ports
+from haystack.discovery import inspect
+from haystack.discovery.provider import Sink
+from haystack.model import Container, Engine, Listing, Problem
+
+POLL = 1000  # milliseconds between looks for which no notification is needed: network file systems send none
+
+_log = structlog.get_logger()
+
+
+class StaticError(Exception):
+    """The file can't be used; the text is one line that says why."""
+
+
+class StaticProvider:
+    """Publishes what the file at `path` lists, and again whenever it changes."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.source = f"file://{self.path}"
+
+    async def run(self, sink: Sink) -> None:
+        """Publish into sink until cancelled."""
+        seen: tuple[int, ...] | None = ()
+        async for _ in _ticks(self.path):
+            state = _state(self.path)
+            if state == seen:
+                continue
+            seen = state
+            try:
+                listing = read(self.path.read_bytes(), self.source)
+            except (OSError, StaticError) as error:
+                text = f"{self.path}: {getattr(error, 'strerror', None) or error}"
+                _log.error("static.broken", error=text, kept="what was listed last")
+                sink.failed(self.source, text)
+            else:
+                sink.replace(self.source, listing)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever the file does; None when there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+async def _ticks(path: Path) -> AsyncIterator[None]:
+    """One at once, then one whenever something may have happened to the file."""
+    yield None
+    while True:
+        try:
+            # The folder, for editors replace the file
+            async for _ in awatch(path.parent, rust_timeout=POLL, yield_on_timeout=True, step=20, debounce=100, recursive=False):
+                yield None
+        except OSError:  # no such folder, or no more watches: look from time to time
+            await asyncio.sleep(POLL / 1000)
+            yield None
+
+
+def read(content: bytes, source: str) -> Listing:
+    """The Listing of a TOML file. Raises StaticError when it is no such file; an odd entry only costs itself."""
+    try:
+        told = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StaticError(f"not TOML: {error}") from error
+    entries = told.get("container", [])
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise StaticError("container is not a list of tables: write [[container]]")
+    found: dict[str, Container] = {}
+    problems: list[Problem] = []
+    for number, entry in enumerate(entries, 1):
+        name = inspect.text(entry.get("name"))
+        if not name or name in found:
+            why = f"the name {name!r} is taken" if name else "it has no name"
+            problems.append(Problem(subject=f"container {number}", message=f"{why}: left out"))
+        else:
+            found[name] = _container(entry, name, source)
+    return Listing(
+        engine=Engine(id=source, name=Path(source).name, host=source), containers=tuple(found.values()), problems=tuple(problems)
+    )
+
+
+def identity(name: str) -> str:
+    """The container id of an entry: 64 hex digits that stay the same as long as its name does."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _container(entry: dict[str, Any], name: str, source: str) -> Container:
+    labels = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in inspect.mapping(entry.get("labels")).items()}
+    options, label_problems = label_reader.read(labels)
+    image = inspect.text(entry.get("image"))
+    image_name = naming.repository(image)
+    services, name_problems = naming.services(name, image_name, options, labels)
+    texts = [str(p) for p in inspect.items(entry.get("ports"))] + ([f"{options.port}/tcp"] if options.port else [])
+    listed, odd = ports.union(texts)
+    four, six = inspect.address(entry.get("address"), 4), inspect.address(entry.get("address"), 6)
+    problems = [Problem(subject="port", message=f"{t[:80]!r} is no port: left out") for t in odd]
+    if not (four or six):
+        problems.append(Problem(subject="address", message=f"{str(entry.get('address'))[:80]!r} is no IP address: it has none"))
+    return Container(
+        id=identity(name),
+        name=name,
+        engine=source,
+        image=image,
+        image_name=image_name,
+        state_reason="listed",
+        address=four,
+        address6=six,
+        address_reason="as listed" if four or six else "none is listed",
+        ports=listed,
+        services=services,
+        options=options,
+        problems=(*label_problems, *name_problems, *problems),
+    )
