@@ -1,0 +1,132 @@
+"""Processes that a benchmark starts and ends: anything with a port, and Haystack with its log. Ends only its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from bench.macro.meter import children
+
+LIMIT = 15.0
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A program in the foreground with a folder of its own, from start() to stop()."""
+
+    name = "process"
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="haystack-bench-")
+        self.folder = Path(self._folder.name)
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._folder.cleanup()
+
+    def launch(self, *command: str) -> None:
+        """Start and wait until the port answers."""
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        end = time.monotonic() + LIMIT
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                told = self.process.stderr.read(2000) if self.process.poll() is not None and self.process.stderr else b""
+                raise RuntimeError(f"{self.name} did not start: {told.decode(errors='replace')}")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def groups(self) -> dict[str, list[int]]:
+        """Process ids by part; the first part is what the figures count."""
+        assert self.process
+        return {"all": [self.process.pid, *children(self.process.pid)]}
+
+
+class Haystack(Process):
+    """`haystack run` of this checkout, on free ports of 127.0.0.1."""
+
+    name = "Haystack"
+
+    def __init__(self, **settings: str) -> None:
+        super().__init__()
+        self.settings = settings
+        self._log: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def start(self) -> None:
+        command = [str(Path(sys.executable).with_name("haystack")), "run"]
+        self.process = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        threading.Thread(target=self._read, daemon=True).start()
+        self.port = self._listening()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("HAYSTACK_")}
+        ports = {f"HAYSTACK_{name}_PORT": "0" for name in ("HTTP", "HTTP_ALT", "DNS", "SSH")}
+        own = {"HAYSTACK_LOG_FORMAT": "json", "HAYSTACK_WORKERS": "1", "HAYSTACK_BIND": "127.0.0.1"}
+        return kept | ports | own | {"HAYSTACK_STATE_DIR": str(self.folder / "state")} | self.settings
+
+    def _read(self) -> None:
+        """Empties the pipe for as long as the process lives, so that logging never blocks it."""
+        assert self.process
+        assert self.process.stderr
+        for line in self.process.stderr:
+            try:
+                self._log.put(json.loads(line))
+            except ValueError:
+                self._log.put({"event": line.decode(errors="replace").rstrip()})
+        self._log.put(None)
+
+    def _listening(self) -> int:
+        """Port of the http listener, from the `listening` line."""
+        said = []
+        while line := self._log.get(timeout=LIMIT):
+            if line.get("event") == "listening":
+                return int(line["http"] if "http" in line else line["ports"]["http"])
+            said.append(line)
+        raise RuntimeError(f"Haystack did not start: {said[-5:]}")
+
+    def groups(self) -> dict[str, list[int]]:
+        assert self.process
+        below = children(self.process.pid)
+        workers = [p for p in below if b"haystack.proxy.worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
+        if not workers:
+            raise RuntimeError("no process of haystack.proxy.worker under haystack run")
+        return {"worker": workers, "control": [self.process.pid, *(p for p in below if p not in workers)]}
