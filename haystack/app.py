@@ -151,7 +151,7 @@ class App:
 
 def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
     """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
-    bad = [f for f in fields if not all(choice.bindable(address, getattr(settings, f)) for address in settings.bind)] or list(fields)
+    bad = [f for f in fields if not all(choice.bindable(address, getattr(settings, f)) for address in settings.bind or choice.EVERYWHERE)] or list(fields)
     ports = " and ".join(str(getattr(settings, f)) for f in bad)
     names = " and ".join(variable(f) for f in bad)
     return f"can't listen on port {ports}: {error.strerror or error}; set {names} to another port, or HAYSTACK_BIND to other addresses"

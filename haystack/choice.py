@@ -17,6 +17,7 @@ from haystack.settings import Settings
 
 FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
 PATIENCE = 5.0
+EVERYWHERE = ("0.0.0.0",)
 
 
 def bindable(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
@@ -35,7 +36,7 @@ def bindable(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
 def usable_ports(settings: Settings) -> Settings:
     """The same settings where all well-known ports can be had; else the unprivileged four for those that nobody set."""
     fields = [field for field in FALLBACK_PORTS if not settings.given(field)]
-    for address in settings.bind:
+    for address in settings.bind or EVERYWHERE:
         for field in fields:
             kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if field == "dns_port" else (socket.SOCK_STREAM,)
             if not all(bindable(address, getattr(settings, field), kind) for kind in kinds):

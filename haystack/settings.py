@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     docker_key: Pem | None = takes("the client's key as PEM text", repr=False)
     docker_ca: Pem | None = takes("the authority's certificate as PEM text")
     origin: Annotated[str, BeforeValidator(values.origin)] = takes("DNS labels of letters, digits and dashes", "haystack")
-    bind: Addresses = takes("comma separated IP addresses to listen on", ("0.0.0.0",))
+    bind: Addresses = takes("comma separated IP addresses to listen on (unset: all)", ())
     http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
     http_alt_port: Port = takes("a port, 0 to 65535 (0: any free one)", 8080)
     dns_port: Port = takes("a port, 0 to 65535 (0: any free one)", 53)
