@@ -130,8 +130,8 @@ class Responder:
 
     def lookup(self, name: str, qtype: str, local: str) -> list[str]:
         """The answer as lines for a person: first the status, then a record a line. Never raises."""
-        number = getattr(dnslib.QTYPE, qtype.upper(), None)
-        if not isinstance(number, int):
+        number = _type_number(qtype)
+        if number is None:
             return [f";; no such record type: {qtype}"]
         try:
             key = wire.name(name)
@@ -142,6 +142,15 @@ class Responder:
         if not isinstance(reply, bytes):
             return [";; not in the zone: forwarded to the nameservers"]
         return _lines(dnslib.DNSRecord.parse(reply))
+
+
+def _type_number(text: str) -> int | None:
+    """``A`` is 1, and so is ``TYPE1`` (RFC 3597 section 5); None for what is no type."""
+    try:
+        number = int(getattr(dnslib.QTYPE, text.upper()))
+    except (dnslib.DNSError, ValueError):
+        return None
+    return number if 0 <= number <= 0xFFFF else None
 
 
 def _unanswerable(query: wire.Query) -> int:

@@ -1,0 +1,193 @@
+"""Port 53 as clients see it: real sockets on free ports; dnspython and dig ask."""
+
+import asyncio
+import shutil
+import socket
+import struct
+from types import SimpleNamespace
+
+import dns.asyncquery
+import dns.flags
+import dns.message
+import dns.rcode
+import pytest
+
+from haystack.dns import server as module
+from haystack.dns.forward import Forwarder
+from haystack.dns.responder import Responder
+from haystack.dns.server import DnsServer
+from tests.unit.dns.conftest import container, endpoint, picture, service
+from tests.unit.dns.nameserver import FakeNameserver, says, silent
+
+V6 = socket.has_ipv6
+
+
+@pytest.fixture
+async def start():
+    running = []
+
+    async def start(*, bind=("127.0.0.1",), nameservers=(), forwarder=None, idle=10.0):
+        responder = Responder("haystack", 5)
+        members = [container(n, f"db{n}") for n in range(1, 100)]
+        members = [type(m)(id=f"{n:012d}", name=m.name, engine="E", address=f"10.0.0.{n}") for n, m in enumerate(members)]
+        web = container(2, "web")
+        responder.publish(
+            picture(
+                [*members, web],
+                [
+                    service("nginx", endpoint(web, 80, "http", listener="http")),
+                    service("db", *(endpoint(m, 5432, "postgresql") for m in members)),
+                ],
+            )
+        )
+        settings = SimpleNamespace(bind=bind, dns_port=0, dns_nameservers=nameservers)
+        made = DnsServer(settings, responder, forwarder, idle=idle)
+        made.bind()
+        await made.start()
+        running.append(made)
+        return made
+
+    yield start
+    for each in running:
+        await each.close()
+
+
+async def udp(server, name, rdtype="A", where="127.0.0.1", **more):
+    query = dns.message.make_query(name, rdtype, **more)
+    return await dns.asyncquery.udp(query, where, timeout=5, port=server.port)
+
+
+async def tcp(server, name, rdtype="A", where="127.0.0.1"):
+    return await dns.asyncquery.tcp(dns.message.make_query(name, rdtype), where, timeout=5, port=server.port)
+
+
+@pytest.mark.parametrize("ask", [udp, tcp])
+@pytest.mark.parametrize("where", ["127.0.0.1", "127.0.0.7"])
+async def test_the_answer_is_the_address_that_was_asked_and_comes_from_there(start, ask, where):
+    # dnspython takes no answer from another address than the one that it asked.
+    message = await ask(await start(bind=()), "nginx.services.haystack", where=where)
+    assert message.answer[0][0].to_text() == where
+
+
+@pytest.mark.parametrize("ask", [udp, tcp])
+async def test_over_ipv6(start, ask):
+    try:
+        server = await start(bind=("::1",))
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    message = await ask(server, "nginx.services.haystack", "AAAA", where="::1")
+    assert message.answer[0][0].to_text() == "::1"
+
+
+async def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(start):
+    server = await start()
+    query = dns.message.make_query("db.services.haystack", "A")
+    message, fell_back = await dns.asyncquery.udp_with_fallback(query, "127.0.0.1", timeout=5, port=server.port)
+    assert fell_back
+    assert len(message.answer[0]) == 99
+
+
+async def test_a_pair_of_a_and_aaaa_from_one_socket(start):
+    # As musl asks: NXDOMAIN for one of the two would be "no such name" for both.
+    server = await start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(("127.0.0.1", server.port))
+        queries = [dns.message.make_query("nginx.services.haystack", rdtype) for rdtype in ("A", "AAAA")]
+        for query in queries:
+            client.send(query.to_wire())
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            replies = [dns.message.from_wire(await loop.sock_recv(client, 512)) for _ in queries]
+    assert [reply.rcode() for reply in replies] == [dns.rcode.NOERROR] * 2
+    assert [len(reply.answer) for reply in replies] == [1, 0]
+
+
+async def test_garbage_leaves_it_serving(start):
+    server = await start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for length in range(0, 1400, 7):
+            client.sendto(b"\x55\x01" * (length // 2), ("127.0.0.1", server.port))
+    assert (await udp(server, "nginx.services.haystack")).answer
+
+
+async def test_zone_answers_while_the_nameserver_is_silent(start):
+    async with FakeNameserver(silent) as upstream:
+        server = await start(forwarder=Forwarder((upstream.address,), timeout=30))
+        waiting = [asyncio.create_task(udp(server, f"{n}.example")) for n in range(5)]
+        await upstream.arrived.wait()
+        async with asyncio.timeout(1):
+            assert (await udp(server, "nginx.services.haystack")).answer
+            assert (await tcp(server, "nginx.services.haystack")).answer
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("ask", [udp, tcp])
+async def test_other_names_are_forwarded(start, ask):
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(nameservers=(f"{upstream.address.address}:{upstream.address.port}",))
+        for _ in range(2):
+            assert (await ask(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.1"
+        assert upstream.asked == 1
+
+
+async def test_without_a_nameserver_it_is_servfail(start):
+    server = await start(forwarder=Forwarder(()))
+    assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
+
+
+async def test_pipelined_queries_overtake_a_slow_one(start):
+    async with FakeNameserver(silent) as upstream:
+        server = await start(forwarder=Forwarder((upstream.address,), timeout=0.3))
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        queries = [dns.message.make_query(name, "A", id=n) for n, name in enumerate(("slow.example", "haystack", "db.services.haystack"))]
+        writer.write(b"".join(struct.pack("!H", len(q.to_wire())) + q.to_wire() for q in queries))
+        writer.write_eof()
+        ids = []
+        async with asyncio.timeout(5):
+            for _ in queries:
+                (length,) = struct.unpack("!H", await reader.readexactly(2))
+                ids.append(dns.message.from_wire(await reader.readexactly(length)).id)
+            assert await reader.read() == b""
+        writer.close()
+    assert ids == [1, 2, 0]
+
+
+@pytest.mark.parametrize("start_of", [b"", b"\0", b"\0\x40abc"])
+async def test_a_connection_that_falls_silent_is_closed(start, start_of):
+    server = await start(idle=0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(start_of)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once(start, monkeypatch):
+    monkeypatch.setattr(module, "CONNECTIONS", 1)
+    server = await start()
+    _, first = await asyncio.open_connection("127.0.0.1", server.port)
+    reader, second = await asyncio.open_connection("127.0.0.1", server.port)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    first.close()
+    second.close()
+
+
+async def test_a_port_that_is_taken_is_named(start):
+    server = await start()
+    settings = SimpleNamespace(bind=("127.0.0.1",), dns_port=server.port, dns_nameservers=())
+    with pytest.raises(OSError, match=f"tcp 127.0.0.1 port {server.port}: Address already in use"):
+        DnsServer(settings, Responder("haystack", 5)).bind()
+
+
+@pytest.mark.skipif(shutil.which("dig") is None, reason="no dig here (Debian package bind9-dnsutils)")
+@pytest.mark.parametrize("more", [[], ["+tcp"], ["+noedns"]])
+async def test_dig_understands(start, more):
+    server = await start()
+    words = ["dig", "@127.0.0.1", "-p", str(server.port), "+short", *more, "_http._tcp.NGINX.services.haystack", "SRV"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert out.decode().strip().startswith("100 100 80 c2")
