@@ -29,5 +29,3 @@ cdef class Route:
     cdef readonly list members
     cdef readonly int picker
     cdef readonly int64_t timeout_ms
-    cdef bint trace
-    cdef bint admin

@@ -104,17 +104,12 @@ cdef class Member:
 cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them."""
 
-    def __init__(self, str service, list members, list weights, int picker, int64_t timeout_ms, bint admin=False):
+    def __init__(self, str service, list members, list weights, int picker, int64_t timeout_ms):
         cdef Member member
         self.service = service
         self.members = members
         self.picker = picker
         self.timeout_ms = timeout_ms
-        self.admin = admin
         heaviest = max(weights, default=1) or 1
         for member, weight in zip(members, weights, strict=True):
             member.weight = max(1, weight * 100 // heaviest) if weight else 0
-
-    def set_trace(self, bint on):
-        """Whether exchanges of this route are traced."""
-        self.trace = on

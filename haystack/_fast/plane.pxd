@@ -1,0 +1,27 @@
+# What all exchanges of one worker share: routes, limits, scratch memory and counters.
+from libc.stdint cimport int64_t
+from haystack._fast.buffer cimport Buffer
+from haystack._fast.cells cimport Route
+from haystack._fast.poller cimport Poller
+
+cdef enum:
+    SCRATCH = 131072
+
+cdef class Plane:
+    cdef readonly Poller poller
+    cdef readonly list ports            # of the listeners, by their index
+    cdef list routes                    # by listener: {host: Route}
+    cdef Route admin
+    cdef char *scratch                  # what was just read; valid until the next read
+    cdef Buffer work                    # what is about to be sent; empty between events
+    cdef readonly bint draining
+    cdef object trusts                  # (address) -> bool, or None: nobody is believed
+    cdef bint tracing
+    cdef str traced_service             # None: all of them
+    cdef readonly list traces
+    cdef readonly int64_t exchanges
+    cdef int64_t statuses[6]
+    cdef public int64_t connect_ms, head_ms, idle_ms, pool_ms
+
+    cdef Route find(self, int listener, const char *host, int size)
+    cdef bint traced(self, Route route) noexcept

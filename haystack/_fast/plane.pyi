@@ -1,0 +1,23 @@
+from collections.abc import Callable
+from typing import Any
+
+from haystack._fast.cells import Route
+from haystack._fast.poller import Poller
+
+class BadHost(ValueError): ...
+
+class Plane:
+    poller: Poller
+    ports: list[int]
+    draining: bool
+    exchanges: int
+    connect_ms: int
+    head_ms: int
+    idle_ms: int
+    pool_ms: int
+    def __init__(self, poller: Poller, ports: list[int], trusts: Callable[[str], bool] | None = None) -> None: ...
+    def swap(self, routes: list[dict[bytes, Route]], admin: Route | None) -> None: ...
+    def trace(self, on: bool, service: str | None = None) -> None: ...
+    def take_traces(self) -> list[tuple[Any, ...]]: ...
+    def drain(self) -> None: ...
+    def counted(self) -> tuple[int, list[int]]: ...

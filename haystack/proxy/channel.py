@@ -1,0 +1,142 @@
+"""The socketpair between the control process and one worker: whole messages, both ways, in order.
+
+A frame is four bytes of length, big endian, and a msgpack-encoded message. Down: Setup first, then tables and orders; up: counts and traces
+in batches. Never blocks: writes are queued, and a peer that is gone ends the reading side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import msgspec
+
+MAX_FRAME = 256 * 1024 * 1024
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages; the class name is the tag."""
+
+
+class EndpointRow(msgspec.Struct, frozen=True, array_like=True):
+    """One endpoint that is ready: id, address, port and weight (0 to …, 100 being usual)."""
+
+    id: str
+    address: str
+    port: int
+    weight: int
+
+
+class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
+    """One service as a worker needs it; listeners: the endpoints for each listener, by its index."""
+
+    name: str
+    hosts: tuple[str, ...]
+    picker: str
+    timeout_ms: int
+    listeners: tuple[tuple[EndpointRow, ...], ...]
+
+
+class Setup(Message, frozen=True):
+    """The first message down. ports: of the listeners by index; trusted: networks in CIDR form."""
+
+    slot: int
+    ports: tuple[int, ...]
+    trusted: tuple[str, ...]
+    admin_socket: str
+    admin_hosts: tuple[str, ...]
+
+
+class Table(Message, frozen=True):
+    """The routing table of one snapshot, whole."""
+
+    version: int
+    services: tuple[ServiceRow, ...]
+
+
+class TraceOrder(Message, frozen=True):
+    """Record exchanges from now on, or no more; service None: all of them."""
+
+    on: bool
+    service: str | None = None
+
+
+class Collect(Message, frozen=True):
+    """Ask for Counts with this number at once."""
+
+    number: int
+
+
+class Drain(Message, frozen=True):
+    """Accept no more, finish what runs, and exit within so many seconds."""
+
+    seconds: float
+
+
+class Ready(Message, frozen=True):
+    """The worker serves this version of the table."""
+
+    version: int
+
+
+class Counts(Message, frozen=True):
+    """What was new since the last Counts: (service, listener's port, endpoint's address, its port, requests) rows."""
+
+    number: int
+    requests: tuple[tuple[str, int, str, int, int], ...]
+    exchanges: int
+    statuses: tuple[int, ...]
+    connections: int
+
+
+class Traces(Message, frozen=True):
+    """Exchanges as msgpack of observe.trace.Trace."""
+
+    traces: tuple[bytes, ...]
+
+
+Any = Setup | Table | TraceOrder | Collect | Drain | Ready | Counts | Traces
+
+
+class Channel:
+    """One end of the socketpair. ConnectionError from nothing here: a peer that is gone only ends `messages`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def open(self) -> None:
+        """Attach to the running loop."""
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+
+    def send(self, message: Any) -> None:
+        """Queue one message."""
+        if self._writer is None or self._writer.is_closing():
+            return
+        body = self._encoder.encode(message)
+        self._writer.write(len(body).to_bytes(4, "big") + body)
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """Each message that arrives, until the peer is gone."""
+        if self._reader is None:
+            return
+        while True:
+            try:
+                size = int.from_bytes(await self._reader.readexactly(4), "big")
+                if size > MAX_FRAME:
+                    return
+                body = await self._reader.readexactly(size)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            yield self._decoder.decode(body)
+
+    def close(self) -> None:
+        """Close this end."""
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._socket.close()

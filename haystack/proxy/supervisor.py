@@ -1,0 +1,246 @@
+"""The worker processes: starts them, feeds them each snapshot, adds up their counters, and replaces one that dies.
+
+It owns the listening sockets, one set a worker with SO_REUSEPORT, and lends them: while a worker is replaced, clients that the kernel hands
+to its sockets wait in their queue instead of being refused. Never sees a byte of an exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from haystack.observe.trace import Trace
+from haystack.proxy import channel as wire
+from haystack.proxy import table
+from haystack.settings import Settings
+from haystack.snapshot import Snapshot
+
+BACKLOG = 4096
+REFRESH_SECONDS = 0.25
+STEADY_SECONDS = 5.0
+MAX_PAUSE = 5.0
+KILL_SECONDS = 2.0
+log = structlog.get_logger("haystack.proxy")
+
+
+class Slot:
+    """One worker's place: its sockets stay, its process may change. state: starting, serving, draining, dead."""
+
+    def __init__(self, number: int, sockets: list[tuple[int, socket.socket]]) -> None:
+        self.slot = number
+        self.sockets = sockets
+        self.pid = 0
+        self.state = "dead"
+        self.restarts = 0
+        self.connections = 0
+        self.exchanges = 0
+        self.channel: wire.Channel | None = None
+        self.process: asyncio.subprocess.Process | None = None
+        self.serving = asyncio.Event()
+
+
+class Supervisor:
+    """All workers. admin_socket: where requests to Haystack itself go. `requests` only ever grows."""
+
+    def __init__(self, settings: Settings, admin_socket: str) -> None:
+        self._settings = settings
+        self._admin_socket = admin_socket
+        self._table = wire.Table(0, ())
+        self._trace = wire.TraceOrder(on=False)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._waiting: dict[int, asyncio.Event] = {}
+        self._asked = 0
+        self._stopping = False
+        self.workers: list[Slot] = []
+        self.ports: dict[str, int] = {}
+        self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
+        self.statuses = [0] * 5
+        self.exchanges = 0
+        self.on_trace: Callable[[Trace], None] = lambda _trace: None
+
+    def bind(self) -> None:
+        """Open every listening socket. OSError: a port can't be had; nothing stays open then."""
+        opened: list[socket.socket] = []
+        try:
+            slots = [self._open(opened) for _ in range(self._settings.workers)]
+        except OSError:
+            for sock in opened:
+                sock.close()
+            raise
+        self.workers = [Slot(number, sockets) for number, sockets in enumerate(slots)]
+
+    def _open(self, opened: list[socket.socket]) -> list[tuple[int, socket.socket]]:
+        """One worker's sockets. Where the port is 0, the first one finds it for all."""
+        wanted = (self._settings.http_port, self._settings.http_alt_port)
+        sockets = []
+        for index, (name, port) in enumerate(zip(table.LISTENERS, wanted, strict=True)):
+            for address in self._settings.bind:
+                sock = _listening(address, self.ports.get(name, port), exclusive=name not in self.ports)
+                opened.append(sock)
+                self.ports.setdefault(name, sock.getsockname()[1])
+                sockets.append((index, sock))
+        return sockets
+
+    async def start(self) -> None:
+        """Start every worker and wait until each serves (or, should they keep dying, 10 s)."""
+        self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await asyncio.gather(*(slot.serving.wait() for slot in self.workers))
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Send the routes of this snapshot to every worker."""
+        self._table = table.of(snapshot, self._settings.balance)
+        self._tell(self._table)
+
+    def trace(self, on: bool, service: str | None = None) -> None:  # noqa: FBT001 - the hub's callback
+        """Have exchanges recorded: those of one service, or all."""
+        self._trace = wire.TraceOrder(on, service)
+        self._tell(self._trace)
+
+    async def refresh(self) -> None:
+        """Bring `requests` up to date: ask every worker, and wait a quarter of a second at most."""
+        asked = []
+        for slot in self.workers:
+            if slot.state == "serving" and slot.channel is not None:
+                self._asked += 1
+                self._waiting[self._asked] = asyncio.Event()
+                asked.append(self._asked)
+                slot.channel.send(wire.Collect(self._asked))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_SECONDS):
+                for number in asked:
+                    await self._waiting[number].wait()
+        for number in asked:
+            self._waiting.pop(number, None)
+
+    async def drain(self, seconds: float) -> None:
+        """Accept no more, let the workers finish within so many seconds, then end those that did not."""
+        self._stopping = True
+        for slot in self.workers:
+            # ours first: a worker accepts what is queued already, and with its own copy the socket is closed for good
+            for _, sock in slot.sockets:
+                sock.close()
+            if slot.channel is not None:
+                slot.state = "draining"
+                slot.channel.send(wire.Drain(seconds))
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds + KILL_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _tell(self, message: wire.Any) -> None:
+        for slot in self.workers:
+            if slot.channel is not None and slot.state != "dead":
+                slot.channel.send(message)
+
+    async def _keep(self, slot: Slot) -> None:
+        """Keep one worker running: at once after a death, with growing pauses where it dies again and again."""
+        pause = 0.0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            started = loop.time()
+            try:
+                await self._run(slot)
+            except OSError as error:
+                log.error("worker can't start", slot=slot.slot, error=str(error))
+            if self._stopping:
+                return
+            slot.restarts += 1
+            pause = 0.0 if loop.time() - started > STEADY_SECONDS else min(MAX_PAUSE, pause * 2 or 0.05)
+            log.error("worker died", slot=slot.slot, pid=slot.pid, status=slot.process and slot.process.returncode)
+            await asyncio.sleep(pause)
+
+    async def _run(self, slot: Slot) -> None:
+        """One life of a worker, from its start to its end."""
+        mine, theirs = socket.socketpair()
+        lent = [f"{index}:{sock.fileno()}" for index, sock in slot.sockets]
+        inherited = (theirs.fileno(), *(sock.fileno() for _, sock in slot.sockets))
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "haystack.proxy.worker", str(theirs.fileno()), *lent, pass_fds=inherited
+            )
+        slot.process, slot.pid, slot.state = process, process.pid, "starting"
+        slot.channel = wire.Channel(mine)
+        await slot.channel.open()
+        try:
+            slot.channel.send(self._setup(slot))
+            slot.channel.send(self._table)
+            slot.channel.send(self._trace)
+            async for message in slot.channel.messages():
+                self._take(slot, message)
+            await process.wait()
+        finally:
+            slot.state = "dead"
+            slot.channel.close()
+            slot.channel = None
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def _setup(self, slot: Slot) -> wire.Setup:
+        origin = self._settings.origin
+        admin = self._settings.admin
+        return wire.Setup(
+            slot=slot.slot,
+            ports=tuple(self.ports[name] for name in table.LISTENERS),
+            trusted=tuple(str(n) for n in self._settings.trusted_proxies),
+            admin_socket=self._admin_socket if admin else "",
+            admin_hosts=("", "localhost", origin, f"ns.{origin}") if admin else (),
+        )
+
+    def _take(self, slot: Slot, message: wire.Any) -> None:
+        match message:
+            case wire.Ready():
+                if slot.state == "starting":
+                    slot.state = "serving"
+                    slot.serving.set()
+            case wire.Counts():
+                self._count(slot, message)
+            case wire.Traces():
+                for trace in message.traces:
+                    self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
+
+    def _count(self, slot: Slot, counts: wire.Counts) -> None:
+        new = counts.exchanges - slot.exchanges
+        # a worker counts from zero in each of its lives
+        self.exchanges += new if new >= 0 else counts.exchanges
+        slot.exchanges, slot.connections = counts.exchanges, counts.connections
+        for service, port, address, number, requests in counts.requests:
+            self.requests.setdefault((service, port), Counter())[(address, number)] += requests
+        if counts.number in self._waiting:
+            self._waiting[counts.number].set()
+
+
+def _listening(address: str, port: int, *, exclusive: bool) -> socket.socket:
+    """A listening socket. exclusive: for the first of a port, so that another program's SO_REUSEPORT socket is not joined unnoticed."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if exclusive and port:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((address, port))
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # accepted sockets inherit it: one system call a connection less
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,184 @@
+"""One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
+
+`python -m haystack.proxy.worker CHANNEL INDEX:FD …`: descriptors it inherits. Never sees Docker, DNS or a log; ends with its channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import uvloop
+
+from haystack._fast.cells import Cell, Member, Route
+from haystack._fast.listener import Listener, close_idle
+from haystack._fast.plane import Plane
+from haystack._fast.poller import Poller
+from haystack.observe.trace import Trace
+from haystack.proxy import channel as wire
+from haystack.proxy.table import LISTENERS, Routes
+
+TICK = 0.1
+ADMIN_TIMEOUT_MS = 30_000
+
+
+def trusts(networks: tuple[str, ...]) -> Callable[[str], bool] | None:
+    """Whether an address lies in one of the networks; None where there are none, which costs nothing."""
+    if not networks:
+        return None
+    parsed = [ipaddress.ip_network(n, strict=False) for n in networks]
+
+    @lru_cache(4096)
+    def trusted(address: str) -> bool:
+        try:
+            return any(ipaddress.ip_address(address) in n for n in parsed)
+        except ValueError:
+            return False
+
+    return trusted
+
+
+class Worker:
+    """The state of this process: its plane, its listeners, its routes."""
+
+    def __init__(self, channel: wire.Channel, sockets: list[tuple[int, socket.socket]]) -> None:
+        self._channel = channel
+        self._sockets = sockets
+        self._listeners: list[Listener] = []
+        self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
+        self._draining: asyncio.Task[None] | None = None
+        self._setup: wire.Setup
+        self._plane: Plane
+        self._poller: Poller
+        self._routes: Routes
+
+    async def run(self) -> None:
+        """Serve until drained or until the channel ends."""
+        await self._channel.open()
+        ticker: asyncio.Task[None] | None = None
+        async for message in self._channel.messages():
+            match message:
+                case wire.Setup():
+                    self._begin(message)
+                    ticker = asyncio.ensure_future(self._tick())
+                case wire.Table():
+                    self._swap(message)
+                case wire.TraceOrder():
+                    self._plane.trace(message.on, message.service)
+                case wire.Collect():
+                    self._report(message.number)
+                case wire.Drain() if self._draining is None:
+                    self._draining = asyncio.ensure_future(self._drain(message.seconds))
+        if ticker is not None:
+            ticker.cancel()
+        self._poller.stop()
+
+    def _begin(self, setup: wire.Setup) -> None:
+        self._setup = setup
+        self._poller = Poller(asyncio.get_running_loop(), self._failed)
+        self._plane = Plane(self._poller, list(setup.ports), trusts(setup.trusted))
+        self._routes = Routes(setup.ports)
+
+    def _failed(self, error: Exception) -> None:
+        """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
+        asyncio.get_running_loop().call_exception_handler({"message": "exchange failed", "exception": error})
+
+    def _swap(self, table: wire.Table) -> None:
+        routes = self._routes.build(table)
+        admin = self._admin_route()
+        if admin is not None:
+            for hosts in routes:
+                for host in self._setup.admin_hosts:
+                    hosts.setdefault(host.encode(), admin)
+        self._plane.swap(routes, admin)
+        if not self._listeners:
+            # only now: before the first table every name would be unknown
+            self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
+            gc.collect()
+            gc.freeze()
+        self._channel.send(wire.Ready(table.version))
+
+    def _admin_route(self) -> Route | None:
+        if not self._setup.admin_socket:
+            return None
+        if not hasattr(self, "_admin"):
+            member = Member(Cell("haystack", self._setup.admin_socket), "haystack", 0)
+            self._admin = Route("haystack", [member], [100], 0, ADMIN_TIMEOUT_MS)
+        return self._admin
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._poller.sweep()
+            self._report(0)
+
+    def _report(self, number: int) -> None:
+        exchanges, statuses = self._plane.counted()
+        state = (exchanges, tuple(statuses), self._poller.open_streams)
+        if traces := self._plane.take_traces():
+            self._channel.send(wire.Traces(tuple(msgspec.msgpack.encode(self._trace(t)) for t in traces)))
+        if number or state != self._reported:
+            self._reported = state
+            self._channel.send(wire.Counts(number, self._routes.take_requests(), *state))
+
+    def _trace(self, row: tuple[Any, ...]) -> Trace:
+        port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row
+        method, host, target, identity = (part.decode("latin-1") for part in told)
+        return Trace(
+            time=time.time(),
+            worker=self._setup.slot,
+            listener=f"{LISTENERS[self._setup.ports.index(port)]}:{port}",
+            client=client.decode(),
+            method=method,
+            host=host,
+            target=target,
+            service=service,
+            candidates=tuple(candidates or ()),
+            endpoint=endpoint,
+            reused=reused,
+            status=status,
+            received=received,
+            sent=sent,
+            route_ms=route,
+            connect_ms=connect,
+            first_byte_ms=first,
+            total_ms=total,
+            request_id=identity,
+            error=error.decode(),
+        )
+
+    async def _drain(self, seconds: float) -> None:
+        """Stop accepting, close who is idle, wait for the rest, and go."""
+        end = asyncio.get_running_loop().time() + seconds
+        for _, sock in self._sockets:
+            sock.close()
+        for listener in self._listeners:
+            listener.stop()
+        self._plane.drain()
+        while close_idle(self._plane) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+        self._report(0)
+        self._channel.close()
+
+
+def main() -> None:
+    """Take over the inherited descriptors and serve."""
+    # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
+    sockets = [(int(i), socket.socket(fileno=int(fd))) for i, fd in (pair.split(":") for pair in sys.argv[2:])]
+    uvloop.run(Worker(channel, sockets).run())
+
+
+if __name__ == "__main__":
+    main()
