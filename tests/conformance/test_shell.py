@@ -176,7 +176,7 @@ async def person(shell):
     os.close(inner)
     sitting = Person(outer)
     sitting.process = process
-    await sitting.sees("haystack> ")
+    await sitting.sees("haystack>")
     yield sitting
     if process.returncode is None:
         process.terminate()
@@ -202,7 +202,7 @@ async def test_ctrl_d_leaves(person):
 
 async def test_trace_lines_appear_above_the_prompt_while_one_types(shell, person):
     person.type("trace(true)\r")
-    await person.sees("trace on.*haystack> ")
+    await person.sees("trace on.*haystack>")
     person.type("vers")
     await person.sees("vers")
     shell.state.traces.publish(trace())
