@@ -9,10 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.macro import discovery as latencies
+from bench.macro import proxy as comparison
+
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
+    """Measure what was asked for, print it, keep it."""
     options = arguments()
     found: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M:%S"), "machine": machine()}
     print(f"{found['date']}, {found['machine']}\n")
@@ -27,22 +31,21 @@ def main() -> None:
 
 
 def proxy(options: argparse.Namespace) -> dict[str, Any]:
-    from bench.macro import proxy as figures
-
-    result = figures.run(options.rounds, options.seconds, options.peers)
-    print("## CPU of the proxy\n\n" + figures.table(result))
+    """The comparison with nginx and HAProxy."""
+    result = comparison.run(options.rounds, options.seconds, options.peers)
+    print("## CPU of the proxy\n\n" + comparison.table(result))
     return result
 
 
 def discovery(options: argparse.Namespace) -> dict[str, Any]:
-    from bench.macro import discovery as figures
-
-    result = figures.run(options.runs)
-    print("\n## From the engine to the traffic\n\n" + figures.table(result))
+    """The latencies against the engine."""
+    result = latencies.run(options.runs)
+    print("\n## From the engine to the traffic\n\n" + latencies.table(result))
     return result
 
 
 def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="*", default=["proxy", "discovery"], help="proxy, discovery (default: both)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of the proxy comparison")

@@ -39,16 +39,18 @@ class Engine:
         return made
 
     def remove(self) -> None:
+        """Remove what start() made, newest first."""
         while self.made:
             self.made.pop().remove(force=True)
 
     def address(self, container: Container) -> str:
+        """The container's address on its first network."""
         container.reload()
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(next(iter(networks.values()))["IPAddress"])
 
     def event_time(self, container: Container, action: str, since: float) -> int:
-        """timeNano of the container's event, which may still be on its way. Raises TimeoutError."""
+        """The timeNano of the container's event, which may still be on its way. Raises TimeoutError."""
         stream = self.client.events(
             since=int(since), until=int(since) + LIMIT, decode=True, filters={"container": container.id, "event": action}
         )
@@ -119,7 +121,7 @@ async def ended(engine: Engine, port: int, name: str, signal: str, action: str) 
 async def _both(stream: Stream, name: str) -> None:
     """Until both containers have answered."""
     async with asyncio.timeout(LIMIT):
-        while stream.who() < {f"{name}-1", f"{name}-2"}:
+        while stream.who() < {f"{name}-1", f"{name}-2"}:  # noqa: ASYNC110 - nothing announces an answer
             await asyncio.sleep(0.01)
 
 

@@ -57,9 +57,11 @@ class Stream:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
+        """Begin to ask."""
         self._tasks = [asyncio.create_task(self._ask()) for _ in range(self.clients)]
 
     async def stop(self) -> None:
+        """Give up what is being asked."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

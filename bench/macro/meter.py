@@ -24,10 +24,12 @@ class Cpu:
         return Cpu(self.user - other.user, self.system - other.system)
 
     def each(self, count: int) -> Cpu:
+        """The share of one of `count` requests."""
         return Cpu(self.user / count, self.system / count)
 
     @property
     def total(self) -> float:
+        """User and system time."""
         return self.user + self.system
 
 
@@ -67,7 +69,7 @@ def wrk(port: int, host: str, seconds: float, connections: int, core: int) -> Lo
 
 
 def parse(text: str) -> Load:
-    """wrk 4's report. Raises ValueError for anything else."""
+    """The report of wrk 4. Raises ValueError for anything else."""
     done = re.search(r"(\d+) requests in", text)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     late = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", text)

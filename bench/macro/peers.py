@@ -1,5 +1,8 @@
-"""The proxies of the comparison and the origin behind them, each set to do the same work: pooled upstream connections,
-X-Forwarded-For, X-Forwarded-Proto and X-Request-Id set, no access log, one process or thread."""
+"""The proxies of the comparison and the origin behind them.
+
+Each is set to do the same work: pooled upstream connections, X-Forwarded-For, X-Forwarded-Proto and X-Request-Id set,
+no access log, one process or thread.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,7 @@ class Nginx(Process):
     name = "nginx"
 
     def configure(self, rest: str) -> None:
+        """Write the configuration around these servers, and start."""
         # a worker that gave up root could not reach the folder of the benchmark
         text = NGINX.format(folder=self.folder, user="user root;", rest=rest)
         (self.folder / "nginx.conf").write_text(text)
@@ -80,6 +84,7 @@ class Origin(Nginx):
     name = "origin"
 
     def start(self) -> None:
+        """Start on a free port."""
         self.port = free_port()
         self.configure(ORIGIN.format(port=self.port, body=BODY))
 
@@ -92,6 +97,7 @@ class NginxProxy(Nginx):
         self.origin = origin
 
     def start(self) -> None:
+        """Start on a free port."""
         self.port = free_port()
         self.configure(PROXY.format(port=self.port, origin=self.origin))
 
@@ -106,6 +112,7 @@ class HaproxyProxy(Process):
         self.origin = origin
 
     def start(self) -> None:
+        """Start on a free port."""
         self.port = free_port()
         config = self.folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(port=self.port, origin=self.origin))

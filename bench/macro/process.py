@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from bench.macro.meter import children
 
@@ -49,9 +49,11 @@ class Process:
         self.stop()
 
     def start(self) -> None:
+        """Start; return when the port answers. Raises RuntimeError."""
         raise NotImplementedError
 
     def stop(self) -> None:
+        """End it, kindly first."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -75,10 +77,16 @@ class Process:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @property
+    def pid(self) -> int:
+        """The process's id. Raises RuntimeError before start()."""
+        if self.process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self.process.pid
+
     def groups(self) -> dict[str, list[int]]:
         """Process ids by part; the first part is what the figures count."""
-        assert self.process
-        return {"all": [self.process.pid, *children(self.process.pid)]}
+        return {"all": [self.pid, *children(self.pid)]}
 
 
 class Haystack(Process):
@@ -92,9 +100,11 @@ class Haystack(Process):
         self._log: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def start(self) -> None:
+        """Start; return when it has told its port. Raises RuntimeError."""
         command = [str(Path(sys.executable).with_name("haystack")), "run"]
         self.process = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        threading.Thread(target=self._read, daemon=True).start()
+        if self.process.stderr:
+            threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
         self.port = self._listening()
 
     def _environment(self) -> dict[str, str]:
@@ -103,11 +113,9 @@ class Haystack(Process):
         own = {"HAYSTACK_LOG_FORMAT": "json", "HAYSTACK_WORKERS": "1", "HAYSTACK_BIND": "127.0.0.1"}
         return kept | ports | own | {"HAYSTACK_STATE_DIR": str(self.folder / "state")} | self.settings
 
-    def _read(self) -> None:
+    def _read(self, log: IO[bytes]) -> None:
         """Empties the pipe for as long as the process lives, so that logging never blocks it."""
-        assert self.process
-        assert self.process.stderr
-        for line in self.process.stderr:
+        for line in log:
             try:
                 self._log.put(json.loads(line))
             except ValueError:
@@ -124,9 +132,9 @@ class Haystack(Process):
         raise RuntimeError(f"Haystack did not start: {said[-5:]}")
 
     def groups(self) -> dict[str, list[int]]:
-        assert self.process
-        below = children(self.process.pid)
+        """The worker, which carries the requests, apart from the control process."""
+        below = children(self.pid)
         workers = [p for p in below if b"haystack.proxy.worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
         if not workers:
             raise RuntimeError("no process of haystack.proxy.worker under haystack run")
-        return {"worker": workers, "control": [self.process.pid, *(p for p in below if p not in workers)]}
+        return {"worker": workers, "control": [self.pid, *(p for p in below if p not in workers)]}

@@ -6,7 +6,7 @@ The proxy alone on PROXY_CORE; wrk, the origin and Haystack's control process on
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,7 +27,7 @@ def run(rounds: int, seconds: float, only: Iterable[str] = ()) -> dict[str, Any]
     with ExitStack() as stack:
         origin = stack.enter_context(Origin())
         place(origin, LOAD_CORE)
-        peers = [make(origin.port) for make in (NginxProxy, HaproxyProxy, HaystackProxy)]
+        peers: list[Process] = [NginxProxy(origin.port), HaproxyProxy(origin.port), HaystackProxy(origin.port)]
         peers = [stack.enter_context(p) for p in peers if not only or p.name.lower() in only]
         for peer in peers:
             place(peer, PROXY_CORE)
@@ -84,7 +84,7 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     return found
 
 
-def ratio(rows: list[Row], value: Any, better: Any) -> float:
+def ratio(rows: list[Row], value: Callable[[Row], float], better: Callable[[Iterable[float]], float]) -> float:
     """Median over the rounds of Haystack's value to the better of its peers'."""
     return statistics.median(
         value(own) / better(value(r) for r in rows if r["round"] == own["round"] and r["peer"] != "Haystack")
@@ -100,10 +100,7 @@ def table(result: dict[str, Any]) -> str:
         if isinstance(row, dict):
             figures = (row[k] for k in ("user_us", "system_us", "cpu_us", "control_us"))
             lines.append(f"| {name} | " + " | ".join(f"{f:.1f}" for f in figures) + f" | {row['rate']:.0f} | {row['p99_ms']:.2f} |")
-    for key in ("cpu_ratio", "cpu_ratio_with_control", "rate_ratio"):
-        if key in result["summary"]:
-            lines.append(
-                f"\n{key.replace('_', ' ')} to the better peer, median of {len({r['round'] for r in result['rows']})} rounds: "
-                f"{result['summary'][key]:.2f}"
-            )
+    rounds = len({row["round"] for row in result["rows"]})
+    ratios = ((k, v) for k, v in result["summary"].items() if isinstance(v, float))
+    lines += [f"\n{key.replace('_', ' ')} to the better peer, median of {rounds} rounds: {value:.2f}" for key, value in ratios]
     return "\n".join(lines)

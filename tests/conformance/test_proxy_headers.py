@@ -12,9 +12,7 @@ from tests.fakes.worker import Haystack, Member, Site, host
 
 pytest_plugins = ["tests.fakes.worker"]
 
-CLAIMS = (
-    b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: claimed.example\r\nX-Forwarded-Port: 444\r\n"
-)
+CLAIMS = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: claimed.example\r\nX-Forwarded-Port: 444\r\n"
 
 
 def seen(site: Site, extra: bytes = b"") -> tuple[str, Request]:

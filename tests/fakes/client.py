@@ -76,7 +76,7 @@ class Client:
 
         Raises ConnectionError when the connection ends before a whole head.
         """
-        interim = []
+        interim: list[Response] = []
         while True:
             response = self._head()
             if response.status >= 200 or response.status == 101:

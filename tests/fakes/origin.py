@@ -150,9 +150,7 @@ class Origin:
             self._writers.discard(writer)
             writer.close()
 
-    async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, served: int
-    ) -> bool:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, served: int) -> bool:
         request = Request(await reader.readuntil(b"\r\n\r\n"), number)
         self.requests.append(request)
         call = Call(request, reader, writer, served)

@@ -169,7 +169,7 @@ def command_line(pid: int) -> bytes:
 
 def descriptors(pid: int) -> int:
     """Open file descriptors of a process."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def until(condition: Any, seconds: float, complaint: str) -> None:
