@@ -12,10 +12,10 @@ import msgspec
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every record here: immutable, compared by value, made with keywords only."""
+    """Base of every record here: immutable, compared by value. Each says frozen and kw_only again: kw_only is not inherited."""
 
 
-class Problem(Record, order=True):
+class Problem(Record, frozen=True, kw_only=True, order=True):
     """Something odd that was ignored or worked around, so that a person can mend it.
 
     subject: what it is about, such as ``label haystack.port``; message: what is wrong and what was done instead.
@@ -25,7 +25,7 @@ class Problem(Record, order=True):
     message: str
 
 
-class Engine(Record):
+class Engine(Record, frozen=True, kw_only=True):
     """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID)."""
 
     id: str
@@ -40,7 +40,7 @@ class Engine(Record):
         return "".join(c for c in self.id if c.isalnum())[:12].lower()
 
 
-class Network(Record):
+class Network(Record, frozen=True, kw_only=True):
     """One network of an engine. scope: ``local``, ``global`` or ``swarm``; subnet in CIDR form."""
 
     id: str
@@ -53,7 +53,7 @@ class Network(Record):
     subnets: tuple[str, ...] = ()
 
 
-class Attachment(Record):
+class Attachment(Record, frozen=True, kw_only=True):
     """A container's place on one network. Addresses are textual, without prefix length."""
 
     network: str
@@ -65,7 +65,7 @@ class Attachment(Record):
     endpoint_id: str | None = None
 
 
-class Port(Record, order=True):
+class Port(Record, frozen=True, kw_only=True, order=True):
     """A port that a container listens on. name: the IANA service name, or the number as text where there is none."""
 
     number: int
@@ -73,7 +73,7 @@ class Port(Record, order=True):
     name: str
 
 
-class Options(Record):
+class Options(Record, frozen=True, kw_only=True):
     """What the haystack.* labels of a container ask for, already checked; None or empty: not asked."""
 
     enable: bool = True
@@ -91,7 +91,7 @@ class Options(Record):
     health: Mapping[str, str] = {}
 
 
-class Container(Record):
+class Container(Record, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
     id: 64 hex digits; image: as it was asked for; image_name: IMAGE of product.md; services: the short names
@@ -125,7 +125,7 @@ class Container(Record):
         return self.id[:12]
 
 
-class Listing(Record):
+class Listing(Record, frozen=True, kw_only=True):
     """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry."""
 
     engine: Engine | None = None
@@ -134,7 +134,7 @@ class Listing(Record):
     problems: tuple[Problem, ...] = ()
 
 
-class Endpoint(Record):
+class Endpoint(Record, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
@@ -158,7 +158,7 @@ class Endpoint(Record):
     since: float = 0.0
 
 
-class Service(Record):
+class Service(Record, frozen=True, kw_only=True):
     """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot."""
 
     name: str
