@@ -14,8 +14,11 @@ from typing import cast
 from haystack.dns import wire
 from haystack.dns.upstreams import Nameserver
 
+# RFC 1035 section 3.3.13: two names, of one octet at least, and five numbers.
+_SHORTEST_SOA = 22
 
-class BadReply(Exception):
+
+class BadReplyError(Exception):
     """The nameserver's reply makes no sense."""
 
 
@@ -59,15 +62,15 @@ def answers(asked: bytes, reply: bytes) -> bool:
     return reply[4:6] == b"\0\1" and reply[wire.HEADER : end].lower() == asked[wire.HEADER : end].lower()
 
 
-async def ask(server: Nameserver, asked: bytes, timeout: float) -> bytes:
-    """The reply, whole. Raises OSError (TimeoutError is one) or BadReply."""
-    async with asyncio.timeout(timeout):
+async def ask(server: Nameserver, asked: bytes, seconds: float) -> bytes:
+    """The reply, whole, after so many seconds a transport at most. Raises OSError (TimeoutError is one) or BadReplyError."""
+    async with asyncio.timeout(seconds):
         reply = await _udp(server, asked)
     if reply[2] & wire.TC >> 8:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 return await _tcp(server, asked)
-        except (OSError, EOFError, BadReply):
+        except (OSError, EOFError, BadReplyError):
             # The part that came, with its TC, is better than nothing.
             return reply
     return reply
@@ -91,7 +94,7 @@ async def _tcp(server: Nameserver, asked: bytes) -> bytes:
     finally:
         writer.close()
     if not answers(asked, reply):
-        raise BadReply("the reply over TCP is to something else")
+        raise BadReplyError("the reply over TCP is to something else")
     return reply
 
 
@@ -123,7 +126,7 @@ def packed(reply: bytes, question: bytes) -> tuple[wire.Packed, int]:
 
 def _lifetime(reply: bytes, flags: int, found: list[wire.Record], answers: int) -> int:
     """RFC 2308 section 5: an answer lives as its shortest record; a negative one as its SOA says, and without SOA not at all."""
-    soas = [record for record in found[answers:] if record.rtype == wire.SOA and record.end - record.data_at >= 22]
+    soas = [record for record in found[answers:] if record.rtype == wire.SOA and record.end - record.data_at >= _SHORTEST_SOA]
     if flags & wire.TC or flags & 0x000F not in (wire.NOERROR, wire.NXDOMAIN) or not (soas or (answers and not flags & 0x000F)):
         return 0
     ttls = [0 if record.ttl >> 31 else record.ttl for record in found]

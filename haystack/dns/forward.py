@@ -120,7 +120,7 @@ class Forwarder:
         self._sent.add(mark)
         try:
             return exchange.packed(await exchange.ask(server, asked, self._timeout), query.question)
-        except (OSError, wire.FormatError, exchange.BadReply, asyncio.CancelledError) as error:
+        except (OSError, wire.FormatError, exchange.BadReplyError, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                 raise
             log.debug("nameserver failed", server=server.address, port=server.port, error=repr(error))

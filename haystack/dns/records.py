@@ -38,9 +38,7 @@ def answer(zone: Zone, found: Found, key: bytes, qtype: int, own: tuple[tuple[st
     return pack(key, qtype, sections, wire.AA | wire.RA | rcode)
 
 
-def _fill(
-    out: Sections, zone: Zone, node: Node, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]
-) -> None:
+def _fill(out: Sections, zone: Zone, node: Node, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     owner = _label(key)
     if qtype == wire.A:
         out.answers += _addresses(owner, zone.ttl, _resolved(node.a, own[0]))
@@ -74,10 +72,7 @@ def _resolved(addresses: Iterable[str], own: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _addresses(owner: dnslib.DNSLabel, ttl: int, addresses: Iterable[str]) -> list[dnslib.RR]:
-    return [
-        _rr(owner, ttl, wire.AAAA, dnslib.AAAA(text)) if ":" in text else _rr(owner, ttl, wire.A, dnslib.A(text))
-        for text in addresses
-    ]
+    return [_rr(owner, ttl, wire.AAAA, dnslib.AAAA(text)) if ":" in text else _rr(owner, ttl, wire.A, dnslib.A(text)) for text in addresses]
 
 
 def _soa(zone: Zone, apex: bytes) -> dnslib.RR:

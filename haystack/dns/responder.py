@@ -40,9 +40,10 @@ class Own(NamedTuple):
 
     @classmethod
     def of(cls, addresses: tuple[str, ...], local: str) -> Own:
+        """The addresses that are set, else the one that was asked."""
         found = [a for a in map(_address, addresses or (local,)) if a is not None]
-        v4 = tuple(str(a) for a in found if a.version == 4)
-        v6 = tuple(str(a) for a in found if a.version == 6)
+        v4 = tuple(str(a) for a in found if isinstance(a, ipaddress.IPv4Address))
+        v6 = tuple(str(a) for a in found if isinstance(a, ipaddress.IPv6Address))
         return cls(v4, v6, frozenset(wire.name(reverse(text)) for text in v4 + v6))
 
 
@@ -150,7 +151,7 @@ def _type_number(text: str) -> int | None:
         number = int(getattr(dnslib.QTYPE, text.upper()))
     except (dnslib.DNSError, ValueError):
         return None
-    return number if 0 <= number <= 0xFFFF else None
+    return number if 0 <= number <= wire.LARGEST_TYPE else None
 
 
 def _unanswerable(query: wire.Query) -> int:

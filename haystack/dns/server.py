@@ -32,19 +32,22 @@ class DnsSettings(Protocol):
     """What the server reads of the settings."""
 
     @property
-    def bind(self) -> tuple[Any, ...]: ...
+    def bind(self) -> tuple[Any, ...]:
+        """Addresses to listen on; none: all."""
+
     @property
-    def dns_port(self) -> int: ...
+    def dns_port(self) -> int:
+        """0: any free one."""
+
     @property
-    def dns_nameservers(self) -> tuple[Any, ...]: ...
+    def dns_nameservers(self) -> tuple[Any, ...]:
+        """``IP`` or ``IP:PORT``; none: those of /etc/resolv.conf."""
 
 
 class DnsServer:
     """The DNS listener, UDP and TCP. forwarder: made from the settings at start unless given."""
 
-    def __init__(
-        self, settings: DnsSettings, responder: Responder, forwarder: Forwarder | None = None, *, idle: float = IDLE
-    ) -> None:
+    def __init__(self, settings: DnsSettings, responder: Responder, forwarder: Forwarder | None = None, *, idle: float = IDLE) -> None:
         self._settings = settings
         self._responder = responder
         self._forwarder = forwarder

@@ -40,6 +40,7 @@ class Bound(NamedTuple):
     tcp: tuple[socket.socket, ...]
 
     def close(self) -> None:
+        """Give the port back."""
         for each in (*self.udp, *self.tcp):
             each.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PORT = 53
+LARGEST_PORT = 65535
 RESOLV_CONF = Path("/etc/resolv.conf")
 # Docker's own resolver in a container is reached by address translation: it is another one even where we hold port 53.
 DOCKER_RESOLVER = "127.0.0.11"
@@ -44,7 +45,7 @@ def parse(text: str) -> Nameserver | None:
         ipaddress.ip_address(address)
     except ValueError:
         return None
-    return Nameserver(address, int(port)) if port.isdecimal() and 0 < int(port) < 65536 else None
+    return Nameserver(address, int(port)) if port.isdecimal() and 0 < int(port) <= LARGEST_PORT else None
 
 
 def _resolv_conf(path: Path) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ PAYLOAD = 1232
 CLASSIC = 512
 LONGEST = 65535
 LONGEST_NAME = 255
+LONGEST_LABEL = 63
+LARGEST_TYPE = 0xFFFF
+# RFC 1035 section 4.1.4: both upper bits of a length octet set.
+_POINTER = 0xC0
 
 _RECORD = struct.Struct("!HHIH")
 _OPTION = struct.Struct("!HH")
@@ -125,9 +129,9 @@ def _name_end(packet: bytes, at: int, *, pointers: bool) -> int:
     """The offset after a name. A question has nothing before it to point at, so a pointer there is an error."""
     try:
         while length := packet[at]:
-            if length < 64:
+            if length <= LONGEST_LABEL:
                 at += length + 1
-            elif length >= 0xC0 and pointers and at + 2 <= len(packet):
+            elif length >= _POINTER and pointers and at + 2 <= len(packet):
                 return at + 2
             else:
                 raise FormatError("a label of an unknown kind")
@@ -213,8 +217,8 @@ def labels(name: bytes) -> tuple[bytes, ...]:
 def name(text: str) -> bytes:
     """The lower-case wire form of a name in text. Raises ValueError where no such name can be."""
     parts = [part.encode() for part in text.lower().rstrip(".").split(".") if part]
-    wire = b"".join(bytes((len(part),)) + part for part in parts if len(part) < 64) + b"\0"
-    if len(wire) > LONGEST_NAME or any(len(part) > 63 for part in parts):
+    wire = b"".join(bytes((len(part),)) + part for part in parts if len(part) <= LONGEST_LABEL) + b"\0"
+    if len(wire) > LONGEST_NAME or any(len(part) > LONGEST_LABEL for part in parts):
         raise ValueError(f"not a DNS name: {text!r}")
     return wire
 
@@ -226,6 +230,6 @@ def parents(wire: bytes) -> Iterator[bytes]:
         wire = wire[wire[0] + 1 :]
 
 
-def question(key: bytes, qtype: int, *, id: bytes = b"\0\0", flags: int = RD) -> bytes:
+def question(key: bytes, qtype: int, *, ident: bytes = b"\0\0", flags: int = RD) -> bytes:
     """A query for that name and type, class IN, without EDNS."""
-    return id + struct.pack("!5H", flags, 1, 0, 0, 0) + key + struct.pack("!HH", qtype, CLASS_IN)
+    return ident + struct.pack("!5H", flags, 1, 0, 0, 0) + key + struct.pack("!HH", qtype, CLASS_IN)

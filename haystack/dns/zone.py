@@ -18,6 +18,7 @@ OWN = "own"
 """In place of an address: Haystack's own, as the asker reaches it."""
 
 PRIORITY = 100
+_IPV4 = 4
 LOCALHOST = wire.name("localhost")
 
 # RFC 1918, 6303 (section 4), 6598 with 7793: asking the internet about these helps nobody and tells it about us.
@@ -35,15 +36,24 @@ class Picture(Protocol):
     """What the zone reads of a snapshot."""
 
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """Counts up with each snapshot."""
+
     @property
-    def origin(self) -> str: ...
+    def origin(self) -> str:
+        """The domain, without trailing dot."""
+
     @property
-    def engines(self) -> Mapping[str, Engine]: ...
+    def engines(self) -> Mapping[str, Engine]:
+        """By id."""
+
     @property
-    def containers(self) -> Mapping[str, Container]: ...
+    def containers(self) -> Mapping[str, Container]:
+        """By id."""
+
     @property
-    def services(self) -> Mapping[str, Service]: ...
+    def services(self) -> Mapping[str, Service]:
+        """By whole name."""
 
 
 class Target(NamedTuple):
@@ -71,15 +81,17 @@ class Node:
 
     @property
     def empty(self) -> bool:
+        """True for a name that exists only because names below it do."""
         return not (self.a or self.aaaa or self.srv or self.ptr or self.apex)
 
     def add(self, address: str | None, address6: str | None) -> None:
         """Take both addresses in, each in its list, each once; what is no address is left out."""
         for text in (address, address6):
             if text is not None and (family := _version(text)):
-                (self.a if family == 4 else self.aaaa)[text] = None
+                (self.a if family == _IPV4 else self.aaaa)[text] = None
 
     def add_own(self) -> None:
+        """Take Haystack's own address in, of both kinds."""
         self.a[OWN] = self.aaaa[OWN] = None
 
 

@@ -38,7 +38,7 @@ class FakeNameserver:
         self.asked += 1
         self.arrived.set()
         made = self.reply(dns.message.from_wire(data), tcp)
-        return made.to_wire() if isinstance(made, dns.message.Message) else made
+        return made.to_wire(max_size=65535) if isinstance(made, dns.message.Message) else made
 
     def _readable(self):
         datagram = sockets.receive(self.bound.udp[0])

@@ -164,9 +164,7 @@ def test_other_opcodes_are_notimp(responder, opcode):
     assert reply[2] >> 3 & 15 == opcode
 
 
-@pytest.mark.parametrize(
-    "counts", [(0, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 2), (65535, 65535, 65535, 65535)]
-)
+@pytest.mark.parametrize("counts", [(0, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 2), (65535, 65535, 65535, 65535)])
 def test_counts_that_are_no_query_are_formerr(responder, counts):
     assert rcode_of(responder.answer(VALID[:4] + struct.pack("!4H", *counts) + VALID[12:], OWN, tcp=False)) == wire.FORMERR
 

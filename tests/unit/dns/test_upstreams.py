@@ -25,14 +25,14 @@ def test_parse(text, expected):
 
 def test_resolv_conf_is_read_where_nothing_is_set(tmp_path):
     path = tmp_path / "resolv.conf"
-    path.write_text("# a comment\nsearch lan\nnameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver\nnameserver odd\nnameserver 192.0.2.2\n")
-    assert chosen((), (), 53, path) == (Nameserver("192.0.2.1"), Nameserver("192.0.2.2"))
-    assert chosen(("192.0.2.9",), (), 53, path) == (Nameserver("192.0.2.9"),)
+    path.write_text("# search\nnameserver 198.51.100.1\nnameserver 198.51.100.1\nnameserver\nnameserver odd\nnameserver 198.51.100.2\n")
+    assert chosen((), (), 53, path) == (Nameserver("198.51.100.1"), Nameserver("198.51.100.2"))
+    assert chosen(("198.51.100.9",), (), 53, path) == (Nameserver("198.51.100.9"),)
     assert chosen((), (), 53, tmp_path / "absent") == ()
 
 
 def test_haystack_is_no_nameserver_of_its_own():
-    assert chosen(("127.0.0.1", "127.0.0.53", "192.0.2.1"), (), 53) == (Nameserver("192.0.2.1"),)
+    assert chosen(("127.0.0.1", "127.0.0.53", "198.51.100.1"), (), 53) == (Nameserver("198.51.100.1"),)
     assert chosen(("127.0.0.1",), ("0.0.0.0", "::"), 53) == ()
     assert chosen(("127.0.0.1",), ("127.0.0.1",), 53) == ()
 
