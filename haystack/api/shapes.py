@@ -96,11 +96,7 @@ def network_shape(network: Network) -> Shape:
 
 def services(snapshot: Picture, ttl: int) -> list[Shape]:
     """/api/services: one object an endpoint, by service name and then in the service's own order."""
-    return [
-        service_shape(service, endpoint, ttl)
-        for _, service in sorted(snapshot.services.items())
-        for endpoint in service.endpoints
-    ]
+    return [service_shape(service, endpoint, ttl) for _, service in sorted(snapshot.services.items()) for endpoint in service.endpoints]
 
 
 def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
@@ -178,8 +174,7 @@ def by_address(shapes: Iterable[Shape]) -> dict[str, list[Shape]]:
 def requests(counts: Requests) -> dict[str, Mapping[str, int]]:
     """``tcp://HOST:PORT`` → ``tcp://IP:PORT`` → how many requests went there."""
     return {
-        url("tcp", *asked): {url("tcp", *endpoint): count for endpoint, count in endpoints.items()}
-        for asked, endpoints in counts.items()
+        url("tcp", *asked): {url("tcp", *endpoint): count for endpoint, count in endpoints.items()} for asked, endpoints in counts.items()
     }
 
 

@@ -125,7 +125,16 @@ async def test_trace_lines_come_live_until_the_client_leaves(shell):
     shell.state.traces.publish(trace("other.services.haystack"))
     shell.state.traces.publish(trace(target="/\x1b[2J"))
     line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
-    for part in ("http ", NAME, "tried=172.17.0.9:80>172.17.0.2:80", "endpoint=172.17.0.2:80", "reused", "status=200", "out=612B", "2.25ms"):
+    for part in (
+        "http ",
+        NAME,
+        "tried=172.17.0.9:80>172.17.0.2:80",
+        "endpoint=172.17.0.2:80",
+        "reused",
+        "status=200",
+        "out=612B",
+        "2.25ms",
+    ):
         assert part in line
     assert "\x1b" not in line
     gone = asyncio.Event()
@@ -171,7 +180,12 @@ class Person:
 async def person(shell):
     outer, inner = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *client(shell, options=("-tt",)), stdin=inner, stdout=inner, stderr=inner, env={**os.environ, "TERM": "xterm"}, start_new_session=True
+        *client(shell, options=("-tt",)),
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        env={**os.environ, "TERM": "xterm"},
+        start_new_session=True,
     )
     os.close(inner)
     sitting = Person(outer)

@@ -38,8 +38,9 @@ def test_an_unknown_command_names_the_nearest_in_one_line():
     assert (result.status, result.text) == (2, "no command 'servces'; did you mean services?")
 
 
-@pytest.mark.parametrize("words", [["service"], ["services", "x"],
-    ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]])
+@pytest.mark.parametrize(
+    "words", [["service"], ["services", "x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]]
+)
 def test_wrong_use_says_the_usage(words):
     result = run(state(), words)
     assert result.status == 2
