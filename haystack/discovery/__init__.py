@@ -25,15 +25,15 @@ def providers(settings: DiscoverySettings, demo: bool = False) -> list[Provider]
     """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given."""
     # Imported here, for each brings a library that the others don't need.
     if demo:
-        from haystack.discovery.demo import DemoProvider
+        from haystack.discovery.demo import DemoProvider  # noqa: PLC0415
 
         return [DemoProvider()]
     if settings.static:
-        from haystack.discovery.static import StaticProvider
+        from haystack.discovery.static import StaticProvider  # noqa: PLC0415
 
         return [StaticProvider(settings.static)]
-    from haystack.discovery.docker import DockerProvider
-    from haystack.discovery.tls import TlsOptions
+    from haystack.discovery.docker import DockerProvider  # noqa: PLC0415
+    from haystack.discovery.tls import TlsOptions  # noqa: PLC0415
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))

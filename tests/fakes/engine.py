@@ -1,0 +1,221 @@
+"""A fake Docker Engine over HTTP on 127.0.0.1, with faults on command. Holds containers as inspect JSON, by id.
+
+Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
+down() and up() (nobody listens, then again on the same port).
+"""
+
+import json
+import queue
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+VERSION = "1.41"
+BRIDGE = "b" * 64
+
+
+def rfc3339(seconds):
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def inspected(number, name, image="nginx", **changes):
+    """Inspect JSON of a running container; its id is made of `number`, its address is 10.0.x.y."""
+    raw = {
+        "Id": f"{number:064x}"[::-1],
+        "Name": f"/{name}",
+        "Created": rfc3339(time.time() - 60),
+        "Image": "sha256:" + "c" * 64,
+        "State": {"Status": "running", "Running": True, "StartedAt": rfc3339(time.time() - 60)},
+        "Config": {"Image": image, "ExposedPorts": {"80/tcp": {}}, "Labels": {}, "Env": ["SECRET=hunter2"]},
+        "HostConfig": {"NetworkMode": "default"},
+        "NetworkSettings": {
+            "Ports": {"80/tcp": None},
+            "Networks": {"bridge": {"NetworkID": BRIDGE, "IPAddress": f"10.0.{number // 250}.{number % 250 + 1}"}},
+        },
+    }
+    return raw | changes
+
+
+class FakeEngine:
+    def __init__(self):
+        self.containers = {}
+        self.images = {}
+        self.networks = [{"Id": BRIDGE, "Name": "bridge", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": None}}]
+        self.missing = set()
+        self.broken = set()
+        self.lists = 0
+        self.subscribed = []  # the `since` of each event stream
+        self.info = {"ID": "AAAA:BBBB:CCCC:DDDD", "Name": "fake"}
+        self._streams = set()
+        self._history = []
+        self._lock = threading.Lock()
+        self._server = None
+        self.port = 0
+
+    @property
+    def host(self):
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    def up(self):
+        self._server = _Server(("127.0.0.1", self.port), self)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def down(self):
+        if self._server is not None:
+            self.cut()
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._server = None
+
+    def add(self, raw, *, event=True):
+        self.containers[raw["Id"]] = raw
+        if event:
+            self.emit("start", raw["Id"])
+        return raw["Id"]
+
+    def remove(self, identity):
+        self.containers.pop(identity, None)
+        self.emit("die", identity)
+
+    def emit(self, action, identity, kind="container", **attributes):
+        """Send an event as API 1.52 does: without top-level id and status."""
+        now = time.time_ns()
+        event = {"Type": kind, "Action": action, "Actor": {"ID": identity, "Attributes": attributes}, "time": now // 10**9, "timeNano": now}
+        self.send(json.dumps(event).encode() + b"\n", now)
+
+    def send(self, line, now=None):
+        with self._lock:
+            self._history.append((now or time.time_ns(), line))
+            for stream in self._streams:
+                stream.put(line)
+
+    def cut(self):
+        with self._lock:
+            for stream in self._streams:
+                stream.put(None)
+
+    def open_stream(self, since):
+        stream = queue.SimpleQueue()
+        seconds, _, nanos = (since or "").partition(".")
+        start = int(seconds) * 10**9 + int(nanos.ljust(9, "0")) if since else time.time_ns()
+        with self._lock:
+            self.subscribed.append(since)
+            for at, line in self._history:
+                if at >= start:
+                    stream.put(line)
+            self._streams.add(stream)
+        return stream
+
+    def close_stream(self, stream):
+        with self._lock:
+            self._streams.discard(stream)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    allow_reuse_address = True
+
+    def __init__(self, address, engine):
+        self.engine = engine
+        self.stopping = threading.Event()
+        super().__init__(address, _Handler)
+
+    def shutdown(self):
+        self.stopping.set()
+        super().shutdown()
+
+    def handle_error(self, request, client_address):
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 0.2
+
+    def log_message(self, *_):
+        """Silence."""
+
+    def handle(self):
+        self.close_connection = True
+        self.handle_one_request()
+        while not self.close_connection and not self.server.stopping.is_set():
+            self.handle_one_request()
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        url = urlsplit(self.path)
+        path = re.sub(r"^/v\d+\.\d+", "", url.path)
+        engine = self.server.engine
+        if path == "/events":
+            self._events(parse_qs(url.query).get("since", [None])[0])
+        elif match := re.fullmatch(r"/containers/(\w+)/json", path):
+            self._inspect(match.group(1))
+        elif match := re.fullmatch(r"/images/(.+)/json", path):
+            self._found(engine.images.get(match.group(1)))
+        else:
+            self._found(self._fixed(path))
+
+    def _fixed(self, path):
+        engine = self.server.engine
+        if path == "/containers/json":
+            engine.lists += 1
+            return [{"Id": i} for i in list(engine.containers)]
+        return {
+            "/version": {"Version": "27.0.0", "ApiVersion": VERSION},
+            "/info": engine.info | {"SystemTime": rfc3339(time.time())},
+            "/networks": engine.networks,
+            "/_ping": "OK",
+        }.get(path)
+
+    def _inspect(self, identity):
+        engine = self.server.engine
+        if identity in engine.broken:
+            self._answer(500, {"message": "broken"})
+        else:
+            self._found(None if identity in engine.missing else engine.containers.get(identity))
+
+    def _found(self, value):
+        self._answer(200, value) if value is not None else self._answer(404, {"message": "no such thing"})
+
+    def _answer(self, status, value):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _events(self, since):
+        stream = self.server.engine.open_stream(since)
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            while not self.server.stopping.is_set():
+                try:
+                    line = stream.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                if line is None:
+                    break
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                self.wfile.flush()
+        finally:
+            self.server.engine.close_stream(stream)
+            self.close_connection = True

@@ -1,0 +1,238 @@
+"""The docker provider against a fake engine: what it publishes, when, and through which faults."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from haystack.discovery.docker import DockerProvider
+from haystack.discovery.watch import Timing
+
+from tests.fakes.engine import FakeEngine, inspected
+from tests.fakes.sink import FakeSink, running
+
+FAST = Timing(shortest=0.01, longest=0.05, again=0.05, stopping=0.3, ping=0.2)
+
+
+@pytest.fixture
+def engine():
+    with FakeEngine() as fake:
+        yield fake
+
+
+@pytest.fixture
+def sink():
+    return FakeSink()
+
+
+def provider(engine, timing=FAST):
+    return DockerProvider(engine.host, timing=timing)
+
+
+async def test_lists_what_runs_at_the_start_and_what_starts_later(engine, sink):
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.add(inspected(2, "web-001"))
+        await sink.until(lambda: sink.names == {"one", "web-001"})
+    assert sink.container("web-001").services == ("web.nginx",)
+    assert sink.container("one").address == "10.0.0.2"
+    assert "only one" in sink.container("one").address_reason
+    assert sink.listings[-1].engine.name == "fake"
+    assert "hunter2" not in repr(sink.listings)
+
+
+@pytest.mark.parametrize("number", ["15", "TERM", "SIGKILL", "9", "2"])
+async def test_a_stopping_signal_takes_it_out_before_it_has_gone_and_it_is_back_if_it_stays(engine, sink, number):
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.broken.add(one)  # nothing may be asked before it is out
+        engine.emit("kill", one, signal=number)
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        assert sink.container("one").state_reason.startswith("kill SIG")
+        engine.broken.clear()
+        await sink.until(lambda: sink.container("one").state == "running")
+
+
+async def test_its_own_stop_signal_counts(engine, sink):
+    raw = inspected(1, "one")
+    raw["Config"]["StopSignal"] = "SIGWINCH"
+    one = engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal="28")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+
+
+@pytest.mark.parametrize("signal", ["1", "HUP", "10", "USR2", "28", ""])
+async def test_other_signals_change_nothing(engine, sink, signal):
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal=signal)
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+        assert {c.state for listing in sink.listings for c in listing.containers} == {"running"}
+
+
+async def test_pause_unpause_rename_health_and_die(engine, sink):
+    raw = inspected(1, "one")
+    one = engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("pause", one)
+        await sink.until(lambda: sink.container("one").state == "paused")
+        engine.emit("unpause", one)
+        await sink.until(lambda: sink.container("one").state == "running")
+        raw["State"]["Health"] = {"Status": "unhealthy"}
+        engine.emit("health_status: unhealthy", one)
+        await sink.until(lambda: sink.container("one").health == "unhealthy")
+        raw["Name"] = "/uno"
+        engine.emit("rename", one)
+        await sink.until(lambda: sink.names == {"uno"})
+        engine.remove(one)
+        await sink.until(lambda: sink.names == set())
+
+
+async def test_a_network_event_looks_at_the_container_again(engine, sink):
+    raw = inspected(1, "one")
+    one = engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.networks.append({"Id": "f" * 64, "Name": "app", "Scope": "swarm", "Driver": "overlay", "IPAM": None})
+        raw["NetworkSettings"]["Networks"]["app"] = {"NetworkID": "f" * 64, "IPAddress": "10.9.0.1"}
+        engine.emit("connect", "f" * 64, kind="network", container=one)
+        await sink.until(lambda: sink.container("one").address == "10.9.0.1")
+    assert sink.container("one").address_reason == "network app: swarm scope before local"
+    assert {n.name for n in sink.listings[-1].networks} == {"bridge", "app"}
+
+
+async def test_gone_between_event_and_inspection_costs_nobody_else(engine, sink):
+    two = inspected(2, "two")
+    engine.missing.add(two["Id"])
+    engine.add(two, event=False)
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("start", two["Id"])
+        engine.add(inspected(3, "three"))
+        await sink.until(lambda: sink.names == {"one", "three"})
+    assert sink.errors == []
+
+
+async def test_an_inspection_that_fails_is_repeated(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    engine.broken.add(one)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == set())
+        engine.broken.clear()
+        await sink.until(lambda: sink.names == {"one"})
+    assert sink.errors == []
+
+
+async def test_a_cut_stream_is_resumed_where_it_was_and_everything_listed_again(engine, sink):
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+        engine.containers[inspected(3, "three")["Id"]] = inspected(3, "three")
+        engine.cut()
+        await sink.until(lambda: sink.names == {"one", "two", "three"})
+    assert engine.lists == 2
+    assert engine.subscribed[1] > engine.subscribed[0]
+    assert sink.errors == ["the event stream ended"]
+
+
+async def test_absent_at_start_then_there_then_away_then_there(engine, sink):
+    engine.down()
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: len(sink.errors) >= 3)
+        assert sink.listings == []
+        assert set(sink.errors) == {"connection refused"}
+        engine.up()
+        await sink.until(lambda: sink.names == {"one"})
+        engine.down()
+        failures = len(sink.errors)
+        await sink.until(lambda: len(sink.errors) > failures)
+        assert sink.names == {"one"}
+        engine.add(inspected(2, "two"))
+        engine.up()
+        await sink.until(lambda: sink.names == {"one", "two"})
+
+
+async def test_a_container_marked_before_a_reconnect_comes_back(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal="15")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        engine.cut()
+        await sink.until(lambda: sink.container("one").state == "running")
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"[]\n", b'{"Type":null,"Action":7,"Actor":[]}\n', b'{"Type":"container","Action":"start"}\n', b"null\n"])
+async def test_odd_events_are_passed_over(engine, sink, line):
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == set())
+        engine.send(line)
+        engine.add(inspected(1, "one"))
+        await sink.until(lambda: sink.names == {"one"})
+    assert sink.errors == []
+
+
+@pytest.mark.parametrize("field", ["State", "Config", "HostConfig", "NetworkSettings", "Name", "Image", "Created"])
+@pytest.mark.parametrize("value", [None, [], 7, "odd", {"Networks": None, "Labels": None, "ExposedPorts": None, "Status": "running"}])
+async def test_null_and_odd_fields_cost_no_other_container(engine, sink, field, value):
+    engine.add(inspected(1, "odd", **{field: value}), event=False)
+    engine.add(inspected(2, "good"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: bool(sink.listings))
+    assert sink.container("good").address == "10.0.0.3"
+
+
+async def test_a_bare_image_id_goes_by_a_tag_of_its_image(engine, sink):
+    engine.images["sha256:" + "c" * 64] = {"RepoTags": ["registry.example:5000/shop/Web:1.2"]}
+    engine.add(inspected(1, "one", image="cccccccccccc"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+    assert sink.container("one").services == ("web",)
+
+
+async def test_haystack_itself_is_left_out(engine, sink):
+    raw = inspected(1, "me", image="haystack")
+    raw["Config"]["Labels"] = {"haystack.itself": "true"}
+    engine.add(raw, event=False)
+    engine.add(inspected(2, "other"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"other"})
+
+
+async def test_a_thousand_containers(engine, sink):
+    for number in range(1000):
+        engine.add(inspected(number, f"web-{number}"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: bool(sink.listings), timeout=50)
+        assert len(sink.names) == 1000
+        for number in range(1000, 1100):
+            engine.add(inspected(number, f"web-{number}"))
+        await sink.until(lambda: len(sink.names) == 1100, timeout=30)
+
+
+async def test_ends_at_once_and_leaves_no_thread(engine, sink):
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == set())
+        before = time.monotonic()
+    assert time.monotonic() - before < 1
+    await asyncio.sleep(0)
+    assert not [t for t in threading.enumerate() if t.name.startswith(("haystack-docker", "haystack-events"))]
+
+
+async def test_lists_again_from_time_to_time(engine, sink):
+    async with running(provider(engine, Timing(relist=0.05)), sink):
+        await sink.until(lambda: sink.names == set())
+        raw = inspected(1, "silent")
+        engine.containers[raw["Id"]] = raw
+        await sink.until(lambda: sink.names == {"silent"})
