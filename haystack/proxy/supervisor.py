@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 from collections import Counter
@@ -22,6 +23,8 @@ from haystack.proxy import table
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
+EVERYWHERE = ("0.0.0.0", "::")
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 BACKLOG = 4096
 REFRESH_SECONDS = 0.25
 STEADY_SECONDS = 5.0
@@ -58,6 +61,7 @@ class Supervisor:
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
         self._stopping = False
+        self._opened: list[tuple[int, socket.socket]] = []
         self.workers: list[Slot] = []
         self.ports: dict[str, int] = {}
         self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
@@ -67,23 +71,28 @@ class Supervisor:
 
     def bind(self) -> None:
         """Open every listening socket. OSError: a port can't be had; nothing stays open then."""
-        opened: list[socket.socket] = []
         try:
-            slots = [self._open(opened) for _ in range(self._settings.workers)]
+            slots = [self._open() for _ in range(self._settings.workers)]
         except OSError:
-            for sock in opened:
+            for _, sock in self._opened:
                 sock.close()
             raise
         self.workers = [Slot(number, sockets) for number, sockets in enumerate(slots)]
 
-    def _open(self, opened: list[socket.socket]) -> list[tuple[int, socket.socket]]:
+    def _open(self) -> list[tuple[int, socket.socket]]:
         """One worker's sockets. Where the port is 0, the first one finds it for all."""
         wanted = (self._settings.http_port, self._settings.http_alt_port)
         sockets = []
         for index, (name, port) in enumerate(zip(table.LISTENERS, wanted, strict=True)):
-            for address in self._settings.bind:
-                sock = _listening(address, self.ports.get(name, port), exclusive=name not in self.ports)
-                opened.append(sock)
+            first = not any(place == index for place, _ in self._opened)
+            for address in self._settings.bind or EVERYWHERE:
+                try:
+                    sock = _listening(address, self.ports.get(name, port), exclusive=first)
+                except OSError as error:
+                    if not self._settings.bind and address == "::" and error.errno in NO_IPV6:
+                        continue
+                    raise
+                self._opened.append((index, sock))
                 self.ports.setdefault(name, sock.getsockname()[1])
                 sockets.append((index, sock))
         return sockets
