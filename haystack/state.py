@@ -150,7 +150,8 @@ class State:
         return reasons
 
 
-RUNNING = frozenset({"running", "ready", "up"})
+# The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.
+RUNNING = frozenset({"serving", "running"})
 
 
 def word_of(state: object) -> str:

@@ -21,6 +21,10 @@ log = structlog.get_logger(__name__)
 
 BACKLOG = 64
 LOGIN_SECONDS = 30
+# More clients at once than people there can be: the rest are turned away before they cost a key exchange.
+CONNECTIONS = 100
+# A client that does not read its farewell is cut off.
+FAREWELL_SECONDS = 2
 # A client that vanished without a word is noticed after three of these.
 KEEPALIVE_SECONDS = 30
 
@@ -35,6 +39,10 @@ class Door(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """A client came."""
         self._connection = conn
+        if len(self._connections) >= CONNECTIONS:
+            log.warning("too many connections to the shell; one is turned away", peer=self._peer())
+            conn.abort()
+            return
         self._connections.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
@@ -129,8 +137,10 @@ class ConsoleServer:
         leaving = list(self._connections)
         for connection in leaving:
             connection.close()
+        if leaving:
+            await asyncio.wait({asyncio.ensure_future(connection.wait_closed()) for connection in leaving}, timeout=FAREWELL_SECONDS)
         for connection in leaving:
-            await connection.wait_closed()
+            connection.abort()
         for acceptor in self._acceptors:
             await acceptor.wait_closed()
         self._acceptors = []

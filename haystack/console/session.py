@@ -17,7 +17,7 @@ from haystack.console import commands, lists, words
 from haystack.console.commands import Context, Leave, LogLevel, Result
 from haystack.console.terminal import Terminal
 from haystack.observe import logs
-from haystack.observe.trace import render
+from haystack.observe.trace import Subscription, render
 from haystack.state import State
 
 log = structlog.get_logger(__name__)
@@ -46,14 +46,22 @@ class Tracer:
             await listening.wait()
 
     async def _follow(self, service: str | None, listening: asyncio.Event) -> None:
-        async with self._state.traces.subscribe(service) as traces:
+        try:
+            async with self._state.traces.subscribe(service) as traces:
+                listening.set()
+                await self._tell(traces)
+        except Exception:
+            log.exception("live trace lines failed")
+        finally:
             listening.set()
-            lost = 0
-            async for trace in traces:
-                if traces.dropped > lost:
-                    await self._show(f"({traces.dropped - lost} lines lost: this client is too slow)")
-                    lost = traces.dropped
-                await self._show(render(trace))
+
+    async def _tell(self, traces: Subscription) -> None:
+        lost = 0
+        async for trace in traces:
+            if traces.dropped > lost:
+                await self._show(f"({traces.dropped - lost} lines lost: this client is too slow)")
+                lost = traces.dropped
+            await self._show(render(trace))
 
 
 class Session(asyncssh.SSHServerSession[str]):

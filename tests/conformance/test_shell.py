@@ -1,6 +1,7 @@
 """The shell as people meet it: OpenSSH's own client against the real server, on a port of the kernel's choice."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -251,3 +252,33 @@ async def test_a_broken_host_key_is_left_alone_and_the_shell_starts(tmp_path):
 async def test_a_state_folder_that_cannot_be_made_costs_only_the_key(tmp_path):
     (tmp_path / "file").write_text("")
     assert hostkey.load(tmp_path / "file" / "state").get_fingerprint()
+
+
+async def test_more_clients_than_there_can_be_people_are_turned_away(shell, monkeypatch):
+    monkeypatch.setattr("haystack.console.server.CONNECTIONS", 1)
+    process = await started(shell, "trace on")
+    await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+    assert (await ssh(shell, "version"))[0] == 255
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), PATIENCE)
+
+
+async def test_closing_the_server_sends_everybody_home(shell):
+    process = await started(shell, "trace on")
+    await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+    await asyncio.wait_for(shell.close(), PATIENCE)
+    await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert shell.state.traces.interest == (False, None)
+
+
+async def test_garbage_instead_of_ssh_ends_that_connection_alone(shell):
+    for garbage in (b"", b"GET / HTTP/1.1\r\n\r\n", os.urandom(70_000), b"SSH-2.0-x\r\n" + os.urandom(5000)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", shell.port)
+        writer.write(garbage)
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), PATIENCE)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    assert (await ssh(shell, "version"))[0] == 0

@@ -37,7 +37,7 @@ class Proxy:
     def __init__(self):
         self.requests = {}
         self.ports = {"http": 80, "http-alt": 8080}
-        self.workers = [SimpleNamespace(slot=0, pid=7, state="running")]
+        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving")]
         self.refreshed = 0
 
     async def refresh(self):

@@ -85,7 +85,7 @@ async def test_ready_when_a_source_has_listed_and_a_worker_runs():
 async def test_not_ready_says_why():
     unready = state()
     unready.registry.listed.clear()
-    unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="starting")]
+    unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining")]
     answer = await ask("/readyz", of=unready)
     assert (answer.status_code, len(answer.json()["reasons"])) == (503, 2)
     assert (await ask("/healthz", of=unready)).status_code == 200
@@ -95,7 +95,7 @@ async def test_metrics_name_requests_services_and_workers():
     text = (await ask("/metrics")).text
     assert f'haystack_requests_total{{endpoint="172.17.0.2:80",host="{NAME}",port="80"}} 3.0' in text
     assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 1.0' in text
-    assert 'haystack_workers{state="running"} 1.0' in text
+    assert 'haystack_workers{state="serving"} 1.0' in text
 
 
 async def test_another_origin_may_read_only_when_the_settings_name_it():
