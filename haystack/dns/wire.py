@@ -6,6 +6,7 @@ Never does: decide what the answer is, keep state, touch a socket. Between the s
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -23,6 +24,8 @@ PAYLOAD = 1232
 # RFC 1035 section 4.2.1: what a client without EDNS can take over UDP.
 CLASSIC = 512
 LONGEST = 65535
+# Names that one snapshot has the next one mostly has too.
+KEPT = 1 << 16
 LONGEST_NAME = 255
 LONGEST_LABEL = 63
 LARGEST_TYPE = 0xFFFF
@@ -214,6 +217,7 @@ def labels(name: bytes) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def name(text: str) -> bytes:
     """The lower-case wire form of a name in text. Raises ValueError where no such name can be."""
     parts = [part.encode() for part in text.lower().rstrip(".").split(".") if part]

@@ -6,6 +6,7 @@ that depends on the asker is the marker OWN. Stands between the snapshot and the
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
@@ -181,10 +182,11 @@ class Zone:
         ready = [endpoint for endpoint in service.endpoints if endpoint.ready]
         if not ready or (node := self._node(service.name)) is None:
             return
-        if service.has_http:
+        own = service.has_http
+        if own:
             node.add_own()
         for endpoint in ready:
-            if not service.has_http:
+            if not own:
                 node.add(endpoint.address, endpoint.address6)
             self._add_endpoint(service, endpoint)
 
@@ -209,18 +211,21 @@ class Zone:
         node = self.nodes.get(key)
         if node is None:
             node = self.nodes[key] = Node()
-            for above in wire.parents(key):
-                if above in self._apexes:
+            for above in wire.parents(key[key[0] + 1 :]):
+                if above in self.nodes:
+                    # Which has been given those above it already; an apex needs none.
                     break
-                self.nodes.setdefault(above, Node())
+                self.nodes[above] = Node()
         return node
 
 
+@functools.lru_cache(maxsize=wire.KEPT)
 def reverse(address: str) -> str:
     """``172.17.0.2`` → ``2.0.17.172.in-addr.arpa``. Raises ValueError where it is no address."""
     return ipaddress.ip_address(address.partition("%")[0]).reverse_pointer
 
 
+@functools.lru_cache(maxsize=wire.KEPT)
 def _version(text: str) -> int:
     """4 or 6; 0: no address that a record can hold (a name, or one with a scope)."""
     try:

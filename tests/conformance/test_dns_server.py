@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 
 import dns.asyncquery
@@ -11,6 +12,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
+import uvloop
 
 from haystack.dns import server as module
 from haystack.dns.forward import Forwarder
@@ -191,3 +193,23 @@ async def test_dig_understands(start, more):
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert out.decode().strip().startswith("100 100 80 c2")
+
+
+def test_on_uvloop_as_in_production_and_nothing_is_left_open():
+    async def main():
+        async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+            settings = SimpleNamespace(bind=(), dns_port=0, dns_nameservers=(f"127.0.0.1:{upstream.address.port}",))
+            server = DnsServer(settings, Responder("haystack", 5))
+            await server.start()
+            for ask in (udp, tcp):
+                assert (await ask(server, "ns.haystack")).answer[0][0].to_text() == "127.0.0.1"
+                assert (await ask(server, f"{ask.__name__}.example")).answer
+            await server.close()
+
+    async def nothing():
+        """What uvloop keeps for the life of the process is made here."""
+
+    uvloop.run(nothing())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    uvloop.run(main())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
