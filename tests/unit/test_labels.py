@@ -1,0 +1,44 @@
+"""Labels: each one's good and bad values; a bad one costs itself alone."""
+
+import pytest
+from haystack import labels
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "field", "value"),
+    [
+        ("enable", "false", "enable", False),
+        ("enable", " ON ", "enable", True),
+        ("name", "Api.Shop.", "name", "api.shop"),
+        ("group", "a.b", "group", "a-b"),
+        ("port", "3000", "port", 3000),
+        ("network", "app", "network", "app"),
+        ("host", "Shop.example, *.shop.example,", "hosts", ("shop.example", "*.shop.example")),
+        ("path", "/api", "path", "/api"),
+        ("weight", "0", "weight", 0),
+        ("balance", "Random", "balance", "random"),
+        ("sticky", "sid", "sticky", "sid"),
+        ("max_connections", "10", "max_connections", 10),
+        ("timeout", "500ms", "timeout", 0.5),
+        ("health.path", "/up", "health", {"path": "/up"}),
+    ],
+)
+def test_good(key, text, field, value):
+    options, problems = labels.read({f"haystack.{key}": text})
+    assert (getattr(options, field), problems) == (value, ())
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("enable", "perhaps"), ("name", "a b"), ("name", "x" * 64), ("group", "---"), ("port", "0"), ("port", "http"),
+        ("port", "65536"), ("network", ""), ("host", "a..b"), ("host", ","), ("host", "a.*.b"), ("path", "api"),
+        ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
+        ("timeout", "soon"), ("health.path", "x"), ("health.wealth", "1"), ("colour", "red"), ("", ""),
+    ],
+)  # fmt: skip
+def test_bad_costs_itself_alone(key, text):
+    options, problems = labels.read({f"haystack.{key}": text, "haystack.max_connections": "7", "other": "x"})
+    assert options.max_connections == 7
+    assert [p.subject for p in problems] == [f"label haystack.{key}"]
+    assert "ignored" in problems[0].message
