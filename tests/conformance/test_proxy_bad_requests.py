@@ -7,8 +7,6 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.worker import Site, children, descriptors, until
 
-pytest_plugins = ["tests.fakes.worker"]
-
 HOST = b"Host: one0.services.haystack\r\n"
 GET = b"GET / HTTP/1.1\r\n"
 

@@ -11,8 +11,6 @@ import pytest
 from tests.fakes.origin import Call, Script, chunked, inform, pieces, respond, respond_and_close
 from tests.fakes.worker import Site
 
-pytest_plugins = ["tests.fakes.worker"]
-
 MIB = 1 << 20
 LENGTH_5 = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 

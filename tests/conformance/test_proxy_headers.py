@@ -10,8 +10,6 @@ from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, Request, respond
 from tests.fakes.worker import Haystack, Member, Site, host
 
-pytest_plugins = ["tests.fakes.worker"]
-
 CLAIMS = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: claimed.example\r\nX-Forwarded-Port: 444\r\n"
 
 
@@ -103,6 +101,7 @@ def trusting(fakes: Loop) -> Iterator[tuple[Haystack, Origin]]:
     origin = Origin(fakes, respond()).start()
     with Haystack([Member("believed", origin.port)], HAYSTACK_TRUSTED_PROXIES="127.0.0.0/8") as haystack:
         yield haystack, origin
+    origin.stop()
 
 
 def test_forwarding_fields_of_a_trusted_proxy_are_believed(trusting: tuple[Haystack, Origin]) -> None:

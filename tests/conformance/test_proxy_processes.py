@@ -14,8 +14,6 @@ from tests.fakes.client import Client
 from tests.fakes.origin import OK, Loop, Origin, held, respond
 from tests.fakes.worker import Haystack, Member, command_line, host, until
 
-pytest_plugins = ["tests.fakes.worker"]
-
 
 @pytest.fixture
 def origin(fakes: Loop) -> Iterator[Origin]:

@@ -14,8 +14,6 @@ from haystack.snapshot import build
 from tests.fakes.client import Client, Response
 from tests.fakes.worker import Site
 
-pytest_plugins = ["tests.fakes.worker"]
-
 
 def test_get_reaches_the_service_and_its_answer_comes_back(site: Site) -> None:
     """RFC 9110, section 9.3.1."""

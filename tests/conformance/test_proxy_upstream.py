@@ -7,8 +7,6 @@ import pytest
 from tests.fakes.origin import close_after, respond, respond_and_close
 from tests.fakes.worker import Site, host
 
-pytest_plugins = ["tests.fakes.worker"]
-
 POST = "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody"
 
 

@@ -1,7 +1,7 @@
 """Haystack as a real process for tests: `haystack run` on free ports with a static file, and a site of rude origins behind it.
 
-Load the fixtures with ``pytest_plugins = ["tests.fakes.worker"]``. The process tells its ports in its `listening` log line;
-stopping it is SIGTERM and must end with status 0.
+The process tells its ports in its `listening` log line. Stopping it is SIGTERM and must end with status 0.
+A conftest.py makes the fixtures known.
 """
 
 from __future__ import annotations
@@ -129,8 +129,15 @@ class Haystack:
             self.process.wait()
             raise AssertionError(f"SIGTERM did not end haystack run in {STOP_LIMIT} s: {self.lines[-5:]}") from None
         finally:
-            self.folder.cleanup()
+            self._close()
         assert status == 0, f"haystack run ended with {status}: {self.lines[-10:]}"
+
+    def _close(self) -> None:
+        self._reader.join(STOP_LIMIT)
+        assert not self._reader.is_alive(), "a child of haystack run outlives it and holds its log"
+        if self.process.stderr:
+            self.process.stderr.close()
+        self.folder.cleanup()
 
     def __enter__(self) -> Self:
         try:
@@ -138,7 +145,7 @@ class Haystack:
         except BaseException:
             self.process.kill()
             self.process.wait()
-            self.folder.cleanup()
+            self._close()
             raise
 
     def __exit__(self, *exc: object) -> None:
@@ -223,6 +230,14 @@ class Site:
         pair[0].script, pair[1].script = first, second
         return host(f"pair{number}"), pair
 
+    def close(self) -> None:
+        """End every origin and give the ports back."""
+        for origin in (*self._ones, *(o for pair in self._pairs for o in pair)):
+            origin.stop()
+        for holder in self._refusing:
+            holder.close()
+        self.loop.close()
+
     def client(self, **options: Any) -> Client:
         return Client(self.port, **options)
 
@@ -231,11 +246,16 @@ class Site:
 def site() -> Iterator[Site]:
     """The Haystack that most tests share. Its services `refusing` and `half` refuse wholly and by half."""
     made = Site()
-    with made.haystack:
-        yield made
+    try:
+        with made.haystack:
+            yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")
-def fakes() -> Loop:
+def fakes() -> Iterator[Loop]:
     """The loop on which a test may start further origins."""
-    return Loop()
+    loop = Loop()
+    yield loop
+    loop.close()

@@ -1,0 +1,5 @@
+"""Fixtures of the proxy's conformance tests: they live beside the process they start."""
+
+from tests.fakes.worker import fakes, site
+
+__all__ = ["fakes", "site"]
