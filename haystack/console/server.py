@@ -7,6 +7,7 @@ will do, for there is one thing to log in to.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from haystack.state import State
 log = structlog.get_logger(__name__)
 
 BACKLOG = 64
+EVERYWHERE = ("0.0.0.0", "::")
+# A kernel without IPv6 still serves all the addresses it has.
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 LOGIN_SECONDS = 30
 # More clients at once than people there can be: the rest are turned away before they cost a key exchange.
 CONNECTIONS = 100
@@ -87,9 +91,13 @@ class ConsoleServer:
         """Take the port. Raises OSError where that cannot be."""
         port = self._state.settings.ssh_port
         try:
-            hosts = tuple(self._state.settings.bind) or everywhere()
-            for host in hosts:
-                self._sockets.append(listening(host, port, both=hosts == ("::",)))
+            for host in self._state.settings.bind or EVERYWHERE:
+                try:
+                    self._sockets.append(listening(host, port))
+                except OSError as error:
+                    if not self._state.settings.bind and host == "::" and error.errno in NO_IPV6:
+                        continue
+                    raise
                 # Port 0: the kernel chose; the other addresses get the same one.
                 port = self.port
         except OSError:
@@ -152,19 +160,14 @@ class ConsoleServer:
         self._sockets = []
 
 
-def everywhere() -> tuple[str, ...]:
-    """All addresses: by one socket for both families where the kernel knows IPv6."""
-    return ("::",) if socket.has_dualstack_ipv6() else ("0.0.0.0",)
-
-
-def listening(host: str, port: int, *, both: bool = False) -> socket.socket:
-    """A listening socket. both: an IPv6 one takes IPv4 too, for there is no socket of IPv4's own."""
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket of the address's own family alone."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, port))
         sock.listen(BACKLOG)
         sock.setblocking(False)

@@ -282,3 +282,19 @@ async def test_garbage_instead_of_ssh_ends_that_connection_alone(shell):
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
     assert (await ssh(shell, "version"))[0] == 0
+
+
+async def test_no_address_named_is_every_address(tmp_path):
+    server = ConsoleServer(state(tmp_path, bind=()))
+    server.bind()
+    await server.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.close()
+    await server.close()
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(shell, tmp_path):
+    other = ConsoleServer(state(tmp_path, ssh_port=shell.port))
+    with pytest.raises(OSError):
+        other.bind()
+    assert other._sockets == []
