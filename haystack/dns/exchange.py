@@ -44,16 +44,16 @@ class _Asker(asyncio.DatagramProtocol):
         self.reply.cancel()
 
 
-def message(query: wire.Query) -> bytes:
+def message(query: wire.Query, *, edns: bool = True) -> bytes:
     """The question as it goes to a nameserver: our own id and EDNS, the asker's DO and CD."""
     flags = wire.RD | query.flags & wire.CD
-    header = struct.pack("!5H", flags, 1, 0, 0, 1)
-    return secrets.token_bytes(2) + header + query.question + wire.opt_record(query.do)
+    header = struct.pack("!5H", flags, 1, 0, 0, edns)
+    return secrets.token_bytes(2) + header + query.question + (wire.opt_record(query.do) if edns else b"")
 
 
 def answers(asked: bytes, reply: bytes) -> bool:
     """True when this is a response to that question: id, QR and the question itself (RFC 5452 section 9.1)."""
-    end = len(asked) - len(wire.opt_record(False))
+    end = len(asked) - (len(wire.opt_record(False)) if asked[11] else 0)
     if len(reply) < wire.HEADER or reply[:2] != asked[:2] or not reply[2] & 0x80:
         return False
     if reply[4:6] == b"\0\0":

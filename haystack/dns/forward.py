@@ -104,6 +104,9 @@ class Forwarder:
         worse = None
         for server in self.servers:
             found = await self._ask_one(server, query)
+            if found and found[0].flags & 0x000F in (wire.FORMERR, wire.NOTIMP):
+                # RFC 6891 section 7: perhaps it is EDNS that it does not know.
+                found = await self._ask_one(server, query, edns=False)
             if found is None:
                 self._put_last(server)
                 continue
@@ -114,8 +117,8 @@ class Forwarder:
             worse = packed
         return worse
 
-    async def _ask_one(self, server: Nameserver, query: wire.Query) -> tuple[wire.Packed, int] | None:
-        asked = exchange.message(query)
+    async def _ask_one(self, server: Nameserver, query: wire.Query, *, edns: bool = True) -> tuple[wire.Packed, int] | None:
+        asked = exchange.message(query, edns=edns)
         mark = asked[:2] + query.question.lower()
         self._sent.add(mark)
         try:

@@ -208,6 +208,9 @@ class Zone:
             key = wire.name(text)
         except ValueError:
             return None
+        if not key[0]:
+            # The root belongs to nobody here.
+            return None
         node = self.nodes.get(key)
         if node is None:
             node = self.nodes[key] = Node()

@@ -192,3 +192,14 @@ async def test_garbage_that_looks_like_a_reply_is_a_failure_of_that_server():
         forwarder = Forwarder((bad.address, good.address))
         assert (await resolve(forwarder)).answer
         assert forwarder.servers == (Nameserver(*good.address), Nameserver(*bad.address))
+
+
+async def test_a_nameserver_that_knows_no_edns_is_asked_without():
+    def reply(query, tcp):
+        if query.edns >= 0:
+            return query.to_wire()[:2] + b"\x81\x01" + bytes(8)
+        return says("60 A 192.0.2.1")(query, tcp)
+
+    async with FakeNameserver(reply) as upstream:
+        assert (await resolve(Forwarder((upstream.address,)), use_edns=0)).answer
+        assert upstream.asked == 2

@@ -4,6 +4,10 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from haystack.dns import wire
+from haystack.dns.zone import Zone
+from tests.unit.dns.conftest import picture, service
+
 REDIS, TWIN, WEB = "c300000000000", "c400000000000", "c200000000000"
 
 HOLDS = [
@@ -97,3 +101,11 @@ def test_srv_brings_its_targets_addresses(ask):
         (f"{REDIS}.containers.haystack.", "fd00::3"),
         (f"{TWIN}.containers.haystack.", "172.17.0.4"),
     }
+
+
+@pytest.mark.parametrize("name", ["", ".", "x" * 64, ".".join(["x" * 60] * 5)])
+def test_a_service_of_an_impossible_name_is_left_out_alone(stocked, name):
+    odd = service("odd", *stocked.services["nginx.services.haystack"].endpoints)
+    zone = Zone.of(picture(services=[type(odd)(name=name, endpoints=odd.endpoints), odd]), 5)
+    assert zone.find(wire.name("odd.services.haystack")).node
+    assert zone.find(b"\0") is None
