@@ -165,6 +165,7 @@ cdef class Downstream(Stream):
         cdef Client client
         cdef char identity[36]
         cdef int at
+        client.absolute = False
         self.t_start = clock_ns()
         self.t_routed = self.t_connected = self.t_first = 0
         self.route = None
@@ -188,11 +189,9 @@ cdef class Downstream(Stream):
             at = 7
             while at < h.target_size and h.target[at] != c'/' and h.target[at] != c'?':
                 at += 1
-            if h.host_size >= 0 and (h.host_size != at - 7 or memcmp(h.host, h.target + 7, at - 7)):
-                self.keep_alive = False
-                return self.fail(400, b"http_request_error", b"Host and the absolute target differ")
             h.host = h.target + 7
             h.host_size = at - 7
+            client.absolute = True
         try:
             self.route = self.plane.find(self.listener, h.host, h.host_size if h.host_size > 0 else 0)
         except BadHost:
@@ -559,7 +558,7 @@ cdef class Upstream(Stream):
             used = parse_response(&h, data, size)
             if used == 0:
                 return add(&self.input, data, size)
-            if used < 0 or h.status == 101:
+            if used < 0 or used > MAX_HEAD or h.status == 101:
                 return self.down.fail(502, b"http_protocol_error", b"the endpoint's response breaks HTTP/1.1")
             data += used
             size -= used

@@ -112,7 +112,9 @@ cdef int note(Head *h, Field *f) noexcept nogil:
     elif f.kind == Kind.TRANSFER_ENCODING:
         if h.chunked:
             return -400
-        if f.value_size != 7 or not same(f.value, "chunked", 7):
+        if f.value_size < 7 or not same(f.value + f.value_size - 7, "chunked", 7):
+            return -400                     # RFC 9112, section 6.3: chunked is not the last one, so the body's end is unknown
+        if f.value_size != 7:
             return -501                     # RFC 9112, section 6.1: a coding we do not understand
         h.chunked = True
     elif f.kind == Kind.HOST:
@@ -195,6 +197,12 @@ cdef int parse_version(const char *p) noexcept nogil:
     return 1 if p[7] > c'0' else 0
 
 
+cdef bint is_other_version(const char *p) noexcept nogil:
+    """True when the 8 bytes at p name another HTTP: understood, but not spoken."""
+    return p[0] == c'H' and p[1] == c'T' and p[2] == c'T' and p[3] == c'P' and p[4] == c'/' and (
+        c'0' <= p[5] <= c'9' and p[6] == c'.' and c'0' <= p[7] <= c'9')
+
+
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
     """Parse a request's head (RFC 9112, section 3)."""
     cdef const char *p = data
@@ -230,7 +238,7 @@ cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
         return -400
     h.minor = parse_version(p + 1)
     if h.minor < 0:
-        return -505 if p[1] == c'H' and p[2] == c'T' and p[3] == c'T' and p[4] == c'P' and p[5] == c'/' else -400
+        return -505 if is_other_version(p + 1) else -400
     used = parse_fields(h, stop + 1, end)
     if used <= 0:
         if used == 0 and size >= MAX_HEAD:

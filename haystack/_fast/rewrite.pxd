@@ -6,6 +6,7 @@ cdef struct Client:
     const char *address
     int address_size
     int port                # of the listener
+    bint absolute           # the target named the host: Host is written anew
     bint trusted            # its forwarding headers are believed
     const char *request_id  # 32 characters, for a request that brings none
 cdef int write_request(Buffer *out, Head *h, Client *client) except -1

@@ -28,7 +28,7 @@ cdef int decimal(Buffer *out, long long n) except -1:
     return add(out, digits, snprintf(digits, 24, b"%lld", n))
 
 
-cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded) except -1:
+cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) except -1:
     """The fields that go on, in their order; neighbours that stand in normal form are one copy."""
     cdef int i, kind
     cdef Field *f
@@ -37,8 +37,8 @@ cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded) except -1:
     for i in range(h.count):
         f = &h.fields[i]
         kind = f.kind
-        if kind == Kind.OTHER or kind == Kind.HOST or kind == Kind.REQUEST_ID or kind == Kind.EXPECT or (
-            kind == Kind.FORWARDED and not drop_forwarded
+        if kind == Kind.OTHER or kind == Kind.REQUEST_ID or kind == Kind.EXPECT or (
+            kind == Kind.HOST and not drop_host) or (kind == Kind.FORWARDED and not drop_forwarded
         ):
             if f.normal:
                 if run != NULL and run + size == f.line:
@@ -99,8 +99,8 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
     """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came."""
     cdef const char *target = h.target
     cdef int size = h.target_size, i
-    if size > 7 and target[0] != c'/' and target[0] != c'*':
-        # absolute form becomes origin form for the origin (RFC 9112, section 3.2.2: Host was set from it by the caller)
+    if client.absolute:
+        # absolute form becomes origin form for the origin, and its host is the Host (RFC 9112, section 3.2.2)
         i = 7
         while i < size and target[i] != c'/' and target[i] != c'?':
             i += 1
@@ -113,11 +113,11 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         add(out, b"/", 1)
     add(out, target, size)
     text(out, b" HTTP/1.1\r\n")
-    if not has(h, Kind.HOST, 0) and h.host_size >= 0:
+    if client.absolute:
         text(out, b"Host: ")
         add(out, h.host, h.host_size)
         add(out, b"\r\n", 2)
-    add_kept(out, h, not client.trusted)
+    add_kept(out, h, not client.trusted, client.absolute)
     if h.chunked:
         text(out, b"Transfer-Encoding: chunked\r\n")
     elif h.length >= 0:
@@ -139,7 +139,7 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
     add(out, line, snprintf(line, 32, b"HTTP/1.1 %d ", h.status))
     add(out, h.reason, h.reason_size)
     add(out, b"\r\n", 2)
-    add_kept(out, h, False)
+    add_kept(out, h, False, False)
     if with_length:
         text(out, b"Content-Length: ")
         decimal(out, h.length)
