@@ -60,7 +60,7 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._opened: list[tuple[int, socket.socket]] = []
         self.workers: list[Slot] = []
         self.ports: dict[str, int] = {}
@@ -132,7 +132,7 @@ class Supervisor:
 
     async def drain(self, seconds: float) -> None:
         """Accept no more, let the workers finish within so many seconds, then end those that did not."""
-        self._stopping = True
+        self._stopping.set()
         for slot in self.workers:
             # ours first: a worker accepts what is queued already, and with its own copy the socket is closed for good
             for _, sock in slot.sockets:
@@ -155,13 +155,13 @@ class Supervisor:
         """Keep one worker running: at once after a death, with growing pauses where it dies again and again."""
         pause = 0.0
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = loop.time()
             try:
                 await self._run(slot)
             except OSError as error:
                 log.error("worker can't start", slot=slot.slot, error=str(error))
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             slot.restarts += 1
             pause = 0.0 if loop.time() - started > STEADY_SECONDS else min(MAX_PAUSE, pause * 2 or 0.05)
