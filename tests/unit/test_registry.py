@@ -1,0 +1,108 @@
+"""The registry: bursts become one snapshot, failures keep the old one."""
+
+import asyncio
+
+from haystack import ports, registry
+from haystack.model import Container, Listing
+from haystack.registry import Registry
+
+
+def listing(*numbers):
+    port = (ports.named(80, "tcp"),)
+    return Listing(
+        containers=tuple(
+            Container(id=f"{n:064x}", name=f"n{n}", engine="e", services=("nginx",), address="10.0.0.1", ports=port) for n in numbers
+        )
+    )
+
+
+async def published(under_test):
+    """The next snapshot."""
+    future = asyncio.get_running_loop().create_future()
+    unsubscribe = under_test.subscribe(future.set_result)
+    try:
+        return await asyncio.wait_for(future, 5)
+    finally:
+        unsubscribe()
+
+
+async def test_a_burst_is_one_snapshot():
+    under_test, seen = Registry("haystack"), []
+    under_test.subscribe(seen.append)
+    for n in range(10):
+        under_test.replace("x", listing(*range(n + 1)))
+    await under_test.listed.wait()
+    assert [s.version for s in seen] == [1]
+    assert len(seen[0].containers) == 10
+    assert under_test.snapshot is seen[0]
+
+
+async def test_never_later_than_its_limit_however_long_the_burst():
+    under_test, loop = Registry("haystack"), asyncio.get_running_loop()
+    start, n = loop.time(), 0
+    while not under_test.listed.is_set():
+        n += 1
+        under_test.replace("x", listing(n))
+        await asyncio.sleep(0.001)
+        assert loop.time() - start < 10 * registry.LATEST
+    assert under_test.snapshot.version == 1
+
+
+async def test_the_same_content_is_not_published_again():
+    under_test = Registry("haystack")
+    under_test.replace("x", listing(1))
+    under_test.flush()
+    under_test.replace("x", listing(1))
+    under_test.flush()
+    assert under_test.snapshot.version == 1
+
+
+async def test_a_failed_build_or_check_keeps_the_old_snapshot(monkeypatch):
+    under_test = Registry("haystack")
+    under_test.replace("x", listing(1))
+    under_test.flush()
+    old = under_test.snapshot
+
+    def fail(*_):
+        raise RuntimeError("no")
+
+    for name in ("build", "check"):
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, name, fail)
+            under_test.replace("x", listing(2))
+            under_test.flush()
+        assert under_test.snapshot is old
+    under_test.flush()
+    assert under_test.snapshot.version == 2
+
+
+async def test_a_failed_source_keeps_its_listing_and_says_why():
+    under_test = Registry("haystack", sources=("x",))
+    assert not under_test.sources["x"].connected
+    under_test.replace("x", listing(1))
+    await under_test.listed.wait()
+    under_test.failed("x", "connection refused")
+    assert (under_test.sources["x"].connected, under_test.sources["x"].error) == (False, "connection refused")
+    assert len(under_test.snapshot.containers) == 1
+
+
+async def test_a_subscriber_that_fails_keeps_nobody_from_hearing_and_may_leave():
+    under_test, seen = Registry("haystack"), []
+
+    def fail(_):
+        raise RuntimeError("no")
+
+    under_test.subscribe(fail)
+    leave = under_test.subscribe(seen.append)
+    under_test.replace("x", listing(1))
+    under_test.flush()
+    leave()
+    under_test.replace("x", listing(2))
+    under_test.flush()
+    assert [s.version for s in seen] == [1]
+
+
+async def test_the_next_snapshot_comes_by_itself():
+    under_test = Registry("haystack")
+    under_test.replace("x", listing(1))
+    assert (await published(under_test)).version == 1
