@@ -144,6 +144,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 0.2
+    wbufsize = -1  # head and body in one segment: else each answer waits for a delayed acknowledgement
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         """Silence."""
@@ -207,6 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
+            self.wfile.flush()
             while not self.server.stopping.is_set():
                 try:
                     line = stream.get(timeout=0.1)
