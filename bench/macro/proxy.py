@@ -5,18 +5,21 @@ The proxy alone on PROXY_CORE; wrk, the origin and Haystack's control process on
 
 from __future__ import annotations
 
+import http.client
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
 from bench.macro.meter import cpu, pin, wrk
-from bench.macro.peers import HOST, HaproxyProxy, HaystackProxy, NginxProxy, Origin
+from bench.macro.peers import BODY, HOST, HaproxyProxy, HaystackProxy, NginxProxy, Origin
 from bench.macro.process import Process
 
 PROXY_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = 64
 WARM_UP = 1.0
+READY = 10.0
 
 Row = dict[str, Any]
 
@@ -31,6 +34,7 @@ def run(rounds: int, seconds: float, only: Iterable[str] = ()) -> dict[str, Any]
         peers = [stack.enter_context(p) for p in peers if not only or p.name.lower() in only]
         for peer in peers:
             place(peer, PROXY_CORE)
+            prove(peer)
             wrk(peer.port, HOST, WARM_UP, CONNECTIONS, LOAD_CORE)
         for number in range(rounds):
             rows += [measure(peer, number, seconds) for peer in turned(peers, number)]
@@ -48,6 +52,27 @@ def place(peer: Process, core: int) -> None:
     for number, pids in enumerate(peer.groups().values()):
         for pid in pids:
             pin(pid, core if number == 0 else LOAD_CORE)
+
+
+def prove(peer: Process) -> None:
+    """Wait until the origin's own body comes back through the peer: a fast 404 is no figure. Raises RuntimeError."""
+    end = time.monotonic() + READY
+    while (got := fetch(peer.port)) != BODY.encode():
+        if time.monotonic() > end:
+            raise RuntimeError(f"{peer.name} does not answer with the origin's body: {got[:200]!r}")
+        time.sleep(0.02)
+
+
+def fetch(port: int) -> bytes:
+    """The body of one GET; empty when the connection fails."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": HOST})
+        return connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return b""
+    finally:
+        connection.close()
 
 
 def measure(peer: Process, number: int, seconds: float) -> Row:

@@ -78,7 +78,7 @@ def test_sigterm_finishes_what_is_in_flight(origin: Origin) -> None:
     with haystack, Client(haystack.port) as client:
         client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
         until(lambda: origin.requests, 5, "the request never reached the origin")
-        haystack.process.send_signal(signal.SIGTERM)
+        haystack.terminate()
         until(lambda: _refused(haystack.port), 5, "new connections are still accepted")
         gate.set()
         response = client.response()

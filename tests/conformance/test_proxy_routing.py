@@ -88,7 +88,7 @@ def _paused() -> Container:
         state="paused",
         state_reason="paused",
         address="127.0.0.1",
-        ports=(Port(80, "tcp", "http"),),
+        ports=(Port(number=80, protocol="tcp", name="http"),),
         services=("asleep",),
     )
 

@@ -79,6 +79,7 @@ class Haystack:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = 0
+        self._told = False
 
     def _read(self) -> None:
         assert self.process.stderr
@@ -118,10 +119,15 @@ class Haystack:
         """Process ids of the live workers."""
         return [pid for pid in children(self.process.pid) if b"haystack.proxy.worker" in command_line(pid)]
 
-    def stop(self) -> None:
-        """SIGTERM; the end must be clean."""
-        if self.process.poll() is None:
+    def terminate(self) -> None:
+        """SIGTERM, once: a second one would end it at once."""
+        if not self._told and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        self._told = True
+
+    def stop(self) -> None:
+        """SIGTERM, unless it was sent already; the end must be clean."""
+        self.terminate()
         try:
             status = self.process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
