@@ -1,4 +1,6 @@
-Address = tuple[str, int] | str
+from typing import TypeAlias
+
+Address: TypeAlias = tuple[str, int] | str
 
 class Cell:
     key: str

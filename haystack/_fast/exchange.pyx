@@ -19,7 +19,7 @@ from haystack._fast.pick cimport next_random, pick
 from haystack._fast.plane cimport Plane, SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_request, write_response
-from haystack._fast.plane import BadHost
+from haystack._fast.plane import BadHostError
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -194,7 +194,7 @@ cdef class Downstream(Stream):
             client.absolute = True
         try:
             self.route = self.plane.find(self.listener, h.host, h.host_size if h.host_size > 0 else 0)
-        except BadHost:
+        except BadHostError:
             self.keep_alive = False
             return self.fail(400, b"http_request_error", b"Host is not a host name")
         snprintf(identity, 36, b"%016llx%016llx", next_random(), next_random())

@@ -1,4 +1,6 @@
-Fields = list[tuple[bytes, bytes]]
+from typing import TypeAlias
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
 
 def request(data: bytes) -> tuple[int, bytes, bytes, int, Fields, int, bool] | int: ...
 def response(data: bytes) -> tuple[int, int, bytes, int, Fields, int, bool] | int: ...

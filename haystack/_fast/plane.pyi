@@ -4,7 +4,7 @@ from typing import Any
 from haystack._fast.cells import Route
 from haystack._fast.poller import Poller
 
-class BadHost(ValueError): ...
+class BadHostError(ValueError): ...
 
 class Plane:
     poller: Poller

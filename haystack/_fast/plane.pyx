@@ -11,7 +11,7 @@ from haystack._fast.cells cimport Route
 from haystack._fast.poller cimport Poller
 
 
-class BadHost(ValueError):
+class BadHostError(ValueError):
     """A Host that is no host name, address or port (RFC 9112, section 3.2)."""
 
 
@@ -78,19 +78,19 @@ cdef class Plane:
         return self.traced_service is None or (route is not None and route.service == self.traced_service)
 
     cdef Route find(self, int listener, const char *host, int size):
-        """The route of a Host, in any case, with or without port and trailing dot; None: nobody's. BadHost: not one."""
+        """The route of a Host, in any case, with or without port and trailing dot; None: nobody's. BadHostError: not one."""
         cdef char name[256]
         cdef int i, end = size
         cdef char c
         cdef void *found
         cdef object key
         if size > 255:
-            raise BadHost("longer than 255 bytes")
+            raise BadHostError("longer than 255 bytes")
         if size > 0 and host[0] == c'[':
             while end > 0 and host[end - 1] != c']':
                 end -= 1
             if end == 0:
-                raise BadHost("an address that does not end")
+                raise BadHostError("an address that does not end")
         else:
             for i in range(size):
                 if host[i] == c':':
@@ -98,9 +98,9 @@ cdef class Plane:
                     break
         for i in range(end + 1, size):
             if host[i] < c'0' or host[i] > c'9':
-                raise BadHost("a port that is not a number")
+                raise BadHostError("a port that is not a number")
         if end < size and host[end] != c':':
-            raise BadHost("something after the address")
+            raise BadHostError("something after the address")
         if end > 1 and host[end - 1] == c'.':
             end -= 1
         for i in range(end):
@@ -108,7 +108,7 @@ cdef class Plane:
             if c'A' <= c <= c'Z':
                 c += 32
             elif not (c'a' <= c <= c'z' or c'0' <= c <= c'9' or c in b"-._[]:%"):
-                raise BadHost("not a host name")
+                raise BadHostError("not a host name")
             name[i] = c
         key = PyBytes_FromStringAndSize(name, end)
         found = <void *>PyDict_GetItem(<dict>self.routes[listener], key)

@@ -109,7 +109,7 @@ class Supervisor:
         self._table = table.of(snapshot, self._settings.balance)
         self._tell(self._table)
 
-    def trace(self, on: bool, service: str | None = None) -> None:  # noqa: FBT001 - the hub's callback
+    def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""
         self._trace = wire.TraceOrder(on, service)
         self._tell(self._trace)
@@ -160,7 +160,7 @@ class Supervisor:
             try:
                 await self._run(slot)
             except OSError as error:
-                log.error("worker can't start", slot=slot.slot, error=str(error))
+                log.exception("worker can't start", slot=slot.slot, error=str(error))
             if self._stopping.is_set():
                 return
             slot.restarts += 1
