@@ -9,7 +9,7 @@ import pytest
 
 from haystack.model import Container, Listing, Port
 from haystack.proxy.supervisor import Supervisor
-from haystack.settings import Settings
+from haystack.settings import load
 from haystack.snapshot import build
 from tests.fakes.client import Client, Response
 from tests.fakes.worker import Site
@@ -67,7 +67,7 @@ def test_known_service_with_none_ready_is_503_with_retry_after(tmp_path: Path) -
 
 
 async def _ask_a_paused_service(folder: Path) -> Response:
-    settings = Settings(http_port=0, http_alt_port=0, bind=("127.0.0.1",), workers=1)
+    settings = load({"http_port": "0", "http_alt_port": "0", "bind": "127.0.0.1", "workers": "1"})
     supervisor = Supervisor(settings, str(folder / "admin"))
     supervisor.bind()
     await supervisor.start()
