@@ -50,10 +50,15 @@ def answered(error: BaseException) -> bool:
     return isinstance(error, docker.errors.APIError)
 
 
-def explain(error: BaseException) -> str:
-    """One line that says what is wrong and, where known, what to set."""
+def explain(error: BaseException, certified: bool = True) -> str:
+    """One line that says what is wrong and, where known, what to set.
+
+    certified: a client certificate was shown. Engines of before Go 1.21 call a missing one a bad one.
+    """
     chain = list(_chain(error))
     told = " ".join(str(e) for e in chain).lower()
+    if not certified and "alert bad certificate" in told:
+        return _MEANINGS[0][1]
     for words, meaning in _MEANINGS:
         if words in told:
             return meaning

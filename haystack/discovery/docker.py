@@ -118,7 +118,8 @@ class Sessions:
                 return
             delay = self._timing.shortest if listed else min(delay * 2, self._timing.longest)
             pause = delay * random.uniform(0.5, 1.0)
-            text = border.explain(error) if not isinstance(error, TlsError | StreamEndedError) else str(error)
+            certified = bool(self._tls.cert or self._tls.path)
+            text = str(error) if isinstance(error, TlsError | StreamEndedError) else border.explain(error, certified)
             _log.warning("engine.retry", host=self._host, error=text, after=round(pause, 2))
             self._crossing.fail(text)
             self._stop.wait(pause)

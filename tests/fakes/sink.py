@@ -25,7 +25,7 @@ class FakeSink:
     def container(self, name):
         return next((c for c in self.listings[-1].containers if c.name == name), None) if self.listings else None
 
-    async def until(self, condition, timeout=10):
+    async def until(self, condition, timeout=10):  # noqa: ASYNC109 - a test states it where it waits
         """Wait until condition() holds; it is asked again at each piece of news."""
         async with asyncio.timeout(timeout):
             while not condition():

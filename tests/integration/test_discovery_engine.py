@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from haystack.discovery import providers
 from haystack.discovery.tls import TlsOptions
-
 from tests.fakes.sink import FakeSink, running
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
@@ -168,7 +168,7 @@ async def test_tls_by_pem_text_and_nothing_of_it_left_behind(certs, tmp_path, mo
 
 
 async def test_tls_with_a_wrong_ca(certs, tmp_path):
-    subprocess.run([SHARED / "certs", tmp_path, "10.77.0.9"], check=True, capture_output=True)
+    await asyncio.to_thread(subprocess.run, [SHARED / "certs", tmp_path, "10.77.0.9"], check=True, capture_output=True)
     text = await told(provider(TLS_HOST, **pem(certs, "cert", "key"), **pem(tmp_path, "ca")))
     assert text == "TLS: the engine's certificate is not signed by the CA given: check DOCKER_CA or ca.pem"
 

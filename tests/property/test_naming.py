@@ -2,13 +2,14 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from haystack import labels, naming, ports
 from haystack.discovery import events, inspect
 from haystack.discovery.place import Surroundings, placed
 from haystack.model import Listing
 from haystack.snapshot import build, check
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEYS = ["enable", "name", "group", "port", "network", "host", "path", "weight", "balance", "sticky", "timeout", "health.path", ""]
 json_values = st.recursive(
@@ -17,7 +18,8 @@ json_values = st.recursive(
     max_leaves=8,
 )
 all_labels = st.dictionaries(
-    st.sampled_from([f"haystack.{k}" for k in KEYS] + [naming.COMPOSE_SERVICE, naming.COMPOSE_PROJECT, naming.SWARM_SERVICE]), st.text()
+    st.sampled_from([f"haystack.{k}" for k in KEYS] + [naming.COMPOSE_SERVICE, naming.COMPOSE_PROJECT, naming.SWARM_SERVICE]),
+    st.text(),
 )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 
 from haystack.discovery.demo import DemoProvider
-
 from tests.fakes.sink import FakeSink, running
 
 

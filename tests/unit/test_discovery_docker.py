@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
+
 from haystack.discovery.docker import DockerProvider
 from haystack.discovery.watch import Timing
-
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.sink import FakeSink, running
 
@@ -173,7 +173,9 @@ async def test_a_container_marked_before_a_reconnect_comes_back(engine, sink):
         await sink.until(lambda: sink.container("one").state == "running")
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b"[]\n", b'{"Type":null,"Action":7,"Actor":[]}\n', b'{"Type":"container","Action":"start"}\n', b"null\n"])
+@pytest.mark.parametrize(
+    "line", [b"{}\n", b"[]\n", b'{"Type":null,"Action":7,"Actor":[]}\n', b'{"Type":"container","Action":"start"}\n', b"null\n"]
+)
 async def test_odd_events_are_passed_over(engine, sink, line):
     async with running(provider(engine), sink):
         await sink.until(lambda: sink.names == set())

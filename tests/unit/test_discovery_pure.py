@@ -4,11 +4,11 @@ import ipaddress
 import ssl
 
 import pytest
+
 from haystack.discovery import client, inspect, local
 from haystack.discovery.place import Surroundings, placed
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.model import Network
-
 from tests.fakes.engine import inspected
 
 ID = "a" * 64

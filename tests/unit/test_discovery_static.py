@@ -1,8 +1,8 @@
 """The static file: read, watched, and kept when it breaks."""
 
 import pytest
-from haystack.discovery.static import StaticError, StaticProvider, identity, read
 
+from haystack.discovery.static import StaticError, StaticProvider, identity, read
 from tests.fakes.sink import FakeSink, running
 
 GOOD = """

@@ -1,6 +1,7 @@
 """Labels: each one's good and bad values; a bad one costs itself alone."""
 
 import pytest
+
 from haystack import labels
 
 

@@ -1,6 +1,7 @@
 """Container → service names: the cases of product.md."""
 
 import pytest
+
 from haystack import naming
 from haystack.model import Options
 

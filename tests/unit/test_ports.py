@@ -1,6 +1,7 @@
 """Ports: IANA's names, and who speaks HTTP where."""
 
 import pytest
+
 from haystack import ports
 
 

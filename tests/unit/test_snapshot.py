@@ -1,10 +1,11 @@
 """Listings → Snapshot: who is in which service, who is in and why, and what is refused."""
 
 import pytest
+from msgspec.structs import replace
+
 from haystack import ports
 from haystack.model import Container, Engine, Listing, Options, Problem
 from haystack.snapshot import SnapshotError, build, check
-from msgspec.structs import replace
 
 
 def container(number=1, name="one", **fields):
