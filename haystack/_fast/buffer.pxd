@@ -2,6 +2,7 @@
 # Plain C and inline: no Python object, so that an idle connection costs nothing for it.
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
+from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 
 cdef struct Buffer:
     char *data
@@ -31,6 +32,8 @@ cdef inline int reserve(Buffer *b, size_t more) except -1 nogil:
     if data == NULL:
         with gil:
             raise MemoryError
+    if IS_DEBUG and b.data == NULL:
+        book(Asset.BUFFER, 1)
     b.data = data
     b.capacity = wanted
     return 0
@@ -49,6 +52,8 @@ cdef inline void take(Buffer *b, size_t size) noexcept nogil:
         b.start = b.end = 0
 
 cdef inline void release(Buffer *b) noexcept nogil:
+    if IS_DEBUG and b.data != NULL:
+        book(Asset.BUFFER, -1)
     free(b.data)
     b.data = NULL
     b.start = b.end = b.capacity = 0

@@ -22,6 +22,7 @@ cdef class Member:
     cdef readonly int port              # the listener's
     cdef readonly int64_t requests
     cdef readonly int64_t reported
+    cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef int weight                     # 0 to 100, the heaviest of its route having 100
 
 cdef class Route:

@@ -6,6 +6,8 @@ import socket
 
 from libc.string cimport memcpy, memset
 
+from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_INET
@@ -34,6 +36,14 @@ cdef extern from "sys/un.h" nogil:
 
 cdef class Cell:
     """One endpoint as a worker sees it. address: (ip, port) or the path of a unix socket. ValueError: not an address."""
+
+    def __cinit__(self):
+        if IS_DEBUG:
+            book(Asset.CELL, 1)
+
+    def __dealloc__(self):
+        if IS_DEBUG:
+            book(Asset.CELL, -1)
 
     def __init__(self, str key, object address):
         self.key = key

@@ -8,6 +8,7 @@ from haystack._fast.cells cimport Member, Route
 
 ctypedef Member (*Algorithm)(Route, void **, int)
 
+cdef long long picks = 0
 cdef unsigned long long state = int.from_bytes(os.urandom(8), "little") | 1
 
 
@@ -63,14 +64,21 @@ cdef Member pick_random(Route route, void **tried, int tries):
 
 
 cdef Member pick_p2c(Route route, void **tried, int tries):
-    """The less loaded of two drawn at random, load being exchanges in flight over weight."""
+    """The less loaded of two drawn at random, load being exchanges in flight over weight.
+
+    Where both are equal in load and weight it is the one that was not picked for longer: a quiet service then goes around its
+    endpoints, as people expect who try it by hand, and no new endpoint is flooded.
+    """
+    cdef long long load_a, load_b
     cdef Member a = draw(route), b = draw(route)
     cdef void *same = <void *>a
     if a is b:
         b = first_untried(route, &same, 1, next_random() % <unsigned long long>len(route.members))
         if b is None or b.weight == 0:
             b = a
-    if <long long>b.cell.in_flight * a.weight < <long long>a.cell.in_flight * b.weight:
+    load_a = <long long>a.cell.in_flight * b.weight
+    load_b = <long long>b.cell.in_flight * a.weight
+    if load_b < load_a or (load_b == load_a and a.weight == b.weight and b.used < a.used):
         a = b
     if not was_tried(a, tried, tries) and a.weight > 0:
         return a
@@ -84,12 +92,18 @@ TABLE[1] = pick_p2c
 
 
 cdef Member pick(Route route, void **tried, int tries):
+    global picks
     cdef Py_ssize_t size = len(route.members)
+    cdef Member member
     if size == 0 or tries >= size or tries >= MAX_TRIES:
         return None
     if size == 1:
         return <Member>route.members[0]
-    return TABLE[route.picker](route, tried, tries)
+    member = TABLE[route.picker](route, tried, tries)
+    if member is not None:
+        picks += 1
+        member.used = picks
+    return member
 
 
 def choose(Route route, list tried):

@@ -8,6 +8,7 @@ from libc.stdlib cimport free, malloc
 
 from haystack._fast.buffer cimport release
 from haystack._fast.cells cimport Route
+from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller
 
 
@@ -32,8 +33,12 @@ cdef class Plane:
         self.scratch = <char *>malloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError
+        if IS_DEBUG:
+            book(Asset.BUFFER, 1)
 
     def __dealloc__(self):
+        if IS_DEBUG and self.scratch != NULL:
+            book(Asset.BUFFER, -1)
         free(self.scratch)
         release(&self.work)
 

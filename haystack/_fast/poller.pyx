@@ -8,7 +8,8 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport close as close_fd
 
-from haystack._fast.buffer cimport Buffer, add, pending, release, take
+from haystack._fast.buffer cimport add, pending, release, take
+from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -49,8 +50,12 @@ cdef class Stream:
 
     def __cinit__(self):
         self.fd = -1
+        if IS_DEBUG:
+            book(Asset.STREAM, 1)
 
     def __dealloc__(self):
+        if IS_DEBUG:
+            book(Asset.STREAM, -1)
         release(&self.out)
         if self.fd >= 0:
             close_fd(self.fd)
