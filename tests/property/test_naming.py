@@ -63,7 +63,8 @@ def test_ports_never_raise(any_text):
 @given(inspections)
 def test_any_inspection_beside_a_good_one_makes_a_good_snapshot(raw):
     good = inspect.container({"Id": "f" * 64, "Name": "/good", "State": {"Status": "running"}, "Config": {
-        "Image": "nginx", "ExposedPorts": {"80/tcp": {}}}, "NetworkSettings": {"Networks": {"n": {"IPAddress": "10.0.0.1"}}}}, "e")  # fmt: skip
+        "Image": "nginx", "ExposedPorts": {"80/tcp": {}}},
+        "NetworkSettings": {"Networks": {"n": {"IPAddress": "10.0.0.1"}}}}, "e")  # fmt: skip
     inspect.needs_tag(raw)
     found = [f for f in (inspect.container(raw, "e", ["<none>:<none>"]), good) if f]
     containers = tuple(placed(f, Surroundings(), {x.container.id: x for x in found}) for f in found)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -238,3 +239,18 @@ async def test_lists_again_from_time_to_time(engine, sink):
         raw = inspected(1, "silent")
         engine.containers[raw["Id"]] = raw
         await sink.until(lambda: sink.names == {"silent"})
+
+
+async def test_reconnecting_leaks_no_file_descriptor(engine, sink):
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == set())
+        for cuts in range(1, 11):
+            if cuts == 3:
+                before = open_files()
+            engine.cut()
+            await sink.until(lambda cuts=cuts: len(sink.errors) == cuts and engine.lists == cuts + 1 and len(sink.listings) == cuts + 1)
+        assert open_files() <= before + 3  # of the fake's own connections some may not have ended yet
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
