@@ -33,8 +33,8 @@ def run(rounds: int, seconds: float, only: Iterable[str] = ()) -> dict[str, Any]
         peers: list[Process] = [NginxProxy(origin.port), HaproxyProxy(origin.port), HaystackProxy(origin.port)]
         peers = [stack.enter_context(p) for p in peers if not only or p.name.lower() in only]
         for peer in peers:
-            place(peer, PROXY_CORE)
             prove(peer)
+            place(peer, PROXY_CORE)
             wrk(peer.port, HOST, WARM_UP, CONNECTIONS, LOAD_CORE)
         for number in range(rounds):
             rows += [measure(peer, number, seconds) for peer in turned(peers, number)]
