@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class App:
     def __init__(self, settings: Settings, sources: list[Provider], folder: Path) -> None:
         self.settings = settings
         self.sources = sources
-        self.registry = Registry(settings.origin)
+        self.registry = Registry(settings.origin, [source.source for source in sources])
         self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
         self.dns = DnsServer(settings, self.responder)
         self.proxy = Supervisor(settings, str(folder / "admin.sock"))
@@ -151,24 +151,24 @@ class App:
 
 def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
     """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
-    bad = [f for f in fields if not all(choice.bindable(address, getattr(settings, f)) for address in settings.bind or choice.EVERYWHERE)] or list(fields)
+    places = settings.bind or choice.EVERYWHERE
+    bad = [f for f in fields if not all(choice.bindable(place, getattr(settings, f)) for place in places)] or list(fields)
     ports = " and ".join(str(getattr(settings, f)) for f in bad)
     names = " and ".join(variable(f) for f in bad)
     return f"can't listen on port {ports}: {error.strerror or error}; set {names} to another port, or HAYSTACK_BIND to other addresses"
 
 
-async def serve(settings: Settings, make_sources: Callable[[AsyncExitStack], Coroutine[Any, Any, list[Provider]]]) -> None:
+async def serve(settings: Settings, sources: list[Provider]) -> None:
     """Run one Haystack from start to stop. Raises PortError."""
     with tempfile.TemporaryDirectory(prefix="haystack-") as folder:
-        async with AsyncExitStack() as stack:
-            await App(settings, await make_sources(stack), Path(folder)).run()
+        await App(settings, sources, Path(folder)).run()
 
 
 def main(settings: Settings, *, demo: bool) -> int:
     """Run until told to stop; the status to exit with."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        uvloop.run(serve(settings, lambda stack: providers(settings, stack, demo=demo)))
+        uvloop.run(serve(settings, providers(settings, demo=demo)))
     except PortError as error:
         print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the one line that a person needs
         return 1

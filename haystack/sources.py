@@ -5,16 +5,16 @@ Never runs one: app.py does. The imports are where they are used, so that a run 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-
 from haystack.discovery.provider import Provider
 from haystack.settings import Settings
 
 
-async def providers(settings: Settings, stack: AsyncExitStack, *, demo: bool) -> list[Provider]:
-    """The providers; what must be closed after them goes onto the stack."""
+def providers(settings: Settings, *, demo: bool) -> list[Provider]:
+    """The providers, in order of precedence."""
     if demo:
-        return [await demo_provider(stack)]
+        from haystack.discovery.demo import DemoProvider  # noqa: PLC0415 - see above
+
+        return [DemoProvider()]
     if settings.static is not None:
         from haystack.discovery.static import StaticProvider  # noqa: PLC0415 - see above
 
@@ -23,11 +23,3 @@ async def providers(settings: Settings, stack: AsyncExitStack, *, demo: bool) ->
     from haystack.discovery.tls import TlsOptions  # noqa: PLC0415 - see above
 
     return [DockerProvider(host, TlsOptions.of(settings)) for host in settings.docker_host]
-
-
-async def demo_provider(stack: AsyncExitStack) -> Provider:
-    """The five demo instances."""
-    from haystack.discovery.demo import DemoProvider  # noqa: PLC0415 - see above
-
-    del stack
-    return DemoProvider()

@@ -37,7 +37,7 @@ def key(tmp_path_factory):
 def haystack(host, image, engine_url, key, eventually, address_of):
     options = engine_options(engine_url)
     options["environment"]["HAYSTACK_SSH_AUTHORIZED_KEYS"] = key.with_suffix(".pub").read_text()
-    container = host.run(image, name=None, ports={port: ("127.0.0.1", None) for port in CONTAINER_PORTS}, **options)
+    container = host.run(image, name=None, ports=dict.fromkeys(CONTAINER_PORTS, ("127.0.0.1", None)), **options)
     url = f"http://{address_of(container)}/readyz"
 
     def log():
