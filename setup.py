@@ -1,6 +1,6 @@
 """Builds one extension for each haystack/_fast/*.pyx. A failed extension fails the build: there is no slow fallback.
 
-HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/debug.pxd.
+HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/ledger.pyx.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ directives = {
     "linetrace": DEBUG,
     "freethreading_compatible": False,
 }
-macros = [("HAYSTACK_DEBUG", "1" if DEBUG else "0"), ("CYTHON_TRACE_NOGIL", "1" if DEBUG else "0")]
+macros = [("HAYSTACK_DEBUG", "1" if DEBUG else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
 extensions = [
     Extension(
         f"haystack._fast.{path.stem}",

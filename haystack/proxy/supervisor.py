@@ -162,6 +162,8 @@ class Supervisor:
             except OSError as error:
                 log.exception("worker can't start", slot=slot.slot, error=str(error))
             if self._stopping.is_set():
+                if slot.process and slot.process.returncode:
+                    log.error("worker ended badly", slot=slot.slot, pid=slot.pid, status=slot.process.returncode)
                 return
             slot.restarts += 1
             pause = 0.0 if loop.time() - started > STEADY_SECONDS else min(MAX_PAUSE, pause * 2 or 0.05)

@@ -55,7 +55,8 @@ class Routes:
     def build(self, table: Table) -> list[dict[bytes, Route]]:
         """One {host: Route} a listener. What is not in the table any more drains, and is counted once more at its end."""
         old_members, self._members = self._members, {}
-        old_cells, self._cells = self._cells, {}
+        # a member that comes back while it drains brings its cell along: it must not meet a second one
+        old_cells, self._cells = {key[2:]: m.cell for key, m in self._leaving.items()} | self._cells, {}
         routes = [
             {host: route for row in table.services for host, route in self._hosts(row, index, old_members, old_cells)}
             for index in range(len(self._ports))

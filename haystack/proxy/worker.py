@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from haystack._fast import ledger
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener, close_idle
 from haystack._fast.plane import Plane
@@ -29,6 +30,7 @@ from haystack.proxy.table import LISTENERS, Routes
 
 TICK = 0.1
 ADMIN_TIMEOUT_MS = 30_000
+LEAKED = 70
 
 
 def trusts(networks: tuple[str, ...]) -> Callable[[str], bool] | None:
@@ -171,6 +173,16 @@ class Worker:
         self._channel.close()
 
 
+def _audit() -> None:
+    """The debug build's last look: with the worker gone, what is still alive has leaked, and the status says so."""
+    gc.unfreeze()
+    gc.collect()
+    leaked = {name: count for name, count in ledger.live().items() if count and name != "cells"}
+    if leaked:
+        print("leaked:", *(f"{count} {name}" for name, count in leaked.items()), file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has
+        sys.exit(LEAKED)
+
+
 def main() -> None:
     """Take over the inherited descriptors and serve."""
     # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
@@ -179,6 +191,8 @@ def main() -> None:
     channel = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
     sockets = [(int(i), socket.socket(fileno=int(fd))) for i, fd in (pair.split(":") for pair in sys.argv[2:])]
     uvloop.run(Worker(channel, sockets).run())
+    if ledger.DEBUG:
+        _audit()
 
 
 if __name__ == "__main__":

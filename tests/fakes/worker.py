@@ -137,6 +137,8 @@ class Haystack:
         finally:
             self._close()
         assert status == 0, f"haystack run ended with {status}: {self.lines[-10:]}"
+        bad = self._find("worker ended badly")
+        assert not bad, f"{bad}: {[line['text'] for line in self.lines if line.get('text', '').startswith('leaked')]}"
 
     def _close(self) -> None:
         self._reader.join(STOP_LIMIT)

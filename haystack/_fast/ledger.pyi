@@ -1,0 +1,3 @@
+DEBUG: bool
+
+def live() -> dict[str, int]: ...

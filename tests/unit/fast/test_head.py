@@ -1,0 +1,197 @@
+"""Heads, sentence by sentence of the specification: each case is read whole, and at every place where a packet may end."""
+
+from __future__ import annotations
+
+import pytest
+
+from haystack._fast import head
+
+LINE = b"GET / HTTP/1.1\r\nHost: a\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+
+# what, bytes, (method, target, minor, fields, length, chunked)
+REQUESTS = [
+    ("RFC 9112 3: a request line and Host", LINE + b"\r\n", (b"GET", b"/", 1, [(b"Host", b"a")], -1, False)),
+    ("RFC 9112 2.2: an empty line before it", b"\r\n" + LINE + b"\r\n", (b"GET", b"/", 1, [(b"Host", b"a")], -1, False)),
+    ("RFC 9112 3.2: HTTP/1.0 needs no Host", b"GET / HTTP/1.0\r\n\r\n", (b"GET", b"/", 0, [], -1, False)),
+    ("RFC 9110 2.5: a higher minor version is 1", b"GET / HTTP/1.9\r\nHost: a\r\n\r\n", (b"GET", b"/", 1, [(b"Host", b"a")], -1, False)),
+    ("RFC 9112 3.2: an empty Host is one", b"GET / HTTP/1.1\r\nHost:\r\n\r\n", (b"GET", b"/", 1, [(b"Host", b"")], -1, False)),
+    ("RFC 9110 9.1: any token is a method", b"b!#$~ / HTTP/1.0\r\n\r\n", (b"b!#$~", b"/", 0, [], -1, False)),
+    ("RFC 9112 3.2.4: asterisk form", b"OPTIONS * HTTP/1.0\r\n\r\n", (b"OPTIONS", b"*", 0, [], -1, False)),
+    ("RFC 9112 3.2.2: absolute form", b"GET http://a/b HTTP/1.0\r\n\r\n", (b"GET", b"http://a/b", 0, [], -1, False)),
+    ("RFC 9112 3.2.3: authority form", b"CONNECT a:1 HTTP/1.0\r\n\r\n", (b"CONNECT", b"a:1", 0, [], -1, False)),
+    ("bytes over 127 in a target pass", b"GET /\xc3\xa9 HTTP/1.0\r\n\r\n", (b"GET", b"/\xc3\xa9", 0, [], -1, False)),
+    (
+        "RFC 9112 5: white space around a value is none of it",
+        LINE + b"A:b\r\nC: \t d e \t\r\nF:  \r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"A", b"b"), (b"C", b"d e"), (b"F", b"")], -1, False),
+    ),
+    (
+        "RFC 9110 5.5: a value may have bytes over 127 and tabs",
+        LINE + b"A: \xff\tb\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"A", b"\xff\tb")], -1, False),
+    ),
+    (
+        "RFC 9110 8.6: Content-Length, whatever the name's case",
+        LINE + b"cONTENT-lENGTH: 042\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"cONTENT-lENGTH", b"042")], 42, False),
+    ),
+    (
+        "RFC 9110 8.6: 18 digits are a length",
+        LINE + b"Content-Length: 999999999999999999\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"Content-Length", b"9" * 18)], 10**18 - 1, False),
+    ),
+    (
+        "RFC 9112 7: chunked, in any case",
+        LINE + b"Transfer-Encoding: Chunked\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"Transfer-Encoding", b"Chunked")], -1, True),
+    ),
+]
+
+REFUSED_REQUESTS = [
+    ("RFC 9112 2.2: a bare LF after the request line", b"GET / HTTP/1.1\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 2.2: a bare LF after a field", b"GET / HTTP/1.1\r\nHost: a\n\r\n", -400),
+    ("RFC 9112 2.2: a bare LF as the empty line", LINE + b"\n", -400),
+    ("RFC 9112 2.2: a bare CR in a value", LINE + b"A: b\rc\r\n\r\n", -400),
+    ("RFC 9112 2.2: a bare CR before the end", LINE + b"A: b\r\r\n\r\n", -400),
+    ("RFC 9112 2.2: too many empty lines", b"\r\n" * 5 + LINE + b"\r\n", -400),
+    ("RFC 9112 2.2: white space before the first field", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", -400),
+    ("RFC 9112 3: two spaces", b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3: a tab for a space", b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3: a space at the end", b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3: a space in the target", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3: no target", b"GET HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3: no version", b"GET /\r\n\r\n", -400),
+    ("RFC 9112 3.1: a method that is no token", b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("a method over 32 bytes", b"M" * 33 + b" / HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("a NUL in the target", b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 2.3: the name is case-sensitive", b"GET / http/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 2.3: two digits", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9110 15.6.6: HTTP/2.0", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", -505),
+    ("RFC 9113 3.4: the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", -505),
+    ("RFC 9112 3.2: no Host", b"GET / HTTP/1.1\r\n\r\n", -400),
+    ("RFC 9112 3.2: two Hosts", LINE + b"Host: a\r\n\r\n", -400),
+    ("RFC 9112 5.1: a space before the colon", LINE + b"A : b\r\n\r\n", -400),
+    ("RFC 9112 5.1: no name", LINE + b": b\r\n\r\n", -400),
+    ("RFC 9112 5.1: no colon", LINE + b"Ab\r\n\r\n", -400),
+    ("RFC 9110 5.1: a name that is no token", LINE + b"A(b): c\r\n\r\n", -400),
+    ("RFC 9110 5.1: a name with a byte over 127", LINE + b"\xc3\xa9: c\r\n\r\n", -400),
+    ("RFC 9112 5.2: obs-fold", LINE + b"A: b\r\n c\r\n\r\n", -400),
+    ("RFC 9110 5.5: a NUL in a value", LINE + b"A: b\0\r\n\r\n", -400),
+    ("RFC 9110 5.5: DEL in a value", LINE + b"A: b\x7f\r\n\r\n", -400),
+    ("RFC 9110 8.6: a sign", LINE + b"Content-Length: +1\r\n\r\n", -400),
+    ("RFC 9110 8.6: minus", LINE + b"Content-Length: -1\r\n\r\n", -400),
+    ("RFC 9110 8.6: hexadecimal", LINE + b"Content-Length: 0x1\r\n\r\n", -400),
+    ("RFC 9110 8.6: empty", LINE + b"Content-Length:\r\n\r\n", -400),
+    ("RFC 9110 8.6: a list", LINE + b"Content-Length: 1, 1\r\n\r\n", -400),
+    ("RFC 9110 8.6: a space inside", LINE + b"Content-Length: 1 1\r\n\r\n", -400),
+    ("RFC 9110 8.6: more digits than an integer has", LINE + b"Content-Length: " + b"1" * 19 + b"\r\n\r\n", -400),
+    ("RFC 9112 6.3: two Content-Lengths that differ", LINE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", -400),
+    ("RFC 9112 6.3: two that agree", LINE + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n", -400),
+    ("RFC 9112 6.1: both framings", LINE + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: both, the other way round", LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", -400),
+    ("RFC 9112 6.1: chunked in HTTP/1.0", b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: chunked twice", LINE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: an unknown coding below chunked", LINE + b"Transfer-Encoding: gzip, chunked\r\n\r\n", -501),
+    ("RFC 9112 6.3: chunked is not the last", LINE + b"Transfer-Encoding: chunked, gzip\r\n\r\n", -400),
+    ("RFC 9112 6.3: no chunked at all", LINE + b"Transfer-Encoding: identity\r\n\r\n", -400),
+    ("RFC 9112 6.1: an empty coding", LINE + b"Transfer-Encoding:\r\n\r\n", -400),
+    ("RFC 9112 7: chunked with a vertical tab", LINE + b"Transfer-Encoding: \x0bchunked\r\n\r\n", -400),
+    ("RFC 6585 5: 129 fields", LINE + b"A: b\r\n" * 128 + b"\r\n", -431),
+    ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00", -400),
+]
+
+RESPONSES = [
+    ("RFC 9112 4: a status line", OK + b"\r\n", (200, b"OK", 1, [], -1, False)),
+    ("RFC 9112 4: an empty reason", b"HTTP/1.1 204 \r\n\r\n", (204, b"", 1, [], -1, False)),
+    ("a reason left out with its space: seen in the wild", b"HTTP/1.1 204\r\n\r\n", (204, b"", 1, [], -1, False)),
+    ("RFC 9112 4: HTTP/1.0", b"HTTP/1.0 404 No\tsuch \xff\r\n\r\n", (404, b"No\tsuch \xff", 0, [], -1, False)),
+    ("RFC 9110 15: a status of no class", b"HTTP/1.1 999 x\r\n\r\n", (999, b"x", 1, [], -1, False)),
+    ("RFC 9110 15.2: an interim one", b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n", (103, b"Early", 1, [(b"Link", b"a")], -1, False)),
+    ("RFC 9112 6.2: a length", OK + b"Content-Length: 7\r\n\r\n", (200, b"OK", 1, [(b"Content-Length", b"7")], 7, False)),
+    (
+        "RFC 9112 6.1: chunked",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n",
+        (200, b"OK", 1, [(b"Transfer-Encoding", b"chunked")], -1, True),
+    ),
+]
+
+REFUSED_RESPONSES = [
+    ("RFC 9112 4: a bare LF", b"HTTP/1.1 200 OK\n\r\n"),
+    ("RFC 9112 4: two digits", b"HTTP/1.1 20 OK\r\n\r\n"),
+    ("RFC 9112 4: four digits", b"HTTP/1.1 2000 OK\r\n\r\n"),
+    ("RFC 9112 4: below 100", b"HTTP/1.1 099 OK\r\n\r\n"),
+    ("RFC 9112 4: two spaces", b"HTTP/1.1  200 OK\r\n\r\n"),
+    ("RFC 9112 4: a control in the reason", b"HTTP/1.1 200 O\x01K\r\n\r\n"),
+    ("RFC 9112 4: a bare CR in the reason", b"HTTP/1.1 200 O\rK\r\n\r\n"),
+    ("RFC 9112 2.3: another version", b"HTTP/2.0 200 OK\r\n\r\n"),
+    ("something else", b"ICY 200 OK\r\n\r\n"),
+    ("RFC 9112 5.1: a space before the colon", OK + b"A : b\r\n\r\n"),
+    ("RFC 9112 5.2: obs-fold", OK + b"A: b\r\n\tc\r\n\r\n"),
+    ("RFC 9112 6.3: two lengths", OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+    ("RFC 9112 6.3: both framings", OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    ("RFC 9112 6.1: chunked in HTTP/1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    ("RFC 9112 6.1: an unknown coding", OK + b"Transfer-Encoding: br, chunked\r\n\r\n"),
+]
+
+
+def ids(cases):
+    return [case[0] for case in cases]
+
+
+@pytest.mark.parametrize(("what", "data", "parts"), REQUESTS, ids=ids(REQUESTS))
+def test_a_request_is_read(what, data, parts):
+    assert head.request(data) == (len(data), *parts)
+
+
+@pytest.mark.parametrize(("what", "data", "parts"), RESPONSES, ids=ids(RESPONSES))
+def test_a_response_is_read(what, data, parts):
+    assert head.response(data) == (len(data), *parts)
+
+
+@pytest.mark.parametrize(("what", "data", "parts"), REQUESTS, ids=ids(REQUESTS))
+def test_a_part_of_a_request_is_incomplete(what, data, parts):
+    assert {head.request(data[:size]) for size in range(len(data))} == {0}
+
+
+@pytest.mark.parametrize(("what", "data", "parts"), RESPONSES, ids=ids(RESPONSES))
+def test_a_part_of_a_response_is_incomplete(what, data, parts):
+    assert {head.response(data[:size]) for size in range(len(data))} == {0}
+
+
+@pytest.mark.parametrize(("what", "data", "status"), REFUSED_REQUESTS, ids=ids(REFUSED_REQUESTS))
+def test_a_request_is_refused(what, data, status):
+    assert head.request(data) == status
+    # a refusal may come early, never as another one, and never after the head was taken
+    assert {head.request(data[:size]) for size in range(len(data))} <= {0, status}
+
+
+@pytest.mark.parametrize(("what", "data"), REFUSED_RESPONSES, ids=ids(REFUSED_RESPONSES))
+def test_a_response_is_refused(what, data):
+    assert head.response(data) == -502
+    assert {head.response(data[:size]) for size in range(len(data))} <= {0, -502}
+
+
+@pytest.mark.parametrize(("read", "data"), [(head.request, LINE + b"\r\n"), (head.response, OK + b"\r\n")])
+def test_what_follows_a_head_is_not_read(read, data):
+    assert read(data + b"\0\n\xff")[0] == len(data)
+
+
+def test_128_fields_are_read():
+    assert len(head.request(LINE + b"A: b\r\n" * 127 + b"\r\n")[4]) == 128
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /" + b"a" * 65536, -414),  # RFC 9110 15.5.15
+        (LINE + b"A: " + b"b" * 65536, -431),  # RFC 6585 5
+        (LINE + b"A: " + b"b" * 65509, -431),  # exactly as much as a reader has room for
+    ],
+)
+def test_a_head_has_a_limit(data, status):
+    assert head.request(data) == status
+
+
+def test_a_response_head_has_a_limit():
+    assert head.response(OK + b"A: " + b"b" * 65536) == -502

@@ -1,0 +1,135 @@
+"""The channel between control and worker: whole messages, in order, and an end that is only an end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from haystack.proxy import channel as wire
+
+ROW = wire.EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
+SERVICE = wire.ServiceRow("web", ("web", "www"), "p2c", 60_000, ((ROW,), ()))
+MESSAGES = [
+    wire.Setup(3, (80, 8080), ("10.0.0.0/8",), "/run/admin", ("", "localhost")),
+    wire.Table(7, (SERVICE,)),
+    wire.Table(8, ()),
+    wire.TraceOrder(on=True),
+    wire.TraceOrder(on=False, service="web"),
+    wire.Collect(5),
+    wire.Drain(2.5),
+    wire.Ready(7),
+    wire.Counts(5, (("web", 80, "10.0.0.1", 80, 12),), 12, (0, 12, 0, 0, 0), 3),
+    wire.Traces((b"\x00\xff", b"")),
+]
+
+
+@pytest.fixture
+async def ends():
+    left, right = (wire.Channel(sock) for sock in socket.socketpair())
+    await left.open()
+    await right.open()
+    yield left, right
+    left.close()
+    right.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def raw():
+    """A channel, and the bare socket at its other end."""
+    mine, theirs = socket.socketpair()
+    channel = wire.Channel(theirs)
+    await channel.open()
+    mine.setblocking(False)
+    with mine:
+        yield mine, channel
+    channel.close()
+    await asyncio.sleep(0)
+
+
+async def received(channel):
+    async with asyncio.timeout(10):
+        return [message async for message in channel.messages()]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=[type(m).__name__ for m in MESSAGES])
+async def test_a_message_arrives_as_it_was(ends, message):
+    left, right = ends
+    left.send(message)
+    left.close()
+    assert await received(right) == [message]
+
+
+async def test_messages_arrive_in_order_both_ways(ends):
+    for sender, receiver in (ends, ends[::-1]):
+        for message in MESSAGES:
+            sender.send(message)
+        arriving = receiver.messages()
+        assert [await anext(arriving) for _ in MESSAGES] == MESSAGES
+
+
+async def test_a_large_table_arrives_whole(ends):
+    left, right = ends
+    table = wire.Table(1, (SERVICE,) * 50_000)
+    left.send(table)
+    assert await anext(right.messages()) == table
+
+
+async def test_a_peer_that_is_gone_ends_the_messages(ends):
+    left, right = ends
+    left.close()
+    assert await received(right) == []
+    right.send(wire.Collect(1))
+
+
+async def test_what_is_sent_after_closing_is_lost(ends):
+    left, right = ends
+    left.close()
+    left.send(wire.Collect(1))
+    assert await received(right) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 6])
+async def test_half_a_frame_is_an_end(raw, size):
+    peer, channel = raw
+    frame = b"\0\0\0\x03abc"[:size]
+    await asyncio.get_running_loop().sock_sendall(peer, frame)
+    peer.close()
+    assert await received(channel) == []
+
+
+async def test_a_frame_in_pieces_is_a_frame(raw):
+    peer, channel = raw
+    left, right = socket.socketpair()
+    sender = wire.Channel(left)
+    await sender.open()
+    sender.send(wire.Drain(1.0))
+    frame = await asyncio.get_running_loop().sock_recv(_free(right), 100)
+    arriving = asyncio.ensure_future(anext(channel.messages()))
+    for byte in frame:
+        await asyncio.get_running_loop().sock_sendall(peer, bytes([byte]))
+        await asyncio.sleep(0)
+    assert await arriving == wire.Drain(1.0)
+    sender.close()
+    right.close()
+
+
+async def test_a_frame_beyond_the_limit_is_an_end(raw):
+    peer, channel = raw
+    await asyncio.get_running_loop().sock_sendall(peer, (wire.MAX_FRAME + 1).to_bytes(4, "big") + b"x")
+    assert await received(channel) == []
+
+
+async def test_a_channel_that_was_never_opened_has_no_messages():
+    left, right = socket.socketpair()
+    channel = wire.Channel(left)
+    assert await received(channel) == []
+    channel.close()
+    right.close()
+
+
+def _free(sock):
+    sock.setblocking(False)
+    return sock
