@@ -9,7 +9,7 @@ from haystack._fast import head
 LINE = b"GET / HTTP/1.1\r\nHost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
 
-# what, bytes, (method, target, minor, fields, length, chunked)
+# what it is, its bytes, and what is read: method, target, minor version, fields, length, whether chunked
 REQUESTS = [
     ("RFC 9112 3: a request line and Host", LINE + b"\r\n", (b"GET", b"/", 1, [(b"Host", b"a")], -1, False)),
     ("RFC 9112 2.2: an empty line before it", b"\r\n" + LINE + b"\r\n", (b"GET", b"/", 1, [(b"Host", b"a")], -1, False)),
