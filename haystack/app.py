@@ -23,6 +23,7 @@ import uvloop
 from haystack import __version__, choice
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
+from haystack.discovery import providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
@@ -31,7 +32,6 @@ from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry
 from haystack.settings import Settings, variable
-from haystack.sources import providers
 from haystack.state import State
 
 DRAIN_SECONDS = 30.0

@@ -57,9 +57,7 @@ def group_of(name: str) -> str:
     return match.group(1) if match else ""
 
 
-def services(
-    name: str, image_name: str, options: Options, labels: Mapping[str, str]
-) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+def services(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
     """The short service names of a container, first the one by name and image, and what was odd about them."""
     own, problems = _own(name, image_name, options, labels)
     compose, more = _compose(labels)

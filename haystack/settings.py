@@ -59,9 +59,7 @@ def takes(what: str, default: object = None, **more: Any) -> Any:
 class Settings(BaseSettings):
     """All settings in effect. `model_fields_set` names the attributes that were given and are not defaults."""
 
-    model_config = SettingsConfigDict(
-        alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
 
     docker_host: Annotated[Texts, NoDecode, BeforeValidator(values.docker_hosts)] = takes(
         "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT", ("unix:///var/run/docker.sock",)
@@ -82,9 +80,7 @@ class Settings(BaseSettings):
         "comma separated IP addresses, each with an optional :PORT", ()
     )
     dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("seconds, 0 to 86400", 5)
-    workers: Annotated[int, BeforeValidator(values.workers)] = Field(
-        default_factory=cpus, description="a number of processes, 1 to 256"
-    )
+    workers: Annotated[int, BeforeValidator(values.workers)] = Field(default_factory=cpus, description="a number of processes, 1 to 256")
     balance: Literal["p2c", "random"] = takes("p2c or random", "p2c")
     static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
     ssh_authorized_keys: Annotated[str, BeforeValidator(values.text)] | None = takes("the text of an authorized_keys file")

@@ -44,9 +44,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-def build(
-    version: int, origin: str, listings: Mapping[str, Listing], now: float, previous: Snapshot | None = None
-) -> Snapshot:
+def build(version: int, origin: str, listings: Mapping[str, Listing], now: float, previous: Snapshot | None = None) -> Snapshot:
     """The Snapshot of `listings` (source → Listing, first source wins where two list the same container).
 
     previous: gives endpoints whose verdict has not changed their `since`.
@@ -156,9 +154,7 @@ def _service(name: str, members: list[Member], before: Mapping[tuple[str, str], 
     for container, endpoint in members:
         if policy.well(container):
             well.setdefault(_kind(endpoint), set()).add(container.id)
-    endpoints = tuple(
-        _judged(c, e, bool(well.get(_kind(e), set()) - {c.id}), before.get((name, e.id)), now) for c, e in members
-    )
+    endpoints = tuple(_judged(c, e, bool(well.get(_kind(e), set()) - {c.id}), before.get((name, e.id)), now) for c, e in members)
     containers = list({c.id: c for c, _ in members}.values())
     options, problems = _agreed(containers)
     hosts = tuple(dict.fromkeys(h for c in containers for h in c.options.hosts))

@@ -1,0 +1,1 @@
+"""Facts from elsewhere: IANA's names of ports."""

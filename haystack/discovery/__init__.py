@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from haystack.discovery.provider import Provider
+from haystack.discovery.tls import TlsOptions, TlsSettings
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
-class DiscoverySettings(Protocol):
+class DiscoverySettings(TlsSettings, Protocol):
     """The part of Settings that is read here."""
 
-    docker_host: tuple[str, ...]
-    static: Any
-    docker_tls_verify: Any
-    docker_cert_path: Any
-    docker_cert: Any
-    docker_key: Any
-    docker_ca: Any
+    @property
+    def docker_host(self) -> tuple[str, ...]:
+        """DOCKER_HOST."""
+
+    @property
+    def static(self) -> Any:
+        """HAYSTACK_STATIC."""
 
 
-def providers(settings: DiscoverySettings, demo: bool = False) -> list[Provider]:
+def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provider]:
     """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given."""
     # Imported here, for each brings a library that the others don't need.
     if demo:
@@ -33,7 +34,6 @@ def providers(settings: DiscoverySettings, demo: bool = False) -> list[Provider]
 
         return [StaticProvider(settings.static)]
     from haystack.discovery.docker import DockerProvider  # noqa: PLC0415
-    from haystack.discovery.tls import TlsOptions  # noqa: PLC0415
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))

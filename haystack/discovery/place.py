@@ -35,9 +35,7 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
             return replace(found.container, address_reason=f"shares the network of {mode[len(SHARED) :][:12]}, not known")
         there = placed(other, around, {})
         reason = f"shares the network of {there.name}: {there.address_reason}"
-        return replace(
-            found.container, address=there.address, address6=there.address6, network=there.network, address_reason=reason
-        )
+        return replace(found.container, address=there.address, address6=there.address6, network=there.network, address_reason=reason)
     if mode == "host" or any(a.network == "host" for a in attachments):
         return _on_host(found.container, attachments, around)
     return _chosen(found.container, attachments, around)
@@ -45,9 +43,7 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
 
 def _scoped(attachments: tuple[Attachment, ...], around: Surroundings) -> tuple[Attachment, ...]:
     """The attachments with the scopes of their networks."""
-    return tuple(
-        replace(a, scope=around.networks[a.network_id].scope) if a.network_id in around.networks else a for a in attachments
-    )
+    return tuple(replace(a, scope=around.networks[a.network_id].scope) if a.network_id in around.networks else a for a in attachments)
 
 
 def _on_host(container: Container, attachments: tuple[Attachment, ...], around: Surroundings) -> Container:

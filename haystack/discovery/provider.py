@@ -27,5 +27,3 @@ class Provider(Protocol):
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled. Never returns by itself and never gives up."""
-
-

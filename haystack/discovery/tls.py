@@ -23,11 +23,25 @@ class TlsError(Exception):
 class TlsSettings(Protocol):
     """The part of Settings that is read here: each text, path, secret or None."""
 
-    docker_tls_verify: Any
-    docker_cert_path: Any
-    docker_cert: Any
-    docker_key: Any
-    docker_ca: Any
+    @property
+    def docker_tls_verify(self) -> Any:
+        """DOCKER_TLS_VERIFY."""
+
+    @property
+    def docker_cert_path(self) -> Any:
+        """DOCKER_CERT_PATH."""
+
+    @property
+    def docker_cert(self) -> Any:
+        """DOCKER_CERT."""
+
+    @property
+    def docker_key(self) -> Any:
+        """DOCKER_KEY."""
+
+    @property
+    def docker_ca(self) -> Any:
+        """DOCKER_CA."""
 
 
 class TlsOptions(Record, frozen=True, kw_only=True):

@@ -71,7 +71,8 @@ def renderers(form: str) -> list[Processor]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     if form == "console":
-        return [visible, structlog.dev.ConsoleRenderer(colors=False)]
+        # plain: a traceback with local variables could show a key
+        return [visible, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     raise ValueError(f"{form!r} is not a log format; it is console or json")
 
 

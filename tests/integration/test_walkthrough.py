@@ -230,4 +230,4 @@ def test_the_literal_line(host, image, engine_url, eventually):
 
     eventually(lambda: status(f"http://127.0.0.1:{number}/readyz") == 200, 20, log)
     container.stop(timeout=35)
-    assert container.wait()["ExitCode"] == 0, log()
+    assert container.wait()["StatusCode"] == 0, log()
