@@ -27,7 +27,7 @@ from haystack.discovery import providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
-from haystack.observe import logs
+from haystack.observe import accesslog, logs
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry
@@ -97,6 +97,8 @@ class App:
             self._spawn(provider.run(self.registry), provider.source)
         if self.settings.trace:
             self._spawn(self._log_traces(), "trace")
+        if self.settings.access_log != "off":
+            self._spawn(accesslog.write(self.traces, self.settings.access_log, sys.stdout), "access log")
         self._spawn(self._tell_ready(), "ready")
 
     def _introduce(self, stack: AsyncExitStack) -> None:

@@ -17,9 +17,12 @@ cdef void begin(Body *b, Framing framing, int64_t length) noexcept nogil:
 
 
 cdef int hexadecimal(char c) noexcept nogil:
-    if c'0' <= c <= c'9': return c - c'0'
-    if c'a' <= c <= c'f': return c - c'a' + 10
-    if c'A' <= c <= c'F': return c - c'A' + 10
+    if c'0' <= c <= c'9':
+        return c - c'0'
+    if c'a' <= c <= c'f':
+        return c - c'a' + 10
+    if c'A' <= c <= c'F':
+        return c - c'A' + 10
     return -1
 
 

@@ -37,7 +37,7 @@ cdef class Downstream(Stream):
     cdef const char *error
     cdef int64_t received, sent
     cdef int64_t t_start, t_routed, t_connected, t_first
-    cdef object told        # (method, host, target, request id) while traced, else None
+    cdef object told        # (method, host, target, request id, version) while traced, else None
     cdef list candidates
 
     cdef int proceed(self) except -1
@@ -67,7 +67,7 @@ cdef class Upstream(Stream):
 
     cdef int connect(self) except -1
     cdef int read(self) except -1
-    cdef int take(self, const char *data, size_t size) except -1
+    cdef int handle(self, const char *data, size_t size) except -1
     cdef int begin_response(self, Head *h) except -1
     cdef int relay(self, const char *data, size_t size) except -1
     cdef int ended(self, bint clean) except -1

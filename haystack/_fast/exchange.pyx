@@ -13,10 +13,10 @@ from libc.string cimport memcmp, memcpy
 
 from haystack._fast.body cimport Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, take
-from haystack._fast.cells cimport Cell, Member, Route
+from haystack._fast.cells cimport Cell, Member
 from haystack._fast.head cimport Head, Kind, parse_request, parse_response, same, MAX_HEAD
 from haystack._fast.pick cimport next_random, pick
-from haystack._fast.plane cimport Plane, SCRATCH
+from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_request, write_response
 from haystack._fast.plane import BadHostError
@@ -458,7 +458,7 @@ cdef class Upstream(Stream):
         if fd < 0:
             return 0
         self.connecting = True
-        self.plane.poller.add(self, fd, EVENTS)
+        self.plane.poller.watch(self, fd, EVENTS)
         if self.cell.family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
         if connect(fd, <sockaddr *>self.cell.sockaddr, self.cell.sockaddr_size) < 0 and errno != EINPROGRESS:
@@ -547,10 +547,10 @@ cdef class Upstream(Stream):
                 return self.ended(n == 0)
             take(&self.input, have)
             self.deadline = self.poller.now + self.down.route.timeout_ms
-            self.take(data, have + n)
+            self.handle(data, have + n)
         return 0
 
-    cdef int take(self, const char *data, size_t size) except -1:
+    cdef int handle(self, const char *data, size_t size) except -1:
         """Handle bytes of the response."""
         cdef Head h
         cdef int used
@@ -659,11 +659,11 @@ cdef bint is_idempotent(const char *method, int size) noexcept:
 
 
 cdef object tell(Head *h, const char *identity):
-    """(method, host, target, request id) for a trace."""
+    """(method, host, target, request id, version) for a trace."""
     cdef int i
     told_id = identity[:32]
     for i in range(h.count):
         if h.fields[i].kind == Kind.REQUEST_ID:
             told_id = h.fields[i].value[:h.fields[i].value_size]
     host = h.host[:h.host_size] if h.host_size > 0 else b""
-    return h.method[:h.method_size], host, PyBytes_FromStringAndSize(h.target, h.target_size), told_id
+    return h.method[:h.method_size], host, PyBytes_FromStringAndSize(h.target, h.target_size), told_id, b"1.1" if h.minor else b"1.0"

@@ -34,27 +34,43 @@ cdef bint same(const char *a, const char *lower, int size) noexcept nogil:
 
 
 cdef int kind_of(const char *n, int size) noexcept nogil:
-    if size == 4 and same(n, "host", 4): return Kind.HOST
-    if size == 2 and same(n, "te", 2): return Kind.TE
-    if size == 6 and same(n, "expect", 6): return Kind.EXPECT
+    """What the field of this name means: by its length first, so that most names are never looked at."""
+    if size == 2:
+        return Kind.TE if same(n, "te", 2) else Kind.OTHER
+    if size == 4:
+        return Kind.HOST if same(n, "host", 4) else Kind.OTHER
+    if size == 6:
+        return Kind.EXPECT if same(n, "expect", 6) else Kind.OTHER
     if size == 7:
-        if same(n, "upgrade", 7): return Kind.UPGRADE
-        if same(n, "trailer", 7): return Kind.TRAILER
-    elif size == 9 and same(n, "forwarded", 9): return Kind.FORWARDED
-    elif size == 10:
-        if same(n, "connection", 10): return Kind.CONNECTION
-        if same(n, "keep-alive", 10): return Kind.KEEP_ALIVE
-    elif size == 12 and same(n, "x-request-id", 12): return Kind.REQUEST_ID
-    elif size == 14 and same(n, "content-length", 14): return Kind.CONTENT_LENGTH
-    elif size == 15 and same(n, "x-forwarded-for", 15): return Kind.FORWARDED_FOR
-    elif size > 15 and same(n, "x-forwarded-", 12):
-        if (size == 17 and same(n + 12, "proto", 5)) or (size == 16 and (same(n + 12, "host", 4) or same(n + 12, "port", 4))):
-            return Kind.FORWARDED
-    elif size == 17 and same(n, "transfer-encoding", 17): return Kind.TRANSFER_ENCODING
-    elif size == 16 and same(n, "proxy-connection", 16): return Kind.PROXY_HOP
-    elif size == 18 and same(n, "proxy-authenticate", 18): return Kind.PROXY_HOP
-    elif size == 19 and same(n, "proxy-authorization", 19): return Kind.PROXY_HOP
+        return Kind.UPGRADE if same(n, "upgrade", 7) else Kind.TRAILER if same(n, "trailer", 7) else Kind.OTHER
+    if size == 9:
+        return Kind.FORWARDED if same(n, "forwarded", 9) else Kind.OTHER
+    if size == 10:
+        return Kind.CONNECTION if same(n, "connection", 10) else Kind.KEEP_ALIVE if same(n, "keep-alive", 10) else Kind.OTHER
+    if size == 12:
+        return Kind.REQUEST_ID if same(n, "x-request-id", 12) else Kind.OTHER
+    if size == 14:
+        return Kind.CONTENT_LENGTH if same(n, "content-length", 14) else Kind.OTHER
+    if size >= 15 and same(n, "x-forwarded-", 12):
+        return forwarded_kind(n + 12, size - 12)
+    if size == 16:
+        return Kind.PROXY_HOP if same(n, "proxy-connection", 16) else Kind.OTHER
+    if size == 17:
+        return Kind.TRANSFER_ENCODING if same(n, "transfer-encoding", 17) else Kind.OTHER
+    if size == 18:
+        return Kind.PROXY_HOP if same(n, "proxy-authenticate", 18) else Kind.OTHER
+    if size == 19:
+        return Kind.PROXY_HOP if same(n, "proxy-authorization", 19) else Kind.OTHER
     return Kind.OTHER
+
+
+cdef int forwarded_kind(const char *rest, int size) noexcept nogil:
+    """The kind of X-Forwarded-…, by what follows the second dash."""
+    if size == 3:
+        return Kind.FORWARDED_FOR if same(rest, "for", 3) else Kind.OTHER
+    if size == 4:
+        return Kind.FORWARDED if same(rest, "host", 4) or same(rest, "port", 4) else Kind.OTHER
+    return Kind.FORWARDED if size == 5 and same(rest, "proto", 5) else Kind.OTHER
 
 
 cdef int64_t number(const char *p, int size) noexcept nogil:

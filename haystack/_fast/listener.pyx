@@ -50,7 +50,7 @@ cdef class Listener(Stream):
         self.plane = plane
         self.index = index
         self.spare = dup(fd)
-        plane.poller.add(self, own, EPOLLIN)
+        plane.poller.watch(self, own, EPOLLIN)
 
     def stop(self):
         """Accept what is waiting, then accept no more."""
@@ -63,9 +63,9 @@ cdef class Listener(Stream):
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
         cdef unsigned int size
-        cdef int fd, i
+        cdef int fd, _i
         cdef Downstream down
-        for i in range(ACCEPTS):
+        for _i in range(ACCEPTS):
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
@@ -78,7 +78,7 @@ cdef class Listener(Stream):
             set_address(down, <sockaddr *>raw)
             if self.plane.trusts is not None:
                 down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
-            self.plane.poller.add(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+            self.plane.poller.watch(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
             down.writable = True
             down.deadline = self.poller.now + self.plane.idle_ms
         return 0

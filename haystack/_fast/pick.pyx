@@ -48,8 +48,8 @@ cdef Member draw(Route route):
     """One member at random by weight: rejection against the highest weight, which is one round where all are equal."""
     cdef Py_ssize_t size = len(route.members)
     cdef Member member
-    cdef int round
-    for round in range(16):
+    cdef int _round
+    for _round in range(16):
         member = <Member>route.members[next_random() % <unsigned long long>size]
         if member.weight >= 100 or <int>(next_random() % 100) < member.weight:
             return member

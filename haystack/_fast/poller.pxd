@@ -34,7 +34,7 @@ cdef class Poller:
     cdef bint woken
     cdef object wake_callback
 
-    cdef int add(self, Stream stream, int fd, uint32_t events) except -1
+    cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
     cdef int later(self, Stream stream) except -1
     cdef int run_again(self) except -1
 

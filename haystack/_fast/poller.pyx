@@ -173,7 +173,7 @@ cdef class Poller:
         self.fd = -1
         self.wake_callback = None
 
-    cdef int add(self, Stream stream, int fd, uint32_t events) except -1:
+    cdef int watch(self, Stream stream, int fd, uint32_t events) except -1:
         """Watch fd for stream, which owns the descriptor from here on, also when this fails."""
         cdef epoll_event event
         stream.poller = self

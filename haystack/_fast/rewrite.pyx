@@ -37,9 +37,8 @@ cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) exc
     for i in range(h.count):
         f = &h.fields[i]
         kind = f.kind
-        if kind == Kind.OTHER or kind == Kind.REQUEST_ID or kind == Kind.EXPECT or (
-            kind == Kind.HOST and not drop_host) or (kind == Kind.FORWARDED and not drop_forwarded
-        ):
+        if kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) or (
+                kind == Kind.HOST and not drop_host) or (kind == Kind.FORWARDED and not drop_forwarded):
             if f.normal:
                 if run != NULL and run + size == f.line:
                     size += f.size

@@ -43,6 +43,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_ms: float
     total_ms: float
     request_id: str = ""
+    version: str = "1.1"
     error: str = ""
 
 

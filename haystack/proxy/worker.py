@@ -134,7 +134,7 @@ class Worker:
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
         port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row
-        method, host, target, identity = (part.decode("latin-1") for part in told)
+        method, host, target, identity, version = (part.decode("latin-1") for part in told)
         return Trace(
             time=time.time(),
             worker=self._setup.slot,
@@ -155,6 +155,7 @@ class Worker:
             first_byte_ms=first,
             total_ms=total,
             request_id=identity,
+            version=version,
             error=error.decode(),
         )
 
