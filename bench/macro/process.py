@@ -102,10 +102,21 @@ class Haystack(Process):
     def start(self) -> None:
         """Start; return when it has told its port. Raises RuntimeError."""
         command = [str(Path(sys.executable).with_name("haystack")), "run"]
-        self.process = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with self.access.open("wb") as access:
+            self.process = subprocess.Popen(command, env=self._environment(), stdout=access, stderr=subprocess.PIPE)
         if self.process.stderr:
             threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
         self.port = self._listening()
+
+    @property
+    def access(self) -> Path:
+        """Where its access log goes, if it keeps one."""
+        return self.folder / "access"
+
+    def last_try(self, address: str) -> float:
+        """Unix seconds at which the last exchange that tried `address` (IP:PORT) began, by the access log in JSON."""
+        lines = [json.loads(line) for line in self.access.read_text().splitlines()]
+        return max(line["time"] - line["total_ms"] / 1000 for line in lines if address in line["candidates"])
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HAYSTACK_")}

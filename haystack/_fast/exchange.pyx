@@ -10,6 +10,7 @@ from libc.errno cimport EINPROGRESS, errno
 from libc.stdint cimport uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.body cimport Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, take
@@ -414,8 +415,10 @@ cdef class Downstream(Stream):
 
     cdef int record(self) except -1:
         cdef int64_t now = clock_ns()
+        cdef timespec wall
+        clock_gettime(CLOCK_REALTIME, &wall)
         self.plane.traces.append((
-            self.plane.ports[self.listener], self.address[:self.address_size], self.told, self.candidates,
+            wall.tv_sec + wall.tv_nsec / 1e9, self.plane.ports[self.listener], self.address[:self.address_size], self.told, self.candidates,
             self.route.service if self.route is not None else "", self.member.cell.label if self.member is not None else "",
             bool(self.reused), self.status, self.received, self.sent,
             (self.t_routed - self.t_start) / 1e6, (self.t_connected - self.t_routed) / 1e6 if self.t_connected else -1.0,

@@ -18,10 +18,11 @@ QUEUE = 1000
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange as it went. Times in milliseconds (-1: phase not reached), sizes in bytes on the wire of the bodies.
+    """One exchange as it went.
 
-    candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209, section 2.3,
-    or empty.
+    time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
+    candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
+    section 2.3, or empty.
     """
 
     time: float

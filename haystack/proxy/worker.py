@@ -11,7 +11,6 @@ import ipaddress
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -133,10 +132,10 @@ class Worker:
             self._channel.send(wire.Counts(number, self._routes.take_requests(), *state))
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
-        port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row
+        when, port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row
         method, host, target, identity, version = (part.decode("latin-1") for part in told)
         return Trace(
-            time=time.time(),
+            time=when,
             worker=self._setup.slot,
             listener=f"{LISTENERS[self._setup.ports.index(port)]}:{port}",
             client=client.decode(),

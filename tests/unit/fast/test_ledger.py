@@ -1,0 +1,55 @@
+"""The debug build's ledger: what is made is on it, what is let go of is off it; the release build keeps none."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+
+import pytest
+
+from haystack._fast import ledger
+from haystack._fast.cells import Cell
+from haystack._fast.listener import Listener
+from haystack._fast.plane import Plane
+from haystack._fast.poller import Poller
+
+counted = pytest.mark.skipif(not ledger.DEBUG, reason="only the debug build counts")
+
+
+def grown(before):
+    gc.collect()
+    now = ledger.live()
+    return {name: now[name] - before[name] for name in now}
+
+
+@pytest.mark.skipif(ledger.DEBUG, reason="only the release build counts nothing")
+def test_the_release_build_counts_nothing():
+    cell = Cell("a", ("10.0.0.1", 80))
+    assert set(ledger.live().values()) == {0}
+    del cell
+
+
+@counted
+def test_a_cell_is_counted_while_it_lives():
+    gc.collect()
+    before = ledger.live()
+    cell = Cell("a", ("10.0.0.1", 80))
+    assert grown(before)["cells"] == 1
+    del cell
+    assert grown(before)["cells"] == 0
+
+
+@counted
+async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
+    gc.collect()
+    before = ledger.live()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        poller = Poller(asyncio.get_running_loop(), lambda _error: None)
+        plane = Plane(poller, [80])
+        listener = Listener(plane, sock.fileno(), 0)
+        assert grown(before) == {"streams": 1, "cells": 0, "buffers": 1}
+        listener.stop()
+        poller.stop()
+        del listener, plane, poller
+        assert grown(before) == {"streams": 0, "cells": 0, "buffers": 0}
