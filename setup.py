@@ -24,6 +24,7 @@ directives = {
     "linetrace": DEBUG,
     "freethreading_compatible": False,
 }
+# CYTHON_TRACE without _NOGIL: a traced nogil function would take the GIL at each line
 macros = [("HAYSTACK_DEBUG", "1" if DEBUG else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
 extensions = [
     Extension(

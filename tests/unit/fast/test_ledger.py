@@ -45,6 +45,7 @@ async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
     gc.collect()
     before = ledger.live()
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setblocking(False)
         poller = Poller(asyncio.get_running_loop(), lambda _error: None)
         plane = Plane(poller, [80])
         listener = Listener(plane, sock.fileno(), 0)
