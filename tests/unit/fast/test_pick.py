@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -78,3 +79,9 @@ def test_random_follows_the_weights(weights):
 
 def test_a_small_weight_beside_a_large_one_still_gets_some():
     assert shares(route(100_000, 1))[1] == pytest.approx(0.01, abs=0.005)
+
+
+def test_p2c_takes_two_equal_members_in_turn():
+    of = route(100, 100, picker="p2c")
+    chosen = [choose(of, []) for _ in range(50)]
+    assert all(a is not b for a, b in pairwise(chosen))
