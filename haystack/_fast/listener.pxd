@@ -2,9 +2,14 @@
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
 
+cdef extern from "sys/socket.h" nogil:
+    struct sockaddr:
+        unsigned short sa_family
+
 cdef class Listener(Stream):
     cdef Plane plane
     cdef int index
     cdef int spare
 
+    cdef int admit(self, int fd, sockaddr *peer) except -1
     cdef int refuse_one(self) except -1

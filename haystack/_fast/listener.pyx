@@ -21,8 +21,6 @@ cdef extern from "sys/socket.h" nogil:
         AF_INET6
         SOCK_NONBLOCK
         SOCK_CLOEXEC
-    struct sockaddr:
-        unsigned short sa_family
     int accept4(int, sockaddr *, unsigned int *, int)
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
@@ -38,10 +36,18 @@ cdef extern from "netinet/in.h" nogil:
 
 cdef enum:
     ACCEPTS = 64
+    BACKLOG = 4096      # of the supervisor's sockets
 
 
 cdef class Listener(Stream):
     """One listening socket, which stays the giver's: the descriptor is duplicated. index: into plane.ports."""
+
+    def __cinit__(self, *_):
+        self.spare = -1
+
+    def __dealloc__(self):
+        if self.spare >= 0:
+            close_fd(self.spare)
 
     def __init__(self, Plane plane, int fd, int index):
         cdef int own = dup(fd)
@@ -54,17 +60,19 @@ cdef class Listener(Stream):
 
     def stop(self):
         """Accept what is waiting, then accept no more."""
-        if self.fd >= 0:
+        cdef int _burst
+        if self.fd < 0:
+            return
+        for _burst in range(BACKLOG // ACCEPTS):
             self.on_event(0)
-            self.close()
-            close_fd(self.spare)
-            self.spare = -1
+        self.close()
+        close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
+        self.spare = -1
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
         cdef unsigned int size
         cdef int fd, _i
-        cdef Downstream down
         for _i in range(ACCEPTS):
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -72,15 +80,23 @@ cdef class Listener(Stream):
                 if (errno == EMFILE or errno == ENFILE) and self.spare >= 0:
                     self.refuse_one()
                 return 0
-            down = Downstream()
-            down.plane = self.plane
-            down.listener = self.index
-            set_address(down, <sockaddr *>raw)
-            if self.plane.trusts is not None:
-                down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
-            self.plane.poller.watch(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
-            down.writable = True
-            down.deadline = self.poller.now + self.plane.idle_ms
+            try:
+                self.admit(fd, <sockaddr *>raw)
+            except Exception as error:
+                self.poller.on_error(error)     # that client is lost, not the listener
+        return 0
+
+    cdef int admit(self, int fd, sockaddr *peer) except -1:
+        """Watch a new client."""
+        cdef Downstream down = Downstream()
+        down.plane = self.plane
+        down.listener = self.index
+        set_address(down, peer)
+        if self.plane.trusts is not None:
+            down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
+        self.poller.watch(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+        down.writable = True
+        down.deadline = self.poller.now + self.plane.idle_ms
         return 0
 
     cdef int refuse_one(self) except -1:
