@@ -43,7 +43,7 @@ debug: .make/debug
 lint: .make/venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint haystack/_fast
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint haystack/_fast
 
 type: .make/venv
 	$(BIN)/mypy
