@@ -32,7 +32,7 @@ cdef class Downstream(Stream):
     cdef int tries
     cdef Buffer request     # the head as sent upstream, kept for another try
     cdef Body body
-    cdef bint chunked, body_sent, answered, keep_alive, head_only, idempotent, fresh_only, reused, in_head
+    cdef bint chunked, body_sent, answered, keep_alive, head_only, idempotent, fresh_only, reused, in_head, unparsed
     cdef int minor, status, failure
     cdef const char *error
     cdef int64_t received, sent
@@ -41,7 +41,7 @@ cdef class Downstream(Stream):
     cdef list candidates
 
     cdef int proceed(self) except -1
-    cdef int read_head(self, bint receive) except -1
+    cdef int read_head(self) except -1
     cdef int begin_exchange(self, Head *h) except -1
     cdef int dispatch(self) except -1
     cdef int exhausted(self) except -1

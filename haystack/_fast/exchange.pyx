@@ -38,11 +38,15 @@ cdef extern from "sys/socket.h" nogil:
         SOCK_CLOEXEC
         SOL_SOCKET
         SO_ERROR
+        SO_LINGER
         SHUT_WR
         MSG_PEEK
         MSG_DONTWAIT
     struct sockaddr:
         pass
+    struct linger:
+        int l_onoff
+        int l_linger
     int socket(int, int, int)
     int connect(int, const sockaddr *, unsigned int)
     int getsockopt(int, int, int, void *, unsigned int *)
@@ -84,9 +88,13 @@ cdef class Downstream(Stream):
                 self.flush()
                 if self.up is not None and not self.up.connecting:
                     self.up.deadline = self.poller.now + self.route.timeout_ms
+                if self.deadline:
+                    self.deadline = self.poller.now + self.plane.idle_ms
                 if pending(&self.out) == 0:
                     if self.state == State.CLOSING:
                         return self.end()
+                    if self.state == State.IDLE:
+                        return self.proceed()
                     if self.up is not None and self.up.readable:
                         self.up.read()
             else:
@@ -96,8 +104,6 @@ cdef class Downstream(Stream):
         return 0
 
     cdef int on_again(self) except -1:
-        if self.state == State.IDLE and pending(&self.input):
-            return self.read_head(False)
         return self.proceed()
 
     cdef int on_deadline(self) except -1:
@@ -108,18 +114,22 @@ cdef class Downstream(Stream):
 
     cdef int proceed(self) except -1:
         cdef Py_ssize_t n
+        cdef int burst = 0
         if self.state == State.IDLE:
-            return self.read_head(True)
+            return self.read_head()
         if self.state == State.EXCHANGING:
             return self.pump()
         if self.state == State.LINGERING:
             while self.readable:
+                burst += 1
+                if burst > BURST:
+                    return self.poller.later(self)
                 n = self.receive(self.plane.scratch, SCRATCH)
                 if n == 0 or n == -2:
                     return self.close()
         return 0
 
-    cdef int read_head(self, bint receive) except -1:
+    cdef int read_head(self) except -1:
         """Read until a head is whole, and begin its exchange. What follows the head stays in input."""
         cdef char *data = self.plane.scratch
         cdef size_t size
@@ -127,10 +137,17 @@ cdef class Downstream(Stream):
         cdef int used
         cdef Head h
         while True:
+            if pending(&self.out):
+                return 0                # a client that does not read its answers is not read either
             size = pending(&self.input)
             if size:
                 memcpy(data, self.input.data + self.input.start, size)
-            if receive:
+            if self.unparsed:
+                self.unparsed = False
+            else:
+                if not self.readable:
+                    return 0
+                # an incomplete head of MAX_HEAD bytes was refused, so there is room
                 n = self.receive(data + size, MAX_HEAD - size)
                 if n == -1:
                     return 0
@@ -138,6 +155,8 @@ cdef class Downstream(Stream):
                     return self.abort()
                 size += n
             used = parse_request(&h, data, size)
+            if used > MAX_HEAD or (used == 0 and size >= MAX_HEAD):
+                used = -431
             if used:
                 break
             take(&self.input, pending(&self.input))
@@ -145,9 +164,6 @@ cdef class Downstream(Stream):
             if not self.in_head:
                 self.in_head = True
                 self.deadline = self.poller.now + self.plane.head_ms
-            if not self.readable:
-                return 0
-            receive = True
         take(&self.input, pending(&self.input))
         self.in_head = False
         self.deadline = 0
@@ -159,6 +175,7 @@ cdef class Downstream(Stream):
             return self.fail(-used, b"http_request_error", b"the request's head breaks HTTP/1.1")
         if <size_t>used < size:
             add(&self.input, data + used, size - used)
+            self.unparsed = True
         return self.begin_exchange(&h)
 
     cdef int begin_exchange(self, Head *h) except -1:
@@ -275,7 +292,6 @@ cdef class Downstream(Stream):
         """up is connected: send the head, and of the body what is there."""
         self.state = State.EXCHANGING
         self.t_connected = clock_ns() if self.told is not None else 0
-        self.member.requests += 1
         up.started = False
         up.deadline = self.poller.now + self.route.timeout_ms
         up.send(self.request.data, self.request.end)
@@ -311,6 +327,7 @@ cdef class Downstream(Stream):
                 return 0
             if used < n:
                 add(&self.input, self.plane.scratch + used, n - used)
+                self.unparsed = True
         return 0
 
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2:
@@ -352,7 +369,7 @@ cdef class Downstream(Stream):
         self.up = None
         up.down = None
         up.cell.in_flight -= 1
-        if reusable and up.fd >= 0 and not up.hung_up and not up.cell.gone and len(up.cell.idle) < POOLED:
+        if reusable and up.fd >= 0 and not up.readable and not up.hung_up and not up.cell.gone and len(up.cell.idle) < POOLED:
             up.deadline = self.poller.now + self.plane.pool_ms
             up.cell.idle.append(up)
             return 0
@@ -369,7 +386,6 @@ cdef class Downstream(Stream):
         if not untouched and (not self.idempotent or self.body_sent):
             return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
         if stale:
-            self.member.requests -= 1
             self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
             self.fresh_only = True
         return self.dispatch()
@@ -398,17 +414,17 @@ cdef class Downstream(Stream):
             self.record()
         self.route = None
         self.member = None
+        self.answered = False
+        self.error = b""
         take(&self.request, self.request.end)
         if self.fd < 0:
             return 0
-        if not self.keep_alive:
+        if not self.keep_alive or self.plane.draining:
             self.state = State.CLOSING
             self.deadline = self.poller.now + self.plane.idle_ms
             return 0 if pending(&self.out) else self.end()
         self.state = State.IDLE
         self.deadline = self.poller.now + self.plane.idle_ms
-        if self.plane.draining and pending(&self.input) == 0:
-            return self.close()
         if pending(&self.input) or self.readable:
             return self.poller.later(self)
         return 0
@@ -436,8 +452,16 @@ cdef class Downstream(Stream):
         self.deadline = self.poller.now + LINGER_MS
         return self.proceed()
 
+    cdef int on_failure(self) except -1:
+        return self.abort()
+
     cdef int abort(self) except -1:
-        """Break off both sides."""
+        """Break off both sides; where only the end of the connection ends the body, with a reset, or it would seem whole."""
+        cdef linger at_once
+        if self.answered and self.minor == 0 and self.fd >= 0:
+            at_once.l_onoff = 1
+            at_once.l_linger = 0
+            setsockopt(self.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))
         self.detach(False)
         if self.told is not None:
             if self.error[0] == 0:
@@ -451,6 +475,9 @@ cdef class Downstream(Stream):
 cdef class Upstream(Stream):
     """A connection to one endpoint: in an exchange, or idle in its cell's pool."""
 
+    def __cinit__(self):
+        self.urgent = True      # a pooled connection's end must be seen before a client of the same batch is given it
+
     def __dealloc__(self):
         release(&self.input)
 
@@ -461,7 +488,10 @@ cdef class Upstream(Stream):
         if fd < 0:
             return 0
         self.connecting = True
-        self.plane.poller.watch(self, fd, EVENTS)
+        try:
+            self.plane.poller.watch(self, fd, EVENTS)
+        except OSError:
+            return 0                    # the kernel watches no more; the descriptor is closed already
         if self.cell.family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
         if connect(fd, <sockaddr *>self.cell.sockaddr, self.cell.sockaddr_size) < 0 and errno != EINPROGRESS:
@@ -515,10 +545,16 @@ cdef class Upstream(Stream):
             return self.close()
         if self.connecting:
             return self.failed(b"connection_timeout", 504)
+        if pending(&self.down.out):
+            self.down.error = b"connection_write_timeout"
+            return self.down.abort()    # the client stopped reading: not the endpoint's fault
         if not self.down.body.done and pending(&self.out) == 0:
             return self.down.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.cell.failures += 1
         return self.down.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
+
+    cdef int on_failure(self) except -1:
+        return self.close() if self.down is None else self.down.abort()
 
     cdef int failed(self, const char *error, int status) except -1:
         """The connection could not be made: nothing was sent, so any request may try another endpoint."""
@@ -597,6 +633,7 @@ cdef class Upstream(Stream):
             down.keep_alive = False
         down.answered = True
         down.status = h.status
+        down.member.requests += 1
         if down.told is not None:
             down.t_first = clock_ns()
         return write_response(&self.plane.work, h, with_length, self.chunk_out, not down.keep_alive, down.minor)

@@ -21,6 +21,9 @@ cdef extern from "sys/socket.h" nogil:
         AF_INET6
         SOCK_NONBLOCK
         SOCK_CLOEXEC
+        MSG_PEEK
+        MSG_DONTWAIT
+    ssize_t recv(int, void *, size_t, int)
     int accept4(int, sockaddr *, unsigned int *, int)
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
@@ -116,12 +119,15 @@ def close_idle(Plane plane):
     cdef Stream stream
     cdef Downstream down
     cdef int busy = 0
+    cdef char byte
     while at != NULL:
         stream = <Stream>at
         at = stream.behind
         if isinstance(stream, Downstream):
             down = <Downstream>stream
-            if down.state == State.IDLE and pending(&down.input) == 0 and not down.readable:
+            if down.state == State.IDLE and pending(&down.input) == 0 and pending(&down.out) == 0 and (
+                not down.readable and recv(down.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
+            ):
                 down.close()
             else:
                 busy += 1

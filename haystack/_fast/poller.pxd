@@ -10,6 +10,7 @@ cdef class Stream:
     cdef bint readable      # an edge was seen and not yet read to its end
     cdef bint writable
     cdef bint hung_up       # the peer sends no more
+    cdef bint urgent        # its events are handled before the others' of a batch
     cdef bint queued        # stands in poller.again
     cdef Buffer out         # what the socket did not take yet
     cdef int64_t deadline   # in the poller's milliseconds; 0: none
@@ -17,6 +18,7 @@ cdef class Stream:
     cdef int on_event(self, uint32_t events) except -1
     cdef int on_deadline(self) except -1
     cdef int on_again(self) except -1
+    cdef int on_failure(self) except -1
     cdef int send(self, const char *data, size_t size) except -1
     cdef int flush(self) except -1
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
@@ -37,5 +39,7 @@ cdef class Poller:
     cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
     cdef int later(self, Stream stream) except -1
     cdef int run_again(self) except -1
+    cdef int handle(self, Stream stream, uint32_t events) except -1
+    cdef int failed(self, Stream stream, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil

@@ -4,7 +4,7 @@ Why not uvloop's transports: they cost a Python call, a bytes object and a queue
 them. Here a ready socket is a C call, a write goes to the kernel at once, and nothing is lent. Never parses, never routes.
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
+from libc.errno cimport EAGAIN, EINTR, errno
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport close as close_fd
 
@@ -69,6 +69,10 @@ cdef class Stream:
     cdef int on_again(self) except -1:
         return 0
 
+    cdef int on_failure(self) except -1:
+        """An exception came out of it: end what it was part of."""
+        return self.close()
+
     cdef int send(self, const char *data, size_t size) except -1:
         """Send now, or keep what the socket does not take. A dead peer is noticed by its event, not here."""
         cdef ssize_t n = 0
@@ -76,10 +80,12 @@ cdef class Stream:
             return 0
         if self.writable and pending(&self.out) == 0:
             n = send(self.fd, data, size, MSG_NOSIGNAL)
+            while n < 0 and errno == EINTR:
+                n = send(self.fd, data, size, MSG_NOSIGNAL)
             if n == <ssize_t>size:
                 return 0
             if n < 0:
-                if errno != EAGAIN and errno != EINTR and errno != ENOBUFS:
+                if errno != EAGAIN:
                     return 0            # the event with EPOLLERR or EPOLLHUP follows and ends the exchange
                 n = 0
             self.writable = False
@@ -208,20 +214,36 @@ cdef class Poller:
         cdef int i, count
         cdef Stream stream
         self.now = clock_ns() // 1000000
-        if self.woken:
-            self.run_again()
         count = epoll_wait(self.fd, events, BATCH, 0)
         for i in range(count):
             stream = <Stream>events[i].data.ptr
-            if stream.fd < 0:
-                continue
-            try:
-                stream.on_event(events[i].events)
-            except Exception as error:
-                stream.close()
-                self.on_error(error)
+            if stream.urgent:
+                self.handle(stream, events[i].events)
+        for i in range(count):
+            stream = <Stream>events[i].data.ptr     # alive, if closed: the graveyard has it
+            if not stream.urgent:
+                self.handle(stream, events[i].events)
+        if self.woken:
+            self.run_again()
         if self.graveyard:
             self.graveyard.clear()
+
+    cdef int handle(self, Stream stream, uint32_t events) except -1:
+        if stream.fd >= 0:
+            try:
+                stream.on_event(events)
+            except Exception as error:
+                self.failed(stream, error)
+        return 0
+
+    cdef int failed(self, Stream stream, object error) except -1:
+        """An exception came out of a stream: a bug, or no memory. It ends what it was part of, and no more."""
+        try:
+            stream.on_failure()
+        except Exception:
+            stream.close()
+        self.on_error(error)
+        return 0
 
     cdef int run_again(self) except -1:
         cdef list batch = self.again
@@ -235,8 +257,7 @@ cdef class Poller:
             try:
                 stream.on_again()
             except Exception as error:
-                stream.close()
-                self.on_error(error)
+                self.failed(stream, error)
         return 0
 
     def sweep(self):
@@ -255,6 +276,5 @@ cdef class Poller:
                 try:
                     stream.on_deadline()
                 except Exception as error:
-                    stream.close()
-                    self.on_error(error)
+                    self.failed(stream, error)
         self.graveyard.clear()
