@@ -79,9 +79,9 @@ class Worker:
                     self._report(message.number)
                 case wire.Drain() if self._draining is None:
                     self._draining = asyncio.ensure_future(self._drain(message.seconds))
-        if ticker is not None:
+        if ticker is not None:      # else the channel ended before it began
             ticker.cancel()
-        self._poller.stop()
+            self._poller.stop()
 
     def _begin(self, setup: wire.Setup) -> None:
         self._setup = setup

@@ -140,6 +140,15 @@ class Origin:
         """Close every open connection but listen on."""
         self.loop.run(self._cut())
 
+    def shout(self, data: bytes) -> None:
+        """Send bytes that nobody asked for on every open connection."""
+        self.loop.run(self._shout(data))
+
+    async def _shout(self, data: bytes) -> None:
+        for writer in tuple(self._writers):
+            writer.write(data)
+            await writer.drain()
+
     async def _close(self) -> None:
         if self._server:
             self._server.close()
