@@ -103,7 +103,7 @@ class App:
 
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
-        for publish in (self.responder.publish, self.proxy.publish):
+        for publish in (self.proxy.publish, self.responder.publish):  # workers first: a removed endpoint must get no request
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
         self.proxy.on_trace = self.traces.publish
