@@ -42,7 +42,7 @@ def _client(base: str, version: str, config: Any, timeout: float) -> Client:
 
 def gone(error: BaseException) -> bool:
     """True when `error` says that what was asked about is no more."""
-    return isinstance(error, docker.errors.NotFound) or getattr(error, "status_code", None) == 409  # noqa: PLR2004
+    return isinstance(error, docker.errors.NotFound) or getattr(error, "status_code", None) == 409  # noqa: PLR2004 - Conflict: it is being removed
 
 
 def answered(error: BaseException) -> bool:

@@ -79,7 +79,7 @@ class Worker:
                     self._report(message.number)
                 case wire.Drain() if self._draining is None:
                     self._draining = asyncio.ensure_future(self._drain(message.seconds))
-        if ticker is not None:      # else the channel ended before it began
+        if ticker is not None:  # else the channel ended before it began
             ticker.cancel()
             self._poller.stop()
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -102,3 +103,18 @@ def test_sigterm_ends_idle_connections_at_once(origin: Origin) -> None:
         haystack.stop()
         assert client.closed()
     assert not any(b"haystack" in command_line(pid) for pid in workers), "no worker outlives the control process"
+
+
+def test_sigterm_serves_those_who_wait_in_the_queue(origin: Origin) -> None:
+    """Product: stop accepting, finish what is in flight; a client that had connected and asked is in flight."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="1") as haystack, ExitStack() as stack:
+        (worker,) = haystack.workers()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            clients = [stack.enter_context(Client(haystack.port)) for _ in range(100)]
+            for client in clients:
+                client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+            haystack.terminate()
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert [client.response().status for client in clients] == [200] * 100
