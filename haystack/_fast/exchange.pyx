@@ -183,6 +183,7 @@ cdef class Downstream(Stream):
         cdef Client client
         cdef char identity[36]
         cdef int at
+        cdef int path = 0
         client.absolute = False
         self.t_start = clock_ns()
         self.t_routed = self.t_connected = self.t_first = 0
@@ -209,9 +210,10 @@ cdef class Downstream(Stream):
                 at += 1
             h.host = h.target + 7
             h.host_size = at - 7
+            path = at
             client.absolute = True
         try:
-            self.route = self.plane.find(self.listener, h.host, h.host_size if h.host_size > 0 else 0)
+            self.route = self.plane.find(self.listener, h.host, max(h.host_size, 0), h.target + path, h.target_size - path)
         except BadHostError:
             self.keep_alive = False
             return self.fail(400, b"http_request_error", b"Host is not a host name")

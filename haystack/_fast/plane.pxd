@@ -23,5 +23,5 @@ cdef class Plane:
     cdef int64_t statuses[6]
     cdef public int64_t connect_ms, head_ms, idle_ms, pool_ms
 
-    cdef Route find(self, int listener, const char *host, int size)
+    cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef bint traced(self, Route route) noexcept

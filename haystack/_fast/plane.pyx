@@ -82,29 +82,29 @@ cdef class Plane:
             return False
         return self.traced_service is None or (route is not None and route.service == self.traced_service)
 
-    cdef Route find(self, int listener, const char *host, int size):
+    cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size):
         """The route of a Host, in any case, with or without port and trailing dot; None: nobody's. BadHostError: not one."""
         cdef char name[256]
-        cdef int i, end = size
+        cdef int i, end = host_size
         cdef char c
         cdef void *found
         cdef object key
-        if size > 255:
+        if host_size > 255:
             raise BadHostError("longer than 255 bytes")
-        if size > 0 and host[0] == c'[':
+        if host_size > 0 and host[0] == c'[':
             while end > 0 and host[end - 1] != c']':
                 end -= 1
             if end == 0:
                 raise BadHostError("an address that does not end")
         else:
-            for i in range(size):
+            for i in range(host_size):
                 if host[i] == c':':
                     end = i
                     break
-        for i in range(end + 1, size):
+        for i in range(end + 1, host_size):
             if host[i] < c'0' or host[i] > c'9':
                 raise BadHostError("a port that is not a number")
-        if end < size and host[end] != c':':
+        if end < host_size and host[end] != c':':
             raise BadHostError("something after the address")
         if end > 1 and host[end - 1] == c'.':
             end -= 1
