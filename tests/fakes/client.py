@@ -22,6 +22,7 @@ class Response:
     fields: list[tuple[str, str]]
     body: bytes = b""
     complete: bool = True
+    trailers: list[tuple[str, str]] = field(default_factory=list)
     interim: list[Response] = field(default_factory=list)
 
     def all(self, name: str) -> list[str]:
@@ -75,6 +76,16 @@ class Client:
         """True when the other side ends the connection without another byte; raises TimeoutError when it does not."""
         return not self.buffer and not self._fill()
 
+    def rest(self) -> bytes:
+        """Every byte until the other side ends the connection."""
+        while self._fill():
+            pass
+        return self.take(len(self.buffer))
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes as they come, whatever they are: fewer only when the connection ends."""
+        return self._exactly(size)
+
     def response(self, method: str = "GET") -> Response:
         """The next final response, with the informational ones before it.
 
@@ -126,7 +137,7 @@ class Client:
         return Response(version, int(status), reason.strip(), [(k, v.strip()) for k, _, v in pairs])
 
     def _body(self, response: Response, method: str) -> None:
-        if method == "HEAD" or response.status in BODILESS:
+        if method == "HEAD" or response.status in BODILESS or response.status == 101:
             return
         length = response.get("content-length")
         if "chunked" in (response.get("transfer-encoding") or "").lower():
@@ -144,8 +155,9 @@ class Client:
         while (line := self._until(b"\r\n")) is not None:
             size = int(line.split(b";")[0], 16)
             if size == 0:
-                while self._until(b"\r\n"):
-                    pass
+                while line := self._until(b"\r\n"):
+                    name, _, value = line.decode("latin-1").partition(":")
+                    response.trailers.append((name, value.strip()))
                 break
             chunk = self._exactly(size + 2)
             body += chunk[:size]

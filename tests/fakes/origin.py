@@ -28,6 +28,7 @@ class Request:
     head: bytes
     connection: int
     body: bytes = b""
+    trailers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def line(self) -> str:
@@ -69,20 +70,34 @@ class Call:
 Script = Callable[[Call], Awaitable[None]]
 
 
+class Recorder(asyncio.StreamReader):
+    """A reader that also writes down every byte it is fed, whether a script reads it or not."""
+
+    def __init__(self, wire: list[bytearray]) -> None:
+        super().__init__(limit=1 << 20)
+        self.wire = bytearray()
+        wire.append(self.wire)
+
+    def feed_data(self, data: bytes) -> None:
+        self.wire += data
+        super().feed_data(data)
+
+
 async def _read_body(reader: asyncio.StreamReader, request: Request) -> bytes:
     if any("chunked" in v.lower() for v in request.fields("transfer-encoding")):
-        return await _read_chunks(reader)
+        return await _read_chunks(reader, request)
     lengths = request.fields("content-length")
     return await reader.readexactly(int(lengths[0])) if lengths else b""
 
 
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+async def _read_chunks(reader: asyncio.StreamReader, request: Request) -> bytes:
     body = bytearray()
-    while size := int((await reader.readline()).split(b";")[0], 16):
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
         body += await reader.readexactly(size)
         await reader.readexactly(2)
-    while (await reader.readline()).strip():
-        pass
+    while line := (await reader.readuntil(b"\r\n")).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        request.trailers.append((name, value.strip()))
     return bytes(body)
 
 
@@ -114,13 +129,17 @@ class Loop:
 
 @dataclass
 class Origin:
-    """A listening origin. script may be replaced between requests; requests and connections are what was seen."""
+    """A listening origin. script may be replaced between requests.
+
+    requests and connections are what was seen; wire is every byte of it, one bytearray a connection, in their order.
+    """
 
     loop: Loop
     script: Script
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    wire: list[bytearray] = field(default_factory=list)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -129,7 +148,10 @@ class Origin:
         return self
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: asyncio.StreamReaderProtocol(Recorder(self.wire), self._serve), "127.0.0.1", self.port
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
