@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from haystack import naming, ports
+from haystack import balance, naming, ports
 from haystack.model import Options, Problem
 
 PREFIX = "haystack."
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
 HEALTH = "haystack.health."
-BALANCES = ("p2c", "random")
 HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host")
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
@@ -112,13 +111,11 @@ def _path(text: str) -> str:
     raise _bad(text, "a path that starts with /")
 
 
-def _choice(*words: str) -> Callable[[str], str]:
-    def reader(text: str) -> str:
-        if text.lower() in words:
-            return text.lower()
-        raise _bad(text, f"one of {', '.join(words)}")
-
-    return reader
+def _balance(text: str) -> str:
+    try:
+        return balance.read(text)
+    except ValueError:
+        raise _bad(text, balance.TAKES) from None
 
 
 def _token(text: str) -> str:
@@ -164,7 +161,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "host": ("hosts", _hosts),
     "path": ("path", _path),
     "weight": ("weight", _int(0, 65535)),
-    "balance": ("balance", _choice(*BALANCES)),
+    "balance": ("balance", _balance),
     "sticky": ("sticky", _token),
     "max_connections": ("max_connections", _int(1, 1_000_000)),
     "timeout": ("timeout", seconds),

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from haystack import values
+from haystack import balance, values
 from haystack.values import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
@@ -48,6 +48,7 @@ Switch = Annotated[bool, BeforeValidator(values.switch)]
 Folder = Annotated[Path, BeforeValidator(values.path)]
 Pem = Annotated[str, BeforeValidator(values.pem)]
 Addresses = Annotated[Texts, NoDecode, BeforeValidator(values.addresses)]
+Balance = Annotated[str, BeforeValidator(balance.read)]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
     )
     dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("seconds, 0 to 86400", 5)
     workers: Annotated[int, BeforeValidator(values.workers)] = Field(default_factory=cpus, description="a number of processes, 1 to 256")
-    balance: Literal["p2c", "random"] = takes("p2c or random", "p2c")
+    balance: Balance = takes(balance.TAKES, "p2c")
     static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
     ssh_authorized_keys: Annotated[str, BeforeValidator(values.text)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Folder | None = takes("an authorized_keys file")

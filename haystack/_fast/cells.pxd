@@ -1,5 +1,21 @@
-# What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes that point at them.
+# What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
 from libc.stdint cimport int64_t, uint64_t
+
+cdef enum:
+    MAX_TRIES = 8
+
+cdef enum KeyKind:
+    BY_NOTHING = 0
+    BY_ADDRESS
+    BY_PATH
+    BY_HEADER
+    BY_COOKIE
+
+cdef struct Watch:                      # one picker's eye on one cell's load: in the cell's list, in the picker's memory
+    Watch *next
+    Watch **back                        # what points at this one; NULL: in no list
+    void *picker                        # a Picker, not owned: it leaves the list when it goes
+    int slot
 
 cdef class Cell:
     cdef readonly str key               # CONTAINER-SHORT-ID:PORT/tcp
@@ -8,10 +24,13 @@ cdef class Cell:
     cdef char sockaddr[128]
     cdef int sockaddr_size
     cdef int family
-    cdef readonly int in_flight
+    cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef readonly int64_t failures
     cdef list idle                      # pooled upstream connections, most recently used last
     cdef public bint gone               # left the table: drains, pools nothing
+    cdef Watch *watch
+    cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
+    cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
 
     cdef int set_unix(self, bytes path) except -1
     cdef int set_inet(self, str ip, int port) except -1
@@ -23,10 +42,56 @@ cdef class Member:
     cdef readonly int64_t requests
     cdef readonly int64_t reported
     cdef int64_t used                   # when it was picked last, in picks of this worker
-    cdef int weight                     # 0 to 100, the heaviest of its route having 100
+    cdef uint64_t due                   # its next turn, in the virtual time of its picker
+    cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for
+
+    cdef bytes token(self)
+
+cdef class Picker:
+    cdef readonly list members          # as given
+    cdef list weighted                  # those with weight: the same list where all have some
+    cdef list spare                     # those without: only when nothing else is left
+    cdef int size                       # of weighted
+    cdef int *weights                   # of weighted
+    cdef int heaviest
+    cdef readonly bint timed            # wants to hear `answered`
+    cdef Watch *watches
+
+    cdef int watch(self) except -1
+    cdef void unwatch(self) noexcept
+    cdef Member pick(self, uint64_t key, void **tried, int tries)
+    cdef Member choose(self, uint64_t key, void **tried, int tries)
+    cdef Member untried(self, uint64_t start, void **tried, int tries)
+    cdef void loaded(self, int slot, int load, int by) noexcept
+    cdef void answered(self, Member member, int64_t ns) noexcept
 
 cdef class Route:
     cdef readonly str service
-    cdef readonly list members
-    cdef readonly int picker
+    cdef readonly Picker picker
+    cdef readonly list members          # the picker's
     cdef readonly int64_t timeout_ms
+    cdef KeyKind key_kind               # what of a request the picker's key is made of
+    cdef bytes key_name                 # of the header, in lower case, or of the cookie
+    cdef bytes sticky                   # the cookie's name; None: not sticky
+    cdef dict tokens                    # what a sticky cookie may hold → Member
+
+cdef void tell(Cell cell, int by) noexcept
+
+cdef inline void take_on(Cell cell) noexcept:
+    """One more exchange in flight on this endpoint."""
+    cell.in_flight += 1
+    if cell.watch != NULL:
+        tell(cell, 1)
+
+cdef inline void let_go(Cell cell) noexcept:
+    """One exchange less."""
+    cell.in_flight -= 1
+    if cell.watch != NULL:
+        tell(cell, -1)
+
+cdef inline bint was_tried(void *member, void **tried, int tries) noexcept nogil:
+    cdef int i
+    for i in range(tries):
+        if tried[i] == member:
+            return True
+    return False

@@ -10,6 +10,7 @@ class Cell:
     failures: int
     gone: bool
     pooled: int
+    latency: float
     def __init__(self, key: str, address: Address) -> None: ...
 
 class Member:
@@ -17,12 +18,19 @@ class Member:
     service: str
     port: int
     requests: int
+    cookie_value: str
     def __init__(self, cell: Cell, service: str, port: int) -> None: ...
     def take_new(self) -> int: ...
 
+class Picker:
+    members: list[Member]
+    timed: bool
+    def __init__(self, members: list[Member], weights: list[int], old: Picker | None = None) -> None: ...
+    def serves(self, members: list[Member], weights: list[int]) -> bool: ...
+
 class Route:
     service: str
+    picker: Picker
     members: list[Member]
-    picker: int
     timeout_ms: int
-    def __init__(self, service: str, members: list[Member], weights: list[int], picker: int, timeout_ms: int) -> None: ...
+    def __init__(self, service: str, picker: Picker, timeout_ms: int, balance: str = "", sticky: str | None = None) -> None: ...

@@ -1,9 +1,11 @@
-"""Cells: the counters that must survive a swap of the routing table, found again by their stable keys.
+"""Cells: the counters that must survive a swap of the routing table, found again by their stable keys; what all pickers share.
 
-Never picks and never sends. An exchange holds its member, so an endpoint that left the table drains by itself.
+Never decides and never sends. An exchange holds its member, so an endpoint that left the table drains by itself.
 """
 import socket
+from hashlib import blake2b
 
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
@@ -33,6 +35,27 @@ cdef extern from "sys/un.h" nogil:
         unsigned short sun_family
         char sun_path[108]
 
+KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
+
+
+cdef void leave(Watch *watch) noexcept:
+    """Take a watch out of its cell's list."""
+    if watch.back == NULL:
+        return
+    watch.back[0] = watch.next
+    if watch.next != NULL:
+        watch.next.back = watch.back
+    watch.back = NULL
+    watch.next = NULL
+
+
+cdef void tell(Cell cell, int by) noexcept:
+    """Tell those pickers that keep order by load. One cell may be in several: under each name and on each listener."""
+    cdef Watch *watch = cell.watch
+    while watch != NULL:
+        (<Picker>watch.picker).loaded(watch.slot, cell.in_flight, by)
+        watch = watch.next
+
 
 cdef class Cell:
     """One endpoint as a worker sees it. address: (ip, port) or the path of a unix socket. ValueError: not an address."""
@@ -42,6 +65,8 @@ cdef class Cell:
             book(Asset.CELL, 1)
 
     def __dealloc__(self):
+        while self.watch != NULL:       # pickers that outlive it must not reach into it
+            leave(self.watch)
         if IS_DEBUG:
             book(Asset.CELL, -1)
 
@@ -102,7 +127,6 @@ cdef class Member:
         self.cell = cell
         self.service = service
         self.port = port
-        self.weight = 100
 
     def take_new(self):
         """The requests counted since the last call."""
@@ -110,16 +134,140 @@ cdef class Member:
         self.reported = self.requests
         return new
 
+    cdef bytes token(self):
+        """Sixteen hex digits that name it in a cookie: the same in every worker and after a restart, and nothing can be read from them."""
+        if self.cookie is None:
+            named = f"{self.service}\n{self.cell.key}".encode()
+            self.cookie = blake2b(named, digest_size=8, person=b"haystack sticky").hexdigest().encode()
+        return self.cookie
+
+    @property
+    def cookie_value(self):
+        """What a sticky cookie holds for it, as text."""
+        return self.token().decode()
+
+
+cdef class Picker:
+    """Chooses among the members of one route. One subclass an algorithm; pick.PICKERS is their table.
+
+    weights: one for each member, 0 to 65535; 0 means: only when nothing else is left. old: the picker that this one follows at a swap of
+    the table, or None. Made anew whenever members or weights change, so that no pick has to look at all of them.
+    """
+
+    def __init__(self, list members, list weights, Picker old=None):
+        if len(members) != len(weights):
+            raise ValueError(f"{len(members)} members can't have {len(weights)} weights")
+        self.members = members
+        self.weighted = members if all(weights) else [m for m, w in zip(members, weights) if w]
+        self.spare = [m for m, w in zip(members, weights) if not w]
+        self.size = <int>len(self.weighted)
+        self.weights = <int *>calloc(self.size + 1, sizeof(int))
+        if self.weights == NULL:
+            raise MemoryError
+        for slot, weight in enumerate([w for w in weights if w]):
+            self.weights[slot] = weight
+        self.heaviest = max(weights, default=0)
+
+    def __dealloc__(self):
+        self.unwatch()
+        free(self.weights)
+
+    def serves(self, list members, list weights):
+        """Whether a new picker for these would be the same as this one."""
+        if self.members != members or self.size + len(self.spare) != len(weights):
+            return False
+        return [w for w in weights if w] == [self.weights[i] for i in range(self.size)] and self.spare == [
+            m for m, w in zip(members, weights) if not w]
+
+    cdef Member pick(self, uint64_t key, void **tried, int tries):
+        """The member to try next, or None: all were tried, or MAX_TRIES of them. key: of the request, for those that go by one."""
+        cdef Py_ssize_t size = len(self.members)
+        cdef Member member
+        if tries >= size or tries >= MAX_TRIES:
+            return None
+        if size == 1:
+            return <Member>self.members[0]
+        if self.size:
+            member = self.choose(key, tried, tries)
+            if member is not None:
+                return member
+        return first_untried(self.spare, key, tried, tries)
+
+    cdef Member choose(self, uint64_t key, void **tried, int tries):
+        """The algorithm: of those with weight, one that was not tried; None only when all of them were. There is at least one."""
+        raise NotImplementedError
+
+    cdef Member untried(self, uint64_t start, void **tried, int tries):
+        """The first of those with weight, from `start` on around the list, that was not tried: at most tries + 1 steps."""
+        return first_untried(self.weighted, start, tried, tries)
+
+    cdef void loaded(self, int slot, int load, int by) noexcept:
+        """A watched cell has `load` exchanges in flight now, `by` more than before."""
+
+    cdef void answered(self, Member member, int64_t ns) noexcept:
+        """The member's first byte came, or its time was up, so many ns after the request went. Called where `timed`."""
+
+    cdef int watch(self) except -1:
+        """Hear of the load of each member with weight, until `unwatch` or the end."""
+        cdef int slot
+        cdef Cell cell
+        cdef Watch *watch
+        self.watches = <Watch *>calloc(self.size + 1, sizeof(Watch))
+        if self.watches == NULL:
+            raise MemoryError
+        for slot in range(self.size):
+            cell = (<Member>self.weighted[slot]).cell
+            watch = &self.watches[slot]
+            watch.picker = <void *>self
+            watch.slot = slot
+            watch.next = cell.watch
+            watch.back = &cell.watch
+            if watch.next != NULL:
+                watch.next.back = &watch.next
+            cell.watch = watch
+        return 0
+
+    cdef void unwatch(self) noexcept:
+        """Hear no more: another picker has taken over. A route that an exchange still holds must not cost the cells anything."""
+        cdef int slot
+        if self.watches == NULL:
+            return
+        for slot in range(self.size):
+            leave(&self.watches[slot])
+        free(self.watches)
+        self.watches = NULL
+
+
+cdef Member first_untried(list among, uint64_t start, void **tried, int tries):
+    cdef uint64_t size = len(among), i
+    cdef Member member
+    for i in range(size):
+        member = <Member>among[<Py_ssize_t>((start + i) % size)]
+        if not was_tried(<void *>member, tried, tries):
+            return member
+    return None
+
 
 cdef class Route:
-    """What a host name leads to: members that are ready now, and how to choose among them."""
+    """What a host name leads to: members that are ready now, and how to choose among them.
 
-    def __init__(self, str service, list members, list weights, int picker, int64_t timeout_ms):
+    balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None.
+    """
+
+    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None):
         cdef Member member
         self.service = service
-        self.members = members
         self.picker = picker
+        self.members = picker.members
         self.timeout_ms = timeout_ms
-        heaviest = max(weights, default=1) or 1
-        for member, weight in zip(members, weights, strict=True):
-            member.weight = max(1, weight * 100 // heaviest) if weight else 0
+        algorithm, _, key = balance.partition(":")
+        kind, _, name = key.partition(":")
+        self.key_kind = KeyKind.BY_NOTHING
+        if algorithm == "hash":
+            self.key_kind = KEY_KINDS.get(kind, KeyKind.BY_ADDRESS)
+        self.key_name = name.encode()
+        self.tokens = {}
+        if sticky:
+            self.sticky = sticky.encode()
+            for member in self.members:
+                self.tokens[member.token()] = member

@@ -14,9 +14,9 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.body cimport Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, take
-from haystack._fast.cells cimport Cell, Member
+from haystack._fast.cells cimport Cell, Member, let_go, take_on
+from haystack._fast.chance cimport next_random
 from haystack._fast.head cimport Head, Kind, parse_request, parse_response, same, MAX_HEAD
-from haystack._fast.pick cimport next_random, pick
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_request, write_response
@@ -239,7 +239,7 @@ cdef class Downstream(Stream):
         cdef Member member
         cdef Upstream up
         while True:
-            member = pick(self.route, self.tried, self.tries)
+            member = self.route.picker.pick(0, self.tried, self.tries)
             if member is None:
                 return self.exhausted()
             self.tried[self.tries] = <void *>member
@@ -247,14 +247,14 @@ cdef class Downstream(Stream):
             if self.candidates is not None:
                 self.candidates.append(member.cell.label)
             self.member = member
-            member.cell.in_flight += 1
+            take_on(member.cell)
             up = None if self.fresh_only else self.pooled(member.cell)
             if up is None:
                 up = Upstream()
                 up.plane = self.plane
                 up.cell = member.cell
                 if up.connect() < 1:
-                    member.cell.in_flight -= 1
+                    let_go(member.cell)
                     member.cell.failures += 1
                     self.member = None
                     self.failure = 502
@@ -370,7 +370,7 @@ cdef class Downstream(Stream):
             return 0
         self.up = None
         up.down = None
-        up.cell.in_flight -= 1
+        let_go(up.cell)
         if reusable and up.fd >= 0 and not up.readable and not up.hung_up and not up.cell.gone and len(up.cell.idle) < POOLED:
             up.deadline = self.poller.now + self.plane.pool_ms
             up.cell.idle.append(up)

@@ -33,7 +33,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
 
     name: str
     hosts: tuple[str, ...]
-    picker: str
+    balance: str
+    sticky: str
     timeout_ms: int
     listeners: tuple[tuple[EndpointRow, ...], ...]
 

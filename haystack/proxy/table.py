@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.pick import PICKERS
+from haystack._fast import pick
+from haystack._fast.cells import Cell, Member, Picker, Route
 from haystack.model import Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
@@ -22,11 +22,11 @@ def of(snapshot: Snapshot, balance: str) -> Table:
 
 
 def _row(service: Service, balance: str) -> ServiceRow:
-    picker = service.balance if service.balance in PICKERS else balance
     return ServiceRow(
         name=service.name,
         hosts=(service.name, *service.hosts),
-        picker=picker,
+        balance=service.balance or balance,
+        sticky=service.sticky or "",
         timeout_ms=max(1, int((service.timeout or TIMEOUT) * 1000)),
         listeners=tuple(_endpoints(service, listener) for listener in LISTENERS),
     )
@@ -51,6 +51,7 @@ class Routes:
         self._cells: dict[tuple[str, str, int], Cell] = {}
         self._members: dict[tuple[str, int, str, str, int], Member] = {}
         self._leaving: dict[tuple[str, int, str, str, int], Member] = {}
+        self._pickers: dict[tuple[str, int], Picker] = {}
 
     def build(self, table: Table) -> list[dict[bytes, Route]]:
         """One {host: Route} a listener. What is not in the table any more drains, and is counted once more at its end."""
@@ -64,6 +65,7 @@ class Routes:
         self._leaving |= {key: m for key, m in old_members.items() if key not in self._members}
         for key, cell in old_cells.items():
             cell.gone = key not in self._cells
+        self._pickers = {(r.service, port): r.picker for port, hosts in zip(self._ports, routes, strict=True) for r in hosts.values()}
         return routes
 
     def _hosts(
@@ -78,7 +80,8 @@ class Routes:
             self._members[place] = member
             chosen.append(member)
         weights = [e.weight for e in row.listeners[index]]
-        route = Route(row.name, chosen, weights, PICKERS[row.picker], row.timeout_ms)
+        picker = pick.make(row.balance, chosen, weights, self._pickers.get((row.name, self._ports[index])))
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky)
         return [(host.encode(), route) for host in row.hosts]
 
     def take_requests(self) -> tuple[tuple[str, int, str, int, int], ...]:

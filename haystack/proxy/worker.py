@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast import ledger
+from haystack._fast import ledger, pick
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener, close_idle
 from haystack._fast.plane import Plane
@@ -113,7 +113,7 @@ class Worker:
             return None
         if not hasattr(self, "_admin"):
             member = Member(Cell("haystack", self._setup.admin_socket), "haystack", 0)
-            self._admin = Route("haystack", [member], [100], 0, ADMIN_TIMEOUT_MS)
+            self._admin = Route("haystack", pick.make("random", [member], [100]), ADMIN_TIMEOUT_MS)
         return self._admin
 
     async def _tick(self) -> None:

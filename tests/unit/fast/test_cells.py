@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.cells import Cell, Member, Route
+from haystack._fast import pick
+from haystack._fast.cells import Cell, Member
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.proxy.table import Routes
 
@@ -13,7 +14,7 @@ A, B = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100), EndpointRow("b:80/tcp", "10
 
 def service(name, *endpoints, alt=None, hosts=()):
     both = (endpoints, endpoints if alt is None else alt)
-    return ServiceRow(name=name, hosts=(name, *hosts), picker="random", timeout_ms=1000, listeners=both)
+    return ServiceRow(name=name, hosts=(name, *hosts), balance="random", sticky="", timeout_ms=1000, listeners=both)
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def test_a_new_member_has_nothing_to_report():
     assert (member.take_new(), member.requests) == (0, 0)
 
 
-def test_a_route_needs_a_weight_for_each_member():
-    with pytest.raises(ValueError, match="zip"):
-        Route("web", [Member(Cell("a", ("10.0.0.1", 80)), "web", 80)], [], 0, 1000)
+def test_a_picker_needs_a_weight_for_each_member():
+    with pytest.raises(ValueError, match="1 members can't have 0 weights"):
+        pick.make("random", [Member(Cell("a", ("10.0.0.1", 80)), "web", 80)], [])
 
 
 def test_a_route_for_every_host_on_every_listener(routes):

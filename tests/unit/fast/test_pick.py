@@ -1,87 +1,94 @@
-"""Pickers: whom they choose, how evenly, and what they never choose."""
+"""What all pickers promise: nobody twice, nobody without weight before the others, the end after eight."""
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import pairwise
-
 import pytest
 
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.pick import PICKERS, choose
+from haystack._fast.pick import PICKERS, choose, make
+from haystack.balance import BALANCES
+from tests.fakes.members import counts, members, picked, picker
 
-ROUNDS = 20_000
-
-
-def route(*weights, picker="random"):
-    members = [Member(Cell(f"c{n}", ("127.0.0.1", 1000 + n)), "web", 80) for n in range(len(weights))]
-    return Route("web", members, list(weights), PICKERS[picker], 1000)
-
-
-def shares(of):
-    """Which part of the choices each member got."""
-    counted = Counter(id(choose(of, [])) for _ in range(ROUNDS))
-    return [counted[id(m)] / ROUNDS for m in of.members]
+SIZES = (2, 5, 50, 500, 5000)
 
 
 @pytest.fixture(params=PICKERS)
-def picker(request):
+def balance(request):
     return request.param
 
 
-def test_nobody_is_chosen_of_nobody(picker):
-    assert choose(route(picker=picker), []) is None
+def test_the_table_has_what_labels_and_settings_take():
+    assert tuple(PICKERS) == BALANCES
 
 
-def test_one_is_chosen_of_one_whatever_its_weight(picker):
-    for weight in (0, 1, 100):
-        of = route(weight, picker=picker)
-        assert choose(of, []) is of.members[0]
+def test_what_the_table_does_not_have_is_refused():
+    with pytest.raises(KeyError):
+        make("luck", members(2), [100, 100])
 
 
-def test_each_is_tried_once_and_then_none(picker):
-    of = route(100, 50, 0, 100, picker=picker)
-    for _ in range(100):
+def test_nobody_is_chosen_of_nobody(balance):
+    assert choose(picker(balance), []) is None
+
+
+@pytest.mark.parametrize("weight", [0, 1, 100])
+def test_one_is_chosen_of_one_whatever_its_weight(balance, weight):
+    of = picker(balance, weight)
+    assert choose(of, []) is of.members[0]
+    assert choose(of, of.members) is None
+
+
+def test_each_is_tried_once_and_then_none(balance):
+    of = picker(balance, 100, 50, 0, 100)
+    for key in range(100):
         tried = []
-        while (member := choose(of, tried)) is not None:
+        while (member := choose(of, tried, key)) is not None:
             assert member not in tried
             tried.append(member)
         assert len(tried) == 4
         assert tried[-1] is of.members[2]
 
 
-def test_eight_tries_are_the_end(picker):
-    of = route(*[100] * 20, picker=picker)
-    assert choose(of, of.members[:8]) is None
-    assert choose(of, of.members[:7]) in of.members[7:]
+@pytest.mark.parametrize("size", SIZES)
+def test_those_tried_are_passed_over_at_any_size(balance, size):
+    of = picker(balance, *[100] * size)
+    for key in range(50):
+        tried = []
+        for _ in range(min(size, 8)):
+            tried.append(choose(of, tried, key))
+        assert len(set(map(id, tried))) == min(size, 8)
+        assert choose(of, tried, key) is None
 
 
-def test_without_weight_only_when_nothing_else_is_left(picker):
-    of = route(0, 100, picker=picker)
-    assert {id(choose(of, [])) for _ in range(200)} == {id(of.members[1])}
-    assert choose(of, [of.members[1]]) is of.members[0]
+def test_without_weight_only_when_nothing_else_is_left(balance):
+    of = picker(balance, 0, 100, 0)
+    assert {id(m) for m in picked(of, 200)} == {id(of.members[1])}
+    spare = choose(of, [of.members[1]])
+    assert spare in (of.members[0], of.members[2])
+    assert {spare, choose(of, [of.members[1], spare])} == {of.members[0], of.members[2]}
 
 
-def test_all_without_weight_are_better_than_none(picker):
-    of = route(0, 0, picker=picker)
+def test_all_without_weight_are_better_than_none(balance):
+    of = picker(balance, 0, 0)
     assert choose(of, []) in of.members
+    assert choose(of, of.members[:1]) is of.members[1]
 
 
-def test_equal_members_get_equal_shares(picker):
-    assert shares(route(100, 100, 100, 100, picker=picker)) == pytest.approx([0.25] * 4, abs=0.02)
+@pytest.mark.parametrize("size", SIZES)
+def test_everybody_gets_something(balance, size):
+    of = picker(balance, *[100] * size)
+    found = counts(of, picked(of, size * 30))
+    assert min(found) > 0
 
 
-@pytest.mark.parametrize("weights", [(100, 50), (2, 1), (10, 30, 60), (1000, 500)])
-def test_random_follows_the_weights(weights):
-    expected = [w / sum(weights) for w in weights]
-    assert shares(route(*weights)) == pytest.approx(expected, abs=0.02)
+def test_a_picker_for_which_nothing_has_changed_goes_on(balance):
+    of = members(3)
+    first = make(balance, of, [1, 0, 3])
+    assert make(balance, list(of), [1, 0, 3], first) is first
+    for changed, weights in ((of, [1, 3, 0]), (of, [1, 0, 4]), (of[:2], [1, 0]), (of[::-1], [1, 0, 3]), (members(3), [1, 0, 3])):
+        assert make(balance, changed, weights, first) is not first
 
 
-def test_a_small_weight_beside_a_large_one_still_gets_some():
-    assert shares(route(100_000, 1))[1] == pytest.approx(0.01, abs=0.005)
-
-
-def test_p2c_takes_two_equal_members_in_turn():
-    of = route(100, 100, picker="p2c")
-    chosen = [choose(of, []) for _ in range(50)]
-    assert all(a is not b for a, b in pairwise(chosen))
+def test_another_algorithm_is_another_picker(balance):
+    old = picker("random" if balance != "random" else "p2c", 1, 2, 3)
+    new = make(balance, old.members, [1, 2, 3], old)
+    assert type(new) is PICKERS[balance]
+    assert counts(new, picked(new, 300))[2] > 0

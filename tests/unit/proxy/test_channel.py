@@ -10,7 +10,7 @@ import pytest
 from haystack.proxy import channel as wire
 
 ROW = wire.EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
-SERVICE = wire.ServiceRow("web", ("web", "www"), "p2c", 60_000, ((ROW,), ()))
+SERVICE = wire.ServiceRow("web", ("web", "www"), "p2c", "", 60_000, ((ROW,), ()))
 MESSAGES = [
     wire.Setup(3, (80, 8080), ("10.0.0.0/8",), "/run/admin", ("", "localhost")),
     wire.Table(7, (SERVICE,)),
