@@ -1,0 +1,233 @@
+"""Bodies of any size, streamed both ways: every octet, with bounded memory (RFC 9112, sections 6 and 7)."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import fcntl
+import hashlib
+import os
+import socket
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.client import Client, Response
+from tests.fakes.origin import CHUNK, OK, Call, respond
+from tests.fakes.worker import Site, until
+
+MIB = 1 << 20
+SIZES = [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 8 * MIB]
+BODY = os.urandom(MIB) * 8
+LIMIT = 8 * MIB
+
+
+def chunks(body: bytes, size: int) -> Iterator[bytes]:
+    """The body in the chunked coding, in chunks of that size (RFC 9112, section 7.1)."""
+    for at in range(0, len(body), size):
+        part = body[at : at + size]
+        yield b"%x\r\n%b\r\n" % (len(part), part)
+    yield b"0\r\n\r\n"
+
+
+def framed(line: bytes, body: bytes, chunk: int) -> list[bytes]:
+    """A message in pieces: chunk 0 means Content-Length."""
+    if chunk:
+        return [line + b"\r\nTransfer-Encoding: chunked\r\n\r\n", *chunks(body, chunk)]
+    return [line + b"\r\nContent-Length: %d\r\n\r\n" % len(body), body]
+
+
+def serve(body: bytes, chunk: int) -> object:
+    async def script(call: Call) -> None:
+        for piece in framed(b"HTTP/1.1 200 OK", body, chunk):
+            await call.send(piece)
+
+    return script
+
+
+@pytest.mark.parametrize("chunk", [0, 1000, 100_000], ids=["length", "small chunks", "large chunks"])
+@pytest.mark.parametrize("size", SIZES)
+def test_down(site: Site, size: int, chunk: int) -> None:
+    """Sections 6.2 and 7.1: whatever its framing, the same octets, and the connection goes on behind them."""
+    name, origin = site.one(serve(BODY[:size], chunk))
+    with site.client(timeout=10) as client:
+        for _ in range(2):
+            response = client.get(name)
+            assert response.complete
+            assert digest(response.body) == digest(BODY[:size])
+    assert origin.connections <= 2
+
+
+@pytest.mark.parametrize("chunk", [0, 1000, 100_000], ids=["length", "small chunks", "large chunks"])
+@pytest.mark.parametrize("size", SIZES)
+def test_up(site: Site, size: int, chunk: int) -> None:
+    """Sections 6.2 and 7.1, the other way."""
+    name, origin = site.one()
+    with site.client(timeout=10) as client:
+        for _ in range(2):
+            client.send(b"".join(framed(b"POST / HTTP/1.1\r\nHost: " + name.encode(), BODY[:size], chunk)))
+            assert client.response().body == b"ok"
+    assert [digest(request.body) for request in origin.requests] == [digest(BODY[:size])] * 2
+    assert origin.connections == 1
+
+
+@pytest.mark.parametrize("chunk", [0, 50_000], ids=["length", "chunked"])
+def test_a_slow_origin_holds_its_client_back(site: Site, chunk: int) -> None:
+    """Design: a side that can't send stops the other from being read; the worker's memory stays as it is."""
+    gate = threading.Event()
+
+    async def slow(call: Call) -> None:
+        call.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.to_thread(gate.wait, 10)
+        call.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await respond()(call)
+
+    name, origin = site.one(slow)
+    body = BODY * 4
+    (worker,) = site.haystack.workers()
+    before = resident(worker)
+    with site.client(timeout=10) as client:
+        sender = threading.Thread(target=client.send, args=framed(b"PUT / HTTP/1.1\r\nHost: " + name.encode(), body, chunk))
+        sender.start()
+        until(lambda: origin.requests, 5, "the head never arrived")
+        until(lambda: stands_still(client.socket), 5, "the client could go on sending")
+        assert resident(worker) - before < LIMIT
+        gate.set()
+        assert client.response().body == b"ok"
+        sender.join(5)
+    assert digest(origin.requests[0].body) == digest(body)
+    assert resident(worker) - before < LIMIT
+
+
+@pytest.mark.parametrize("chunk", [0, 50_000], ids=["length", "chunked"])
+def test_a_slow_client_holds_its_origin_back(site: Site, chunk: int) -> None:
+    """Design: the same, the other way."""
+    name, origin = site.one(serve(BODY * 4, chunk))
+    (worker,) = site.haystack.workers()
+    before = resident(worker)
+    with site.client(timeout=10, small_window=True) as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        client.buffer += client.socket.recv(1)
+        until(lambda: origin.requests, 5, "the request never arrived")
+        assert max(resident(worker) for _ in range(100)) - before < LIMIT
+        response = client.response()
+    assert response.complete
+    assert digest(response.body) == digest(BODY * 4)
+    assert resident(worker) - before < LIMIT
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def stands_still(sender: socket.socket) -> bool:
+    """Whether what a blocked sender has in the kernel, unsent, has come to rest."""
+    first = unsent(sender)
+    return first > CHUNK and all(unsent(sender) == first for _ in range(2000))
+
+
+def unsent(sender: socket.socket) -> int:
+    count = array.array("i", [0])
+    fcntl.ioctl(sender.fileno(), termios.TIOCOUTQ, count)
+    return count[0]
+
+
+# Answers that come while the body is still on its way: RFC 9112, sections 9.3, 9.5 and 9.6.
+
+
+def early(answer: bytes, *, read: int = 0, close: bool = False) -> object:
+    """Answer after `read` bytes of the body; then close at once, or read on as far as the body goes."""
+
+    async def script(call: Call) -> None:
+        await call.reader.readexactly(read)
+        await call.send(answer)
+        call.keep = not close
+        if not close:
+            await call.reader.readexactly(int(call.request.fields("content-length")[0]) - read)
+
+    return script
+
+
+def upload(client: Client, name: str, body: bytes) -> Response:
+    """Send all of it from another thread, as a client that looks up only when it has an answer."""
+    head = f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    def send() -> None:
+        with suppress(OSError):  # the answer says why
+            client.send(head, body)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        return client.response()
+    finally:
+        client.socket.shutdown(socket.SHUT_RDWR)
+        sender.join(5)
+
+
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n\r\ntoo large"
+
+
+@pytest.mark.parametrize("close", [True, False], ids=["closes", "stays"])
+@pytest.mark.parametrize("size", [100, 100_000, 8 * MIB])
+def test_an_early_refusal_reaches_a_client_that_sends_on(site: Site, size: int, close: bool) -> None:
+    """RFC 9112, section 9.6: the answer must not be lost to a reset because of bytes that nobody reads."""
+    name, origin = site.one(early(TOO_LARGE, read=50, close=close))
+    for _ in range(3):
+        with site.client() as client:
+            response = upload(client, name, BODY[:size])
+            assert (response.status, response.body) == (413, b"too large")
+    origin.script = respond()
+    with site.client() as client:
+        assert client.get(name).status == 200
+
+
+def test_an_early_answer_is_not_held_back(site: Site) -> None:
+    """RFC 9112, section 9.3: it reaches a client that has sent half of its body and waits."""
+    name, origin = site.one(early(OK, read=4))
+    with site.client() as client:
+        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 8\r\n\r\nhalf".encode())
+        response = client.response()
+        assert (response.body, response.get("connection")) == (b"ok", "close")
+        client.send(b"rest")
+        assert client.closed()
+    assert origin.connections == 1
+
+
+def test_a_large_early_answer_arrives_whole(site: Site) -> None:
+    """RFC 9112, section 9.6: as long as the client reads, whatever it sends meanwhile."""
+    name, _ = site.one(early(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY, read=1))
+    with site.client(timeout=10) as client:
+        response = upload(client, name, BODY)
+    assert response.complete
+    assert digest(response.body) == digest(BODY)
+
+
+def test_an_answer_that_ends_before_the_body_does_waits_for_neither(site: Site) -> None:
+    """RFC 9112, section 9.3: head early, body late: the exchange goes on both ways at once."""
+
+    async def both(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(4):
+            piece = await call.reader.readexactly(4)
+            await call.send(b"4\r\n" + piece + b"\r\n")
+        await call.send(b"0\r\n\r\n")
+
+    name, origin = site.one(both)
+    with site.client() as client:
+        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 16\r\n\r\n".encode())
+        assert client._until(b"\r\n\r\n")
+        for piece in (b"ping", b"pong", b"pang", b"peng"):
+            client.send(piece)
+            assert client.take(len(b"4\r\nping\r\n")) == b"4\r\n" + piece + b"\r\n"
+        assert client.take(5) == b"0\r\n\r\n"
+    assert origin.connections == 1
