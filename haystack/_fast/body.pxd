@@ -15,6 +15,7 @@ cdef enum ChunkState:
     DATA_CR
     DATA_LF
     TRAILER_START
+    TRAILER_NAME
     TRAILER_LINE
     TRAILER_LF
     END_LF

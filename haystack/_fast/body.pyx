@@ -2,6 +2,7 @@
 
 The caller sends on what `feed` finds in a framing of its own making, so chunk extensions and trailers never pass (RFC 9112, 7.1.1).
 """
+from haystack._fast.head cimport is_token
 
 cdef enum:
     MAX_EXTRA = 16384
@@ -93,14 +94,22 @@ cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, 
             if c != c'\n':
                 return -1
             b.state = ChunkState.SIZE
-        elif b.state == ChunkState.TRAILER_START or b.state == ChunkState.TRAILER_LINE:
+        elif b.state == ChunkState.TRAILER_START and c == c'\r':
+            b.state = ChunkState.END_LF
+        elif b.state == ChunkState.TRAILER_START or b.state == ChunkState.TRAILER_NAME:
+            b.extra += 1
+            if c == c':' and b.state == ChunkState.TRAILER_NAME:
+                b.state = ChunkState.TRAILER_LINE
+            elif b.extra > MAX_EXTRA or not is_token(c):
+                return -1                   # a trailer is a field line: a name first, no fold (RFC 9112, sections 5.2 and 7.1.2)
+            else:
+                b.state = ChunkState.TRAILER_NAME
+        elif b.state == ChunkState.TRAILER_LINE:
             b.extra += 1
             if c == c'\r':
-                b.state = ChunkState.END_LF if b.state == ChunkState.TRAILER_START else ChunkState.TRAILER_LF
+                b.state = ChunkState.TRAILER_LF
             elif b.extra > MAX_EXTRA or (<unsigned char>c < 32 and c != c'\t') or c == 127:
                 return -1
-            else:
-                b.state = ChunkState.TRAILER_LINE
         elif b.state == ChunkState.TRAILER_LF:
             if c != c'\n':
                 return -1

@@ -55,4 +55,5 @@ cdef struct Head:
 
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil
 cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil
+cdef bint is_token(char c) noexcept nogil
 cdef bint same(const char *a, const char *lower, int size) noexcept nogil

@@ -24,6 +24,11 @@ cdef void make_tables() noexcept:
 make_tables()
 
 
+cdef bint is_token(char c) noexcept nogil:
+    """True for a byte that a name may have (RFC 9110, section 5.6.2)."""
+    return TOKEN[<unsigned char>c]
+
+
 cdef bint same(const char *a, const char *lower, int size) noexcept nogil:
     """True when the `size` bytes at a are those at lower, whatever their case."""
     cdef int i

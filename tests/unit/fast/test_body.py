@@ -43,6 +43,11 @@ REFUSED = [
     ("7.1.2: a bare LF in a trailer", b"0\r\nA: b\n\r\n"),
     ("7.1.2: a bare LF at the end", b"0\r\n\n"),
     ("7.1.2: a bare CR at the end", b"0\r\n\rx"),
+    ("7.1.2: a trailer without a colon", b"0\r\nA\r\n\r\n"),
+    ("7.1.2: a trailer without a name", b"0\r\n: b\r\n\r\n"),
+    ("7.1.2: a space in a trailer's name", b"0\r\nA : b\r\n\r\n"),
+    ("7.1.2: a request for a trailer", b"0\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("5.2: a trailer that is folded", b"0\r\nA: b\r\n c\r\n\r\n"),
     ("7.1.2: trailers without end", b"0\r\n" + b"A: b\r\n" * 5000),
 ]
 
