@@ -28,6 +28,7 @@ cdef struct Body:
     int digits
     int extra           # bytes of extensions and trailers so far, bounded
     bint done
+    bint trailing       # what feed found last are bytes of the trailer section
 
 cdef void begin(Body *b, Framing framing, int64_t length) noexcept nogil
 cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, size_t *part_size) noexcept nogil

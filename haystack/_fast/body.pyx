@@ -1,6 +1,6 @@
 """Where a body ends: by its length, by the chunked coding, or with the connection. Finds it, changes nothing, keeps no bytes.
 
-The caller sends on what `feed` finds in a framing of its own making, so chunk extensions and trailers never pass (RFC 9112, 7.1.1).
+The caller sends on what `feed` finds in a framing of its own making, so chunk extensions never pass (RFC 9112, 7.1.1).
 """
 from haystack._fast.head cimport is_token
 
@@ -14,6 +14,7 @@ cdef void begin(Body *b, Framing framing, int64_t length) noexcept nogil:
     b.left = length if framing == Framing.LENGTH else 0
     b.digits = 0
     b.extra = 0
+    b.trailing = False
     b.done = framing == Framing.NONE or (framing == Framing.LENGTH and length == 0)
 
 
@@ -30,7 +31,8 @@ cdef int hexadecimal(char c) noexcept nogil:
 cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, size_t *part_size) noexcept nogil:
     """Use up some of data: the count used, with the run of body bytes found in it at part; -1: bad framing.
 
-    Returns after each run of body bytes, so call again while data is left and the body is not done.
+    Returns after each run of body bytes, so call again while data is left and the body is not done. Where b.trailing is set, the run is
+    of the trailer section, its empty line included: for the caller to collect and parse.
     """
     cdef size_t i = 0
     cdef int digit
@@ -48,6 +50,7 @@ cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, 
             b.done = b.left == 0
         part_size[0] = i
         return <Py_ssize_t>i
+    b.trailing = b.state >= ChunkState.TRAILER_START
     while i < size:
         c = data[i]
         if b.state == ChunkState.DATA:
@@ -86,6 +89,8 @@ cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, 
                 return -1
             b.digits = 0
             b.state = ChunkState.DATA if b.left else ChunkState.TRAILER_START
+            if b.left == 0:
+                return <Py_ssize_t>i
         elif b.state == ChunkState.DATA_CR:
             if c != c'\r':
                 return -1
@@ -119,7 +124,9 @@ cdef Py_ssize_t feed(Body *b, const char *data, size_t size, const char **part, 
                 return -1
             b.state = ChunkState.DONE
             b.done = True
-            return <Py_ssize_t>i
+            break
+    if b.trailing:
+        part_size[0] = i
     return <Py_ssize_t>i
 
 
@@ -139,7 +146,8 @@ def decode(pieces):
             used = feed(&b, <const char *>piece + at, len(piece) - at, &part, &part_size)
             if used < 0:
                 raise ValueError("bad chunk framing")
-            found.append(part[:part_size])
+            if not b.trailing:
+                found.append(part[:part_size])
             at += used
         left += piece[at:]
     return b"".join(found), bool(b.done), left

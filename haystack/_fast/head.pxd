@@ -50,10 +50,13 @@ cdef struct Head:
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
     bint expect         # Expect: 100-continue
+    bint upgrade        # Upgrade, and Connection lists it
+    bint trailers       # TE: trailers, and Connection lists it
     const char *host
     int host_size       # -1 where there is no Host
 
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil
+cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil
 cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil
 cdef bint is_token(char c) noexcept nogil
 cdef bint same(const char *a, const char *lower, int size) noexcept nogil

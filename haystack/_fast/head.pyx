@@ -107,11 +107,32 @@ cdef void read_connection(Head *h, const char *p, int size) noexcept nogil:
             h.close = True
         elif end - start == 10 and same(p + start, "keep-alive", 10):
             h.keep_alive = True
+        elif end - start == 7 and same(p + start, "upgrade", 7):
+            h.upgrade = has_kind(h, Kind.UPGRADE)
+        elif end - start == 2 and same(p + start, "te", 2):
+            h.trailers = has_trailers(h)
         elif end > start:
             for k in range(h.count):
                 if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) and h.fields[k].name_size == end - start:
                     if same_any(h.fields[k].name, p + start, end - start):
                         h.fields[k].kind = Kind.NAMED
+
+
+cdef bint has_kind(Head *h, int kind) noexcept nogil:
+    cdef int k
+    for k in range(h.count):
+        if h.fields[k].kind == kind:
+            return True
+    return False
+
+
+cdef bint has_trailers(Head *h) noexcept nogil:
+    """True when TE is the one word `trailers`: other codings are between this client and us (RFC 9110, section 10.1.4)."""
+    cdef int k
+    for k in range(h.count):
+        if h.fields[k].kind == Kind.TE and h.fields[k].value_size == 8 and same(h.fields[k].value, "trailers", 8):
+            return True
+    return False
 
 
 cdef bint same_any(const char *a, const char *b, int size) noexcept nogil:
@@ -206,7 +227,7 @@ cdef void clear(Head *h) noexcept nogil:
     h.length = -1
     h.host_size = -1
     h.status = 0
-    h.chunked = h.close = h.keep_alive = h.expect = False
+    h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.trailers = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:
@@ -304,6 +325,12 @@ cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
     if h.chunked and (h.length >= 0 or h.minor == 0):
         return -502
     return <int>(stop + 1 - data) + used
+
+
+cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil:
+    """Parse a whole trailer section, its empty line included (RFC 9112, section 7.1.2). The size used, or minus a status."""
+    clear(h)
+    return parse_fields(h, data, data + size)
 
 
 cdef object exported(Head *h, int used, bint request):

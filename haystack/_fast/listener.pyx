@@ -5,7 +5,8 @@ from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
 from haystack._fast.buffer cimport pending
-from haystack._fast.exchange cimport Downstream, State
+from haystack._fast.downstream cimport Downstream
+from haystack._fast.exchange cimport State
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
 

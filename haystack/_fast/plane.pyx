@@ -52,6 +52,9 @@ cdef class Plane:
         self.head_ms = 10_000
         self.idle_ms = 75_000
         self.pool_ms = 20_000
+        self.tunnel_ms = 3_600_000
+        self.body_rate = 256
+        self.kept_body = 65536
 
     def swap(self, list routes, Route admin):
         """Take a new routing table: one {host in lower case: Route} a listener, and the route to Haystack itself or None."""

@@ -12,7 +12,10 @@ cdef class Stream:
     cdef bint hung_up       # the peer sends no more
     cdef bint urgent        # its events are handled before the others' of a batch
     cdef bint queued        # stands in poller.again
+    cdef bint over          # of a tunnel: nothing more will come
+    cdef bint shut          # of a tunnel: nothing more will be sent
     cdef Buffer out         # what the socket did not take yet
+    cdef int64_t written    # bytes given to send so far
     cdef int64_t deadline   # in the poller's milliseconds; 0: none
 
     cdef int on_event(self, uint32_t events) except -1
@@ -20,6 +23,7 @@ cdef class Stream:
     cdef int on_again(self) except -1
     cdef int on_failure(self) except -1
     cdef int send(self, const char *data, size_t size) except -1
+    cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1
     cdef int flush(self) except -1
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
     cdef int close(self) except -1

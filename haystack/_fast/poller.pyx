@@ -5,6 +5,7 @@ them. Here a ready socket is a C call, a write goes to the kernel at once, and n
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport close as close_fd
 
@@ -33,7 +34,14 @@ cdef extern from "sys/socket.h" nogil:
     enum:
         MSG_NOSIGNAL
     ssize_t recv(int, void *, size_t, int)
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+    struct msghdr:
+        iovec *msg_iov
+        size_t msg_iovlen
     ssize_t send(int, const void *, size_t, int)
+    ssize_t sendmsg(int, const msghdr *, int)
 
 cdef enum:
     BATCH = 256
@@ -78,6 +86,7 @@ cdef class Stream:
         cdef ssize_t n = 0
         if self.fd < 0:
             return 0
+        self.written += <int64_t>size
         if self.writable and pending(&self.out) == 0:
             n = send(self.fd, data, size, MSG_NOSIGNAL)
             while n < 0 and errno == EINTR:
@@ -91,6 +100,33 @@ cdef class Stream:
             self.writable = False
         add(&self.out, data + n, size - n)
         return 0
+
+    cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1:
+        """Send two runs of bytes as one."""
+        cdef iovec parts[2]
+        cdef msghdr message
+        cdef ssize_t n
+        if not self.writable or pending(&self.out) or first_size == 0 or self.fd < 0:
+            if first_size:
+                self.send(first, first_size)
+            return self.send(data, size)
+        memset(&message, 0, sizeof(message))
+        parts[0].iov_base = <void *>first
+        parts[0].iov_len = first_size
+        parts[1].iov_base = <void *>data
+        parts[1].iov_len = size
+        message.msg_iov = parts
+        message.msg_iovlen = 2
+        n = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+        if n < <ssize_t>first_size:
+            if n > 0:
+                self.written += n
+            n = max(n, 0)
+            self.send(first + n, first_size - n)
+            return self.send(data, size)
+        self.written += n
+        n -= first_size
+        return 0 if n == <ssize_t>size else self.send(data + n, size - n)
 
     cdef int flush(self) except -1:
         """Send what was kept, as far as the socket takes it."""

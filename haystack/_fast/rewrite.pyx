@@ -6,7 +6,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport strlen
 
 from haystack._fast.buffer cimport Buffer, add, reserve
-from haystack._fast.head cimport Field, Head, Kind
+from haystack._fast.head cimport Field, Head, Kind, parse_trailer, same
 
 
 cdef int add_field(Buffer *out, Field *f) except -1:
@@ -38,7 +38,9 @@ cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) exc
         f = &h.fields[i]
         kind = f.kind
         if kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) or (
-                kind == Kind.HOST and not drop_host) or (kind == Kind.FORWARDED and not drop_forwarded):
+                kind == Kind.HOST and not drop_host) or (
+                kind == Kind.FORWARDED and not drop_forwarded) or (
+                kind == Kind.TRAILER and h.chunked):
             if f.normal:
                 if run != NULL and run + size == f.line:
                     size += f.size
@@ -94,6 +96,16 @@ cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
     return add(out, b"\r\n", 2)
 
 
+cdef int add_upgrade(Buffer *out, Head *h) except -1:
+    """Connection and Upgrade, the latter with what it named (RFC 9110, section 7.8)."""
+    cdef int i
+    text(out, b"Connection: Upgrade\r\n")
+    for i in range(h.count):
+        if h.fields[i].kind == Kind.UPGRADE:
+            add_field(out, &h.fields[i])
+    return 0
+
+
 cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
     """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came."""
     cdef const char *target = h.target
@@ -108,7 +120,9 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
     reserve(out, h.target_size + 512)
     add(out, h.method, h.method_size)
     add(out, b" ", 1)
-    if size == 0 or target[0] == c'?':
+    if size == 0 and h.method_size == 7 and same(h.method, b"options", 7):
+        add(out, b"*", 1)                   # RFC 9112, section 3.2.4
+    elif size == 0 or target[0] == c'?':
         add(out, b"/", 1)
     add(out, target, size)
     text(out, b" HTTP/1.1\r\n")
@@ -117,6 +131,10 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         add(out, h.host, h.host_size)
         add(out, b"\r\n", 2)
     add_kept(out, h, not client.trusted, client.absolute)
+    if client.upgrade:
+        add_upgrade(out, h)
+    elif h.trailers:
+        text(out, b"Connection: TE\r\nTE: trailers\r\n")
     if h.chunked:
         text(out, b"Transfer-Encoding: chunked\r\n")
     elif h.length >= 0:
@@ -150,6 +168,39 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
     elif minor == 0:
         text(out, b"Connection: keep-alive\r\n")
     return add(out, b"\r\n", 2)
+
+
+cdef int write_switch(Buffer *out, Head *h) except -1:
+    """The client's 101."""
+    text(out, b"HTTP/1.1 101 Switching Protocols\r\n")
+    add_kept(out, h, False, False)
+    add_upgrade(out, h)
+    return add(out, b"\r\n", 2)
+
+
+# What a trailer section may not hold, beside everything that has a Kind (RFC 9110, section 6.5.1): a reader that merges it into the head
+# would take it for framing, routing, authentication or a control of its cache.
+cdef frozenset NO_TRAILERS = frozenset((
+    b"age", b"authorization", b"cache-control", b"content-encoding", b"content-range", b"content-type", b"cookie", b"date", b"expires",
+    b"location", b"max-forwards", b"pragma", b"range", b"retry-after", b"set-cookie", b"vary", b"warning", b"www-authenticate",
+    b"authentication-info", b"proxy-authentication-info", b"proxy-status",
+))
+
+
+cdef int write_last_chunk(Buffer *out, Buffer *trailer) except -1:
+    """The end of a chunked body, with what may go on of its trailer section, and empty that; 0: the section breaks HTTP/1.1."""
+    cdef Head h
+    cdef int i, used = 0
+    add(out, b"0\r\n", 3)
+    if trailer.end > 2:
+        used = parse_trailer(&h, trailer.data, trailer.end)
+        for i in range(h.count if used > 0 else 0):
+            name = h.fields[i].name[:h.fields[i].name_size].lower()
+            if h.fields[i].kind == Kind.OTHER and name not in NO_TRAILERS and not name.startswith(b"if-"):
+                add_field(out, &h.fields[i])
+    trailer.start = trailer.end = 0
+    add(out, b"\r\n", 2)
+    return 1 if used >= 0 else 0
 
 
 cdef dict REASONS = {

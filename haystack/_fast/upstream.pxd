@@ -1,0 +1,42 @@
+# A connection to one endpoint: in an exchange, or idle in its cell's pool.
+from libc.stdint cimport int64_t
+from haystack._fast.body cimport Body
+from haystack._fast.buffer cimport Buffer
+from haystack._fast.cells cimport Cell
+from haystack._fast.exchange cimport Exchange
+from haystack._fast.head cimport Head
+from haystack._fast.plane cimport Plane
+from haystack._fast.poller cimport Stream
+
+cdef class Upstream(Stream):
+    cdef Plane plane
+    cdef Cell cell
+    cdef Exchange exchange  # None while pooled
+    cdef bint connecting, reused, started, keep, chunk_out
+    cdef int interim        # 1xx responses of this exchange
+    cdef int64_t born       # milliseconds
+    cdef int64_t sent       # bytes of requests before this exchange's
+    cdef Buffer input       # part of a response's head
+    cdef Buffer trailer
+    cdef Body body
+
+    cdef int connect(self) except -1
+    cdef int begin(self, const char *data, size_t size) except -1
+    cdef int detach(self, bint reusable) except -1
+    cdef bint unseen(self) noexcept
+    cdef int read(self) except -1
+    cdef int handle(self, const char *data, size_t size) except -1
+    cdef int interim_response(self, Head *h) except -1
+    cdef int switch(self, Head *h, const char *data, size_t size) except -1
+    cdef int begin_response(self, Head *h) except -1
+    cdef int relay(self, const char *data, size_t size) except -1
+    cdef int emit(self, const char *part, size_t size) except -1
+    cdef int flush_work(self) except -1
+    cdef int finish(self, bint reusable) except -1
+    cdef int broken(self) except -1
+    cdef int leave_pool(self) except -1
+    cdef int tunnelled(self) except -1
+    cdef int ended(self, bint clean) except -1
+
+cdef Upstream pooled(Cell cell, bint idempotent)
+cdef Upstream dial(Plane plane, Cell cell)

@@ -1,0 +1,377 @@
+"""The endpoint's side: a connection that is made, carries responses one after another, and waits in its cell's pool between them.
+
+Bytes go on to the client as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is
+kept so that a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
+"""
+from libc.errno cimport EINPROGRESS, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from haystack._fast.body cimport Framing, begin as begin_body, feed
+from haystack._fast.buffer cimport add, pending, release, take
+from haystack._fast.cells cimport Cell
+from haystack._fast.exchange cimport Exchange, State
+from haystack._fast.head cimport Head, MAX_HEAD, parse_response
+from haystack._fast.plane cimport SCRATCH, Plane
+from haystack._fast.poller cimport Stream, clock_ns
+from haystack._fast.rewrite cimport write_chunk_size, write_last_chunk, write_response, write_switch
+from haystack._fast.tunnel cimport shuttle
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+        EPOLLET
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        AF_UNIX
+        SOCK_STREAM
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        SOL_SOCKET
+        SO_ERROR
+        MSG_PEEK
+        MSG_DONTWAIT
+    struct sockaddr:
+        pass
+    int socket(int, int, int)
+    int connect(int, const sockaddr *, unsigned int)
+    int getsockopt(int, int, int, void *, unsigned int *)
+    int setsockopt(int, int, int, const void *, unsigned int)
+    ssize_t recv(int, void *, size_t, int)
+cdef extern from "netinet/in.h" nogil:
+    enum:
+        IPPROTO_TCP
+cdef extern from "linux/tcp.h" nogil:
+    enum:
+        TCP_NODELAY
+        TCP_INFO
+    struct tcp_info:
+        uint64_t tcpi_bytes_acked
+
+cdef enum:
+    EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+    BURST = 16              # reads in a row before others have their turn
+    POOLED = 256            # idle connections an endpoint
+    SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
+    WHOLE = 16384           # a run of the body from here on is sent from where it was read
+    MAX_INTERIM = 32        # 1xx responses before the one that counts
+
+
+cdef class Upstream(Stream):
+    """A connection to one endpoint."""
+
+    def __cinit__(self):
+        self.urgent = True      # a pooled connection's end must be seen before a client of the same batch is given it
+
+    def __dealloc__(self):
+        release(&self.input)
+        release(&self.trailer)
+
+    cdef int connect(self) except -1:
+        """Begin to connect: 1, or 0 when it failed at once."""
+        cdef int one = 1
+        cdef int fd = socket(self.cell.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        if fd < 0:
+            return 0
+        self.connecting = True
+        try:
+            self.plane.poller.watch(self, fd, EVENTS)
+        except OSError:
+            return 0                    # the kernel watches no more; the descriptor is closed already
+        if self.cell.family != AF_UNIX:
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+        if connect(fd, <sockaddr *>self.cell.sockaddr, self.cell.sockaddr_size) < 0 and errno != EINPROGRESS:
+            self.close()
+            return 0
+        self.born = self.poller.now
+        self.deadline = self.poller.now + self.plane.connect_ms
+        return 1
+
+    cdef int begin(self, const char *data, size_t size) except -1:
+        """Send a request, or the first part of one."""
+        self.started = False
+        self.interim = 0
+        self.deadline = self.poller.now + self.exchange.route.timeout_ms
+        return self.send(data, size)
+
+    cdef int detach(self, bint reusable) except -1:
+        """Leave the exchange: into the pool, or closed."""
+        cdef int64_t written = self.written
+        self.exchange = None
+        self.sent = written
+        if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= POOLED:
+            return self.close()
+        self.deadline = self.poller.now + self.plane.pool_ms
+        self.cell.idle.append(self)
+        return 0
+
+    cdef bint unseen(self) noexcept:
+        """True when the endpoint's kernel acknowledged no byte of this exchange's request: nobody can have acted on it."""
+        cdef tcp_info info
+        cdef unsigned int size = sizeof(info)
+        if self.cell.family == AF_UNIX or self.fd < 0:
+            return False
+        info.tcpi_bytes_acked = <uint64_t>-1        # a kernel that does not tell leaves it so
+        if getsockopt(self.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0:
+            return False
+        return info.tcpi_bytes_acked <= <uint64_t>self.sent + 1         # the handshake's SYN counts as one
+
+    cdef int on_event(self, uint32_t events) except -1:
+        cdef int error = 0
+        cdef unsigned int size = sizeof(error)
+        if self.connecting:
+            if not events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
+                return 0
+            getsockopt(self.fd, SOL_SOCKET, SO_ERROR, &error, &size)
+            if error or events & EPOLLERR:
+                return self.exchange.lost(True, b"connection_refused", 502)
+            self.connecting = False
+            self.writable = True
+            self.exchange.connected()
+        if self.exchange is None:
+            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and self.fd >= 0:
+                return self.leave_pool()        # a pooled connection that says anything is of no more use
+            self.writable = True
+            return 0
+        if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self.hung_up = self.readable = True
+        if events & EPOLLIN:
+            self.readable = True
+        if events & EPOLLOUT:
+            if pending(&self.out):
+                self.flush()
+            else:
+                self.writable = True
+            if pending(&self.out) == 0 and (not self.exchange.body.done or self.exchange.state == State.TUNNEL):
+                self.exchange.pump()
+        if self.readable and self.exchange is not None:
+            return self.read()
+        return 0
+
+    cdef int leave_pool(self) except -1:
+        if self in self.cell.idle:
+            self.cell.idle.remove(self)
+        return self.close()
+
+    cdef int on_again(self) except -1:
+        return self.read() if self.exchange is not None else 0
+
+    cdef int on_deadline(self) except -1:
+        cdef Exchange exchange = self.exchange
+        if exchange is None:
+            return self.leave_pool()
+        if self.connecting:
+            return exchange.lost(True, b"connection_timeout", 504)
+        if exchange.state == State.TUNNEL:
+            exchange.error = b"connection_timeout"
+            return exchange.abort()
+        if pending(&exchange.out):
+            exchange.error = b"connection_write_timeout"
+            return exchange.abort()     # the client stopped reading: not the endpoint's fault
+        if not exchange.body.done and pending(&self.out) == 0:
+            return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
+        self.cell.failures += 1
+        return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
+
+    cdef int on_failure(self) except -1:
+        return self.close() if self.exchange is None else self.exchange.abort()
+
+    cdef int read(self) except -1:
+        """Read the response as far as the client takes it."""
+        cdef char *data = self.plane.scratch
+        cdef size_t have, held
+        cdef Py_ssize_t n
+        cdef int burst = 0
+        while self.exchange is not None and self.readable and self.fd >= 0:
+            if self.exchange.state == State.TUNNEL:
+                return self.tunnelled()
+            held = pending(&self.exchange.out)
+            if held and (held >= SPARE or (self.body.framing == Framing.LENGTH and <int64_t>held + self.body.left > SPARE)):
+                return 0                # goes on when the client has taken that
+            burst += 1
+            if burst > BURST:
+                return self.poller.later(self)
+            have = pending(&self.input)
+            if have:
+                memcpy(data, self.input.data + self.input.start, have)
+            n = self.receive(data + have, SCRATCH - have)
+            if n == -1:
+                return 0
+            if n <= 0:
+                return self.ended(n == 0)
+            take(&self.input, have)
+            self.deadline = self.poller.now + self.exchange.route.timeout_ms
+            self.handle(data, have + n)
+        return 0
+
+    cdef int tunnelled(self) except -1:
+        """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
+        self.deadline = self.poller.now + self.plane.tunnel_ms
+        if shuttle(self, self.exchange, self.plane.scratch, &self.exchange.sent) == 0:
+            return self.exchange.completed(False)
+        return 0
+
+    cdef int handle(self, const char *data, size_t size) except -1:
+        """Handle bytes of the response."""
+        cdef Head h
+        cdef int used
+        while not self.started:
+            used = parse_response(&h, data, size)
+            if used == 0:
+                return add(&self.input, data, size)
+            if used < 0 or used > MAX_HEAD or (h.status == 101 and not self.exchange.upgrade):
+                return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's response breaks HTTP/1.1")
+            data += used
+            size -= used
+            if h.status == 101:
+                return self.switch(&h, data, size)
+            if h.status >= 200:
+                self.begin_response(&h)
+                break
+            self.interim += 1
+            if self.interim > MAX_INTERIM:
+                return self.exchange.fail(502, b"http_protocol_error", b"the endpoint sends interim responses without end")
+            self.interim_response(&h)
+            if size == 0:
+                return 0
+        return self.relay(data, size)
+
+    cdef int interim_response(self, Head *h) except -1:
+        """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
+        if self.exchange.minor == 0:
+            return 0
+        write_response(&self.plane.work, h, False, False, False, 1)
+        return self.flush_work()
+
+    cdef int switch(self, Head *h, const char *data, size_t size) except -1:
+        """The endpoint accepted the upgrade: what follows are raw bytes (RFC 9110, section 7.8)."""
+        cdef Exchange exchange = self.exchange
+        if not h.upgrade:
+            return exchange.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol")
+        exchange.status = 101
+        exchange.answered = True
+        exchange.member.requests += 1
+        if exchange.told is not None:
+            exchange.t_first = clock_ns()
+        write_switch(&self.plane.work, h)
+        add(&self.plane.work, data, size)
+        exchange.sent += size
+        self.flush_work()
+        return exchange.switched()
+
+    cdef int begin_response(self, Head *h) except -1:
+        """Settle the framing on both sides (RFC 9112, section 6.3) and write the client's head into work."""
+        cdef Exchange exchange = self.exchange
+        cdef Framing framing = Framing.UNTIL_CLOSE
+        cdef bint with_length = h.length >= 0 and h.status != 204
+        if exchange.head_only or h.status == 204 or h.status == 304:
+            framing = Framing.NONE
+        elif h.chunked:
+            framing = Framing.CHUNKED
+        elif h.length >= 0:
+            framing = Framing.LENGTH
+        begin_body(&self.body, framing, h.length)
+        self.started = True
+        self.keep = not h.close and (h.minor == 1 or h.keep_alive) and framing != Framing.UNTIL_CLOSE
+        self.chunk_out = framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 1
+        if framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 0:
+            exchange.keep_alive = False
+        if not exchange.body.done or self.plane.draining:
+            exchange.keep_alive = False
+        exchange.answered = True
+        exchange.status = h.status
+        exchange.member.requests += 1
+        if exchange.told is not None:
+            exchange.t_first = clock_ns()
+        return write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
+
+    cdef int relay(self, const char *data, size_t size) except -1:
+        """Send body bytes down behind what stands in work already; at the body's end, finish."""
+        cdef const char *part
+        cdef size_t part_size, at = 0
+        cdef Py_ssize_t used
+        while at < size and not self.body.done:
+            used = feed(&self.body, data + at, size - at, &part, &part_size)
+            if used < 0:
+                return self.broken()
+            at += used
+            if self.body.trailing:
+                add(&self.trailer, part, part_size)
+            elif part_size:
+                self.emit(part, part_size)
+        if not self.body.done:
+            return self.flush_work()
+        # bytes after the response, or a request that is not sent whole: the connection's state is nobody's to guess
+        return self.finish(self.keep and at == size and self.exchange.body.done and pending(&self.out) == 0)
+
+    cdef int broken(self) except -1:
+        take(&self.plane.work, self.plane.work.end)
+        return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's chunks break HTTP/1.1")
+
+    cdef int emit(self, const char *part, size_t size) except -1:
+        """A run of the body goes into work, or from where it is to the client when it is long."""
+        self.exchange.sent += size
+        if self.chunk_out:
+            write_chunk_size(&self.plane.work, size)
+            add(&self.plane.work, part, size)
+            return add(&self.plane.work, b"\r\n", 2)
+        if size < WHOLE:
+            return add(&self.plane.work, part, size)
+        self.exchange.send_both(self.plane.work.data, self.plane.work.end, part, size)
+        take(&self.plane.work, self.plane.work.end)
+        return 0
+
+    cdef int flush_work(self) except -1:
+        if self.plane.work.end:
+            self.exchange.send(self.plane.work.data, self.plane.work.end)
+            take(&self.plane.work, self.plane.work.end)
+        return 0
+
+    cdef int finish(self, bint reusable) except -1:
+        """The body is whole: send its end, and tell the exchange."""
+        if self.chunk_out and write_last_chunk(&self.plane.work, &self.trailer) == 0:
+            return self.broken()
+        take(&self.trailer, self.trailer.end)
+        self.flush_work()
+        return self.exchange.completed(reusable)
+
+    cdef int ended(self, bint clean) except -1:
+        """The endpoint sends no more."""
+        cdef Exchange exchange = self.exchange
+        if not self.started:
+            if pending(&self.input):
+                return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off in its response's head")
+            return exchange.lost(self.unseen(), b"connection_terminated", 502)
+        if self.body.framing == Framing.UNTIL_CLOSE and clean:
+            self.body.done = True
+            return self.finish(False)
+        exchange.error = b"http_response_incomplete"
+        return exchange.abort()
+
+
+cdef Upstream pooled(Cell cell, bint idempotent):
+    """The pooled connection used last, still whole; None: there is none."""
+    cdef Upstream up
+    cdef char byte
+    while cell.idle:
+        up = <Upstream>cell.idle.pop()
+        if up.fd < 0:
+            continue
+        # a request that can't be repeated must not meet a connection that was closed a moment ago
+        if not idempotent and recv(up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
+            up.close()
+            continue
+        return up
+    return None
+
+
+cdef Upstream dial(Plane plane, Cell cell):
+    """A new connection on its way; None: it failed at once."""
+    cdef Upstream up = Upstream()
+    up.plane = plane
+    up.cell = cell
+    return up if up.connect() else None
