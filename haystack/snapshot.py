@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from haystack import naming, ports
+from haystack import claims, naming, ports
 from haystack.health import policy
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 
@@ -111,7 +111,11 @@ def _services(
                 problems.append((container.id, problem))
             elif made:
                 members.setdefault(name, {}).update((e.id, (container, e)) for e in made)
-    return {name: _service(name, list(members[name].values()), before, now) for name in sorted(members)}
+    found = {name: _service(name, list(members[name].values()), before, now) for name in sorted(members)}
+    for name, lost in claims.contested(found.values()).items():
+        found[name] = msgspec.structs.replace(found[name], problems=found[name].problems + lost)
+        problems.extend((name, problem) for problem in lost)
+    return found
 
 
 def target(origin: str, container: Container) -> str:

@@ -19,7 +19,7 @@ from haystack._fast.poller cimport clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_last_chunk, write_request
 from haystack._fast.tunnel cimport shuttle
 from haystack._fast.upstream cimport Upstream, dial, pooled
-from haystack._fast.plane import BadHostError
+from haystack._fast.route import BadHostError
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

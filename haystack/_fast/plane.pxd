@@ -1,8 +1,9 @@
-# What all exchanges of one worker share: routes, limits, scratch memory and counters.
+# What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Route
 from haystack._fast.poller cimport Poller
+from haystack._fast.route cimport Router
 
 cdef enum:
     SCRATCH = 131072
@@ -10,8 +11,7 @@ cdef enum:
 cdef class Plane:
     cdef readonly Poller poller
     cdef readonly list ports            # of the listeners, by their index
-    cdef list routes                    # by listener: {host: Route}
-    cdef Route admin
+    cdef Router router
     cdef char *scratch                  # what was just read; valid until the next read
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining

@@ -19,7 +19,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Base of all messages; the class name is the tag."""
 
 
-class EndpointRow(msgspec.Struct, frozen=True, array_like=True):
+class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One endpoint that is ready: id, address, port and weight (0 to …, 100 being usual)."""
 
     id: str
@@ -28,8 +28,11 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True):
     weight: int
 
 
-class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
-    """One service as a worker needs it; listeners: the endpoints for each listener, by its index."""
+class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end.
+
+    listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
+    """
 
     name: str
     hosts: tuple[str, ...]
@@ -37,6 +40,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
     sticky: str
     timeout_ms: int
     listeners: tuple[tuple[EndpointRow, ...], ...]
+    path: str = "/"
 
 
 class Setup(Message, frozen=True):
@@ -50,10 +54,16 @@ class Setup(Message, frozen=True):
 
 
 class Table(Message, frozen=True):
-    """The routing table of one snapshot, whole."""
+    """The routing table of one snapshot: whole, or what is new in it since the one before.
+
+    removed: names of services that are there no more. last: with this part the version is complete.
+    """
 
     version: int
     services: tuple[ServiceRow, ...]
+    removed: tuple[str, ...] = ()
+    whole: bool = True
+    last: bool = True
 
 
 class TraceOrder(Message, frozen=True):

@@ -105,9 +105,10 @@ class Supervisor:
                 await asyncio.gather(*(slot.serving.wait() for slot in self.workers))
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Send the routes of this snapshot to every worker."""
-        self._table = table.of(snapshot, self._settings.balance)
-        self._tell(self._table)
+        """Send every worker what this snapshot changes in its routes."""
+        old, self._table = self._table, table.of(snapshot, self._settings.balance)
+        for part in table.changes(old, self._table):
+            self._tell(part)
 
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""

@@ -23,9 +23,11 @@ from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener, close_idle
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
+from haystack._fast.route import Router
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy.table import LISTENERS, Routes
+from haystack.proxy.routes import Routes
+from haystack.proxy.table import LISTENERS
 
 TICK = 0.1
 ADMIN_TIMEOUT_MS = 30_000
@@ -72,7 +74,8 @@ class Worker:
                     self._begin(message)
                     ticker = asyncio.ensure_future(self._tick())
                 case wire.Table():
-                    self._swap(message)
+                    self._take(message)
+                    await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
                 case wire.TraceOrder():
                     self._plane.trace(message.on, message.service)
                 case wire.Collect():
@@ -86,35 +89,28 @@ class Worker:
     def _begin(self, setup: wire.Setup) -> None:
         self._setup = setup
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
-        self._plane = Plane(self._poller, list(setup.ports), trusts(setup.trusted))
-        self._routes = Routes(setup.ports)
+        router = Router()
+        self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
+        self._routes = Routes(setup.ports, router)
+        if setup.admin_socket:
+            member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)
+            self._routes.add_itself(Route("haystack", pick.make("random", [member], [100]), ADMIN_TIMEOUT_MS), setup.admin_hosts)
 
     def _failed(self, error: Exception) -> None:
         """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
         asyncio.get_running_loop().call_exception_handler({"message": "exchange failed", "exception": error})
 
-    def _swap(self, table: wire.Table) -> None:
-        routes = self._routes.build(table)
-        admin = self._admin_route()
-        if admin is not None:
-            for hosts in routes:
-                for host in self._setup.admin_hosts:
-                    hosts.setdefault(host.encode(), admin)
-        self._plane.swap(routes, admin)
+    def _take(self, table: wire.Table) -> None:
+        """Take in a part of the routing table; with its last one the version is served."""
+        self._routes.apply(table)
+        if not table.last:
+            return
         if not self._listeners:
             # only now: before the first table every name would be unknown
             self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
             gc.collect()
             gc.freeze()
         self._channel.send(wire.Ready(table.version))
-
-    def _admin_route(self) -> Route | None:
-        if not self._setup.admin_socket:
-            return None
-        if not hasattr(self, "_admin"):
-            member = Member(Cell("haystack", self._setup.admin_socket), "haystack", 0)
-            self._admin = Route("haystack", pick.make("random", [member], [100]), ADMIN_TIMEOUT_MS)
-        return self._admin
 
     async def _tick(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.settings import load
 from haystack.snapshot import build
 from tests.fakes.client import Client, Response
-from tests.fakes.worker import Site
+from tests.fakes.origin import Loop, Origin, respond
+from tests.fakes.worker import Haystack, Member, Site
 
 
 def test_get_reaches_the_service_and_its_answer_comes_back(site: Site) -> None:
@@ -101,3 +103,84 @@ def _until_known(port: int) -> Response:
         if response.status != 404:
             break
     return response
+
+
+LABELS = {
+    "root": {"haystack.host": "app.example"},
+    "api": {"haystack.host": "app.example", "haystack.path": "/api/"},
+    "deep": {"haystack.host": "app.example,only.example", "haystack.path": "/api/v1"},
+    "wild": {"haystack.host": "*.example"},
+    "rival": {"haystack.host": "app.example"},
+}
+
+
+def _named(name: str) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(name)}\r\n\r\n{name}".encode()
+
+
+@pytest.fixture(scope="module")
+def shared(fakes: Loop) -> Iterator[tuple[int, dict[str, Origin]]]:
+    """Services that share host names, each with an origin that answers with its name."""
+    origins = {name: Origin(fakes, respond(_named(name))).start() for name in LABELS}
+    with Haystack([Member(name, origins[name].port, labels) for name, labels in LABELS.items()]) as haystack:
+        yield haystack.port, origins
+    for origin in origins.values():
+        origin.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "served"),
+    [
+        ("app.example", "/", "rival"),
+        ("app.example", "/api", "api"),
+        ("app.example", "/api/", "api"),
+        ("app.example", "/api/v1?x=1", "deep"),
+        ("APP.example:80", "/api/v1/x", "deep"),
+        ("app.example", "/api/v10", "api"),
+        ("app.example", "/apix", "rival"),
+        ("app.example", "/API", "rival"),
+        ("app.example", "/%61pi", "rival"),
+        ("app.example", "//api", "rival"),
+        ("app.example", "/x/../api", "rival"),
+        ("app.example", "/api/../admin", "api"),
+        ("x", "http://app.example/api", "api"),
+        ("x", "http://app.example", "rival"),
+        ("x", "http://app.example?/api", "rival"),
+        ("other.example", "/api", "wild"),
+        ("a.b.example", "/", "wild"),
+        ("only.example", "/api/v1", "deep"),
+        ("only.example", "/", "wild"),
+        ("api.services.haystack", "/api", "api"),
+    ],
+)
+def test_host_and_path_lead_to_one_service(shared: tuple[int, dict[str, Origin]], host: str, target: str, served: str) -> None:
+    """docs/routing.md; RFC 9110, section 4.2.3: paths are case-sensitive; RFC 9112, section 3.2.2: the absolute form's authority counts."""
+    port, _ = shared
+    with Client(port) as client:
+        response = client.get(host, target)
+    assert (response.status, response.body) == (200, served.encode())
+
+
+@pytest.mark.parametrize(("host", "target"), [("example", "/"), ("api.services.haystack", "/"), ("api.services.haystack", "/apix")])
+def test_a_path_that_no_service_of_the_host_has_is_404(shared: tuple[int, dict[str, Origin]], host: str, target: str) -> None:
+    """The label restricts all names of its service; `*.example` is not example itself."""
+    port, _ = shared
+    with Client(port) as client:
+        assert client.get(host, target).status == 404
+
+
+@pytest.mark.parametrize("target", ["/api/../admin", "/api//x", "/api/%2e%2e/x?y=/../z", "/api/v1/%61"])
+def test_the_path_goes_up_as_it_came(shared: tuple[int, dict[str, Origin]], target: str) -> None:
+    """RFC 9110, section 7.7: a proxy does not rewrite the path of a request that it forwards."""
+    port, origins = shared
+    with Client(port) as client:
+        name = client.get("app.example", target).body.decode()
+    assert origins[name].requests[-1].line == f"GET {target} HTTP/1.1"
+
+
+def test_options_of_the_whole_server_goes_to_the_service_without_prefix(shared: tuple[int, dict[str, Origin]]) -> None:
+    """RFC 9110, section 9.3.7: `*` is no path, so it lies below no prefix."""
+    port, _ = shared
+    with Client(port) as client:
+        assert client.get("app.example", "*", method="OPTIONS").body == b"rival"
+        assert client.get("api.services.haystack", "*", method="OPTIONS").status == 404

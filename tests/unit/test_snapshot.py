@@ -120,3 +120,14 @@ def test_check_refuses_what_readers_could_not_bear():
 def test_engines_by_id():
     snapshot = build(1, "haystack", {"x": Listing(engine=Engine(id="E", name="n", host="h"))}, 1.0)
     assert snapshot.engines["E"].name == "n"
+
+
+def test_who_loses_a_host_name_to_another_service_is_told():
+    first = container(1, services=("a",), options=Options(hosts=("app.example",)))
+    second = container(2, services=("b",), options=Options(hosts=("app.example",)))
+    snapshot = built(second, first)
+    ((about, problem),) = snapshot.problems
+    assert (about, problem.subject) == ("b.services.haystack", "label haystack.host")
+    assert problem.message == "app.example/ is served by a.services.haystack, which claims it too"
+    assert snapshot.services["b.services.haystack"].problems == (problem,)
+    assert snapshot.services["a.services.haystack"].problems == ()

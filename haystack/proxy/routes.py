@@ -1,0 +1,153 @@
+"""A worker's routes: takes in what the control process tells of services, and keeps the router's rules in step.
+
+The one place where cells and members are kept, found again by their keys: load, pools and counters outlive a change of the table. Costs
+what has changed, not what there is, for the worker carries traffic meanwhile. Never touches a socket.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import NamedTuple
+
+from haystack._fast import pick
+from haystack._fast.cells import Cell, Member, Route
+from haystack._fast.route import Router
+from haystack.claims import rank
+from haystack.proxy.channel import EndpointRow, ServiceRow, Table
+
+Spot = tuple[str, str, int]  # an endpoint's id, address and port
+Place = tuple[str, int, str, str, int]  # service, listener's port, spot
+Claim = tuple[bytes, bytes]  # host, path
+Rank = tuple[bool, str]
+ITSELF: Rank = (True, "\U0010ffff")  # behind every service: no name begins like this
+
+
+class Served(NamedTuple):
+    """What a service has in the router, for the next change of it."""
+
+    routes: tuple[Route, ...]
+    places: frozenset[Place]
+    claims: dict[Claim, Rank]
+
+
+class Routes:
+    """ports: of the listeners by index. The rules go into `router`."""
+
+    def __init__(self, ports: tuple[int, ...], router: Router) -> None:
+        self._ports = ports
+        self._router = router
+        self._services: dict[str, Served] = {}
+        self._claims: dict[Claim, list[Rank]] = {}
+        self._given_up: list[tuple[Claim, Rank]] = []
+        self._cells: dict[Spot, Cell] = {}
+        self._users: dict[Spot, int] = {}
+        self._members: dict[Place, Member] = {}
+        self._leaving: dict[Place, Member] = {}
+        self._draining: dict[Spot, Cell] = {}
+
+    def add_itself(self, route: Route, hosts: tuple[str, ...]) -> None:
+        """Lead these hosts, where no service claims them, and bare addresses to Haystack's own web side."""
+        claims: dict[Claim, Rank] = {(host.encode(), b"/"): ITSELF for host in hosts}
+        self._services[ITSELF[1]] = Served((route,) * len(self._ports), frozenset(), claims)
+        self._router.fall_back(route)
+        for claim in claims:
+            self._claim(claim, ITSELF)
+
+    def apply(self, table: Table) -> None:
+        """Take in a part. What is not in the table any more drains, and is counted once more at its end.
+
+        A host that passes from one service to another is never nobody's: claims are given up when the last part is in.
+        """
+        removed = set(table.removed)
+        if table.whole:
+            removed = self._services.keys() - {row.name for row in table.services} - {ITSELF[1]}
+        for row in table.services:
+            self._serve(row)
+        for name in removed & self._services.keys():
+            old = self._services[name]
+            self._leave(old.places)
+            self._given_up += old.claims.items()
+        if table.last:
+            for claim, ranked in self._given_up:
+                self._give_up(claim, ranked)
+            self._given_up.clear()
+            for name in removed:
+                self._services.pop(name, None)
+
+    def take_requests(self) -> tuple[tuple[str, int, str, int, int], ...]:
+        """(service, listener's port, address, port, requests) since the last call, where there were any."""
+        rows = []
+        for group in (self._members, self._leaving):
+            for (service, port, _, address, number), member in group.items():
+                if new := member.take_new():
+                    rows.append((service, port, address, number, new))
+        self._leaving = {place: m for place, m in self._leaving.items() if m.cell.in_flight}
+        self._draining = {spot: cell for spot, cell in self._draining.items() if cell.in_flight}
+        return tuple(rows)
+
+    def _serve(self, row: ServiceRow) -> None:
+        """Put a new or changed service in the place of the old one."""
+        old = self._services.get(row.name)
+        places = [self._places(row, index) for index in range(len(self._ports))]
+        routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
+        claims = {(host.encode(), row.path.encode()): rank(row.name, host) for host in row.hosts}
+        new = self._services[row.name] = Served(routes, frozenset(place for of in places for place in of), claims)
+        for claim, ranked in claims.items():
+            self._claim(claim, ranked)
+        if old is not None:
+            self._leave(old.places - new.places)
+            self._given_up += old.claims.items() - claims.items()
+
+    def _places(self, row: ServiceRow, index: int) -> list[Place]:
+        port = self._ports[index]
+        return [(row.name, port, e.id, e.address, e.port) for e in _endpoints(row, index)]
+
+    def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
+        """A route for one listener; its picker goes on where that of the old route is."""
+        members = [self._member(place) for place in places]
+        weights = [e.weight for e in _endpoints(row, index)]
+        picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
+        return Route(row.name, picker, row.timeout_ms, row.balance, row.sticky)
+
+    def _member(self, place: Place) -> Member:
+        """The member of a place. One that comes back while it drains is the same again, and so is its cell."""
+        member = self._members.get(place)
+        if member is None:
+            spot = place[2:]
+            cell = self._cells.get(spot) or self._draining.pop(spot, None) or Cell(spot[0], spot[1:])
+            cell.gone = False
+            self._cells[spot] = cell
+            self._users[spot] = self._users.get(spot, 0) + 1
+            back = self._leaving.pop(place, None)
+            member = self._members[place] = back or Member(cell, place[0], place[1])
+        return member
+
+    def _leave(self, places: frozenset[Place]) -> None:
+        """Let members drain, and each cell that no other member has."""
+        for place in places:
+            spot = place[2:]
+            self._leaving[place] = self._members.pop(place)
+            self._users[spot] -= 1
+            if not self._users[spot]:
+                del self._users[spot]
+                cell = self._draining[spot] = self._cells.pop(spot)
+                cell.gone = True
+
+    def _claim(self, claim: Claim, ranked: Rank) -> None:
+        claimants = self._claims.setdefault(claim, [])
+        if ranked not in claimants:
+            insort(claimants, ranked)
+        self._router.put(*claim, self._services[claimants[0][1]].routes)
+
+    def _give_up(self, claim: Claim, ranked: Rank) -> None:
+        claimants = self._claims[claim]
+        claimants.remove(ranked)
+        if claimants:
+            self._router.put(*claim, self._services[claimants[0][1]].routes)
+        else:
+            del self._claims[claim]
+            self._router.put(*claim, None)
+
+
+def _endpoints(row: ServiceRow, index: int) -> tuple[EndpointRow, ...]:
+    return row.listeners[min(index, len(row.listeners) - 1)]

@@ -1,0 +1,64 @@
+"""Snapshot → routing table, and the parts that make a new table of an old one."""
+
+from __future__ import annotations
+
+import pytest
+
+from haystack import ports
+from haystack.model import Container, Listing, Options
+from haystack.proxy.channel import ServiceRow, Table
+from haystack.proxy.table import PART, changes, of
+from haystack.snapshot import build
+
+
+def container(number=1, service="web", numbers=(80,), **options):
+    listed = tuple(ports.named(n, "tcp") for n in numbers)
+    return Container(
+        id=f"{number:x}" * 64,
+        name="x",
+        engine="e",
+        services=(service,),
+        address=f"10.0.0.{number}",
+        ports=listed,
+        options=Options(**options),
+    )
+
+
+def table(*containers):
+    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), "p2c")
+
+
+def row(name, **fields):
+    return ServiceRow(name=name, hosts=(name,), balance="p2c", sticky="", timeout_ms=1000, listeners=((),), **fields)
+
+
+def test_a_service_has_its_name_its_hosts_and_its_prefix():
+    (made,) = table(container(hosts=("app", "*.app", "app"), path="/api/")).services
+    assert (made.hosts, made.path) == (("web.services.haystack", "app", "*.app"), "/api")
+
+
+@pytest.mark.parametrize(("numbers", "served"), [((80,), [[80]]), ((8080,), [[8080]]), ((80, 8080), [[80], [8080]])])
+def test_a_service_with_one_kind_of_port_is_served_on_both_listeners(numbers, served):
+    (made,) = table(container(numbers=numbers)).services
+    assert [[e.port for e in endpoints] for endpoints in made.listeners] == served
+
+
+def test_a_service_without_http_is_not_in_the_table():
+    assert table(container(numbers=(443,))).services == ()
+
+
+def test_only_what_differs_is_told():
+    old, new = Table(1, (row("a"), row("b"), row("c"))), Table(2, (row("a"), row("b", path="/x"), row("d")))
+    (part,) = changes(old, new)
+    assert part == Table(2, (row("b", path="/x"), row("d")), ("c",), whole=False)
+
+
+def test_a_version_without_a_change_is_told_too():
+    assert list(changes(Table(1, (row("a"),)), Table(2, (row("a"),)))) == [Table(2, (), whole=False)]
+
+
+def test_much_is_told_in_parts_and_what_is_gone_last():
+    rows = tuple(row(f"s{n}") for n in range(2 * PART + 1))
+    parts = list(changes(Table(1, (row("old"),)), Table(2, rows)))
+    assert tuple(r for part in parts for r in part.services) == rows
+    assert [(part.last, part.removed) for part in parts] == [(False, ()), (False, ()), (True, ("old",))]
