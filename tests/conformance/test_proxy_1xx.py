@@ -36,14 +36,14 @@ def test_one_comes_down_before_the_final_one_is_made(site: Site, informing: tupl
 
     async def early(call: Call) -> None:
         await call.send(HINTS)
-        await call.reader.readexactly(4)
+        await call.reader.readuntil(b"0\r\n\r\n")
         await call.send(OK)
 
     origin.script = early
     with site.client() as client:
-        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 4\r\n\r\n".encode())
+        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         assert client._until(b"\r\n\r\n") == HINTS[:-4]
-        assert client.send(b"body").response().status == 200
+        assert client.send(b"4\r\nbody\r\n0\r\n\r\n").response().status == 200
 
 
 def test_in_single_bytes(site: Site, informing: tuple[str, Origin]) -> None:

@@ -195,10 +195,10 @@ def test_an_early_answer_is_not_held_back(site: Site) -> None:
     """RFC 9112, section 9.3: it reaches a client that has sent half of its body and waits."""
     name, origin = site.one(early(OK, read=4))
     with site.client() as client:
-        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 8\r\n\r\nhalf".encode())
+        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".encode())
         response = client.response()
         assert (response.body, response.get("connection")) == (b"ok", "close")
-        client.send(b"rest")
+        client.send(b"4\r\nrest\r\n")
         assert client.closed()
     assert origin.connections == 1
 
@@ -218,16 +218,18 @@ def test_an_answer_that_ends_before_the_body_does_waits_for_neither(site: Site) 
     async def both(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(4):
+            await call.reader.readexactly(3)
             piece = await call.reader.readexactly(4)
+            await call.reader.readexactly(2)
             await call.send(b"4\r\n" + piece + b"\r\n")
         await call.send(b"0\r\n\r\n")
 
     name, origin = site.one(both)
     with site.client() as client:
-        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 16\r\n\r\n".encode())
+        client.send(f"POST / HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         assert client._until(b"\r\n\r\n")
         for piece in (b"ping", b"pong", b"pang", b"peng"):
-            client.send(piece)
+            client.send(b"4\r\n" + piece + b"\r\n")
             assert client.take(len(b"4\r\nping\r\n")) == b"4\r\n" + piece + b"\r\n"
         assert client.take(5) == b"0\r\n\r\n"
     assert origin.connections == 1
