@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
+import random
+import resource
 import socket
 import subprocess
 import sys
@@ -20,10 +22,16 @@ LIMIT = 15.0
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that was free a moment ago, below those that the kernel gives to clients: the load takes thousands."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Process:
@@ -36,6 +44,7 @@ class Process:
         self.folder = Path(self._folder.name)
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -65,12 +74,13 @@ class Process:
 
     def launch(self, *command: str) -> None:
         """Start and wait until the port answers."""
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        # to a file: nobody would empty a pipe
+        with (self.folder / "stderr").open("wb") as told:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told, env=os.environ | self.environment)
         end = time.monotonic() + LIMIT
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
-                told = self.process.stderr.read(2000) if self.process.poll() is not None and self.process.stderr else b""
-                raise RuntimeError(f"{self.name} did not start: {told.decode(errors='replace')}")
+                raise RuntimeError(f"{self.name} did not start: {(self.folder / 'stderr').read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 
     def _answers(self) -> bool:
@@ -84,8 +94,15 @@ class Process:
             raise RuntimeError(f"{self.name} was not started")
         return self.process.pid
 
+    @staticmethod
+    def files() -> int:
+        """Raise the limit of open files as far as it goes, for this process and those it starts; how far that is."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+
     def groups(self) -> dict[str, list[int]]:
-        """Process ids by part; the first part is what the figures count."""
+        """Process ids by part; the first part carries the requests."""
         return {"all": [self.pid, *children(self.pid)]}
 
 
@@ -97,6 +114,7 @@ class Haystack(Process):
     def __init__(self, **settings: str) -> None:
         super().__init__()
         self.settings = settings
+        self.told: dict[str, Any] = {}
         self._log: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def start(self) -> None:
@@ -106,7 +124,8 @@ class Haystack(Process):
             self.process = subprocess.Popen(command, env=self._environment(), stdout=access, stderr=subprocess.PIPE)
         if self.process.stderr:
             threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
-        self.port = self._listening()
+        self.told = self._listening()
+        self.port = int(self.told["http"] if "http" in self.told else self.told["ports"]["http"])
 
     @property
     def access(self) -> Path:
@@ -116,7 +135,7 @@ class Haystack(Process):
     def last_try(self, address: str) -> float:
         """Unix seconds at which the last exchange that tried `address` (IP:PORT) began, by the access log in JSON."""
         lines = [json.loads(line) for line in self.access.read_text().splitlines()]
-        return max(line["time"] - line["total_ms"] / 1000 for line in lines if address in line["candidates"])
+        return max(float(line["time"] - line["total_ms"] / 1000) for line in lines if address in line["candidates"])
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HAYSTACK_")}
@@ -133,12 +152,12 @@ class Haystack(Process):
                 self._log.put({"event": line.decode(errors="replace").rstrip()})
         self._log.put(None)
 
-    def _listening(self) -> int:
-        """Port of the http listener, from the `listening` line."""
+    def _listening(self) -> dict[str, Any]:
+        """The `listening` line of the log, which tells the ports."""
         said = []
         while line := self._log.get(timeout=LIMIT):
             if line.get("event") == "listening":
-                return int(line["http"] if "http" in line else line["ports"]["http"])
+                return line
             said.append(line)
         raise RuntimeError(f"Haystack did not start: {said[-5:]}")
 
