@@ -1,7 +1,7 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Route
+from haystack._fast.cells cimport Member, Route
 from haystack._fast.poller cimport Poller
 from haystack._fast.route cimport Router
 
@@ -19,6 +19,7 @@ cdef class Plane:
     cdef bint tracing
     cdef str traced_service             # None: all of them
     cdef readonly list traces
+    cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
     cdef public int64_t connect_ms, head_ms, idle_ms, pool_ms, tunnel_ms
@@ -26,4 +27,5 @@ cdef class Plane:
     cdef public int64_t kept_body           # a body up to so many bytes is read whole before it is sent
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
+    cdef int count(self, Member member) except -1
     cdef bint traced(self, Route route) noexcept

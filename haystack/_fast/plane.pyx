@@ -5,7 +5,7 @@ An exchange that runs keeps the route it found, whatever becomes of the rules me
 from libc.stdlib cimport free, malloc
 
 from haystack._fast.buffer cimport release
-from haystack._fast.cells cimport Route
+from haystack._fast.cells cimport Member, Route
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller
 from haystack._fast.route cimport Router
@@ -33,6 +33,7 @@ cdef class Plane:
         self.ports = ports
         self.trusts = trusts
         self.traces = []
+        self.busy = []
         self.connect_ms = 1000
         self.head_ms = 10_000
         self.idle_ms = 75_000
@@ -52,6 +53,12 @@ cdef class Plane:
         self.traces = []
         return traces
 
+    def take_busy(self):
+        """The members that got requests since the last call, each once: so that counting costs what there was, not what there is."""
+        busy = self.busy
+        self.busy = []
+        return busy
+
     def drain(self):
         """From now on every response closes its connection."""
         self.draining = True
@@ -59,6 +66,13 @@ cdef class Plane:
     def counted(self):
         """Exchanges ended so far, and how many by class of status (1xx to 5xx)."""
         return self.exchanges, [self.statuses[i] for i in range(1, 6)]
+
+    cdef int count(self, Member member) except -1:
+        """One more request that an endpoint answered."""
+        if member.requests == member.reported:
+            self.busy.append(member)
+        member.requests += 1
+        return 0
 
     cdef bint traced(self, Route route) noexcept:
         if not self.tracing:

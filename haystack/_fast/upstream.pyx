@@ -254,7 +254,7 @@ cdef class Upstream(Stream):
             return exchange.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol")
         exchange.status = 101
         exchange.answered = True
-        exchange.member.requests += 1
+        self.plane.count(exchange.member)
         if exchange.told is not None:
             exchange.t_first = clock_ns()
         write_switch(&self.plane.work, h)
@@ -284,7 +284,7 @@ cdef class Upstream(Stream):
             exchange.keep_alive = False
         exchange.answered = True
         exchange.status = h.status
-        exchange.member.requests += 1
+        self.plane.count(exchange.member)
         if exchange.told is not None:
             exchange.t_first = clock_ns()
         return write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)

@@ -54,7 +54,7 @@ class Routes:
             self._claim(claim, ITSELF)
 
     def apply(self, table: Table) -> None:
-        """Take in a part. What is not in the table any more drains, and is counted once more at its end.
+        """Take in a part. What is not in the table any more drains.
 
         A host that passes from one service to another is never nobody's: claims are given up when the last part is in.
         """
@@ -74,16 +74,10 @@ class Routes:
             for name in removed:
                 self._services.pop(name, None)
 
-    def take_requests(self) -> tuple[tuple[str, int, str, int, int], ...]:
-        """(service, listener's port, address, port, requests) since the last call, where there were any."""
-        rows = []
-        for group in (self._members, self._leaving):
-            for (service, port, _, address, number), member in group.items():
-                if new := member.take_new():
-                    rows.append((service, port, address, number, new))
+    def forget_drained(self) -> None:
+        """Let go of what left the table and has nothing in flight any more."""
         self._leaving = {place: m for place, m in self._leaving.items() if m.cell.in_flight}
         self._draining = {spot: cell for spot, cell in self._draining.items() if cell.in_flight}
-        return tuple(rows)
 
     def _serve(self, row: ServiceRow) -> None:
         """Put a new or changed service in the place of the old one."""

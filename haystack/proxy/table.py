@@ -14,7 +14,7 @@ from haystack.snapshot import Snapshot
 
 LISTENERS = ("http", "http-alt")
 TIMEOUT = 60.0
-PART = 200  # services in one message: a worker takes them in within a few milliseconds, and serves in between
+PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 
 
 def of(snapshot: Snapshot, balance: str) -> Table:

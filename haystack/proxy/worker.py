@@ -104,6 +104,7 @@ class Worker:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
         if not table.last:
+            gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
         if not self._listeners:
             # only now: before the first table every name would be unknown
@@ -125,7 +126,13 @@ class Worker:
             self._channel.send(wire.Traces(tuple(msgspec.msgpack.encode(self._trace(t)) for t in traces)))
         if number or state != self._reported:
             self._reported = state
-            self._channel.send(wire.Counts(number, self._routes.take_requests(), *state))
+            self._channel.send(wire.Counts(number, self._requests(), *state))
+        self._routes.forget_drained()
+
+    def _requests(self) -> tuple[tuple[str, int, str, int, int], ...]:
+        """(service, listener's port, address, port, requests) since the last call; not those to Haystack itself."""
+        busy = [(m, m.take_new(), m.cell.address) for m in self._plane.take_busy()]
+        return tuple((m.service, m.port, *address, new) for m, new, address in busy if isinstance(address, tuple))
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
         when, port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row

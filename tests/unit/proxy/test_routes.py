@@ -109,11 +109,11 @@ def test_what_leaves_the_table_pools_nothing_unless_another_serves_by_it(routes)
     assert [m.cell.gone for m in old] == [True, False]
 
 
-def test_leaving_members_are_counted_once_more(routes):
+def test_what_left_is_kept_until_it_has_drained(routes):
     routes.show(service("web", A))
     routes.show()
     assert len(routes._leaving) == 2
-    assert routes.take_requests() == ()
+    routes.forget_drained()
     assert not routes._leaving
     assert not routes._draining
 
@@ -134,7 +134,7 @@ def test_who_comes_back_later_is_new(routes):
     routes.show(service("web", A))
     old = routes.find("web").members[0]
     routes.show()
-    routes.take_requests()
+    routes.forget_drained()
     routes.show(service("web", A))
     new = routes.find("web").members[0]
     assert new is not old
