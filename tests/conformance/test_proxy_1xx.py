@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.fakes.origin import OK, Call, Origin, inform, pieces, respond
@@ -36,8 +39,7 @@ def test_one_comes_down_before_the_final_one_is_made(site: Site, informing: tupl
 
     async def early(call: Call) -> None:
         await call.send(HINTS)
-        await call.reader.readuntil(b"0\r\n\r\n")
-        await call.send(OK)
+        await respond(OK)(call)
 
     origin.script = early
     with site.client() as client:
@@ -111,3 +113,28 @@ def test_a_bad_one_is_502(site: Site, informing: tuple[str, Origin], interim: by
     with site.client() as client:
         response = client.get(name)
         assert (response.status, len(response.interim)) == (502, 1)
+
+
+def test_a_flood_is_bounded(site: Site, informing: tuple[str, Origin]) -> None:
+    """Section 15.2 sets no number; a response that never becomes final is broken off before it costs more than a head may."""
+    name, origin = informing
+
+    async def flood(call: Call) -> None:
+        for _ in range(200):
+            await call.send(HINTS * 100)
+        await call.send(OK)
+
+    origin.script = flood
+    (worker,) = site.haystack.workers()
+    before = resident(worker)
+    with site.client() as client:
+        response = client.get(name)
+        assert response.status == 502
+        assert "http_protocol_error" in (response.get("proxy-status") or "")
+        assert len(response.interim) < 1000
+    assert resident(worker) - before < 4_000_000
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -247,3 +247,11 @@ def test_connection_can_not_take_the_framing_away(judge: Judge, name: str) -> No
     framing, body = (b"Transfer-Encoding: chunked", FIVE + b"0\r\n\r\n") if name[0] == "T" else (b"Content-Length: 5", b"hello")
     _, _, (seen,) = judge.attack(fields(framing, b"Connection: " + name.encode(), body=body))
     assert (seen.body, seen.all(b"host")) == (b"hello", [judge.host.encode()])
+
+
+@pytest.mark.parametrize("data", CHUNKS.values(), ids=CHUNKS.keys())
+def test_bad_chunks_are_400_and_never_a_whole_body(judge: Judge, data: bytes) -> None:
+    """RFC 9112, sections 7.1 and 8: what the origin has of it ends before its last chunk."""
+    status, closed, seen = judge.attack(CHUNKED + data + SMUGGLED)
+    assert (status, closed) == (400, True)
+    assert not any(each.whole for each in seen)

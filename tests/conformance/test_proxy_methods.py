@@ -100,3 +100,60 @@ def test_the_body_of_an_answer_to_trace_passes(site: Site) -> None:
     host, origin = site.one(mirror)
     with site.client() as client:
         assert client.get(host, method="TRACE").body == origin.requests[0].head
+
+
+def test_a_method_is_head_in_capitals_only(site: Site) -> None:
+    """RFC 9110, section 9.1: methods are case-sensitive, so the answer to `head` has content (RFC 9112, section 6.3)."""
+    host, _ = site.one()
+    with site.client() as client:
+        for method in ("head", "Head", "HEAD"):
+            assert client.get(host, method=method).body == (b"" if method == "HEAD" else b"ok")
+
+
+@pytest.mark.parametrize(
+    "target", ["example.com:443", "{}:80", "{}", "/", "*", "http://{}/", "example.com:", ":80"], ids=lambda t: t.replace("{}", "HOST")
+)
+def test_connect_is_refused_whatever_its_target(site: Site, told: tuple[str, Origin], target: str) -> None:
+    """RFC 9110, section 9.3.6; 9112, section 6.3, rule 2: 2xx to CONNECT is a tunnel, so the origin must never see it."""
+    host, origin = told
+    before = len(origin.requests)
+    with site.client() as client:
+        response = client.get(host, target.format(host), method="CONNECT")
+        assert response.status in (400, 405, 501)
+        assert response.get("proxy-status")
+        assert client.closed()
+    with site.client() as client:
+        assert client.get(host).status == 200
+    assert len(origin.requests) == before + 1
+
+
+def test_host_of_a_request_in_absolute_form_must_be_there_and_valid_too(site: Site, told: tuple[str, Origin]) -> None:
+    """RFC 9112, section 3.2: 400 to any HTTP/1.1 request without Host, with two, or with an invalid one."""
+    line = f"GET http://{told[0]}/ HTTP/1.1\r\n".encode()
+    one = f"Host: {told[0]}\r\n".encode()
+    for fields in (b"", one + one, b"Host: a b\r\n", b"Host: a/b\r\n", b"Host: a@b\r\n", one + b"Host: x\r\n"):
+        with site.client() as client:
+            assert client.send(line + fields + b"\r\n").response().status == 400, fields
+
+
+@pytest.mark.parametrize("target", ["http:///x", "http://", "http://user@{}/", "http://user:pass@{}/", "http://{}:x/", "http://:80/"])
+def test_absolute_form_with_no_or_a_doubtful_authority_is_400(site: Site, told: tuple[str, Origin], target: str) -> None:
+    """RFC 9110, sections 4.2.1 and 4.2.4: an empty host is invalid; userinfo is likely there to mislead."""
+    with site.client() as client:
+        assert client.get(told[0], target.format(told[0])).status == 400
+
+
+def test_options_in_absolute_form_without_path_is_asterisk(site: Site, told: tuple[str, Origin]) -> None:
+    """RFC 9112, section 3.2.4: the last proxy must send `*` where path and query are empty."""
+    host, origin = told
+    with site.client() as client:
+        for target, seen in ((f"http://{host}", "*"), (f"http://{host}:80", "*"), (f"http://{host}/", "/"), (f"http://{host}?q", "/?q")):
+            assert client.get(host, target, method="OPTIONS").status == 200
+            assert origin.requests[-1].line == f"OPTIONS {seen} HTTP/1.1"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "FOO", "options"])
+def test_asterisk_is_for_options_alone(site: Site, told: tuple[str, Origin], method: str) -> None:
+    """RFC 9112, section 3.2.4: only for a server-wide OPTIONS, so with any other method the line is invalid (section 3.2)."""
+    with site.client() as client:
+        assert client.get(told[0], "*", method=method).status == 400

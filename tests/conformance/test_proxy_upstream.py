@@ -19,7 +19,7 @@ def test_refused_connection_is_tried_elsewhere(site: Site) -> None:
 
 
 def test_all_refused_is_502_and_says_why(site: Site) -> None:
-    """RFC 9110, section 15.6.3; RFC 9209, section 2.3.9 (connection_refused)."""
+    """RFC 9110, section 15.6.3; RFC 9209, section 2.3 (connection_refused)."""
     with site.client() as client:
         response = client.get(host("refusing"))
         assert response.status == 502
@@ -74,7 +74,7 @@ def test_idempotent_request_is_retried_on_another_endpoint(site: Site) -> None:
 
 
 def test_close_before_the_answer_is_502(site: Site) -> None:
-    """RFC 9110, section 15.6.3; RFC 9209, section 2.3.11 (connection_terminated)."""
+    """RFC 9110, section 15.6.3; RFC 9209, section 2.3 (connection_terminated)."""
     name, _ = site.one(respond_and_close())
     with site.client() as client:
         response = client.get(name)

@@ -1,0 +1,275 @@
+"""Upgrade: a tunnel from 101 on, and not a byte of it before (RFC 9110, sections 7.8 and 15.2.2; RFC 6455, section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.normal import Normal, requests
+from tests.fakes.origin import OK, Call, Origin, respond
+from tests.fakes.worker import Site, descriptors, until
+
+WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\nX-Kept: yes\r\n\r\n"
+REFUSE = b"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: other\r\nContent-Length: 2\r\n\r\nno"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a.b.c\r\n\r\n"
+
+
+def ask(name: str, fields: bytes = WEBSOCKET, method: str = "GET", version: str = "1.1", body: bytes = b"") -> bytes:
+    return f"{method} /chat HTTP/{version}\r\nHost: {name}\r\n".encode() + fields + b"\r\n" + body
+
+
+def normal(origin: Origin) -> list[Normal]:
+    """What the origin was sent by plain requests alone."""
+    return [each for wire in origin.wire for each in requests(bytes(wire))]
+
+
+async def echo(call: Call) -> None:
+    """Switch, then say back what is said, to the end."""
+    await call.send(SWITCH % call.request.fields("upgrade")[0].encode())
+    while data := await call.reader.read(65536):
+        await call.send(data)
+    call.keep = False
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "WebSocket", "h2c", "TLS/1.0", "my-own/1"])
+def test_any_protocol_is_switched_to(site: Site, protocol: str) -> None:
+    """Section 7.8: the request goes on with Upgrade and Connection, 101 comes back with them, raw bytes follow both ways."""
+    name, origin = site.one(echo)
+    with site.client() as client:
+        client.send(ask(name, WEBSOCKET.replace(b"websocket", protocol.encode())))
+        response = client.response()
+        assert (response.status, response.get("upgrade"), response.get("x-kept")) == (101, protocol, "yes")
+        assert "upgrade" in (response.get("connection") or "").lower()
+        assert response.get("content-length") is response.get("transfer-encoding") is None
+        for data in (b"\x81\x05hello", b"\0\r\n\r\n", SMUGGLED, b"HTTP/1.1 200 OK\r\n\r\n"):
+            assert client.send(data).take(len(data)) == data
+    (request,) = origin.requests
+    assert request.fields("upgrade") == [protocol]
+    assert "upgrade" in request.fields("connection")[0].lower()
+    assert request.fields("sec-websocket-key") == ["dGhlIHNhbXBsZSBub25jZQ=="]
+
+
+def test_bytes_of_the_origin_in_the_piece_of_its_101(site: Site) -> None:
+    """Section 7.8: the new protocol begins right behind the empty line."""
+
+    async def eager(call: Call) -> None:
+        await call.send(SWITCH % b"websocket" + b"first words")
+        await call.reader.read()
+
+    name, _ = site.one(eager)
+    with site.client() as client:
+        assert client.send(ask(name)).response().status == 101
+        assert client.take(11) == b"first words"
+
+
+def test_interim_responses_come_before_101(site: Site) -> None:
+    """Section 15.2: 101 is final for HTTP, others may precede it."""
+
+    async def hint(call: Call) -> None:
+        await call.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        await echo(call)
+
+    name, _ = site.one(hint)
+    with site.client() as client:
+        response = client.send(ask(name)).response()
+        assert (response.status, [each.status for each in response.interim]) == (101, [103])
+        assert client.send(b"hello").take(5) == b"hello"
+
+
+def test_early_bytes_never_reach_the_origin_before_101(site: Site) -> None:
+    """Section 7.8; RFC 6455, section 4.1: a client waits for 101; what it sends before is no request, nor the origin's to see."""
+    gate = threading.Event()
+    seen: list[int] = []
+
+    async def late(call: Call) -> None:
+        await asyncio.to_thread(gate.wait, 5)
+        seen.append(len(origin.wire[-1]) - len(call.request.head))
+        await echo(call)
+
+    name, origin = site.one(late)
+    with site.client() as client, site.client() as other:
+        client.send(ask(name) + b"early " + SMUGGLED)
+        until(lambda: origin.requests, 5, "the request never arrived")
+        client.send(SMUGGLED)
+        assert other.get("localhost", "/healthz").status == 200
+        gate.set()
+        response = client.response()
+        assert response.status in (101, 400, 502)
+        if response.status == 101:
+            assert client.take(6 + 2 * len(SMUGGLED)) == b"early " + 2 * SMUGGLED
+    assert seen == [0]
+
+
+@pytest.mark.parametrize("answer", [OK, REFUSE, b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"])
+def test_a_refused_upgrade_is_plain_http(site: Site, answer: bytes) -> None:
+    """Section 7.8: a server may ignore Upgrade; the exchange is an ordinary one, and the connection stays in order."""
+    name, origin = site.one(respond(answer))
+    with site.client() as client:
+        for _ in range(3):
+            response = client.send(ask(name)).response()
+            assert (response.status, response.body) == (int(answer.split()[1]), answer.rpartition(b"\r\n\r\n")[2] or b"no")
+            origin.script = respond(answer)
+        origin.script = respond()
+        assert client.get(name).body == b"ok"
+    assert len(normal(origin)) == 4
+
+
+def test_426_keeps_its_upgrade_field(site: Site) -> None:
+    """RFC 9110, section 15.5.22: a server sends Upgrade in a 426 to say which protocols it requires."""
+    name, _ = site.one(respond(REFUSE))
+    with site.client() as client:
+        response = client.get(name)
+        assert response.status == 426
+        assert response.get("upgrade") in ("other", None), "hop-by-hop: a proxy may remove it, never change it"
+
+
+def test_a_request_pipelined_behind_a_refused_upgrade_is_answered_next_or_not_at_all(site: Site) -> None:
+    """RFC 9112, section 9.3.2: where HTTP goes on, so do its requests, in order; where they do not, the connection ends."""
+    name, origin = site.one(respond(REFUSE))
+    with site.client() as client:
+        client.send(ask(name) + ask(name, b"", method="PUT", body=b"")).half_close()
+        assert client.response().status == 426
+        assert client.rest()[:12] in (b"", b"HTTP/1.1 426")
+    assert len(normal(origin)) <= 2
+
+
+PLAIN = {
+    "with a length": (ask("HOST", WEBSOCKET + b"Content-Length: 4\r\n", body=b"body"), "GET"),
+    "with a chunked body": (ask("HOST", WEBSOCKET + b"Transfer-Encoding: chunked\r\n", body=b"4\r\nbody\r\n0\r\n\r\n"), "GET"),
+    "of POST": (ask("HOST", WEBSOCKET + b"Content-Length: 4\r\n", method="POST", body=b"body"), "POST"),
+    "of PUT without body": (ask("HOST", method="PUT"), "PUT"),
+    "of HEAD": (ask("HOST", method="HEAD"), "HEAD"),
+    "of HTTP/1.0": (ask("HOST", version="1.0"), "GET"),
+    "that Connection does not list": (ask("HOST", b"Upgrade: websocket\r\n"), "GET"),
+    "that Connection lists and that is not there": (ask("HOST", b"Connection: upgrade\r\n"), "GET"),
+}
+
+
+@pytest.mark.parametrize(("data", "method"), PLAIN.values(), ids=PLAIN.keys())
+def test_an_upgrade_that_can_not_be_one_is_plain_http(site: Site, data: bytes, method: str) -> None:
+    """Section 7.8: HTTP/1.0 must be ignored, the rest is ours to refuse; the field is not sent on, so that nobody switches."""
+    name, origin = site.one(echo_or_ok)
+    with site.client() as client:
+        response = client.send(data.replace(b"HOST", name.encode())).response(method)
+        assert response.status == 200
+    (request,) = normal(origin)
+    assert request.all(b"upgrade") == []
+    assert not any(b"upgrade" in value.lower() for value in request.all(b"connection"))
+
+
+async def echo_or_ok(call: Call) -> None:
+    await (echo if call.request.fields("upgrade") else respond())(call)
+
+
+def test_101_to_an_upgrade_that_was_not_sent_on_is_502(site: Site) -> None:
+    """Section 15.2.2: from here on the two sides would speak of different things."""
+    name, _ = site.one(respond(SWITCH % b"websocket" + b"raw"))
+    with site.client() as client:
+        response = client.send(ask(name, WEBSOCKET + b"Content-Length: 4\r\n", method="POST", body=b"body")).response()
+        assert response.status == 502
+        assert b"raw" not in response.body
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_101_has_no_body_whatever_it_says(site: Site, field: bytes) -> None:
+    """RFC 9112, section 6.3, rule 1; RFC 9110, section 8.6: no framing goes down with it, and every byte behind it is raw."""
+
+    async def framed(call: Call) -> None:
+        await call.send((SWITCH % b"websocket").replace(b"X-Kept: yes", field) + b"0\r\n\r\n raw")
+        await call.reader.read()
+
+    name, _ = site.one(framed)
+    with site.client() as client:
+        response = client.send(ask(name)).response()
+        assert response.status in (101, 502)
+        if response.status == 101:
+            assert response.get("content-length") is response.get("transfer-encoding") is None
+            assert client.take(9) == b"0\r\n\r\n raw"
+
+
+LARGE = os.urandom(1 << 20) * 8
+
+
+def test_large_data_both_ways_at_once(site: Site) -> None:
+    """Section 7.8: every octet, in order, in bounded memory."""
+    name, _ = site.one(echo)
+    (worker,) = site.haystack.workers()
+    with site.client(timeout=10) as client:
+        assert client.send(ask(name)).response().status == 101
+        before = resident(worker)
+        sender = threading.Thread(target=lambda: client.send(LARGE).half_close())
+        sender.start()
+        back = client.rest()
+        sender.join(5)
+        assert resident(worker) - before < 8_000_000
+    assert hashlib.sha256(back).digest() == hashlib.sha256(LARGE).digest()
+
+
+def test_half_closes_pass_through_either_way(site: Site) -> None:
+    """RFC 9110, section 7.8: the tunnel is TCP's to end, each direction by itself."""
+
+    async def count(call: Call) -> None:
+        await call.send(SWITCH % b"websocket")
+        data = await call.reader.read()
+        await call.send(b"%d bytes" % len(data))
+        call.keep = False
+
+    async def goodbye(call: Call) -> None:
+        await call.send(SWITCH % b"websocket" + b"bye")
+        call.writer.write_eof()
+        heard.append(await call.reader.read())
+        call.keep = False
+
+    heard: list[bytes] = []
+    first, _ = site.one(count)
+    with site.client() as client:
+        assert client.send(ask(first)).response().status == 101
+        assert client.send(b"12345").half_close().rest() == b"5 bytes"
+    second, _ = site.one(goodbye)
+    with site.client() as client:
+        assert client.send(ask(second)).response().status == 101
+        assert client.rest() == b"bye"
+        client.send(b"still talking").half_close()
+        until(lambda: heard, 5, "the origin never heard the end")
+    assert heard == [b"still talking"]
+
+
+def test_the_end_of_either_side_ends_the_other(site: Site) -> None:
+    """RFC 9110, section 9.3.6 of tunnels: what is left is sent on, then both are closed; no descriptor stays."""
+    name, origin = site.one(echo)
+    (worker,) = site.haystack.workers()
+    with site.client() as client:
+        client.send(ask(name)).response()
+        before = descriptors(worker)
+        origin.cut()
+        assert client.closed()
+    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
+    with site.client() as client:
+        client.send(ask(name)).response()
+        client.send(b"hello").take(5)
+    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
+
+
+def test_a_tunnel_is_no_pooled_connection(site: Site) -> None:
+    """RFC 9112, section 9.3: a connection that has been switched never carries HTTP again."""
+    name, origin = site.one(echo)
+    with site.client() as client:
+        client.send(ask(name)).response()
+        client.send(b"hello").take(5)
+        origin.script = respond()
+        with site.client() as other:
+            assert other.get(name).body == b"ok"
+    with site.client() as client:
+        assert client.get(name).body == b"ok"
+    assert origin.connections == 2
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
