@@ -1,5 +1,6 @@
 # What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
 from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.poller cimport Stream
 
 cdef enum:
     MAX_TRIES = 8
@@ -17,6 +18,14 @@ cdef struct Watch:                      # one picker's eye on one cell's load: i
     void *picker                        # a Picker, not owned: it leaves the list when it goes
     int slot
 
+cdef class Queue:
+    cdef Route route                    # the newest of its service and listener
+    cdef object waiting                 # a deque of Streams, oldest first; None: nobody has ever waited
+
+    cdef int join(self, Stream stream, bint first) except -1
+    cdef int leave(self, Stream stream) except -1
+    cdef int wake(self) except -1
+
 cdef class Cell:
     cdef readonly str key               # CONTAINER-SHORT-ID:PORT/tcp
     cdef readonly str label             # IP:PORT, as shown
@@ -27,11 +36,15 @@ cdef class Cell:
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef readonly int64_t failures
     cdef list idle                      # pooled upstream connections, most recently used last
+    cdef public int limit               # exchanges in flight at once, in this worker; 0: any number
+    cdef list queues                    # where exchanges wait for room on it; None: nowhere
     cdef public bint gone               # left the table: drains, pools nothing
     cdef Watch *watch
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
     cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
 
+    cdef bint is_full(self) noexcept
+    cdef int freed(self) except -1
     cdef int set_unix(self, bytes path) except -1
     cdef int set_inet(self, str ip, int port) except -1
 
@@ -70,6 +83,7 @@ cdef class Route:
     cdef readonly Picker picker
     cdef readonly list members          # the picker's
     cdef readonly int64_t timeout_ms
+    cdef readonly Queue queue
     cdef KeyKind key_kind               # what of a request the picker's key is made of
     cdef bytes key_name                 # of the header, in lower case, or of the cookie
     cdef bytes sticky                   # the cookie's name; None: not sticky

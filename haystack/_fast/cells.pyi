@@ -9,9 +9,15 @@ class Cell:
     in_flight: int
     failures: int
     gone: bool
+    limit: int
     pooled: int
     latency: float
     def __init__(self, key: str, address: Address) -> None: ...
+    def queue_for(self, queue: Queue) -> None: ...
+
+class Queue:
+    def wake_all(self) -> None: ...
+    def __len__(self) -> int: ...
 
 class Member:
     cell: Cell
@@ -33,4 +39,7 @@ class Route:
     picker: Picker
     members: list[Member]
     timeout_ms: int
-    def __init__(self, service: str, picker: Picker, timeout_ms: int, balance: str = "", sticky: str | None = None) -> None: ...
+    queue: Queue
+    def __init__(
+        self, service: str, picker: Picker, timeout_ms: int, balance: str = "", sticky: str | None = None, queue: Queue | None = None
+    ) -> None: ...

@@ -3,12 +3,14 @@
 Never decides and never sends. An exchange holds its member, so an endpoint that left the table drains by itself.
 """
 import socket
+from collections import deque
 from hashlib import blake2b
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+from haystack._fast.poller cimport Stream
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -57,6 +59,47 @@ cdef void tell(Cell cell, int by) noexcept:
         watch = watch.next
 
 
+cdef class Queue:
+    """Exchanges of one service on one listener that wait for an endpoint to have room. It goes from route to route of its service.
+
+    Each place that gets free wakes the one that has waited longest, which then looks for an endpoint anew and may come back to the front.
+    """
+
+    cdef int join(self, Stream stream, bint first) except -1:
+        """Wait; first: again, before all others."""
+        if self.waiting is None:
+            self.waiting = deque()
+        if first:
+            self.waiting.appendleft(stream)
+        else:
+            self.waiting.append(stream)
+        return 0
+
+    cdef int leave(self, Stream stream) except -1:
+        """Wait no longer."""
+        try:
+            self.waiting.remove(stream)
+        except ValueError:              # woken, and ended before its turn: the next one's chance
+            self.wake()
+        return 0
+
+    cdef int wake(self) except -1:
+        """Call on_again of the one that has waited longest, in this batch or after it."""
+        cdef Stream stream
+        if self.waiting:
+            stream = self.waiting.popleft()
+            stream.poller.later(stream)
+        return 0
+
+    def wake_all(self):
+        """There may be new endpoints: everybody looks again, in their order."""
+        for _ in range(len(self.waiting or ())):
+            self.wake()
+
+    def __len__(self):
+        return len(self.waiting or ())
+
+
 cdef class Cell:
     """One endpoint as a worker sees it. address: (ip, port) or the path of a unix socket. ValueError: not an address."""
 
@@ -81,6 +124,27 @@ cdef class Cell:
             ip, port = address
             self.label = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
             self.set_inet(ip, port)
+
+    def queue_for(self, Queue queue):
+        """Tell this queue from now on when an exchange has left."""
+        if self.queues is None:
+            self.queues = []
+        if queue not in self.queues:
+            self.queues.append(queue)
+
+    cdef bint is_full(self) noexcept:
+        return self.limit > 0 and self.in_flight >= self.limit
+
+    cdef int freed(self) except -1:
+        """An exchange has left: whoever waits may come. The queues take turns."""
+        cdef Queue queue
+        cdef Py_ssize_t _i
+        for _i in range(len(self.queues)):
+            queue = self.queues.pop(0)
+            self.queues.append(queue)
+            if queue.waiting:
+                return queue.wake()
+        return 0
 
     cdef int set_unix(self, bytes path) except -1:
         cdef sockaddr_un *a = <sockaddr_un *>self.sockaddr
@@ -251,15 +315,18 @@ cdef Member first_untried(list among, uint64_t start, void **tried, int tries):
 cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them.
 
-    balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None.
+    balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
+    queue: of the route that this one follows.
     """
 
-    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None):
+    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None):
         cdef Member member
         self.service = service
         self.picker = picker
         self.members = picker.members
         self.timeout_ms = timeout_ms
+        self.queue = Queue() if queue is None else queue
+        self.queue.route = self
         algorithm, _, key = balance.partition(":")
         kind, _, name = key.partition(":")
         self.key_kind = KeyKind.BY_NOTHING

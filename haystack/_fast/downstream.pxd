@@ -1,7 +1,7 @@
 # A client's connection, and the exchange it is in.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Cell
+from haystack._fast.cells cimport Cell, Member, Queue
 from haystack._fast.exchange cimport Exchange
 from haystack._fast.head cimport Head
 from haystack._fast.upstream cimport Upstream
@@ -14,6 +14,7 @@ cdef class Downstream(Exchange):
     cdef void *tried[8]         # members, kept alive by route
     cdef int tries
     cdef int failure            # the status that the last failed try would be answered with
+    cdef Queue queue            # in which it waits or waited; None: it did not
     cdef bint fresh_only        # no pooled connection any more: the last one was stale
     cdef bint body_sent         # bytes of a body that isn't kept went up
     cdef bint chunked
@@ -35,6 +36,8 @@ cdef class Downstream(Exchange):
     cdef int check_rate(self) except -1
     cdef int dispatch(self) except -1
     cdef int connect_to(self, Cell cell) except -1
+    cdef Member with_room(self)
+    cdef int enqueue(self) except -1
     cdef int exhausted(self) except -1
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
     cdef Py_ssize_t bad_chunks(self) except -2

@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy
 
 from haystack._fast.body cimport Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
-from haystack._fast.cells cimport Cell, Member, let_go, take_on
+from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
 from haystack._fast.chance cimport next_random
 from haystack._fast.exchange cimport Exchange, State, is_idempotent
 from haystack._fast.head cimport Head, MAX_HEAD, parse_request, same
@@ -69,6 +69,10 @@ cdef class Downstream(Exchange):
         return 0
 
     cdef int on_again(self) except -1:
+        if self.state == State.QUEUED:
+            self.route = self.queue.route
+            self.tries = 0              # another table may hold other members
+            return self.dispatch()
         return self.proceed()
 
     cdef int on_failure(self) except -1:
@@ -80,6 +84,8 @@ cdef class Downstream(Exchange):
             return self.fail(408, b"connection_read_timeout", b"the request's head took too long")
         if self.state == State.GATHERING or self.state == State.EXCHANGING:
             return self.check_rate()
+        if self.state == State.QUEUED:
+            return self.fail(503, b"connection_limit_reached", b"no endpoint had room in time")
         return self.abort()
 
     cdef int proceed(self) except -1:
@@ -173,7 +179,7 @@ cdef class Downstream(Exchange):
         self.error = b""
         self.received = self.sent = 0
         self.answered = self.body_sent = self.fresh_only = False
-        self.told = self.candidates = None
+        self.told = self.candidates = self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked
         self.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
@@ -299,12 +305,22 @@ cdef class Downstream(Exchange):
     cdef int dispatch(self) except -1:
         """Take the next candidate: a pooled connection to it, or a new one. None left: say what went wrong with the last."""
         cdef Member member
+        cdef bint full = False
         while True:
             member = self.route.picker.pick(self.key, self.tried, self.tries)
             if member is None:
-                return self.exhausted()
-            self.tried[self.tries] = <void *>member
-            self.tries += 1
+                if not full:
+                    return self.exhausted()
+                member = self.with_room()
+                if member is None:
+                    return self.enqueue()
+                full = False
+            if self.tries < MAX_TRIES:
+                self.tried[self.tries] = <void *>member
+                self.tries += 1
+            if member.cell.is_full():
+                full = True
+                continue
             if self.candidates is not None:
                 self.candidates.append(member.cell.label)
             self.member = member
@@ -314,6 +330,25 @@ cdef class Downstream(Exchange):
             self.member = None
             self.failure = 502
             self.error = b"connection_refused"
+
+    cdef Member with_room(self):
+        """The first member that has room and was not tried, or None: the picker looks at a few only."""
+        cdef Member member
+        for member in self.route.members:
+            if not member.cell.is_full() and not was_tried(<void *>member, self.tried, self.tries):
+                return member
+        return None
+
+    cdef int enqueue(self) except -1:
+        """Wait for room, in all for queue_ms; who was woken in vain stands first again."""
+        cdef bint again = self.queue is not None
+        if not again:
+            self.queue = self.route.queue
+            if len(self.queue) >= self.plane.queue_size:
+                return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
+            self.deadline = self.poller.now + self.plane.queue_ms
+        self.state = State.QUEUED
+        return self.queue.join(self, again)
 
     cdef int connect_to(self, Cell cell) except -1:
         """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
@@ -326,6 +361,7 @@ cdef class Downstream(Exchange):
         up.reused = self.reused
         up.exchange = self
         self.up = up
+        self.deadline = 0
         take_on(cell)
         if self.reused:
             self.connected()
@@ -441,7 +477,8 @@ cdef class Downstream(Exchange):
             return 0
         self.up = None
         let_go(up.cell)
-        return up.detach(reusable)
+        up.detach(reusable)
+        return 0 if up.cell.queues is None else up.cell.freed()
 
     cdef int lost(self, bint unseen, const char *error, int status) except -1:
         """Try elsewhere if that can do no harm, else answer."""
@@ -463,6 +500,8 @@ cdef class Downstream(Exchange):
             self.error = error
             return self.abort()
         self.detach(False)
+        if self.state == State.QUEUED:
+            self.queue.leave(self)
         if not self.body.done or self.plane.draining:
             self.keep_alive = False
         self.status = status
@@ -529,6 +568,8 @@ cdef class Downstream(Exchange):
             at_once.l_linger = 0
             setsockopt(self.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))
         self.detach(False)
+        if self.state == State.QUEUED:
+            self.queue.leave(self)
         if self.told is not None:
             if self.error[0] == 0:
                 self.error = b"connection_terminated"

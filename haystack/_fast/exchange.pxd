@@ -10,6 +10,7 @@ from haystack._fast.poller cimport Stream
 cdef enum State:
     IDLE = 0            # no request yet, or part of its head
     GATHERING           # a small body is read whole before an endpoint is asked
+    QUEUED              # every endpoint has as many exchanges as it may have
     WAITING             # a connection to an endpoint is being made
     EXCHANGING          # the request goes up, the response comes down
     TUNNEL              # the endpoint has switched protocols: raw bytes both ways

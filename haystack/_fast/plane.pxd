@@ -24,6 +24,7 @@ cdef class Plane:
     cdef int64_t statuses[6]
     cdef public int64_t connect_ms, head_ms, idle_ms, pool_ms, tunnel_ms
     cdef public int64_t body_rate           # bytes a second that a client must send at least; 0: any
+    cdef public int64_t queue_ms, queue_size
     cdef public int64_t kept_body           # a body up to so many bytes is read whole before it is sent
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)

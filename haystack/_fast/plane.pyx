@@ -41,6 +41,8 @@ cdef class Plane:
         self.tunnel_ms = 3_600_000
         self.body_rate = 256
         self.kept_body = 65536
+        self.queue_ms = 5000
+        self.queue_size = 1000
 
     def trace(self, bint on, str service=None):
         """Record exchanges in `traces`: of one service, or of all where it is None."""

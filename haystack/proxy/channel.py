@@ -29,7 +29,8 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end.
+    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end;
+    max_connections: exchanges at once an endpoint, of all workers together (0: any number).
 
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
     """
@@ -41,6 +42,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     timeout_ms: int
     listeners: tuple[tuple[EndpointRow, ...], ...]
     path: str = "/"
+    max_connections: int = 0
 
 
 class Setup(Message, frozen=True):
@@ -51,6 +53,7 @@ class Setup(Message, frozen=True):
     trusted: tuple[str, ...]
     admin_socket: str
     admin_hosts: tuple[str, ...]
+    workers: int = 1
 
 
 class Table(Message, frozen=True):

@@ -31,9 +31,10 @@ class Served(NamedTuple):
 
 
 class Routes:
-    """ports: of the listeners by index. The rules go into `router`."""
+    """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`."""
 
-    def __init__(self, ports: tuple[int, ...], router: Router) -> None:
+    def __init__(self, ports: tuple[int, ...], router: Router, workers: int = 1) -> None:
+        self._workers = workers
         self._ports = ports
         self._router = router
         self._services: dict[str, Served] = {}
@@ -101,7 +102,13 @@ class Routes:
         members = [self._member(place) for place in places]
         weights = [e.weight for e in _endpoints(row, index)]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
-        return Route(row.name, picker, row.timeout_ms, row.balance, row.sticky)
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, old.routes[index].queue if old else None)
+        if row.max_connections:
+            for member in members:
+                member.cell.limit = max(1, row.max_connections // self._workers)
+                member.cell.queue_for(route.queue)
+        route.queue.wake_all()
+        return route
 
     def _member(self, place: Place) -> Member:
         """The member of a place. One that comes back while it drains is the same again, and so is its cell."""

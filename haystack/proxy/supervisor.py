@@ -207,6 +207,7 @@ class Supervisor:
             trusted=tuple(str(n) for n in self._settings.trusted_proxies),
             admin_socket=self._admin_socket if admin else "",
             admin_hosts=("", "localhost", origin, f"ns.{origin}") if admin else (),
+            workers=len(self.workers),
         )
 
     def _take(self, slot: Slot, message: wire.Any) -> None:

@@ -43,6 +43,7 @@ def _row(service: Service, balance: str) -> ServiceRow:
         timeout_ms=max(1, int((service.timeout or TIMEOUT) * 1000)),
         listeners=listeners[:1] if listeners[0] == listeners[1] else listeners,
         path=prefix(service.path),
+        max_connections=service.max_connections or 0,
     )
 
 
