@@ -29,10 +29,10 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end;
-    max_connections: exchanges at once an endpoint, of all workers together (0: any number).
+    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end.
 
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
+    max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
     """
 
     name: str
