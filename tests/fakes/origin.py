@@ -62,9 +62,13 @@ class Call:
 
     def reset(self) -> None:
         """Close with RST instead of FIN."""
-        connection = self.writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        _linger(self.writer)
         self.keep = False
+
+
+def _linger(writer: asyncio.StreamWriter) -> None:
+    """The connection's close will be a reset."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 Script = Callable[[Call], Awaitable[None]]
@@ -158,8 +162,11 @@ class Origin:
         """Stop listening and cut every connection."""
         self.loop.run(self._close())
 
-    def cut(self) -> None:
-        """Close every open connection but listen on."""
+    def cut(self, reset: bool = False) -> None:
+        """Close every open connection, with RST instead of FIN where reset, but listen on."""
+        if reset:
+            for writer in tuple(self._writers):
+                _linger(writer)
         self.loop.run(self._cut())
 
     def shout(self, data: bytes) -> None:

@@ -27,7 +27,7 @@ from tests.fakes.origin import Loop, Origin, refused_port, respond
 
 START_LIMIT = 15.0
 STOP_LIMIT = 10.0
-ONES, PAIRS = 220, 8
+ONES, PAIRS = 220, 24
 
 
 @dataclass(frozen=True)
