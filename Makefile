@@ -1,9 +1,9 @@
-# build run test debug lint type bench image clean; each sets up what it needs. Stamps in .make/ remember what is done.
+# build run test debug lint type bench soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: build run test debug lint type bench image lock clean
+.PHONY: build run test debug lint type bench soak image lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -50,6 +50,9 @@ type: .make/venv
 
 bench: build
 	$(BIN)/python -m bench $(ARGS)
+
+soak: build
+	$(BIN)/python -m bench soak $(ARGS)
 
 image:
 	docker build --tag haystack .

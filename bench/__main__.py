@@ -18,6 +18,7 @@ from bench.macro import discovery as latencies
 from bench.macro.peers import program
 from bench.macro.plot import draw
 from bench.macro.scenarios import SCENARIOS, chosen
+from bench.soak.run import run as soak
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -28,6 +29,8 @@ VERSIONS = {"nginx": "-v", "haproxy": "-v", "caddy": "version", "wrk": "-v"}
 def main() -> int:
     """Measure what was asked for, print it, keep it. The status to exit with."""
     options = arguments()
+    if options.what == ["soak"]:
+        return soaked(options)
     try:
         if options.source:
             found, raw = json.loads(options.source.read_text()), options.source
@@ -51,6 +54,17 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     if "discovery" in options.what:
         found["discovery"] = latencies.run(options.runs)
     return found
+
+
+def soaked(options: argparse.Namespace) -> int:
+    """The soak: print its report; 1 where anything was wrong, and the README stays as it is."""
+    text, wrong = soak(options.minutes)
+    print(text)
+    for line in wrong:
+        print(f"bench: soak: {line}", file=sys.stderr)
+    if options.write and not wrong:
+        report.replace(README, "soak", f"Run {time.strftime('%Y-%m-%d %H:%M')} on {machine()}; nothing failed.\n\n{text}")
+    return 1 if wrong else 0
 
 
 def kept(found: dict[str, Any]) -> Path:
@@ -84,17 +98,18 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     names = [scenario.name for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="*", metavar="NAME", help=f"{', '.join(names)}, discovery (default: all but the last)")
+    parser.add_argument("what", nargs="*", metavar="NAME", help=f"{', '.join(names)}, discovery, soak (default: all but the last two)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of each scenario")
     parser.add_argument("--seconds", type=int, default=4, help="length of a round; at least 4 for a real figure")
     parser.add_argument("--peers", nargs="*", type=str.lower, default=[], help="nginx, haproxy, caddy, haystack (default: all)")
     parser.add_argument("--runs", type=int, default=20, help="discovery: containers started, and containers ended")
+    parser.add_argument("--minutes", type=float, default=10, help="soak: how long")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: show the raw figures of this file")
     parser.add_argument("--write", action="store_true", help="put the tables and the plot into bench/README.md")
     options = parser.parse_args()
     try:
         named = [name for name in options.what if name != "discovery"]
-        options.scenarios = [] if options.what and not named else chosen(named)
+        options.scenarios = [] if (options.what and not named) or named == ["soak"] else chosen(named)
     except KeyError as error:
         parser.error(f"no scenario {error}; there are {', '.join(names)}")
     return options

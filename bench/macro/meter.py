@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -50,6 +51,11 @@ def kib(pids: Iterable[int]) -> float:
     """KiB of resident memory, of pages that several processes map each its share: Pss of /proc/PID/smaps_rollup (proc(5))."""
     told = (re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE) for pid in pids)
     return float(sum(int(found[1]) for found in told if found))
+
+
+def resident(pid: int) -> float:
+    """KiB of resident memory of one process, cheap to ask: /proc/PID/statm (proc(5))."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
 
 
 def descriptors(pid: int) -> int:

@@ -1,0 +1,1 @@
+"""Long mixed work: no body may be wrong, and nothing may grow."""
