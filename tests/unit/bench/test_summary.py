@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from bench.macro import report
+from bench.macro.plot import draw
 from bench.macro.process import Process
 from bench.macro.scenarios import Aim, Contestant, Scenario, chosen
 from bench.macro.summary import ratios, results
@@ -81,3 +82,11 @@ def test_a_readme_without_the_marks_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="no marks"):
         report.replace(file, "figures", "new")
     assert file.read_text() == "a\n"
+
+
+def test_the_plot_names_the_work_and_is_the_same_for_the_same_rows(tmp_path):
+    for name in ("a.svg", "b.svg"):
+        draw([WORK], rows((10, 10, 8), (10, 10, 9)), 2, tmp_path / name)
+    drawn = (tmp_path / "a.svg").read_text()
+    assert "<!-- w -->" in drawn
+    assert drawn == (tmp_path / "b.svg").read_text()
