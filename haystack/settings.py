@@ -21,6 +21,8 @@ from haystack.values import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
 LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
+TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 2m"
+TIME_OR_OFF = f"{TIME} (0: no limit)"
 PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
 
 
@@ -44,11 +46,14 @@ def cpus() -> int:
 
 
 Port = Annotated[int, BeforeValidator(values.port)]
+Count = Annotated[int, BeforeValidator(values.whole(0, 10_000_000))]
 Switch = Annotated[bool, BeforeValidator(values.switch)]
 Folder = Annotated[Path, BeforeValidator(values.path)]
 Pem = Annotated[str, BeforeValidator(values.pem)]
 Addresses = Annotated[Texts, NoDecode, BeforeValidator(values.addresses)]
 Balance = Annotated[str, BeforeValidator(balance.read)]
+Time = Annotated[float, BeforeValidator(values.duration(0.01, 86400))]
+TimeOrOff = Annotated[float, BeforeValidator(values.duration(0.01, 86400, off=True))]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -89,6 +94,21 @@ class Settings(BaseSettings):
     state_dir: Folder = takes("a folder for the host key", Path("/var/lib/haystack"))
     admin: Switch = takes("on or off", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
+    max_head: Annotated[int, BeforeValidator(values.whole(1024, 65536))] = takes("bytes, 1024 to 65536", 65536)
+    max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of fields, 1 to 128", 128)
+    max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
+    max_client_connections: Count = takes("a number of connections, 0 to 10000000 (0: no limit)", 0)
+    head_timeout: Time = takes(TIME, 10.0)
+    idle_timeout: Time = takes(TIME, 75.0)
+    body_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
+    connect_timeout: Time = takes(TIME, 1.0)
+    timeout: Time = takes(TIME, 60.0)
+    tunnel_timeout: Time = takes(TIME, 3600.0)
+    pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 256)
+    pool_idle: Time = takes(TIME, 20.0)
+    pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
+    queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
+    queue_timeout: Time = takes(TIME, 5.0)
     trace: Switch = takes("on or off", default=False)
     log_level: Annotated[Level, BeforeValidator(values.lower)] = takes("debug, info, warning, error or critical", "info")
     log_format: Literal["console", "json"] = takes("console or json", "console")
@@ -156,4 +176,4 @@ def display(field: str, value: object) -> str:
         return "on" if value else "off"
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
-    return str(value)
+    return f"{value:g}s" if isinstance(value, float) else str(value)

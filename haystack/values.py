@@ -18,6 +18,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 MAX_PORT = 65535
 MAX_NAME = 200  # what is left of 253 octets must hold the names under the origin
 SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 SCHEMES = ("unix", "tcp", "http", "https")
 
@@ -46,6 +47,24 @@ def whole(low: int, high: int) -> Callable[[object], int]:
 port = whole(0, MAX_PORT)
 seconds = whole(0, 86400)
 workers = whole(1, 256)
+
+
+def duration(low: float, high: float, *, off: bool = False) -> Callable[[object], float]:
+    """A parser of durations (``10``, ``1.5s``, ``500ms``, ``2m``, ``1h``) from low to high seconds; off: 0 is taken too."""
+
+    def parse(value: object) -> float:
+        written = str(value).strip()
+        if off and re.fullmatch(r"0+(\.0+)?(ms|s|m|h)?", written):
+            return 0.0
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?", written)
+        if not match:
+            raise ValueError("not a duration")
+        seconds = float(match[1]) * UNITS[match[2]]
+        if not low <= seconds <= high:
+            raise ValueError("out of range")
+        return seconds
+
+    return parse
 
 
 def switch(value: object) -> bool:

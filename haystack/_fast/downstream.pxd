@@ -25,6 +25,7 @@ cdef class Downstream(Exchange):
     cdef int proceed(self) except -1
     cdef int drained(self) except -1
     cdef int read_head(self) except -1
+    cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept
     cdef int refuse_head(self, int status) except -1
     cdef int begin_exchange(self, Head *h) except -1
     cdef int reset(self, Head *h) except -1

@@ -6,7 +6,7 @@ response byte went down. Status and error words: RFC 9110 section 15, RFC 9209 s
 """
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.body cimport Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
@@ -145,8 +145,7 @@ cdef class Downstream(Exchange):
                     return self.abort()
                 size += n
             used = parse_request(&h, data, size)
-            if used > MAX_HEAD or (used == 0 and size >= MAX_HEAD):
-                used = -431
+            used = self.within_limits(&h, used, data, size)
             if used:
                 break
             take(&self.input, pending(&self.input))
@@ -163,6 +162,14 @@ cdef class Downstream(Exchange):
             add(&self.input, data + used, size - used)
             self.unparsed = True
         return self.begin_exchange(&h)
+
+    cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept:
+        """`used` as it is, or minus 414 or 431 where the head, or what there is of it, is longer than it may be."""
+        cdef int64_t limit = self.plane.max_head
+        if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.plane.max_headers):
+            return used
+        # RFC 9112, section 3: a request line that is too long has a status of its own
+        return -431 if memchr(data, c'\n', min(<int64_t>size, limit)) != NULL else -414
 
     cdef int refuse_head(self, int status) except -1:
         self.keep_alive = self.head_only = False

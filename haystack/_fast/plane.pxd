@@ -22,10 +22,22 @@ cdef class Plane:
     cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
-    cdef public int64_t connect_ms, head_ms, idle_ms, pool_ms, tunnel_ms
-    cdef public int64_t body_rate           # bytes a second that a client must send at least; 0: any
-    cdef public int64_t queue_ms, queue_size
+    # limits; a time is in milliseconds, and 0 is off where that can be
+    cdef public int64_t max_head            # bytes of a request's head
+    cdef public int64_t max_headers         # fields of a request's head
+    cdef public int64_t max_clients         # connections of clients
+    cdef public int64_t max_per_client      # of one client address
+    cdef public int64_t head_ms             # from the first byte of a request's head to its last
+    cdef public int64_t idle_ms             # between requests, and for a client to take bytes
+    cdef public int64_t body_rate           # bytes a second that a client must send at least
     cdef public int64_t kept_body           # a body up to so many bytes is read whole before it is sent
+    cdef public int64_t connect_ms          # to an endpoint
+    cdef public int64_t tunnel_ms           # without a byte either way after 101
+    cdef public int64_t pool_size           # idle connections to an endpoint
+    cdef public int64_t pool_ms             # that one of them is kept
+    cdef public int64_t pool_age_ms         # from its making, used or not
+    cdef public int64_t queue_size          # requests that wait for an endpoint below its haystack.max_connections
+    cdef public int64_t queue_ms            # that one of them waits
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef int count(self, Member member) except -1

@@ -10,6 +10,11 @@ from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller
 from haystack._fast.route cimport Router
 
+LIMITS = (
+    "max_head", "max_headers", "max_clients", "max_per_client", "head_ms", "idle_ms", "body_rate", "connect_ms", "tunnel_ms",
+    "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms",
+)
+
 
 cdef class Plane:
     """Shared by all exchanges of one worker; ports: of the listeners, in the order of their indexes."""
@@ -34,15 +39,12 @@ cdef class Plane:
         self.trusts = trusts
         self.traces = []
         self.busy = []
-        self.connect_ms = 1000
-        self.head_ms = 10_000
-        self.idle_ms = 75_000
-        self.pool_ms = 20_000
-        self.tunnel_ms = 3_600_000
-        self.body_rate = 256
         self.kept_body = 65536
-        self.queue_ms = 5000
-        self.queue_size = 1000
+
+    def limit(self, object limits):
+        """Hold to these from now on: an object with an attribute for each (proxy.channel.Limits)."""
+        for name in LIMITS:
+            setattr(self, name, getattr(limits, name))
 
     def trace(self, bint on, str service=None):
         """Record exchanges in `traces`: of one service, or of all where it is None."""

@@ -55,7 +55,6 @@ cdef extern from "linux/tcp.h" nogil:
 cdef enum:
     EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
     BURST = 16              # reads in a row before others have their turn
-    POOLED = 256            # idle connections an endpoint
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     WHOLE = 16384           # a run of the body from here on is sent from where it was read
     MAX_INTERIM = 32        # 1xx responses before the one that counts
@@ -103,7 +102,7 @@ cdef class Upstream(Stream):
         cdef int64_t written = self.written
         self.exchange = None
         self.sent = written
-        if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= POOLED:
+        if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= self.plane.pool_size:
             return self.close()
         self.deadline = self.poller.now + self.plane.pool_ms
         self.cell.idle.append(self)

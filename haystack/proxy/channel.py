@@ -45,6 +45,28 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_connections: int = 0
 
 
+class Limits(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those of Plane's attributes.
+
+    max_clients: connections of this worker; max_per_client: of one client address, in this worker; body_rate: bytes a second.
+    """
+
+    max_head: int
+    max_headers: int
+    max_clients: int
+    max_per_client: int
+    head_ms: int
+    idle_ms: int
+    body_rate: int
+    connect_ms: int
+    tunnel_ms: int
+    pool_size: int
+    pool_ms: int
+    pool_age_ms: int
+    queue_size: int
+    queue_ms: int
+
+
 class Setup(Message, frozen=True):
     """The first message down. ports: of the listeners by index; trusted: networks in CIDR form."""
 
@@ -53,6 +75,7 @@ class Setup(Message, frozen=True):
     trusted: tuple[str, ...]
     admin_socket: str
     admin_hosts: tuple[str, ...]
+    limits: Limits
     workers: int = 1
 
 

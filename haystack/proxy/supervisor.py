@@ -19,7 +19,7 @@ import structlog
 
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy import table
+from haystack.proxy import limits, table
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
@@ -106,7 +106,7 @@ class Supervisor:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
-        old, self._table = self._table, table.of(snapshot, self._settings.balance)
+        old, self._table = self._table, table.of(snapshot, self._settings.balance, self._settings.timeout)
         for part in table.changes(old, self._table):
             self._tell(part)
 
@@ -207,6 +207,7 @@ class Supervisor:
             trusted=tuple(str(n) for n in self._settings.trusted_proxies),
             admin_socket=self._admin_socket if admin else "",
             admin_hosts=("", "localhost", origin, f"ns.{origin}") if admin else (),
+            limits=limits.of(self._settings),
             workers=len(self.workers),
         )
 

@@ -13,13 +13,12 @@ from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
 
 LISTENERS = ("http", "http-alt")
-TIMEOUT = 60.0
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 
 
-def of(snapshot: Snapshot, balance: str) -> Table:
-    """The table of all services that speak HTTP; balance: the picker for those that name none."""
-    rows = tuple(_row(s, balance) for s in snapshot.services.values() if s.has_http)
+def of(snapshot: Snapshot, balance: str, timeout: float) -> Table:
+    """The table of all services that speak HTTP; balance and timeout (seconds): for those that name none."""
+    rows = tuple(_row(s, balance, timeout) for s in snapshot.services.values() if s.has_http)
     return Table(version=snapshot.version, services=rows)
 
 
@@ -33,14 +32,14 @@ def changes(old: Table, new: Table) -> Iterator[Table]:
     yield Table(new.version, tuple(changed), tuple(before), whole=False)
 
 
-def _row(service: Service, balance: str) -> ServiceRow:
+def _row(service: Service, balance: str, timeout: float) -> ServiceRow:
     listeners = tuple(_endpoints(service, listener) for listener in LISTENERS)
     return ServiceRow(
         name=service.name,
         hosts=tuple(dict.fromkeys((service.name, *service.hosts))),
         balance=service.balance or balance,
         sticky=service.sticky or "",
-        timeout_ms=max(1, int((service.timeout or TIMEOUT) * 1000)),
+        timeout_ms=max(1, int((service.timeout or timeout) * 1000)),
         listeners=listeners[:1] if listeners[0] == listeners[1] else listeners,
         path=prefix(service.path),
         max_connections=service.max_connections or 0,

@@ -91,6 +91,7 @@ class Worker:
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
+        self._plane.limit(setup.limits)
         self._routes = Routes(setup.ports, router, setup.workers)
         if setup.admin_socket:
             member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)

@@ -49,6 +49,17 @@ GOOD = [
     ("cors_origin", "https://ui.example", "https://ui.example"),
     ("state_dir", "/tmp/state", Path("/tmp/state")),  # noqa: S108 - never made
     ("workers", "3", 3),
+    ("max_head", "1024", 1024),
+    ("max_headers", "1", 1),
+    ("max_connections", "0", 0),
+    ("head_timeout", "500ms", 0.5),
+    ("idle_timeout", "2m", 120.0),
+    ("timeout", "1.5", 1.5),
+    ("tunnel_timeout", "24h", 86400.0),
+    ("pool_age", "0", 0.0),
+    ("pool_age", "0s", 0.0),
+    ("body_rate", "0", 0),
+    ("queue_size", "10", 10),
 ]
 
 
@@ -86,6 +97,19 @@ BAD = [
     ("log_format", "xml"),
     ("access_log", "on"),
     ("cors_origin", "ui.example"),
+    ("max_head", "1023"),
+    ("max_head", "65537"),
+    ("max_headers", "0"),
+    ("max_headers", "129"),
+    ("max_connections", "-1"),
+    ("max_client_connections", "many"),
+    ("head_timeout", "0"),
+    ("head_timeout", "5d"),
+    ("idle_timeout", "25h"),
+    ("timeout", "soon"),
+    ("connect_timeout", "1e3"),
+    ("pool_age", "-1s"),
+    ("body_rate", "1k"),
 ]
 
 

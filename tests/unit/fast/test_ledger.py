@@ -13,6 +13,7 @@ from haystack._fast.cells import Cell
 from haystack._fast.listener import Listener
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
+from haystack._fast.route import Router
 
 counted = pytest.mark.skipif(not ledger.DEBUG, reason="only the debug build counts")
 
@@ -47,7 +48,7 @@ async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
         poller = Poller(asyncio.get_running_loop(), lambda _error: None)
-        plane = Plane(poller, [80])
+        plane = Plane(poller, Router(), [80])
         listener = Listener(plane, sock.fileno(), 0)
         assert grown(before) == {"streams": 1, "cells": 0, "buffers": 1}
         listener.stop()

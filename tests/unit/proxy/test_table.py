@@ -25,7 +25,7 @@ def container(number=1, service="web", numbers=(80,), **options):
 
 
 def table(*containers):
-    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), "p2c")
+    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), "p2c", 60.0)
 
 
 def row(name, **fields):
@@ -41,6 +41,11 @@ def test_a_service_has_its_name_its_hosts_and_its_prefix():
 def test_a_service_with_one_kind_of_port_is_served_on_both_listeners(numbers, served):
     (made,) = table(container(numbers=numbers)).services
     assert [[e.port for e in endpoints] for endpoints in made.listeners] == served
+
+
+@pytest.mark.parametrize(("own", "milliseconds"), [(None, 60_000), (0.5, 500), (0.0001, 1)])
+def test_a_service_has_its_own_timeout_or_the_usual_one(own, milliseconds):
+    assert table(container(timeout=own)).services[0].timeout_ms == milliseconds
 
 
 def test_a_service_without_http_is_not_in_the_table():
