@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from tests.fakes.origin import OK, Call, Origin, inform, pieces, respond
-from tests.fakes.worker import Site
+from tests.fakes.worker import Site, resident
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 ALL = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, b"HTTP/1.1 199 Own\r\nX: y\r\n\r\n"]
@@ -133,8 +130,3 @@ def test_a_flood_is_bounded(site: Site, informing: tuple[str, Origin]) -> None:
         assert "http_protocol_error" in (response.get("proxy-status") or "")
         assert len(response.interim) < 1000
     assert resident(worker) - before < 4_000_000
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that the process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

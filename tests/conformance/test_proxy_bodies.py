@@ -12,13 +12,12 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.fakes.client import Client, Response
-from tests.fakes.origin import CHUNK, OK, Call, Origin, respond
-from tests.fakes.worker import Site, until
+from tests.fakes.origin import OK, Call, Origin, respond
+from tests.fakes.worker import Site, resident, until
 
 MIB = 1 << 20
 SIZES = [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 8 * MIB]
@@ -129,15 +128,10 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that the process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
 def stands_still(sender: socket.socket) -> bool:
     """Whether what a blocked sender has in the kernel, unsent, has come to rest."""
     first = unsent(sender)
-    return first > CHUNK and all(unsent(sender) == first for _ in range(2000))
+    return first > 64 * 1024 and all(unsent(sender) == first for _ in range(2000))
 
 
 def unsent(sender: socket.socket) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from pathlib import Path
 
 import pytest
 
-from tests.fakes.worker import Site
+from tests.fakes.worker import Site, resident
 
 BAD = b"GET / HTTP/1.1\r\nbad field\r\n\r\n"
 
@@ -39,7 +38,7 @@ def test_a_head_of_just_too_many_bytes_behind_a_body_is_refused(site: Site, size
 def test_a_client_that_reads_no_answers_is_not_read_either(site: Site) -> None:
     """Design: a side that can't send stops the other from being read, for answers of Haystack's own too."""
     worker = site.haystack.workers()[0]
-    before = _resident(worker)
+    before = resident(worker)
     with socket.create_connection(("127.0.0.1", site.haystack.port)) as rude:
         rude.setblocking(False)
         sent = 0
@@ -51,7 +50,7 @@ def test_a_client_that_reads_no_answers_is_not_read_either(site: Site) -> None:
                 break
         with site.client() as client:
             assert client.get("x.y").status == 404
-        assert _resident(worker) - before < 20_000_000
+        assert resident(worker) - before < 20_000_000
 
 
 def test_bytes_on_a_pooled_connection_are_nobodys_answer(site: Site) -> None:
@@ -67,8 +66,3 @@ def test_bytes_on_a_pooled_connection_are_nobodys_answer(site: Site) -> None:
         finally:
             os.kill(worker, signal.SIGCONT)
         assert second.response().status == 200
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory that the process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

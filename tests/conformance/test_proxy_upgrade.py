@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import threading
-from pathlib import Path
 
 import pytest
 
 from tests.fakes.normal import Normal, requests
 from tests.fakes.origin import OK, Call, Origin, respond
-from tests.fakes.worker import Site, descriptors, until
+from tests.fakes.worker import Site, until
 
 WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\nX-Kept: yes\r\n\r\n"
@@ -191,85 +188,3 @@ def test_101_has_no_body_whatever_it_says(site: Site, field: bytes) -> None:
         if response.status == 101:
             assert response.get("content-length") is response.get("transfer-encoding") is None
             assert client.take(9) == b"0\r\n\r\n raw"
-
-
-LARGE = os.urandom(1 << 20) * 8
-
-
-def test_large_data_both_ways_at_once(site: Site) -> None:
-    """Section 7.8: every octet, in order, in bounded memory."""
-    name, _ = site.one(echo)
-    (worker,) = site.haystack.workers()
-    with site.client(timeout=10) as client:
-        assert client.send(ask(name)).response().status == 101
-        before = resident(worker)
-        sender = threading.Thread(target=lambda: client.send(LARGE).half_close())
-        sender.start()
-        back = client.rest()
-        sender.join(5)
-        assert resident(worker) - before < 8_000_000
-    assert hashlib.sha256(back).digest() == hashlib.sha256(LARGE).digest()
-
-
-def test_half_closes_pass_through_either_way(site: Site) -> None:
-    """RFC 9110, section 7.8: the tunnel is TCP's to end, each direction by itself."""
-
-    async def count(call: Call) -> None:
-        await call.send(SWITCH % b"websocket")
-        data = await call.reader.read()
-        await call.send(b"%d bytes" % len(data))
-        call.keep = False
-
-    async def goodbye(call: Call) -> None:
-        await call.send(SWITCH % b"websocket" + b"bye")
-        call.writer.write_eof()
-        heard.append(await call.reader.read())
-        call.keep = False
-
-    heard: list[bytes] = []
-    first, _ = site.one(count)
-    with site.client() as client:
-        assert client.send(ask(first)).response().status == 101
-        assert client.send(b"12345").half_close().rest() == b"5 bytes"
-    second, _ = site.one(goodbye)
-    with site.client() as client:
-        assert client.send(ask(second)).response().status == 101
-        assert client.rest() == b"bye"
-        client.send(b"still talking").half_close()
-        until(lambda: heard, 5, "the origin never heard the end")
-    assert heard == [b"still talking"]
-
-
-def test_the_end_of_either_side_ends_the_other(site: Site) -> None:
-    """RFC 9110, section 9.3.6 of tunnels: what is left is sent on, then both are closed; no descriptor stays."""
-    name, origin = site.one(echo)
-    (worker,) = site.haystack.workers()
-    with site.client() as client:
-        client.send(ask(name)).response()
-        before = descriptors(worker)
-        origin.cut()
-        assert client.closed()
-    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
-    with site.client() as client:
-        client.send(ask(name)).response()
-        client.send(b"hello").take(5)
-    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
-
-
-def test_a_tunnel_is_no_pooled_connection(site: Site) -> None:
-    """RFC 9112, section 9.3: a connection that has been switched never carries HTTP again."""
-    name, origin = site.one(echo)
-    with site.client() as client:
-        client.send(ask(name)).response()
-        client.send(b"hello").take(5)
-        origin.script = respond()
-        with site.client() as other:
-            assert other.get(name).body == b"ok"
-    with site.client() as client:
-        assert client.get(name).body == b"ok"
-    assert origin.connections == 2
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that the process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -18,7 +18,6 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-CHUNK = 64 * 1024
 
 
 @dataclass
@@ -90,8 +89,7 @@ class Recorder(asyncio.StreamReader):
 async def _read_body(reader: asyncio.StreamReader, request: Request) -> bytes:
     if any("chunked" in v.lower() for v in request.fields("transfer-encoding")):
         return await _read_chunks(reader, request)
-    lengths = request.fields("content-length")
-    return await reader.readexactly(int(lengths[0])) if lengths else b""
+    return await reader.readexactly(int((request.fields("content-length") or ["0"])[0]))
 
 
 async def _read_chunks(reader: asyncio.StreamReader, request: Request) -> bytes:
@@ -260,7 +258,7 @@ def close_after(count: int, data: bytes = OK) -> Script:
 
 
 def never() -> Script:
-    """Take the request and never answer, like a paused container."""
+    """Take the request and never answer."""
 
     async def script(call: Call) -> None:
         await call.body()
@@ -296,7 +294,7 @@ def reset() -> Script:
 
 
 def refused_port() -> socket.socket:
-    """A bound socket that does not listen: connecting to it is refused, and nobody else gets the port."""
+    """A bound socket that does not listen: connecting to it is refused."""
     holder = socket.socket()
     holder.bind(("127.0.0.1", 0))
     return holder

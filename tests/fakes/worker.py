@@ -187,6 +187,11 @@ def descriptors(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def until(condition: Any, seconds: float, complaint: str) -> None:
     """Poll a condition that nothing announces; fail with the complaint when time is up."""
     end = time.monotonic() + seconds
