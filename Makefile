@@ -1,9 +1,9 @@
-# build run test debug lint type bench soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
+# build run test debug fuzz lint type bench soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: build run test debug lint type bench soak image lock clean
+.PHONY: build run test debug fuzz lint type bench soak image lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,6 +40,15 @@ test: build
 debug: .make/debug
 	HAYSTACK_DEBUG=1 $(BIN)/python -X dev -m pytest $(ARGS)
 
+.make/atheris: .make/venv requirements/fuzz.txt
+	$(INSTALL) --require-hashes -r requirements/fuzz.txt
+	touch $@
+
+# Each target for FUZZ_SECONDS; with clang there, on extensions of its own with AddressSanitizer. FUZZ: head, body, exchange.
+FUZZ_SECONDS ?= 60
+fuzz: build .make/atheris
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 lint: .make/venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,6 +71,7 @@ lock: .make/venv
 	$(LOCK) --upgrade --output-file requirements/image.txt pyproject.toml
 	$(LOCK) --upgrade --output-file requirements/build.txt requirements/build.in
 	$(LOCK) --upgrade -c requirements/image.txt -c requirements/build.txt --output-file requirements/dev.txt requirements/dev.in pyproject.toml
+	$(LOCK) --upgrade -c requirements/dev.txt --output-file requirements/fuzz.txt requirements/fuzz.in
 
 clean:
 	rm -rf .make .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

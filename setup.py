@@ -1,6 +1,7 @@
 """Builds one extension for each haystack/_fast/*.pyx. A failed extension fails the build: there is no slow fallback.
 
 HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/ledger.pyx.
+HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, AddressSanitizer and libFuzzer's coverage.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("HAYSTACK_DEBUG") == "1"
+FUZZ = os.environ.get("HAYSTACK_FUZZ") == "1"
+SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
 
 directives = {
@@ -25,13 +28,14 @@ directives = {
     "freethreading_compatible": False,
 }
 # CYTHON_TRACE without _NOGIL: a traced nogil function would take the GIL at each line
-macros = [("HAYSTACK_DEBUG", "1" if DEBUG else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
+macros = [("HAYSTACK_DEBUG", "1" if DEBUG or FUZZ else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
 extensions = [
     Extension(
         f"haystack._fast.{path.stem}",
         [str(path)],
         define_macros=macros,
-        extra_compile_args=["-O1", "-g"] if DEBUG else ["-O3", "-g1", "-fno-plt"],
+        extra_compile_args=["-O1", "-g", *SANITIZE] if FUZZ else ["-O1", "-g"] if DEBUG else ["-O3", "-g1", "-fno-plt"],
+        extra_link_args=SANITIZE if FUZZ else [],
     )
     for path in sorted(FAST.glob("*.pyx"))
 ]

@@ -130,6 +130,8 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         text(out, b"Host: ")
         add(out, h.host, h.host_size)
         add(out, b"\r\n", 2)
+    elif h.host_size < 0:
+        text(out, b"Host: \r\n")        # of HTTP/1.0, and now of 1.1, which must have one (RFC 9112, section 3.2)
     add_kept(out, h, not client.trusted, client.absolute)
     if client.upgrade:
         add_upgrade(out, h)

@@ -12,8 +12,8 @@ from random import Random
 
 import pytest
 
-from tests.differential.bodies import ORACLES, Body, by_h11, llhttp, ours, spelled
-from tests.differential.readers import No
+from tests.differential import compare
+from tests.differential.bodies import Body, by_h11, llhttp, ours
 from tests.fuzz import mutate
 
 TIMES = int(os.environ.get("HAYSTACK_TEST_EXAMPLES", "0"))
@@ -21,39 +21,9 @@ SEEDS = [Random().getrandbits(32) for _ in range(8 * TIMES)] or list(range(8))
 A_SEED = 300
 
 
-def same(mine, other, name):
-    assert (mine.data, mine.done) == (other.data, other.done), name
-    assert other.left in {None, mine.left}, name
-
-
-def compare(data):
-    """Our reading beside the grammar's and the oracles': no difference without a name."""
-    mine, slow = ours([data]), spelled(data)
-    if slow.rule:
-        assert mine is No.REFUSED, f"{slow.rule}, but accepted: {data!r}"
-        return
-    assert mine == slow.body, data
-    for name, read in ORACLES.items():
-        other = read(data)
-        if other is No.REFUSED:
-            assert slow.plain != data, f"{name} refuses what we accept: {data!r}"
-            other = read(slow.plain)
-        assert isinstance(other, Body), f"{name} refuses what is plain: {slow.plain!r}"
-        same(mine, other, name)
-
-
-def in_pieces(data):
-    """Byte by byte and at every split: the same body, the same end, the same refusal."""
-    whole = ours([data])
-    assert ours([bytes([byte]) for byte in data]) == whole, data
-    assert all(ours([data[:at], data[at:]]) == whole for at in range(len(data))), data
-    if isinstance(whole, Body) and whole.done:
-        assert ours([data, b"more"]) == whole._replace(left=whole.left + b"more")
-
-
 def check(data):
-    compare(data)
-    in_pieces(data)
+    compare.bodies(data)
+    compare.bodies_in_pieces(data)
 
 
 @pytest.mark.parametrize(("name", "data"), mutate.corpus("body").items(), ids=lambda v: v if isinstance(v, str) else "")

@@ -12,9 +12,10 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from tests.differential import compare
 from tests.differential.heads import REQUEST, RESPONSE, mutated
-from tests.differential.readers import ORACLES, No, Read, lowered, ours
-from tests.differential.rules import FIELDS, broken, extent, repaired
+from tests.differential.readers import ORACLES, No, Read, ours
+from tests.differential.rules import FIELDS
 from tests.fuzz import mutate
 
 TIMES = int(os.environ.get("HAYSTACK_TEST_EXAMPLES", "0"))
@@ -27,63 +28,11 @@ MADE = settings(
 SEEDS = [Random().getrandbits(32) for _ in range(8 * TIMES)] or list(range(8))
 MAX_HEAD = 65536
 A_SEED = 300
-FOLLOWERS = [b"\r\n\r\n", b"\n", b" x: y\r\n", b"\0", b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"]
-
-
-def same(mine, other, name):
-    """Both took the head: they must have read the same."""
-    assert (mine.first, mine.second) == (other.first, other.second), name
-    assert mine.minor == min(other.minor, 1), name
-    assert lowered(mine.fields) == lowered(other.fields), name
-    assert (mine.length, mine.chunked) == (other.length, other.chunked), name
-
-
-def compare(data, *, request):
-    """Our reading beside the rules and the oracles: no difference without a name."""
-    mine, number = ours(data, request=request)
-    if isinstance(mine, Read):
-        assert not broken(data[:number], request=request), f"accepted against a rule: {data!r}"
-    elif mine is No.REFUSED:
-        rules = broken(extent(data), request=request)
-        assert any(number in rule.statuses for rule in rules), f"{number} for no reason: {data!r}"
-    for name, read in ORACLES.items():
-        other = read(data, request=request)
-        if isinstance(mine, Read):
-            if isinstance(other, No):
-                mine_too, _ = ours(usual := repaired(data, request=request), request=request)
-                other = read(usual, request=request)
-                assert isinstance(mine_too, Read), f"a repair made it worse: {usual!r}"
-                assert isinstance(other, Read), f"{name} refuses what we accept: {data!r}"
-                same(mine_too, other, name)
-            else:
-                same(mine, other, name)
-        elif mine is No.INCOMPLETE:
-            assert not isinstance(other, Read), f"{name} sees a whole head where we wait: {data!r}"
-
-
-def in_pieces(data, *, request):
-    """At every place where a packet may end, and with more behind it: the head is the same, or not there yet, or refused already."""
-    whole, number = ours(data, request=request)
-    early = None
-    for size in range(len(data)):
-        part = ours(data[:size], request=request)
-        if early or (isinstance(whole, Read) and size >= number):
-            assert part == (early or (whole, number)), (size, data)
-        elif part[0] is No.REFUSED:
-            early = part
-        else:
-            assert part[0] is No.INCOMPLETE, (size, data)
-    if whole is No.INCOMPLETE:
-        assert not early, data
-        return
-    assert early in (None, (whole, number)), data
-    for more in FOLLOWERS:
-        assert ours(data + more, request=request) == (whole, number), (more, data)
 
 
 def check(data, *, request):
-    compare(data, request=request)
-    in_pieces(data, request=request)
+    compare.heads(data, request=request)
+    compare.heads_in_pieces(data, request=request)
 
 
 @MADE
@@ -123,7 +72,7 @@ def test_the_corpus(name, data):
 def test_the_largest_head(size, request_):
     line = b"GET / HTTP/1.1\r\nHost: a\r\nX: " if request_ else b"HTTP/1.1 200 OK\r\nX: "
     data = line.ljust(size - 4, b"x") + b"\r\n\r\n"
-    compare(data, request=request_)
+    compare.heads(data, request=request_)
     assert ours(data, request=request_)[1] == size
     assert all(ours(data[:-cut], request=request_)[0] is No.INCOMPLETE for cut in range(1, 9))
 

@@ -1,0 +1,21 @@
+"""Each file of the corpora through its target, once: what fuzzing has found stays found, without a fuzzer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fuzz import fuzz_body, fuzz_exchange, fuzz_head, mutate, script
+
+TARGETS = {"head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one}
+CASES = [(name, file, data) for name in TARGETS for file, data in mutate.corpus(name).items()]
+
+
+@pytest.mark.parametrize(("name", "data"), [(n, d) for n, _, d in CASES], ids=[f"{n}/{f}" for n, f, _ in CASES])
+def test_the_corpus(name, data):
+    TARGETS[name](data)
+
+
+def test_any_bytes_are_a_script():
+    for data in (b"", b"\0", b"\xff\xff\xff\xff", bytes(range(256))):
+        fuzz_exchange.one(data)
+        assert script.read(script.written(script.read(data))) == script.read(data)
