@@ -1,6 +1,9 @@
 # Message bodies: how long they are, and the chunked coding (RFC 9112, sections 6 and 7.1).
 from libc.stdint cimport int64_t
 
+cdef enum:
+    SPLICED = 65536     # a rest of known length from here on is spliced, not read
+
 cdef enum Framing:
     NONE = 0
     LENGTH

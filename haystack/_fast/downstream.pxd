@@ -40,6 +40,7 @@ cdef class Downstream(Exchange):
     cdef Member with_room(self)
     cdef int enqueue(self) except -1
     cdef int exhausted(self) except -1
+    cdef int spliced(self, Py_ssize_t n) except -1
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
     cdef Py_ssize_t bad_chunks(self) except -2
     cdef int detach(self, bint reusable) except -1

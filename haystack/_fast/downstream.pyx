@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy
 
-from haystack._fast.body cimport Framing, begin, feed
+from haystack._fast.body cimport SPLICED, Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
 from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
 from haystack._fast.chance cimport next_random
@@ -60,7 +60,7 @@ cdef class Downstream(Exchange):
         if events & EPOLLIN:
             self.readable = True
         if events & EPOLLOUT:
-            if pending(&self.out):
+            if self.unsent():
                 self.drained()
             else:
                 self.writable = True
@@ -109,7 +109,7 @@ cdef class Downstream(Exchange):
             self.up.deadline = self.poller.now + self.route.timeout_ms
         if self.deadline:
             self.deadline = self.poller.now + self.plane.idle_ms
-        if pending(&self.out):
+        if self.unsent():
             return 0
         if self.state == State.CLOSING:
             return self.end()
@@ -127,7 +127,7 @@ cdef class Downstream(Exchange):
         cdef int used
         cdef Head h
         while True:
-            if pending(&self.out):
+            if self.unsent():
                 return 0                # a client that does not read its answers is not read either
             size = pending(&self.input)
             if size:
@@ -298,7 +298,7 @@ cdef class Downstream(Exchange):
 
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
-        cdef bint held = self.up is not None and pending(&self.up.out) > 0
+        cdef bint held = self.up is not None and self.up.unsent() > 0
         if self.body.done:
             self.deadline = 0
             return 0
@@ -394,7 +394,7 @@ cdef class Downstream(Exchange):
         if self.state == State.TUNNEL:
             return self.tunnelled()
         while not self.body.done and self.state == State.EXCHANGING and self.up is not None:
-            if pending(&self.up.out):
+            if self.up.unsent():
                 return 0                # goes on when the endpoint has taken that
             if pending(&self.input):
                 used = self.relay(self.input.data + self.input.start, pending(&self.input))
@@ -407,7 +407,15 @@ cdef class Downstream(Exchange):
             burst += 1
             if burst > BURST:
                 return self.poller.later(self)
-            n = self.receive(self.plane.scratch, SCRATCH)
+            if self.body.framing == Framing.LENGTH and self.body.left >= SPLICED:
+                n = self.splice_to(self.up, <size_t>self.body.left)
+                if n > 0:
+                    self.spliced(n)
+                    continue
+            else:
+                n = -2
+            if n == -2:
+                n = self.receive(self.plane.scratch, SCRATCH)
             if n == -1:
                 return 0
             if n <= 0:
@@ -420,6 +428,15 @@ cdef class Downstream(Exchange):
                 self.unparsed = True
         if self.body.done:
             self.deadline = 0
+        return 0
+
+    cdef int spliced(self, Py_ssize_t n) except -1:
+        """So many bytes of the body went up without being seen."""
+        self.body_sent = True
+        self.received += n
+        self.body.left -= n
+        self.body.done = self.body.left == 0
+        self.up.deadline = self.poller.now + self.route.timeout_ms
         return 0
 
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2:
@@ -540,7 +557,7 @@ cdef class Downstream(Exchange):
         self.deadline = self.poller.now + self.plane.idle_ms
         if not self.keep_alive or self.plane.draining:
             self.state = State.CLOSING
-            return 0 if pending(&self.out) else self.end()
+            return 0 if self.unsent() else self.end()
         self.state = State.IDLE
         if pending(&self.input) or self.readable:
             return self.poller.later(self)

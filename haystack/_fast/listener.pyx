@@ -126,7 +126,7 @@ def close_idle(Plane plane):
         at = stream.behind
         if isinstance(stream, Downstream):
             down = <Downstream>stream
-            if down.state == State.IDLE and pending(&down.input) == 0 and pending(&down.out) == 0 and (
+            if down.state == State.IDLE and pending(&down.input) == 0 and down.unsent() == 0 and (
                 not down.readable and recv(down.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
             ):
                 down.close()

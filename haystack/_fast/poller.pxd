@@ -1,6 +1,7 @@
 # The sockets of a worker: one edge-triggered epoll beneath uvloop, and streams that it calls back (docs/decisions/0001).
 from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.buffer cimport Buffer
+from haystack._fast.splice cimport Pipe
 
 cdef class Stream:
     cdef Poller poller
@@ -15,6 +16,7 @@ cdef class Stream:
     cdef bint over          # of a tunnel: nothing more will come
     cdef bint shut          # of a tunnel: nothing more will be sent
     cdef Buffer out         # what the socket did not take yet
+    cdef Pipe *pipe         # the same, spliced: goes before what is in out; NULL: nothing
     cdef int64_t written    # bytes given to send so far
     cdef int64_t deadline   # in the poller's milliseconds; 0: none
 
@@ -24,7 +26,11 @@ cdef class Stream:
     cdef int on_failure(self) except -1
     cdef int send(self, const char *data, size_t size) except -1
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1
+    cdef size_t unsent(self) noexcept
+    cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3
     cdef int flush(self) except -1
+    cdef bint flush_pipe(self) noexcept
+    cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
     cdef int close(self) except -1
 

@@ -11,6 +11,7 @@ from posix.unistd cimport close as close_fd
 
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+from haystack._fast.splice cimport drain, fill, give_pipe, take_pipe
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -65,8 +66,14 @@ cdef class Stream:
         if IS_DEBUG:
             book(Asset.STREAM, -1)
         release(&self.out)
+        self.drop_pipe()
         if self.fd >= 0:
             close_fd(self.fd)
+
+    cdef void drop_pipe(self) noexcept:
+        if self.pipe != NULL:
+            give_pipe(self.pipe)
+            self.pipe = NULL
 
     cdef int on_event(self, uint32_t events) except -1:
         return 0
@@ -87,7 +94,7 @@ cdef class Stream:
         if self.fd < 0:
             return 0
         self.written += <int64_t>size
-        if self.writable and pending(&self.out) == 0:
+        if self.writable and self.unsent() == 0:
             n = send(self.fd, data, size, MSG_NOSIGNAL)
             while n < 0 and errno == EINTR:
                 n = send(self.fd, data, size, MSG_NOSIGNAL)
@@ -106,7 +113,7 @@ cdef class Stream:
         cdef iovec parts[2]
         cdef msghdr message
         cdef ssize_t n
-        if not self.writable or pending(&self.out) or first_size == 0 or self.fd < 0:
+        if not self.writable or self.unsent() or first_size == 0 or self.fd < 0:
             if first_size:
                 self.send(first, first_size)
             return self.send(data, size)
@@ -128,9 +135,47 @@ cdef class Stream:
         n -= first_size
         return 0 if n == <ssize_t>size else self.send(data + n, size - n)
 
+    cdef size_t unsent(self) noexcept:
+        """Bytes that the socket did not take yet."""
+        return pending(&self.out) + (self.pipe.held if self.pipe != NULL else 0)
+
+    cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3:
+        """Move bytes to sink, which has nothing unsent: how many; 0: the peer sends no more; -1: nothing now; -2: read instead."""
+        cdef Py_ssize_t n
+        if sink.pipe == NULL:
+            sink.pipe = take_pipe()
+            if sink.pipe == NULL:
+                return -2
+        n = fill(sink.pipe, self.fd, most)
+        if n > 0:
+            sink.written += n
+            sink.flush_pipe()
+            return n
+        give_pipe(sink.pipe)
+        sink.pipe = NULL
+        if n > -2:
+            self.readable = False
+            self.hung_up = self.hung_up or n == 0
+        return n
+
+    cdef bint flush_pipe(self) noexcept:
+        """Send what is in the pipe; True: nothing is left there."""
+        cdef Py_ssize_t left
+        if self.pipe == NULL:
+            return True
+        left = drain(self.pipe, self.fd)
+        self.writable = left == 0
+        if left > 0:
+            return False
+        give_pipe(self.pipe)            # a dead peer is noticed by its event, not here
+        self.pipe = NULL
+        return True
+
     cdef int flush(self) except -1:
         """Send what was kept, as far as the socket takes it."""
         cdef ssize_t n
+        if not self.flush_pipe():
+            return 0
         while pending(&self.out) and self.fd >= 0:
             n = send(self.fd, self.out.data + self.out.start, pending(&self.out), MSG_NOSIGNAL)
             if n < 0:
@@ -172,6 +217,7 @@ cdef class Stream:
         self.fd = -1
         self.deadline = 0
         release(&self.out)
+        self.drop_pipe()
         if self.before != NULL:
             (<Stream>self.before).behind = self.behind
         else:

@@ -4,7 +4,6 @@ A sink that takes no more stops its source from being read, so that a tunnel hol
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.buffer cimport pending
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream
 
@@ -21,7 +20,7 @@ cdef int shuttle(Stream source, Stream sink, char *scratch, int64_t *moved) exce
     """Move what source has and sink takes; 0: both ways are at their end, or source is broken. scratch: SCRATCH bytes."""
     cdef Py_ssize_t n
     cdef int burst = 0
-    while source.readable and not source.over and pending(&sink.out) == 0:
+    while source.readable and not source.over and sink.unsent() == 0:
         burst += 1
         if burst > BURST:
             source.poller.later(source)
@@ -33,7 +32,7 @@ cdef int shuttle(Stream source, Stream sink, char *scratch, int64_t *moved) exce
             moved[0] += n
             sink.send(scratch, n)
         source.over = n == 0
-    if source.over and not sink.shut and pending(&sink.out) == 0:
+    if source.over and not sink.shut and sink.unsent() == 0:
         sink.shut = True
         shutdown(sink.fd, SHUT_WR)
     return 0 if source.shut and sink.shut else 1

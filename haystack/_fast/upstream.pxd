@@ -35,6 +35,8 @@ cdef class Upstream(Stream):
     cdef int finish(self, bint reusable) except -1
     cdef int broken(self) except -1
     cdef int leave_pool(self) except -1
+    cdef bint is_long(self) noexcept
+    cdef int spliced(self, Py_ssize_t n) except -1
     cdef int tunnelled(self) except -1
     cdef int ended(self, bint clean) except -1
 

@@ -7,7 +7,7 @@ from libc.errno cimport EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from haystack._fast.body cimport Framing, begin as begin_body, feed
+from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.cells cimport Cell
 from haystack._fast.exchange cimport Exchange, State
@@ -141,11 +141,11 @@ cdef class Upstream(Stream):
         if events & EPOLLIN:
             self.readable = True
         if events & EPOLLOUT:
-            if pending(&self.out):
+            if self.unsent():
                 self.flush()
             else:
                 self.writable = True
-            if pending(&self.out) == 0 and (not self.exchange.body.done or self.exchange.state == State.TUNNEL):
+            if self.unsent() == 0 and (not self.exchange.body.done or self.exchange.state == State.TUNNEL):
                 self.exchange.pump()
         if self.readable and self.exchange is not None:
             return self.read()
@@ -168,10 +168,10 @@ cdef class Upstream(Stream):
         if exchange.state == State.TUNNEL:
             exchange.error = b"connection_timeout"
             return exchange.abort()
-        if pending(&exchange.out):
+        if exchange.unsent():
             exchange.error = b"connection_write_timeout"
             return exchange.abort()     # the client stopped reading: not the endpoint's fault
-        if not exchange.body.done and pending(&self.out) == 0:
+        if not exchange.body.done and self.unsent() == 0:
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.cell.failures += 1
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
@@ -188,12 +188,19 @@ cdef class Upstream(Stream):
         while self.exchange is not None and self.readable and self.fd >= 0:
             if self.exchange.state == State.TUNNEL:
                 return self.tunnelled()
-            held = pending(&self.exchange.out)
+            held = self.exchange.unsent()
             if held and (held >= SPARE or (self.body.framing == Framing.LENGTH and <int64_t>held + self.body.left > SPARE)):
                 return 0                # goes on when the client has taken that
             burst += 1
             if burst > BURST:
                 return self.poller.later(self)
+            if self.is_long() and held == 0:
+                n = self.splice_to(self.exchange, <size_t>self.body.left)
+                if n > 0:
+                    self.spliced(n)
+                    continue
+                if n == -1:
+                    return 0
             have = pending(&self.input)
             if have:
                 memcpy(data, self.input.data + self.input.start, have)
@@ -206,6 +213,20 @@ cdef class Upstream(Stream):
             self.deadline = self.poller.now + self.exchange.route.timeout_ms
             self.handle(data, have + n)
         return 0
+
+    cdef bint is_long(self) noexcept:
+        """True where the rest of the body is worth a pipe."""
+        return self.started and self.body.framing == Framing.LENGTH and self.body.left >= SPLICED and self.plane.work.end == 0
+
+    cdef int spliced(self, Py_ssize_t n) except -1:
+        """So many bytes of the body went down without being seen."""
+        self.body.left -= n
+        self.exchange.sent += n
+        self.deadline = self.poller.now + self.exchange.route.timeout_ms
+        if self.body.left:
+            return 0
+        self.body.done = True
+        return self.finish(self.keep and self.exchange.body.done and self.unsent() == 0)
 
     cdef int tunnelled(self) except -1:
         """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
@@ -305,7 +326,7 @@ cdef class Upstream(Stream):
         if not self.body.done:
             return self.flush_work()
         # bytes after the response, or a request that is not sent whole: the connection's state is nobody's to guess
-        return self.finish(self.keep and at == size and self.exchange.body.done and pending(&self.out) == 0)
+        return self.finish(self.keep and at == size and self.exchange.body.done and self.unsent() == 0)
 
     cdef int broken(self) except -1:
         take(&self.plane.work, self.plane.work.end)
