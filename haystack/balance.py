@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import re
 
-BALANCES = ("p2c", "random", "roundrobin", "leastconn")
-TAKES = f"one of {', '.join(BALANCES)}"
+BALANCES = ("p2c", "random", "roundrobin", "leastconn", "ewma", "hash")
+KEYS = ("hash:path", "hash:header:NAME", "hash:cookie:NAME")
+TAKES = f"one of {', '.join((*BALANCES, *KEYS))}"
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
+_KEY = re.compile(r"hash:(path|(?:header|cookie):[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})", re.ASCII)  # names: RFC 9110 section 5.6.2
 
 
 def read(text: object) -> str:
-    """The normal form of such a word. Raises ValueError."""
-    word = str(text).strip().lower()
-    if word in BALANCES:
-        return word
-    raise ValueError("no such way to balance")
+    """The normal form of such a word: names in lower case but for a cookie's, which differ by it. Raises ValueError."""
+    word = str(text).strip()
+    lower = word.lower()
+    if lower in BALANCES:
+        return lower
+    if not _KEY.fullmatch(lower):
+        raise ValueError("no such way to balance")
+    return f"hash:cookie:{word.partition(':')[2].partition(':')[2]}" if lower.startswith("hash:cookie:") else lower

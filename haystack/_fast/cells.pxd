@@ -77,6 +77,7 @@ cdef class Picker:
     cdef Member untried(self, uint64_t start, void **tried, int tries)
     cdef void loaded(self, int slot, int load, int by) noexcept
     cdef void answered(self, Member member, int64_t ns) noexcept
+    cdef void failed(self, Member member) noexcept
 
 cdef class Route:
     cdef readonly str service
@@ -87,6 +88,7 @@ cdef class Route:
     cdef KeyKind key_kind               # what of a request the picker's key is made of
     cdef bytes key_name                 # of the header, in lower case, or of the cookie
     cdef bytes sticky                   # the cookie's name; None: not sticky
+    cdef bytes cookie_path              # what of the host's paths the cookie is for
     cdef dict tokens                    # what a sticky cookie may hold → Member
 
 cdef void tell(Cell cell, int by) noexcept

@@ -41,5 +41,12 @@ class Route:
     timeout_ms: int
     queue: Queue
     def __init__(
-        self, service: str, picker: Picker, timeout_ms: int, balance: str = "", sticky: str | None = None, queue: Queue | None = None
+        self,
+        service: str,
+        picker: Picker,
+        timeout_ms: int,
+        balance: str = "",
+        sticky: str | None = None,
+        queue: Queue | None = None,
+        path: str = "/",
     ) -> None: ...

@@ -269,7 +269,10 @@ cdef class Picker:
         """A watched cell has `load` exchanges in flight now, `by` more than before."""
 
     cdef void answered(self, Member member, int64_t ns) noexcept:
-        """The member's first byte came, or its time was up, so many ns after the request went. Called where `timed`."""
+        """The member's first byte came so many ns after its request went. Called where `timed`."""
+
+    cdef void failed(self, Member member) noexcept:
+        """The member could not be reached, broke off before its first byte, or its time was up."""
 
     cdef int watch(self) except -1:
         """Hear of the load of each member with weight, until `unwatch` or the end."""
@@ -305,6 +308,8 @@ cdef class Picker:
 cdef Member first_untried(list among, uint64_t start, void **tried, int tries):
     cdef uint64_t size = len(among), i
     cdef Member member
+    if size:
+        start %= size           # now, for start + i must not wrap around
     for i in range(size):
         member = <Member>among[<Py_ssize_t>((start + i) % size)]
         if not was_tried(<void *>member, tried, tries):
@@ -316,10 +321,10 @@ cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them.
 
     balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
-    queue: of the route that this one follows.
+    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end.
     """
 
-    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None):
+    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/"):
         cdef Member member
         self.service = service
         self.picker = picker
@@ -336,5 +341,7 @@ cdef class Route:
         self.tokens = {}
         if sticky:
             self.sticky = sticky.encode()
+            # a semicolon would end the attribute (RFC 6265, section 4.1.1)
+            self.cookie_path = path.encode() if ";" not in path else b"/"
             for member in self.members:
                 self.tokens[member.token()] = member

@@ -4,10 +4,12 @@ from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.cells cimport MAX_TRIES, Cell, Member, Picker, let_go, take_on
 from haystack._fast.chance cimport mix
 from haystack._fast.pick_draw import P2C, Random
+from haystack._fast.pick_ewma import Ewma
+from haystack._fast.pick_hash import Hash
 from haystack._fast.pick_turn import LeastConn, RoundRobin
 from haystack._fast.poller cimport clock_ns
 
-PICKERS = {"p2c": P2C, "random": Random, "roundrobin": RoundRobin, "leastconn": LeastConn}
+PICKERS = {"p2c": P2C, "random": Random, "roundrobin": RoundRobin, "leastconn": LeastConn, "ewma": Ewma, "hash": Hash}
 
 
 def make(str balance, list members, list weights, Picker old=None):
@@ -39,6 +41,14 @@ def load(Cell cell, int by):
             take_on(cell)
         else:
             let_go(cell)
+
+
+def hear(Picker picker, Member member, double seconds):
+    """Tell a picker that a member answered after so long, or failed where it is negative."""
+    if seconds < 0:
+        picker.failed(member)
+    else:
+        picker.answered(member, <int64_t>(seconds * 1e9))
 
 
 def spin(Picker picker, int64_t times):

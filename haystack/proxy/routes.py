@@ -102,7 +102,8 @@ class Routes:
         members = [self._member(place) for place in places]
         weights = [e.weight for e in _endpoints(row, index)]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
-        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, old.routes[index].queue if old else None)
+        queue = old.routes[index].queue if old else None
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path)
         if row.max_connections:
             for member in members:
                 member.cell.limit = max(1, row.max_connections // self._workers)

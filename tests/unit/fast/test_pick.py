@@ -72,6 +72,12 @@ def test_all_without_weight_are_better_than_none(balance):
     assert choose(of, of.members[:1]) is of.members[1]
 
 
+def test_the_greatest_key_leads_to_somebody_too(balance):
+    of = picker(balance, 0, 0, 0)
+    key = 2**64 - 2
+    assert None not in (choose(of, of.members[:2], key), choose(of, of.members[1:], key), choose(of, of.members[::2], key))
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_everybody_gets_something(balance, size):
     of = picker(balance, *[100] * size)
