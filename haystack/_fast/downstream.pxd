@@ -17,7 +17,7 @@ cdef class Downstream(Exchange):
     cdef Queue queue            # in which it waits or waited; None: it did not
     cdef bint fresh_only        # no pooled connection any more: the last one was stale
     cdef bint body_sent         # bytes of a body that isn't kept went up
-    cdef bint chunked
+    cdef bint chunked, drop_trailer
     cdef int64_t judged         # bytes of the body that had come when its rate was last judged
     cdef Buffer request         # the head as sent upstream and a gathered body behind it, kept for another try
     cdef Buffer trailer

@@ -43,6 +43,7 @@ cdef enum:
     BURST = 16              # reads in a row before others have their turn
     LINGER_MS = 2000
     SLICE_MS = 10000        # over which the rate of a body is judged
+    IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
 cdef class Downstream(Exchange):
@@ -189,6 +190,7 @@ cdef class Downstream(Exchange):
         self.told = self.candidates = self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked
+        self.drop_trailer = h.names_hops
         self.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
         self.head_only = h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         self.idempotent = is_idempotent(h.method, h.method_size)
@@ -465,7 +467,7 @@ cdef class Downstream(Exchange):
             add(&self.plane.work, part, part_size)
             add(&self.plane.work, b"\r\n", 2)
         if self.chunked:
-            if self.body.done and write_last_chunk(&self.plane.work, &self.trailer) == 0:
+            if self.body.done and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
                 return self.bad_chunks()
             up.send(self.plane.work.data, self.plane.work.end)
             take(&self.plane.work, self.plane.work.end)
@@ -552,6 +554,8 @@ cdef class Downstream(Exchange):
         self.answered = False
         self.error = b""
         take(&self.request, self.request.end)
+        if self.request.capacity > IDLE_KEPT:
+            release(&self.request)
         if self.fd < 0:
             return 0
         self.deadline = self.poller.now + self.plane.idle_ms

@@ -51,6 +51,7 @@ cdef struct Head:
     bint keep_alive     # Connection: keep-alive
     bint expect         # Expect: 100-continue
     bint upgrade        # Upgrade, and Connection lists it
+    bint names_hops     # Connection lists names of fields
     bint trailers       # TE: trailers, and Connection lists it
     const char *host
     int host_size       # -1 where there is no Host

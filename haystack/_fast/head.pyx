@@ -108,20 +108,22 @@ cdef void read_connection(Head *h, const char *p, int size) noexcept nogil:
         elif end - start == 10 and same(p + start, "keep-alive", 10):
             h.keep_alive = True
         elif end - start == 7 and same(p + start, "upgrade", 7):
-            h.upgrade = has_kind(h, Kind.UPGRADE)
+            h.upgrade = names_protocol(h)
         elif end - start == 2 and same(p + start, "te", 2):
             h.trailers = has_trailers(h)
         elif end > start:
+            h.names_hops = True
             for k in range(h.count):
                 if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) and h.fields[k].name_size == end - start:
                     if same_any(h.fields[k].name, p + start, end - start):
                         h.fields[k].kind = Kind.NAMED
 
 
-cdef bint has_kind(Head *h, int kind) noexcept nogil:
+cdef bint names_protocol(Head *h) noexcept nogil:
+    """True when there is an Upgrade that is not empty (RFC 9110, section 7.8)."""
     cdef int k
     for k in range(h.count):
-        if h.fields[k].kind == kind:
+        if h.fields[k].kind == Kind.UPGRADE and h.fields[k].value_size > 0:
             return True
     return False
 
@@ -227,7 +229,7 @@ cdef void clear(Head *h) noexcept nogil:
     h.length = -1
     h.host_size = -1
     h.status = 0
-    h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.trailers = False
+    h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:

@@ -189,14 +189,17 @@ cdef frozenset NO_TRAILERS = frozenset((
 ))
 
 
-cdef int write_last_chunk(Buffer *out, Buffer *trailer) except -1:
-    """The end of a chunked body, with what may go on of its trailer section, and empty that; 0: the section breaks HTTP/1.1."""
+cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
+    """The end of a chunked body, with what may go on of its trailer section, and empty that; 0: the section breaks HTTP/1.1.
+
+    drop: nothing may, for the message's Connection listed fields, and one of them could be here (RFC 9110, section 7.6.1).
+    """
     cdef Head h
     cdef int i, used = 0
     add(out, b"0\r\n", 3)
     if trailer.end > 2:
         used = parse_trailer(&h, trailer.data, trailer.end)
-        for i in range(h.count if used > 0 else 0):
+        for i in range(h.count if used > 0 and not drop else 0):
             name = h.fields[i].name[:h.fields[i].name_size].lower()
             if h.fields[i].kind == Kind.OTHER and name not in NO_TRAILERS and not name.startswith(b"if-"):
                 add_field(out, &h.fields[i])

@@ -13,6 +13,7 @@ cdef class Upstream(Stream):
     cdef Cell cell
     cdef Exchange exchange  # None while pooled
     cdef bint connecting, reused, started, keep, chunk_out
+    cdef bint drop_trailer  # the response's Connection lists fields
     cdef int interim        # 1xx responses of this exchange
     cdef int64_t born       # milliseconds
     cdef int64_t sent       # bytes of requests before this exchange's

@@ -3,7 +3,7 @@
 Bytes go on to the client as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is
 kept so that a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
 """
-from libc.errno cimport EINPROGRESS, errno
+from libc.errno cimport EAGAIN, EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -100,8 +100,11 @@ cdef class Upstream(Stream):
     cdef int detach(self, bint reusable) except -1:
         """Leave the exchange: into the pool, or closed."""
         cdef int64_t written = self.written
+        cdef char byte
         self.exchange = None
         self.sent = written
+        if reusable and self.readable and recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
+            self.readable = False       # its last read took exactly what was there
         if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= self.plane.pool_size:
             return self.close()
         self.deadline = self.poller.now + self.plane.pool_ms
@@ -166,7 +169,7 @@ cdef class Upstream(Stream):
         if self.connecting:
             return exchange.lost(True, b"connection_timeout", 504)
         if exchange.state == State.TUNNEL:
-            exchange.error = b"connection_timeout"
+            exchange.error = b"connection_read_timeout"
             return exchange.abort()
         if exchange.unsent():
             exchange.error = b"connection_write_timeout"
@@ -297,6 +300,7 @@ cdef class Upstream(Stream):
         begin_body(&self.body, framing, h.length)
         self.started = True
         self.keep = not h.close and (h.minor == 1 or h.keep_alive) and framing != Framing.UNTIL_CLOSE
+        self.drop_trailer = h.names_hops
         self.chunk_out = framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 1
         if framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 0:
             exchange.keep_alive = False
@@ -353,7 +357,7 @@ cdef class Upstream(Stream):
 
     cdef int finish(self, bint reusable) except -1:
         """The body is whole: send its end, and tell the exchange."""
-        if self.chunk_out and write_last_chunk(&self.plane.work, &self.trailer) == 0:
+        if self.chunk_out and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
             return self.broken()
         take(&self.trailer, self.trailer.end)
         self.flush_work()
@@ -363,8 +367,8 @@ cdef class Upstream(Stream):
         """The endpoint sends no more."""
         cdef Exchange exchange = self.exchange
         if not self.started:
-            if pending(&self.input):
-                return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off in its response's head")
+            if pending(&self.input) or self.interim:
+                return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
             return exchange.lost(self.unseen(), b"connection_terminated", 502)
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.origin import OK, Call, Origin, inform, pieces, respond
+from tests.fakes.origin import OK, Call, Origin, inform, pieces, respond, respond_and_close
 from tests.fakes.worker import Site, resident
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
@@ -130,3 +130,13 @@ def test_a_flood_is_bounded(site: Site, informing: tuple[str, Origin]) -> None:
         assert "http_protocol_error" in (response.get("proxy-status") or "")
         assert len(response.interim) < 1000
     assert resident(worker) - before < 4_000_000
+
+
+def test_an_end_behind_it_is_502_and_never_tried_again(site: Site) -> None:
+    """Design rule 4: never once a response byte went down; RFC 9110, section 15.6.3."""
+    name, origins = site.pair(respond_and_close(HINTS), respond_and_close(HINTS))
+    with site.client() as client:
+        response = client.get(name)
+        assert (response.status, len(response.interim)) == (502, 1)
+        assert response.get("proxy-status")
+    assert sum(len(origin.requests) for origin in origins) == 1

@@ -148,7 +148,7 @@ def early(answer: bytes, *, read: int = 0, close: bool = False) -> object:
 
     async def script(call: Call) -> None:
         await call.reader.readexactly(read)
-        await call.send(answer)
+        await call.send(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) if close else answer)
         call.keep = not close
         if not close:
             await call.reader.readexactly(int(call.request.fields("content-length")[0]) - read)

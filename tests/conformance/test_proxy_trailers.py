@@ -168,3 +168,14 @@ def test_te_trailers_is_said_for_oneself_again(site: Site, trailing: tuple[str, 
             assert origin.requests[-1].fields("te") in (seen, [])
             if origin.requests[-1].fields("te"):
                 assert "te" in [each.strip().lower() for each in ",".join(origin.requests[-1].fields("connection")).split(",")]
+
+
+def test_what_connection_lists_goes_no_further_as_a_trailer_either(site: Site, trailing: tuple[str, Origin]) -> None:
+    """Section 7.6.1: any header or trailer field with the name of a connection option must be removed."""
+    name, origin = trailing
+    answer = b"HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Hop: 1\r\nX-Kept: 2\r\n\r\n"
+    origin.script = respond(answer)
+    with site.client() as client:
+        response = client.send(post(name, b"X-Hop: 1\r\nX-Kept: 2\r\n", "Connection: x-hop\r\n")).response()
+    # those beside it may be dropped with it: a recipient may discard any trailer (section 6.5.1)
+    assert {*origin.requests[-1].trailers, *response.trailers} <= {("X-Kept", "2")}

@@ -188,3 +188,21 @@ def test_101_has_no_body_whatever_it_says(site: Site, field: bytes) -> None:
         if response.status == 101:
             assert response.get("content-length") is response.get("transfer-encoding") is None
             assert client.take(9) == b"0\r\n\r\n raw"
+
+
+def test_an_upgrade_to_nothing_is_plain_http(site: Site) -> None:
+    """Section 7.8: the field names one protocol at least."""
+    name, origin = site.one(echo_or_ok)
+    with site.client() as client:
+        assert client.send(ask(name, b"Connection: upgrade\r\nUpgrade:\r\n")).response().status == 200
+    assert normal(origin)[0].all(b"upgrade") == []
+
+
+@pytest.mark.parametrize("fields", [b"Connection: upgrade\r\n", b"Upgrade: websocket\r\n", b"Connection: upgrade\r\nUpgrade:\r\n", b""])
+def test_101_that_names_no_protocol_is_502(site: Site, fields: bytes) -> None:
+    """Sections 7.8 and 15.2.2: the server must say in Upgrade, listed by Connection, what it switches to."""
+    name, _ = site.one(respond(b"HTTP/1.1 101 Switching Protocols\r\n" + fields + b"\r\nraw"))
+    with site.client() as client:
+        response = client.send(ask(name)).response()
+        assert response.status == 502
+        assert "error=http_upgrade_failed" in (response.get("proxy-status") or "")
