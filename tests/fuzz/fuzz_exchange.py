@@ -1,13 +1,17 @@
 """Fuzz target: a script of what client and endpoint do, through a whole data plane; judged by what either of them saw.
 
 An endpoint saw requests that our reader, llhttp and h11 read as the same ones, in normal form, each of them one that a client sent.
-A client saw responses that h11 reads, no more than it has asked for. Nothing failed, nothing is left, nothing goes on for ever.
+A client saw responses that h11 reads, no more than it has asked for, each one an endpoint's or Haystack's own. Nothing failed, nothing is
+left, nothing goes on for ever.
 """
 
 from __future__ import annotations
 
 import atexit
+from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
+from typing import NamedTuple
 
 import h11
 
@@ -33,8 +37,9 @@ def one(data: bytes) -> None:
     asked = [request for client in rig.clients for request in requests_of(bytes(client.sent))]
     for end in rig.endpoints:
         judge_endpoint(end, asked)
+    given = [answer for end in rig.endpoints for answer in given_by(end)]
     for end in rig.clients:
-        judge_client(end)
+        judge_client(end, given)
     rig.assert_empty()
 
 
@@ -120,17 +125,23 @@ def origin_form(target: bytes) -> bytes:
     return path[at:] if path[at : at + 1] == b"/" else b"/" + path[at:]
 
 
+def requests_at(end: End) -> Iterator[normal.Normal]:
+    """The requests that an endpoint saw; what follows an upgrade is no HTTP."""
+    for request in normal.requests(bytes(end.seen)):
+        yield request
+        if request.all(b"upgrade") and b" 101 " in end.sent:
+            return
+
+
 def judge_endpoint(end: End, asked: list[tuple[bytes, bytes, bytes]]) -> None:
     """Every request that an endpoint saw: in normal form, the same to all readers, and asked for."""
     wire = bytes(end.seen)
-    for request in normal.requests(wire):
+    for request in requests_at(end):
         at = wire.index(b"\r\n\r\n") + 4
         compare.heads(wire[:at], request=True)
         method, target, _ = request.line.split(b" ")
         assert any((method, target) == (m, t) and b.startswith(request.body) for m, t, b in asked), request
         assert not HOPS.intersection(name for name, _ in request.fields), request
-        if request.all(b"upgrade") and b" 101 " in end.sent:
-            return  # what follows an upgrade is no HTTP
         wire = wire[at:]
         if request.all(b"transfer-encoding"):
             compare.bodies(wire)
@@ -139,25 +150,56 @@ def judge_endpoint(end: End, asked: list[tuple[bytes, bytes, bytes]]) -> None:
             wire = wire[int((request.all(b"content-length") or [0])[0]) :]
 
 
-def judge_client(end: End) -> None:
-    """The answers that a client saw, each read by h11 in the knowledge of its request's method."""
-    rest = bytes(end.seen)
+def judge_client(end: End, given: list[Answer]) -> None:
+    """The answers that a client saw: h11 reads them, knowing what was asked, and an endpoint gave them, or Haystack says that it did."""
     methods = [method for method, _, _ in requests_of(bytes(end.sent))]
-    for method in [*methods, b"GET"]:  # the last: a refusal of what follows, whatever that was
-        if not rest or rest[:13] == b"HTTP/1.1 101 ":
-            return
-        rest = after_answer(rest, method)
-    assert not rest, f"an answer that nobody asked for: {rest[:80]!r}"
+    found, left = answers(bytes(end.seen), [*methods, b"GET"])  # the last: a refusal of what follows, whatever that was
+    assert not left, f"an answer that nobody asked for: {left[:80]!r}"
+    for answer in found:
+        assert answer.own or any(answer.status == g.status and g.body.startswith(answer.body) for g in given), answer
 
 
-def after_answer(data: bytes, method: bytes) -> bytes:
+def given_by(end: End) -> list[Answer]:
+    """The answers that an endpoint gave, up to the first that is none: it may send anything."""
+    methods = [request.line.split(b" ")[0] for request in requests_at(end)]
+    methods += [b"GET"] * 8  # for what it was asked and left unread
+    found: list[Answer] = []
+    with suppress(h11.RemoteProtocolError):
+        answers(bytes(end.sent), methods, found)
+    return found
+
+
+class Answer(NamedTuple):
+    """One final response, its body maybe in part. own: it is Haystack's own."""
+
+    status: int
+    body: bytes
+    own: bool
+
+
+def answers(data: bytes, methods: list[bytes], found: list[Answer] | None = None) -> tuple[list[Answer], bytes]:
+    """(the answers to requests of these methods, what follows the last). Raises RemoteProtocolError; found then has those before."""
+    found = [] if found is None else found
+    for method in methods:
+        if not data or b" 101 " in data[:13]:  # what follows an upgrade is no HTTP
+            return found, b""
+        data = after_answer(data, method, found)
+    return found, data
+
+
+def after_answer(data: bytes, method: bytes, found: list[Answer]) -> bytes:
     """What follows the answer to a request. An answer may be cut short, for then the connection is."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
     connection.send(h11.EndOfMessage())
     connection.receive_data(data)
     while (event := connection.next_event()) is not h11.NEED_DATA:
-        if isinstance(event, h11.EndOfMessage):
+        if isinstance(event, h11.Response):
+            own = any(name == b"proxy-status" and value.startswith(b"haystack") for name, value in event.headers)
+            found.append(Answer(event.status_code, b"", own))
+        elif isinstance(event, h11.Data):
+            found[-1] = found[-1]._replace(body=found[-1].body + event.data)
+        elif isinstance(event, h11.EndOfMessage):
             return connection.trailing_data[0]
     return b""
 
