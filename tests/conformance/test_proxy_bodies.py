@@ -17,7 +17,7 @@ import pytest
 
 from tests.fakes.client import Client, Response
 from tests.fakes.origin import OK, Call, Origin, respond
-from tests.fakes.worker import Site, resident, until
+from tests.fakes.worker import Site, descriptors, resident, until
 
 MIB = 1 << 20
 SIZES = [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 8 * MIB]
@@ -122,6 +122,30 @@ def test_a_slow_client_holds_its_origin_back(site: Site, chunk: int) -> None:
     assert response.complete
     assert digest(response.body) == digest(BODY * 4)
     assert resident(worker) - before < LIMIT
+
+
+@pytest.mark.parametrize("chunk", [0, 50_000], ids=["length", "chunked"])
+def test_a_body_that_broke_off_leaves_nothing_for_the_next_one(site: Site, streaming: tuple[str, Origin], chunk: int) -> None:
+    """RFC 9112, section 8: whatever lay in the proxy when an end was lost is nobody's, down or up; nor does it stay there."""
+    name, origin = streaming
+    (worker,) = site.haystack.workers()
+    other, after = os.urandom(len(BODY) // 8), descriptors(worker)
+    upload = b"".join(framed(b"PUT / HTTP/1.1\r\nHost: " + name.encode(), BODY, chunk))
+    for _ in range(8):
+        origin.script = serve(BODY, chunk)
+        with site.client(small_window=True) as client:
+            client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            assert client.socket.recv(1)
+        with site.client() as client:
+            client.send(upload[:300_000])
+        origin.script = serve(other, chunk)
+        with site.client(timeout=10) as client:
+            assert digest(client.get(name).body) == digest(other)
+            origin.script = respond()
+            client.send(b"".join(framed(b"PUT / HTTP/1.1\r\nHost: " + name.encode(), other, chunk)))
+            assert client.response().body == b"ok"
+        assert digest(origin.requests[-1].body) == digest(other)
+    until(lambda: descriptors(worker) <= after + 64, 5, "descriptors of exchanges that ended stay open")
 
 
 def digest(body: bytes) -> str:
