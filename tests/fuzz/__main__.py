@@ -69,7 +69,7 @@ def run(name: str, seconds: int, tree: Path, *, native: bool) -> bool:
         env |= {"HAYSTACK_FUZZ_NATIVE": "1", "LD_PRELOAD": str(RUNTIME)}
     if native and name != "exchange":  # whose bytes are in buffers of its own; elsewhere it shows where each bytes object ends
         env |= {"PYTHONMALLOC": "malloc"}
-    options = [f"-max_total_time={seconds}", "-timeout=120", "-max_len=8192", "-len_control=0", "-rss_limit_mb=4096", "-print_final_stats=1"]
+    options = [f"-max_total_time={seconds}", "-timeout=120", "-max_len=8192", "-len_control=0", "-rss_limit_mb=4096"]
     command = [sys.executable, "-m", f"tests.fuzz.fuzz_{name}", learned, tree / "tests/fuzz/corpus" / name, *options]
     print(f"\n## {name}, {seconds} s", flush=True)
     return subprocess.run([*command, f"-artifact_prefix={found}/{name}-"], cwd=tree, env=env, check=False).returncode == 0
