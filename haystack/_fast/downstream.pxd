@@ -8,6 +8,7 @@ from haystack._fast.upstream cimport Upstream
 
 cdef class Downstream(Exchange):
     cdef bint trusted
+    cdef uint64_t origin        # what stands for its address where connections of one are limited; 0: not counted
     cdef bint in_head, unparsed  # part of a head is in input; input was not looked at yet
     cdef Upstream up
     cdef uint64_t key           # of the request, for pickers that go by one

@@ -15,7 +15,7 @@ from haystack._fast.chance cimport next_random
 from haystack._fast.exchange cimport Exchange, State, is_idempotent
 from haystack._fast.head cimport Head, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
-from haystack._fast.poller cimport clock_ns
+from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_last_chunk, write_request
 from haystack._fast.tunnel cimport shuttle
 from haystack._fast.upstream cimport Upstream, dial, pooled
@@ -52,6 +52,11 @@ cdef class Downstream(Exchange):
     def __dealloc__(self):
         release(&self.request)
         release(&self.trailer)
+
+    cdef int close(self) except -1:
+        if self.fd >= 0:
+            self.plane.leave(self.origin)
+        return Stream.close(self)
 
     cdef int on_event(self, uint32_t events) except -1:
         if events & EPOLLERR or (events & EPOLLHUP and self.state != State.TUNNEL):

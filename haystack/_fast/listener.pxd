@@ -1,4 +1,5 @@
 # A listening socket of a worker.
+from libc.stdint cimport uint64_t
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
 
@@ -10,6 +11,9 @@ cdef class Listener(Stream):
     cdef Plane plane
     cdef int index
     cdef int spare
+    cdef bint stopping, resting     # to the last client in the queue, whatever the limits; not watched: there is no room
 
+    cdef int rest(self) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
+    cdef int turn_away(self, int fd) except -1
     cdef int refuse_one(self) except -1

@@ -1,14 +1,15 @@
 """Accepts connections and hands each to a Downstream. Level-triggered, a bounded number at a time; never reads a byte."""
 from libc.errno cimport EMFILE, ENFILE, errno
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
-from haystack._fast.buffer cimport pending
+from haystack._fast.buffer cimport pending, take
 from haystack._fast.downstream cimport Downstream
 from haystack._fast.exchange cimport State
-from haystack._fast.plane cimport Plane
+from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream
+from haystack._fast.rewrite cimport write_answer
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -24,7 +25,9 @@ cdef extern from "sys/socket.h" nogil:
         SOCK_CLOEXEC
         MSG_PEEK
         MSG_DONTWAIT
+        MSG_NOSIGNAL
     ssize_t recv(int, void *, size_t, int)
+    ssize_t send(int, const void *, size_t, int)
     int accept4(int, sockaddr *, unsigned int *, int)
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
@@ -67,6 +70,7 @@ cdef class Listener(Stream):
         cdef int _burst
         if self.fd < 0:
             return
+        self.stopping = True
         for _burst in range(BACKLOG // ACCEPTS):
             self.on_event(0)
         self.close()
@@ -78,6 +82,8 @@ cdef class Listener(Stream):
         cdef unsigned int size
         cdef int fd, _i
         for _i in range(ACCEPTS):
+            if not self.plane.has_room() and not self.stopping:
+                return self.rest()
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
@@ -90,6 +96,19 @@ cdef class Listener(Stream):
                 self.poller.on_error(error)     # that client is lost, not the listener
         return 0
 
+    cdef int rest(self) except -1:
+        """There is no room: leave further clients in the kernel's queue until one goes."""
+        if not self.resting:
+            self.resting = True
+            self.poller.rewatch(self, 0)
+        return self.plane.pause(self)
+
+    cdef int on_again(self) except -1:
+        if self.resting:
+            self.resting = False
+            self.poller.rewatch(self, EPOLLIN)
+        return self.on_event(0)
+
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
         cdef Downstream down = Downstream()
@@ -98,9 +117,26 @@ cdef class Listener(Stream):
         set_address(down, peer)
         if self.plane.trusts is not None:
             down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
+        if self.plane.max_per_client and not down.trusted:
+            down.origin = origin_of(peer)
+            if not self.plane.welcomes(down.origin):
+                return self.turn_away(fd)
+        self.plane.enter(down.origin)
         self.poller.watch(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
         down.writable = True
         down.deadline = self.poller.now + self.plane.idle_ms
+        return 0
+
+    cdef int turn_away(self, int fd) except -1:
+        """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
+        cdef Plane plane = self.plane
+        write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", False, True)
+        recv(fd, plane.scratch, SCRATCH, MSG_DONTWAIT)      # what is unread at the close would reset the connection, and the answer with it
+        send(fd, plane.work.data, plane.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
+        close_fd(fd)
+        take(&plane.work, plane.work.end)
+        plane.exchanges += 1
+        plane.statuses[4] += 1
         return 0
 
     cdef int refuse_one(self) except -1:
@@ -133,6 +169,23 @@ def close_idle(Plane plane):
             else:
                 busy += 1
     return busy
+
+
+cdef uint64_t origin_of(sockaddr *peer) noexcept:
+    """What stands for a client's address: an IPv4 address, or the /64 of an IPv6 one, for that is what one client has. 0: no address."""
+    cdef const unsigned char *ip
+    cdef uint64_t origin = 0
+    cdef int i
+    if peer.sa_family == AF_INET:
+        return <uint64_t>0xFFFF << 32 | (<sockaddr_in *>peer).sin_addr.s_addr
+    if peer.sa_family != AF_INET6:
+        return 0
+    ip = (<sockaddr_in6 *>peer).sin6_addr.s6_addr
+    for i in range(8):
+        origin = origin << 8 | ip[i]
+    if origin == 0 and ip[8] == 0 and ip[9] == 0 and ip[10] == 0xFF and ip[11] == 0xFF:
+        return <uint64_t>0xFFFF << 32 | (<uint32_t *>&ip[12])[0]        # an IPv4 client of a dual-stack socket
+    return origin or 1
 
 
 cdef int set_address(Downstream down, sockaddr *peer) noexcept:

@@ -1,8 +1,8 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Member, Route
-from haystack._fast.poller cimport Poller
+from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
 cdef enum:
@@ -22,6 +22,9 @@ cdef class Plane:
     cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
+    cdef readonly int64_t clients       # connections of clients that are open
+    cdef dict origins                   # by client address, where that is limited
+    cdef list paused                    # listeners that wait for a client to leave
     # limits; a time is in milliseconds, and 0 is off where that can be
     cdef public int64_t max_head            # bytes of a request's head
     cdef public int64_t max_headers         # fields of a request's head
@@ -40,5 +43,10 @@ cdef class Plane:
     cdef public int64_t queue_ms            # that one of them waits
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
+    cdef bint has_room(self) noexcept
+    cdef bint welcomes(self, uint64_t origin) except -1
+    cdef int enter(self, uint64_t origin) except -1
+    cdef int leave(self, uint64_t origin) except -1
+    cdef int pause(self, Stream listener) except -1
     cdef int count(self, Member member) except -1
     cdef bint traced(self, Route route) noexcept

@@ -10,6 +10,7 @@ class Plane:
     ports: list[int]
     draining: bool
     exchanges: int
+    clients: int
     kept_body: int
     def __init__(self, poller: Poller, router: Router, ports: list[int], trusts: Callable[[str], bool] | None = None) -> None: ...
     def limit(self, limits: object) -> None: ...

@@ -2,12 +2,13 @@
 
 An exchange that runs keeps the route it found, whatever becomes of the rules meanwhile. Never reads or writes a socket.
 """
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
 from haystack._fast.buffer cimport release
 from haystack._fast.cells cimport Member, Route
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
-from haystack._fast.poller cimport Poller
+from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
 LIMITS = (
@@ -39,6 +40,8 @@ cdef class Plane:
         self.trusts = trusts
         self.traces = []
         self.busy = []
+        self.origins = {}
+        self.paused = []
         self.kept_body = 65536
 
     def limit(self, object limits):
@@ -70,6 +73,40 @@ cdef class Plane:
     def counted(self):
         """Exchanges ended so far, and how many by class of status (1xx to 5xx)."""
         return self.exchanges, [self.statuses[i] for i in range(1, 6)]
+
+    cdef bint has_room(self) noexcept:
+        """Whether one more client may be taken in."""
+        return self.max_clients == 0 or self.clients < self.max_clients
+
+    cdef bint welcomes(self, uint64_t origin) except -1:
+        """Whether one more connection of this client may be. origin: what stands for its address; 0: it is not counted."""
+        return self.max_per_client == 0 or origin == 0 or self.origins.get(origin, 0) < self.max_per_client
+
+    cdef int enter(self, uint64_t origin) except -1:
+        """A client has come."""
+        self.clients += 1
+        if origin:
+            self.origins[origin] = self.origins.get(origin, 0) + 1
+        return 0
+
+    cdef int leave(self, uint64_t origin) except -1:
+        """A client has gone: whoever waits in the kernel's queue has its turn."""
+        cdef Stream listener
+        self.clients -= 1
+        if origin:
+            left = self.origins.pop(origin) - 1
+            if left:
+                self.origins[origin] = left
+        if self.paused:
+            for listener in self.paused:
+                self.poller.later(listener)
+            self.paused = []
+        return 0
+
+    cdef int pause(self, Stream listener) except -1:
+        """Call the listener's on_again when a client has gone."""
+        self.paused.append(listener)
+        return 0
 
     cdef int count(self, Member member) except -1:
         """One more request that an endpoint answered."""

@@ -47,6 +47,7 @@ cdef class Poller:
     cdef object wake_callback
 
     cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
+    cdef int rewatch(self, Stream stream, uint32_t events) except -1
     cdef int later(self, Stream stream) except -1
     cdef int run_again(self) except -1
     cdef int handle(self, Stream stream, uint32_t events) except -1

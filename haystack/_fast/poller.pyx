@@ -17,6 +17,7 @@ cdef extern from "sys/epoll.h" nogil:
     enum:
         EPOLL_CLOEXEC
         EPOLL_CTL_ADD
+        EPOLL_CTL_MOD
         EPOLLIN
         EPOLLOUT
         EPOLLERR
@@ -277,6 +278,15 @@ cdef class Poller:
         self.open_streams += 1
         if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, &event) < 0:
             stream.close()
+            raise OSError(errno, "epoll_ctl")
+        return 0
+
+    cdef int rewatch(self, Stream stream, uint32_t events) except -1:
+        """Watch for other events from now on."""
+        cdef epoll_event event
+        event.events = events
+        event.data.ptr = <void *>stream
+        if epoll_ctl(self.fd, EPOLL_CTL_MOD, stream.fd, &event) < 0:
             raise OSError(errno, "epoll_ctl")
         return 0
 

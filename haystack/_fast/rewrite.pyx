@@ -209,7 +209,8 @@ cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
 
 
 cdef dict REASONS = {
-    400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large",
+    400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
     501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
     505: b"HTTP Version Not Supported",
 }

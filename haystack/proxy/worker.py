@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import resource
 import signal
 import socket
 import sys
@@ -192,6 +193,9 @@ def main() -> None:
     # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # a client and its endpoint need a descriptor each: take what the system allows
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     channel = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
     sockets = [(int(i), socket.socket(fileno=int(fd))) for i, fd in (pair.split(":") for pair in sys.argv[2:])]
     uvloop.run(Worker(channel, sockets).run())

@@ -160,6 +160,11 @@ class Origin:
         """Stop listening and cut every connection."""
         self.loop.run(self._close())
 
+    @property
+    def open(self) -> int:
+        """Connections that neither side has closed."""
+        return len(self._writers)
+
     def cut(self, reset: bool = False) -> None:
         """Close every open connection, with RST instead of FIN where reset, but listen on."""
         if reset:
