@@ -17,7 +17,7 @@ from bench.macro.origin import Origin, SinkOrigin, content
 from bench.macro.process import Process
 from bench.macro.scenarios import Contestant, Scenario
 
-WARM_UP = 1
+WARM_UP, WARM_UP_MANY = 1, 4
 READY = 30.0
 
 Row = dict[str, Any]
@@ -48,6 +48,7 @@ def run(scenario: Scenario, rounds: int, seconds: int, only: tuple[str, ...], ha
         for number in range(rounds):
             for contestant in turned(contestants, number):
                 load = contestant.load or scenario.load
+                warm(peers[contestant.name], load, cores)
                 row = measure(peers[contestant.name], load, seconds, cores, origin)
                 rows.append({"scenario": scenario.name, "round": number, "peer": contestant.name} | row)
         return rows
@@ -72,6 +73,12 @@ def ready(stack: ExitStack, contestant: Contestant, scenario: Scenario, origin: 
     place(peer, cores.proxy, cores.load)
     wrk.run(load, peer.port, WARM_UP, cores.load)
     return peer
+
+
+def warm(peer: Process, load: wrk.Load, cores: Cores) -> None:
+    """Open the upstream connections again that ended while others had their turn: where there are thousands, they would be the figure."""
+    if load.hosts > 1:
+        wrk.run(load, peer.port, WARM_UP_MANY, cores.load)
 
 
 def place(peer: Process, first: set[int], rest: set[int]) -> None:

@@ -21,14 +21,15 @@ http {{
   {rest}
 }}
 """
-PROXY = """client_max_body_size 0;
-  upstream origin {{ server 127.0.0.1:{origin}; keepalive 1024; keepalive_requests 1000000000; }}
+SERVER = """client_max_body_size 0; map_hash_max_size 8192; proxy_headers_hash_max_size 1024;
+  {upstreams}
   server {{ listen 127.0.0.1:{port} backlog=4096; location / {{
-    proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
+    proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
     proxy_request_buffering off; proxy_max_temp_file_size 0; {more}
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Request-Id $request_id;
   }} }}"""
+UPSTREAM = "upstream {name} {{ {servers} keepalive 1024; keepalive_requests 1000000000; }}"
 # 64 KiB at a time instead of 4 or 16: what a person who knows that the bodies are large would set
 WIDE_NGINX = "proxy_buffering off; proxy_buffers 16 64k; proxy_buffer_size 64k; client_body_buffer_size 128k;"
 WIDE_HAPROXY = "tune.bufsize 65536"
@@ -110,7 +111,33 @@ class NginxProxy(Nginx):
     def start(self) -> None:
         """Start on a free port."""
         self.port = free_port()
-        self.configure(PROXY.format(port=self.port, origin=self.origin, more=self.more))
+        self.configure(SERVER.format(port=self.port, more=self.more, upstream=self.upstream, upstreams=self.upstreams()))
+
+    upstream = "origin"
+
+    def upstreams(self) -> str:
+        """The blocks before the server's."""
+        return UPSTREAM.format(name="origin", servers=f"server 127.0.0.1:{self.origin};")
+
+
+class ManyNginxProxy(NginxProxy):
+    """nginx with an upstream block a service and a map from Host to it; services and endpoints as HaystackProxy has them."""
+
+    upstream = "$service"
+
+    def __init__(self, origin: int, services: int, endpoints: int) -> None:
+        super().__init__(origin)
+        self.services, self.endpoints = services, endpoints
+
+    def upstreams(self) -> str:
+        """The blocks before the server's."""
+        blocks = []
+        for service in range(self.services):
+            numbers = range(service * self.endpoints, (service + 1) * self.endpoints)
+            servers = " ".join(f"server {address(number)}:{self.origin};" for number in numbers)
+            blocks.append(UPSTREAM.format(name=f"service{service}", servers=servers))
+        hosts = " ".join(f"bench{service}.services.haystack service{service};" for service in range(self.services))
+        return "\n".join([*blocks, f"map $http_host $service {{ {hosts} }}"])
 
 
 class HaproxyProxy(Process):
@@ -169,6 +196,11 @@ class HaystackProxy(Haystack):
 def entry(origin: int, service: int, endpoint: int, services: int, endpoints: int) -> str:
     """One container of the static file. A lone endpoint is at 127.0.0.1, for the origin listens on no other address then."""
     number = service * endpoints + endpoint
-    address = f"127.1.{number >> 8}.{number & 255}" if services * endpoints > 1 else "127.0.0.1"
+    place = address(number) if services * endpoints > 1 else "127.0.0.1"
     image = f"bench{service}" if services > 1 else "bench"
-    return CONTAINER.format(name=f"c{number}", image=image, address=address, origin=origin)
+    return CONTAINER.format(name=f"c{number}", image=image, address=place, origin=origin)
+
+
+def address(number: int) -> str:
+    """The loopback address of the endpoint of that number, one of 65,536."""
+    return f"127.1.{number >> 8}.{number & 255}"

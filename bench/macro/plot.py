@@ -20,13 +20,13 @@ def draw(scenarios: Sequence[Scenario], rows: Sequence[Row], cores: int, file: P
     mpl.rcParams["svg.hashsalt"] = "haystack"
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    found = [r for s in scenarios for r in results(s, rows, cores) if r.aim.base][::-1]
+    found = [r for s in scenarios for r in results(s, rows, cores) if r.aim.base and r.aim.limit is not None][::-1]
     figure, axes = plt.subplots(figsize=(9, 0.42 * len(found) + 1.2))
     for at, result in enumerate(found):
         colour = COLOURS[result.reached]
         axes.plot([min(result.ratios), max(result.ratios)], [at, at], color=colour, linewidth=2)
         axes.plot(result.ratio, at, "o", color=colour, markersize=7)
-        axes.plot(result.aim.limit, at, "|", color="black", markersize=16, markeredgewidth=2)
+        axes.plot([result.aim.limit or 0], [at], "|", color="black", markersize=16, markeredgewidth=2)
     axes.axvline(1, color="#999999", linewidth=1, linestyle=":")
     axes.set_yticks(range(len(found)), [label(r) for r in found])
     axes.set_xlabel("Haystack to the better of nginx and HAProxy, or to itself; the bar is the aim")

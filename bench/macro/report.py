@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from bench.macro.scenarios import PEERS, SUBJECT, Scenario
 from bench.macro.summary import Result, Row, median, results
 
 UNITS = {"cpu_us": "CPU µs a request", "p99_ms": "p99 ms", "rate": "requests/s", "kib": "KiB a connection"}
+NOISE = 0.1  # cores
 OTHERS = tuple(peer.name for peer in PEERS if peer.name != SUBJECT)
 
 
@@ -20,6 +22,8 @@ def figure(value: float) -> str:
 
 def verdict(result: Result) -> str:
     """One word, or how far off."""
+    if result.aim.limit is None:
+        return ""
     if result.reached is None:
         return f"can't be told on {result.cores} cores"
     if result.reached:
@@ -36,6 +40,8 @@ def spread(result: Result) -> str:
 def limit(result: Result) -> str:
     """The aim in words."""
     aim = result.aim
+    if aim.limit is None:
+        return "to compare with"
     goal = "" if aim.goal is None else f", goal {aim.goal:g}"
     return f"{'at least' if aim.least else 'at most'} {aim.limit:g}{goal}"
 
@@ -100,4 +106,6 @@ def replace(file: Path, block: str, text: str) -> None:
 def section(found: dict[str, Any], text: str, plot: str, raw: str) -> str:
     """The block of the README: when, where, how often, the figures, the picture."""
     how = f"{found['rounds']} alternating rounds of {found['seconds']} s; medians; raw rounds: `{raw}`."
-    return f"Measured {found['date']} on {found['machine']}; {found['peers']}. {how}\n\n![Ratios and aims]({plot})\n\n{text}"
+    busy = statistics.median(row["others_busy"] for row in found["rows"] if "others_busy" in row)
+    noise = f"\n\n**Other programs kept {busy:.1f} cores busy meanwhile: figures to look at, not to quote.**" if busy > NOISE else ""
+    return f"Measured {found['date']} on {found['machine']}; {found['peers']}. {how}{noise}\n\n![Ratios and aims]({plot})\n\n{text}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from bench.macro.peers import WIDE_HAPROXY, WIDE_NGINX, CaddyProxy, HaproxyProxy, HaystackProxy, NginxProxy
+from bench.macro.peers import WIDE_HAPROXY, WIDE_NGINX, CaddyProxy, HaproxyProxy, HaystackProxy, ManyNginxProxy, NginxProxy
 from bench.macro.process import Process
 from bench.macro.traced import TracedHaystack
 from bench.macro.wrk import Load
@@ -21,11 +21,12 @@ HEADERS = (*(f"X-Header-{n:02d}: {'v' * 40}" for n in range(20)), "Cookie: " + "
 class Aim:
     """What to reach: `figure` of `subject` by the best of `base` at most (least: at least) `limit`, median over the rounds.
 
-    Without a base `limit` is for the figure itself. cores: how many the machine needs for the figure to say anything.
+    Without a base `limit` is for the figure itself; without a limit the figure is there to compare with. cores: how many the machine
+    needs for the figure to say anything.
     """
 
     figure: str
-    limit: float
+    limit: float | None
     goal: float | None = None
     subject: str = SUBJECT
     base: tuple[str, ...] = BEST
@@ -74,8 +75,6 @@ TUNED = (
 )
 DOWN_64K, DOWN_1M, UP_1M = Load(path="/64k"), Load(path="/1m", connections=16), Load(method="PUT", body=1 << 20, connections=16)
 BODIES = (Aim("cpu_us", 0.85),)
-ONE = partial(HaystackProxy, services=1, endpoints=5)
-ALL = partial(HaystackProxy, services=MANY, endpoints=5)
 FIRST = Load(host="bench0.services.haystack")
 EVERY = Load(host="bench%d.services.haystack", hosts=MANY)
 
@@ -98,8 +97,17 @@ SCENARIOS = (
         (
             Aim("cpu_us", 1.05, subject="one Host asked", base=("1 service",)),
             Aim("cpu_us", 1.05, subject="every Host asked", base=("1 service",)),
+            Aim("cpu_us", None, subject="nginx, one Host asked", base=("nginx, 1 service",)),
+            Aim("cpu_us", None, subject="nginx, every Host asked", base=("nginx, 1 service",)),
         ),
-        (Contestant("1 service", ONE), Contestant("one Host asked", ALL, FIRST), Contestant("every Host asked", ALL, EVERY)),
+        (
+            Contestant("1 service", partial(HaystackProxy, services=1, endpoints=5)),
+            Contestant("one Host asked", partial(HaystackProxy, services=MANY, endpoints=5), FIRST),
+            Contestant("every Host asked", partial(HaystackProxy, services=MANY, endpoints=5), EVERY),
+            Contestant("nginx, 1 service", partial(ManyNginxProxy, services=1, endpoints=5), FIRST),
+            Contestant("nginx, one Host asked", partial(ManyNginxProxy, services=MANY, endpoints=5), FIRST),
+            Contestant("nginx, every Host asked", partial(ManyNginxProxy, services=MANY, endpoints=5), EVERY),
+        ),
         origin="wide",
     ),
     Scenario(

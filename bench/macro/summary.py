@@ -29,8 +29,8 @@ class Result:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the aim is reached; None where this machine can't tell."""
-        if self.cores < self.aim.cores:
+        """Whether the aim is reached; None where there is none or this machine can't tell."""
+        if self.aim.limit is None or self.cores < self.aim.cores:
             return None
         return self.ratio >= self.aim.limit if self.aim.least else self.ratio <= self.aim.limit
 
