@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +60,13 @@ def resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
 
 
-def descriptors(pid: int) -> int:
-    """Open file descriptors of a process."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+def descriptors(pid: int) -> Counter[str]:
+    """Open file descriptors of a process by kind, as /proc/PID/fd names them: socket, pipe, anon_inode, or a path (proc(5))."""
+    kinds: Counter[str] = Counter()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            kinds[str(entry.readlink()).partition(":")[0]] += 1
+    return kinds
 
 
 def children(pid: int) -> list[int]:

@@ -104,8 +104,8 @@ def run(minutes: float) -> tuple[str, list[str]]:
 
 async def soak(haystack: Haystack, table: Table, watch: Watch, tally: Tally, seconds: float) -> list[str]:
     """All of it, for so long. What went wrong, a line each."""
-    await answering(haystack.port)
     watch.begin()
+    await answering(haystack.port)
     end = time.monotonic() + seconds
     clients = [Client(haystack.port, random.Random(number)) for number in range(CLIENTS)]
     async with asyncio.TaskGroup() as group:
@@ -162,8 +162,7 @@ def leftovers(watch: Watch) -> list[str]:
     gone = [f"process {pid} has ended" for pid in watch.kib if pid not in names]
     if gone:
         return gone
-    extra = watch.closed(POOLED)
-    found = [f"worker {pid}: {count} descriptors more than before the work" for pid, count in extra.items() if count > 0]
+    found = watch.leaked(POOLED)
     return found + [text for pid, samples in watch.kib.items() if (text := complaint(f"{names[pid]} {pid}", samples))]
 
 

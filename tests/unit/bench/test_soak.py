@@ -1,11 +1,12 @@
 import asyncio
+from collections import Counter
 
 import pytest
 
 from bench.soak import wire
 from bench.soak.bodies import LENGTH, Check, Order, WrongBodyError, piece, pieces
 from bench.soak.origin import answer
-from bench.soak.watch import complaint
+from bench.soak.watch import PIPE_ENDS, complaint, extra
 
 SIZE = 200_001
 
@@ -87,3 +88,12 @@ def test_memory_before_the_second_tenth_does_not_count():
 
 def test_too_few_samples_are_no_proof():
     assert "samples" in complaint("worker", [1.0] * 19)
+
+
+def test_a_socket_more_than_before_is_told():
+    assert extra(Counter(socket=5), Counter(socket=6)) == "1 more of socket than before the work"
+
+
+def test_fewer_descriptors_and_the_pipes_that_are_kept_are_no_fault():
+    assert not extra(Counter(socket=5, anon_inode=2), Counter(socket=4, anon_inode=2, pipe=PIPE_ENDS))
+    assert extra(Counter(), Counter(pipe=PIPE_ENDS + 1))
