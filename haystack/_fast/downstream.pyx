@@ -5,7 +5,6 @@ Retries follow design rule 4: any method while no endpoint saw it, afterwards on
 response byte went down. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.body cimport SPLICED, Framing, begin, feed
@@ -16,7 +15,7 @@ from haystack._fast.exchange cimport Exchange, State, is_idempotent
 from haystack._fast.head cimport Head, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns
-from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_last_chunk, write_request
+from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_hex, write_last_chunk, write_request
 from haystack._fast.tunnel cimport shuttle
 from haystack._fast.upstream cimport Upstream, dial, pooled
 from haystack._fast.route import BadHostError
@@ -239,11 +238,12 @@ cdef class Downstream(Exchange):
     cdef int begin_exchange(self, Head *h) except -1:
         """Route the request whose head is h (in scratch), write its new head, and send it to an endpoint."""
         cdef Client client
-        cdef char identity[36]
+        cdef char identity[32]
         self.reset(h)
         if not self.find_route(h, &client.absolute):
             return 0
-        snprintf(identity, 36, b"%016llx%016llx", next_random(), next_random())
+        write_hex(identity, next_random())
+        write_hex(identity + 16, next_random())
         if self.plane.traced(self.route):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.told is not None else self.t_start

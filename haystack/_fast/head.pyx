@@ -5,6 +5,8 @@ socket, never sends. The parsers return the size of the head, 0 while it is inco
 """
 from libc.string cimport memchr
 
+from haystack._fast.scan cimport first_control
+
 cdef char TOKEN[256]
 cdef char VALUE[256]
 cdef char LOWER[256]
@@ -172,6 +174,15 @@ cdef int note(Head *h, Field *f) noexcept nogil:
     return 0
 
 
+cdef int unfinished(const char *end, const char *start) noexcept nogil:
+    return -431 if end - start >= MAX_HEAD else 0
+
+
+cdef int refused(const char *at, const char *end, const char *start) noexcept nogil:
+    """-400 once the line is whole that is bad at `at`."""
+    return -400 if memchr(at, c'\n', end - at) != NULL else unfinished(end, start)
+
+
 cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
     """Parse field lines up to the empty one. The size used, 0: incomplete, or minus the status."""
     cdef const char *start = p
@@ -180,48 +191,49 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
     cdef const char *last
     cdef Field *f
     cdef int k, error
-    while True:
-        stop = <const char *>memchr(p, c'\n', end - p)
-        if stop == NULL:
-            return -431 if end - start >= MAX_HEAD else 0
-        if stop == p or stop[-1] != c'\r':
-            return -400                     # a bare LF ends a line for some and not for others
-        if stop - p == 1:
+    while p < end:
+        if p[0] == c'\r' and (end - p < 2 or p[1] == c'\n'):
+            if end - p < 2:
+                break
             for k in range(h.count):
                 if h.fields[k].kind == Kind.CONNECTION:
                     read_connection(h, h.fields[k].value, h.fields[k].value_size)
-            return <int>(stop + 1 - start)
+            return <int>(p + 2 - start)
         if h.count == MAX_FIELDS:
             return -431
+        at = p
+        while at < end and TOKEN[<unsigned char>at[0]]:
+            at += 1
+        if at == end:
+            break
+        if at == p or at[0] != c':':        # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
+            return refused(at, end, start)
         f = &h.fields[h.count]
         f.line = f.name = p
-        f.size = <int>(stop + 1 - p)
-        at = p
-        while TOKEN[<unsigned char>at[0]]:
-            at += 1
-        if at == p or at[0] != c':':        # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
-            return -400
         f.name_size = <int>(at - p)
         at += 1
-        while at[0] == c' ' or at[0] == c'\t':
+        while at < end and (at[0] == c' ' or at[0] == c'\t'):
             at += 1
-        last = stop - 1
+        stop = first_control(at, end)
+        if end - stop < 2 and (stop == end or stop[0] == c'\r'):
+            break
+        if stop[0] != c'\r' or stop[1] != c'\n':
+            return refused(stop, end, start)    # NUL, bare CR, bare LF and other controls: a line's end for some, not for others
+        f.size = <int>(stop + 2 - p)
+        last = stop
         while last > at and (last[-1] == c' ' or last[-1] == c'\t'):
             last -= 1
         f.value = at
         f.value_size = <int>(last - at)
-        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop - 1
-        while at < last:
-            if not VALUE[<unsigned char>at[0]]:
-                return -400                 # NUL, bare CR and other controls
-            at += 1
+        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop
         f.kind = kind_of(f.name, f.name_size)
         h.count += 1
         if f.kind != Kind.OTHER:
             error = note(h, f)
             if error:
                 return error
-        p = stop + 1
+        p = stop + 2
+    return unfinished(end, start)
 
 
 cdef void clear(Head *h) noexcept nogil:

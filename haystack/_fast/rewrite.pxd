@@ -1,4 +1,5 @@
 # Heads as they are sent on: fields that need no change go in whole runs, as they stand.
+from libc.stdint cimport uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.head cimport Head
 
@@ -16,3 +17,4 @@ cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, 
 cdef int write_switch(Buffer *out, Head *h) except -1
 cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1
 cdef int write_chunk_size(Buffer *out, size_t size) except -1
+cdef void write_hex(char *out, uint64_t n) noexcept nogil

@@ -2,11 +2,14 @@
 
 RFC 9110, section 7.6; RFC 9112, sections 6 and 9; RFC 9209 for answers of Haystack's own. Never reads a socket, decides no framing.
 """
-from libc.stdio cimport snprintf
+from libc.stdint cimport uint64_t
 from libc.string cimport strlen
 
 from haystack._fast.buffer cimport Buffer, add, reserve
 from haystack._fast.head cimport Field, Head, Kind, parse_trailer, same
+
+
+cdef const char *HEX = b"0123456789abcdef"
 
 
 cdef int add_field(Buffer *out, Field *f) except -1:
@@ -23,9 +26,16 @@ cdef inline int text(Buffer *out, const char *what) except -1:
     return add(out, what, strlen(what))
 
 
-cdef int decimal(Buffer *out, long long n) except -1:
+cdef int decimal(Buffer *out, unsigned long long n) except -1:
     cdef char digits[24]
-    return add(out, digits, snprintf(digits, 24, b"%lld", n))
+    cdef int at = 24
+    while True:
+        at -= 1
+        digits[at] = c'0' + <char>(n % 10)
+        n = n // 10
+        if n == 0:
+            break
+    return add(out, digits + at, 24 - at)
 
 
 cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) except -1:
@@ -153,9 +163,10 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
 
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1:
     """The client's response head: HTTP/1.1 and our own framing and connection fields."""
-    cdef char line[32]
     reserve(out, 512)
-    add(out, line, snprintf(line, 32, b"HTTP/1.1 %d ", h.status))
+    add(out, b"HTTP/1.1 ", 9)
+    decimal(out, h.status)
+    add(out, b" ", 1)
     add(out, h.reason, h.reason_size)
     add(out, b"\r\n", 2)
     add_kept(out, h, False, False)
@@ -233,5 +244,21 @@ cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, 
 
 
 cdef int write_chunk_size(Buffer *out, size_t size) except -1:
-    cdef char line[24]
-    return add(out, line, snprintf(line, 24, b"%zx\r\n", size))
+    cdef char line[20]
+    cdef int at = 18
+    line[18] = c'\r'
+    line[19] = c'\n'
+    while True:
+        at -= 1
+        line[at] = HEX[size & 15]
+        size >>= 4
+        if size == 0:
+            break
+    return add(out, line + at, 20 - at)
+
+
+cdef void write_hex(char *out, uint64_t n) noexcept nogil:
+    """Sixteen lower-case digits."""
+    cdef int i
+    for i in range(16):
+        out[i] = HEX[(n >> (60 - 4 * i)) & 15]

@@ -1,0 +1,43 @@
+# Looking through bytes at memory speed: sixteen at a time where the processor has SSE2 (every x86-64), else eight.
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    #endif
+
+    /* The first control character other than a tab in [p, end), or end. */
+    static inline const char *haystack_first_control(const char *p, const char *end)
+    {
+    #if defined(__SSE2__)
+        const __m128i highest = _mm_set1_epi8(31), tab = _mm_set1_epi8(9), del = _mm_set1_epi8(127);
+        while (end - p >= 16) {
+            const __m128i x = _mm_loadu_si128((const __m128i *)p);
+            const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(x, tab), _mm_cmpeq_epi8(_mm_min_epu8(x, highest), x));
+            const int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(x, del)));
+            if (found)
+                return p + __builtin_ctz(found);
+            p += 16;
+        }
+    #else
+        const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
+        while (end - p >= 8) {
+            uint64_t x, del;
+            memcpy(&x, p, 8);
+            del = x ^ (ones * 127);
+            /* either may report a byte too many behind the first hit, and never none: the loop below decides */
+            if ((((x - ones * 32) & ~x) | ((del - ones) & ~del)) & tops)
+                break;
+            p += 8;
+        }
+    #endif
+        for (; p < end; p++) {
+            const unsigned char c = (unsigned char)*p;
+            if ((c < 32 && c != 9) || c == 127)
+                return p;
+        }
+        return end;
+    }
+    """
+    const char *first_control "haystack_first_control"(const char *p, const char *end)
