@@ -38,6 +38,7 @@ cdef class Downstream(Exchange):
     cdef int check_rate(self) except -1
     cdef int dispatch(self) except -1
     cdef int connect_to(self, Cell cell) except -1
+    cdef Member candidate(self)
     cdef Member with_room(self)
     cdef int enqueue(self) except -1
     cdef int exhausted(self) except -1

@@ -7,6 +7,7 @@ response byte went down. Status and error words: RFC 9110 section 15, RFC 9209 s
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
+from haystack._fast.affinity cimport recalled, request_key
 from haystack._fast.body cimport SPLICED, Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
 from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
@@ -251,6 +252,8 @@ cdef class Downstream(Exchange):
             return self.fail(404, b"destination_not_found", b"no service has this host name")
         if len(self.route.members) == 0:
             return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+        self.key = request_key(self.route, h, self.address, self.address_size)
+        self.named = recalled(self.route, h)
         client.address = self.address
         client.address_size = self.address_size
         client.port = self.plane.ports[self.listener]
@@ -321,7 +324,7 @@ cdef class Downstream(Exchange):
         cdef Member member
         cdef bint full = False
         while True:
-            member = self.route.picker.pick(self.key, self.tried, self.tries)
+            member = self.candidate()
             if member is None:
                 if not full:
                     return self.exhausted()
@@ -341,9 +344,16 @@ cdef class Downstream(Exchange):
             if self.connect_to(member.cell):
                 return 0
             member.cell.failures += 1
+            self.route.picker.failed(member)
             self.member = None
             self.failure = 502
             self.error = b"connection_refused"
+
+    cdef Member candidate(self):
+        """The one that the client's cookie names, while it is there; then whom the picker says."""
+        if self.named is not None and self.tries == 0 and not self.named.cell.gone and not self.named.cell.is_full():
+            return self.named
+        return self.route.picker.pick(self.key, self.tried, self.tries)
 
     cdef Member with_room(self):
         """The first member that has room and was not tried, or None: the picker looks at a few only."""
@@ -390,7 +400,7 @@ cdef class Downstream(Exchange):
 
     cdef int connected(self) except -1:
         self.state = State.EXCHANGING
-        self.t_connected = clock_ns() if self.told is not None else 0
+        self.t_connected = clock_ns() if self.told is not None or self.route.picker.timed else 0
         self.up.begin(self.request.data, self.request.end)
         return 0 if self.body.done else self.pump()
 
@@ -516,6 +526,7 @@ cdef class Downstream(Exchange):
         cdef bint stale = self.up.reused
         if not stale:
             self.member.cell.failures += 1
+            self.route.picker.failed(self.member)
         self.detach(False)
         self.error = error
         self.failure = status
@@ -555,7 +566,7 @@ cdef class Downstream(Exchange):
         if self.told is not None:
             self.record()
         self.route = None
-        self.member = None
+        self.member = self.named = None
         self.answered = False
         self.error = b""
         take(&self.request, self.request.end)
@@ -608,7 +619,7 @@ cdef class Downstream(Exchange):
                 self.error = b"connection_terminated"
             self.record()
         self.route = None
-        self.member = None
+        self.member = self.named = None
         return self.close()
 
 

@@ -27,6 +27,7 @@ cdef class Exchange(Stream):
     # of the request
     cdef Route route
     cdef Member member
+    cdef Member named           # by the request's sticky cookie; None: by none
     cdef Body body
     cdef int minor
     cdef bint head_only, idempotent, upgrade, keep_alive

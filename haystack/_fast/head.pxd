@@ -14,6 +14,7 @@ cdef enum Kind:
     FORWARDED           # X-Forwarded-* other than -For, and Forwarded
     FORWARDED_FOR
     EXPECT
+    DATE
     FIRST_HOP
     CONNECTION
     TRANSFER_ENCODING
@@ -49,6 +50,7 @@ cdef struct Head:
     bint chunked
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
+    bint dated          # Date is there
     bint expect         # Expect: 100-continue
     bint upgrade        # Upgrade, and Connection lists it
     bint names_hops     # Connection lists names of fields

@@ -7,6 +7,9 @@ from libc.string cimport memchr
 
 from haystack._fast.scan cimport first_control
 
+cdef enum:
+    UNDERSCORE = 2
+
 cdef char TOKEN[256]
 cdef char VALUE[256]
 cdef char LOWER[256]
@@ -21,6 +24,7 @@ cdef void make_tables() noexcept:
         VALUE[c] = c == 9 or (c >= 32 and c != 127)
     for c in marks:
         TOKEN[c] = 1
+    TOKEN[95] = UNDERSCORE | 1
 
 
 make_tables()
@@ -28,7 +32,7 @@ make_tables()
 
 cdef bint is_token(char c) noexcept nogil:
     """True for a byte that a name may have (RFC 9110, section 5.6.2)."""
-    return TOKEN[<unsigned char>c]
+    return TOKEN[<unsigned char>c] != 0
 
 
 cdef bint same(const char *a, const char *lower, int size) noexcept nogil:
@@ -45,7 +49,7 @@ cdef int kind_of(const char *n, int size) noexcept nogil:
     if size == 2:
         return Kind.TE if same(n, "te", 2) else Kind.OTHER
     if size == 4:
-        return Kind.HOST if same(n, "host", 4) else Kind.OTHER
+        return Kind.HOST if same(n, "host", 4) else Kind.DATE if same(n, "date", 4) else Kind.OTHER
     if size == 6:
         return Kind.EXPECT if same(n, "expect", 6) else Kind.OTHER
     if size == 7:
@@ -69,6 +73,17 @@ cdef int kind_of(const char *n, int size) noexcept nogil:
     if size == 19:
         return Kind.PROXY_HOP if same(n, "proxy-authorization", 19) else Kind.OTHER
     return Kind.OTHER
+
+
+cdef bint is_disguised(const char *n, int size) noexcept nogil:
+    """True for a name that would mean something to us with dashes for its underscores: CGI, WSGI and Rack can't tell the two apart."""
+    cdef char dashed[20]
+    cdef int i
+    if size > 20:
+        return False
+    for i in range(size):
+        dashed[i] = c'-' if n[i] == c'_' else n[i]
+    return kind_of(dashed, size) != Kind.OTHER
 
 
 cdef int forwarded_kind(const char *rest, int size) noexcept nogil:
@@ -116,7 +131,7 @@ cdef void read_connection(Head *h, const char *p, int size) noexcept nogil:
         elif end > start:
             h.names_hops = True
             for k in range(h.count):
-                if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) and h.fields[k].name_size == end - start:
+                if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) and h.fields[k].name_size == end - start:
                     if same_any(h.fields[k].name, p + start, end - start):
                         h.fields[k].kind = Kind.NAMED
 
@@ -168,6 +183,8 @@ cdef int note(Head *h, Field *f) noexcept nogil:
             return -400
         h.host = f.value
         h.host_size = f.value_size
+    elif f.kind == Kind.DATE:
+        h.dated = True
     elif f.kind == Kind.EXPECT:
         if f.value_size == 12 and same(f.value, "100-continue", 12):
             h.expect = True
@@ -191,6 +208,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
     cdef const char *last
     cdef Field *f
     cdef int k, error
+    cdef char seen
     while p < end:
         if p[0] == c'\r' and (end - p < 2 or p[1] == c'\n'):
             if end - p < 2:
@@ -202,7 +220,9 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
         if h.count == MAX_FIELDS:
             return -431
         at = p
+        seen = 0
         while at < end and TOKEN[<unsigned char>at[0]]:
+            seen |= TOKEN[<unsigned char>at[0]]
             at += 1
         if at == end:
             break
@@ -227,6 +247,8 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
         f.value_size = <int>(last - at)
         f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop
         f.kind = kind_of(f.name, f.name_size)
+        if seen & UNDERSCORE and is_disguised(f.name, f.name_size):
+            f.kind = Kind.NAMED
         h.count += 1
         if f.kind != Kind.OTHER:
             error = note(h, f)
@@ -241,7 +263,7 @@ cdef void clear(Head *h) noexcept nogil:
     h.length = -1
     h.host_size = -1
     h.status = 0
-    h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
+    h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:
@@ -308,7 +330,7 @@ cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
 
 
 cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
-    """Parse a response's head (RFC 9112, section 4). Any error is -502: the peer's fault, not the client's."""
+    """Parse a response's head (RFC 9112, section 4). -431: too large, -501: a coding we do not understand, -502: all else that is wrong."""
     cdef const char *p = data
     cdef const char *end = data + size
     cdef const char *stop
@@ -335,7 +357,7 @@ cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
             return -502
     used = parse_fields(h, stop + 1, end)
     if used <= 0:
-        return -502 if used < 0 or size >= MAX_HEAD else 0
+        return (used if used in (-431, -501) else -502) if used < 0 else -431 if size >= MAX_HEAD else 0
     if h.chunked and (h.length >= 0 or h.minor == 0):
         return -502
     return <int>(stop + 1 - data) + used
@@ -366,7 +388,7 @@ def response(bytes data):
     """Parse data as a response's head: a tuple of its parts, 0 while incomplete, or -502."""
     cdef Head h
     cdef int used = parse_response(&h, data, len(data))
-    return exported(&h, used, False) if used > 0 else used
+    return exported(&h, used, False) if used > 0 else -502 if used else 0
 
 
 def spin(bytes data, int count, bint of_request=True):

@@ -3,12 +3,22 @@
 RFC 9110, section 7.6; RFC 9112, sections 6 and 9; RFC 9209 for answers of Haystack's own. Never reads a socket, decides no framing.
 """
 from libc.stdint cimport uint64_t
+from libc.time cimport time, time_t
 from libc.string cimport strlen
 
 from haystack._fast.buffer cimport Buffer, add, reserve
 from haystack._fast.head cimport Field, Head, Kind, parse_trailer, same
 
 
+cdef extern from "time.h" nogil:
+    struct tm:
+        pass
+    tm *gmtime_r(const time_t *, tm *)
+    size_t strftime(char *, size_t, const char *, const tm *)
+
+cdef char date[64]
+cdef size_t date_size = 0
+cdef time_t date_of = -1
 cdef const char *HEX = b"0123456789abcdef"
 
 
@@ -47,7 +57,7 @@ cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) exc
     for i in range(h.count):
         f = &h.fields[i]
         kind = f.kind
-        if kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT) or (
+        if kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) or (
                 kind == Kind.HOST and not drop_host) or (
                 kind == Kind.FORWARDED and not drop_forwarded) or (
                 kind == Kind.TRAILER and h.chunked):
@@ -162,7 +172,7 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
 
 
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1:
-    """The client's response head: HTTP/1.1 and our own framing and connection fields."""
+    """The client's response head but for its empty line: HTTP/1.1 and our own framing and connection fields."""
     reserve(out, 512)
     add(out, b"HTTP/1.1 ", 9)
     decimal(out, h.status)
@@ -180,7 +190,19 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
         text(out, b"Connection: close\r\n")
     elif minor == 0:
         text(out, b"Connection: keep-alive\r\n")
-    return add(out, b"\r\n", 2)
+    return 0
+
+
+cdef int write_date(Buffer *out) except -1:
+    """Date, for a response that came without (RFC 9110, section 6.6.1). Made once a second."""
+    global date_size, date_of
+    cdef time_t now = time(NULL)
+    cdef tm parts
+    if now != date_of:
+        gmtime_r(&now, &parts)
+        date_size = strftime(date, sizeof(date), b"Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts)
+        date_of = now
+    return add(out, date, date_size)
 
 
 cdef int write_switch(Buffer *out, Head *h) except -1:
@@ -236,8 +258,11 @@ cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, 
     head += b'Proxy-Status: haystack; error=%s; details="%s"\r\n' % (error, quoted)
     if status == 503:
         head += b"Retry-After: 1\r\n"
-    head += b"Connection: close\r\n\r\n" if close else b"\r\n"
+    if close:
+        head += b"Connection: close\r\n"
     add(out, head, len(head))
+    write_date(out)
+    add(out, b"\r\n", 2)
     if not head_only:
         add(out, body, len(body))
     return 0

@@ -27,6 +27,7 @@ cdef class Upstream(Stream):
     cdef bint unseen(self) noexcept
     cdef int read(self) except -1
     cdef int handle(self, const char *data, size_t size) except -1
+    cdef int refuse(self, int used) except -1
     cdef int interim_response(self, Head *h) except -1
     cdef int switch(self, Head *h, const char *data, size_t size) except -1
     cdef int begin_response(self, Head *h) except -1

@@ -7,6 +7,7 @@ from libc.errno cimport EAGAIN, EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from haystack._fast.affinity cimport write_cookie
 from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.cells cimport Cell
@@ -14,7 +15,7 @@ from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream, clock_ns
-from haystack._fast.rewrite cimport write_chunk_size, write_last_chunk, write_response, write_switch
+from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.tunnel cimport shuttle
 
 cdef extern from "sys/epoll.h" nogil:
@@ -177,6 +178,7 @@ cdef class Upstream(Stream):
         if not exchange.body.done and self.unsent() == 0:
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.cell.failures += 1
+        exchange.route.picker.failed(exchange.member)
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
     cdef int on_failure(self) except -1:
@@ -247,7 +249,7 @@ cdef class Upstream(Stream):
             if used == 0:
                 return add(&self.input, data, size)
             if used < 0 or used > MAX_HEAD or (h.status == 101 and not self.exchange.upgrade):
-                return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's response breaks HTTP/1.1")
+                return self.refuse(used)
             data += used
             size -= used
             if h.status == 101:
@@ -263,11 +265,20 @@ cdef class Upstream(Stream):
                 return 0
         return self.relay(data, size)
 
+    cdef int refuse(self, int used) except -1:
+        """The head is bad in the way that parse_response says, or is too large, or answers what was not asked."""
+        if used > MAX_HEAD or used == -431:
+            return self.exchange.fail(502, b"http_response_header_section_size", b"the endpoint's response has too large a head")
+        if used == -501:
+            return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's response has a coding nobody asked for")
+        return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's response breaks HTTP/1.1")
+
     cdef int interim_response(self, Head *h) except -1:
         """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
         if self.exchange.minor == 0:
             return 0
         write_response(&self.plane.work, h, False, False, False, 1)
+        add(&self.plane.work, b"\r\n", 2)
         return self.flush_work()
 
     cdef int switch(self, Head *h, const char *data, size_t size) except -1:
@@ -309,9 +320,16 @@ cdef class Upstream(Stream):
         exchange.answered = True
         exchange.status = h.status
         self.plane.count(exchange.member)
-        if exchange.told is not None:
+        if exchange.t_connected:
             exchange.t_first = clock_ns()
-        return write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
+            if exchange.route.picker.timed:
+                exchange.route.picker.answered(exchange.member, exchange.t_first - exchange.t_connected)
+        write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
+        if not h.dated:
+            write_date(&self.plane.work)
+        if exchange.route.sticky is not None and exchange.member is not exchange.named:
+            write_cookie(&self.plane.work, exchange.route, exchange.member)
+        return add(&self.plane.work, b"\r\n", 2)
 
     cdef int relay(self, const char *data, size_t size) except -1:
         """Send body bytes down behind what stands in work already; at the body's end, finish."""
@@ -334,7 +352,7 @@ cdef class Upstream(Stream):
 
     cdef int broken(self) except -1:
         take(&self.plane.work, self.plane.work.end)
-        return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's chunks break HTTP/1.1")
+        return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's chunks break HTTP/1.1")
 
     cdef int emit(self, const char *part, size_t size) except -1:
         """A run of the body goes into work, or from where it is to the client when it is long."""
