@@ -15,7 +15,7 @@ cdef struct Node:
     int32_t size
     int32_t parent
     int32_t children    # 0: no path goes on here
-    void *routes        # a tuple, one Route a listener, that the node owns; NULL: only a way to deeper ones
+    void *routes        # a tuple, one Route a listener, that Router.held owns; NULL: only a way to deeper ones
 
 cdef struct Slot:
     uint32_t tag        # of the node's hash, so that most that differ are told apart without a look at them
@@ -30,7 +30,7 @@ cdef class Router:
     cdef Buffer keys
     cdef int32_t longest    # key of a path segment
     cdef int32_t deepest    # labels of a wildcard
-    cdef readonly int rules
+    cdef dict held          # {(host, path): routes}: what the collector must see, for a route leads back to here by its pooled connections
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef void *under(self, int32_t node, const char *path, int size) noexcept

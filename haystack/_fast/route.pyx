@@ -7,7 +7,6 @@ byte by byte: nothing is decoded or resolved, and nothing is rewritten. Never al
 
 Host names and path segments are nodes of one open-addressing hash table, keyed by the node above and the text.
 """
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
@@ -101,9 +100,10 @@ cdef bint is_address(const char *name, int size) noexcept nogil:
 
 
 cdef class Router:
-    """The rules of one worker. rules: how many there are."""
+    """The rules of one worker."""
 
     def __cinit__(self):
+        self.held = {}
         self.room = FIRST_ROOM
         self.nodes = <Node *>malloc(FIRST_ROOM * sizeof(Node))
         self.slots = <Slot *>malloc(2 * FIRST_ROOM * sizeof(Slot))
@@ -115,10 +115,6 @@ cdef class Router:
         self.count = 2                  # EXACT and WILD, which no key leads to
 
     def __dealloc__(self):
-        cdef int32_t i
-        for i in range(self.count):
-            if self.nodes[i].routes != NULL:
-                Py_DECREF(<object>self.nodes[i].routes)
         free(self.nodes)
         free(self.slots)
         release(&self.keys)
@@ -130,15 +126,18 @@ cdef class Router:
     def put(self, bytes host, bytes path, tuple routes):
         """Lead `host` (lower case, `*.` allowed) below the prefix `path` to routes, one for each listener; None: no more."""
         cdef int32_t node = self.reach(host, path)
-        cdef Node *at = &self.nodes[node]
-        cdef void *old = at.routes
-        self.rules += (routes is not None) - (old != NULL)
-        at.routes = NULL
-        if routes is not None:
-            Py_INCREF(routes)
-            at.routes = <void *>routes
-        if old != NULL:
-            Py_DECREF(<object>old)
+        cdef tuple key = (host, path.rstrip(b"/"))
+        if routes is None:
+            self.nodes[node].routes = NULL
+            self.held.pop(key, None)
+        else:
+            self.nodes[node].routes = <void *>routes
+            self.held[key] = routes
+
+    @property
+    def rules(self):
+        """How many there are."""
+        return len(self.held)
 
     def lookup(self, int listener, bytes host, bytes path):
         """The Route of a request, or None. path may have a query. BadHostError: host is none."""

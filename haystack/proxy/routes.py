@@ -28,6 +28,7 @@ class Served(NamedTuple):
     routes: tuple[Route, ...]
     places: frozenset[Place]
     claims: dict[Claim, Rank]
+    limited: bool = False
 
 
 class Routes:
@@ -86,7 +87,7 @@ class Routes:
         places = [self._places(row, index) for index in range(len(self._ports))]
         routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
         claims = {(host.encode(), row.path.encode()): rank(row.name, host) for host in row.hosts}
-        new = self._services[row.name] = Served(routes, frozenset(place for of in places for place in of), claims)
+        new = self._services[row.name] = Served(routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0)
         for claim, ranked in claims.items():
             self._claim(claim, ranked)
         if old is not None:
@@ -108,6 +109,9 @@ class Routes:
             for member in members:
                 member.cell.limit = max(1, row.max_connections // self._workers)
                 member.cell.queue_for(route.queue)
+        elif old and old.limited:
+            for member in members:
+                member.cell.limit = 0
         route.queue.wake_all()
         return route
 

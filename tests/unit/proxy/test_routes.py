@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 
+import msgspec
 import pytest
 
 from haystack._fast import pick
@@ -84,6 +85,13 @@ def test_what_did_not_change_keeps_its_route(routes):
     routes.show(service("web", A), service("api", A))
     assert routes.find("web") is web
     assert routes.find("api") is not api
+
+
+def test_a_limit_holds_for_each_endpoint_until_the_service_has_none(routes):
+    limited = msgspec.structs.replace(service("web", A, B), max_connections=7)
+    for shown, limit in ((limited, 7), (service("web", A, B), 0), (limited, 7)):
+        routes.show(shown)
+        assert [m.cell.limit for m in routes.find("web").members] == [limit] * 2
 
 
 def test_a_whole_table_takes_the_place_of_all(routes):
