@@ -27,6 +27,7 @@ from haystack.discovery import providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
+from haystack.health.monitor import Monitor
 from haystack.observe import accesslog, logs
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
@@ -50,6 +51,7 @@ class App:
         self.settings = settings
         self.sources = sources
         self.registry = Registry(settings.origin, [source.source for source in sources])
+        self.health = self.registry.watcher = Monitor(self.registry.refresh)
         self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
         self.dns = DnsServer(settings, self.responder)
         self.proxy = Supervisor(settings, str(folder / "admin.sock"))
@@ -106,6 +108,8 @@ class App:
         for publish in (self.proxy.publish, self.responder.publish):  # workers first: a removed endpoint must get no request
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
+        stack.callback(self.registry.subscribe(self.health.follow))
+        stack.callback(self.health.close)
         self.proxy.on_trace = self.traces.publish
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from haystack import balance, naming, ports
+from haystack.health.policy import POLICIES
 from haystack.model import Options, Problem
 
 PREFIX = "haystack."
@@ -130,6 +131,12 @@ def _some(text: str) -> str:
     raise _bad(text, "a network's name")
 
 
+def _policy(text: str) -> str:
+    if text.lower() in POLICIES:
+        return text.lower()
+    raise _bad(text, f"one of {', '.join(POLICIES)}")
+
+
 def seconds(text: str) -> float:
     """A duration, ``1.5``, ``500ms``, ``5s``, ``2m``, in seconds. Raises BadValueError."""
     match = _DURATION.fullmatch(text)
@@ -159,6 +166,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "port": ("port", _int(1, ports.HIGHEST)),
     "network": ("network", _some),
     "host": ("hosts", _hosts),
+    "health": ("health_policy", _policy),
     "path": ("path", _path),
     "weight": ("weight", _int(0, 65535)),
     "balance": ("balance", _balance),

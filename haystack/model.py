@@ -88,6 +88,7 @@ class Options(Record, frozen=True, kw_only=True):
     sticky: str | None = None
     max_connections: int | None = None
     timeout: float | None = None
+    health_policy: str | None = None
     health: Mapping[str, str] = {}
 
 
@@ -139,7 +140,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
-    ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that.
+    ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
+    which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready.
     """
 
     id: str
@@ -156,6 +158,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     ready: bool = True
     reason: str = "running"
     since: float = 0.0
+    until: float = 0.0
+    awaited: bool = False
 
 
 class Service(Record, frozen=True, kw_only=True):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 import structlog
 
-from haystack.model import Engine, Listing
-from haystack.snapshot import Snapshot, build, check
+from haystack.health.policy import Condition
+from haystack.model import Container, Endpoint, Engine, Listing
+from haystack.snapshot import Snapshot, build, check, unwatched
 
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
@@ -32,13 +34,25 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine | None = None
 
 
+class Watcher(Protocol):
+    """The health monitor, as a registry asks it."""
+
+    def expect(self, containers: Iterable[Container]) -> None:
+        """These containers ran before we looked: they are in until something speaks against them."""
+
+    def condition(self, container: Container, endpoint: Endpoint) -> Condition:
+        """What is known of an endpoint."""
+
+
 class Registry:
     """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.
 
-    sources: their names in order of precedence; others come behind in the order in which they are heard of.
+    sources: their names in order of precedence; others come behind in the order in which they are heard of; `watcher`: knows how
+    endpoints are, and calls refresh() when that changes; without one, what runs is well.
     """
 
     def __init__(self, origin: str, sources: Iterable[str] = (), clock: Callable[[], float] = time.time) -> None:
+        self.watcher: Watcher | None = None
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
         self.listed = asyncio.Event()
@@ -61,6 +75,8 @@ class Registry:
     def replace(self, source: str, listing: Listing) -> None:
         """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
         self._note(source, True, None, listing.engine)
+        if source not in self._listings and self.watcher is not None:
+            self.watcher.expect(listing.containers)
         self._listings[source] = listing
         self._schedule()
 
@@ -106,7 +122,8 @@ class Registry:
     def _build(self) -> Snapshot:
         ordered = {source: self._listings[source] for source in self.sources if source in self._listings}
         old = self.snapshot
-        new = build(old.version + 1, old.origin, ordered, self._clock(), old)
+        conditions = self.watcher.condition if self.watcher is not None else unwatched
+        new = build(old.version + 1, old.origin, ordered, self._clock(), old, conditions)
         check(new)
         return new
 

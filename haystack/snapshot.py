@@ -7,18 +7,21 @@ check is the second opinion before publication. Never does: I/O, keeping state. 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from haystack import claims, naming, ports
 from haystack.health import policy
+from haystack.health.policy import Condition, Verdict
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 
 DEFAULT_WEIGHT = 100
 HEAVIEST = 65535  # what an SRV record can say (RFC 2782)
 Found = tuple[str, Problem]
 Member = tuple[Container, Endpoint]
+Conditions = Callable[[Container, Endpoint], Condition]
 
 
 class SnapshotError(Exception):
@@ -44,10 +47,22 @@ class Snapshot(Record, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-def build(version: int, origin: str, listings: Mapping[str, Listing], now: float, previous: Snapshot | None = None) -> Snapshot:
+def unwatched(_container: Container, _endpoint: Endpoint) -> Condition:
+    """Nothing is known against any endpoint."""
+    return policy.WELL
+
+
+def build(
+    version: int,
+    origin: str,
+    listings: Mapping[str, Listing],
+    now: float,
+    previous: Snapshot | None = None,
+    conditions: Conditions = unwatched,
+) -> Snapshot:
     """The Snapshot of `listings` (source → Listing, first source wins where two list the same container).
 
-    previous: gives endpoints whose verdict has not changed their `since`.
+    previous: gives endpoints whose verdict has not changed their `since`; conditions: what is known of each endpoint.
     """
     problems: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
     containers = _containers(listings, problems)
@@ -58,7 +73,7 @@ def build(version: int, origin: str, listings: Mapping[str, Listing], now: float
         engines={e.id: e for e in (listing.engine for listing in listings.values()) if e is not None},
         networks=_networks(listings),
         containers=containers,
-        services=_services(origin, containers.values(), _since(previous), now, problems),
+        services=_services(origin, containers.values(), Judge(_since(previous), now, conditions), problems),
         problems=tuple(problems),
     )
 
@@ -96,8 +111,7 @@ def _since(previous: Snapshot | None) -> dict[tuple[str, str], Endpoint]:
 def _services(
     origin: str,
     containers: Iterable[Container],
-    before: Mapping[tuple[str, str], Endpoint],
-    now: float,
+    judge: Judge,
     problems: list[Found],
 ) -> dict[str, Service]:
     """Whole name → Service, for each name that has an endpoint."""
@@ -111,7 +125,7 @@ def _services(
                 problems.append((container.id, problem))
             elif made:
                 members.setdefault(name, {}).update((e.id, (container, e)) for e in made)
-    found = {name: _service(name, list(members[name].values()), before, now) for name in sorted(members)}
+    found = {name: _service(name, list(members[name].values()), judge, problems) for name in sorted(members)}
     for name, lost in claims.contested(found.values()).items():
         found[name] = msgspec.structs.replace(found[name], problems=found[name].problems + lost)
         problems.extend((name, problem) for problem in lost)
@@ -152,17 +166,14 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
     )
 
 
-def _service(name: str, members: list[Member], before: Mapping[tuple[str, str], Endpoint], now: float) -> Service:
+def _service(name: str, members: list[Member], judge: Judge, problems: list[Found]) -> Service:
     """Endpoints judged side by side, and the options on which its containers agree."""
-    well: dict[str, set[str]] = {}
-    for container, endpoint in members:
-        if policy.well(container):
-            well.setdefault(_kind(endpoint), set()).add(container.id)
-    endpoints = tuple(_judged(c, e, bool(well.get(_kind(e), set()) - {c.id}), before.get((name, e.id)), now) for c, e in members)
+    endpoints, panics = judge.judged(name, members)
     containers = list({c.id: c for c, _ in members}.values())
-    options, problems = _agreed(containers)
+    options, odd = _agreed(containers)
+    problems.extend((name, panic) for panic in panics)
     hosts = tuple(dict.fromkeys(h for c in containers for h in c.options.hosts))
-    return Service(name=name, endpoints=endpoints, hosts=hosts, problems=problems, **options)  # type: ignore[arg-type]
+    return Service(name=name, endpoints=endpoints, hosts=hosts, problems=odd + panics, **options)  # type: ignore[arg-type]
 
 
 def _kind(endpoint: Endpoint) -> str:
@@ -170,12 +181,35 @@ def _kind(endpoint: Endpoint) -> str:
     return endpoint.listener or f"{endpoint.port_name}/{endpoint.protocol}"
 
 
-def _judged(container: Container, endpoint: Endpoint, others: bool, old: Endpoint | None, now: float) -> Endpoint:
-    verdict = policy.judge(container, others)
-    since = container.since or now
-    if old is not None:
-        since = old.since if (old.ready, old.reason) == (verdict.ready, verdict.reason) else now
-    return msgspec.structs.replace(endpoint, ready=verdict.ready, reason=verdict.reason, since=since)
+class Judge(NamedTuple):
+    """Verdicts in one build. before: endpoints of the snapshot before, by service and id; now: Unix seconds."""
+
+    before: Mapping[tuple[str, str], Endpoint]
+    now: float
+    conditions: Conditions
+
+    def judged(self, name: str, members: list[Member]) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
+        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well."""
+        kinds: dict[str, list[Member]] = {}
+        for member in members:
+            kinds.setdefault(_kind(member[1]), []).append(member)
+        found: dict[str, Endpoint] = {}
+        panics: list[Problem] = []
+        for kind, peers in kinds.items():
+            verdicts = policy.judge([(c, self.conditions(c, e)) for c, e in peers])
+            found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
+            if any(v.panic for v in verdicts):
+                panics.append(Problem(subject=f"health of {kind}", message="too few endpoints are well: some that are not are in (panic)"))
+        return tuple(found[e.id] for _, e in members), tuple(panics)
+
+    def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
+        old = self.before.get((name, endpoint.id))
+        since = container.since or self.now
+        if old is not None:
+            since = old.since if (old.ready, old.reason) == (verdict.ready, verdict.reason) else self.now
+        return msgspec.structs.replace(
+            endpoint, ready=verdict.ready, reason=verdict.reason, since=since, until=verdict.until, awaited=verdict.awaited
+        )
 
 
 def _agreed(containers: list[Container]) -> tuple[dict[str, object], tuple[Problem, ...]]:

@@ -178,8 +178,8 @@ class Zone:
                 node.ptr[text] = None
 
     def _add_service(self, service: Service) -> None:
-        """A service of which nothing is ready leaves DNS: its name is not there at all."""
-        ready = [endpoint for endpoint in service.endpoints if endpoint.ready]
+        """A service of which nothing is ready leaves DNS: its name is not there at all. What is awaited within seconds counts as ready."""
+        ready = [endpoint for endpoint in service.endpoints if endpoint.ready or endpoint.awaited]
         if not ready or (node := self._node(service.name)) is None:
             return
         own = service.has_http

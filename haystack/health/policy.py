@@ -1,43 +1,124 @@
-"""Whether an endpoint may be chosen, and why: the one place that decides in or out.
+"""Who of a service may be chosen, and why: the one place that decides in or out.
 
-Pure. Never does: probing, counting, remembering. Stands inside snapshot.build, which asks it for the members of a
-service that could stand in for one another.
+Pure. Never does: probing, counting, remembering, looking at a clock. Stands inside snapshot.build, which asks it about the endpoints
+of a service that could stand in for one another, with what the monitor knows of each.
 """
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Sequence
+
 from haystack.model import Container, Record
 
 HEALTHY = ("healthy", "none", "")
+STARTING = "health starting"  # in, where it is alone, and nothing to worry about
+REQUIRE, PREFER, IGNORE = "require", "prefer", "ignore"
+POLICIES = (REQUIRE, PREFER, IGNORE)
+
+
+class Condition(Record, frozen=True, kw_only=True):
+    """What is known of an endpoint beside its container's state; each text is empty where there is nothing to say.
+
+    waiting: why it has not joined yet; overdue: it has waited so long that it counts as broken; failing: what its probe says;
+    ejected: for what its traffic had it put out, since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds).
+    """
+
+    waiting: str = ""
+    overdue: bool = False
+    failing: str = ""
+    ejected: str = ""
+    ejected_at: float = 0.0
+    until: float = 0.0
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """ready: may be chosen now; reason: why it may or may not, for people."""
+    """ready: may be chosen now; reason: why it may or may not, for people.
+
+    awaited: it is out, nobody else is in, and it is expected: who asks for it may wait. until: Unix seconds at which it comes back
+    by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be.
+    """
 
     ready: bool
     reason: str
+    awaited: bool = False
+    until: float = 0.0
+    panic: bool = False
 
 
-def running(container: Container) -> bool:
-    """True when the container's state alone lets it in."""
-    return container.state == "running"
+class Standing(enum.Enum):
+    """How an endpoint stands by itself, before its peers are looked at."""
+
+    GONE = enum.auto()  # its container does not run: never in
+    REFUSED = enum.auto()  # its check is against it, and is required: never in
+    WAITING = enum.auto()  # not there yet: out, and awaited
+    BROKEN = enum.auto()  # waited for too long: in where nobody else is better
+    UNWELL = enum.auto()  # there, but a check is against it: in where nobody is well
+    EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
+    WELL = enum.auto()
 
 
-def well(container: Container) -> bool:
-    """True when it runs and Docker's health check, if it has one, is content."""
-    return running(container) and container.health in HEALTHY
+Member = tuple[Container, Condition]
+Standings = list[tuple[Standing, str]]
+WELL = Condition()
 
 
-def judge(container: Container, others_well: bool) -> Verdict:
-    """In or out.
+def standing(container: Container, condition: Condition) -> tuple[Standing, str]:
+    """How one endpoint stands, and why."""
+    if container.state != "running":
+        reason = container.state_reason or container.state or "not running"
+        return Standing.GONE, f"draining: {reason}" if container.state == "stopping" else reason
+    policy = container.options.health_policy or PREFER
+    told = policy != IGNORE and container.health == "healthy"
+    if condition.waiting and not told:
+        if condition.overdue:
+            return Standing.BROKEN, condition.waiting
+        return Standing.WAITING, f"waiting: {condition.waiting} yet"
+    why = condition.failing or (f"health {container.health}" if policy != IGNORE and container.health not in HEALTHY else "")
+    if why:
+        return (Standing.REFUSED if policy == REQUIRE else Standing.UNWELL), why
+    if condition.ejected:
+        return Standing.EJECTED, f"ejected: {condition.ejected}"
+    return Standing.WELL, "running"
 
-    others_well: another endpoint of the same service and listener is well. Only then does bad health keep this one out:
-    a request that may fail is better than one that is refused for certain.
+
+def judge(members: Sequence[Member]) -> list[Verdict]:
+    """In or out, for each of the endpoints of a service that can stand in for one another; in their order.
+
+    A request that may fail is better than one that is refused for certain: so checks never put out the last one, and ejection never
+    more than half. What does not accept connections yet is no endpoint at all for some seconds: requests wait for it instead.
     """
-    if not running(container):
-        return Verdict(ready=False, reason=container.state_reason or container.state or "not running")
-    if container.health in HEALTHY:
-        return Verdict(ready=True, reason="running")
-    if others_well:
-        return Verdict(ready=False, reason=f"health {container.health}")
-    return Verdict(ready=True, reason=f"running, health {container.health}, but no other is healthy")
+    standings = [standing(*member) for member in members]
+    spared = _spared(members, standings)
+    lucky = _panic(standings) if not spared and not any(s is Standing.WELL for s, _ in standings) else None
+    hopeless = lucky is None and not spared and not any(s is Standing.WELL for s, _ in standings)
+    return [
+        _verdict(s, why, condition, spared=number in spared, lucky=lucky, hopeless=hopeless)
+        for number, ((s, why), (_, condition)) in enumerate(zip(standings, members, strict=True))
+    ]
+
+
+def _spared(members: Sequence[Member], standings: Standings) -> set[int]:
+    """Of those that are ejected, the numbers of those that stay in: the last ones, so that at most half of the service is out."""
+    ejected = [number for number, (s, _) in enumerate(standings) if s is Standing.EJECTED]
+    at_most = (sum(s is Standing.WELL for s, _ in standings) + len(ejected)) // 2
+    return set(sorted(ejected, key=lambda n: members[n][1].ejected_at)[at_most:])
+
+
+def _panic(standings: Standings) -> Standing | None:
+    """Who is in when nobody should be: the best there are; None: nobody is left, or is only awaited."""
+    found = {s for s, _ in standings}
+    if Standing.UNWELL in found:
+        return Standing.UNWELL
+    return Standing.BROKEN if Standing.BROKEN in found and Standing.WAITING not in found else None
+
+
+def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky: Standing | None, hopeless: bool) -> Verdict:
+    if s is Standing.WELL:
+        return Verdict(ready=True, reason=why)
+    if spared:
+        return Verdict(ready=True, reason=f"{why}, but in all the same: no more than half may be out", panic=True)
+    if s is lucky:
+        return Verdict(ready=True, reason=f"{why}, but in all the same: no other is better (panic)", panic=why != STARTING)
+    until = condition.until if s is Standing.EJECTED else 0.0
+    return Verdict(ready=False, reason=why, awaited=hopeless and s is Standing.WAITING, until=until)

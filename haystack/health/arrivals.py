@@ -1,0 +1,114 @@
+"""Waits for endpoints to accept connections: those that are new, and those that refused a request.
+
+New ones are looked at from the moment their container starts, with growing pauses (readiness.py), and are out until they accept.
+Those that ran long before Haystack did are in, and left alone: not until they refuse a request are they looked at, and out if they
+refuse twice. Never does: HTTP, deciding who is in (policy.py). On the control loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from haystack.health import readiness
+from haystack.health.connect import accepts
+
+AT_ONCE, IN_THE_BACKGROUND = 256, 32  # connections in the making: for new endpoints, and for those that are in
+SURE = 2  # looks that must fail before one that is in is out
+UNKNOWN = "does not accept"
+
+Connect = Callable[[str, int], Awaitable[str]]
+
+
+class Arrival:
+    """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds."""
+
+    __slots__ = ("address", "failed", "overdue", "port", "since", "task", "why")
+
+    def __init__(self, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
+        self.address = address
+        self.port = port
+        self.why = why
+        self.since = since
+        self.overdue = overdue
+        self.failed = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class Arrivals:
+    """Endpoints by id. changed: called whenever one joins or leaves; connect: how to look; clock: seconds that only grow."""
+
+    def __init__(self, changed: Callable[[], None], connect: Connect = accepts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._changed = changed
+        self._connect = connect
+        self._clock = clock
+        self._known: dict[str, Arrival] = {}
+        self._waiting = 0
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._in_the_background = asyncio.Semaphore(IN_THE_BACKGROUND)
+
+    def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
+        """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
+        arrival = Arrival(address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
+        self._known[identity] = arrival
+        self._waiting += not running
+        if not running:
+            self._look(arrival)
+
+    def drop(self, identity: str) -> None:
+        """Forget an endpoint."""
+        arrival = self._known.pop(identity, None)
+        if arrival is not None:
+            self._waiting -= bool(arrival.why)
+            if arrival.task is not None:
+                arrival.task.cancel()
+
+    def doubt(self, identity: str) -> None:
+        """A request was refused there: look now."""
+        arrival = self._known.get(identity)
+        if arrival is not None and arrival.task is None:
+            self._look(arrival)
+
+    def state(self, identity: str) -> tuple[str, bool]:
+        """What is the matter with an endpoint, or nothing; and whether it has been so for too long."""
+        arrival = self._known.get(identity)
+        return (arrival.why, arrival.overdue) if arrival is not None and arrival.why else ("", False)
+
+    def close(self) -> None:
+        """Wait for nobody any more."""
+        for identity in tuple(self._known):
+            self.drop(identity)
+
+    def _look(self, arrival: Arrival) -> None:
+        arrival.failed = 0
+        arrival.task = asyncio.create_task(self._until_it_accepts(arrival))
+
+    async def _until_it_accepts(self, arrival: Arrival) -> None:
+        try:
+            while True:
+                async with self._at_once if arrival.why else self._in_the_background:
+                    trouble = await self._connect(arrival.address, arrival.port)
+                self._take(arrival, trouble)
+                if not trouble:
+                    return
+                await asyncio.sleep(readiness.pause(self._clock() - arrival.since if arrival.why else 0.0, self._waiting))
+        finally:
+            arrival.task = None
+
+    def _take(self, arrival: Arrival, trouble: str) -> None:
+        """What one look showed: tell those who want to know when it changes anything."""
+        before = arrival.why, arrival.overdue
+        if not trouble:
+            self._waiting -= bool(arrival.why)
+            arrival.why, arrival.overdue = "", False
+        elif arrival.why:
+            arrival.why = f"port {arrival.port} {trouble}"
+            arrival.overdue = arrival.overdue or readiness.overdue(self._clock() - arrival.since)
+        else:
+            arrival.failed += 1
+            if arrival.failed >= SURE:
+                self._waiting += 1
+                arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
+        if before != (arrival.why, arrival.overdue):
+            self._changed()

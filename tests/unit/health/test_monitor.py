@@ -1,0 +1,120 @@
+"""The monitor with a registry: an endpoint's way in, as everybody sees it."""
+
+import asyncio
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from haystack import ports
+from haystack.health.monitor import Monitor
+from haystack.model import Container, Listing
+from haystack.registry import Registry
+
+NAME = "nginx.services.haystack"
+
+
+def container(number, since=1.0, **fields):
+    made = {"services": ("nginx",), "address": f"10.0.0.{number}", "ports": (ports.named(80, "tcp"),), "since": since}
+    return Container(id=f"{number:x}" * 64, name=f"n{number}", engine="e", **(made | fields))
+
+
+class Rig:
+    def __init__(self):
+        self.accepting = set()
+        self.registry = Registry("haystack")
+        self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect)
+        self.registry.subscribe(self.monitor.follow)
+        self.news = asyncio.Event()
+        self.registry.subscribe(lambda _: self.news.set())
+
+    async def connect(self, address, _port):
+        await asyncio.sleep(0.001)
+        return "" if address in self.accepting else "does not accept"
+
+    def list(self, *containers):
+        self.registry.replace("x", Listing(containers=containers))
+        self.registry.flush()
+
+    def seen(self):
+        service = self.registry.snapshot.services.get(NAME)
+        return [(e.ready, e.reason, e.awaited) for e in service.endpoints] if service else []
+
+    async def until(self, wanted):
+        async with asyncio.timeout(5):
+            while not wanted(self.seen()):
+                self.news.clear()
+                await self.news.wait()
+
+
+@pytest.fixture
+async def rig():
+    made = Rig()
+    yield made
+    made.monitor.close()
+
+
+WAITS = "waiting: port 80 does not accept yet"
+
+
+async def test_those_that_ran_before_are_in_at_once_and_a_new_one_when_it_accepts(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1))
+    assert rig.seen() == [(True, "running", False)]
+    rig.list(container(1), container(2))
+    assert rig.seen() == [(True, "running", False), (False, WAITS, False)]
+    rig.accepting.add("10.0.0.2")
+    await rig.until(lambda seen: [ready for ready, *_ in seen] == [True, True])
+
+
+async def test_a_restarted_one_is_new_again_even_if_its_end_was_never_seen(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1))
+    rig.list(container(1, since=2.0))
+    assert rig.seen() == [(False, WAITS, True)]
+    await rig.until(lambda seen: seen[0][0])
+
+
+async def test_so_is_one_that_was_told_to_stop_and_did_not(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1))
+    rig.accepting.clear()
+    rig.list(container(1, state="stopping", state_reason="kill SIGTERM"))
+    assert rig.seen() == [(False, "draining: kill SIGTERM", False)]
+    rig.list(container(1))
+    assert rig.seen() == [(False, WAITS, True)]
+
+
+async def test_one_that_started_with_us_is_new(rig):
+    rig.list(container(1, since=time.time() - 1), container(2))
+    assert [ready for ready, *_ in rig.seen()] == [False, True]
+
+
+async def test_one_of_before_that_refuses_leaves_while_another_accepts(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1), container(2))
+    assert [ready for ready, *_ in rig.seen()] == [True, True]
+    rig.monitor._arrivals.doubt("222222222222:80/tcp")
+    await rig.until(lambda seen: seen[1] == (False, "port 80 does not accept", False))
+    rig.list(container(2))
+    assert rig.seen() == [(True, "port 80 does not accept, but in all the same: no other is better (panic)", False)]
+    assert rig.registry.snapshot.problems[0][1].subject == "health of http"
+
+
+async def test_ports_that_do_not_speak_http_join_at_once(rig):
+    rig.list()
+    rig.list(container(1, ports=(ports.named(6379, "tcp"), ports.named(53, "udp"))))
+    assert [ready for ready, *_ in rig.seen()] == [True, True]
+
+
+async def test_who_is_gone_is_forgotten(rig):
+    rig.list()
+    rig.list(container(1))
+    assert rig.seen() == [(False, WAITS, True)]
+    rig.list()
+    assert rig.monitor._lives == {}
+    assert rig.monitor._arrivals._known == {}
+    assert rig.monitor._arrivals._waiting == 0
+    rig.list(replace(container(1), since=3.0))
+    rig.accepting.add("10.0.0.1")
+    await rig.until(lambda seen: seen[0][0])

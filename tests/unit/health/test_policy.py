@@ -1,0 +1,103 @@
+"""Who is in: each standing by itself, and what becomes of it beside the others."""
+
+import pytest
+
+from haystack.health.policy import Condition, judge
+from haystack.model import Container, Options
+
+WAITS = Condition(waiting="port 80 does not accept")
+BROKEN = Condition(waiting="port 80 does not accept", overdue=True)
+FAILS = Condition(failing="probe: 503 from /up")
+
+
+def ejected(at=1.0):
+    return Condition(ejected="5 resets in a row", ejected_at=at, until=9.0)
+
+
+def member(condition=None, policy=None, **fields):
+    container = Container(id="1" * 64, name="one", engine="e", options=Options(health_policy=policy), **fields)
+    return container, condition or Condition()
+
+
+def ready(*members):
+    return [v.ready for v in judge(members)]
+
+
+WELL = member()
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (member(state="stopping", state_reason="kill SIGTERM"), "draining: kill SIGTERM"),
+        (member(state="paused", state_reason="paused"), "paused"),
+        (member(WAITS), "waiting: port 80 does not accept yet"),
+        (member(BROKEN), "port 80 does not accept"),
+        (member(FAILS), "probe: 503 from /up"),
+        (member(health="starting"), "health starting"),
+        (member(health="unhealthy"), "health unhealthy"),
+        (member(ejected()), "ejected: 5 resets in a row"),
+    ],
+)
+def test_out_while_another_is_well_and_why(odd, reason):
+    out, well = judge([odd, WELL])
+    assert (out.ready, out.reason, out.awaited, well.ready) == (False, reason, False, True)
+
+
+def test_an_ejected_one_tells_until_when():
+    assert judge([member(ejected()), WELL])[0].until == 9.0
+
+
+@pytest.mark.parametrize("odd", [member(BROKEN), member(FAILS), member(health="unhealthy"), member(ejected())])
+def test_checks_never_put_out_the_last_one_and_that_shows(odd):
+    alone, gone = judge([odd, member(state="paused")])
+    assert (alone.ready, alone.panic, gone.ready) == (True, True, False)
+    assert "in all the same" in alone.reason
+
+
+def test_one_that_starts_alone_is_in_without_alarm():
+    (verdict,) = judge([member(health="starting")])
+    assert (verdict.ready, verdict.panic) == (True, False)
+
+
+@pytest.mark.parametrize("gone", [member(state="stopping"), member(state="paused"), member(FAILS, "require")])
+def test_some_are_out_even_if_nobody_is_left(gone):
+    (verdict,) = judge([gone])
+    assert (verdict.ready, verdict.awaited) == (False, False)
+
+
+def test_what_does_not_accept_yet_is_awaited_where_nobody_else_is_in():
+    assert [(v.ready, v.awaited) for v in judge([member(WAITS), member(state="stopping")])] == [(False, True), (False, False)]
+    assert [(v.ready, v.awaited) for v in judge([member(WAITS), member(health="unhealthy")])] == [(False, False), (True, False)]
+
+
+def test_in_a_panic_the_better_ones_are_in():
+    assert ready(member(BROKEN), member(FAILS), member(health="starting")) == [False, True, True]
+    assert ready(member(BROKEN), member(BROKEN)) == [True, True]
+    assert ready(member(BROKEN), member(WAITS)) == [False, False]
+
+
+def test_require_and_ignore():
+    assert ready(member(policy="require", health="starting")) == [False]
+    assert ready(member(policy="ignore", health="unhealthy"), WELL) == [True, True]
+    assert ready(member(FAILS, "ignore"), WELL) == [False, True]
+
+
+def test_good_health_is_as_good_as_an_accepting_port_unless_it_is_ignored():
+    assert ready(member(WAITS, health="healthy")) == [True]
+    assert ready(member(WAITS, "ignore", health="healthy")) == [False]
+
+
+@pytest.mark.parametrize(("of", "out"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_no_more_than_half_are_ejected_and_the_first_ones_stay_out(of, out):
+    verdicts = judge([member(ejected(at=-n)) for n in range(of)])
+    assert [v.ready for v in verdicts] == [True] * (of - out) + [False] * out
+    assert all(v.panic for v in verdicts[: of - out])
+
+
+def test_half_is_that_of_those_that_could_be_in():
+    assert ready(member(ejected(1)), member(ejected(2)), WELL, member(state="paused"), member(FAILS)) == [False, True, True, False, False]
+
+
+def test_nobody_is_judged():
+    assert judge([]) == []
