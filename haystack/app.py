@@ -110,6 +110,7 @@ class App:
             publish(self.registry.snapshot)
         stack.callback(self.registry.subscribe(self.health.follow))
         stack.callback(self.health.close)
+        self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -6,18 +6,25 @@ a snapshot. On the control loop's thread.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+import structlog
+
+from haystack.health import outliers
 from haystack.health.arrivals import UNKNOWN, Arrivals, Connect
 from haystack.health.connect import accepts
+from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.model import Container, Endpoint
+from haystack.proxy.channel import FailureRow
 from haystack.snapshot import Snapshot
 
 Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
 
 
+_log = structlog.get_logger()
 YOUNG = 60.0  # seconds for which a container may be starting still
 
 
@@ -25,9 +32,13 @@ class Monitor:
     """changed: have a snapshot built; connect: how to see whether a port accepts; clock: seconds that only grow."""
 
     def __init__(self, changed: Callable[[], None], connect: Connect = accepts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._changed = changed
+        self._clock = clock
         self._arrivals = Arrivals(changed, connect, clock)
         self._lives: dict[str, Life] = {}
         self._expected: set[str] = set()
+        self._histories: dict[str, History] = {}
+        self._out: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # who is ejected: when that ends, Unix seconds
 
     def expect(self, containers: Iterable[Container]) -> None:
         """These containers ran before we looked: in the next snapshot they are in, but for those that may be starting with us."""
@@ -41,7 +52,35 @@ class Monitor:
         if self._lives.get(endpoint.id) != _life(container, endpoint):
             return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         why, overdue = self._arrivals.state(endpoint.id)
-        return Condition(waiting=why, overdue=overdue) if why else WELL
+        if endpoint.id not in self._out:
+            return Condition(waiting=why, overdue=overdue) if why else WELL
+        history, (_, until) = self._histories[endpoint.id], self._out[endpoint.id]
+        return Condition(waiting=why, overdue=overdue, ejected=history.why, ejected_at=history.since, until=until)
+
+    def failures(self, rows: Sequence[FailureRow]) -> None:
+        """What a worker saw of endpoints: those that refused are looked at, and those that fail too often are put out for a while."""
+        for row in rows:
+            if row.key not in self._lives:
+                continue
+            if row.refused:
+                self._arrivals.doubt(row.key)
+            now = self._clock()
+            old = self._histories.get(row.key, History(heard=now))
+            new = self._histories[row.key] = outliers.hear(old, row, now)
+            if new.until > old.until:
+                self._eject(row, new)
+
+    def _eject(self, row: FailureRow, history: History) -> None:
+        seconds = history.until - history.since
+        _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
+        self._out[row.key] = asyncio.get_running_loop().call_later(seconds, self._return, row.key), time.time() + seconds
+        self._changed()
+
+    def _return(self, identity: str) -> None:
+        """Its time is up."""
+        del self._out[identity]
+        _log.info("endpoint.returned", endpoint=identity)
+        self._changed()
 
     def follow(self, snapshot: Snapshot) -> None:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
@@ -63,12 +102,15 @@ class Monitor:
 
     def close(self) -> None:
         """Stop looking."""
-        self._lives.clear()
-        self._arrivals.close()
+        for identity in tuple(self._lives):
+            self._forget(identity)
 
     def _forget(self, identity: str) -> None:
         del self._lives[identity]
         self._arrivals.drop(identity)
+        self._histories.pop(identity, None)
+        if identity in self._out:
+            self._out.pop(identity)[0].cancel()
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:

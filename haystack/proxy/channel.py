@@ -127,13 +127,38 @@ class Counts(Message, frozen=True):
     connections: int
 
 
+class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a worker saw of one endpoint since its last row about it. key: the endpoint's id, as the cell has it.
+
+    requests: exchanges that ended there, well or not; refused: connections that were refused or could not be made; resets: broken off
+    before the end of an answer; timeouts: of connecting and of answering; errors: answers of 500, 502, 503 and 504; streak: failures in
+    a row up to now, 0 once one went well. A row goes up for each cell that has failed since its last row, and one more when a cell whose
+    last row had a streak has answered well.
+    """
+
+    key: str
+    service: str
+    requests: int
+    refused: int = 0
+    resets: int = 0
+    timeouts: int = 0
+    errors: int = 0
+    streak: int = 0
+
+
+class Failures(Message, frozen=True):
+    """Endpoints that failed, in batches, a tenth of a second after they did at the latest; refusals at once."""
+
+    rows: tuple[FailureRow, ...]
+
+
 class Traces(Message, frozen=True):
     """Exchanges as msgpack of observe.trace.Trace."""
 
     traces: tuple[bytes, ...]
 
 
-Any = Setup | Table | TraceOrder | Collect | Drain | Ready | Counts | Traces
+Any = Setup | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces
 
 
 class Channel:

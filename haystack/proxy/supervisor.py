@@ -12,7 +12,7 @@ import errno
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -68,6 +68,7 @@ class Supervisor:
         self.statuses = [0] * 5
         self.exchanges = 0
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
+        self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
 
     def bind(self) -> None:
         """Open every listening socket. OSError: a port can't be had; nothing stays open then."""
@@ -219,6 +220,8 @@ class Supervisor:
                     slot.serving.set()
             case wire.Counts():
                 self._count(slot, message)
+            case wire.Failures():
+                self.on_failures(message.rows)
             case wire.Traces():
                 for trace in message.traces:
                     self.on_trace(msgspec.msgpack.decode(trace, type=Trace))

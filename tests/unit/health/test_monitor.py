@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from haystack import ports
 from haystack.health.monitor import Monitor
 from haystack.model import Container, Listing
+from haystack.proxy.channel import FailureRow
 from haystack.registry import Registry
 
 NAME = "nginx.services.haystack"
@@ -118,3 +119,35 @@ async def test_who_is_gone_is_forgotten(rig):
     rig.list(replace(container(1), since=3.0))
     rig.accepting.add("10.0.0.1")
     await rig.until(lambda seen: seen[0][0])
+
+
+def failed(number, **kinds):
+    return FailureRow(f"{number:x}" * 12 + ":80/tcp", NAME, 5, streak=5, **kinds)
+
+
+async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypatch):
+    rig.accepting |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(container(1), container(2))
+    monkeypatch.setattr("haystack.health.outliers.SHORTEST", 0.05)
+    rig.monitor.failures([failed(2, errors=5), failed(3, errors=5)])
+    await rig.until(lambda seen: seen[1] == (False, "ejected: 5 failures in a row (5 5xx)", False))
+    (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if not e.ready]
+    assert 0 < endpoint.until - endpoint.since < 1
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+
+
+async def test_who_refuses_is_out_until_it_accepts(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1), container(2))
+    rig.monitor.failures([FailureRow("222222222222:80/tcp", NAME, 1, refused=1, streak=1)])
+    await rig.until(lambda seen: not seen[1][0])
+    rig.accepting.add("10.0.0.2")
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+
+
+async def test_an_ejection_ends_with_its_container(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1), container(2))
+    rig.monitor.failures([failed(2, resets=5)])
+    rig.list(container(1))
+    assert (rig.monitor._out, rig.monitor._histories) == ({}, {})

@@ -1,0 +1,74 @@
+"""When traffic puts an endpoint out, for how long, and when it is forgiven."""
+
+import pytest
+
+from haystack.health.outliers import LONGEST, History, hear
+from haystack.proxy.channel import FailureRow
+
+
+def row(requests, streak=0, **kinds):
+    return FailureRow("a:80/tcp", "s", requests, streak=streak, **kinds)
+
+
+def heard(*rows, at=0.0, history=None):
+    history = history or History()
+    for number, each in enumerate(rows):
+        history = hear(history, each, at + number / 10)
+    return history
+
+
+@pytest.mark.parametrize("kind", ["refused", "resets", "timeouts", "errors"])
+def test_five_failures_in_a_row_put_it_out_however_they_are_reported(kind):
+    four = heard(*[row(1, n + 1, **{kind: 1}) for n in range(4)])
+    assert not four.ejected(0.3)
+    five = hear(four, row(1, 5, **{kind: 1}), 0.4)
+    assert five.ejected(0.4)
+    assert five.why.startswith("5 failures in a row (5 ")
+    assert heard(row(7, 5, **{kind: 5})).ejected(0)
+
+
+def test_failures_of_several_workers_are_one_row():
+    assert heard(row(3, 3, refused=3), row(2, 2, timeouts=2)).why == "5 failures in a row (3 refused, 2 timed out)"
+
+
+def test_one_good_answer_ends_the_row():
+    history = heard(row(4, 4, errors=4), row(1, 0), row(4, 4, errors=4))
+    assert not history.ejected(0.3)
+
+
+def test_half_of_enough_requests_within_the_window():
+    assert not heard(row(18, 1, errors=9)).ejected(0)
+    history = heard(row(10, 0, errors=5), row(10, 1, resets=5))
+    assert history.ejected(0.1)
+    assert history.why == "10 of 20 requests failed within 10 s (5 reset, 5 5xx)"
+    assert not heard(row(21, 1, errors=10)).ejected(0)
+
+
+def test_what_is_older_than_the_window_counts_no_more():
+    first = heard(row(10, 0, errors=5))
+    assert not heard(row(10, 1, resets=5), at=11.0, history=first).ejected(11.0)
+
+
+def test_the_good_requests_of_an_hour_do_not_hide_a_bad_second():
+    history = hear(History(heard=0.0), row(3600, 1, errors=20), 3600.0)
+    assert history.ejected(3600.0)
+    assert hear(History(heard=0.0), row(100_000, 1, errors=20), 3600.0).until == 0
+
+
+def test_each_time_is_longer_up_to_the_longest_and_a_good_while_is_forgiven():
+    history, now, lengths = History(), 0.0, []
+    for _ in range(9):
+        history = hear(history, row(5, 5, refused=5), now)
+        lengths.append(history.until - history.since)
+        now = history.until + 0.1
+    assert [round(length) for length in lengths] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    later = hear(history, row(5, 5, refused=5), history.until + 2 * LONGEST + 1)
+    assert later.times == history.times - 2 + 1
+    assert hear(history, row(5, 5, refused=5), history.until + 1e6).until - (history.until + 1e6) == 5
+
+
+def test_what_comes_while_it_is_out_counts_for_nothing():
+    out = heard(row(5, 5, refused=5))
+    assert hear(out, row(50, 50, refused=50), 1.0) == out
+    back = hear(out, row(4, 4, refused=4), 6.0)
+    assert not back.ejected(6.0)
