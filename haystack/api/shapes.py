@@ -6,12 +6,14 @@ Pure: no input or output. A container's environment is not in the model at all, 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from haystack import __version__
+from haystack.health.words import why
 from haystack.model import Attachment, Container, Endpoint, Network, Problem, Service
 from haystack.state import Picture, Requests, Source, State, word_of
 
@@ -100,7 +102,7 @@ def services(snapshot: Picture, ttl: int) -> list[Shape]:
 
 
 def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
-    """One endpoint as a member of one service: what its SRV record says, and why it is in or out."""
+    """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time."""
     return {
         "id": endpoint.id,
         "name": service.name,
@@ -117,7 +119,10 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
         "ready": endpoint.ready,
-        "reason": endpoint.reason,
+        "reason": why(endpoint, time.time()),
+        "cause": endpoint.reason,
+        "awaited": endpoint.awaited,
+        "until": endpoint.until or None,
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haystack import __version__
+from haystack.console import explain as explanation
 from haystack.console import lists
 from haystack.console.tables import table
 from haystack.console.words import nearest, normal
@@ -121,6 +122,16 @@ def service(state: State, words: list[str], context: Context) -> Result:
     return Result(lists.service_text(found, context.width))
 
 
+def explain(state: State, words: list[str], context: Context) -> Result:
+    """Which service answers a URL, and with which endpoints."""
+    try:
+        asked = explanation.read(words[0])
+    except ValueError as error:
+        return misuse("explain", f"{printable(words[0])!r} is no URL: {printable(str(error))}")
+    text, found = explanation.text(state, asked, context.width)
+    return Result(text, OK if found else NOT_FOUND)
+
+
 def dig(state: State, words: list[str], context: Context) -> Result:
     """The zone's answer, as a client at the asker's side of the network gets it. The responder puts its status first."""
     name, kind = words[0], (words[1] if len(words) > 1 else "A").upper()
@@ -194,6 +205,7 @@ COMMANDS: dict[str, Command] = {
     "help": Command(show_help, "help", "this list"),
     "service": Command(service, "service NAME", "one service: its endpoints, and why each is in or out", 1, 1),
     **{name: Command(listed(name, listing), f"{name} [--json]", summary, most=1) for name, (listing, summary) in LISTS.items()},
+    "explain": Command(explain, "explain URL", "which service answers, and which of its endpoints are in, out, and why", 1, 1),
     "dig": Command(dig, "dig NAME [TYPE]", "what Haystack's DNS answers", 1, 2),
     "trace": Command(trace, "trace on|off [SERVICE]", "a live line for each exchange; also trace(true)", 1, 2),
     "log": Command(log, f"log {'|'.join(LEVELS)}", "how much the log tells, until the next start", 1, 1),

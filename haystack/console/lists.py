@@ -5,6 +5,7 @@ Pure: reads one snapshot, makes text.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 
 from haystack.api import shapes
 from haystack.console.tables import moment, table
+from haystack.health.words import why
 from haystack.model import Endpoint, Problem, Service
 from haystack.observe.text import printable, printable_json
 from haystack.state import State
@@ -61,12 +63,13 @@ def service_text(service: Service, width: int | None) -> str:
     lines = [printable(service.name)]
     lines += [f"host {printable(host)}" for host in service.hosts]
     lines += [f"problem: {problem_line(problem)}" for problem in service.problems]
-    return "\n".join([*lines, table(ENDPOINT, [endpoint_row(e) for e in service.endpoints], width)])
+    now = time.time()
+    return "\n".join([*lines, table(ENDPOINT, [endpoint_row(e, now) for e in service.endpoints], width)])
 
 
-def endpoint_row(endpoint: Endpoint) -> tuple[object, ...]:
-    """An endpoint and why it is in or out."""
-    state = "ready" if endpoint.ready else "out"
+def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
+    """An endpoint and why it is in or out. now: Unix seconds."""
+    state = "ready" if endpoint.ready else "out, awaited" if endpoint.awaited else "out"
     place = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     return (
         endpoint.id,
@@ -75,7 +78,7 @@ def endpoint_row(endpoint: Endpoint) -> tuple[object, ...]:
         endpoint.listener,
         endpoint.weight,
         endpoint.container_name,
-        f"{state}: {endpoint.reason}",
+        f"{state}: {why(endpoint, now)}",
         moment(endpoint.since),
     )
 
@@ -85,7 +88,8 @@ ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "s
 
 def endpoints_text(state: State, width: int | None) -> str:
     """A line for each endpoint of each service."""
-    rows = [(name, *endpoint_row(e)) for name, service in sorted(state.snapshot.services.items()) for e in service.endpoints]
+    now = time.time()
+    rows = [(name, *endpoint_row(e, now)) for name, service in sorted(state.snapshot.services.items()) for e in service.endpoints]
     return table(("service", *ENDPOINT), rows, width) if rows else "no endpoints yet"
 
 

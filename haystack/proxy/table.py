@@ -46,11 +46,14 @@ def _row(service: Service, balance: str, timeout: float) -> ServiceRow:
     )
 
 
-def _endpoints(service: Service, listener: str) -> tuple[EndpointRow, ...]:
-    """The ready endpoints for one listener; a service that has only the other kind of port is served there too."""
+def serving(service: Service, listener: str) -> list[Endpoint]:
+    """The endpoints for one listener, ready or not; a service that has only the other kind of port is served there too."""
     mine = [e for e in service.endpoints if e.listener == listener]
-    chosen = mine or [e for e in service.endpoints if e.listener is not None]
-    return tuple(_endpoint(e) for e in chosen if e.ready and (e.address or e.address6))
+    return mine or [e for e in service.endpoints if e.listener is not None]
+
+
+def _endpoints(service: Service, listener: str) -> tuple[EndpointRow, ...]:
+    return tuple(_endpoint(e) for e in serving(service, listener) if e.ready and (e.address or e.address6))
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:

@@ -1,0 +1,117 @@
+"""`explain URL`: which service answers, by which claim, which of its endpoints are in and why, and how one of them is chosen.
+
+Pure. Follows the rules of docs/routing.md on the snapshot, as the workers' router does in its own way: a test holds the two against
+each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from haystack.claims import prefix, rank
+from haystack.console import lists
+from haystack.console.tables import table
+from haystack.model import Endpoint, Service
+from haystack.observe.text import printable
+from haystack.proxy.table import LISTENERS, serving
+from haystack.state import State
+
+
+class Asked(NamedTuple):
+    """A URL as a worker sees it. port None: not told."""
+
+    host: str
+    port: int | None
+    path: str
+
+
+class Found(NamedTuple):
+    """Who answers, and the claim that made it so."""
+
+    service: Service
+    host: str
+    path: str
+
+
+def read(url: str) -> Asked:
+    """The parts that count. Raises ValueError where there is no host or an odd port."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.hostname:
+        raise ValueError("no host name in it")
+    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/")
+
+
+def find(services: Iterable[Service], asked: Asked) -> Found | None:
+    """The service that answers; None: none does."""
+    claims: dict[str, list[Found]] = {}
+    wanted = set(_names(asked.host))
+    for service in services:
+        if service.has_http:
+            for host in dict.fromkeys((service.name, *service.hosts)):
+                if host in wanted and _below(prefix(service.path), asked.path):
+                    claims.setdefault(host, []).append(Found(service, host, prefix(service.path)))
+    for host in _names(asked.host):
+        if host in claims:
+            return min(claims[host], key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
+    return None
+
+
+def _names(host: str) -> Iterator[str]:
+    """The host and each `*.` name that stands for it, the most specific first."""
+    yield host
+    _, dot, above = host.partition(".")
+    while dot:
+        yield f"*.{above}"
+        _, dot, above = above.partition(".")
+
+
+def _below(claimed: str, path: str) -> bool:
+    return claimed in ("/", path) or path.startswith(f"{claimed}/")
+
+
+def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
+    """What there is to say, and whether some service answers."""
+    found = find(state.snapshot.services.values(), asked)
+    if found is None:
+        return f"no service claims {printable(asked.host)}{printable(asked.path)}: {_otherwise(state, asked)}", False
+    number, listener = _listener(state, asked.port)
+    served = serving(found.service, listener)
+    lines = [
+        f"service {printable(found.service.name)}, by host {printable(found.host)} and path {printable(found.path)}",
+        f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
+        _choice(state, found.service, served),
+    ]
+    lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
+    now = time.time()
+    rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
+    return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True
+
+
+def _listener(state: State, port: int | None) -> tuple[int, str]:
+    """The listener on this port; the first one where none is."""
+    ports = state.proxy.ports
+    name = next((name for name in LISTENERS if port is not None and ports.get(name) == port), LISTENERS[0])
+    return ports.get(name, 0), name
+
+
+def _otherwise(state: State, asked: Asked) -> str:
+    """What happens to a request that no service claims."""
+    origin = state.snapshot.origin
+    itself = asked.host in {"localhost", origin, f"ns.{origin}"} or asked.host.replace(".", "").isdigit() or ":" in asked.host
+    return "Haystack itself answers" if itself else "404"
+
+
+def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
+    """How one of those that are in would be chosen."""
+    ready = [e for e in served if e.ready]
+    if not ready:
+        return "nobody is ready, but one is awaited: requests wait" if any(e.awaited for e in served) else "nobody is ready: 503"
+    heavy = [e for e in ready if e.weight] or ready
+    names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy)
+    if len(heavy) == 1:
+        return f"picked: {names}: no other is in"
+    sticky = f"the one that cookie {printable(service.sticky)} names, else " if service.sticky else ""
+    return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"

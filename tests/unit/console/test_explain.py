@@ -1,0 +1,97 @@
+"""What `explain` says, and that it and the workers' router agree on who answers."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from haystack._fast.route import Router
+from haystack.console.commands import run
+from haystack.console.explain import Asked, find, read
+from haystack.model import Service
+from haystack.proxy import table
+from haystack.proxy.routes import Routes
+from haystack.snapshot import Snapshot
+from tests.fakes.state import ENDPOINT, NAME, picture, state
+
+SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
+
+
+def site(*endpoints, **fields):
+    seen = picture()
+    seen.services = {NAME: Service(name=NAME, endpoints=endpoints or (ENDPOINT,), hosts=("shop.example", "*.shop.example"), **fields)}
+    return state(snapshot=seen)
+
+
+def said(url, *endpoints, **fields):
+    result = run(site(*endpoints, **fields), ["explain", url])
+    return result.status, result.text
+
+
+def test_who_answers_by_what_and_who_would_be_picked():
+    status, text = said("http://API.shop.example.:8080/x?y", ENDPOINT, SECOND)
+    assert status == 0
+    assert f"service {NAME}, by host *.shop.example and path /" in text
+    assert "listener http-alt, port 8080" in text
+    assert "by p2c among abababababab:80/tcp (weight 100), cdcdcdcdcdcd:80/tcp (weight 100)" in text
+
+
+def test_why_one_is_out():
+    out = replace(SECOND, ready=False, reason="draining: kill SIGTERM", since=1.0)
+    _, text = said("shop.example", ENDPOINT, out)
+    assert "picked: abababababab:80/tcp (weight 100): no other is in" in text
+    assert "out: draining: kill SIGTERM" in text
+    assert " d ago" in text
+
+
+def test_nobody_ready():
+    out = replace(ENDPOINT, ready=False, reason="paused")
+    assert "nobody is ready: 503" in said("shop.example", out)[1]
+    assert "nobody is ready, but one is awaited: requests wait" in said("shop.example", replace(out, awaited=True))[1]
+
+
+def test_stickiness_and_other_ports_are_told():
+    _, text = said("http://shop.example:99/", ENDPOINT, SECOND, sticky="sid")
+    assert "the one that cookie sid names, else by p2c" in text
+    assert "nobody listens on port 99" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "end"), [("http://else.example/", "404"), ("http://172.17.0.1/", "itself answers"), ("shop.example/x", "404")]
+)
+def test_nobody_claims_it(url, end):
+    status, text = said(url, path="/api")
+    assert status == 1
+    assert text.endswith(end)
+
+
+@pytest.mark.parametrize("url", ["", "http://", "/x", "http://a:b/", "http://[::1/"])
+def test_no_url(url):
+    assert said(url)[0] == 2
+
+
+def test_a_url_of_parts():
+    assert read("Shop.Example:81/a?b#c") == Asked("shop.example", 81, "/a")
+
+
+HOSTS = st.sampled_from(["a.x", "b.a.x", "*.x", "*.a.x", "x", "c.b.a.x"])
+PATHS = st.sampled_from([None, "/", "/p", "/p/", "/p/q", "/pq"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.sets(HOSTS, max_size=3), PATHS), max_size=6),
+    st.lists(st.tuples(st.sampled_from(["a.x", "x", "z.a.x", "y.x", "c.b.a.x", "s1.services.o"]), PATHS), min_size=1, max_size=6),
+)
+def test_it_agrees_with_the_router(services, questions):
+    made = [
+        Service(name=f"s{n}.services.o", endpoints=(ENDPOINT,), hosts=tuple(sorted(hosts)), path=path)
+        for n, (hosts, path) in enumerate(services)
+    ]
+    router = Router()
+    routes = Routes((80, 8080), router)
+    routes.apply(table.of(Snapshot(version=1, created=0.0, origin="o", services={s.name: s for s in made}), "p2c", 1.0))
+    for host, path in questions:
+        asked = Asked(host, None, path or "/")
+        found, route = find(made, asked), router.lookup(0, host.encode(), asked.path.encode())
+        assert (found.service.name if found else None) == (route.service if route else None)
