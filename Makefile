@@ -1,9 +1,9 @@
-# build run test debug fuzz lint type bench soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
+# build run test debug fuzz lint type bench bench-chaos soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: build run test debug fuzz lint type bench soak image lock clean
+.PHONY: build run test debug fuzz lint type bench bench-chaos soak image lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -59,6 +59,9 @@ type: .make/venv
 
 bench: build
 	$(BIN)/python -m bench $(ARGS)
+
+bench-chaos: build
+	$(BIN)/python -m bench.chaos $(ARGS)
 
 soak: build
 	$(BIN)/python -m bench soak $(ARGS)

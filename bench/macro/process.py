@@ -145,11 +145,12 @@ class Haystack(Process):
 
     def _read(self, log: IO[bytes]) -> None:
         """Empties the pipe for as long as the process lives, so that logging never blocks it."""
-        for line in log:
-            try:
-                self._log.put(json.loads(line))
-            except ValueError:
-                self._log.put({"event": line.decode(errors="replace").rstrip()})
+        with log:
+            for line in log:
+                try:
+                    self._log.put(json.loads(line))
+                except ValueError:
+                    self._log.put({"event": line.decode(errors="replace").rstrip()})
         self._log.put(None)
 
     def _listening(self) -> dict[str, Any]:

@@ -1,0 +1,251 @@
+"""The load of the chaos rounds: `python -m bench.chaos.client ORDER FILE` asks without pause until its standard input ends.
+
+A process of its own, so that nothing which the rounds do beside it shows in its times. Every body is checked: it must name
+the request. What failed and what was slowest is kept whole, the rest is counted; the report is JSON, in FILE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+import sys
+import time
+import zlib
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+SLOWEST = 10
+KEPT = 2000  # failures that are kept whole
+LIMIT = 15.0
+PAUSE = 0.02  # after a refused connection
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to ask, on how many connections.
+
+    size: bytes of a POST's body. name: the beginning of every request's id. pause: seconds between an answer and the next
+    request of that connection.
+    """
+
+    port: int
+    host: str
+    method: str = "GET"
+    connections: int = 64
+    size: int = 4096
+    name: str = "r"
+    address: str = "127.0.0.1"
+    pause: float = 0.0
+
+
+@dataclass
+class Failure:
+    """A request without the answer it should have. at: Unix seconds it was sent; nth: on its connection, from 0."""
+
+    id: str
+    at: float
+    ms: float
+    kind: str
+    nth: int
+    proxy_status: str = ""
+
+
+@dataclass
+class Load:
+    """All connections of one order, and what they met."""
+
+    order: Order
+    sent: int = 0
+    done: int = 0
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    who: Counter[str] = field(default_factory=Counter)
+    slowest: list[tuple[float, float, str, str]] = field(default_factory=list)
+    askers: set[Asker] = field(default_factory=set)
+    ending: bool = False
+    waiting: int = 0
+
+    def request(self) -> tuple[str, bytes]:
+        """The next id and its request's bytes."""
+        number = f"{self.order.name}{self.sent:x}"
+        self.sent += 1
+        head = f"{self.order.method} /{number} HTTP/1.1\r\nHost: {self.order.host}\r\nX-Request-Id: {number}\r\n"
+        if self.order.method != "POST":
+            return number, f"{head}\r\n".encode()
+        return number, f"{head}Content-Length: {self.order.size}\r\n\r\n".encode() + body_of(number, self.order.size)
+
+    def expected(self, number: str) -> bytes:
+        """What follows the container's name in the right answer."""
+        if self.order.method != "POST":
+            return number.encode()
+        return f"{number} {self.order.size} {zlib.crc32(body_of(number, self.order.size))}".encode()
+
+    def succeeded(self, number: str, sent: float, who: str) -> None:
+        """A right answer."""
+        took = time.time() - sent
+        self.done += 1
+        self.who[who] += 1
+        if len(self.slowest) < SLOWEST:
+            heapq.heappush(self.slowest, (took, sent, number, who))
+        elif took > self.slowest[0][0]:
+            heapq.heapreplace(self.slowest, (took, sent, number, who))
+
+    def lost(self, failure: Failure) -> None:
+        """No right answer."""
+        self.failed += 1
+        self.kinds[failure.kind] += 1
+        if len(self.failures) < KEPT:
+            self.failures.append(failure)
+
+    async def connect(self) -> None:
+        """One more connection. One that is refused is a request that failed."""
+        loop = asyncio.get_running_loop()
+        self.waiting += 1
+        while not self.ending:
+            begun = time.time()
+            try:
+                await loop.create_connection(lambda: Asker(self), self.order.address, self.order.port)
+                break
+            except OSError as error:
+                number, _ = self.request()
+                self.lost(Failure(number, begun, (time.time() - begun) * 1e3, type(error).__name__, 0))
+                await asyncio.sleep(PAUSE)
+        self.waiting -= 1
+
+    async def run(self) -> dict[str, Any]:
+        """Ask until standard input ends, then until what is asked has been answered."""
+        loop = asyncio.get_running_loop()
+        over = loop.run_in_executor(None, sys.stdin.read)
+        begun = time.time()
+        await asyncio.gather(*(self.connect() for _ in range(self.order.connections)))
+        print("ready", flush=True)
+        while not over.done():
+            self.overdue()
+            await asyncio.sleep(0.05)
+        ended = time.time()
+        counted, self.ending = self.done, True
+        while self.askers or self.waiting:
+            self.overdue()
+            await asyncio.sleep(0.01)
+        return self.report(begun, ended, counted)
+
+    def overdue(self) -> None:
+        """Give up what takes too long; leave what is idle at the end."""
+        now = time.time()
+        for asker in tuple(self.askers):
+            if asker.number and now - asker.sent > LIMIT:
+                asker.fail("timeout")
+
+    def report(self, begun: float, ended: float, counted: int) -> dict[str, Any]:
+        """Everything, in seconds since 1970 and milliseconds."""
+        slowest = [{"ms": took * 1e3, "at": at, "id": number, "who": who} for took, at, number, who in sorted(self.slowest, reverse=True)]
+        return {
+            "order": asdict(self.order),
+            "begun": begun,
+            "ended": ended,
+            "rate": counted / (ended - begun),
+            "done": self.done,
+            "failed": self.failed,
+            "kinds": dict(self.kinds),
+            "who": dict(self.who),
+            "slowest": slowest,
+            "failures": [asdict(failure) for failure in self.failures],
+        }
+
+
+def body_of(number: str, size: int) -> bytes:
+    """The body of that request: its id, over and over."""
+    text = f"{number}\n".encode()
+    return (text * (size // len(text) + 1))[:size]
+
+
+class Asker(asyncio.Protocol):
+    """One connection: asks, checks, asks again."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.buffer = bytearray()
+        self.number = ""
+        self.sent = 0.0
+        self.nth = -1
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask at once."""
+        self.transport = transport  # type: ignore[assignment]
+        self.load.askers.add(self)
+        self.ask()
+
+    def ask(self) -> None:
+        """The next request, or the end."""
+        if self.load.ending or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.number, data = self.load.request()
+        self.nth += 1
+        self.sent = time.time()
+        self.transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """An answer, or a part of one."""
+        self.buffer += data
+        end = self.buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        lines = bytes(self.buffer[: end - 4]).split(b"\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
+        if b"content-length" not in fields:
+            self.fail("an answer without a length")
+        elif len(self.buffer) >= end + (size := int(fields[b"content-length"])):
+            body = bytes(self.buffer[end : end + size])
+            del self.buffer[: end + size]
+            self.answered(lines[0].split(b" ")[1].decode(), fields, body)
+
+    def answered(self, status: str, fields: dict[bytes, bytes], body: bytes) -> None:
+        """A whole answer: count it, and ask again."""
+        number, self.number = self.number, ""
+        who, _, rest = body.strip().partition(b" ")
+        if status == "200" and rest == self.load.expected(number):
+            self.load.succeeded(number, self.sent, who.decode())
+        else:
+            kind = "wrong body" if status == "200" else f"status {status}"
+            self.load.lost(self.failure(number, kind, fields.get(b"proxy-status", b"").decode()))
+        if self.buffer or fields.get(b"connection", b"").lower() == b"close":
+            self.transport.close()
+        elif self.load.order.pause:
+            asyncio.get_running_loop().call_later(self.load.order.pause, self.ask)
+        else:
+            self.ask()
+
+    def failure(self, number: str, kind: str, proxy_status: str = "") -> Failure:
+        """What became of that request."""
+        return Failure(number, self.sent, (time.time() - self.sent) * 1e3, kind, self.nth, proxy_status)
+
+    def fail(self, kind: str) -> None:
+        """No answer will come."""
+        if self.number:
+            self.load.lost(self.failure(self.number, kind))
+            self.number = ""
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whatever was asked has no answer; another connection takes the place of this one."""
+        self.load.askers.discard(self)
+        self.fail(f"closed ({type(exc).__name__})" if exc else "closed")
+        if not self.load.ending:
+            task = asyncio.get_running_loop().create_task(self.load.connect())
+            task.add_done_callback(lambda done: done.exception())
+
+
+if __name__ == "__main__":
+    order = Order(**json.loads(sys.argv[1]))
+    with suppress(KeyboardInterrupt):
+        Path(sys.argv[2]).write_text(json.dumps(uvloop.run(Load(order).run())))
