@@ -21,7 +21,7 @@ from typing import Any
 import uvloop
 
 SLOWEST = 10
-KEPT = 2000  # failures that are kept whole
+KEPT = 200_000  # failures that are kept whole
 LIMIT = 15.0
 PAUSE = 0.02  # after a refused connection
 
