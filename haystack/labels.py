@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from haystack import balance, naming, ports
+from haystack.health import probe
 from haystack.health.policy import POLICIES
 from haystack.model import Options, Problem
 
@@ -26,6 +27,7 @@ _TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
+_HOST = re.compile(r"[0-9A-Za-z._\-:\[\]]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
 
 
@@ -43,6 +45,8 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             _take(key, labels[key].strip(), found, health)
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
+    if health and "path" not in health:
+        problems.append(Problem(subject=f"label {HEALTH}path", message="is not there, so that nothing is probed"))
     return Options(**found, health=health), tuple(problems)
 
 
@@ -156,7 +160,30 @@ def _health(word: str, text: str) -> str:
         return str(_int(1, 100)(text))
     if word == "port":
         return str(_int(1, ports.HIGHEST)(text))
-    return _some(text)
+    if word == "status":
+        return _statuses(text)
+    return _method(text) if word == "method" else _host(text)
+
+
+def _statuses(text: str) -> str:
+    try:
+        probe.statuses(text)
+    except ValueError:
+        raise _bad(text, "statuses such as 200-399,404") from None
+    return text
+
+
+def _method(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    raise _bad(text, "a method")
+
+
+def _host(text: str) -> str:
+    """A Host field: a name and a port, or not (RFC 9110, section 7.2)."""
+    if _HOST.fullmatch(text):
+        return text
+    raise _bad(text, "a host name")
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {

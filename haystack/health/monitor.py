@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from haystack.health import outliers
+from haystack.health import outliers, probe
 from haystack.health.arrivals import UNKNOWN, Arrivals, Connect
+from haystack.health.ask import ask
 from haystack.health.connect import accepts
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
+from haystack.health.prober import Ask, Prober
 from haystack.model import Container, Endpoint
 from haystack.proxy.channel import FailureRow
 from haystack.snapshot import Snapshot
@@ -29,12 +31,19 @@ YOUNG = 60.0  # seconds for which a container may be starting still
 
 
 class Monitor:
-    """changed: have a snapshot built; connect: how to see whether a port accepts; clock: seconds that only grow."""
+    """changed: have a snapshot built; connect: how to see whether a port accepts; asker: how to probe; clock: seconds that only grow."""
 
-    def __init__(self, changed: Callable[[], None], connect: Connect = accepts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        connect: Connect = accepts,
+        asker: Ask = ask,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._changed = changed
         self._clock = clock
         self._arrivals = Arrivals(changed, connect, clock)
+        self._prober = Prober(changed, asker, clock)
         self._lives: dict[str, Life] = {}
         self._expected: set[str] = set()
         self._histories: dict[str, History] = {}
@@ -52,10 +61,13 @@ class Monitor:
         if self._lives.get(endpoint.id) != _life(container, endpoint):
             return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         why, overdue = self._arrivals.state(endpoint.id)
+        waiting, failing = self._prober.verdict(endpoint.id)
         if endpoint.id not in self._out:
-            return Condition(waiting=why, overdue=overdue) if why else WELL
+            return Condition(waiting=why or waiting, overdue=overdue, failing=failing) if why or waiting or failing else WELL
         history, (_, until) = self._histories[endpoint.id], self._out[endpoint.id]
-        return Condition(waiting=why, overdue=overdue, ejected=history.why, ejected_at=history.since, until=until)
+        return Condition(
+            waiting=why or waiting, overdue=overdue, failing=failing, ejected=history.why, ejected_at=history.since, until=until
+        )
 
     def failures(self, rows: Sequence[FailureRow]) -> None:
         """What a worker saw of endpoints: those that refused are looked at, and those that fail too often are put out for a while."""
@@ -85,19 +97,19 @@ class Monitor:
     def follow(self, snapshot: Snapshot) -> None:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
         lives: dict[str, Life] = {}
-        owners: dict[str, str] = {}
+        owners: dict[str, tuple[Container, Endpoint]] = {}
         for service in snapshot.services.values():
             for endpoint in service.endpoints:
                 container = snapshot.containers[endpoint.container]
                 if endpoint.listener is not None and container.state == "running":
                     lives[endpoint.id] = _life(container, endpoint)
-                    owners[endpoint.id] = container.id
+                    owners[endpoint.id] = container, endpoint
         for identity in [i for i, life in self._lives.items() if lives.get(i) != life]:
             self._forget(identity)
         for identity, life in lives.items():
             if identity not in self._lives:
                 self._lives[identity] = life
-                self._arrivals.add(identity, life[0], life[1], running=owners[identity] in self._expected)
+                self._begin(*owners[identity])
         self._expected.clear()
 
     def close(self) -> None:
@@ -105,9 +117,17 @@ class Monitor:
         for identity in tuple(self._lives):
             self._forget(identity)
 
+    def _begin(self, container: Container, endpoint: Endpoint) -> None:
+        running = container.id in self._expected
+        self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running)
+        asked = probe.of(container.options, endpoint)
+        if asked is not None:
+            self._prober.add(endpoint.id, asked, running=running)
+
     def _forget(self, identity: str) -> None:
         del self._lives[identity]
         self._arrivals.drop(identity)
+        self._prober.drop(identity)
         self._histories.pop(identity, None)
         if identity in self._out:
             self._out.pop(identity)[0].cancel()

@@ -22,6 +22,7 @@ from haystack import labels
         ("max_connections", "10", "max_connections", 10),
         ("timeout", "500ms", "timeout", 0.5),
         ("health.path", "/up", "health", {"path": "/up"}),
+        ("health", "Require", "health_policy", "require"),
     ],
 )
 def test_good(key, text, field, value):
@@ -35,7 +36,8 @@ def test_good(key, text, field, value):
         ("enable", "perhaps"), ("name", "a b"), ("name", "x" * 64), ("group", "---"), ("port", "0"), ("port", "http"),
         ("port", "65536"), ("network", ""), ("host", "a..b"), ("host", ","), ("host", "a.*.b"), ("path", "api"),
         ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
-        ("timeout", "soon"), ("health.path", "x"), ("health.wealth", "1"), ("colour", "red"), ("", ""),
+        ("timeout", "soon"), ("health.path", "x"), ("health.wealth", "1"), ("health", "perhaps"),
+        ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"), ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip
 def test_bad_costs_itself_alone(key, text):
@@ -43,3 +45,9 @@ def test_bad_costs_itself_alone(key, text):
     assert options.max_connections == 7
     assert [p.subject for p in problems] == [f"label haystack.{key}"]
     assert "ignored" in problems[0].message
+
+
+def test_a_probe_without_a_path_is_none_and_that_is_told():
+    options, problems = labels.read({"haystack.health.interval": "1s", "haystack.health.status": "200-299,404"})
+    assert options.health == {"interval": "1.0", "status": "200-299,404"}
+    assert [p.subject for p in problems] == ["label haystack.health.path"]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from haystack import ports
 from haystack.health.monitor import Monitor
-from haystack.model import Container, Listing
+from haystack.model import Container, Listing, Options
 from haystack.proxy.channel import FailureRow
 from haystack.registry import Registry
 
@@ -23,8 +23,9 @@ def container(number, since=1.0, **fields):
 class Rig:
     def __init__(self):
         self.accepting = set()
+        self.well = set()
         self.registry = Registry("haystack")
-        self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect)
+        self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, self.ask)
         self.registry.subscribe(self.monitor.follow)
         self.news = asyncio.Event()
         self.registry.subscribe(lambda _: self.news.set())
@@ -32,6 +33,10 @@ class Rig:
     async def connect(self, address, _port):
         await asyncio.sleep(0.001)
         return "" if address in self.accepting else "does not accept"
+
+    async def ask(self, address, _port, _request, _timeout):
+        await asyncio.sleep(0.001)
+        return (200, "") if address in self.well else (503, "")
 
     def list(self, *containers):
         self.registry.replace("x", Listing(containers=containers))
@@ -151,3 +156,19 @@ async def test_an_ejection_ends_with_its_container(rig):
     rig.monitor.failures([failed(2, resets=5)])
     rig.list(container(1))
     assert (rig.monitor._out, rig.monitor._histories) == ({}, {})
+
+
+async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
+    asks = Options(health={"path": "/up", "interval": "0.01", "fall": "3"})
+    rig.accepting |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(container(1))
+    rig.list(container(1), container(2, options=asks))
+    await rig.until(lambda seen: seen[1] == (False, "waiting: no good answer from /up yet", False))
+    rig.well.add("10.0.0.2")
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+    rig.well.clear()
+    await rig.until(lambda seen: seen[1] == (False, "probe: 503 from /up, 3 in a row", False))
+    rig.list(container(2, options=asks))
+    assert rig.seen() == [(True, "probe: 503 from /up, 3 in a row, but in all the same: no other is better (panic)", False)]
+    rig.list()
+    assert rig.monitor._prober._known == {}

@@ -1,0 +1,121 @@
+"""What a container's labels ask to be probed, and what a row of answers says about it. Pure: state, answer, now → state.
+
+A container with haystack.health.path is asked for it on each of its HTTP ports (or on haystack.health.port), and is out after `fall`
+bad answers in a row, in again after `rise` good ones. A new one is in after the first good one.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from haystack.health import readiness
+from haystack.model import Endpoint, Options, Record
+
+INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
+RISE, FALL = 2, 3
+STATUS = "200-399"
+METHOD = "GET"
+SOONEST = 0.05  # seconds between two probes of one that has not joined yet
+
+
+class Probe(Record, frozen=True, kw_only=True):
+    """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers."""
+
+    address: str
+    port: int
+    path: str
+    interval: float = INTERVAL
+    timeout: float = TIMEOUT
+    rise: int = RISE
+    fall: int = FALL
+    statuses: tuple[tuple[int, int], ...] = ((200, 399),)
+    method: str = METHOD
+    host: str = ""
+
+    def request(self) -> bytes:
+        """What is sent (RFC 9112). A connection of its own each time: whether one can be had is part of the question."""
+        place = f"[{self.address}]" if ":" in self.address else self.address
+        lines = (
+            f"{self.method} {self.path} HTTP/1.1",
+            f"Host: {self.host or f'{place}:{self.port}'}",
+            "User-Agent: haystack-health",
+            "Accept: */*",
+            "Connection: close",
+        )
+        return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
+
+
+class State(Record, frozen=True, kw_only=True):
+    """What a probe has shown. up None: nothing yet, it is new. Times are seconds of a clock that only grows.
+
+    row: answers in a row that speak against `up`; told: the last answer in words; at: when it came; since: when the first look was
+    taken; why: why it is down, as of when it went down or of the last other trouble.
+    """
+
+    up: bool | None = None
+    row: int = 0
+    told: str = ""
+    at: float = 0.0
+    since: float = 0.0
+    why: str = ""
+
+
+def of(options: Options, endpoint: Endpoint) -> Probe | None:
+    """The probe that the labels of an endpoint's container ask for; None: none. The values are checked (labels.py)."""
+    asked = options.health
+    if "path" not in asked or endpoint.listener is None:
+        return None
+    return Probe(
+        address=endpoint.address,
+        port=int(asked.get("port", endpoint.port)),
+        path=asked["path"],
+        interval=float(asked.get("interval", INTERVAL)),
+        timeout=float(asked.get("timeout", TIMEOUT)),
+        rise=int(asked.get("rise", RISE)),
+        fall=int(asked.get("fall", FALL)),
+        statuses=statuses(asked.get("status", STATUS)),
+        method=asked.get("method", METHOD),
+        host=asked.get("host", ""),
+    )
+
+
+def statuses(text: str) -> tuple[tuple[int, int], ...]:
+    """``200-399,404`` as ranges. Raises ValueError where it is no list of statuses from 100 to 599."""
+    found = []
+    for part in text.split(","):
+        low, dash, high = (word.strip() for word in part.partition("-"))
+        first, last = int(low), int(high if dash else low)
+        if not 100 <= first <= last <= 599:  # noqa: PLR2004 - what a status may be (RFC 9110, section 15)
+            raise ValueError("no statuses")
+        found.append((first, last))
+    return tuple(found)
+
+
+def heard(state: State, probe: Probe, status: int, trouble: str, now: float) -> State:
+    """The state after one answer. status: 0 where none came, and trouble says why."""
+    good = any(low <= status <= high for low, high in probe.statuses)
+    told = f"{status} from {probe.path}" if status else f"port {probe.port} {trouble}"
+    if state.up is None:
+        return _first(state, told, now, good=good)
+    row = 0 if good == state.up else state.row + 1
+    new = replace(state, row=row, told=told, at=now)
+    if state.up:
+        return replace(new, up=False, row=0, why=f"{told}, {row} in a row") if row >= probe.fall else new
+    if row >= probe.rise:
+        return replace(new, up=True, row=0, why="")
+    return new if good or state.why.startswith(told) else replace(new, why=told)
+
+
+def _first(state: State, told: str, now: float, *, good: bool) -> State:
+    """Nobody knows it yet: one good answer lets it in; after a while without any it counts as down."""
+    new = replace(state, told=told, at=now)
+    if good:
+        return replace(new, up=True)
+    return replace(new, up=False, why=told) if readiness.overdue(now - state.since) else new
+
+
+def pause(state: State, probe: Probe, now: float) -> float:
+    """Seconds until the next look, before they are spread a little."""
+    if state.up is None:
+        return min(probe.interval, max(SOONEST, readiness.pause(now - state.since, 1)))
+    return probe.interval
