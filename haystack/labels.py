@@ -150,6 +150,11 @@ def seconds(text: str) -> float:
     return value
 
 
+def _wait(text: str) -> float:
+    """How long requests wait for an endpoint: a duration, or off."""
+    return 0.0 if _TRUTH.get(text.lower()) is False else seconds(text)
+
+
 def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
@@ -200,4 +205,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "sticky": ("sticky", _token),
     "max_connections": ("max_connections", _int(1, 1_000_000)),
     "timeout": ("timeout", seconds),
+    "wait": ("wait", _wait),
 }

@@ -89,6 +89,7 @@ class Options(Record, frozen=True, kw_only=True):
     max_connections: int | None = None
     timeout: float | None = None
     health_policy: str | None = None
+    wait: float | None = None
     health: Mapping[str, str] = {}
 
 
@@ -173,6 +174,7 @@ class Service(Record, frozen=True, kw_only=True):
     sticky: str | None = None
     max_connections: int | None = None
     timeout: float | None = None
+    wait: float | None = None
     problems: tuple[Problem, ...] = ()
 
     @property

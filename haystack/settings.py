@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     body_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
     connect_timeout: Time = takes(TIME, 1.0)
     timeout: Time = takes(TIME, 60.0)
+    wait: TimeOrOff = takes("how long requests wait for a service that has just lost its last endpoint: 10ms to 24h (0: not at all)", 10.0)
     tunnel_timeout: Time = takes(TIME, 3600.0)
     pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 256)
     pool_idle: Time = takes(TIME, 20.0)

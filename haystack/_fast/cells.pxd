@@ -21,6 +21,12 @@ cdef struct Watch:                      # one picker's eye on one cell's load: i
 cdef class Queue:
     cdef Route route                    # the newest of its service and listener
     cdef object waiting                 # a deque of Streams, oldest first; None: nobody has ever waited
+    cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
+    cdef double budget                  # requests that may be sent again
+    cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
+
+    cdef void earn(self) noexcept
+    cdef bint spend(self, int64_t now) noexcept
 
     cdef int join(self, Stream stream, bint first) except -1
     cdef int leave(self, Stream stream) except -1
@@ -85,6 +91,7 @@ cdef class Route:
     cdef readonly list members          # the picker's
     cdef readonly int64_t timeout_ms
     cdef readonly Queue queue
+    cdef readonly int64_t wait_ms       # that a request waits for an endpoint where there is none
     cdef KeyKind key_kind               # what of a request the picker's key is made of
     cdef bytes key_name                 # of the header, in lower case, or of the cookie
     cdef bytes sticky                   # the cookie's name; None: not sticky

@@ -9,6 +9,7 @@ class Cell:
     in_flight: int
     failures: int
     gone: bool
+    def retire(self, gone: bool) -> None: ...
     limit: int
     pooled: int
     latency: float
@@ -16,6 +17,7 @@ class Cell:
     def queue_for(self, queue: Queue) -> None: ...
 
 class Queue:
+    empty_since: int
     def wake_all(self) -> None: ...
     def __len__(self) -> int: ...
 
@@ -39,6 +41,7 @@ class Route:
     picker: Picker
     members: list[Member]
     timeout_ms: int
+    wait_ms: int
     queue: Queue
     def __init__(
         self,
@@ -49,4 +52,5 @@ class Route:
         sticky: str | None = None,
         queue: Queue | None = None,
         path: str = "/",
+        wait_ms: int = 0,
     ) -> None: ...

@@ -59,11 +59,34 @@ cdef void tell(Cell cell, int by) noexcept:
         watch = watch.next
 
 
+cdef double SHARE = 0.2         # of the requests may be sent again,
+cdef double FLOOR = 10          # a second may be in any case,
+cdef double BUDGET = 200        # are free at the beginning and after a quiet time,
+cdef double BUDGET_MOST = 2000  # may be saved up
+
+
 cdef class Queue:
     """Exchanges of one service on one listener that wait for an endpoint to have room. It goes from route to route of its service.
 
     Each place that gets free wakes the one that has waited longest, which then looks for an endpoint anew and may come back to the front.
     """
+
+    def __cinit__(self):
+        self.budget = BUDGET
+
+    cdef void earn(self) noexcept:
+        """A new request: a part of one more may be sent again."""
+        self.budget = min(BUDGET_MOST, self.budget + SHARE)
+
+    cdef bint spend(self, int64_t now) noexcept:
+        """Whether a request may be sent again: a share of all may, and a few a second in any case."""
+        if self.budget < BUDGET:
+            self.budget = min(BUDGET, self.budget + (now - self.spent) * FLOOR / 1000)
+        self.spent = now
+        if self.budget < 1:
+            return False
+        self.budget -= 1
+        return True
 
     cdef int join(self, Stream stream, bint first) except -1:
         """Wait; first: again, before all others."""
@@ -131,6 +154,15 @@ cdef class Cell:
             self.queues = []
         if queue not in self.queues:
             self.queues.append(queue)
+
+    def retire(self, bint gone):
+        """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
+        cdef Stream stream
+        self.gone = gone
+        if gone:
+            for stream in self.idle:
+                stream.close()
+            self.idle.clear()
 
     cdef bint is_full(self) noexcept:
         return self.limit > 0 and self.in_flight >= self.limit
@@ -324,7 +356,8 @@ cdef class Route:
     queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end.
     """
 
-    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/"):
+    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
+                 int64_t wait_ms=0):
         cdef Member member
         self.service = service
         self.picker = picker
@@ -332,6 +365,7 @@ cdef class Route:
         self.timeout_ms = timeout_ms
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
+        self.wait_ms = wait_ms
         algorithm, _, key = balance.partition(":")
         kind, _, name = key.partition(":")
         self.key_kind = KeyKind.BY_NOTHING

@@ -1,26 +1,15 @@
 # A client's connection, and the exchange it is in.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Cell, Member, Queue
-from haystack._fast.exchange cimport Exchange
 from haystack._fast.head cimport Head
-from haystack._fast.upstream cimport Upstream
+from haystack._fast.seek cimport Seeker
 
-cdef class Downstream(Exchange):
+cdef class Downstream(Seeker):
     cdef bint trusted
     cdef uint64_t origin        # what stands for its address where connections of one are limited; 0: not counted
     cdef bint in_head, unparsed  # part of a head is in input; input was not looked at yet
-    cdef Upstream up
-    cdef uint64_t key           # of the request, for pickers that go by one
-    cdef void *tried[8]         # members, kept alive by route
-    cdef int tries
-    cdef int failure            # the status that the last failed try would be answered with
-    cdef Queue queue            # in which it waits or waited; None: it did not
-    cdef bint fresh_only        # no pooled connection any more: the last one was stale
-    cdef bint body_sent         # bytes of a body that isn't kept went up
     cdef bint chunked, drop_trailer
     cdef int64_t judged         # bytes of the body that had come when its rate was last judged
-    cdef Buffer request         # the head as sent upstream and a gathered body behind it, kept for another try
     cdef Buffer trailer
 
     cdef int proceed(self) except -1
@@ -36,16 +25,9 @@ cdef class Downstream(Exchange):
     cdef int await_body(self) except -1
     cdef int64_t slice(self) noexcept
     cdef int check_rate(self) except -1
-    cdef int dispatch(self) except -1
-    cdef int connect_to(self, Cell cell) except -1
-    cdef Member candidate(self)
-    cdef Member with_room(self)
-    cdef int enqueue(self) except -1
-    cdef int exhausted(self) except -1
     cdef int spliced(self, Py_ssize_t n) except -1
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
     cdef Py_ssize_t bad_chunks(self) except -2
-    cdef int detach(self, bint reusable) except -1
     cdef int finish(self) except -1
     cdef int tunnelled(self) except -1
     cdef int drop_input(self) except -1

@@ -1,8 +1,8 @@
-"""The client's side of an exchange: reads requests, finds their endpoint, sends them up, and answers where no endpoint can.
+"""The client's side of an exchange: reads requests and their bodies, finds their route, sends on what the endpoint takes, and answers where
+no endpoint can.
 
-Bytes go on as they come; a small body is read whole first, so that a slow client holds no endpoint and the request can be sent again.
-Retries follow design rule 4: any method while no endpoint saw it, afterwards only an idempotent one that can be replayed, never once a
-response byte went down. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
+Bytes go on as they come; a small body is read whole first, so that a slow client holds no endpoint. seek.pyx finds the endpoint. Status and
+error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
@@ -10,15 +10,15 @@ from libc.string cimport memchr, memcmp, memcpy
 from haystack._fast.affinity cimport recalled, request_key
 from haystack._fast.body cimport SPLICED, Framing, begin, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
-from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
 from haystack._fast.chance cimport next_random
-from haystack._fast.exchange cimport Exchange, State, is_idempotent
+from haystack._fast.exchange cimport State, is_idempotent
 from haystack._fast.head cimport Head, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
+from haystack._fast.seek cimport Seeker
 from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_hex, write_last_chunk, write_request
 from haystack._fast.tunnel cimport shuttle
-from haystack._fast.upstream cimport Upstream, dial, pooled
+from haystack._fast.upstream cimport Upstream
 from haystack._fast.route import BadHostError
 
 cdef extern from "sys/epoll.h" nogil:
@@ -46,11 +46,10 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
-cdef class Downstream(Exchange):
+cdef class Downstream(Seeker):
     """A client's connection."""
 
     def __dealloc__(self):
-        release(&self.request)
         release(&self.trailer)
 
     cdef int close(self) except -1:
@@ -76,9 +75,7 @@ cdef class Downstream(Exchange):
 
     cdef int on_again(self) except -1:
         if self.state == State.QUEUED:
-            self.route = self.queue.route
-            self.tries = 0              # another table may hold other members
-            return self.dispatch()
+            return self.look_again()
         return self.proceed()
 
     cdef int on_failure(self) except -1:
@@ -91,7 +88,7 @@ cdef class Downstream(Exchange):
         if self.state == State.GATHERING or self.state == State.EXCHANGING:
             return self.check_rate()
         if self.state == State.QUEUED:
-            return self.fail(503, b"connection_limit_reached", b"no endpoint had room in time")
+            return self.waited()
         return self.abort()
 
     cdef int proceed(self) except -1:
@@ -191,7 +188,7 @@ cdef class Downstream(Exchange):
         self.tries = self.status = self.failure = 0
         self.error = b""
         self.received = self.sent = 0
-        self.answered = self.body_sent = self.fresh_only = False
+        self.answered = self.body_sent = self.fresh_only = self.hoping = False
         self.told = self.candidates = self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked
@@ -249,9 +246,7 @@ cdef class Downstream(Exchange):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.told is not None else self.t_start
         if self.route is None:
-            return self.fail(404, b"destination_not_found", b"no service has this host name")
-        if len(self.route.members) == 0:
-            return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+            return self.fail(404, b"destination_not_found", b"no service has this host name and path")
         self.key = request_key(self.route, h, self.address, self.address_size)
         self.named = recalled(self.route, h)
         client.address = self.address
@@ -264,7 +259,7 @@ cdef class Downstream(Exchange):
         if self.body.framing == Framing.LENGTH and not self.body.done and self.body.left <= self.plane.kept_body and not h.expect:
             self.state = State.GATHERING
             return self.gather()
-        return self.dispatch()
+        return self.seek()
 
     cdef int gather(self) except -1:
         """Read a small body behind its head in request; once it is whole, choose an endpoint."""
@@ -292,7 +287,7 @@ cdef class Downstream(Exchange):
             self.unparsed = False
         self.body.done = True
         self.deadline = 0
-        return self.dispatch()
+        return self.seek()
 
     cdef int await_body(self) except -1:
         """More of the body has to come: from here on the client must keep up its rate."""
@@ -318,91 +313,6 @@ cdef class Downstream(Exchange):
         self.judged = self.received
         self.deadline = self.poller.now + self.slice()
         return 0
-
-    cdef int dispatch(self) except -1:
-        """Take the next candidate: a pooled connection to it, or a new one. None left: say what went wrong with the last."""
-        cdef Member member
-        cdef bint full = False
-        while True:
-            member = self.candidate()
-            if member is None:
-                if not full:
-                    return self.exhausted()
-                member = self.with_room()
-                if member is None:
-                    return self.enqueue()
-                full = False
-            if self.tries < MAX_TRIES:
-                self.tried[self.tries] = <void *>member
-                self.tries += 1
-            if member.cell.is_full():
-                full = True
-                continue
-            if self.candidates is not None:
-                self.candidates.append(member.cell.label)
-            self.member = member
-            if self.connect_to(member.cell):
-                return 0
-            member.cell.failures += 1
-            self.route.picker.failed(member)
-            self.member = None
-            self.failure = 502
-            self.error = b"connection_refused"
-
-    cdef Member candidate(self):
-        """The one that the client's cookie names, while it is there; then whom the picker says."""
-        if self.named is not None and self.tries == 0 and not self.named.cell.gone and not self.named.cell.is_full():
-            return self.named
-        return self.route.picker.pick(self.key, self.tried, self.tries)
-
-    cdef Member with_room(self):
-        """The first member that has room and was not tried, or None: the picker looks at a few only."""
-        cdef Member member
-        for member in self.route.members:
-            if not member.cell.is_full() and not was_tried(<void *>member, self.tried, self.tries):
-                return member
-        return None
-
-    cdef int enqueue(self) except -1:
-        """Wait for room, in all for queue_ms; who was woken in vain stands first again."""
-        cdef bint again = self.queue is not None
-        if not again:
-            self.queue = self.route.queue
-            if len(self.queue) >= self.plane.queue_size:
-                return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
-            self.deadline = self.poller.now + self.plane.queue_ms
-        self.state = State.QUEUED
-        return self.queue.join(self, again)
-
-    cdef int connect_to(self, Cell cell) except -1:
-        """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
-        cdef Upstream up = None if self.fresh_only else pooled(cell, self.idempotent)
-        self.reused = up is not None
-        if up is None:
-            up = dial(self.plane, cell)
-            if up is None:
-                return 0
-        up.reused = self.reused
-        up.exchange = self
-        self.up = up
-        self.deadline = 0
-        take_on(cell)
-        if self.reused:
-            self.connected()
-        else:
-            self.state = State.WAITING
-        return 1
-
-    cdef int exhausted(self) except -1:
-        if self.failure == 504:
-            return self.fail(504, self.error, b"no endpoint answered in time")
-        return self.fail(502, self.error, b"no endpoint could be reached")
-
-    cdef int connected(self) except -1:
-        self.state = State.EXCHANGING
-        self.t_connected = clock_ns() if self.told is not None or self.route.picker.timed else 0
-        self.up.begin(self.request.data, self.request.end)
-        return 0 if self.body.done else self.pump()
 
     cdef int pump(self) except -1:
         """Send on the request's body as far as it is there and the endpoint takes it."""
@@ -462,7 +372,6 @@ cdef class Downstream(Exchange):
         cdef size_t part_size, at = 0
         cdef Py_ssize_t used
         cdef Upstream up = self.up
-        self.body_sent = True
         up.deadline = self.poller.now + self.route.timeout_ms
         while at < size and not self.body.done:
             used = feed(&self.body, data + at, size - at, &part, &part_size)
@@ -476,6 +385,7 @@ cdef class Downstream(Exchange):
             if part_size == 0:
                 continue
             if not self.chunked:
+                self.keep(part, part_size)
                 up.send(part, part_size)
                 continue
             write_chunk_size(&self.plane.work, part_size)
@@ -484,6 +394,7 @@ cdef class Downstream(Exchange):
         if self.chunked:
             if self.body.done and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
                 return self.bad_chunks()
+            self.keep(self.plane.work.data, self.plane.work.end)
             up.send(self.plane.work.data, self.plane.work.end)
             take(&self.plane.work, self.plane.work.end)
         return <Py_ssize_t>at
@@ -510,32 +421,6 @@ cdef class Downstream(Exchange):
         if shuttle(self, self.up, self.plane.scratch, &self.received) == 0:
             return self.completed(False)
         return 0
-
-    cdef int detach(self, bint reusable) except -1:
-        """Let go of the endpoint's connection: back into its pool, or closed."""
-        cdef Upstream up = self.up
-        if up is None:
-            return 0
-        self.up = None
-        let_go(up.cell)
-        up.detach(reusable)
-        return 0 if up.cell.queues is None else up.cell.freed()
-
-    cdef int lost(self, bint unseen, const char *error, int status) except -1:
-        """Try elsewhere if that can do no harm, else answer."""
-        cdef bint stale = self.up.reused
-        if not stale:
-            self.member.cell.failures += 1
-            self.route.picker.failed(self.member)
-        self.detach(False)
-        self.error = error
-        self.failure = status
-        if self.body_sent or not (unseen or self.idempotent):
-            return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
-        if stale:
-            self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
-            self.fresh_only = True
-        return self.dispatch()
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         if self.answered:

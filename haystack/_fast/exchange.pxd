@@ -48,6 +48,7 @@ cdef class Exchange(Stream):
     cdef int switched(self) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int abort(self) except -1
+    cdef int rescue(self) except -1
     cdef int begin_record(self, Head *h, const char *identity) except -1
     cdef int record(self) except -1
 

@@ -46,6 +46,10 @@ cdef class Exchange(Stream):
         """Break off both sides."""
         raise NotImplementedError
 
+    cdef int rescue(self) except -1:
+        """The endpoint can't answer any more: try elsewhere."""
+        raise NotImplementedError
+
     cdef int begin_record(self, Head *h, const char *identity) except -1:
         """Keep what a trace tells of the request: (method, host, target, request id, version)."""
         cdef int i

@@ -4,9 +4,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
-from haystack._fast.buffer cimport pending, take
+from haystack._fast.buffer cimport take
 from haystack._fast.downstream cimport Downstream
-from haystack._fast.exchange cimport State
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream
 from haystack._fast.rewrite cimport write_answer
@@ -148,27 +147,6 @@ cdef class Listener(Stream):
             close_fd(fd)
         self.spare = dup(self.fd)
         return 0
-
-
-def close_idle(Plane plane):
-    """Close the clients that are between two requests; how many are left in an exchange."""
-    cdef void *at = plane.poller.first
-    cdef Stream stream
-    cdef Downstream down
-    cdef int busy = 0
-    cdef char byte
-    while at != NULL:
-        stream = <Stream>at
-        at = stream.behind
-        if isinstance(stream, Downstream):
-            down = <Downstream>stream
-            if down.state == State.IDLE and pending(&down.input) == 0 and down.unsent() == 0 and (
-                not down.readable and recv(down.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
-            ):
-                down.close()
-            else:
-                busy += 1
-    return busy
 
 
 cdef uint64_t origin_of(sockaddr *peer) noexcept:

@@ -21,7 +21,7 @@ cdef class Upstream(Stream):
     cdef Buffer trailer
     cdef Body body
 
-    cdef int connect(self) except -1
+    cdef int connect(self, int64_t patience) except -1
     cdef int begin(self, const char *data, size_t size) except -1
     cdef int detach(self, bint reusable) except -1
     cdef bint unseen(self) noexcept
@@ -43,4 +43,4 @@ cdef class Upstream(Stream):
     cdef int ended(self, bint clean) except -1
 
 cdef Upstream pooled(Cell cell, bint idempotent)
-cdef Upstream dial(Plane plane, Cell cell)
+cdef Upstream dial(Plane plane, Cell cell, int64_t patience)

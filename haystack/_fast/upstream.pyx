@@ -71,7 +71,7 @@ cdef class Upstream(Stream):
         release(&self.input)
         release(&self.trailer)
 
-    cdef int connect(self) except -1:
+    cdef int connect(self, int64_t patience) except -1:
         """Begin to connect: 1, or 0 when it failed at once."""
         cdef int one = 1
         cdef int fd = socket(self.cell.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
@@ -88,7 +88,7 @@ cdef class Upstream(Stream):
             self.close()
             return 0
         self.born = self.poller.now
-        self.deadline = self.poller.now + self.plane.connect_ms
+        self.deadline = self.poller.now + patience
         return 1
 
     cdef int begin(self, const char *data, size_t size) except -1:
@@ -107,6 +107,8 @@ cdef class Upstream(Stream):
         if reusable and self.readable and recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             self.readable = False       # its last read took exactly what was there
         if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= self.plane.pool_size:
+            return self.close()
+        if self.plane.pool_age_ms and self.poller.now - self.born >= self.plane.pool_age_ms:
             return self.close()
         self.deadline = self.poller.now + self.plane.pool_ms
         self.cell.idle.append(self)
@@ -411,9 +413,9 @@ cdef Upstream pooled(Cell cell, bint idempotent):
     return None
 
 
-cdef Upstream dial(Plane plane, Cell cell):
-    """A new connection on its way; None: it failed at once."""
+cdef Upstream dial(Plane plane, Cell cell, int64_t patience):
+    """A new connection on its way, which may take `patience` milliseconds; None: it failed at once."""
     cdef Upstream up = Upstream()
     up.plane = plane
     up.cell = cell
-    return up if up.connect() else None
+    return up if up.connect(patience) else None

@@ -32,6 +32,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end.
 
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
+    wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
     max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
     """
 
@@ -43,6 +44,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     listeners: tuple[tuple[EndpointRow, ...], ...]
     path: str = "/"
     max_connections: int = 0
+    wait_ms: int = 0
 
 
 class Limits(msgspec.Struct, frozen=True, array_like=True):
@@ -82,7 +84,8 @@ class Setup(Message, frozen=True):
 class Table(Message, frozen=True):
     """The routing table of one snapshot: whole, or what is new in it since the one before.
 
-    removed: names of services that are there no more. last: with this part the version is complete.
+    removed: names of services that are there no more. ended: endpoints (id, address, port) that can't answer any more.
+    last: with this part the version is complete.
     """
 
     version: int
@@ -90,6 +93,7 @@ class Table(Message, frozen=True):
     removed: tuple[str, ...] = ()
     whole: bool = True
     last: bool = True
+    ended: tuple[tuple[str, str, int], ...] = ()
 
 
 class TraceOrder(Message, frozen=True):

@@ -6,7 +6,9 @@ what has changed, not what there is, for the worker carries traffic meanwhile. N
 
 from __future__ import annotations
 
+import time
 from bisect import insort
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from haystack._fast import pick
@@ -76,6 +78,11 @@ class Routes:
             for name in removed:
                 self._services.pop(name, None)
 
+    def cells(self, spots: Iterable[Spot]) -> set[Cell]:
+        """The cells of these endpoints, as far as they are known."""
+        found = (self._cells.get(spot) or self._draining.get(spot) for spot in spots)
+        return {cell for cell in found if cell is not None}
+
     def forget_drained(self) -> None:
         """Let go of what left the table and has nothing in flight any more."""
         self._leaving = {place: m for place, m in self._leaving.items() if m.cell.in_flight}
@@ -104,7 +111,9 @@ class Routes:
         weights = [e.weight for e in _endpoints(row, index)]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
-        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path)
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms)
+        if not members and old and old.routes[index].members:
+            route.queue.empty_since = int(time.monotonic() * 1000)
         if row.max_connections:
             for member in members:
                 member.cell.limit = max(1, row.max_connections // self._workers)
@@ -121,7 +130,7 @@ class Routes:
         if member is None:
             spot = place[2:]
             cell = self._cells.get(spot) or self._draining.pop(spot, None) or Cell(spot[0], spot[1:])
-            cell.gone = False
+            cell.retire(False)
             self._cells[spot] = cell
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
@@ -137,7 +146,7 @@ class Routes:
             if not self._users[spot]:
                 del self._users[spot]
                 cell = self._draining[spot] = self._cells.pop(spot)
-                cell.gone = True
+                cell.retire(True)
 
     def _claim(self, claim: Claim, ranked: Rank) -> None:
         claimants = self._claims.setdefault(claim, [])

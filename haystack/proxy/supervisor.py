@@ -20,6 +20,7 @@ import structlog
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
 from haystack.proxy import limits, table
+from haystack.proxy.lingering import Lingering
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
@@ -57,6 +58,8 @@ class Supervisor:
         self._admin_socket = admin_socket
         self._table = wire.Table(0, ())
         self._trace = wire.TraceOrder(on=False)
+        self._lingering = Lingering()
+        self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
@@ -107,9 +110,20 @@ class Supervisor:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
-        old, self._table = self._table, table.of(snapshot, self._settings.balance, self._settings.timeout)
-        for part in table.changes(old, self._table):
+        new = table.of(snapshot, table.Defaults(self._settings.balance, self._settings.timeout, self._settings.wait))
+        self._replace(new, table.alive(snapshot))
+
+    def _replace(self, new: wire.Table, living: frozenset[str]) -> None:
+        """Tell the workers of a new table, and again when a service that lingers in it is to go."""
+        loop = asyncio.get_running_loop()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+        old, self._table = self._table, self._lingering.add(self._table, new, loop.time())
+        for part in table.changes(old, self._table, living):
             self._tell(part)
+        if (end := self._lingering.next_end()) is not None and not self._stopping.is_set():
+            self._linger_timer = loop.call_at(end, self._replace, new, living)
 
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""

@@ -6,43 +6,73 @@ Pure; runs in the control process. What a worker makes of it is in routes.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from haystack.claims import prefix
 from haystack.model import Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
 
+ALIVE = ("running", "stopping")
 LISTENERS = ("http", "http-alt")
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 
 
-def of(snapshot: Snapshot, balance: str, timeout: float) -> Table:
-    """The table of all services that speak HTTP; balance and timeout (seconds): for those that name none."""
-    rows = tuple(_row(s, balance, timeout) for s in snapshot.services.values() if s.has_http)
+class Defaults(NamedTuple):
+    """For services that say nothing else; seconds."""
+
+    balance: str
+    timeout: float
+    wait: float
+
+
+def of(snapshot: Snapshot, defaults: Defaults) -> Table:
+    """The table of all services that speak HTTP."""
+    rows = tuple(_row(s, defaults) for s in snapshot.services.values() if s.has_http)
     return Table(version=snapshot.version, services=rows)
 
 
-def changes(old: Table, new: Table) -> Iterator[Table]:
-    """The parts, in their order, that make `new` of `old`. There is always one, for the version."""
+def alive(snapshot: Snapshot) -> frozenset[str]:
+    """Ids of the endpoints whose containers may still answer what they were asked: those that run, told to stop or not."""
+    return frozenset(e.id for s in snapshot.services.values() for e in s.endpoints if snapshot.containers[e.container].state in ALIVE)
+
+
+def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:
+    """The parts, in their order, that make `new` of `old`. There is always one, for the version.
+
+    living: `alive` of the new snapshot; the endpoints that left the table and are not among them have ended (None: none has).
+    """
     before = {row.name: row for row in old.services}
-    changed = [row for row in new.services if before.pop(row.name, None) != row]
+    changed, replaced = [], []
+    for row in new.services:
+        was = before.pop(row.name, None)
+        if was != row:
+            changed.append(row)
+            replaced.append(was)
+    ended = () if living is None else _ended([*before.values(), *(r for r in replaced if r)], living)
     while len(changed) > PART:
         yield Table(new.version, tuple(changed[:PART]), whole=False, last=False)
         del changed[:PART]
-    yield Table(new.version, tuple(changed), tuple(before), whole=False)
+    yield Table(new.version, tuple(changed), tuple(before), whole=False, ended=ended)
 
 
-def _row(service: Service, balance: str, timeout: float) -> ServiceRow:
+def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[tuple[str, str, int], ...]:
+    endpoints = (e for row in rows for listener in row.listeners for e in listener)
+    return tuple({(e.id, e.address, e.port) for e in endpoints if e.id not in living})
+
+
+def _row(service: Service, defaults: Defaults) -> ServiceRow:
     listeners = tuple(_endpoints(service, listener) for listener in LISTENERS)
     return ServiceRow(
         name=service.name,
         hosts=tuple(dict.fromkeys((service.name, *service.hosts))),
-        balance=service.balance or balance,
+        balance=service.balance or defaults.balance,
         sticky=service.sticky or "",
-        timeout_ms=max(1, int((service.timeout or timeout) * 1000)),
+        timeout_ms=max(1, int((service.timeout or defaults.timeout) * 1000)),
         listeners=listeners[:1] if listeners[0] == listeners[1] else listeners,
         path=prefix(service.path),
         max_connections=service.max_connections or 0,
+        wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
     )
 
 

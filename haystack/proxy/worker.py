@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast import ledger, pick
+from haystack._fast import ledger, pick, walk
 from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.listener import Listener, close_idle
+from haystack._fast.listener import Listener
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
@@ -105,6 +105,8 @@ class Worker:
     def _take(self, table: wire.Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
+        if table.ended:
+            walk.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
@@ -172,7 +174,7 @@ class Worker:
             listener.stop()
         self._plane.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
-        while close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while walk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._report(0)
         self._channel.close()
@@ -181,7 +183,8 @@ class Worker:
 def _audit() -> None:
     """The debug build's last look: with the worker gone, what is still alive has leaked, and the status says so."""
     gc.unfreeze()
-    gc.collect()
+    while gc.collect():  # what compiled code held shows as garbage only once its holder has gone
+        pass
     leaked = {name: count for name, count in ledger.live().items() if count and name != "cells"}
     if leaked:
         print("leaked:", *(f"{count} {name}" for name, count in leaked.items()), file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has

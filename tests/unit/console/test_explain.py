@@ -90,7 +90,8 @@ def test_it_agrees_with_the_router(services, questions):
     ]
     router = Router()
     routes = Routes((80, 8080), router)
-    routes.apply(table.of(Snapshot(version=1, created=0.0, origin="o", services={s.name: s for s in made}), "p2c", 1.0))
+    snapshot = Snapshot(version=1, created=0.0, origin="o", services={s.name: s for s in made})
+    routes.apply(table.of(snapshot, table.Defaults("p2c", 1.0, 0.0)))
     for host, path in questions:
         asked = Asked(host, None, path or "/")
         found, route = find(made, asked), router.lookup(0, host.encode(), asked.path.encode())

@@ -7,7 +7,7 @@ import pytest
 from haystack import ports
 from haystack.model import Container, Listing, Options
 from haystack.proxy.channel import ServiceRow, Table
-from haystack.proxy.table import PART, changes, of
+from haystack.proxy.table import PART, Defaults, changes, of
 from haystack.snapshot import build
 
 
@@ -25,7 +25,7 @@ def container(number=1, service="web", numbers=(80,), **options):
 
 
 def table(*containers):
-    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), "p2c", 60.0)
+    return of(build(3, "haystack", {"x": Listing(containers=containers)}, 0.0), Defaults("p2c", 60.0, 10.0))
 
 
 def row(name, **fields):

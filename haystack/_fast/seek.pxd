@@ -1,0 +1,33 @@
+# The way of a request to an endpoint: who is tried, who waits for one, what is sent again.
+from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.buffer cimport Buffer
+from haystack._fast.cells cimport Cell, Member, Queue
+from haystack._fast.exchange cimport Exchange
+from haystack._fast.upstream cimport Upstream
+
+cdef class Seeker(Exchange):
+    cdef Upstream up
+    cdef uint64_t key           # of the request, for pickers that go by one
+    cdef void *tried[8]         # members, kept alive by route
+    cdef int tries
+    cdef int failure            # the status that the last failed try would be answered with; 0: none failed
+    cdef Queue queue            # in which it waits or waited; None: it did not
+    cdef bint hoping            # every endpoint failed, and it has waited for news of them
+    cdef bint fresh_only        # no pooled connection any more: the last one was stale
+    cdef bint body_sent         # bytes of a body that isn't kept went up
+    cdef Buffer request         # the head as sent upstream and what is kept of the body, for another try
+
+    cdef int seek(self) except -1
+    cdef int dispatch(self) except -1
+    cdef int failed_at_once(self, Member member) except -1
+    cdef Member candidate(self)
+    cdef Member with_room(self)
+    cdef int wait_for_room(self) except -1
+    cdef int wait_for_endpoint(self) except -1
+    cdef int exhausted(self) except -1
+    cdef int join(self, bint first) except -1
+    cdef int look_again(self) except -1
+    cdef int waited(self) except -1
+    cdef int connect_to(self, Cell cell) except -1
+    cdef int keep(self, const char *data, size_t size) except -1
+    cdef int detach(self, bint reusable) except -1

@@ -1,0 +1,201 @@
+"""From a request that is ready to a connection that takes it: candidates, retries, and waiting where that is better than an error.
+
+Retries follow design rule 4: any method while no endpoint saw it, afterwards only an idempotent one that can be replayed, never once a
+response byte went down; within the service's budget, so that a sick one is not buried. Who finds every endpoint full waits for room; who
+finds none at all, or none that works, waits for news: a container that stops is told of within milliseconds, and one that is started anew
+within seconds. Reads nothing from the client and writes no answer: the client's side does.
+"""
+from libc.stdint cimport int64_t
+
+from haystack._fast.buffer cimport add, release
+from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
+from haystack._fast.exchange cimport Exchange, State
+from haystack._fast.poller cimport clock_ns
+from haystack._fast.upstream cimport Upstream, dial, pooled
+
+cdef enum:
+    HOPE_MS = 250           # for news of endpoints that all failed
+    HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
+
+
+cdef class Seeker(Exchange):
+    """Base of Downstream. `request` holds what goes up."""
+
+    def __dealloc__(self):
+        release(&self.request)
+
+    cdef int seek(self) except -1:
+        """The request is ready: find it an endpoint."""
+        self.route.queue.earn()
+        return self.dispatch()
+
+    cdef int dispatch(self) except -1:
+        """Take the next candidate: a pooled connection to it, or a new one. None left: wait, or say what went wrong with the last."""
+        cdef Member member
+        cdef bint full = False
+        if len(self.route.members) == 0:
+            return self.wait_for_endpoint()
+        while True:
+            member = self.candidate()
+            if member is None:
+                if not full:
+                    return self.exhausted()
+                member = self.with_room()
+                if member is None:
+                    return self.wait_for_room()
+                full = False
+            if self.tries < MAX_TRIES:
+                self.tried[self.tries] = <void *>member
+                self.tries += 1
+            if member.cell.is_full():
+                full = True
+                continue
+            if self.candidates is not None:
+                self.candidates.append(member.cell.label)
+            self.member = member
+            if self.connect_to(member.cell):
+                return 0
+            self.failed_at_once(member)
+
+    cdef int failed_at_once(self, Member member) except -1:
+        member.cell.failures += 1
+        self.route.picker.failed(member)
+        self.member = None
+        self.failure = 502
+        self.error = b"connection_refused"
+        return 0
+
+    cdef Member candidate(self):
+        """The one that the client's cookie names, while it is there; then whom the picker says."""
+        if self.named is not None and self.tries == 0 and not self.named.cell.gone and not self.named.cell.is_full():
+            return self.named
+        return self.route.picker.pick(self.key, self.tried, self.tries)
+
+    cdef Member with_room(self):
+        """The first member that has room and was not tried, or None: the picker looks at a few only."""
+        cdef Member member
+        for member in self.route.members:
+            if not member.cell.is_full() and not was_tried(<void *>member, self.tried, self.tries):
+                return member
+        return None
+
+    cdef int wait_for_room(self) except -1:
+        """Every endpoint is full: wait, in all for queue_ms; who was woken in vain stands first again."""
+        cdef bint again = self.queue is not None
+        if not again:
+            if len(self.route.queue) >= self.plane.queue_size:
+                return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
+            self.deadline = self.poller.now + self.plane.queue_ms
+        return self.join(again)
+
+    cdef int wait_for_endpoint(self) except -1:
+        """The service has no endpoint: wait until it has been without for wait_ms."""
+        cdef int64_t end = self.route.queue.empty_since + self.route.wait_ms
+        self.failure = 0
+        if end <= self.poller.now or len(self.route.queue) >= self.plane.queue_size:
+            return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+        self.deadline = end
+        return self.join(False)
+
+    cdef int exhausted(self) except -1:
+        """All failed. Once, wait a moment for news of them: where one was stopped, its event is on the way."""
+        if not self.hoping and self.failure == 502 and self.route.wait_ms and len(self.route.queue) < self.plane.queue_size:
+            self.hoping = True
+            self.deadline = self.poller.now + min(HOPE_MS, self.route.wait_ms)
+            return self.join(False)
+        if self.failure == 504:
+            return self.fail(504, self.error, b"no endpoint answered in time")
+        return self.fail(502, self.error, b"no endpoint could be reached")
+
+    cdef int join(self, bint first) except -1:
+        self.queue = self.route.queue
+        self.state = State.QUEUED
+        return self.queue.join(self, first)
+
+    cdef int look_again(self) except -1:
+        """Woken, or time to try once more: the newest table may hold other members."""
+        self.route = self.queue.route
+        self.tries = 0
+        return self.dispatch()
+
+    cdef int waited(self) except -1:
+        """The time of waiting is up."""
+        if self.hoping and self.failure:
+            return self.exhausted()
+        if len(self.queue.route.members) == 0:
+            return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+        return self.fail(503, b"connection_limit_reached", b"no endpoint had room in time")
+
+    cdef int connect_to(self, Cell cell) except -1:
+        """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
+        cdef Upstream up = None if self.fresh_only else pooled(cell, self.idempotent)
+        cdef bint others = self.tries < min(<Py_ssize_t>MAX_TRIES, len(self.route.members))
+        self.reused = up is not None
+        if up is None:
+            up = dial(self.plane, cell, min(self.plane.connect_ms, HEDGE_MS) if others else self.plane.connect_ms)
+            if up is None:
+                return 0
+        up.reused = self.reused
+        up.exchange = self
+        self.up = up
+        self.deadline = 0
+        take_on(cell)
+        if self.reused:
+            self.connected()
+        else:
+            self.state = State.WAITING
+        return 1
+
+    cdef int connected(self) except -1:
+        self.state = State.EXCHANGING
+        self.t_connected = clock_ns() if self.told is not None or self.route.picker.timed else 0
+        self.up.begin(self.request.data, self.request.end)
+        return 0 if self.body.done else self.pump()
+
+    cdef int keep(self, const char *data, size_t size) except -1:
+        """Bytes of the body as they go up: kept behind the head while they are few."""
+        if self.body_sent or <int64_t>(self.request.end + size) > self.plane.kept_body:
+            self.body_sent = True
+            return 0
+        return add(&self.request, data, size)
+
+    cdef int detach(self, bint reusable) except -1:
+        """Let go of the endpoint's connection: back into its pool, or closed."""
+        cdef Upstream up = self.up
+        if up is None:
+            return 0
+        self.up = None
+        let_go(up.cell)
+        up.detach(reusable)
+        return 0 if up.cell.queues is None else up.cell.freed()
+
+    cdef int lost(self, bint unseen, const char *error, int status) except -1:
+        """Try elsewhere if that can do no harm, else answer."""
+        cdef bint stale = self.up.reused
+        if not stale:
+            self.member.cell.failures += 1
+            self.route.picker.failed(self.member)
+        self.detach(False)
+        self.error = error
+        self.failure = status
+        if self.body_sent or not (unseen or self.idempotent):
+            return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
+        if not stale and not unseen and not self.route.queue.spend(self.poller.now):
+            return self.fail(status, error, b"the endpoint broke off, and too many requests of the service are being repeated")
+        if stale:
+            self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
+            self.fresh_only = True
+        if self.route.queue.route is not self.route:
+            self.route = self.route.queue.route
+            self.tries = 0
+        return self.dispatch()
+
+    cdef int rescue(self) except -1:
+        """Its endpoint is dead or paused: what has no answer yet goes elsewhere now, not at a timeout."""
+        cdef bint unseen
+        if self.answered or self.up is None or self.state == State.TUNNEL:
+            return 0
+        unseen = self.state == State.WAITING or self.up.unseen()
+        if self.body_sent or not (unseen or self.idempotent):
+            return 0                    # can't be repeated: a paused endpoint may go on, a dead one's connection says so itself
+        return self.lost(unseen, b"destination_unavailable", 502)

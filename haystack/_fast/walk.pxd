@@ -1,0 +1,1 @@
+# Walks over all streams of a worker, for what happens seldom.

@@ -1,0 +1,53 @@
+"""Walks over all streams of a worker, for what happens seldom: a drain, an endpoint that died."""
+from haystack._fast.buffer cimport pending
+from haystack._fast.downstream cimport Downstream
+from haystack._fast.exchange cimport State
+from haystack._fast.plane cimport Plane
+from haystack._fast.poller cimport Stream
+from haystack._fast.upstream cimport Upstream
+
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_PEEK
+        MSG_DONTWAIT
+    ssize_t recv(int, void *, size_t, int)
+
+
+def close_idle(Plane plane):
+    """Close the clients that are between two requests; how many are left in an exchange."""
+    cdef void *at = plane.poller.first
+    cdef Stream stream
+    cdef Downstream down
+    cdef int busy = 0
+    cdef char byte
+    while at != NULL:
+        stream = <Stream>at
+        at = stream.behind
+        if isinstance(stream, Downstream):
+            down = <Downstream>stream
+            if down.state == State.IDLE and pending(&down.input) == 0 and down.unsent() == 0 and (
+                not down.readable and recv(down.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
+            ):
+                down.close()
+            else:
+                busy += 1
+    return busy
+
+
+def rescue(Plane plane, set cells):
+    """Send the exchanges that wait for an answer of these endpoints elsewhere; how many."""
+    cdef void *at = plane.poller.first
+    cdef Stream stream
+    cdef Upstream up
+    cdef list found = []
+    while at != NULL:
+        stream = <Stream>at
+        at = stream.behind
+        if isinstance(stream, Upstream):
+            up = <Upstream>stream
+            if up.exchange is not None and up.cell in cells:
+                found.append(up)
+    for up in found:                # each may open and close others
+        if up.exchange is not None:
+            up.exchange.rescue()
+    return len(found)
