@@ -18,7 +18,7 @@ from haystack.model import Options, Problem
 PREFIX = "haystack."
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
 HEALTH = "haystack.health."
-HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host")
+HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHOWN = 80  # characters of a bad value that a message repeats
@@ -45,7 +45,7 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             _take(key, labels[key].strip(), found, health)
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
-    if health and "path" not in health:
+    if health.keys() - {"slow_start"} and "path" not in health:
         problems.append(Problem(subject=f"label {HEALTH}path", message="is not there, so that nothing is probed"))
     return Options(**found, health=health), tuple(problems)
 
@@ -159,7 +159,7 @@ def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
         return _path(text)
-    if word in ("interval", "timeout"):
+    if word in ("interval", "timeout", "slow_start"):
         return str(seconds(text))
     if word in ("rise", "fall"):
         return str(_int(1, 100)(text))

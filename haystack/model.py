@@ -142,7 +142,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
     ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
-    which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready.
+    which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready;
+    share: of its weight for now, below 1.0 while it starts slowly.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     since: float = 0.0
     until: float = 0.0
     awaited: bool = False
+    share: float = 1.0
 
 
 class Service(Record, frozen=True, kw_only=True):

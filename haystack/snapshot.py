@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from haystack import claims, naming, ports
-from haystack.health import policy
+from haystack.health import policy, ramp
 from haystack.health.policy import Condition, Verdict
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 
@@ -207,8 +207,15 @@ class Judge(NamedTuple):
         since = container.since or self.now
         if old is not None:
             since = old.since if (old.ready, old.reason) == (verdict.ready, verdict.reason) else self.now
+        slow = ramp.length(container.options) if verdict.ready else 0.0
         return msgspec.structs.replace(
-            endpoint, ready=verdict.ready, reason=verdict.reason, since=since, until=verdict.until, awaited=verdict.awaited
+            endpoint,
+            ready=verdict.ready,
+            reason=verdict.reason,
+            since=since,
+            until=verdict.until,
+            awaited=verdict.awaited,
+            share=ramp.share(slow, since, self.now),
         )
 
 

@@ -123,6 +123,7 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
         "cause": endpoint.reason,
         "awaited": endpoint.awaited,
         "until": endpoint.until or None,
+        "share": endpoint.share,
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,

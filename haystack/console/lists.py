@@ -76,7 +76,7 @@ def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
         f"{place}:{endpoint.port}",
         endpoint.port_name,
         endpoint.listener,
-        endpoint.weight,
+        endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
         endpoint.container_name,
         f"{state}: {why(endpoint, now)}",
         moment(endpoint.since),

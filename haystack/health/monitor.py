@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from haystack.health import outliers, probe
+from haystack.health import outliers, probe, ramp
 from haystack.health.arrivals import UNKNOWN, Arrivals, Connect
 from haystack.health.ask import ask
 from haystack.health.connect import accepts
@@ -46,6 +46,7 @@ class Monitor:
         self._prober = Prober(changed, asker, clock)
         self._lives: dict[str, Life] = {}
         self._expected: set[str] = set()
+        self._step: asyncio.TimerHandle | None = None
         self._histories: dict[str, History] = {}
         self._out: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # who is ejected: when that ends, Unix seconds
 
@@ -97,6 +98,7 @@ class Monitor:
     def follow(self, snapshot: Snapshot) -> None:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
         lives: dict[str, Life] = {}
+        slow: list[float] = []
         owners: dict[str, tuple[Container, Endpoint]] = {}
         for service in snapshot.services.values():
             for endpoint in service.endpoints:
@@ -104,6 +106,9 @@ class Monitor:
                 if endpoint.listener is not None and container.state == "running":
                     lives[endpoint.id] = _life(container, endpoint)
                     owners[endpoint.id] = container, endpoint
+                    if endpoint.share < 1.0:
+                        slow.append(ramp.length(container.options) / ramp.STEPS)
+        self._warm(min(slow, default=0.0))
         for identity in [i for i, life in self._lives.items() if lives.get(i) != life]:
             self._forget(identity)
         for identity, life in lives.items():
@@ -112,8 +117,20 @@ class Monitor:
                 self._begin(*owners[identity])
         self._expected.clear()
 
+    def _warm(self, seconds: float) -> None:
+        """Have a snapshot built every so many seconds, for somebody starts slowly; 0: nobody does."""
+        if self._step is not None:
+            self._step.cancel()
+        self._step = asyncio.get_running_loop().call_later(seconds, self._warmer, seconds) if seconds else None
+
+    def _warmer(self, seconds: float) -> None:
+        """A step is due. The next one is set now: a snapshot that comes out the same is not published, and follow not called."""
+        self._warm(seconds)
+        self._changed()
+
     def close(self) -> None:
         """Stop looking."""
+        self._warm(0.0)
         for identity in tuple(self._lives):
             self._forget(identity)
 

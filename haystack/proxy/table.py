@@ -87,4 +87,5 @@ def _endpoints(service: Service, listener: str) -> tuple[EndpointRow, ...]:
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:
-    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, endpoint.weight)
+    weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
+    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, weight)

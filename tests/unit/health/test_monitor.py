@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from haystack import ports
 from haystack.health.monitor import Monitor
 from haystack.model import Container, Listing, Options
+from haystack.proxy import table
 from haystack.proxy.channel import FailureRow
 from haystack.registry import Registry
 
@@ -172,3 +173,23 @@ async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
     assert rig.seen() == [(True, "probe: 503 from /up, 3 in a row, but in all the same: no other is better (panic)", False)]
     rig.list()
     assert rig.monitor._prober._known == {}
+
+
+async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):
+    rig.list(container(1))
+    rig.accepting.add("10.0.0.2")
+    rig.list(container(1), container(2, options=Options(weight=50, health={"slow_start": "0.2"})))
+    shares = []
+
+    def warm(_seen):
+        (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if e.container_name == "n2"]
+        (row,) = table.of(rig.registry.snapshot, "p2c", 1.0).services
+        if endpoint.ready:
+            assert row.listeners[0][1].weight == round(50 * endpoint.share)
+            shares.append(endpoint.share)
+        return endpoint.ready and endpoint.share == 1.0
+
+    await rig.until(warm)
+    assert shares == sorted(shares)
+    assert shares[0] < 1
+    assert rig.monitor._step is None
