@@ -108,7 +108,8 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
     """How one of those that are in would be chosen."""
     ready = [e for e in served if e.ready]
     if not ready:
-        return "nobody is ready, but one is awaited: requests wait" if any(e.awaited for e in served) else "nobody is ready: 503"
+        told = "nobody is ready, but one is awaited" if any(e.awaited for e in served) else "nobody is ready"
+        return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
     heavy = [e for e in ready if e.weight] or ready
     names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy)
     if len(heavy) == 1:

@@ -46,7 +46,8 @@ def test_why_one_is_out():
 
 def test_nobody_ready():
     out = replace(ENDPOINT, ready=False, reason="paused")
-    assert "nobody is ready: 503" in said("shop.example", out)[1]
+    assert "nobody is ready: 503" in said("shop.example", out, wait=0.0)[1]
+    assert "nobody is ready: requests wait for a while, then 503" in said("shop.example", out)[1]
     assert "nobody is ready, but one is awaited: requests wait" in said("shop.example", replace(out, awaited=True))[1]
 
 

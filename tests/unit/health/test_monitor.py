@@ -183,7 +183,7 @@ async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):
 
     def warm(_seen):
         (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if e.container_name == "n2"]
-        (row,) = table.of(rig.registry.snapshot, "p2c", 1.0).services
+        (row,) = table.of(rig.registry.snapshot, table.Defaults("p2c", 1.0, 0.0)).services
         if endpoint.ready:
             assert row.listeners[0][1].weight == round(50 * endpoint.share)
             shares.append(endpoint.share)
