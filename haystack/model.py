@@ -99,7 +99,8 @@ class Container(Record, frozen=True, kw_only=True):
     id: 64 hex digits; image: as it was asked for; image_name: IMAGE of product.md; services: the short names
     (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
-    health: none, starting, healthy or unhealthy; address and address6: the ones chosen, with address_reason.
+    health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
+    shell alone); address and address6: the ones chosen, with address_reason.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Container(Record, frozen=True, kw_only=True):
     state_reason: str = ""
     since: float = 0.0
     health: str = "none"
+    health_output: str = ""
     attachments: tuple[Attachment, ...] = ()
     network: str | None = None
     address: str | None = None

@@ -85,6 +85,8 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
         _choice(state, found.service, served),
     ]
     lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
+    containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.service.endpoints)]
+    lines += [lists.health_line(c) for c in containers if c is not None and c.health in lists.UNWELL and c.health_output]
     now = time.time()
     rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
     return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True

@@ -15,7 +15,7 @@ import msgspec
 from haystack.api import shapes
 from haystack.console.tables import moment, table
 from haystack.health.words import why
-from haystack.model import Endpoint, Problem, Service
+from haystack.model import Container, Endpoint, Problem, Service
 from haystack.observe.text import printable, printable_json
 from haystack.state import State
 
@@ -83,6 +83,7 @@ def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
     )
 
 
+UNWELL = frozenset({"starting", "unhealthy"})
 ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
 
 
@@ -102,7 +103,13 @@ def containers_text(state: State, width: int | None) -> str:
     if not rows:
         return "no containers yet"
     lines = [f"{printable(c.name)}: {problem_line(p)}" for c in found for p in c.problems]
+    lines += [health_line(c) for c in found if c.health in UNWELL and c.health_output]
     return "\n".join([table(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width), *lines])
+
+
+def health_line(container: Container) -> str:
+    """What the health check of a container said last."""
+    return printable(f"{container.name}: health {container.health}: {container.health_output}")
 
 
 def networks_text(state: State, width: int | None) -> str:

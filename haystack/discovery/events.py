@@ -28,12 +28,13 @@ class Effect(enum.Enum):
 
 
 class Event(Record, frozen=True, kw_only=True):
-    """One event. container: its id or empty; at: Unix nanoseconds, 0 when not told."""
+    """One event. container: its id or empty; status: with which its process exited, or empty; at: Unix nanoseconds, 0 when not told."""
 
     kind: str
     action: str
     container: str = ""
     signal: str = ""
+    status: str = ""
     at: int = 0
 
     @property
@@ -57,6 +58,7 @@ def read(raw: object) -> Event | None:
         action=action.partition(":")[0].strip(),  # "health_status: healthy", "exec_create: ls"
         container=identity.lower(),
         signal=signal_name(text(attributes.get("signal"))) if action == "kill" else "",
+        status=text(attributes.get("exitCode")) if action == "die" else "",
         at=nanos if isinstance(nanos, int) else 0,
     )
 

@@ -16,6 +16,7 @@ from haystack import labels as label_reader
 from haystack import naming, ports
 from haystack.model import Attachment, Container, Engine, Network, Options, Port, Problem, Record
 
+OUTPUT = 200  # characters of a health check's output
 LISTED = ("running", "paused")
 SHARED = "container:"  # network mode: the network stack of another container
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -150,6 +151,7 @@ def _described(
         state_reason=status,
         since=moment(state.get("StartedAt")) or moment(told.get("Created")),
         health=_health(state),
+        health_output=_health_output(state),
         attachments=_attachments(told),
         ports=listed,
         services=services,
@@ -172,6 +174,12 @@ def _image(told: Json, config: Json, tags: Iterable[str]) -> tuple[str, str]:
 def _health(state: Json) -> str:
     status = text(mapping(state.get("Health")).get("Status")).lower()
     return status if status in ("starting", "healthy", "unhealthy") else "none"
+
+
+def _health_output(state: Json) -> str:
+    """What the last health check that is told said, its beginning."""
+    log = items(mapping(state.get("Health")).get("Log"))
+    return " ".join(text(mapping(log[-1]).get("Output")).split())[:OUTPUT] if log else ""
 
 
 def _ports(told: Json, config: Json, options: Options) -> tuple[tuple[Port, ...], tuple[Problem, ...]]:

@@ -72,6 +72,21 @@ class View:
         found = self._found.get(identity)
         return found.container.since if found else 0.0
 
+    def name(self, identity: str) -> str:
+        """A container's name; empty when it is not known."""
+        found = self._found.get(identity)
+        return found.container.name if found else ""
+
+    def health(self, identity: str) -> str:
+        """A container's health; empty when it is not known."""
+        found = self._found.get(identity)
+        return found.container.health if found else ""
+
+    def signal(self, identity: str) -> str | None:
+        """The signal by which a container was told to stop; None where it was not."""
+        mark = self._marks.get(identity)
+        return mark.signal if mark else None
+
     def mark(self, identity: str, signal: str, at: float) -> None:
         """Note that a container was told to stop; it may not have been seen yet."""
         self._marks[identity] = Mark(signal=signal, at=at)

@@ -149,6 +149,9 @@ class Watch:
         if found is None or found.container.id != identity:
             self._view.remove(identity)
         else:
+            if found.container.health == "unhealthy" and self._view.health(identity) != "unhealthy":
+                told = {"name": found.container.name, "output": found.container.health_output}
+                _log.warning("container.unhealthy", container=identity[:12], **told)
             self._view.put(found)
 
     def _tags_of(self, raw: object) -> tuple[str, ...]:
@@ -220,6 +223,8 @@ class Watch:
     def _handle(self, event: Event) -> None:
         """Do what one event asks for. One from before the container's present start is history."""
         effect, identity = self._effect(event), event.container
+        if event.action == "oom":
+            _log.warning("container.out_of_memory", container=identity[:12], name=self._view.name(identity))
         if effect is Effect.NOTHING:
             return
         if effect in _URGENT and event.at and event.seconds < self._view.started(identity):
@@ -228,6 +233,7 @@ class Watch:
             self._view.mark(identity, event.signal, event.seconds or time.time())
             self._later(identity, self._timing.stopping)
         elif effect is Effect.GONE:
+            self._tell_end(event)
             self._view.remove(identity)
             self._again.pop(identity, None)
         elif effect is Effect.PAUSED:
@@ -241,6 +247,12 @@ class Watch:
                 self._view.unmark(identity)
             self._look(identity)
         self._touch()
+
+    def _tell_end(self, event: Event) -> None:
+        """In the log alone: how a process ended is for those who run it, not for its clients."""
+        if event.action == "die":
+            told = {"name": self._view.name(event.container), "exit": event.status, "signal": self._view.signal(event.container)}
+            _log.info("container.died", container=event.container[:12], **told)
 
     def _later(self, identity: str, seconds: float) -> None:
         self._again[identity] = time.monotonic() + seconds

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from haystack.discovery.docker import DockerProvider
 from haystack.discovery.watch import Timing
@@ -41,6 +42,24 @@ async def test_lists_what_runs_at_the_start_and_what_starts_later(engine, sink):
     assert "only one" in sink.container("one").address_reason
     assert sink.listings[-1].engine.name == "fake"
     assert "hunter2" not in repr(sink.listings)
+
+
+async def test_the_log_tells_why_a_container_is_ill_and_how_it_ended(engine, sink):
+    with capture_logs() as logs:
+        one = engine.add(inspected(1, "one"), event=False)
+        async with running(provider(engine), sink):
+            await sink.until(lambda: sink.names == {"one"})
+            engine.containers[one]["State"]["Health"] = {"Status": "unhealthy", "Log": [{"Output": "no database"}]}
+            engine.emit("health_status: unhealthy", one)
+            await sink.until(lambda: sink.container("one").health == "unhealthy")
+            engine.emit("kill", one, signal="9")
+            engine.emit("oom", one)
+            engine.emit("die", one, exitCode="137")
+            await sink.until(lambda: sink.names == set())
+    told = {line.pop("event"): line for line in logs if line["event"].startswith("container.")}
+    assert told["container.unhealthy"]["output"] == "no database"
+    assert (told["container.died"]["name"], told["container.died"]["exit"], told["container.died"]["signal"]) == ("one", "137", "SIGKILL")
+    assert told["container.out_of_memory"]["name"] == "one"
 
 
 @pytest.mark.parametrize("number", ["15", "TERM", "SIGKILL", "9", "2"])

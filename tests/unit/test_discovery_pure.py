@@ -135,3 +135,20 @@ def test_errors_are_one_line():
     assert client.explain(RuntimeError("one\ntwo")) == "one"
     assert client.explain(RuntimeError()) == "RuntimeError"
     assert "client certificate" in client.explain(OSError(ssl.SSLError(1, "[SSL] tlsv13 alert certificate required")))
+
+
+@pytest.mark.parametrize(
+    ("log", "output"),
+    [
+        ([{"Output": "old"}, {"Output": " no\n answer "}], "no answer"),
+        ([{"Output": "x" * 300}], "x" * 200),
+        ([], ""),
+        (None, ""),
+        ([3], ""),
+    ],
+)
+def test_the_output_of_the_last_health_check(log, output):
+    raw = inspected(1, "one")
+    raw["State"]["Health"] = {"Status": "unhealthy", "Log": log}
+    container = inspect.container(raw, "e").container
+    assert (container.health, container.health_output) == ("unhealthy", output)

@@ -12,7 +12,7 @@ from haystack.model import Service
 from haystack.proxy import table
 from haystack.proxy.routes import Routes
 from haystack.snapshot import Snapshot
-from tests.fakes.state import ENDPOINT, NAME, picture, state
+from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
 
@@ -49,6 +49,16 @@ def test_nobody_ready():
     assert "nobody is ready: 503" in said("shop.example", out, wait=0.0)[1]
     assert "nobody is ready: requests wait for a while, then 503" in said("shop.example", out)[1]
     assert "nobody is ready, but one is awaited: requests wait" in said("shop.example", replace(out, awaited=True))[1]
+
+
+def test_what_its_health_check_said_is_told():
+    shown = site()
+    shown.snapshot.containers[ID] = replace(shown.snapshot.containers[ID], health="unhealthy", health_output="no\x1bdatabase")
+    text = run(shown, ["explain", "shop.example"]).text
+    assert "web: health unhealthy: no" in text
+    assert "\x1b" not in text
+    assert "database" in run(shown, ["containers"]).text
+    assert "database" not in run(shown, ["containers", "--json"]).text
 
 
 def test_stickiness_and_other_ports_are_told():
