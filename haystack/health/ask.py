@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import cast
 
 from haystack.health.connect import trouble
 
@@ -41,8 +42,7 @@ class _Asker(asyncio.Protocol):
         self._read = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        transport.write(self._request)
+        cast("asyncio.WriteTransport", transport).write(self._request)  # uvloop's transports are of no class of asyncio's
 
     def data_received(self, data: bytes) -> None:
         self._read += data

@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from haystack.health import readiness
 from haystack.health.ask import ask
+from haystack.health.connect import accepts
 from haystack.health.probe import SOONEST, Probe, State, heard, of, pause, statuses
 from haystack.health.prober import AT_ONCE, Prober
 from haystack.model import Options
@@ -121,6 +123,24 @@ async def test_one_answer(serve, pieces, told):
     port = await serve(*pieces)
     assert await ask("127.0.0.1", port, b"GET / HTTP/1.1\r\n\r\n", 0.5 if not pieces else 5) == told
     assert serve.seen == [b"GET / HTTP/1.1\r\n\r\n"]
+
+
+def test_so_it_is_on_the_loop_that_the_control_process_runs():
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 No\r\n\r\n")
+        writer.close()
+
+    async def talk():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        told = await accepts("127.0.0.1", port), await ask("127.0.0.1", port, PROBE.request(), 5)
+        server.close()
+        await server.wait_closed()
+        return *told, await accepts("127.0.0.1", port), await ask("127.0.0.1", port, PROBE.request(), 5)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(talk()) == ("", (503, ""), "does not accept", (0, "does not accept"))
 
 
 async def test_nobody_there():
