@@ -1,13 +1,15 @@
 """The composition root: makes every room, introduces them to each other, starts them in order and stops them in order.
 
 Never decides anything about containers, names or requests. Order: bind every port, so that a taken one ends the start
-before anything was promised; then DNS, web side and shell; then the workers; then discovery. A first SIGTERM or SIGINT
-stops accepting and waits for what is in flight, DRAIN_SECONDS at most; a second one ends at once.
+before anything was promised; then DNS, web side and shell; then the workers; then discovery. One that replaces another
+discovers first, and nobody is served before all is ready. A first SIGTERM or SIGINT stops accepting and waits for what
+is in flight, DRAIN_SECONDS at most; a second one ends at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import tempfile
@@ -27,7 +29,11 @@ from haystack.discovery import providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
+from haystack.handover import taker
+from haystack.handover.giver import Giver
+from haystack.handover.taker import Predecessor, ReplaceError
 from haystack.health.monitor import Monitor
+from haystack.listening import Sockets
 from haystack.observe import accesslog, logs
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
@@ -36,6 +42,10 @@ from haystack.settings import Settings, variable
 from haystack.state import State
 
 DRAIN_SECONDS = 30.0
+# for a first list of the engines, and for endpoints to show that they accept, before another Haystack is replaced
+LIST_SECONDS = 10.0
+SETTLE_SECONDS = 1.0
+POLL_SECONDS = 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("haystack")
 
@@ -45,11 +55,13 @@ class PortError(Exception):
 
 
 class App:
-    """One running Haystack. Made and run on the event loop's thread."""
+    """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace."""
 
-    def __init__(self, settings: Settings, sources: list[Provider], folder: Path) -> None:
+    def __init__(self, settings: Settings, sources: list[Provider], folder: Path, old: Predecessor | None = None) -> None:
         self.settings = settings
         self.sources = sources
+        self.old = old
+        self.sockets = Sockets(old.sockets if old else ())
         self.registry = Registry(settings.origin, [source.source for source in sources])
         self.health = self.registry.watcher = Monitor(self.registry.refresh)
         self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
@@ -61,17 +73,18 @@ class App:
         self.api = ApiServer(self.state, folder / "admin.sock")
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
+        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set)
 
     async def run(self) -> None:
-        """Serve until a signal says stop, then drain."""
+        """Serve until a signal says stop, or another Haystack serves instead; then drain."""
         self.bind()
         self._watch_signals()
         async with AsyncExitStack() as stack:
-            await self._start(stack)
-            await self.stopping.wait()
-            log.info("stopping", drain_seconds=DRAIN_SECONDS)
-            await self._stop_discovery()
-            await self.proxy.drain(DRAIN_SECONDS)
+            try:
+                await self._start(stack)
+                await self.stopping.wait()
+            finally:
+                await self._drain()
         log.info("stopped")
 
     def bind(self) -> None:
@@ -82,19 +95,65 @@ class App:
             (self.console.bind, ("ssh_port",)),
         ):
             try:
-                take()
+                take(self.sockets)
             except OSError as error:
                 raise PortError(port_complaint(self.settings, fields, error)) from error
+        self.sockets.refuse_rest()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        for room in (self.dns, self.api, self.console):
+        self._introduce(stack)
+        await self._enter(stack, self.api)
+        if self.old is None:
+            await self._enter(stack, self.dns, self.console)
+            await self.proxy.start()
+            self._discover()
+        else:
+            await self._replace(stack, self.old)
+        self._tell_listening()
+        await self._enter(stack, self.giver)
+
+    async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
+        """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
+        self._discover()
+        await self._listed()
+        if not await self.proxy.start(hold=True):
+            raise ReplaceError("a worker does not start")
+        if self.stopping.is_set():
+            raise ReplaceError("it was told to stop")
+        await self._enter(stack, self.console, self.dns)
+        self.sockets.listen()
+        self.proxy.open()
+        alive = await asyncio.to_thread(old.release)
+        log.info("replaced another one", pid=old.pid, version=old.version, alive=alive)
+
+    async def _listed(self) -> None:
+        """Wait until every source has listed, or said why it can't. Raises ReplaceError where none has listed."""
+        sources = self.registry.sources
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIST_SECONDS):
+                while not all(each.connected or each.error for each in sources.values()):  # noqa: ASYNC110 - sources have no event each
+                    await asyncio.sleep(POLL_SECONDS)
+                if any(each.connected for each in sources.values()):
+                    await self.registry.listed.wait()
+        if not self.registry.listed.is_set():
+            reasons = [f"{name}: {each.error or 'no list'}" for name, each in sources.items()]
+            raise ReplaceError(f"there is nothing to serve: {'; '.join(reasons)}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):  # who started a moment ago is out until it was seen to accept
+                while not all(each.ready for service in self.registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+
+    async def _enter(self, stack: AsyncExitStack, *rooms: DnsServer | ApiServer | ConsoleServer | Giver) -> None:
+        for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()
-        self._introduce(stack)
-        await self.proxy.start()
+
+    def _tell_listening(self) -> None:
         self.state.ports.update(dns=self.dns.port, ssh=self.console.port)
         ports = {name.replace("-", "_"): port for name, port in self.proxy.ports.items()}
         log.info("listening", version=__version__, **ports, **self.state.ports)
+
+    def _discover(self) -> None:
         for provider in self.sources:
             self._spawn(provider.run(self.registry), provider.source)
         if self.settings.trace:
@@ -102,6 +161,17 @@ class App:
         if self.settings.access_log != "off":
             self._spawn(accesslog.write(self.traces, self.settings.access_log, sys.stdout), "access log")
         self._spawn(self._tell_ready(), "ready")
+
+    async def _drain(self) -> None:
+        """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
+        log.info("stopping", drain_seconds=DRAIN_SECONDS)
+        replaced = self.giver.released
+        work = [self.proxy.drain(DRAIN_SECONDS, patient=replaced)]
+        if replaced:
+            self.console.leave()
+            work.append(self.dns.drain(DRAIN_SECONDS))
+        await asyncio.gather(*work)
+        await self._stop_tasks()
 
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
@@ -124,8 +194,8 @@ class App:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task ended", task=task.get_name(), error=repr(error), exc_info=error)
 
-    async def _stop_discovery(self) -> None:
-        """No more news: what is in flight keeps the picture that it has."""
+    async def _stop_tasks(self) -> None:
+        """Last of all: while it drains, news of endpoints still count, and each exchange is logged."""
         tasks = list(self.tasks)
         for task in tasks:
             task.cancel()
@@ -165,18 +235,31 @@ def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) 
     return f"can't listen on port {ports}: {error.strerror or error}; set {names} to another port, or HAYSTACK_BIND to other addresses"
 
 
-async def serve(settings: Settings, sources: list[Provider]) -> None:
-    """Run one Haystack from start to stop. Raises PortError."""
+async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
+    """Run one Haystack from start to stop. Raises PortError and ReplaceError."""
+    old = await asyncio.to_thread(taker.ask, settings.state_dir) if replace else None
+    if replace and old is None:
+        log.info("nothing to replace: no Haystack runs with this state folder", state_dir=str(settings.state_dir))
     with tempfile.TemporaryDirectory(prefix="haystack-") as folder:
-        await App(settings, sources, Path(folder)).run()
+        try:
+            await App(settings, sources, Path(folder), old).run()
+        finally:
+            if old is not None:
+                old.close()
 
 
-def main(settings: Settings, *, demo: bool) -> int:
+def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     """Run until told to stop; the status to exit with."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        uvloop.run(serve(settings, providers(settings, demo=demo)))
+        uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
     except PortError as error:
-        print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the one line that a person needs
-        return 1
+        return _failed(str(error))
+    except ReplaceError as error:  # the old one serves on
+        return _failed(f"nothing was replaced: {error}")
     return 0
+
+
+def _failed(why: str) -> int:
+    print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line that a person needs
+    return 1

@@ -15,6 +15,7 @@ from haystack import __version__, choice
 from haystack.settings import Settings, SettingsError, flag, load, variable
 
 BAD_USAGE = 2
+REPLACE = "take over from the Haystack that runs with the same state folder: it ends once this one serves, and no request is lost"
 SWITCHES = frozenset({"admin", "trace", "docker_tls_verify"})
 
 
@@ -34,7 +35,10 @@ def parser() -> Parser:
     commands = whole.add_subparsers(dest="command", metavar="run | demo | check", parser_class=Parser)
     for name, what in COMMANDS.items():
         about = {"description": what.__doc__ or ""} | ({} if name == "auto" else {"help": what.__doc__ or ""})
-        add_flags(commands.add_parser(name, allow_abbrev=False, **cast("Any", about)))
+        command = commands.add_parser(name, allow_abbrev=False, **cast("Any", about))
+        add_flags(command)
+        if name == "run":
+            command.add_argument("--replace", action="store_const", const=True, help=REPLACE)
     return whole
 
 
@@ -48,11 +52,11 @@ def add_flags(command: argparse.ArgumentParser) -> None:
             command.add_argument(flag(name), dest=name, metavar="VALUE", help=about)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, replace: bool = False) -> int:
     """Watch Docker (or HAYSTACK_STATIC), answer DNS and balance HTTP until SIGTERM."""
     from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
 
-    return app.main(settings, demo=False)
+    return app.main(settings, demo=False, replace=replace)
 
 
 def demo(settings: Settings) -> int:
@@ -94,7 +98,7 @@ def check_static(settings: Settings) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Settings], int]] = {"run": run, "demo": demo, "check": check, "auto": auto}
+COMMANDS: dict[str, Callable[..., int]] = {"run": run, "demo": demo, "check": check, "auto": auto}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -102,6 +106,7 @@ def main(words: Sequence[str] | None = None) -> int:
     grammar = parser()
     given = vars(grammar.parse_args(words))
     name = given.pop("command")
+    more = {"replace": True} if given.pop("replace", None) else {}
     if name is None:
         grammar.print_help(sys.stderr)
         return BAD_USAGE
@@ -110,4 +115,4 @@ def main(words: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"haystack: {error}", file=sys.stderr)
         return BAD_USAGE
-    return COMMANDS[name](settings)
+    return COMMANDS[name](settings, **more)

@@ -16,6 +16,8 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLOUT
         EPOLLRDHUP
         EPOLLET
+        EPOLL_CTL_DEL
+    int epoll_ctl(int, int, int, void *)
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_INET
@@ -75,6 +77,12 @@ cdef class Listener(Stream):
         self.close()
         close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
         self.spare = -1
+
+    cdef int close(self) except -1:
+        """Take it out of the epoll first: other processes have the socket too, so it stays open and would go on telling of clients."""
+        if self.fd >= 0:
+            epoll_ctl(self.poller.fd, EPOLL_CTL_DEL, self.fd, NULL)
+        return Stream.close(self)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]

@@ -7,7 +7,6 @@ will do, for there is one thing to log in to.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from pathlib import Path
 
@@ -16,14 +15,13 @@ import structlog
 
 from haystack.console import hostkey, keys
 from haystack.console.session import Session
+from haystack.listening import Sockets
 from haystack.state import State
 
 log = structlog.get_logger(__name__)
 
 BACKLOG = 64
-EVERYWHERE = ("0.0.0.0", "::")
-# A kernel without IPv6 still serves all the addresses it has.
-NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+NAME = "ssh"
 LOGIN_SECONDS = 30
 # More clients at once than people there can be: the rest are turned away before they cost a key exchange.
 CONNECTIONS = 100
@@ -87,21 +85,22 @@ class ConsoleServer:
         self._acceptors: list[asyncssh.SSHAcceptor] = []
         self._connections: set[asyncssh.SSHServerConnection] = set()
 
-    def bind(self) -> None:
-        """Take the port. Raises OSError where that cannot be."""
+    def bind(self, opened: Sockets | None = None) -> None:
+        """Take the port, or the sockets that are handed over. Raises OSError where that cannot be."""
+        opened = opened or Sockets()
         port = self._state.settings.ssh_port
+
+        def one(address: str) -> socket.socket:
+            nonlocal port
+            made = opened.tcp(NAME, address, port, BACKLOG)
+            # Port 0: the kernel chose; the other addresses get the same one.
+            port = made.getsockname()[1]
+            return made
+
         try:
-            for host in self._state.settings.bind or EVERYWHERE:
-                try:
-                    self._sockets.append(listening(host, port))
-                except OSError as error:
-                    if not self._state.settings.bind and host == "::" and error.errno in NO_IPV6:
-                        continue
-                    raise
-                # Port 0: the kernel chose; the other addresses get the same one.
-                port = self.port
+            self._sockets = opened.on_each(self._state.settings.bind, one)
         except OSError:
-            self._release()
+            opened.close(NAME)
             raise
 
     @property
@@ -138,10 +137,14 @@ class ConsoleServer:
             keepalive_interval=KEEPALIVE_SECONDS,
         )
 
-    async def close(self) -> None:
-        """Let nobody in and send everybody home."""
+    def leave(self) -> None:
+        """Let nobody else in."""
         for acceptor in self._acceptors:
             acceptor.close()
+
+    async def close(self) -> None:
+        """Let nobody in and send everybody home."""
+        self.leave()
         leaving = list(self._connections)
         for connection in leaving:
             connection.close()
@@ -158,20 +161,3 @@ class ConsoleServer:
         for sock in self._sockets:
             sock.close()
         self._sockets = []
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket of the address's own family alone."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
@@ -17,6 +17,7 @@ import structlog
 from haystack.dns import sockets, upstreams
 from haystack.dns.forward import Forwarder
 from haystack.dns.responder import Forward, Responder
+from haystack.listening import Sockets
 
 log = structlog.get_logger()
 
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 BURST = 64
 # RFC 7766 section 6.2.3: a few seconds are enough.
 IDLE = 10.0
+# While another Haystack takes over: for a query that is on its way.
+LAST_IDLE = 1.0
 CONNECTIONS = 128
 PIPELINED = 64
 
@@ -62,9 +65,9 @@ class DnsServer:
         """The port bound, for UDP and TCP alike. 0 before bind."""
         return self._bound.port if self._bound else 0
 
-    def bind(self) -> None:
-        """Take the ports. Raises OSError whose text names protocol, address and port."""
-        self._bound = sockets.bind(map(str, self._settings.bind), self._settings.dns_port)
+    def bind(self, opened: Sockets | None = None) -> None:
+        """Take the ports, or those that are handed over. Raises OSError whose text names protocol, address and port."""
+        self._bound = sockets.bind(map(str, self._settings.bind), self._settings.dns_port, opened)
 
     async def start(self) -> None:
         """Answer from now on. Binds first where that has not been done."""
@@ -82,14 +85,25 @@ class DnsServer:
             self._servers.append(await asyncio.start_server(self._connected, sock=tcp))
         log.info("dns listening", port=bound.port, nameservers=[f"{s.address}:{s.port}" for s in self._forwarder.servers])
 
-    async def close(self) -> None:
-        """Stop at once: a client asks again elsewhere."""
+    async def drain(self, seconds: float) -> None:
+        """Take no more, for another one has the sockets too; finish within so many seconds what was asked here."""
+        self._leave()
+        self._idle = min(self._idle, LAST_IDLE)
+        work = [*self._tasks, *self._connections]
+        if work:
+            await asyncio.wait(work, timeout=seconds)
+
+    def _leave(self) -> None:
         loop = asyncio.get_running_loop()
-        bound, self._bound = self._bound, None
-        for udp in bound.udp if bound else ():
+        for udp in self._bound.udp if self._bound else ():
             loop.remove_reader(udp)
         for server in self._servers:
             server.close()
+
+    async def close(self) -> None:
+        """Stop at once: a client asks again elsewhere."""
+        self._leave()
+        bound, self._bound = self._bound, None
         tasks = [*self._tasks, *self._connections]
         for task in tasks:
             task.cancel()
@@ -130,7 +144,7 @@ class DnsServer:
             return
         self._connections.add(task)
         try:
-            await Connection(reader, writer, self._responder, self._forwarder, self._idle).serve()
+            await Connection(reader, writer, self._responder, self._forwarder, lambda: self._idle).serve()
         except asyncio.CancelledError:
             pass  # close() alone cancels: asyncio's streams would log it as a fault.
         finally:
@@ -142,7 +156,12 @@ class Connection:
     """One client over TCP. Its queries may come before earlier ones are answered, and answers out of order (RFC 7766 section 6.2.1)."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, responder: Responder, forwarder: Forwarder, idle: float
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        responder: Responder,
+        forwarder: Forwarder,
+        idle: Callable[[], float],
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -162,7 +181,7 @@ class Connection:
                         await self._one(group)
 
     async def _one(self, group: asyncio.TaskGroup) -> None:
-        async with asyncio.timeout(self._idle):
+        async with asyncio.timeout(self._idle()):
             (length,) = struct.unpack("!H", await self._reader.readexactly(2))
             query = await self._reader.readexactly(length)
         reply = self._responder.answer(query, self._local, tcp=True)
@@ -183,7 +202,7 @@ class Connection:
     async def _send(self, reply: bytes) -> None:
         """Raises OSError: TimeoutError for a client that does not read what it asked for."""
         self._writer.write(struct.pack("!H", len(reply)) + reply)
-        async with asyncio.timeout(self._idle):
+        async with asyncio.timeout(self._idle()):
             await self._writer.drain()
 
 

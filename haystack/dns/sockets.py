@@ -12,7 +12,10 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-EVERYWHERE = ("0.0.0.0", "::")
+from haystack.listening import Sockets
+
+NAME = "dns"
+BACKLOG = 128
 LARGEST_QUERY = 4096
 _ANCILLARY = 128
 _TRIES = 20
@@ -45,59 +48,32 @@ class Bound(NamedTuple):
             each.close()
 
 
-def bind(addresses: Iterable[str], port: int) -> Bound:
-    """Bind each address for UDP and TCP. Port 0: one that is free for both. Raises OSError, its text naming the address."""
+def bind(addresses: Iterable[str], port: int, sockets: Sockets | None = None) -> Bound:
+    """Bind each address for UDP and TCP. Port 0: one that is free for both. Raises OSError, its text naming the address.
+
+    sockets: where they are counted, and where those of the Haystack before come from.
+    """
+    sockets = sockets or Sockets()
     wanted = tuple(str(address) for address in addresses)
-    everywhere = not wanted
     for tries in range(_TRIES):
         try:
-            return _bind(wanted or EVERYWHERE, port, everywhere)
+            return _bind(sockets, wanted, port)
         except OSError as error:
+            sockets.close(NAME)
             if port or error.errno != errno.EADDRINUSE or tries == _TRIES - 1:
                 raise
     raise AssertionError("not reached")
 
 
-def _bind(addresses: tuple[str, ...], port: int, everywhere: bool) -> Bound:
-    udp: list[socket.socket] = []
-    tcp: list[socket.socket] = []
-    try:
-        for address in addresses:
-            try:
-                tcp.append(_socket(address, port, socket.SOCK_STREAM))
-                port = port or tcp[-1].getsockname()[1]
-                udp.append(_socket(address, port, socket.SOCK_DGRAM))
-            except OSError as error:
-                # A machine without IPv6 has no "::": that is no reason not to serve IPv4.
-                if not (everywhere and address == "::" and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)):
-                    raise
-    except OSError:
-        Bound(port, tuple(udp), tuple(tcp)).close()
-        raise
-    return Bound(port, tuple(udp), tuple(tcp))
+def _bind(sockets: Sockets, addresses: tuple[str, ...], port: int) -> Bound:
+    def both(address: str) -> tuple[socket.socket, socket.socket]:
+        nonlocal port
+        tcp = sockets.tcp(NAME, address, port, BACKLOG)
+        port = tcp.getsockname()[1]
+        return sockets.udp(NAME, address, port, _ask_for_destination), tcp
 
-
-def _socket(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    protocol = "tcp" if kind == socket.SOCK_STREAM else "udp"
-    try:
-        made = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        raise OSError(error.errno, f"{protocol} {address} port {port}: {error.strerror}") from error
-    try:
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if kind == socket.SOCK_STREAM:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        else:
-            _ask_for_destination(made)
-        made.bind((address, port))
-        if kind == socket.SOCK_STREAM:
-            made.listen(128)
-    except OSError as error:
-        made.close()
-        raise OSError(error.errno, f"{protocol} {address} port {port}: {error.strerror}") from error
-    return made
+    pairs = sockets.on_each(addresses, both)
+    return Bound(port, tuple(udp for udp, _ in pairs), tuple(tcp for _, tcp in pairs))
 
 
 def _ask_for_destination(udp: socket.socket) -> None:

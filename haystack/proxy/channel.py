@@ -70,7 +70,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Setup(Message, frozen=True):
-    """The first message down. ports: of the listeners by index; trusted: networks in CIDR form."""
+    """The first message down. ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open."""
 
     slot: int
     ports: tuple[int, ...]
@@ -79,6 +79,11 @@ class Setup(Message, frozen=True):
     admin_hosts: tuple[str, ...]
     limits: Limits
     workers: int = 1
+    hold: bool = False
+
+
+class Open(Message, frozen=True):
+    """Accept from now on."""
 
 
 class Table(Message, frozen=True):
@@ -110,9 +115,10 @@ class Collect(Message, frozen=True):
 
 
 class Drain(Message, frozen=True):
-    """Accept no more, finish what runs, and exit within so many seconds."""
+    """Accept no more, finish what runs, and exit within so many seconds. patient: let clients between two requests ask once more."""
 
     seconds: float
+    patient: bool = False
 
 
 class Ready(Message, frozen=True):
@@ -162,7 +168,7 @@ class Traces(Message, frozen=True):
     traces: tuple[bytes, ...]
 
 
-Any = Setup | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces
+Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces
 
 
 class Channel:

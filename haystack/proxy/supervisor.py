@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 import structlog
 
+from haystack.listening import EVERYWHERE, Sockets
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
 from haystack.proxy import limits, table
@@ -24,10 +25,9 @@ from haystack.proxy.lingering import Lingering
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
-EVERYWHERE = ("0.0.0.0", "::")
-NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 BACKLOG = 4096
 REFRESH_SECONDS = 0.25
+START_SECONDS = 10
 STEADY_SECONDS = 5.0
 MAX_PAUSE = 5.0
 KILL_SECONDS = 2.0
@@ -64,7 +64,7 @@ class Supervisor:
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
         self._stopping = asyncio.Event()
-        self._opened: list[tuple[int, socket.socket]] = []
+        self._hold = False
         self.workers: list[Slot] = []
         self.ports: dict[str, int] = {}
         self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
@@ -73,40 +73,54 @@ class Supervisor:
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
 
-    def bind(self) -> None:
-        """Open every listening socket. OSError: a port can't be had; nothing stays open then."""
+    def bind(self, opened: Sockets | None = None) -> None:
+        """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
+        opened = opened or Sockets()
         try:
-            slots = [self._open() for _ in range(self._settings.workers)]
+            slots = [self._open(opened) for _ in range(self._settings.workers)]
         except OSError:
-            for _, sock in self._opened:
-                sock.close()
+            for name in table.LISTENERS:
+                opened.close(name)
             raise
+        for number, sock in enumerate(self._surplus(opened)):
+            slots[number % len(slots)].append(sock)
         self.workers = [Slot(number, sockets) for number, sockets in enumerate(slots)]
 
-    def _open(self) -> list[tuple[int, socket.socket]]:
+    def _open(self, opened: Sockets) -> list[tuple[int, socket.socket]]:
         """One worker's sockets. Where the port is 0, the first one finds it for all."""
         wanted = (self._settings.http_port, self._settings.http_alt_port)
         sockets = []
         for index, (name, port) in enumerate(zip(table.LISTENERS, wanted, strict=True)):
-            first = not any(place == index for place, _ in self._opened)
-            for address in self._settings.bind or EVERYWHERE:
-                try:
-                    sock = _listening(address, self.ports.get(name, port), exclusive=first)
-                except OSError as error:
-                    if not self._settings.bind and address == "::" and error.errno in NO_IPV6:
-                        continue
-                    raise
-                self._opened.append((index, sock))
-                self.ports.setdefault(name, sock.getsockname()[1])
+            for sock in opened.on_each(self._settings.bind, partial(self._one, opened, name, port)):
+                # accepted sockets inherit it: one system call a connection less
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sockets.append((index, sock))
         return sockets
 
-    async def start(self) -> None:
-        """Start every worker and wait until each serves (or, should they keep dying, 10 s)."""
+    def _one(self, opened: Sockets, name: str, port: int, address: str) -> socket.socket:
+        sock = opened.tcp(name, address, self.ports.get(name, port), BACKLOG, shared=True)
+        self.ports.setdefault(name, sock.getsockname()[1])
+        return sock
+
+    def _surplus(self, opened: Sockets) -> Iterator[tuple[int, socket.socket]]:
+        """The sockets of more workers than there are now: others see to them, for what waits in their queues."""
+        for index, name in enumerate(table.LISTENERS):
+            for address in self._settings.bind or EVERYWHERE:
+                yield from ((index, sock) for sock in opened.surplus(name, str(address), self.ports[name]))
+
+    async def start(self, *, hold: bool = False) -> bool:
+        """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`."""
+        self._hold = hold
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(slot.serving.wait() for slot in self.workers))
+        return all(slot.state == "serving" for slot in self.workers)
+
+    def open(self) -> None:
+        """Have the workers accept that were held."""
+        self._hold = False
+        self._tell(wire.Open())
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
@@ -146,8 +160,11 @@ class Supervisor:
         for number in asked:
             self._waiting.pop(number, None)
 
-    async def drain(self, seconds: float) -> None:
-        """Accept no more, let the workers finish within so many seconds, then end those that did not."""
+    async def drain(self, seconds: float, *, patient: bool = False) -> None:
+        """Accept no more, let the workers finish within so many seconds, then end those that did not.
+
+        patient: a client between two requests is not sent away: its next answer closes its connection.
+        """
         self._stopping.set()
         for slot in self.workers:
             # ours first: a worker accepts what is queued already, and with its own copy the socket is closed for good
@@ -155,9 +172,12 @@ class Supervisor:
                 sock.close()
             if slot.channel is not None:
                 slot.state = "draining"
-                slot.channel.send(wire.Drain(seconds))
+                slot.channel.send(wire.Drain(seconds, patient))
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds + KILL_SECONDS)
+            for slot in self.workers:
+                if slot.state != "dead":
+                    log.warning("worker killed: it did not end in time", slot=slot.slot, pid=slot.pid, connections=slot.connections)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -224,6 +244,7 @@ class Supervisor:
             admin_hosts=("", "localhost", origin, f"ns.{origin}") if admin else (),
             limits=limits.of(self._settings),
             workers=len(self.workers),
+            hold=self._hold,
         )
 
     def _take(self, slot: Slot, message: wire.Any) -> None:
@@ -249,29 +270,3 @@ class Supervisor:
             self.requests.setdefault((service, port), Counter())[(address, number)] += requests
         if counts.number in self._waiting:
             self._waiting[counts.number].set()
-
-
-def _listening(address: str, port: int, *, exclusive: bool) -> socket.socket:
-    """A listening socket. exclusive: for the first of a port, so that another program's SO_REUSEPORT socket is not joined unnoticed."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    if exclusive and port:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind((address, port))
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # accepted sockets inherit it: one system call a connection less
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock

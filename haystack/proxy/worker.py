@@ -32,6 +32,7 @@ from haystack.proxy.table import LISTENERS
 
 TICK = 0.1
 ADMIN_TIMEOUT_MS = 30_000
+LAST_SECONDS = 1.0
 LEAKED = 70
 
 
@@ -60,6 +61,8 @@ class Worker:
         self._listeners: list[Listener] = []
         self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
         self._draining: asyncio.Task[None] | None = None
+        self._known = False
+        self._held = False
         self._setup: wire.Setup
         self._plane: Plane
         self._poller: Poller
@@ -81,14 +84,18 @@ class Worker:
                     self._plane.trace(message.on, message.service)
                 case wire.Collect():
                     self._report(message.number)
+                case wire.Open():
+                    self._held = False
+                    self._listen()
                 case wire.Drain() if self._draining is None:
-                    self._draining = asyncio.ensure_future(self._drain(message.seconds))
+                    self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
         if ticker is not None:  # else the channel ended before it began
             ticker.cancel()
             self._poller.stop()
 
     def _begin(self, setup: wire.Setup) -> None:
         self._setup = setup
+        self._held = setup.hold
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
@@ -110,12 +117,17 @@ class Worker:
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
-        if not self._listeners:
-            # only now: before the first table every name would be unknown
-            self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
+        if not self._known:
+            self._known = True
+            self._listen()
             gc.collect()
             gc.freeze()
         self._channel.send(wire.Ready(table.version))
+
+    def _listen(self) -> None:
+        """Accept from now on: neither before the first table, when every name would be unknown, nor while another one serves."""
+        if self._known and not self._held and not self._listeners and self._draining is None:
+            self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
 
     async def _tick(self) -> None:
         while True:
@@ -165,8 +177,12 @@ class Worker:
             error=error.decode(),
         )
 
-    async def _drain(self, seconds: float) -> None:
-        """Stop accepting, close who is idle, wait for the rest, and go."""
+    async def _drain(self, seconds: float, patient: bool) -> None:
+        """Stop accepting, close who is idle, wait for the rest, and go.
+
+        patient: a request may be on its way on an idle connection, and would be lost if that were closed. So it is answered, with
+        `Connection: close`, and only who is silent to the end is sent away.
+        """
         end = asyncio.get_running_loop().time() + seconds
         for _, sock in self._sockets:
             sock.close()
@@ -174,6 +190,8 @@ class Worker:
             listener.stop()
         self._plane.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
+        while patient and self._plane.clients and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         while walk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._report(0)

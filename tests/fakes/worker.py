@@ -52,7 +52,13 @@ def host(image: str) -> str:
     return f"{image}.services.haystack"
 
 
-def _environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, str]:
+def command() -> list[str | Path]:
+    """`haystack run` of this tree."""
+    return [Path(sys.executable).with_name("haystack"), "run"]
+
+
+def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, str]:
+    """Free ports, one worker, the static file, and nothing of this machine's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HAYSTACK_", "DOCKER_"))}
     ports = {f"HAYSTACK_{name}_PORT": "0" for name in ("HTTP", "HTTP_ALT", "DNS", "SSH")}
     own = {"HAYSTACK_STATIC": str(static), "HAYSTACK_STATE_DIR": str(state), "HAYSTACK_LOG_FORMAT": "json"}
@@ -60,17 +66,22 @@ def _environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, 
 
 
 class Haystack:
-    """The process. lines: its log so far, as parsed JSON; port: where its http listener is."""
+    """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
-    def __init__(self, members: list[Member], **settings: str) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="haystack-test-")
-        folder = Path(self.folder.name)
-        static = folder / "static.toml"
+    instead_of: another one, which it replaces, with the same folder.
+    """
+
+    def __init__(self, members: list[Member], instead_of: Haystack | None = None, **settings: str) -> None:
+        self.folder = instead_of.folder if instead_of else tempfile.TemporaryDirectory(prefix="haystack-test-")
+        self.last = True
+        if instead_of:
+            instead_of.last = False
+        static = Path(self.folder.name) / "static.toml"
         static.write_text("\n".join(m.toml(n) for n, m in enumerate(members)))
-        command = Path(sys.executable).with_name("haystack")
+        self.state = Path(self.folder.name) / "state"
         self.process = subprocess.Popen(
-            [command, "run"],
-            env=_environment(static, folder / "state", settings),
+            [*command(), *(["--replace"] if instead_of else [])],
+            env=environment(static, self.state, settings),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -128,24 +139,37 @@ class Haystack:
     def stop(self) -> None:
         """SIGTERM, unless it was sent already; the end must be clean."""
         self.terminate()
+        self.ended()
+
+    def ended(self, limit: float = STOP_LIMIT) -> None:
+        """Wait for the end, which must be clean."""
         try:
-            status = self.process.wait(STOP_LIMIT)
+            status = self.process.wait(limit)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"SIGTERM did not end haystack run in {STOP_LIMIT} s: {self.lines[-5:]}") from None
+            raise AssertionError(f"haystack run did not end in {limit} s: {self.lines[-5:]}") from None
         finally:
             self._close()
         assert status == 0, f"haystack run ended with {status}: {self.lines[-10:]}"
         bad = self._find("worker ended badly")
         assert not bad, f"{bad}: {[line['text'] for line in self.lines if line.get('text', '').startswith('leaked')]}"
 
+    def killed(self) -> int:
+        """Wait for an end that a test brought about; its status."""
+        self.stop = lambda: None  # type: ignore[method-assign]
+        try:
+            return self.process.wait(STOP_LIMIT)
+        finally:
+            self._close()
+
     def _close(self) -> None:
         self._reader.join(STOP_LIMIT)
         assert not self._reader.is_alive(), "a child of haystack run outlives it and holds its log"
         if self.process.stderr:
             self.process.stderr.close()
-        self.folder.cleanup()
+        if self.last:
+            self.folder.cleanup()
 
     def __enter__(self) -> Self:
         try:

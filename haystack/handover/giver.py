@@ -1,0 +1,168 @@
+"""The control socket of the Haystack that runs: there it hands its sockets to one that replaces it, and is told to drain.
+
+One replacement at a time. Whatever goes wrong before the last word, this one serves on as if nobody had asked. Only the same user
+and root are heard, and nothing else can be asked for. Runs on the control process's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from haystack import __version__
+from haystack.handover import wire
+from haystack.listening import Held, Sockets
+
+CONTROL = "control"
+BACKLOG = 8
+PATIENCE = 5.0
+log = structlog.get_logger("haystack.handover")
+
+
+class Giver:
+    """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves."""
+
+    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None]) -> None:
+        self.released = False
+        self._path = folder / wire.NAME
+        self._sockets = sockets
+        self._on_release = on_release
+        self._listener = sockets.taken(CONTROL)
+        self._acceptor: asyncio.Task[None] | None = None
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen. Where that can't be, the log says so: everything else works without."""
+        try:
+            self._listener = await asyncio.to_thread(self._open)
+        except OSError as error:
+            log.warning("this Haystack can't be replaced while it runs", path=str(self._path), error=error.strerror or str(error))
+            return
+        self._acceptor = self._spawn(self._accept(self._listener))
+
+    def _open(self) -> socket.socket:
+        """The one that was handed over, where its name is still there; else one of our own."""
+        if self._listener is not None:
+            if self._path.exists():
+                return self._listener
+            self._listener.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # two that start at once must not both find it abandoned
+            if answers(self._path):
+                raise OSError("another one runs with this state folder")
+            self._path.unlink(missing_ok=True)
+            return self._sockets.keep(CONTROL, self._bound())
+        finally:
+            os.close(folder)
+
+    def _bound(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            sock.bind(str(self._path))
+            self._path.chmod(0o600)  # before anybody can connect
+            sock.listen(BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    async def close(self) -> None:
+        """Hear nobody any more. The name goes too, unless it is another one's by now."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            if not self.released:
+                self._path.unlink(missing_ok=True)
+            self._listener.close()
+            self._listener = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _accept(self, listener: socket.socket) -> None:
+        """Whoever connects, until one was given everything: who waits behind it is the new one's."""
+        loop = asyncio.get_running_loop()
+        while True:
+            peer, _ = await loop.sock_accept(listener)
+            self._spawn(self._serve(peer))
+
+    async def _serve(self, peer: socket.socket) -> None:
+        """One that wants to take over."""
+        with peer:
+            peer.setblocking(False)
+            try:
+                await self._answer(peer, await _asked(peer))
+            except (OSError, TimeoutError, wire.ProtocolError) as error:
+                log.warning("not replaced, serving on", error=str(error) or type(error).__name__)
+
+    async def _answer(self, peer: socket.socket, ask: wire.Ask) -> None:
+        if self._busy or self.released:
+            wire.send(peer, wire.Refusal("it is being replaced by another one already"))
+            return
+        self._busy = True
+        try:
+            log.info("handing over", to=ask.pid, version=ask.version)
+            self._give(peer, self._sockets.held() if ask.protocol == wire.PROTOCOL else [])
+            last = await _heard(peer)
+            if not isinstance(last, wire.Release):
+                raise wire.ProtocolError(f"it said {type(last).__name__}")
+            self._release(peer, ask)
+        finally:
+            self._busy = False
+
+    def _give(self, peer: socket.socket, held: list[Held]) -> None:
+        wire.send(peer, wire.Offer(wire.PROTOCOL, __version__, os.getpid(), len(held)))
+        for start in range(0, len(held), wire.AT_ONCE):
+            batch = held[start : start + wire.AT_ONCE]
+            wire.send(peer, wire.Batch(tuple(each.name for each in batch)), batch)
+
+    def _release(self, peer: socket.socket, ask: wire.Ask) -> None:
+        self.released = True
+        log.info("replaced", by=ask.pid, version=ask.version)
+        if self._acceptor is not None:
+            self._acceptor.cancel()
+        try:
+            wire.send(peer, wire.Released())
+        finally:
+            self._on_release()
+
+
+async def _asked(peer: socket.socket) -> wire.Ask:
+    """What it wants. Raises ProtocolError, TimeoutError."""
+    if not wire.trusted(peer):
+        raise wire.ProtocolError("it is another user's")
+    async with asyncio.timeout(PATIENCE):
+        ask = await _heard(peer)
+    if not isinstance(ask, wire.Ask):
+        raise wire.ProtocolError(f"it said {type(ask).__name__}")
+    return ask
+
+
+async def _heard(peer: socket.socket) -> wire.Any:
+    return wire.decoded(await asyncio.get_running_loop().sock_recv(peer, wire.LARGEST))
+
+
+def answers(path: Path) -> bool:
+    """Whether anybody listens there. Raises OSError where that can't be told."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as trial:
+        trial.settimeout(PATIENCE)
+        try:
+            trial.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True

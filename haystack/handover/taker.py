@@ -1,0 +1,116 @@
+"""The Haystack that is to be replaced, as the new one sees it: asked for its sockets before anything starts, told to drain when all runs.
+
+Believes nothing: another user's socket, words of another program and sockets that don't listen end the start, and the old one serves on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from haystack import __version__
+from haystack.handover import wire
+from haystack.listening import Held
+
+PATIENCE = 5.0
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+class ReplaceError(Exception):
+    """The old one could not be replaced, and serves on. str() is one line: why."""
+
+
+class Predecessor:
+    """One that runs and has handed over `sockets`, copies of its own. Close it, or release it."""
+
+    def __init__(self, peer: socket.socket, offer: wire.Offer, sockets: list[Held]) -> None:
+        self.pid, self.version = offer.pid, offer.version
+        self.sockets = sockets
+        self._peer = peer
+
+    def release(self) -> bool:
+        """Have it drain and end; False: it has gone already. Blocks for seconds at most. Raises ReplaceError."""
+        try:
+            wire.send(self._peer, wire.Release())
+            message, sockets = wire.receive(self._peer)
+        except TimeoutError:
+            raise ReplaceError(f"process {self.pid}, which is to be replaced, does not answer") from None
+        except (OSError, wire.ProtocolError):
+            return False  # who is dead holds nothing: the sockets are ours
+        finally:
+            self._peer.close()
+        _close(sockets)
+        return isinstance(message, wire.Released)
+
+    def close(self) -> None:
+        """Let it serve on."""
+        self._peer.close()
+
+
+def ask(folder: Path) -> Predecessor | None:
+    """The Haystack that runs with this state folder; None: none does. Blocks for seconds at most. Raises ReplaceError."""
+    path = folder / wire.NAME
+    with ExitStack() as bad:
+        peer = bad.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        peer.settimeout(PATIENCE)
+        try:
+            peer.connect(str(path))
+            old = _asked(peer)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except TimeoutError:
+            raise ReplaceError(f"what listens at {path} does not answer") from None
+        except OSError as error:
+            raise ReplaceError(f"can't ask at {path}: {error.strerror or error}") from error
+        except wire.ProtocolError as error:
+            raise ReplaceError(f"what listens at {path} is no Haystack that can be replaced: {error}") from error
+        bad.pop_all()
+    return old
+
+
+def _asked(peer: socket.socket) -> Predecessor:
+    if not wire.trusted(peer):
+        raise wire.ProtocolError("it is another user's")
+    wire.send(peer, wire.Ask(wire.PROTOCOL, __version__, os.getpid()))
+    offer, strays = wire.receive(peer)
+    _close(strays)
+    if isinstance(offer, wire.Refusal):
+        raise ReplaceError(f"the Haystack that runs can't be replaced now: {offer.reason}")
+    if not isinstance(offer, wire.Offer):
+        raise wire.ProtocolError(f"it said {type(offer).__name__}")
+    if offer.protocol != wire.PROTOCOL:
+        raise ReplaceError(
+            f"the Haystack that runs (process {offer.pid}, version {offer.version}) hands over in another way: stop it, then start this one"
+        )
+    return Predecessor(peer, offer, _given(peer, offer.sockets))
+
+
+def _given(peer: socket.socket, count: int) -> list[Held]:
+    """As many sockets as were offered, each of which listens."""
+    held: list[Held] = []
+    with ExitStack() as bad:
+        while len(held) < count:
+            batch, sockets = wire.receive(peer)
+            for sock in sockets:
+                bad.callback(sock.close)
+            if not isinstance(batch, wire.Batch) or not sockets or len(batch.names) != len(sockets):
+                raise wire.ProtocolError("it did not hand over what it offered")
+            held += [Held(name, sock) for name, sock in zip(batch.names, sockets, strict=True)]
+        if not all(_listens(each.sock) for each in held):
+            raise wire.ProtocolError("it handed over a socket that does not listen")
+        bad.pop_all()
+    return held
+
+
+def _listens(sock: socket.socket) -> bool:
+    """Whether clients can come there: a bound socket for datagrams, or one that listens."""
+    if sock.type == socket.SOCK_DGRAM:
+        return sock.family in _FAMILIES and sock.getsockname()[1] != 0
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) and sock.family in (*_FAMILIES, socket.AF_UNIX)
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()

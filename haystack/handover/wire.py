@@ -1,0 +1,123 @@
+"""What two Haystacks say to each other at the control socket, and how sockets travel there (SCM_RIGHTS, unix(7)).
+
+    new: Ask                      old: Offer, then Batch after Batch with their sockets; or Refusal
+    new, once it could serve: Release        old: Released, and it drains
+
+Every message is one packet of JSON (SOCK_SEQPACKET). An end of the connection before Release changes nothing for the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from haystack.listening import Held
+
+PROTOCOL = 1
+NAME = "control.sock"
+LARGEST = 65536
+# the kernel takes 253 descriptors a message (SCM_MAX_FD)
+AT_ONCE = 64
+_CREDENTIALS = struct.Struct("3i")
+
+
+class ProtocolError(Exception):
+    """What came is no message of ours. str() says what it is instead."""
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of all messages; the class name is the tag."""
+
+
+class Ask(Message, frozen=True):
+    """Who wants to take over."""
+
+    protocol: int
+    version: str
+    pid: int
+
+
+class Offer(Message, frozen=True):
+    """Who serves, and how many sockets follow."""
+
+    protocol: int
+    version: str
+    pid: int
+    sockets: int
+
+
+class Batch(Message, frozen=True):
+    """As many sockets as names, in the same order."""
+
+    names: tuple[str, ...]
+
+
+class Refusal(Message, frozen=True):
+    """Not now, and why."""
+
+    reason: str
+
+
+class Release(Message, frozen=True):
+    """The new one serves: the old one is to drain."""
+
+
+class Released(Message, frozen=True):
+    """It does."""
+
+
+Any = Ask | Offer | Batch | Refusal | Release | Released
+_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+
+
+def send(peer: socket.socket, message: Any, sockets: Sequence[Held] = ()) -> None:
+    """Send one message, and what belongs to it. Raises OSError."""
+    socket.send_fds(peer, [msgspec.json.encode(message)], [each.sock.fileno() for each in sockets])
+
+
+def receive(peer: socket.socket) -> tuple[Any, list[socket.socket]]:
+    """The next message and its sockets. Raises OSError (TimeoutError), and ProtocolError: then nothing stays open."""
+    data, descriptors, flags, _ = socket.recv_fds(peer, LARGEST, AT_ONCE, socket.MSG_CMSG_CLOEXEC)
+    sockets = []
+    for number, descriptor in enumerate(descriptors):
+        try:
+            sockets.append(socket.socket(fileno=descriptor))
+        except OSError as error:
+            _close(sockets, descriptors[number:])
+            raise ProtocolError("it sent something that is no socket") from error
+    try:
+        return decoded(data, flags), sockets
+    except ProtocolError:
+        _close(sockets)
+        raise
+
+
+def decoded(data: bytes, flags: int = 0) -> Any:
+    """The message of one packet. Raises ProtocolError."""
+    if not data:
+        raise ProtocolError("it hung up")
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ProtocolError("it sent more than fits")
+    try:
+        return _DECODER.decode(data)
+    except msgspec.MsgspecError:
+        raise ProtocolError(f"it said {data[:40]!r}") from None
+
+
+def trusted(peer: socket.socket) -> bool:
+    """Whether the other side runs as the same user, or as root."""
+    _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return user in (0, os.geteuid())
+
+
+def _close(sockets: Sequence[socket.socket], descriptors: Sequence[int] = ()) -> None:
+    for sock in sockets:
+        sock.close()
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)

@@ -1,0 +1,155 @@
+"""Opens the sockets on which Haystack listens, or takes those that the Haystack before it handed over.
+
+What all rooms share: addresses, an IPv6 that may not be there, options, and who holds what. Never reads, never accepts.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+EVERYWHERE = ("0.0.0.0", "::")
+# A machine without IPv6 has no "::": that is no reason not to serve IPv4.
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+T = TypeVar("T")
+
+
+class Held(NamedTuple):
+    """One socket and the name of what is served on it: http, http-alt, dns, ssh, or control."""
+
+    name: str
+    sock: socket.socket
+
+
+class Sockets:
+    """All sockets on which one Haystack listens. handed: those of the one before, each used where it fits, and no other opened there."""
+
+    def __init__(self, handed: Iterable[Held] = ()) -> None:
+        self._handed = list(handed)
+        self._held: list[Held] = []
+        self._waits = bool(self._handed)
+        self._late: list[tuple[socket.socket, int]] = []
+
+    def held(self) -> list[Held]:
+        """Those that are open."""
+        return [each for each in self._held if each.sock.fileno() >= 0]
+
+    def on_each(self, bind: Iterable[object], open_one: Callable[[str], T]) -> list[T]:
+        """What open_one makes of each address; of none: of all there are, with or without IPv6. Raises its OSError."""
+        wanted = [str(address) for address in bind]
+        made = []
+        for address in wanted or EVERYWHERE:
+            try:
+                made.append(open_one(address))
+            except OSError as error:
+                if wanted or address != "::" or error.errno not in _NO_IPV6:
+                    raise
+        return made
+
+    def tcp(self, name: str, address: str, port: int, backlog: int, *, shared: bool = False) -> socket.socket:
+        """A listening socket. Port 0: any. shared: several of ours may have the port, of others none. OSError names address and port."""
+        options = [(socket.SOL_SOCKET, socket.SO_REUSEADDR)]
+        if taken := self.given(name, address, port, socket.SOCK_STREAM):
+            return taken
+        if shared:
+            if port and not self._has(name, address, port):
+                # another program's SO_REUSEPORT socket must not be joined unnoticed
+                _bound(socket.SOCK_STREAM, address, port, options).close()
+            options.append((socket.SOL_SOCKET, socket.SO_REUSEPORT))
+        sock = _bound(socket.SOCK_STREAM, address, port, options)
+        if shared and self._waits:
+            # the kernel would give it a part of the clients, who would wait for our start, or be lost with it
+            self._late.append((sock, backlog))
+        else:
+            sock.listen(backlog)
+        return self.keep(name, sock)
+
+    def listen(self) -> None:
+        """Listen where that was put off, beside the sockets that were handed over. Raises OSError."""
+        for sock, backlog in self._late:
+            sock.listen(backlog)
+        self._late.clear()
+
+    def udp(self, name: str, address: str, port: int, prepare: Callable[[socket.socket], None]) -> socket.socket:
+        """A socket for datagrams, prepared before it is bound. OSError as with tcp."""
+        taken = self.given(name, address, port, socket.SOCK_DGRAM)
+        return taken or self.keep(name, _bound(socket.SOCK_DGRAM, address, port, [], prepare))
+
+    def given(self, name: str, address: str, port: int, kind: int) -> socket.socket | None:
+        """A socket that was handed over for this, once each. Port 0: whichever it has."""
+        for each in self._handed:
+            if each.name == name and _fits(each.sock, address, port, kind):
+                self._handed.remove(each)
+                return self.keep(name, each.sock)
+        return None
+
+    def surplus(self, name: str, address: str, port: int) -> Iterator[socket.socket]:
+        """More sockets that were handed over for this: what waits in their queues must not be lost."""
+        while sock := self.given(name, address, port, socket.SOCK_STREAM):
+            yield sock
+
+    def taken(self, name: str) -> socket.socket | None:
+        """A socket that was handed over by this name, whatever its address."""
+        for each in self._handed:
+            if each.name == name:
+                self._handed.remove(each)
+                return self.keep(name, each.sock)
+        return None
+
+    def keep(self, name: str, sock: socket.socket) -> socket.socket:
+        """Count it among those that the next Haystack is given."""
+        sock.setblocking(False)
+        self._held.append(Held(name, sock))
+        return sock
+
+    def close(self, name: str | None = None) -> None:
+        """Close what is held by this name, or everything."""
+        for each in self._held:
+            if name in (None, each.name):
+                each.sock.close()
+        self._held = self.held()
+
+    def refuse_rest(self) -> None:
+        """Close what was handed over and is of no use: the one before serves on what waits there."""
+        for each in self._handed:
+            each.sock.close()
+        self._handed.clear()
+
+    def _has(self, name: str, address: str, port: int) -> bool:
+        return any(each.name == name and _fits(each.sock, address, port, socket.SOCK_STREAM) for each in self.held())
+
+
+def _fits(sock: socket.socket, address: str, port: int, kind: int) -> bool:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != kind:
+        return False
+    there, number, *_ = sock.getsockname()
+    return ipaddress.ip_address(there) == ipaddress.ip_address(address) and port in (0, number)
+
+
+def _bound(
+    kind: socket.SocketKind,
+    address: str,
+    port: int,
+    options: Iterable[tuple[int, int]],
+    prepare: Callable[[socket.socket], None] = lambda _sock: None,
+) -> socket.socket:
+    """A socket of the address's own family alone, with these options on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made: socket.socket | None = None
+    try:
+        made = socket.socket(family, kind)
+        for level, option in options:
+            made.setsockopt(level, option, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        prepare(made)
+        made.bind((address, port))
+    except OSError as error:
+        if made is not None:
+            made.close()
+        raise OSError(error.errno, f"{_PROTOCOLS[kind]} {address} port {port}: {error.strerror}") from error
+    return made
