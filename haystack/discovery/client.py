@@ -5,13 +5,16 @@ Never does: interpreting answers, retrying. The docker provider's thread uses it
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import docker.errors
 from docker import APIClient
 from docker.tls import TLSConfig
+from requests import exceptions
 
 from haystack.discovery.tls import Certificates
 
@@ -38,6 +41,38 @@ def _client(base: str, version: str, config: Any, timeout: float) -> Client:
     client = APIClient(base_url=base, version=version, tls=config, timeout=timeout)
     client.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
     return client
+
+
+def missed(client: Client, since: str, timeout: float) -> list[object]:
+    """The events after `since` (seconds.nanoseconds) up to the engine's present second, asked for anew. Raises anything.
+
+    Proves two things: that the engine answers within `timeout` seconds, and, where there are events that a stream has not
+    brought, that the stream is dead. Until when to ask is told by the engine's own clock: an end to come would be waited for.
+    """
+    root = f"{client.base_url}/v{client.api_version}"
+    answer = _asked(client, f"{root}/_ping", timeout)
+    try:
+        until = int(parsedate_to_datetime(answer.headers["Date"]).timestamp())
+    except (KeyError, ValueError):
+        return []
+    if until <= float(since):  # the engine refuses such a question
+        return []
+    answer = _asked(client, f"{root}/events", timeout, since=since, until=str(until))
+    return [json.loads(line) for line in answer.text.splitlines() if line.strip()]
+
+
+def _asked(client: Client, url: str, timeout: float, **query: str) -> Any:
+    """A GET, once more where a kept connection had come to its end meanwhile."""
+    for first in (True, False):
+        try:
+            answer = client.get(url, params=query, timeout=timeout)
+        except exceptions.ConnectionError as error:
+            if isinstance(error, exceptions.Timeout) or not first:
+                raise
+        else:
+            answer.raise_for_status()
+            return answer
+    raise AssertionError("not reached")
 
 
 def gone(error: BaseException) -> bool:

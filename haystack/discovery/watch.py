@@ -29,14 +29,17 @@ class Timing(Record, frozen=True, kw_only=True):
     """Waiting times in seconds.
 
     relist: between whole lists; stopping: after which a container told to stop, but still running, is back; again: before
-    an inspection that failed is repeated; ping: of silence after which the engine is asked whether it is there; burst: that
-    changes may wait for others; shortest and longest: the first and the greatest pause before connecting again.
+    an inspection that failed is repeated; ping: of silence after which the engine is asked whether it is there and what was
+    missed; answer: that each of these may take; late: for an event that is on its way; burst: that changes may wait for others;
+    shortest and longest: the first and the greatest pause before connecting again.
     """
 
     relist: float = 180.0
     stopping: float = 30.0
     again: float = 1.0
-    ping: float = 10.0
+    ping: float = 4.0
+    answer: float = 3.0
+    late: float = 0.5
     burst: float = 0.015
     shortest: float = 0.2
     longest: float = 15.0
@@ -68,6 +71,7 @@ class Watch:
         self._tags: dict[str, tuple[str, ...]] = {}
         self._dirty: float | None = None
         self._next_relist = 0.0
+        self._heard = time.monotonic()
         self._stream: Any = None
         self._closed = threading.Event()
 
@@ -76,8 +80,8 @@ class Watch:
         info = self._client.info()
         self._view.engine = describe(info, self._client.version())
         # From the engine's own clock: it answers before it has subscribed us, and replays what came in between.
-        since = self.since or f"{inspect.moment(inspect.mapping(info).get('SystemTime')) or time.time():.6f}"
-        self._stream = self._client.events(decode=True, since=since)
+        self.since = self.since or f"{inspect.moment(inspect.mapping(info).get('SystemTime')) or time.time():.9f}"
+        self._stream = self._client.events(decode=True, since=self.since)
         reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
         reader.start()
         for identity in self._view.stopping():  # marked in a session before this one
@@ -184,22 +188,33 @@ class Watch:
         if self._waiting:
             return self._waiting.popleft()
         now = time.monotonic()
-        until = min([self._next_relist, now + self._timing.ping, *self._again.values()])
+        until = min([self._next_relist, self._heard + self._timing.ping, *self._again.values()])
         try:
-            return self._taken(self._queue.get(timeout=max(until - now, 0)) if until > now else self._queue.get_nowait())
+            return self._taken(self._queue.get(timeout=until - now) if until > now else self._queue.get_nowait())
         except queue.Empty:
-            if time.monotonic() - now >= self._timing.ping:
-                self._client.ping()  # raises when nobody is there: a silent stream may be a dead one
+            if time.monotonic() >= self._heard + self._timing.ping:
+                self._probe()
             return None
+
+    def _probe(self) -> None:
+        """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong."""
+        told = border.missed(self._client, self.since or "0", self._timing.answer)
+        self._heard = time.monotonic()
+        if not any(_stamp(event) not in ("", self.since) for event in map(events.read, told) if event):
+            return
+        try:  # it may have come meanwhile
+            self._waiting.extend(filter(None, [self._taken(self._queue.get(timeout=self._timing.late))]))
+        except queue.Empty:
+            raise StreamEndedError("the event stream fell silent") from None
 
     def _taken(self, item: object) -> Event | None:
         """An item of the queue as an event, with `since` moved on; None for one seen before the reconnect."""
         if not isinstance(item, Event):
             raise StreamEndedError("the event stream ended")
-        stamp = f"{item.at // 10**9}.{item.at % 10**9:09d}"
-        if item.at:
-            self.since = stamp
-        return None if stamp == self._resumed else item
+        self._heard = time.monotonic()
+        stamp = _stamp(item)
+        self.since = stamp or self.since
+        return None if stamp and stamp == self._resumed else item
 
     def _drain(self) -> None:
         """During a long list: containers that stop leave at once, everything else waits its turn."""
@@ -280,6 +295,11 @@ class Watch:
     def _publish(self) -> None:
         self._dirty = None
         self._deliver(self._view.listing())
+
+
+def _stamp(event: Event) -> str:
+    """When it was, as the engine takes it; empty when it does not say."""
+    return f"{event.at // 10**9}.{event.at % 10**9:09d}" if event.at else ""
 
 
 _URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})

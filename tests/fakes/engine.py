@@ -1,7 +1,7 @@
 """A fake Docker Engine over HTTP on 127.0.0.1, with faults on command. Holds containers as inspect JSON, by id.
 
 Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
-down() and up() (nobody listens, then again on the same port).
+mute() (open event streams bring nothing any more, and stay open), down() and up() (nobody listens, then again on the same port).
 """
 
 import json
@@ -47,6 +47,7 @@ class FakeEngine:
         self.missing = set()
         self.broken = set()
         self.lists = 0
+        self.pings = 0
         self.subscribed = []  # the `since` of each event stream
         self.info = {"ID": "AAAA:BBBB:CCCC:DDDD", "Name": "fake"}
         self._streams = set()
@@ -107,6 +108,16 @@ class FakeEngine:
             for stream in self._streams:
                 stream.put(None)
 
+    def mute(self):
+        with self._lock:
+            self._streams.clear()
+
+    def told(self, since, until):
+        """What happened from `since` to `until`, both as in the engine's API."""
+        first, last = (int(float(each) * 10**9) for each in (since, until))
+        with self._lock:
+            return [line for at, line in self._history if first - 10**6 < at <= last]
+
     def open_stream(self, since):
         stream = queue.SimpleQueue()
         seconds, _, nanos = (since or "").partition(".")
@@ -164,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = re.sub(r"^/v\d+\.\d+", "", url.path)
         engine = self.server.engine
         if path == "/events":
-            self._events(parse_qs(url.query).get("since", [None])[0])
+            self._events(*(parse_qs(url.query).get(each, [None])[0] for each in ("since", "until")))
         elif match := re.fullmatch(r"/containers/(\w+)/json", path):
             self._inspect(match.group(1))
         elif match := re.fullmatch(r"/images/(.+)/json", path):
@@ -174,6 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fixed(self, path):
         engine = self.server.engine
+        engine.pings += path == "/_ping"
         if path == "/containers/json":
             engine.lists += 1
             return [{"Id": i} for i in list(engine.containers)]
@@ -195,14 +207,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, value) if value is not None else self._answer(404, {"message": "no such thing"})
 
     def _answer(self, status, value):
-        body = json.dumps(value).encode()
+        self._bytes(status, json.dumps(value).encode())
+
+    def _bytes(self, status, body):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def _events(self, since):
+    def _events(self, since, until):
+        if until is not None and float(until) < float(since):
+            self._answer(400, {"message": "`since` time cannot be after `until` time"})
+            return
+        if until is not None:
+            self._bytes(200, b"".join(self.server.engine.told(since, until)))
+            return
         stream = self.server.engine.open_stream(since)
         try:
             self.send_response(200)

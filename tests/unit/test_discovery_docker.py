@@ -12,6 +12,7 @@ from haystack.discovery.docker import DockerProvider
 from haystack.discovery.watch import Timing
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.sink import FakeSink, running
+from tests.fakes.worker import until
 
 FAST = Timing(shortest=0.01, longest=0.05, again=0.05, stopping=0.3, ping=0.2)
 
@@ -163,6 +164,31 @@ async def test_a_cut_stream_is_resumed_where_it_was_and_everything_listed_again(
     assert engine.lists == 2
     assert engine.subscribed[1] > engine.subscribed[0]
     assert sink.errors == ["the event stream ended"]
+
+
+async def test_a_stream_that_fell_silent_is_noticed_by_what_it_did_not_bring(engine, sink):
+    """Issue 4: within 10 s; the default times are 4 s of silence, a second of the engine's clock, and 3 s for its answer."""
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.mute()
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+    assert sink.errors == ["the event stream fell silent"]
+    assert engine.subscribed[1] == engine.subscribed[0]
+    silence = Timing()
+    assert silence.ping + 1 + silence.answer + silence.late < 10
+
+
+async def test_a_stream_that_is_silent_because_nothing_happens_stays(engine, sink):
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+        await asyncio.to_thread(until, lambda: engine.pings >= 8, 10, "a silent stream is not looked after")
+    assert len(engine.subscribed) == 1
+    assert sink.errors == []
 
 
 async def test_absent_at_start_then_there_then_away_then_there(engine, sink):

@@ -1,0 +1,135 @@
+"""Who answers at the control socket is not believed: the start ends with one line, and nothing stays open."""
+
+import socket
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from haystack.handover import taker, wire
+from haystack.handover.taker import ReplaceError
+from haystack.listening import Held, Sockets
+
+
+@contextmanager
+def liar(folder, say, kind=socket.SOCK_SEQPACKET):
+    """A program at the control socket that hears what is asked, says this and hangs up."""
+    with socket.socket(socket.AF_UNIX, kind) as listener:
+        listener.bind(str(folder / wire.NAME))
+        listener.listen()
+        listener.settimeout(5)
+
+        def once():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(wire.LARGEST)
+                say(peer)
+
+        thread = threading.Thread(target=once)
+        if kind == socket.SOCK_SEQPACKET:
+            thread.start()
+        yield
+    if thread.ident:
+        thread.join()
+
+
+def open_files():
+    return sorted(each.name for each in Path("/proc/self/fd").iterdir())
+
+
+def offer(count, protocol=wire.PROTOCOL):
+    return wire.Offer(protocol, "9.9", 4711, count)
+
+
+def garbage(peer):
+    peer.send(b"\xff\x00 hello")
+
+
+def too_few(peer):
+    wire.send(peer, offer(2))
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        wire.send(peer, wire.Batch(("http", "dns")), [Held("http", one)])
+
+
+def deaf(peer):
+    wire.send(peer, offer(1))
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        wire.send(peer, wire.Batch(("http",)), [Held("http", one)])
+
+
+def a_file(peer):
+    wire.send(peer, offer(1))
+    with Path("/dev/null").open() as one:
+        socket.send_fds(peer, [b'{"type":"Batch","names":["http"]}'], [one.fileno()])
+
+
+@pytest.mark.parametrize(
+    ("say", "complaint"),
+    [
+        (garbage, "it said"),
+        (lambda _peer: None, "it hung up"),
+        (lambda peer: wire.send(peer, wire.Released()), "it said Released"),
+        (lambda peer: wire.send(peer, wire.Refusal("later")), "can't be replaced now: later"),
+        (lambda peer: wire.send(peer, offer(0, protocol=99)), "process 4711, version 9.9"),
+        (too_few, "did not hand over what it offered"),
+        (deaf, "does not listen"),
+        (a_file, "no socket"),
+        (lambda peer: wire.send(peer, offer(1)), "it hung up"),
+    ],
+)
+def test_a_liar_is_told_in_one_line_and_leaves_nothing_open(tmp_path, say, complaint):
+    before = open_files()
+    with liar(tmp_path, say), pytest.raises(ReplaceError) as raised:
+        taker.ask(tmp_path)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert open_files() == before
+
+
+def test_one_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(taker, "PATIENCE", 0.1)
+    heard = threading.Event()
+    with liar(tmp_path, lambda _peer: heard.wait(5)):
+        with pytest.raises(ReplaceError, match="does not answer"):
+            taker.ask(tmp_path)
+        heard.set()
+
+
+def test_another_kind_of_socket(tmp_path):
+    with liar(tmp_path, garbage, socket.SOCK_STREAM), pytest.raises(ReplaceError, match="can't ask"):
+        taker.ask(tmp_path)
+
+
+def test_nobody_and_an_abandoned_name_are_nobody(tmp_path):
+    assert taker.ask(tmp_path) is None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as gone:
+        gone.bind(str(tmp_path / wire.NAME))
+    assert taker.ask(tmp_path) is None
+
+
+def test_what_is_handed_over_is_used_where_it_fits_and_nothing_else_is_opened_there():
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        port = one.getsockname()[1]
+        sockets = Sockets([Held("ssh", two), Held("http", one), Held("http", two)])
+        assert sockets.tcp("http", "127.0.0.1", port, 8, shared=True) is one
+        assert list(sockets.surplus("http", "127.0.0.1", port)) == []
+        assert sockets.tcp("ssh", "127.0.0.1", 0, 8) is two
+        sockets.refuse_rest()
+        assert two.fileno() == -1, "what is of no use is closed"
+
+
+def test_a_further_socket_gets_no_client_before_it_is_told_to_listen():
+    with socket.socket() as old:
+        old.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        old.bind(("127.0.0.1", 0))
+        old.listen()
+        port = old.getsockname()[1]
+        sockets = Sockets([Held("http", old)])
+        sockets.tcp("http", "127.0.0.1", port, 8, shared=True)
+        further = sockets.tcp("http", "127.0.0.1", port, 8, shared=True)
+        assert not further.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        sockets.listen()
+        assert further.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        sockets.close()
