@@ -65,6 +65,7 @@ class Supervisor:
         self._asked = 0
         self._stopping = asyncio.Event()
         self._hold = False
+        self._farewell: wire.Drain | None = None
         self.workers: list[Slot] = []
         self.ports: dict[str, int] = {}
         self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
@@ -166,13 +167,12 @@ class Supervisor:
         patient: a client between two requests is not sent away: its next answer closes its connection.
         """
         self._stopping.set()
+        self._farewell = wire.Drain(seconds, patient)
         for slot in self.workers:
             # ours first: a worker accepts what is queued already, and with its own copy the socket is closed for good
             for _, sock in slot.sockets:
                 sock.close()
-            if slot.channel is not None:
-                slot.state = "draining"
-                slot.channel.send(wire.Drain(seconds, patient))
+            self._send_away(slot)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds + KILL_SECONDS)
             for slot in self.workers:
@@ -181,6 +181,11 @@ class Supervisor:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def _send_away(self, slot: Slot) -> None:
+        if self._farewell is not None and slot.channel is not None:
+            slot.state = "draining"
+            slot.channel.send(self._farewell)
 
     def _tell(self, message: wire.Any) -> None:
         for slot in self.workers:
@@ -222,6 +227,7 @@ class Supervisor:
             slot.channel.send(self._setup(slot))
             slot.channel.send(self._table)
             slot.channel.send(self._trace)
+            self._send_away(slot)  # the end may have come while it started
             async for message in slot.channel.messages():
                 self._take(slot, message)
             await process.wait()

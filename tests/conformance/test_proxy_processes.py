@@ -8,12 +8,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from haystack.proxy.supervisor import Supervisor
+from haystack.settings import load
 from tests.fakes.client import Client
+from tests.fakes.load import Load
 from tests.fakes.origin import OK, Loop, Origin, held, respond
-from tests.fakes.worker import Haystack, Member, command_line, host, until
+from tests.fakes.worker import Haystack, Member, command_line, descriptors, host, until
 
 
 @pytest.fixture
@@ -69,6 +74,62 @@ def _answers(client: Client) -> bool:
         return client.get(host("web")).status == 200
     except OSError:
         return False
+
+
+def test_under_load_only_the_exchanges_of_the_dead_worker_are_lost(origin: Origin) -> None:
+    """Issue 4: a client loses one request at most, that which the dead worker had; then all is well again."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        with Load().http(haystack.port, host("web"), b"ok", keep=4, new=2) as clients:
+            clients.go_on()
+            assert not clients.wrong
+            victim = haystack.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: _replaced(haystack, victim), 10, "the worker was not replaced")
+            lost = clients.forgive()
+            clients.go_on()
+        assert len(lost) <= 6, lost
+        assert not clients.wrong
+
+
+def test_who_waits_for_a_worker_that_is_killed_is_served_by_its_replacement(origin: Origin) -> None:
+    """Product: a connection that it had not accepted is none of its exchanges."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        victim = haystack.workers()[0]
+        os.kill(victim, signal.SIGSTOP)
+        clients = [stack.enter_context(Client(haystack.port, timeout=10)) for _ in range(60)]
+        for client in clients:
+            client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+        os.kill(victim, signal.SIGKILL)
+        assert [client.response().status for client in clients] == [200] * 60
+
+
+def test_workers_share_connections_evenly(origin: Origin) -> None:
+    """Issue 3: even load. 400 connections over two workers: 60 more or fewer than the half are six standard deviations."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        before = [descriptors(pid) for pid in haystack.workers()]
+        for _ in range(400):
+            stack.enter_context(Client(haystack.port))
+        until(lambda: sum(descriptors(pid) for pid in haystack.workers()) >= sum(before) + 400, 5, "not all were accepted")
+        shares = [descriptors(pid) - had for pid, had in zip(haystack.workers(), before, strict=True)]
+        assert all(140 <= share <= 260 for share in shares), shares
+
+
+async def test_a_worker_that_outlives_the_drain_is_killed_and_that_is_told(tmp_path: Path) -> None:
+    """Issue 4: it can't hold up the end for ever."""
+    supervisor = Supervisor(load({"http_port": "0", "http_alt_port": "0", "bind": "127.0.0.1", "workers": "1"}), str(tmp_path / "admin"))
+    supervisor.bind()
+    assert await supervisor.start()
+    (worker,) = supervisor.workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    with capture_logs() as lines:
+        await supervisor.drain(0.1)
+    assert {"slot": 0, "pid": worker.pid} in [
+        {k: line[k] for k in ("slot", "pid")} for line in lines if line["event"].startswith("worker killed")
+    ]
+    assert not command_line(worker.pid)
 
 
 def test_sigterm_finishes_what_is_in_flight(origin: Origin) -> None:

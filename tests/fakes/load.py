@@ -25,23 +25,29 @@ class Load:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._asked: list[int] = []
 
     def http(self, port: int, host: str, body: bytes, *, keep: int, new: int) -> Self:
         """keep: connections that are kept as long as Haystack keeps them; new: loops with a connection a request."""
         for kind, count in (("kept", keep), ("new", new)):
             for _ in range(count):
                 asker = Asker(port, host, body, kept=kind == "kept")
-                self._threads.append(threading.Thread(target=self._loop, args=(kind, asker.ask, asker.close)))
+                self._add(kind, asker.ask, asker.close)
         return self
 
     def dns(self, port: int, name: str) -> Self:
         """One loop over UDP and one over TCP, each query sent once."""
         query = dns.message.make_query(name, "A")
         for kind, send in (("udp", dns.query.udp), ("tcp", dns.query.tcp)):
-            self._threads.append(threading.Thread(target=self._loop, args=(kind, lambda s=send: _resolve(s, query, port), lambda: None)))
+            self._add(kind, lambda s=send: _resolve(s, query, port))
         return self
 
-    def _loop(self, kind: str, ask: Callable[[], str], close: Callable[[], None]) -> None:
+    def _add(self, kind: str, ask: Callable[[], str], close: Callable[[], None] = lambda: None) -> None:
+        number = len(self._asked)
+        self._asked.append(0)
+        self._threads.append(threading.Thread(target=self._loop, args=(number, kind, ask, close)))
+
+    def _loop(self, number: int, kind: str, ask: Callable[[], str], close: Callable[[], None]) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
@@ -49,6 +55,7 @@ class Load:
             except (OSError, ValueError, dns.exception.DNSException) as error:
                 complaint = repr(error)
             with self._lock:
+                self._asked[number] += 1
                 self.slowest = max(self.slowest, time.monotonic() - began)
                 if complaint:
                     self.wrong.append(f"{kind}: {complaint}")
@@ -56,10 +63,17 @@ class Load:
                     self.done[kind] += 1
         close()
 
-    def go_on(self, more: int = 20) -> None:
-        """Wait until each kind was answered so often again."""
-        target = {kind: self.done[kind] + more for kind in {"kept", "new", "udp", "tcp"} & set(self.done)}
-        until(lambda: self.wrong or all(self.done[k] >= n for k, n in target.items()), 20, f"no answers any more: {self.done}")
+    def go_on(self, more: int = 6) -> None:
+        """Wait until each client was answered so often again, or failed."""
+        target = [n + more for n in self._asked]
+        until(lambda: all(n >= t for n, t in zip(self._asked, target, strict=True)), 30, "a client got no answer")
+
+    def forgive(self) -> list[str]:
+        """What went wrong so far, and what goes wrong with the next request of each: after that it counts anew."""
+        self.go_on(2)
+        with self._lock:
+            wrong, self.wrong = self.wrong, []
+        return wrong
 
     def __enter__(self) -> Self:
         for thread in self._threads:
