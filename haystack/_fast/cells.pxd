@@ -5,6 +5,12 @@ from haystack._fast.poller cimport Stream
 cdef enum:
     MAX_TRIES = 8
 
+cdef enum Fault:                        # what can go wrong with an exchange at an endpoint
+    REFUSED = 0
+    RESET
+    TIMEOUT
+    ERROR
+
 cdef enum KeyKind:
     BY_NOTHING = 0
     BY_ADDRESS
@@ -41,6 +47,11 @@ cdef class Cell:
     cdef int family
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef readonly int64_t failures
+    cdef int64_t faults[4]              # by Fault, since they were last told
+    cdef int64_t ended                  # exchanges since the first of them, well or not
+    cdef int streak                     # faults in a row
+    cdef bint listed                    # stands in the plane's list of those to tell of
+    cdef bint told_bad                  # was last told of with a streak
     cdef list idle                      # pooled upstream connections, most recently used last
     cdef public int limit               # exchanges in flight at once, in this worker; 0: any number
     cdef list queues                    # where exchanges wait for room on it; None: nowhere

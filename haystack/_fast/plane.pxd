@@ -1,7 +1,7 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Member, Route
+from haystack._fast.cells cimport Fault, Member, Route
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
@@ -19,6 +19,7 @@ cdef class Plane:
     cdef bint tracing
     cdef str traced_service             # None: all of them
     cdef readonly list traces
+    cdef list failing                   # members with news of their faults
     cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
@@ -49,4 +50,7 @@ cdef class Plane:
     cdef int leave(self, uint64_t origin) except -1
     cdef int pause(self, Stream listener) except -1
     cdef int count(self, Member member) except -1
+    cdef int fault(self, Member member, Fault kind) except -1
+    cdef int fine(self, Member member) except -1
+    cdef int tell_of(self, Member member) except -1
     cdef bint traced(self, Route route) noexcept

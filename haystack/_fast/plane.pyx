@@ -4,9 +4,10 @@ An exchange that runs keeps the route it found, whatever becomes of the rules me
 """
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from haystack._fast.buffer cimport release
-from haystack._fast.cells cimport Member, Route
+from haystack._fast.cells cimport Cell, Fault, Member, Route
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
@@ -40,6 +41,7 @@ cdef class Plane:
         self.trusts = trusts
         self.traces = []
         self.busy = []
+        self.failing = []
         self.origins = {}
         self.paused = []
         self.kept_body = 65536
@@ -114,6 +116,50 @@ cdef class Plane:
             self.busy.append(member)
         member.requests += 1
         return 0
+
+    cdef int fault(self, Member member, Fault kind) except -1:
+        """An exchange with this member failed, by the endpoint's fault."""
+        cdef Cell cell = member.cell
+        self.tell_of(member)
+        cell.failures += 1
+        cell.ended += 1
+        cell.faults[<int>kind] += 1
+        cell.streak += 1
+        return 0
+
+    cdef int fine(self, Member member) except -1:
+        """An exchange with this member is being answered as it should be."""
+        cdef Cell cell = member.cell
+        cell.ended += 1
+        if cell.streak:
+            cell.streak = 0
+            if cell.told_bad:
+                self.tell_of(member)
+        return 0
+
+    cdef int tell_of(self, Member member) except -1:
+        if not member.cell.listed:
+            member.cell.listed = True
+            self.failing.append(member)
+            if not member.cell.told_bad:
+                member.cell.ended = 0       # what went well before says nothing about now
+        return 0
+
+    def take_faults(self):
+        """News of endpoints since the last call: (key, service, exchanges, refused, reset, late, answered with an error, streak)."""
+        cdef Member member
+        cdef Cell cell
+        cdef list failing = self.failing
+        rows = []
+        self.failing = []
+        for member in failing:
+            cell = member.cell
+            rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak))
+            memset(cell.faults, 0, sizeof(cell.faults))
+            cell.ended = 0
+            cell.listed = False
+            cell.told_bad = cell.streak > 0
+        return rows
 
     cdef bint traced(self, Route route) noexcept:
         if not self.tracing:

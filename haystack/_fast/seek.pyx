@@ -8,7 +8,7 @@ within seconds. Reads nothing from the client and writes no answer: the client's
 from libc.stdint cimport int64_t
 
 from haystack._fast.buffer cimport add, release
-from haystack._fast.cells cimport MAX_TRIES, Cell, Member, let_go, take_on, was_tried
+from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.poller cimport clock_ns
 from haystack._fast.upstream cimport Upstream, dial, pooled
@@ -58,7 +58,7 @@ cdef class Seeker(Exchange):
             self.failed_at_once(member)
 
     cdef int failed_at_once(self, Member member) except -1:
-        member.cell.failures += 1
+        self.plane.fault(member, Fault.REFUSED)
         self.route.picker.failed(member)
         self.member = None
         self.failure = 502
@@ -172,8 +172,8 @@ cdef class Seeker(Exchange):
     cdef int lost(self, bint unseen, const char *error, int status) except -1:
         """Try elsewhere if that can do no harm, else answer."""
         cdef bint stale = self.up.reused
-        if not stale:
-            self.member.cell.failures += 1
+        if not stale and not self.member.cell.gone:
+            self.plane.fault(self.member, Fault.TIMEOUT if status == 504 else Fault.REFUSED if self.state == State.WAITING else Fault.RESET)
             self.route.picker.failed(self.member)
         self.detach(False)
         self.error = error

@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 from haystack._fast.affinity cimport write_cookie
 from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, take
-from haystack._fast.cells cimport Cell
+from haystack._fast.cells cimport Cell, Fault
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH, Plane
@@ -179,7 +179,7 @@ cdef class Upstream(Stream):
             return exchange.abort()     # the client stopped reading: not the endpoint's fault
         if not exchange.body.done and self.unsent() == 0:
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
-        self.cell.failures += 1
+        self.plane.fault(exchange.member, Fault.TIMEOUT)
         exchange.route.picker.failed(exchange.member)
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
@@ -322,6 +322,10 @@ cdef class Upstream(Stream):
         exchange.answered = True
         exchange.status = h.status
         self.plane.count(exchange.member)
+        if h.status in (500, 502, 503, 504):
+            self.plane.fault(exchange.member, Fault.ERROR)
+        else:
+            self.plane.fine(exchange.member)
         if exchange.t_connected:
             exchange.t_first = clock_ns()
             if exchange.route.picker.timed:
@@ -393,6 +397,7 @@ cdef class Upstream(Stream):
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
+        self.plane.fault(exchange.member, Fault.RESET)
         exchange.error = b"http_response_incomplete"
         return exchange.abort()
 

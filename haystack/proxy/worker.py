@@ -140,6 +140,8 @@ class Worker:
         state = (exchanges, tuple(statuses), self._poller.open_streams)
         if traces := self._plane.take_traces():
             self._channel.send(wire.Traces(tuple(msgspec.msgpack.encode(self._trace(t)) for t in traces)))
+        if faults := self._plane.take_faults():
+            self._channel.send(wire.Failures(tuple(wire.FailureRow(*row) for row in faults)))
         if number or state != self._reported:
             self._reported = state
             self._channel.send(wire.Counts(number, self._requests(), *state))
