@@ -43,6 +43,9 @@ class Watcher(Protocol):
     def condition(self, container: Container, endpoint: Endpoint) -> Condition:
         """What is known of an endpoint."""
 
+    def told(self, identity: str) -> str:
+        """What an endpoint's probe said last, and when, for people; empty where there is none."""
+
 
 class Registry:
     """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.

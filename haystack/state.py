@@ -53,6 +53,12 @@ class Source(Protocol):
     def engine(self) -> Engine | None: ...
 
 
+class Watcher(Protocol):
+    """The health monitor as the shell asks it: what an endpoint's probe said last, and when; empty where there is none."""
+
+    def told(self, identity: str) -> str: ...
+
+
 class Register(Protocol):
     """The Registry as its readers see it. listed is set once any source has listed."""
 
@@ -62,6 +68,8 @@ class Register(Protocol):
     def sources(self) -> Mapping[str, Source]: ...
     @property
     def listed(self) -> asyncio.Event: ...
+    @property
+    def watcher(self) -> Watcher | None: ...
 
 
 class Resolver(Protocol):

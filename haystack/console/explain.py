@@ -87,6 +87,9 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
     containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.service.endpoints)]
     lines += [lists.health_line(c) for c in containers if c is not None and c.health in lists.UNWELL and c.health_output]
+    watcher = state.registry.watcher
+    probed = [(e.id, watcher.told(e.id)) for e in found.service.endpoints] if watcher is not None else []
+    lines += [f"probe of {identity}: {printable(told)}" for identity, told in probed if told]
     now = time.time()
     rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
     return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True

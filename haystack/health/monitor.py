@@ -19,6 +19,7 @@ from haystack.health.connect import accepts
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import Ask, Prober
+from haystack.health.words import span
 from haystack.model import Container, Endpoint
 from haystack.proxy.channel import FailureRow
 from haystack.snapshot import Snapshot
@@ -69,6 +70,11 @@ class Monitor:
         return Condition(
             waiting=why or waiting, overdue=overdue, failing=failing, ejected=history.why, ejected_at=history.since, until=until
         )
+
+    def told(self, identity: str) -> str:
+        """``200 from /up 1.2 s ago``: what an endpoint's probe said last; empty where it has none or has said nothing yet."""
+        state = self._prober.state(identity)
+        return f"{state.told} {span(self._clock() - state.at)} ago" if state is not None and state.told else ""
 
     def failures(self, rows: Sequence[FailureRow]) -> None:
         """What a worker saw of endpoints: those that refused are looked at, and those that fail too often are put out for a while."""

@@ -1,5 +1,7 @@
 """What `explain` says, and that it and the workers' router agree on who answers."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +61,12 @@ def test_what_its_health_check_said_is_told():
     assert "\x1b" not in text
     assert "database" in run(shown, ["containers"]).text
     assert "database" not in run(shown, ["containers", "--json"]).text
+
+
+def test_what_its_probe_said_last_is_told():
+    shown = site()
+    shown.registry.watcher = SimpleNamespace(told={ENDPOINT.id: "200 from /up 1.2 s ago"}.get)
+    assert "probe of abababababab:80/tcp: 200 from /up 1.2 s ago" in run(shown, ["explain", "shop.example"]).text
 
 
 def test_stickiness_and_other_ports_are_told():

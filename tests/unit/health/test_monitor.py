@@ -167,6 +167,8 @@ async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
     await rig.until(lambda seen: seen[1] == (False, "waiting: no good answer from /up yet", False))
     rig.well.add("10.0.0.2")
     await rig.until(lambda seen: seen[1] == (True, "running", False))
+    assert rig.monitor.told("222222222222:80/tcp").startswith("200 from /up 0.")
+    assert rig.monitor.told("111111111111:80/tcp") == ""
     rig.well.clear()
     await rig.until(lambda seen: seen[1] == (False, "probe: 503 from /up, 3 in a row", False))
     rig.list(container(2, options=asks))
