@@ -42,6 +42,11 @@ class Event(Record, frozen=True, kw_only=True):
         """`at` in Unix seconds."""
         return self.at / 1e9
 
+    @property
+    def stamp(self) -> str:
+        """`at` as the engine takes it in `since`: seconds.nanoseconds; empty when not told."""
+        return f"{self.at // 10**9}.{self.at % 10**9:09d}" if self.at else ""
+
 
 def read(raw: object) -> Event | None:
     """The event of one JSON object; None when it is none."""

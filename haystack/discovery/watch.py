@@ -200,7 +200,7 @@ class Watch:
         """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong."""
         told = border.missed(self._client, self.since or "0", self._timing.answer)
         self._heard = time.monotonic()
-        if not any(_stamp(event) not in ("", self.since) for event in map(events.read, told) if event):
+        if not any(event.stamp not in ("", self.since) for event in map(events.read, told) if event):
             return
         try:  # it may have come meanwhile
             self._waiting.extend(filter(None, [self._taken(self._queue.get(timeout=self._timing.late))]))
@@ -212,7 +212,7 @@ class Watch:
         if not isinstance(item, Event):
             raise StreamEndedError("the event stream ended")
         self._heard = time.monotonic()
-        stamp = _stamp(item)
+        stamp = item.stamp
         self.since = stamp or self.since
         return None if stamp and stamp == self._resumed else item
 
@@ -295,11 +295,6 @@ class Watch:
     def _publish(self) -> None:
         self._dirty = None
         self._deliver(self._view.listing())
-
-
-def _stamp(event: Event) -> str:
-    """When it was, as the engine takes it; empty when it does not say."""
-    return f"{event.at // 10**9}.{event.at % 10**9:09d}" if event.at else ""
 
 
 _URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})

@@ -106,13 +106,16 @@ def test_who_waits_for_a_worker_that_is_killed_is_served_by_its_replacement(orig
 
 
 def test_workers_share_connections_evenly(origin: Origin) -> None:
-    """Issue 3: even load. 400 connections over two workers: 60 more or fewer than the half are six standard deviations."""
+    """Issue 3: even load. 400 connections over two workers: 60 more or fewer than the half are six standard deviations.
+
+    A few descriptors that were open before, for the first look at it, may close meanwhile.
+    """
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         before = [descriptors(pid) for pid in haystack.workers()]
         for _ in range(400):
             stack.enter_context(Client(haystack.port))
-        until(lambda: sum(descriptors(pid) for pid in haystack.workers()) >= sum(before) + 400, 5, "not all were accepted")
+        until(lambda: sum(descriptors(pid) for pid in haystack.workers()) >= sum(before) + 390, 5, "not all were accepted")
         shares = [descriptors(pid) - had for pid, had in zip(haystack.workers(), before, strict=True)]
         assert all(140 <= share <= 260 for share in shares), shares
 
