@@ -64,10 +64,11 @@ class Arrivals:
             if arrival.task is not None:
                 arrival.task.cancel()
 
-    def doubt(self, identity: str) -> None:
-        """A request was refused there: look now."""
+    def doubt(self, identity: str, *, worked: bool = False) -> None:
+        """A request was refused there: look now. worked: others were not, so that it is worth waiting for."""
         arrival = self._known.get(identity)
         if arrival is not None and arrival.task is None:
+            arrival.overdue = arrival.overdue and not worked
             self._look(arrival)
 
     def state(self, identity: str) -> tuple[str, bool]:

@@ -82,7 +82,7 @@ class Monitor:
             if row.key not in self._lives:
                 continue
             if row.refused:
-                self._arrivals.doubt(row.key)
+                self._arrivals.doubt(row.key, worked=row.requests > row.refused + row.resets + row.timeouts)
             now = self._clock()
             old = self._histories.get(row.key, History(heard=now))
             new = self._histories[row.key] = outliers.hear(old, row, now)

@@ -195,3 +195,15 @@ async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):
     assert shares == sorted(shares)
     assert shares[0] < 1
     assert rig.monitor._step is None
+
+
+async def test_one_that_worked_and_refuses_is_waited_for(rig):
+    rig.list(container(1))
+    rig.monitor.failures([FailureRow("111111111111:80/tcp", NAME, 9, refused=1, streak=1)])
+    await rig.until(lambda seen: seen == [(False, WAITS, True)])
+
+
+async def test_one_that_has_done_nothing_but_refuse_is_broken(rig):
+    rig.list(container(1))
+    rig.monitor.failures([FailureRow("111111111111:80/tcp", NAME, 1, refused=1, streak=1)])
+    await rig.until(lambda seen: seen[0][1].startswith("port 80 does not accept, but in all the same"))
