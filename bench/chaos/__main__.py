@@ -21,7 +21,7 @@ import docker
 from docker.models.networks import Network
 
 from bench.__main__ import README, RESULTS, machine, versions
-from bench.chaos import report
+from bench.chaos import events, report
 from bench.chaos.fleet import Fleet
 from bench.chaos.peers import Haproxy, NginxPeer
 from bench.chaos.rounds import Plan, Round, played
@@ -39,7 +39,7 @@ def main() -> int:
     options = arguments()
     found = json.loads(options.source.read_text()) if options.source else played_rows(options)
     raw = options.source or kept(found)
-    text = report.table(ROWS, found)
+    text = report.table((*ROWS, engine_row("")), found)
     print(f"{found['date']}, {found['machine']}; {found['peers']}\n\n{text}\n\nraw rounds: bench/results/{raw.name}")
     if options.write:
         replace(README, "chaos", f"{report.caption(found, raw.name)}\n\n{text}")
@@ -54,6 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30, help="of each round, at least")
     parser.add_argument("--connections", type=int, default=64, help="of the load")
     parser.add_argument("--peers", nargs="*", type=str.lower, default=["haystack", "haproxy", "nginx"], help="which of the three")
+    parser.add_argument("--restart", default="", help="the row engine: a command that restarts the engine of DOCKER_HOST")
     parser.add_argument("--runs", type=int, default=0, help="besides, from event to last request: containers ended for each series")
     parser.add_argument("--from", dest="source", type=Path, help="play nothing: show the raw rounds of this file")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
@@ -70,7 +71,7 @@ def played_rows(options: argparse.Namespace) -> dict[str, Any]:
     found |= {"connections": options.connections, "seconds": options.seconds, "rounds": []}
     plan = Plan(connections=options.connections, seconds=options.seconds)
     with network(client) as (name, prefix):
-        for chosen in [row(one) for one in options.rows] or ROWS:
+        for chosen in wanted(options):
             for method in chosen.kinds:
                 addresses = [f"{prefix}.{number}" for number in range(10, 10 + 2 * chosen.members)]
                 fleet = Fleet(client, chosen.kinds[method], f"chaos{os.getpid()}", (name, addresses), **chosen.options)
@@ -79,6 +80,17 @@ def played_rows(options: argparse.Namespace) -> dict[str, Any]:
     if options.runs:
         found["discovery"] = discovery.run(options.runs)
     return found
+
+
+def wanted(options: argparse.Namespace) -> list[Row]:
+    """The rows to play."""
+    rows = [row(one) for one in options.rows] or ([] if options.restart else list(ROWS))
+    return rows + ([engine_row(options.restart)] if options.restart else [])
+
+
+def engine_row(command: str) -> Row:
+    """The engine restarted by that command."""
+    return Row("engine", "the engine restarted with live-restore", events.engine_restarted(command))
 
 
 @contextmanager

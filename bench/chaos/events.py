@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import docker
+import docker.errors
+import requests
 from docker.models.containers import Container
 
 from bench.chaos.fleet import Fleet
 from bench.macro.process import Process
 
+LIMIT = 60.0
 Deed = Callable[["Scene", Container], None]
 
 
@@ -109,6 +115,31 @@ def turned(manner: str, seconds: float) -> Deed:
         scene.fleet.turn(container, "good")
 
     return deed
+
+
+def engine_restarted(command: str) -> Callable[[Scene], None]:
+    """The engine is restarted by that command; its containers live on."""
+
+    def act(scene: Scene) -> None:
+        scene.tell("the engine is restarted")
+        subprocess.run(shlex.split(command), check=True, timeout=LIMIT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + LIMIT
+        while not answers(scene.fleet.client):
+            if time.monotonic() > end:
+                raise TimeoutError("the engine did not come back")
+            time.sleep(0.05)
+        scene.tell("the engine is back")
+        scene.rest()
+
+    return act
+
+
+def answers(client: docker.DockerClient) -> bool:
+    """Whether the engine does."""
+    try:
+        return bool(client.ping())
+    except (docker.errors.DockerException, requests.RequestException):
+        return False
 
 
 def worker_killed(scene: Scene) -> None:
