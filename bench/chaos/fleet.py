@@ -19,7 +19,8 @@ from bench.macro.process import Process
 
 ORIGIN = (Path(__file__).with_name("origin.py")).read_text()
 # The body names the container and the request. No access log: while the engine is down nobody reads it, and nginx would wait.
-SITE = 'server { listen 80 default_server; access_log off; location / { default_type text/plain; return 200 "$hostname $http_x_request_id\\n"; } }'
+ANSWER = 'location / { default_type text/plain; return 200 "$hostname $http_x_request_id\\n"; }'
+SITE = f"server {{ listen 80 default_server; access_log off; {ANSWER} }}"
 NGINX = ["sh", "-c", f"echo '{SITE}' >/etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"]
 LABELS = {"bench": "haystack", "haystack.port": "80"}
 PYTHON = "python:3.11-slim"

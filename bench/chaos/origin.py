@@ -105,11 +105,11 @@ class Connection(asyncio.Protocol):
             self.answer(b"204 No Content", b"")
             return
         manner = self.origin.manner
+        if method == b"POST":
+            os.write(self.origin.log, name + b"\n")
         if manner == "resetting":
             self.reset()
         elif manner != "silent":
-            if method == b"POST":
-                os.write(self.origin.log, name + b"\n")
             status = b"200 OK" if manner == "good" else b"500 Internal Server Error"
             sums = b" %d %d" % (len(body), zlib.crc32(body)) if method == b"POST" else b""
             text = b"%b %b%b\n" % (self.origin.name, name, sums)

@@ -95,6 +95,21 @@ def test_killed_containers_cost_no_get_and_only_the_posts_that_had_reached_them(
     assert once(posts), posts.twice + posts.lost
 
 
+def test_gets_do_not_wait_for_paused_containers(stage):
+    (gets,) = stage.play("pause", "GET")
+    assert gets.failed == 0, gets.story()
+    assert gets.slowest < SLOWEST, gets.story()
+
+
+def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
+    gets, posts = stage.play("only")
+    for done in (gets, posts):
+        assert done.failed == 0, done.story()
+        (begun, _), (back, _) = done.told
+        assert done.slowest < (back - begun) * 1000 + SLOWEST, done.story()
+    assert once(posts), posts.twice + posts.lost
+
+
 def test_a_killed_worker_costs_what_was_in_flight_on_it_and_nothing_more(stage):
     (gets,) = stage.play("worker", "GET")
     (posts,) = stage.play("worker", "POST")
