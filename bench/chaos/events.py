@@ -16,7 +16,7 @@ import requests
 from docker.models.containers import Container
 
 from bench.chaos.fleet import Fleet
-from bench.macro.process import Process
+from bench.macro.process import Haystack, Process
 
 LIMIT = 60.0
 Deed = Callable[["Scene", Container], None]
@@ -115,6 +115,15 @@ def turned(manner: str, seconds: float) -> Deed:
         scene.fleet.turn(container, "good")
 
     return deed
+
+
+def replaced(scene: Scene) -> None:
+    """`haystack run --replace`."""
+    if not isinstance(scene.proxy, Haystack):
+        raise TypeError(f"{scene.proxy.name} has no way to be replaced")
+    scene.tell("run --replace")
+    scene.proxy.replace()
+    scene.tell("the old one has ended")
 
 
 def engine_restarted(command: str) -> Callable[[Scene], None]:

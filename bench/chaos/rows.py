@@ -55,6 +55,7 @@ ROWS = (
     Row("silent", "an endpoint accepts and never answers", turning("silent"), kinds=OWN, grace=1.0),
     Row("resetting", "an endpoint resets", turning("resetting"), kinds=OWN, grace=1.0),
     Row("worker", "a worker killed", events.worker_killed, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
+    Row("replace", "`haystack run --replace`", events.replaced, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
 )
 
 

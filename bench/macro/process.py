@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 from bench.macro.meter import children
 
 LIMIT = 15.0
+DRAIN = 40.0
 
 
 def free_port() -> int:
@@ -119,11 +120,22 @@ class Haystack(Process):
 
     def start(self) -> None:
         """Start; return when it has told its port. Raises RuntimeError."""
-        command = [str(Path(sys.executable).with_name("haystack")), "run"]
-        with self.access.open("wb") as access:
+        self._run()
+
+    def replace(self) -> None:
+        """Put a new one into its place while it serves; return when the old one has ended. Raises RuntimeError, TimeoutExpired."""
+        old = self.process
+        self._run("--replace")
+        if old and old.wait(DRAIN):
+            raise RuntimeError(f"the old Haystack ended with {old.returncode}")
+
+    def _run(self, *options: str) -> None:
+        command = [str(Path(sys.executable).with_name("haystack")), "run", *options]
+        with self.access.open("ab") as access:
             self.process = subprocess.Popen(command, env=self._environment(), stdout=access, stderr=subprocess.PIPE)
+        self._log = queue.Queue()
         if self.process.stderr:
-            threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
+            threading.Thread(target=self._read, args=(self.process.stderr, self._log), daemon=True).start()
         self.told = self._listening()
         self.port = int(self.told["http"] if "http" in self.told else self.told["ports"]["http"])
 
@@ -143,15 +155,16 @@ class Haystack(Process):
         own = {"HAYSTACK_LOG_FORMAT": "json", "HAYSTACK_WORKERS": "1", "HAYSTACK_BIND": "127.0.0.1"}
         return kept | ports | own | {"HAYSTACK_STATE_DIR": str(self.folder / "state")} | self.settings
 
-    def _read(self, log: IO[bytes]) -> None:
+    @staticmethod
+    def _read(log: IO[bytes], lines: queue.Queue[dict[str, Any] | None]) -> None:
         """Empties the pipe for as long as the process lives, so that logging never blocks it."""
         with log:
             for line in log:
                 try:
-                    self._log.put(json.loads(line))
+                    lines.put(json.loads(line))
                 except ValueError:
-                    self._log.put({"event": line.decode(errors="replace").rstrip()})
-        self._log.put(None)
+                    lines.put({"event": line.decode(errors="replace").rstrip()})
+        lines.put(None)
 
     def _listening(self) -> dict[str, Any]:
         """The `listening` line of the log, which tells the ports."""

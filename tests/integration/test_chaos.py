@@ -110,6 +110,13 @@ def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
     assert once(posts), posts.twice + posts.lost
 
 
+def test_replacing_haystack_costs_no_request(stage):
+    for done in (*stage.play("replace", "GET"), *stage.play("replace", "POST")):
+        assert done.failed == 0, done.story()
+        assert done.slowest < SLOWEST, done.story()
+        assert once(done), done.twice + done.lost
+
+
 def test_a_killed_worker_costs_what_was_in_flight_on_it_and_nothing_more(stage):
     (gets,) = stage.play("worker", "GET")
     (posts,) = stage.play("worker", "POST")
