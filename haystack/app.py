@@ -34,7 +34,8 @@ from haystack.handover.giver import Giver
 from haystack.handover.taker import Predecessor, ReplaceError
 from haystack.health.monitor import Monitor
 from haystack.listening import Sockets
-from haystack.observe import accesslog, logs
+from haystack.observe import logs
+from haystack.observe.accesslog import AccessLog
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry
@@ -46,6 +47,7 @@ DRAIN_SECONDS = 30.0
 LIST_SECONDS = 10.0
 SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.05
+FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("haystack")
 
@@ -158,8 +160,6 @@ class App:
             self._spawn(provider.run(self.registry), provider.source)
         if self.settings.trace:
             self._spawn(self._log_traces(), "trace")
-        if self.settings.access_log != "off":
-            self._spawn(accesslog.write(self.traces, self.settings.access_log, sys.stdout), "access log")
         self._spawn(self._tell_ready(), "ready")
 
     async def _drain(self) -> None:
@@ -182,6 +182,10 @@ class App:
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
+        if self.settings.access_log != "off":
+            lines = AccessLog(sys.stdout.fileno())
+            stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
+            self.proxy.on_lines = lines.take
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -93,10 +93,15 @@ Requests = Mapping[tuple[str, int], Mapping[tuple[str, int], int]]
 
 
 class Proxy(Protocol):
-    """The supervisor of the workers. requests: (host, port) of the asker's URL → (address, port) of the endpoint → count."""
+    """The supervisor of the workers. requests: (host, port) of the asker's URL → (address, port) of the endpoint → count.
+
+    errors: (word of RFC 9209, status; 0: no answer) → exchanges that ended so.
+    """
 
     @property
     def requests(self) -> Requests: ...
+    @property
+    def errors(self) -> Mapping[tuple[str, int], int]: ...
     @property
     def ports(self) -> Mapping[str, int]: ...
     @property

@@ -71,6 +71,7 @@ cdef class Member:
     cdef readonly int port              # the listener's
     cdef readonly int64_t requests
     cdef readonly int64_t reported
+    cdef public int number              # by which the control process knows it, from 1; 0: it was never told
     cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef uint64_t due                   # its next turn, in the virtual time of its picker
     cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for

@@ -25,6 +25,7 @@ class Member:
     cell: Cell
     service: str
     port: int
+    number: int
     requests: int
     cookie_value: str
     def __init__(self, cell: Cell, service: str, port: int) -> None: ...

@@ -19,7 +19,8 @@ cdef class Downstream(Seeker):
     cdef int refuse_head(self, int status) except -1
     cdef int begin_exchange(self, Head *h) except -1
     cdef int reset(self, Head *h) except -1
-    cdef int refuse(self, int status, bytes detail) except -1
+    cdef int begin_headless(self) except -1
+    cdef int refuse(self, Head *h, int status, bytes detail) except -1
     cdef int find_route(self, Head *h, bint *absolute) except -1
     cdef int gather(self) except -1
     cdef int await_body(self) except -1

@@ -84,6 +84,7 @@ cdef class Downstream(Seeker):
     cdef int on_deadline(self) except -1:
         if self.state == State.IDLE and pending(&self.input):
             self.keep_alive = False
+            self.begin_headless()
             return self.fail(408, b"connection_read_timeout", b"the request's head took too long")
         if self.state == State.GATHERING or self.state == State.EXCHANGING:
             return self.check_rate()
@@ -178,6 +179,7 @@ cdef class Downstream(Seeker):
         self.keep_alive = self.head_only = False
         self.minor = 1
         self.body.done = False
+        self.begin_headless()
         return self.fail(status, b"http_request_error", b"the request's head breaks HTTP/1.1")
 
     cdef int reset(self, Head *h) except -1:
@@ -189,7 +191,7 @@ cdef class Downstream(Seeker):
         self.error = b""
         self.received = self.sent = 0
         self.answered = self.body_sent = self.fresh_only = self.hoping = False
-        self.told = self.candidates = self.queue = None
+        self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked
         self.drop_trailer = h.names_hops
@@ -207,15 +209,15 @@ cdef class Downstream(Seeker):
         absolute[0] = False
         if h.method_size == 7 and memcmp(h.method, b"CONNECT", 7) == 0:
             # for proxies that tunnel (RFC 9110, section 9.3.6); and an origin must not take it for one
-            return self.refuse(501, b"this proxy makes no tunnels to other hosts")
+            return self.refuse(h, 501, b"this proxy makes no tunnels to other hosts")
         if h.target[0] == c'*':
             if h.target_size > 1 or h.method_size != 7 or memcmp(h.method, b"OPTIONS", 7) != 0:
-                return self.refuse(400, b"only OPTIONS may ask for *")      # RFC 9112, section 3.2.4
+                return self.refuse(h, 400, b"only OPTIONS may ask for *")      # RFC 9112, section 3.2.4
         elif h.target[0] != c'/':
             path = authority_end(h)
             absolute[0] = True
             if path <= 7:
-                return self.refuse(400, b"the request's target is not one this proxy serves")
+                return self.refuse(h, 400, b"the request's target is not one this proxy serves")
         try:
             if absolute[0]:
                 if h.host_size >= 0:
@@ -224,11 +226,18 @@ cdef class Downstream(Seeker):
                 h.host_size = path - 7
             self.route = self.plane.find(self.listener, h.host, max(h.host_size, 0), h.target + path, h.target_size - path)
         except BadHostError:
-            return self.refuse(400, b"Host is not a host name")
+            return self.refuse(h, 400, b"Host is not a host name")
         return 1
 
-    cdef int refuse(self, int status, bytes detail) except -1:
+    cdef int begin_headless(self) except -1:
+        """Tell of a request whose head could not be read, where every exchange is told of."""
+        return self.begin_record(NULL, NULL) if self.plane.told(None) else 0
+
+    cdef int refuse(self, Head *h, int status, bytes detail) except -1:
         """Answer a request that is not one for this proxy, and close; 0."""
+        if self.plane.told(None):
+            self.begin_record(h, NULL)
+            self.t_routed = self.t_start
         self.keep_alive = False
         self.fail(status, b"http_request_error", detail)
         return 0
@@ -242,9 +251,9 @@ cdef class Downstream(Seeker):
             return 0
         write_hex(identity, next_random())
         write_hex(identity + 16, next_random())
-        if self.plane.traced(self.route):
+        if self.plane.told(self.route):
             self.begin_record(h, identity)
-        self.t_routed = clock_ns() if self.told is not None else self.t_start
+        self.t_routed = clock_ns() if self.note.end else self.t_start
         if self.route is None:
             return self.fail(404, b"destination_not_found", b"no service has this host name and path")
         self.key = request_key(self.route, h, self.address, self.address_size)
@@ -423,6 +432,7 @@ cdef class Downstream(Seeker):
         return 0
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
+        self.plane.erred(error, self.status if self.answered else status)
         if self.answered:
             self.error = error
             return self.abort()
@@ -448,7 +458,7 @@ cdef class Downstream(Seeker):
         """The response is on its way: count it, and get ready for the next request or for the end."""
         self.plane.exchanges += 1
         self.plane.statuses[min(self.status // 100, 5)] += 1
-        if self.told is not None:
+        if self.note.end:
             self.record()
         self.route = None
         self.member = self.named = None
@@ -499,9 +509,10 @@ cdef class Downstream(Seeker):
         self.detach(False)
         if self.state == State.QUEUED:
             self.queue.leave(self)
-        if self.told is not None:
-            if self.error[0] == 0:
-                self.error = b"connection_terminated"
+        if (State.GATHERING <= self.state <= State.TUNNEL or self.note.end) and self.error[0] == 0:
+            self.error = b"connection_terminated"
+            self.plane.erred(self.error, self.status)
+        if self.note.end:
             self.record()
         self.route = None
         self.member = self.named = None

@@ -17,6 +17,12 @@ cdef enum State:
     CLOSING             # the last bytes go out, then the end
     LINGERING           # all is said; what the client still sends is read and dropped
 
+cdef struct Note:           # at the front of an exchange's note: how long the texts behind it are
+    int method
+    int host
+    int target
+    int identity
+
 cdef class Exchange(Stream):
     cdef Plane plane
     cdef int listener
@@ -38,8 +44,7 @@ cdef class Exchange(Stream):
     cdef const char *error
     cdef int64_t received, sent
     cdef int64_t t_start, t_routed, t_connected, t_first
-    cdef object told            # (method, host, target, request id, version) while traced, else None
-    cdef list candidates
+    cdef Buffer note            # what the log or a trace will tell of the request and of who was tried; empty: nothing will
 
     cdef int connected(self) except -1
     cdef int pump(self) except -1
@@ -50,6 +55,9 @@ cdef class Exchange(Stream):
     cdef int abort(self) except -1
     cdef int rescue(self) except -1
     cdef int begin_record(self, Head *h, const char *identity) except -1
+    cdef int record_try(self, Member member) except -1
     cdef int record(self) except -1
+    cdef int add_line(self, int64_t at_us, int64_t total_ns) except -1
+    cdef int add_trace(self, int64_t at_us, int64_t total_ns) except -1
 
 cdef bint is_idempotent(const char *method, int size) noexcept

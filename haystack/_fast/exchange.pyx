@@ -3,12 +3,14 @@
 Downstream is the one that fills it in and implements the calls; Upstream knows only this. Moves no bytes itself.
 Time in milliseconds of the poller's clock, phases in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.string cimport memcmp
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp, memset, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
-from haystack._fast.buffer cimport release
+from haystack._fast.buffer cimport add, release, reserve
 from haystack._fast.head cimport Head, Kind
+from haystack._fast.logline cimport Entry, Text
 from haystack._fast.poller cimport Stream, clock_ns
 
 
@@ -17,6 +19,7 @@ cdef class Exchange(Stream):
 
     def __dealloc__(self):
         release(&self.input)
+        release(&self.note)
 
     cdef int connected(self) except -1:
         """The connection to the endpoint is made: the request may go up."""
@@ -51,32 +54,99 @@ cdef class Exchange(Stream):
         raise NotImplementedError
 
     cdef int begin_record(self, Head *h, const char *identity) except -1:
-        """Keep what a trace tells of the request: (method, host, target, request id, version)."""
+        """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""
+        cdef Note note
+        cdef const char *told_id = identity
         cdef int i
-        told_id = identity[:32]
+        self.reused = False
+        if h == NULL:
+            memset(&note, 0, sizeof(note))
+            self.t_routed = self.t_start = clock_ns()
+            self.t_connected = self.t_first = self.received = 0
+            add(&self.note, <char *>&note, sizeof(note))
+            return 0
+        note.method, note.host, note.target = h.method_size, max(h.host_size, 0), h.target_size
+        note.identity = 0 if identity == NULL else 32
         for i in range(h.count):
             if h.fields[i].kind == Kind.REQUEST_ID:
-                told_id = h.fields[i].value[:h.fields[i].value_size]
-        host = h.host[:h.host_size] if h.host_size > 0 else b""
-        target = PyBytes_FromStringAndSize(h.target, h.target_size)
-        self.told = h.method[:h.method_size], host, target, told_id, b"1.1" if h.minor else b"1.0"
-        self.candidates = []
-        return 0
+                told_id = h.fields[i].value
+                note.identity = h.fields[i].value_size
+        reserve(&self.note, sizeof(note) + note.method + note.host + note.target + note.identity)
+        add(&self.note, <char *>&note, sizeof(note))
+        add(&self.note, h.method, note.method)
+        if note.host:
+            add(&self.note, h.host, note.host)
+        add(&self.note, h.target, note.target)
+        return add(&self.note, told_id, note.identity) if note.identity else 0
+
+    cdef int record_try(self, Member member) except -1:
+        """Note the endpoint's label, with a NUL behind it."""
+        cdef Py_ssize_t size
+        cdef const char *label = PyUnicode_AsUTF8AndSize(member.cell.label, &size)
+        return add(&self.note, label, size + 1)
 
     cdef int record(self) except -1:
-        """Add the exchange to the plane's traces."""
-        cdef int64_t now = clock_ns()
+        """Tell of the exchange, which has ended: a line, a trace, or both."""
         cdef timespec wall
+        cdef int64_t at_us, total_ns = clock_ns() - self.t_start
         clock_gettime(CLOCK_REALTIME, &wall)
+        at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
+        if self.plane.log is not None:
+            self.add_line(at_us, total_ns)
+        if self.plane.traced(self.route):
+            self.add_trace(at_us, total_ns)
+        release(&self.note)
+        return 0
+
+    cdef int add_line(self, int64_t at_us, int64_t total_ns) except -1:
+        cdef Entry entry
+        cdef const Note *note = <const Note *>self.note.data
+        cdef const char *at = self.note.data + sizeof(Note)
+        entry.at_us, entry.listener, entry.minor, entry.reused = at_us, self.listener, self.minor, self.reused
+        entry.client = Text(&self.address[0], self.address_size)
+        entry.method = Text(at, note.method)
+        entry.host = Text(entry.method.data + note.method, note.host)
+        entry.target = Text(entry.host.data + note.host, note.target)
+        entry.identity = Text(entry.target.data + note.target, note.identity)
+        at = entry.identity.data + note.identity
+        entry.candidates = Text(at, self.note.data + self.note.end - at)
+        entry.error = Text(self.error, strlen(self.error))
+        entry.service = Text(NULL, 0) if self.route is None else utf8(self.route.service)
+        entry.endpoint = Text(NULL, 0) if self.member is None else utf8(self.member.cell.label)
+        entry.status, entry.received, entry.sent = self.status, self.received, self.sent
+        entry.route_ns = self.t_routed - self.t_start
+        entry.connect_ns = self.t_connected - self.t_routed if self.t_connected else -1
+        entry.first_ns = self.t_first - self.t_connected if self.t_first else -1
+        entry.total_ns = total_ns
+        return self.plane.log.write(&entry)
+
+    cdef int add_trace(self, int64_t at_us, int64_t total_ns) except -1:
+        cdef const Note *note = <const Note *>self.note.data
+        cdef const char *at = self.note.data + sizeof(Note)
+        cdef bytes method = at[:note.method]
+        at += note.method
+        cdef bytes host = at[:note.host]
+        at += note.host
+        cdef bytes target = at[:note.target]
+        at += note.target
+        cdef bytes identity = at[:note.identity]
+        at += note.identity
+        cdef bytes tried = at[:self.note.data + self.note.end - at]
         self.plane.traces.append((
-            wall.tv_sec + wall.tv_nsec / 1e9, self.plane.ports[self.listener], self.address[:self.address_size], self.told, self.candidates,
-            self.route.service if self.route is not None else "", self.member.cell.label if self.member is not None else "",
+            at_us / 1e6, self.plane.ports[self.listener], self.address[:self.address_size], method, host, target, identity, self.minor,
+            tried, self.route.service if self.route is not None else "", self.member.cell.label if self.member is not None else "",
             bool(self.reused), self.status, self.received, self.sent,
             (self.t_routed - self.t_start) / 1e6, (self.t_connected - self.t_routed) / 1e6 if self.t_connected else -1.0,
-            (self.t_first - self.t_connected) / 1e6 if self.t_first else -1.0, (now - self.t_start) / 1e6, self.error,
+            (self.t_first - self.t_connected) / 1e6 if self.t_first else -1.0, total_ns / 1e6, self.error,
         ))
-        self.told = None
         return 0
+
+
+cdef Text utf8(str text) except *:
+    """Valid as long as the string is."""
+    cdef Py_ssize_t size
+    cdef const char *data = PyUnicode_AsUTF8AndSize(text, &size)
+    return Text(data, <int>size)
 
 
 cdef bint is_idempotent(const char *method, int size) noexcept:

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Fault, Member, Route
+from haystack._fast.logline cimport Log
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
@@ -20,6 +21,8 @@ cdef class Plane:
     cdef str traced_service             # None: all of them
     cdef readonly list traces
     cdef list failing                   # members with news of their faults
+    cdef public Log log                 # a line of every exchange goes here; None: there is no access log
+    cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
     cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
@@ -53,4 +56,6 @@ cdef class Plane:
     cdef int fault(self, Member member, Fault kind) except -1
     cdef int fine(self, Member member) except -1
     cdef int tell_of(self, Member member) except -1
+    cdef int erred(self, const char *word, int status) except -1
+    cdef bint told(self, Route route) noexcept
     cdef bint traced(self, Route route) noexcept

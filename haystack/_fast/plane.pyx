@@ -40,6 +40,7 @@ cdef class Plane:
         self.ports = ports
         self.trusts = trusts
         self.traces = []
+        self.errors = {}
         self.busy = []
         self.failing = []
         self.origins = {}
@@ -67,6 +68,12 @@ cdef class Plane:
         busy = self.busy
         self.busy = []
         return busy
+
+    def take_errors(self):
+        """{(word of RFC 9209, section 2.3, status): exchanges} since the last call; status: what the client saw, 0: it got no answer."""
+        errors = self.errors
+        self.errors = {}
+        return errors
 
     def drain(self):
         """From now on every response closes its connection."""
@@ -160,6 +167,16 @@ cdef class Plane:
             cell.listed = False
             cell.told_bad = cell.streak > 0
         return rows
+
+    cdef int erred(self, const char *word, int status) except -1:
+        """One more exchange that ends with an error of Haystack's own, or with none to answer."""
+        key = word, status
+        self.errors[key] = self.errors.get(key, 0) + 1
+        return 0
+
+    cdef bint told(self, Route route) noexcept:
+        """Whether anybody is to be told of an exchange with this route; None: with any."""
+        return self.log is not None or self.traced(route)
 
     cdef bint traced(self, Route route) noexcept:
         if not self.tracing:

@@ -50,8 +50,8 @@ cdef class Seeker(Exchange):
             if member.cell.is_full():
                 full = True
                 continue
-            if self.candidates is not None:
-                self.candidates.append(member.cell.label)
+            if self.note.end:
+                self.record_try(member)
             self.member = member
             if self.connect_to(member.cell):
                 return 0
@@ -148,7 +148,7 @@ cdef class Seeker(Exchange):
 
     cdef int connected(self) except -1:
         self.state = State.EXCHANGING
-        self.t_connected = clock_ns() if self.told is not None or self.route.picker.timed else 0
+        self.t_connected = clock_ns() if self.note.end or self.route.picker.timed else 0
         self.up.begin(self.request.data, self.request.end)
         return 0 if self.body.done else self.pump()
 

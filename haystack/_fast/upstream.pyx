@@ -291,7 +291,7 @@ cdef class Upstream(Stream):
         exchange.status = 101
         exchange.answered = True
         self.plane.count(exchange.member)
-        if exchange.told is not None:
+        if exchange.note.end:
             exchange.t_first = clock_ns()
         write_switch(&self.plane.work, h)
         add(&self.plane.work, data, size)

@@ -1,46 +1,96 @@
-"""The access log: one line an exchange on standard output, as JSON or in the common log format.
+"""The access log's way out: the lines that workers have written, whole batches at a time, to standard output.
 
-Fed by the trace hub, so that it costs the workers nothing while it is off. Never filters and never rotates: that is the reader's business.
+Whoever reads standard output may be slow or gone: a thread of its own writes, and what waits for it is bounded. Never formats, filters or
+rotates: the workers do the first (_fast/logline), the rest is the reader's business.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections import deque
 
-import msgspec
 import structlog
 
-from haystack.observe.text import printable
-from haystack.observe.trace import Trace, TraceHub
-
+FORMATS = ("json", "common")
+LIMIT = 64 * 1024 * 1024
+TOLD_SECONDS = 1.0
 log = structlog.get_logger("haystack.accesslog")
 
 
-def common(trace: Trace) -> str:
-    """Apache's common log format: client, time, request line, status, bytes of the body."""
-    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(trace.time))
-    request = printable(f"{trace.method} {trace.target} HTTP/{trace.version}").replace('"', "%22")
-    return f'{trace.client} - - [{when}] "{request}" {trace.status} {trace.sent or "-"}'
+class AccessLog:
+    """Batches for one descriptor, in the order in which they come. limit: bytes that may wait; beyond it the oldest batches are dropped.
 
+    All but the writing happens on the event loop's thread, and the log says there how many lines were dropped, once a second at most.
+    """
 
-def as_json(trace: Trace) -> str:
-    """All that is known of the exchange, one object a line."""
-    return msgspec.json.encode(trace).decode()
+    def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
+        self._descriptor = descriptor
+        self._limit = limit
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._reason = "the reader of standard output is too slow"
+        self._told = 0.0
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._write_all, name="access log", daemon=True)
+        self._thread.start()
 
+    def take(self, lines: bytes, count: int, dropped: int = 0) -> None:
+        """Queue whole lines, so many of them; dropped: further ones, for which the worker had no room."""
+        with self._changed:
+            self._dropped += dropped
+            if lines:
+                self._waiting.append((lines, count))
+                self._bytes += len(lines)
+            while self._bytes > self._limit:
+                self._drop(*self._waiting.popleft())
+            self._changed.notify()
+        if self._dropped and time.monotonic() - self._told >= TOLD_SECONDS:
+            self._tell()
 
-FORMATS: dict[str, Callable[[Trace], str]] = {"common": common, "json": as_json}
+    def close(self, seconds: float) -> None:
+        """Wait so long for what is queued to be written; the rest is dropped, and the log says so."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(seconds)
+        with self._changed:
+            while self._waiting:
+                self._drop(*self._waiting.popleft())
+        if self._dropped:
+            self._tell()
 
+    def _drop(self, lines: bytes, count: int) -> None:
+        self._bytes -= len(lines)
+        self._dropped += count
 
-async def write(hub: TraceHub, form: str, out: TextIO) -> None:
-    """Write a line for each exchange until cancelled; when lines had to be dropped, the log says how many."""
-    line = FORMATS[form]
-    told = 0
-    async with hub.subscribe(None, limit=100_000) as traces:
-        async for trace in traces:
-            out.write(line(trace) + "\n")
-            out.flush()
-            if traces.dropped > told:
-                log.warning("access log can't keep up", dropped=traces.dropped - told)
-                told = traces.dropped
+    def _tell(self) -> None:
+        with self._changed:
+            dropped, self._dropped = self._dropped, 0
+        self._told = time.monotonic()
+        log.warning("access log can't keep up", dropped=dropped, reason=self._reason)
+
+    def _write_all(self) -> None:
+        """The thread: a batch is one write, unless the descriptor takes less."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return
+                lines, count = self._waiting.popleft()
+            try:
+                self._write(lines)
+            except OSError as error:
+                with self._changed:
+                    self._dropped += count
+                    self._reason = error.strerror or str(error)
+            with self._changed:
+                self._bytes -= len(lines)
+
+    def _write(self, lines: bytes) -> None:
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]

@@ -30,6 +30,7 @@ class StateCollector(Collector):
         yield gauge("haystack_build_info", "The version that runs.", {"version": __version__}, 1)
         yield GaugeMetricFamily("haystack_start_time_seconds", "Unix time of the start.", value=self._state.started)
         yield self._requests()
+        yield self._errors()
         yield from self._picture()
         yield from self._sources()
         yield self._workers()
@@ -41,6 +42,16 @@ class StateCollector(Collector):
         for (host, port), endpoints in self._state.proxy.requests.items():
             for (address, number), count in endpoints.items():
                 family.add_metric([legible(host), str(port), f"{address}:{number}"], count)
+        return family
+
+    def _errors(self) -> Metric:
+        family = CounterMetricFamily(
+            "haystack_errors",
+            "Exchanges that ended in an error: RFC 9209's word, and the status (0: none).",
+            labels=["error", "status"],
+        )
+        for (word, status), count in sorted(self._state.proxy.errors.items()):
+            family.add_metric([word, str(status)], count)
         return family
 
     def _picture(self) -> Iterator[Metric]:

@@ -70,7 +70,10 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Setup(Message, frozen=True):
-    """The first message down. ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open."""
+    """The first message down.
+
+    ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open; access_log: off, json or common.
+    """
 
     slot: int
     ports: tuple[int, ...]
@@ -80,6 +83,7 @@ class Setup(Message, frozen=True):
     limits: Limits
     workers: int = 1
     hold: bool = False
+    access_log: str = "off"
 
 
 class Open(Message, frozen=True):
@@ -128,13 +132,19 @@ class Ready(Message, frozen=True):
 
 
 class Counts(Message, frozen=True):
-    """What was new since the last Counts: (service, listener's port, endpoint's address, its port, requests) rows."""
+    """What was new since the last Counts: (member, requests) rows; a member's number is its place among all that were ever told, from 1.
+
+    members: those told for the first time, as (service, listener's port, endpoint's address, its port) rows: names cost once, not a second;
+    errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer. The other figures are since the worker's start.
+    """
 
     number: int
-    requests: tuple[tuple[str, int, str, int, int], ...]
+    requests: tuple[tuple[int, int], ...]
     exchanges: int
     statuses: tuple[int, ...]
     connections: int
+    members: tuple[tuple[str, int, str, int], ...] = ()
+    errors: tuple[tuple[str, int, int], ...] = ()
 
 
 class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -168,7 +178,15 @@ class Traces(Message, frozen=True):
     traces: tuple[bytes, ...]
 
 
-Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces
+class Lines(Message, frozen=True):
+    """The access log of one tick: whole lines, how many, and how many more there was no room for."""
+
+    lines: bytes
+    count: int
+    dropped: int
+
+
+Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces | Lines
 
 
 class Channel:
@@ -191,6 +209,11 @@ class Channel:
             return
         body = self._encoder.encode(message)
         self._writer.write(len(body).to_bytes(4, "big") + body)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+        return 0 if self._writer is None else self._writer.transport.get_write_buffer_size()
 
     async def messages(self) -> AsyncIterator[Any]:
         """Each message that arrives, until the peer is gone."""

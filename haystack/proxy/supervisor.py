@@ -45,13 +45,14 @@ class Slot:
         self.restarts = 0
         self.connections = 0
         self.exchanges = 0
+        self.members: list[tuple[Counter[tuple[str, int]], tuple[str, int]]] = []  # what to count in and under what, by member
         self.channel: wire.Channel | None = None
         self.process: asyncio.subprocess.Process | None = None
         self.serving = asyncio.Event()
 
 
 class Supervisor:
-    """All workers. admin_socket: where requests to Haystack itself go. `requests` only ever grows."""
+    """All workers. admin_socket: where requests to Haystack itself go. `requests` and `errors` only ever grow."""
 
     def __init__(self, settings: Settings, admin_socket: str) -> None:
         self._settings = settings
@@ -71,8 +72,10 @@ class Supervisor:
         self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
         self.statuses = [0] * 5
         self.exchanges = 0
+        self.errors: Counter[tuple[str, int]] = Counter()
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
+        self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
@@ -222,6 +225,7 @@ class Supervisor:
             )
         slot.process, slot.pid, slot.state = process, process.pid, "starting"
         slot.channel = wire.Channel(mine)
+        slot.members = []
         await slot.channel.open()
         try:
             slot.channel.send(self._setup(slot))
@@ -251,6 +255,7 @@ class Supervisor:
             limits=limits.of(self._settings),
             workers=len(self.workers),
             hold=self._hold,
+            access_log=self._settings.access_log,
         )
 
     def _take(self, slot: Slot, message: wire.Any) -> None:
@@ -263,6 +268,8 @@ class Supervisor:
                 self._count(slot, message)
             case wire.Failures():
                 self.on_failures(message.rows)
+            case wire.Lines():
+                self.on_lines(message.lines, message.count, message.dropped)
             case wire.Traces():
                 for trace in message.traces:
                     self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
@@ -272,7 +279,13 @@ class Supervisor:
         # a worker counts from zero in each of its lives
         self.exchanges += new if new >= 0 else counts.exchanges
         slot.exchanges, slot.connections = counts.exchanges, counts.connections
-        for service, port, address, number, requests in counts.requests:
-            self.requests.setdefault((service, port), Counter())[(address, number)] += requests
+        for service, port, address, number in counts.members:
+            slot.members.append((self.requests.setdefault((service, port), Counter()), (address, number)))
+        members = slot.members
+        for member, requests in counts.requests:
+            counter, place = members[member - 1]
+            counter[place] += requests
+        for word, status, count in counts.errors:
+            self.errors[word, status] += count
         if counts.number in self._waiting:
             self._waiting[counts.number].set()

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ import uvloop
 from haystack._fast import ledger, pick, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
+from haystack._fast.logline import Log
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
@@ -31,6 +33,8 @@ from haystack.proxy.routes import Routes
 from haystack.proxy.table import LISTENERS
 
 TICK = 0.1
+REPORTED = 10  # ticks between two Counts that nobody asked for
+BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines wait in their own bounded room then
 ADMIN_TIMEOUT_MS = 30_000
 LAST_SECONDS = 1.0
 LEAKED = 70
@@ -60,6 +64,7 @@ class Worker:
         self._sockets = sockets
         self._listeners: list[Listener] = []
         self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
+        self._told = 0
         self._draining: asyncio.Task[None] | None = None
         self._known = False
         self._held = False
@@ -100,6 +105,8 @@ class Worker:
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
         self._plane.limit(setup.limits)
+        if setup.access_log != "off":
+            self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
         self._routes = Routes(setup.ports, router, setup.workers)
         if setup.admin_socket:
             member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)
@@ -130,41 +137,62 @@ class Worker:
             self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
 
     async def _tick(self) -> None:
-        while True:
+        for tick in count(1):
             await asyncio.sleep(TICK)
             self._poller.sweep()
-            self._report(0)
+            self._tell()
+            if tick % REPORTED == 0:
+                self._report(0)
 
-    def _report(self, number: int) -> None:
-        exchanges, statuses = self._plane.counted()
-        state = (exchanges, tuple(statuses), self._poller.open_streams)
+    def _tell(self, *, last: bool = False) -> None:
+        """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
         if traces := self._plane.take_traces():
             self._channel.send(wire.Traces(tuple(msgspec.msgpack.encode(self._trace(t)) for t in traces)))
         if faults := self._plane.take_faults():
             self._channel.send(wire.Failures(tuple(wire.FailureRow(*row) for row in faults)))
+        if self._plane.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._plane.log.take()):
+            self._channel.send(wire.Lines(*lines))
+
+    def _report(self, number: int) -> None:
+        """Send up the counts, where they changed or were asked for."""
+        exchanges, statuses = self._plane.counted()
+        state = (exchanges, tuple(statuses), self._poller.open_streams)
         if number or state != self._reported:
             self._reported = state
-            self._channel.send(wire.Counts(number, self._requests(), *state))
+            errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
+            members, requests = self._requests()
+            self._channel.send(wire.Counts(number, requests, *state, members, errors))
         self._routes.forget_drained()
 
-    def _requests(self) -> tuple[tuple[str, int, str, int, int], ...]:
-        """(service, listener's port, address, port, requests) since the last call; not those to Haystack itself."""
-        busy = [(m, m.take_new(), m.cell.address) for m in self._plane.take_busy()]
-        return tuple((m.service, m.port, *address, new) for m, new, address in busy if isinstance(address, tuple))
+    def _requests(self) -> tuple[tuple[tuple[str, int, str, int], ...], tuple[tuple[int, int], ...]]:
+        """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
+        new, rows = [], []
+        for member in self._plane.take_busy():
+            address = member.cell.address
+            requests = member.take_new()
+            if not isinstance(address, tuple):
+                continue
+            if not member.number:
+                self._told += 1
+                member.number = self._told
+                new.append((member.service, member.port, *address))
+            rows.append((member.number, requests))
+        return tuple(new), tuple(rows)
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
-        when, port, client, told, candidates, service, endpoint, reused, status, received, sent, route, connect, first, total, error = row
-        method, host, target, identity, version = (part.decode("latin-1") for part in told)
+        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-5]
+        route, connect, first, total, error = row[-5:]
+        method, host, target, identity = (part.decode("latin-1") for part in told)
         return Trace(
             time=when,
             worker=self._setup.slot,
-            listener=f"{LISTENERS[self._setup.ports.index(port)]}:{port}",
+            listener=self._listener(port),
             client=client.decode(),
             method=method,
             host=host,
             target=target,
             service=service,
-            candidates=tuple(candidates or ()),
+            candidates=tuple(tried.decode().split("\0")[:-1]),
             endpoint=endpoint,
             reused=reused,
             status=status,
@@ -175,9 +203,12 @@ class Worker:
             first_byte_ms=first,
             total_ms=total,
             request_id=identity,
-            version=version,
+            version=f"1.{minor}",
             error=error.decode(),
         )
+
+    def _listener(self, port: int) -> str:
+        return f"{LISTENERS[self._setup.ports.index(port)]}:{port}"
 
     async def _drain(self, seconds: float, patient: bool) -> None:
         """Stop accepting, close who is idle, wait for the rest, and go.
@@ -196,6 +227,7 @@ class Worker:
             await asyncio.sleep(0.02)
         while walk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        self._tell(last=True)
         self._report(0)
         self._channel.close()
 

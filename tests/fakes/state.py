@@ -36,6 +36,7 @@ def trace(service=NAME, **changes):
 class Proxy:
     def __init__(self):
         self.requests = {}
+        self.errors = {}
         self.ports = {"http": 80, "http-alt": 8080}
         self.workers = [SimpleNamespace(slot=0, pid=7, state="serving")]
         self.refreshed = 0
@@ -43,6 +44,7 @@ class Proxy:
     async def refresh(self):
         self.refreshed += 1
         self.requests = {(NAME, 80): {("172.17.0.2", 80): 3}}
+        self.errors = {("destination_not_found", 404): 2}
 
 
 class Responder:

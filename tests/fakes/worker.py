@@ -68,10 +68,10 @@ def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, s
 class Haystack:
     """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
-    instead_of: another one, which it replaces, with the same folder.
+    instead_of: another one, which it replaces, with the same folder; out: a file for its standard output.
     """
 
-    def __init__(self, members: list[Member], instead_of: Haystack | None = None, **settings: str) -> None:
+    def __init__(self, members: list[Member], instead_of: Haystack | None = None, out: Any = subprocess.DEVNULL, **settings: str) -> None:
         self.folder = instead_of.folder if instead_of else tempfile.TemporaryDirectory(prefix="haystack-test-")
         self.last = True
         if instead_of:
@@ -82,7 +82,7 @@ class Haystack:
         self.process = subprocess.Popen(
             [*command(), *(["--replace"] if instead_of else [])],
             env=environment(static, self.state, settings),
-            stdout=subprocess.DEVNULL,
+            stdout=out,
             stderr=subprocess.PIPE,
         )
         self.lines: list[dict[str, Any]] = []

@@ -98,6 +98,10 @@ async def test_metrics_name_requests_services_and_workers():
     assert 'haystack_workers{state="serving"} 1.0' in text
 
 
+async def test_metrics_name_errors_by_their_word():
+    assert 'haystack_errors_total{error="destination_not_found",status="404"} 2.0' in (await ask("/metrics")).text
+
+
 async def test_another_origin_may_read_only_when_the_settings_name_it():
     assert "access-control-allow-origin" not in (await ask("/api/info", Origin="http://a")).headers
     opened = state(cors_origin="http://a")

@@ -1,47 +1,93 @@
-"""The access log: a line an exchange, in the form that was asked for, whatever a client puts into its request."""
+"""The access log's way out: batches go out whole and in order; a slow reader holds nobody up, and costs lines that are counted."""
 
-import asyncio
-import io
-import json
+import os
+import threading
 
-from haystack.observe import accesslog
-from haystack.observe.trace import Trace, TraceHub
+import pytest
+import structlog
 
+from haystack.observe.accesslog import AccessLog
 
-def trace(**given):
-    return Trace(**({
-        "time": 0.0, "worker": 0, "listener": "http:80", "client": "192.0.2.9", "method": "GET", "host": "web.services.haystack",
-        "target": "/", "service": "web.services.haystack", "candidates": ("10.0.0.1:80",), "endpoint": "10.0.0.1:80", "reused": False,
-        "status": 200, "received": 0, "sent": 12, "route_ms": 0.1, "connect_ms": 0.1, "first_byte_ms": 0.1, "total_ms": 0.4,
-    } | given))  # fmt: skip
+SECONDS = 10.0
 
 
-def test_common_is_the_common_log_format():
-    line = accesslog.common(trace(version="1.0"))
-    assert line == '192.0.2.9 - - [01/Jan/1970:00:00:00 +0000] "GET / HTTP/1.0" 200 12'
+@pytest.fixture
+def pipe():
+    ends = [os.fdopen(end, mode, buffering=0) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)]
+    yield ends
+    for end in ends:
+        end.close()
 
 
-def test_common_can_not_be_forged_by_a_target():
-    line = accesslog.common(trace(target='/" 200 1\x1b[2J', sent=0))
-    assert line.count('"') == 2
-    assert "\x1b" not in line
-    assert line.endswith("200 -")
+@pytest.fixture
+def said():
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
-def test_json_says_all():
-    assert json.loads(accesslog.as_json(trace(status=502, error="connection_refused")))["error"] == "connection_refused"
+def read(end, size):
+    """So many bytes of a pipe."""
+    parts = []
+    while size:
+        parts.append(end.read(size))
+        size -= len(parts[-1])
+    return b"".join(parts)
 
 
-async def test_every_exchange_is_a_line_and_workers_are_asked_only_meanwhile():
-    hub, out = TraceHub(), io.StringIO()
-    writer = asyncio.create_task(accesslog.write(hub, "json", out))
-    while not hub.interest[0]:  # noqa: ASYNC110 - the hub has no event for it
-        await asyncio.sleep(0)
-    for status in (200, 404):
-        hub.publish(trace(status=status))
-    while out.getvalue().count("\n") < 2:  # noqa: ASYNC110 - nor has a StringIO
-        await asyncio.sleep(0)
-    writer.cancel()
-    await asyncio.gather(writer, return_exceptions=True)
-    assert [json.loads(line)["status"] for line in out.getvalue().splitlines()] == [200, 404]
-    assert hub.interest == (False, None)
+def test_batches_go_out_in_order_and_closing_waits_for_the_last(pipe, said):
+    reader, writer = pipe
+    log = AccessLog(writer.fileno())
+    batches = [b"%d\n" % n * 3 for n in range(100)]
+    for batch in batches:
+        log.take(batch, 3)
+    log.close(SECONDS)
+    assert read(reader, sum(map(len, batches))) == b"".join(batches)
+    assert said == []
+
+
+def test_a_reader_that_stands_still_holds_nobody_up_and_loses_the_oldest_that_wait(pipe, said):
+    reader, writer = pipe
+    log = AccessLog(writer.fileno(), limit=1 << 20)
+    filling = b"f" * (1 << 19)
+    log.take(filling, 1)
+    first = reader.read(1)  # now the thread holds the first batch, and the pipe is too small for it
+    batches = [b"%03d\n" % n * 1024 for n in range(200)]
+    for batch in batches:
+        log.take(batch, 1024)
+    sizes = len(filling) - 1 + (1 << 19)
+    got = read(reader, sizes)
+    log.close(SECONDS)
+    assert first + got == filling + b"".join(batches[-128:])
+    assert sum(line["dropped"] for line in said) == 72 * 1024
+    assert {line["event"] for line in said} == {"access log can't keep up"}
+
+
+def test_what_the_worker_had_no_room_for_is_said_too(pipe, said):
+    log = AccessLog(pipe[1].fileno())
+    log.take(b"line\n", 1, dropped=7)
+    log.close(SECONDS)
+    assert [line["dropped"] for line in said] == [7]
+
+
+def test_closing_does_not_wait_for_ever_and_counts_what_is_left(pipe, said):
+    reader, writer = pipe
+    log = AccessLog(writer.fileno())
+    log.take(b"f" * (1 << 20), 5)
+    first = reader.read(1)
+    log.take(b"line\n" * 9, 9)
+    log.close(0.01)
+    assert sum(line["dropped"] for line in said) == 9
+    rest = threading.Thread(target=read, args=(reader, (1 << 20) - len(first)))  # lets the thread of the log end
+    rest.start()
+    rest.join(SECONDS)
+    assert not rest.is_alive()
+
+
+def test_a_reader_that_is_gone_costs_lines_and_says_why(said):
+    reader, writer = os.pipe()
+    os.close(reader)
+    log = AccessLog(writer)
+    log.take(b"line\n", 1)
+    log.close(SECONDS)
+    os.close(writer)
+    assert [(line["dropped"], line["reason"]) for line in said] == [(1, "Broken pipe")]

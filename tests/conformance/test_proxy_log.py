@@ -1,0 +1,93 @@
+"""The access log of a real process: a line an exchange, none lost at its end; and its errors by the same words as in /metrics."""
+
+import json
+import tempfile
+
+import pytest
+
+from tests.fakes.client import Client
+from tests.fakes.origin import Origin, respond
+from tests.fakes.worker import Haystack, Member, host
+
+MARK = "/end-of-test"
+
+
+@pytest.fixture(params=["json", "common"])
+def form(request):
+    return request.param
+
+
+def logged(fakes, form, talk, **settings):
+    """The lines of the access log when `talk(port)` is over and Haystack has stopped."""
+    with tempfile.TemporaryFile() as out:
+        origin = Origin(fakes, respond()).start()
+        with Haystack([Member("web", origin.port)], out=out, HAYSTACK_ACCESS_LOG=form, **settings) as haystack:
+            found = talk(haystack.port)
+        origin.stop()
+        out.seek(0)
+        lines = out.read().decode().splitlines()
+    kept = [line for line in lines if "/readyz" not in line and "/metrics" not in line]
+    return found, [json.loads(line) for line in kept] if form == "json" else kept
+
+
+def test_no_line_is_lost_at_the_end(fakes, form):
+    def talk(port):
+        with Client(port) as client:
+            for n in range(500):
+                assert client.get(host("web"), f"/{n}").status == 200
+
+    _, lines = logged(fakes, form, talk, HAYSTACK_WORKERS="2")
+    targets = [line["target"] for line in lines] if form == "json" else [line.split()[6] for line in lines]
+    assert targets == [f"/{n}" for n in range(500)]
+
+
+def test_json_tells_of_the_whole_exchange(fakes):
+    def talk(port):
+        with Client(port) as client:
+            for _ in range(2):
+                client.get(host("web"), "/x?y=1", b"Content-Length: 4\r\nX-Request-Id: mine\r\n\r\nbody", "POST")
+
+    _, lines = logged(fakes, "json", talk)
+    one = lines[1]
+    assert (one["method"], one["target"], one["host"], one["service"]) == ("POST", "/x?y=1", host("web"), host("web"))
+    assert (one["status"], one["received"], one["client"], one["reused"]) == (200, 4, "127.0.0.1", True)
+    assert one["candidates"] == [one["endpoint"]]
+    assert 0 <= one["route_ms"] <= one["total_ms"]
+    assert 0 <= one["first_byte_ms"] <= one["total_ms"]
+
+
+@pytest.mark.parametrize("target", ['/"%0a', "/\\", "/\x85\x9b", "/\xe9\xad", '/"+200+1+"'])
+def test_a_target_can_not_forge_a_line(fakes, form, target):
+    def talk(port):
+        with Client(port) as client:
+            client.send(f"GET {target} HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode("latin-1"))
+            client.response()
+        with Client(port) as client:
+            client.get(host("web"), MARK)
+
+    _, lines = logged(fakes, form, talk)
+    assert len(lines) == 2
+    if form == "common":
+        assert all(line.count('"') == 2 and line.isprintable() for line in lines)
+
+
+def test_errors_have_the_same_word_in_the_log_and_in_the_metrics(fakes):
+    def talk(port):
+        with Client(port) as client:
+            client.get("nobody.example", "/")
+        with Client(port) as client:
+            client.send(b"BAD\r\n\r\n")
+            client.response()
+        with Client(port) as client:
+            client.send(b"CONNECT web:80 HTTP/1.1\r\nHost: web\r\n\r\n")
+            client.response()
+        with Client(port) as client:
+            return client.get("localhost", "/metrics").body.decode()
+
+    metrics, lines = logged(fakes, "json", talk)
+    assert [(line["error"], line["status"]) for line in lines] == [
+        ("destination_not_found", 404), ("http_request_error", 400), ("http_request_error", 501),
+    ]  # fmt: skip
+    assert [line["method"] for line in lines] == ["GET", "", "CONNECT"]
+    for line in lines:
+        assert f'haystack_errors_total{{error="{line["error"]}",status="{line["status"]}"}} 1.0' in metrics

@@ -1,0 +1,94 @@
+"""The access log's lines say what plain Python would say, byte for byte or the same JSON, whatever a client puts into its request."""
+
+import json
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haystack._fast import logline
+from haystack.observe.text import printable
+from haystack.observe.trace import Trace
+
+LATIN = st.text(st.characters(max_codepoint=255), max_size=40)
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+COUNT = st.integers(0, 2**62)
+PHASE = st.integers(0, 10**12).map(lambda ns: ns / 1e6)
+REACHED = PHASE | st.just(-1.0)
+TRACES = st.builds(
+    Trace, time=st.integers(0, 2**32 * 1_000_000).map(lambda us: us / 1e6), worker=st.integers(0, 999), listener=st.just("http-alt:8080"),
+    client=LATIN, method=LATIN, host=LATIN, target=LATIN, service=NAMES, candidates=st.lists(NAMES, max_size=8).map(tuple), endpoint=NAMES,
+    reused=st.booleans(), status=st.integers(0, 999), received=COUNT, sent=COUNT, route_ms=PHASE, connect_ms=REACHED, first_byte_ms=REACHED,
+    total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN,
+)  # fmt: skip
+
+
+def trace(**given):
+    return Trace(**({
+        "time": 0.0, "worker": 0, "listener": "http:80", "client": "192.0.2.9", "method": "GET", "host": "web.services.haystack",
+        "target": "/", "service": "web.services.haystack", "candidates": ("10.0.0.1:80",), "endpoint": "10.0.0.1:80", "reused": False,
+        "status": 200, "received": 0, "sent": 12, "route_ms": 0.1, "connect_ms": 0.1, "first_byte_ms": 0.1, "total_ms": 0.4,
+    } | given))  # fmt: skip
+
+
+def plainly(told):
+    """The common log format, written down once more, without regard for speed."""
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(round(told.time * 1e6) // 1_000_000))
+    request = printable(f"{told.method} {told.target} HTTP/{told.version}").replace('"', "%22") if told.method or told.target else "-"
+    client = printable(told.client).replace('"', "%22")
+    return f'{client} - - [{when}] "{request}" {told.status} {told.sent or "-"}\n'.encode()
+
+
+def test_common_is_the_common_log_format():
+    assert logline.line("common", trace(version="1.0")) == b'192.0.2.9 - - [01/Jan/1970:00:00:00 +0000] "GET / HTTP/1.0" 200 12\n'
+
+
+def test_common_can_not_be_forged_by_a_target():
+    line = logline.line("common", trace(target='/" 200 1\x1b[2J\r\n', sent=0))
+    assert line.count(b'"') == 2
+    assert not any(sign in line[:-1] for sign in (b"\x1b", b"\r", b"\n"))
+    assert line.endswith(b"200 -\n")
+
+
+def test_a_request_whose_head_could_not_be_read_is_a_dash_in_common():
+    assert b'] "-" 400 99\n' in logline.line("common", trace(method="", target="", status=400, sent=99))
+
+
+def test_json_is_an_object_with_all_of_the_trace():
+    line = logline.line("json", trace(status=502, error="connection_refused", candidates=("10.0.0.1:80", "[fd00::1]:80")))
+    assert line == (
+        b'{"time":0.000000,"worker":0,"listener":"http:80","client":"192.0.2.9","method":"GET","host":"web.services.haystack","target":"/",'
+        b'"service":"web.services.haystack","candidates":["10.0.0.1:80","[fd00::1]:80"],"endpoint":"10.0.0.1:80","reused":false,"status":502,'
+        b'"received":0,"sent":12,"route_ms":0.100000,"connect_ms":0.100000,"first_byte_ms":0.100000,"total_ms":0.400000,"request_id":"",'
+        b'"version":"1.1","error":"connection_refused"}\n'
+    )
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_any_byte_of_a_target_leaves_a_json_line_one_line_without_control_characters(code):
+    line = logline.line("json", trace(target=f"/{chr(code)}x"))
+    assert json.loads(line)["target"] == f"/{chr(code)}x"
+    assert line.decode()[:-1].isprintable() or code == 0xA0
+
+
+@settings(deadline=None, max_examples=400)
+@given(TRACES)
+def test_json_means_what_a_json_library_writes(told):
+    line = logline.line("json", told)
+    assert msgspec.json.decode(line) == msgspec.json.decode(msgspec.json.encode(told))
+    assert line.count(b"\n") == 1
+
+
+@settings(deadline=None, max_examples=400)
+@given(TRACES)
+def test_common_is_what_plain_python_writes(told):
+    assert logline.line("common", told) == plainly(told)
+
+
+@pytest.mark.parametrize("day", [*range(0, 60000, 97), 59, 60, 789, 790, 11015, 11016, 47540, 47541])
+def test_each_day_has_its_date(day):
+    """The 29th of February of 1972 and 2000, and the 1st of March of 2100, are among them."""
+    told = trace(time=day * 86400.0 + 86399)
+    assert logline.line("common", told) == plainly(told)
