@@ -192,10 +192,9 @@ cdef class Seeker(Exchange):
 
     cdef int rescue(self) except -1:
         """Its endpoint is dead or paused: what has no answer yet goes elsewhere now, not at a timeout."""
-        cdef bint unseen
+        cdef bint unseen = self.state == State.WAITING  # what a frozen endpoint's kernel has taken it will read, acknowledged or not
         if self.answered or self.up is None or self.state == State.TUNNEL:
             return 0
-        unseen = self.state == State.WAITING or self.up.unseen()
         if self.body_sent or not (unseen or self.idempotent):
             return 0                    # can't be repeated: a paused endpoint may go on, a dead one's connection says so itself
         return self.lost(unseen, b"destination_unavailable", 502)

@@ -393,7 +393,8 @@ cdef class Upstream(Stream):
         if not self.started:
             if pending(&self.input) or self.interim:
                 return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
-            return exchange.lost(self.unseen(), b"connection_terminated", 502)
+            # a FIN acknowledges what was read before it; a reset may come from an endpoint that has acted on what it never acknowledged
+            return exchange.lost(clean and self.unseen(), b"connection_terminated", 502)
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
