@@ -149,7 +149,7 @@ cdef class Plane:
             member.cell.listed = True
             self.failing.append(member)
             if not member.cell.told_bad:
-                member.cell.ended = 0       # what went well before says nothing about now
+                member.cell.ended = min(member.cell.ended, 10)      # that some went well before is news, how many is not
         return 0
 
     def take_faults(self):
