@@ -35,7 +35,7 @@ def liar(folder, say, kind=socket.SOCK_SEQPACKET):
 
 
 def open_files():
-    return sorted(each.name for each in Path("/proc/self/fd").iterdir())
+    return {each.name for each in Path("/proc/self/fd").iterdir()}
 
 
 def offer(count, protocol=wire.PROTOCOL):
@@ -85,7 +85,8 @@ def test_a_liar_is_told_in_one_line_and_leaves_nothing_open(tmp_path, say, compl
         taker.ask(tmp_path)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
-    assert open_files() == before
+    # what an earlier test left to the collector may close meanwhile: only a new one is a leak
+    assert open_files() <= before
 
 
 def test_one_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
