@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     timeout: Time = takes(TIME, 60.0)
     wait: TimeOrOff = takes("how long requests wait for a service that has just lost its last endpoint: 10ms to 24h (0: not at all)", 10.0)
     tunnel_timeout: Time = takes(TIME, 3600.0)
-    pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 256)
+    pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 4096)
     pool_idle: Time = takes(TIME, 20.0)
     pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
     queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)

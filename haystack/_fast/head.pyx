@@ -5,7 +5,7 @@ socket, never sends. The parsers return the size of the head, 0 while it is inco
 """
 from libc.string cimport memchr
 
-from haystack._fast.scan cimport first_control
+from haystack._fast.scan cimport first_control, plain_end
 
 cdef enum:
     UNDERSCORE = 2
@@ -219,7 +219,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
             return <int>(p + 2 - start)
         if h.count == MAX_FIELDS:
             return -431
-        at = p
+        at = plain_end(p, end)
         seen = 0
         while at < end and TOKEN[<unsigned char>at[0]]:
             seen |= TOKEN[<unsigned char>at[0]]

@@ -43,8 +43,13 @@ cdef class Poller:
     cdef int64_t now        # monotonic milliseconds, read once a batch
     cdef list again         # streams to call on_again of after this batch
     cdef list graveyard     # closed in this batch: events of it may still name them
-    cdef bint woken
+    cdef bint woken         # uvloop will call run soon
+    cdef bint running
+    cdef bint called        # uvloop has something to read
+    cdef int64_t left       # ns at which run ended last
     cdef object wake_callback
+
+    cdef int batch(self, int patience) except -1
 
     cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
     cdef int rewatch(self, Stream stream, uint32_t events) except -1

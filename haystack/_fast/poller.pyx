@@ -47,6 +47,9 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     BATCH = 256
+    SOON_NS = 300000        # who is called back sooner than this is busy, and
+    STAY_NS = 2000000       # stays in its own epoll for so long at most,
+    PATIENCE_MS = 1         # and for so long without an event
 
 
 cdef int64_t clock_ns() noexcept nogil:
@@ -295,30 +298,59 @@ cdef class Poller:
         if not stream.queued:
             stream.queued = True
             self.again.append(stream)
-            if not self.woken:
+            if not self.running and not self.woken:
                 self.woken = True
                 self.loop.call_soon(self.wake_callback)
         return 0
 
+    def heed(self, int fd):
+        """Go back to uvloop at once whenever there is something to read from fd, which is uvloop's to read."""
+        cdef epoll_event event
+        event.events = EPOLLIN
+        event.data.ptr = NULL
+        if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, &event) < 0:
+            raise OSError(errno, "epoll_ctl")
+
     def run(self):
-        """Handle one batch of ready sockets."""
+        """Handle ready sockets: a batch, or while many come one batch after another, as each way through uvloop costs what a read does."""
+        cdef int64_t began = clock_ns()
+        cdef bint busy = began - self.left < SOON_NS
+        cdef int count
+        self.called = self.woken = False
+        self.running = True
+        self.now = began // 1000000
+        count = self.batch(0)
+        while busy and (count or self.again) and not self.called and clock_ns() - began < STAY_NS:
+            count = self.batch(0 if self.again else PATIENCE_MS)
+        self.running = False
+        if self.again:
+            self.woken = True
+            self.loop.call_soon(self.wake_callback)
+        self.left = clock_ns()
+
+    cdef int batch(self, int patience) except -1:
+        """Wait so many milliseconds at most for ready sockets, and handle them; how many there were."""
         cdef epoll_event events[BATCH]
         cdef int i, count
-        cdef Stream stream
-        self.now = clock_ns() // 1000000
-        count = epoll_wait(self.fd, events, BATCH, 0)
+        if patience:
+            with nogil:
+                count = epoll_wait(self.fd, events, BATCH, patience)
+            self.now = clock_ns() // 1000000
+        else:
+            count = epoll_wait(self.fd, events, BATCH, 0)
         for i in range(count):
-            stream = <Stream>events[i].data.ptr
-            if stream.urgent:
-                self.handle(stream, events[i].events)
-        for i in range(count):
-            stream = <Stream>events[i].data.ptr     # alive, if closed: the graveyard has it
-            if not stream.urgent:
-                self.handle(stream, events[i].events)
-        if self.woken:
+            if events[i].data.ptr == NULL:
+                self.called = True
+            elif (<Stream>events[i].data.ptr).urgent:
+                self.handle(<Stream>events[i].data.ptr, events[i].events)
+        for i in range(count):                      # they are alive, if closed: the graveyard has them
+            if events[i].data.ptr != NULL and not (<Stream>events[i].data.ptr).urgent:
+                self.handle(<Stream>events[i].data.ptr, events[i].events)
+        if self.again:
             self.run_again()
         if self.graveyard:
             self.graveyard.clear()
+        return max(count, 0)
 
     cdef int handle(self, Stream stream, uint32_t events) except -1:
         if stream.fd >= 0:
@@ -341,7 +373,6 @@ cdef class Poller:
         cdef list batch = self.again
         cdef Stream stream
         self.again = []
-        self.woken = False
         for stream in batch:
             stream.queued = False
             if stream.fd < 0:

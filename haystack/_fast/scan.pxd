@@ -39,5 +39,33 @@ cdef extern from * nogil:
         }
         return end;
     }
+
+    /* The first byte in [p, end) that is no letter, digit or dash, or end: where most names end, and what else may be in one is looked at
+       one by one. */
+    static inline const char *haystack_plain_end(const char *p, const char *end)
+    {
+    #if defined(__SSE2__)
+        /* a byte is in a range of n when it is below the least of signed bytes plus n, once the range begins there */
+        const __m128i fold = _mm_set1_epi8(32), dash = _mm_set1_epi8('-');
+        const __m128i letter = _mm_set1_epi8((char)(128 - 'a')), letters = _mm_set1_epi8((char)(-128 + 26));
+        const __m128i digit = _mm_set1_epi8((char)(128 - '0')), digits = _mm_set1_epi8((char)(-128 + 10));
+        while (end - p >= 16) {
+            const __m128i x = _mm_loadu_si128((const __m128i *)p);
+            const __m128i alpha = _mm_cmplt_epi8(_mm_add_epi8(_mm_or_si128(x, fold), letter), letters);
+            const __m128i numeric = _mm_cmplt_epi8(_mm_add_epi8(x, digit), digits);
+            const int plain = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(alpha, numeric), _mm_cmpeq_epi8(x, dash)));
+            if (plain != 0xffff)
+                return p + __builtin_ctz(~plain);
+            p += 16;
+        }
+    #endif
+        for (; p < end; p++) {
+            const unsigned char c = (unsigned char)*p, folded = c | 32;
+            if (!((folded >= 'a' && folded <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+                return p;
+        }
+        return end;
+    }
     """
     const char *first_control "haystack_first_control"(const char *p, const char *end)
+    const char *plain_end "haystack_plain_end"(const char *p, const char *end)

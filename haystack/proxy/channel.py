@@ -203,6 +203,10 @@ class Channel:
         """Attach to the running loop."""
         self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
 
+    def fileno(self) -> int:
+        """The descriptor, for whoever wants to know when there is something to read."""
+        return self._socket.fileno()
+
     def send(self, message: Any) -> None:
         """Queue one message."""
         if self._writer is None or self._writer.is_closing():

@@ -102,6 +102,7 @@ class Worker:
         self._setup = setup
         self._held = setup.hold
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
+        self._poller.heed(self._channel.fileno())
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
         self._plane.limit(setup.limits)
