@@ -11,6 +11,7 @@ cdef class Listener(Stream):
     cdef Plane plane
     cdef int index
     cdef int spare
+    cdef int burst                  # clients that are likely to wait: asking for one more than there are costs a call
     cdef bint stopping, resting     # to the last client in the queue, whatever the limits; not watched: there is no room
 
     cdef int rest(self) except -1

@@ -13,7 +13,6 @@ from haystack._fast.rewrite cimport write_answer
 cdef extern from "sys/epoll.h" nogil:
     enum:
         EPOLLIN
-        EPOLLOUT
         EPOLLRDHUP
         EPOLLET
         EPOLL_CTL_DEL
@@ -63,6 +62,7 @@ cdef class Listener(Stream):
             raise OSError(errno, "dup")
         self.plane = plane
         self.index = index
+        self.burst = 1
         self.spare = dup(fd)
         plane.poller.watch(self, own, EPOLLIN)
 
@@ -87,8 +87,8 @@ cdef class Listener(Stream):
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
         cdef unsigned int size
-        cdef int fd, _i
-        for _i in range(ACCEPTS):
+        cdef int fd, i
+        for i in range(ACCEPTS if self.stopping else self.burst):
             if not self.plane.has_room() and not self.stopping:
                 return self.rest()
             size = sizeof(raw)
@@ -96,11 +96,13 @@ cdef class Listener(Stream):
             if fd < 0:
                 if (errno == EMFILE or errno == ENFILE) and self.spare >= 0:
                     self.refuse_one()
+                self.burst = max(1, i)
                 return 0
             try:
                 self.admit(fd, <sockaddr *>raw)
             except Exception as error:
                 self.poller.on_error(error)     # that client is lost, not the listener
+        self.burst = min(ACCEPTS, self.burst * 2)
         return 0
 
     cdef int rest(self) except -1:
@@ -129,7 +131,7 @@ cdef class Listener(Stream):
             if not self.plane.welcomes(down.origin):
                 return self.turn_away(fd)
         self.plane.enter(down.origin)
-        self.poller.watch(down, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+        self.poller.watch(down, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
         down.writable = True
         down.deadline = self.poller.now + self.plane.idle_ms
         return 0

@@ -10,6 +10,7 @@ cdef class Stream:
     cdef int fd             # -1 once closed
     cdef bint readable      # an edge was seen and not yet read to its end
     cdef bint writable
+    cdef bint heeds_room    # is watched for room in its socket
     cdef bint hung_up       # the peer sends no more
     cdef bint urgent        # its events are handled before the others' of a batch
     cdef bint queued        # stands in poller.again
@@ -26,6 +27,7 @@ cdef class Stream:
     cdef int on_failure(self) except -1
     cdef int send(self, const char *data, size_t size) except -1
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1
+    cdef void blocked(self) noexcept
     cdef size_t unsent(self) noexcept
     cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3
     cdef int flush(self) except -1

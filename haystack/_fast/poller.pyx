@@ -23,6 +23,7 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLERR
         EPOLLHUP
         EPOLLRDHUP
+        EPOLLET
     ctypedef union epoll_data_t:
         void *ptr
     struct epoll_event:
@@ -108,9 +109,21 @@ cdef class Stream:
                 if errno != EAGAIN:
                     return 0            # the event with EPOLLERR or EPOLLHUP follows and ends the exchange
                 n = 0
-            self.writable = False
+            self.blocked()
         add(&self.out, data + n, size - n)
         return 0
+
+    cdef void blocked(self) noexcept:
+        """The socket takes no more for now. Only from here on it is watched for that: as a rule it takes bytes at once, and a watch from
+        the beginning would wake the worker for each new client before it has sent anything.
+        """
+        cdef epoll_event event
+        self.writable = False
+        if not self.heeds_room and self.fd >= 0:
+            self.heeds_room = True
+            event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+            event.data.ptr = <void *>self
+            epoll_ctl(self.poller.fd, EPOLL_CTL_MOD, self.fd, &event)      # tells of room that there is by now, too
 
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1:
         """Send two runs of bytes as one."""
@@ -168,9 +181,10 @@ cdef class Stream:
         if self.pipe == NULL:
             return True
         left = drain(self.pipe, self.fd)
-        self.writable = left == 0
         if left > 0:
+            self.blocked()
             return False
+        self.writable = left == 0
         give_pipe(self.pipe)            # a dead peer is noticed by its event, not here
         self.pipe = NULL
         return True
@@ -185,7 +199,7 @@ cdef class Stream:
             if n < 0:
                 if errno == EINTR:
                     continue
-                self.writable = False
+                self.blocked()
                 return 0
             take(&self.out, <size_t>n)
         self.writable = True

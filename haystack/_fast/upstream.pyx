@@ -77,7 +77,7 @@ cdef class Upstream(Stream):
         cdef int fd = socket(self.cell.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
         if fd < 0:
             return 0
-        self.connecting = True
+        self.connecting = self.heeds_room = True
         try:
             self.plane.poller.watch(self, fd, EVENTS)
         except OSError:
