@@ -13,7 +13,7 @@ from typing import Any
 from haystack import balance, naming, ports
 from haystack.health import probe
 from haystack.health.policy import POLICIES
-from haystack.model import Options, Problem
+from haystack.model import RETRIED, Options, Problem
 
 PREFIX = "haystack."
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
@@ -155,6 +155,16 @@ def _wait(text: str) -> float:
     return 0.0 if _TRUTH.get(text.lower()) is False else seconds(text)
 
 
+def _retry(text: str) -> tuple[int, ...]:
+    """After which answers another endpoint is asked: statuses, or off."""
+    if _TRUTH.get(text.lower()) is False:
+        return ()
+    found = {word.strip() for word in text.split(",")}
+    if found <= {str(status) for status in RETRIED}:
+        return tuple(sorted(int(status) for status in found))
+    raise _bad(text, "off, or some of 500, 502, 503 and 504")
+
+
 def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
@@ -206,4 +216,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "max_connections": ("max_connections", _int(1, 1_000_000)),
     "timeout": ("timeout", seconds),
     "wait": ("wait", _wait),
+    "retry": ("retry", _retry),
 }

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+RETRIED = (500, 502, 503, 504)  # answers that say that the endpoint failed, rather than what it was asked (RFC 9110, section 15.6)
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every record here: immutable, compared by value. Each says frozen and kw_only again: kw_only is not inherited."""
@@ -90,6 +92,7 @@ class Options(Record, frozen=True, kw_only=True):
     timeout: float | None = None
     health_policy: str | None = None
     wait: float | None = None
+    retry: tuple[int, ...] | None = None
     health: Mapping[str, str] = {}
 
 
@@ -179,6 +182,7 @@ class Service(Record, frozen=True, kw_only=True):
     max_connections: int | None = None
     timeout: float | None = None
     wait: float | None = None
+    retry: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -223,7 +223,7 @@ def _agreed(containers: list[Container]) -> tuple[dict[str, object], tuple[Probl
     """What is asked for the service as a whole; where its containers differ, the first one's word counts."""
     agreed: dict[str, object] = {}
     problems: list[Problem] = []
-    for field in ("path", "balance", "sticky", "max_connections", "timeout", "wait"):
+    for field in ("path", "balance", "sticky", "max_connections", "timeout", "wait", "retry"):
         asked = {c.id: getattr(c.options, field) for c in containers if getattr(c.options, field) is not None}
         if not asked:
             continue

@@ -11,6 +11,11 @@ cdef enum Fault:                        # what can go wrong with an exchange at 
     TIMEOUT
     ERROR
 
+cdef enum Silence:                      # what is thought of an endpoint (silence.pyx)
+    CALM = 0
+    DOUBTED                             # it has said nothing for a while, and others answer: a request is to show
+    SILENT                              # that was not answered either
+
 cdef enum KeyKind:
     BY_NOTHING = 0
     BY_ADDRESS
@@ -30,6 +35,7 @@ cdef class Queue:
     cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
     cdef double budget                  # requests that may be sent again
     cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
+    cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef void earn(self) noexcept
     cdef bint spend(self, int64_t now) noexcept
@@ -52,6 +58,19 @@ cdef class Cell:
     cdef int streak                     # faults in a row
     cdef bint listed                    # stands in the plane's list of those to tell of
     cdef bint told_bad                  # was last told of with a streak
+    # times in the poller's milliseconds
+    cdef int64_t shunned                # another one is preferred until then
+    cdef int64_t spoke                  # when it last began an answer; 0: never
+    cdef int64_t gap, last_gap          # for how long it said nothing while it was asked: most of late, and most of the time before
+    cdef int64_t gap_since
+    cdef int late                       # exchanges that have waited for an answer for long
+    cdef bint watched                   # stands in the plane's list of those that are late
+    cdef Silence silence
+    cdef int64_t quiet_since            # when the first of those was sent that are late without any word meanwhile; 0: none is
+    cdef int trials                     # requests sent to see whether it answers
+    cdef int64_t tried_at               # when the last of them was
+    cdef int64_t again, pause           # when the next may be, and how long it was put off
+    cdef int64_t unanswered, quiet_ms   # news: so many requests were not answered for so long
     cdef list idle                      # pooled upstream connections, most recently used last
     cdef public int limit               # exchanges in flight at once, in this worker; 0: any number
     cdef list queues                    # where exchanges wait for room on it; None: nowhere
@@ -60,6 +79,7 @@ cdef class Cell:
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
     cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
 
+    cdef void calm(self) noexcept
     cdef bint is_full(self) noexcept
     cdef int freed(self) except -1
     cdef int set_unix(self, bytes path) except -1
@@ -108,9 +128,26 @@ cdef class Route:
     cdef bytes key_name                 # of the header, in lower case, or of the cookie
     cdef bytes sticky                   # the cookie's name; None: not sticky
     cdef bytes cookie_path              # what of the host's paths the cookie is for
+    cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
     cdef dict tokens                    # what a sticky cookie may hold → Member
 
+cdef enum:
+    MEMORY_MS = 10000                   # for so long, and as long again, a gap is remembered
+
 cdef void tell(Cell cell, int by) noexcept
+
+cdef inline void speak(Cell cell, int64_t now, int64_t begun) noexcept:
+    """It begins to answer what was sent at `begun`."""
+    cdef int64_t gap = now - max(cell.spoke, begun)
+    if now - cell.gap_since > MEMORY_MS:
+        cell.last_gap = cell.gap if now - cell.gap_since <= 2 * MEMORY_MS else 0
+        cell.gap_since = now
+        cell.gap = 0
+    if gap > cell.gap and cell.silence != Silence.SILENT:
+        cell.gap = gap
+    cell.spoke = now
+    if cell.quiet_since or cell.silence:
+        cell.calm()
 
 cdef inline void take_on(Cell cell) noexcept:
     """One more exchange in flight on this endpoint."""

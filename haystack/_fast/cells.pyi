@@ -9,6 +9,7 @@ class Cell:
     in_flight: int
     failures: int
     gone: bool
+    worth_keeping: bool
     def retire(self, gone: bool) -> None: ...
     limit: int
     pooled: int
@@ -54,4 +55,5 @@ class Route:
         queue: Queue | None = None,
         path: str = "/",
         wait_ms: int = 0,
+        retry: tuple[int, ...] = (),
     ) -> None: ...

@@ -164,6 +164,12 @@ cdef class Cell:
                 stream.close()
             self.idle.clear()
 
+    cdef void calm(self) noexcept:
+        """Nothing is held against it."""
+        self.silence = Silence.CALM
+        self.quiet_since = self.shunned = 0
+        self.trials = 0
+
     cdef bint is_full(self) noexcept:
         return self.limit > 0 and self.in_flight >= self.limit
 
@@ -209,6 +215,11 @@ cdef class Cell:
             memcpy(&a6.sin6_addr, <const char *>packed, 16)
             self.sockaddr_size = sizeof(sockaddr_in6)
         return 0
+
+    @property
+    def worth_keeping(self):
+        """Whether it is to be found again should its endpoint come back."""
+        return self.in_flight > 0 or self.silence == Silence.SILENT
 
     @property
     def pooled(self):
@@ -353,11 +364,12 @@ cdef class Route:
     """What a host name leads to: members that are ready now, and how to choose among them.
 
     balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
-    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end.
+    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
+    500 to 504 after which a request that only reads asks another endpoint.
     """
 
     def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
-                 int64_t wait_ms=0):
+                 int64_t wait_ms=0, tuple retry=()):
         cdef Member member
         self.service = service
         self.picker = picker
@@ -366,6 +378,8 @@ cdef class Route:
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
         self.wait_ms = wait_ms
+        for status in retry:
+            self.retried |= 1 << (status - 500)
         algorithm, _, key = balance.partition(":")
         kind, _, name = key.partition(":")
         self.key_kind = KeyKind.BY_NOTHING

@@ -40,6 +40,7 @@ cdef class Exchange(Stream):
     # of its way
     cdef bint answered          # a byte of the response went down
     cdef bint reused
+    cdef int moves              # how often it went elsewhere, for an endpoint was silent or gave an answer that was not taken
     cdef int status
     cdef const char *error
     cdef int64_t received, sent
@@ -54,6 +55,8 @@ cdef class Exchange(Stream):
     cdef int completed(self, bint reusable) except -1
     cdef int abort(self) except -1
     cdef int rescue(self) except -1
+    cdef bint forsake(self) except -1
+    cdef bint retry(self, int status) except -1
     cdef int begin_record(self, Head *h, const char *identity) except -1
     cdef int record_try(self, Member member) except -1
     cdef int record(self) except -1

@@ -53,6 +53,14 @@ cdef class Exchange(Stream):
         """The endpoint can't answer any more: try elsewhere."""
         raise NotImplementedError
 
+    cdef bint forsake(self) except -1:
+        """The endpoint is silent while others answer: whether it is tried elsewhere."""
+        raise NotImplementedError
+
+    cdef bint retry(self, int status) except -1:
+        """The endpoint answers with an error, of which nothing went down: whether another one is asked instead."""
+        raise NotImplementedError
+
     cdef int begin_record(self, Head *h, const char *identity) except -1:
         """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""
         cdef Note note

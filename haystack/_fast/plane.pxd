@@ -1,7 +1,7 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Fault, Member, Route
+from haystack._fast.cells cimport Cell, Fault, Member, Route
 from haystack._fast.logline cimport Log
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
@@ -21,6 +21,7 @@ cdef class Plane:
     cdef str traced_service             # None: all of them
     cdef readonly list traces
     cdef list failing                   # members with news of their faults
+    cdef list late                      # (member, route) where exchanges wait for an answer for long, for silence.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log
     cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
     cdef list busy                      # members with requests that were not reported yet
@@ -56,6 +57,8 @@ cdef class Plane:
     cdef int fault(self, Member member, Fault kind) except -1
     cdef int fine(self, Member member) except -1
     cdef int tell_of(self, Member member) except -1
+    cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
+    cdef int on_trial(self, Cell cell) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept
     cdef bint traced(self, Route route) noexcept

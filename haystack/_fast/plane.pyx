@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from haystack._fast.buffer cimport release
-from haystack._fast.cells cimport Cell, Fault, Member, Route
+from haystack._fast.cells cimport Cell, Fault, Member, Route, Silence
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
@@ -16,6 +16,12 @@ LIMITS = (
     "max_head", "max_headers", "max_clients", "max_per_client", "head_ms", "idle_ms", "body_rate", "connect_ms", "tunnel_ms",
     "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms",
 )
+
+cdef enum:
+    SHUN_MS = 50            # for which others are preferred after a fault, twice as long for each further one in a row,
+    SHUN_DOUBLED = 4        # up to 800 ms: until then the control process has put it out
+
+cdef int64_t FOREVER = 1 << 62
 
 
 cdef class Plane:
@@ -43,6 +49,7 @@ cdef class Plane:
         self.errors = {}
         self.busy = []
         self.failing = []
+        self.late = []
         self.origins = {}
         self.paused = []
         self.kept_body = 65536
@@ -131,6 +138,7 @@ cdef class Plane:
         cell.failures += 1
         cell.ended += 1
         cell.faults[<int>kind] += 1
+        cell.shunned = max(cell.shunned, self.poller.now + (SHUN_MS << min(cell.streak, SHUN_DOUBLED)))
         cell.streak += 1
         return 0
 
@@ -140,6 +148,8 @@ cdef class Plane:
         cell.ended += 1
         if cell.streak:
             cell.streak = 0
+            if cell.silence == Silence.CALM:
+                cell.shunned = 0
             if cell.told_bad:
                 self.tell_of(member)
         return 0
@@ -152,8 +162,30 @@ cdef class Plane:
                 member.cell.ended = min(member.cell.ended, 10)      # that some went well before is news, how many is not
         return 0
 
+    cdef int hesitates(self, Member member, Route route, int64_t begun) except -1:
+        """A request that was sent to this member at `begun` is not answered yet, though it should be."""
+        cdef Cell cell = member.cell
+        cell.late += 1
+        # where it has answered others meanwhile this one is slow, no more
+        if cell.spoke < begun and (cell.quiet_since == 0 or begun < cell.quiet_since):
+            cell.quiet_since = begun
+        if not cell.watched:
+            cell.watched = True
+            self.late.append((member, route))
+        return 0
+
+    cdef int on_trial(self, Cell cell) except -1:
+        """A request goes to an endpoint that is doubted: the others go elsewhere until it has answered."""
+        cell.trials += 1
+        cell.tried_at = self.poller.now
+        cell.shunned = FOREVER
+        return 0
+
     def take_faults(self):
-        """News of endpoints since the last call: (key, service, exchanges, refused, reset, late, answered with an error, streak)."""
+        """News of endpoints since the last call.
+
+        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms).
+        """
         cdef Member member
         cdef Cell cell
         cdef list failing = self.failing
@@ -161,7 +193,9 @@ cdef class Plane:
         self.failing = []
         for member in failing:
             cell = member.cell
-            rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak))
+            rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak,
+                         cell.unanswered, cell.quiet_ms))
+            cell.unanswered = cell.quiet_ms = 0
             memset(cell.faults, 0, sizeof(cell.faults))
             cell.ended = 0
             cell.listed = False

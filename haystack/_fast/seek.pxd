@@ -20,7 +20,13 @@ cdef class Seeker(Exchange):
     cdef int seek(self) except -1
     cdef int dispatch(self) except -1
     cdef int failed_at_once(self, Member member) except -1
+    cdef void note_try(self, Member member) noexcept
+    cdef int go(self, Member member) except -1
     cdef Member candidate(self)
+    cdef Member picked(self)
+    cdef Member untroubled(self)
+    cdef Member on_trial(self)
+    cdef int move(self, const char *error, int status) except -1
     cdef Member with_room(self)
     cdef int wait_for_room(self) except -1
     cdef int wait_for_endpoint(self) except -1

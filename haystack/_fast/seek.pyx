@@ -7,14 +7,16 @@ within seconds. Reads nothing from the client and writes no answer: the client's
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.buffer cimport add, release
-from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, let_go, take_on, was_tried
+from haystack._fast.buffer cimport add, pending, release
+from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.poller cimport clock_ns
 from haystack._fast.upstream cimport Upstream, dial, pooled
 
 cdef enum:
     HOPE_MS = 250           # for news of endpoints that all failed
+    TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
+    MOST_MOVES = 2
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
 
 
@@ -27,6 +29,7 @@ cdef class Seeker(Exchange):
     cdef int seek(self) except -1:
         """The request is ready: find it an endpoint."""
         self.route.queue.earn()
+        self.moves = 0
         return self.dispatch()
 
     cdef int dispatch(self) except -1:
@@ -44,18 +47,29 @@ cdef class Seeker(Exchange):
                 if member is None:
                     return self.wait_for_room()
                 full = False
-            if self.tries < MAX_TRIES:
-                self.tried[self.tries] = <void *>member
-                self.tries += 1
             if member.cell.is_full():
+                self.note_try(member)
                 full = True
                 continue
-            if self.note.end:
-                self.record_try(member)
-            self.member = member
-            if self.connect_to(member.cell):
+            if self.go(member):
                 return 0
-            self.failed_at_once(member)
+
+    cdef void note_try(self, Member member) noexcept:
+        if self.tries < MAX_TRIES:
+            self.tried[self.tries] = <void *>member
+            self.tries += 1
+
+    cdef int go(self, Member member) except -1:
+        """Send the request to this member; 0: that failed at once."""
+        self.note_try(member)
+        if self.note.end:
+            self.record_try(member)
+        if member.cell.silence:
+            self.plane.on_trial(member.cell)
+        self.member = member
+        if self.connect_to(member.cell):
+            return 1
+        return self.failed_at_once(member)
 
     cdef int failed_at_once(self, Member member) except -1:
         self.plane.fault(member, Fault.REFUSED)
@@ -66,10 +80,42 @@ cdef class Seeker(Exchange):
         return 0
 
     cdef Member candidate(self):
-        """The one that the client's cookie names, while it is there; then whom the picker says."""
-        if self.named is not None and self.tries == 0 and not self.named.cell.gone and not self.named.cell.is_full():
+        """The one that the client's cookie names, while it is there and speaks; one that is to show that it does; whom the picker says."""
+        cdef Member member
+        if self.named is not None and self.tries == 0 and not self.named.cell.gone and not self.named.cell.is_full() and (
+            not self.named.cell.silence or self.named.cell.shunned <= self.poller.now
+        ):
             return self.named
-        return self.route.picker.pick(self.key, self.tried, self.tries)
+        if self.route.queue.suspect is not None and self.tries == 0:
+            member = self.on_trial()
+            if member is not None:
+                return member
+        return self.picked()
+
+    cdef Member on_trial(self):
+        """The member that is doubted, if this request may be spent on it: others wait longer for one that may."""
+        cdef Queue queue = self.route.queue
+        cdef Member member = queue.suspect
+        if not self.idempotent and self.poller.now - member.cell.again < TRIAL_BY_ANY_MS:
+            return None
+        queue.suspect = None
+        if not member.cell.silence or member.cell.gone or member.cell.is_full() or member not in self.route.members:
+            return None
+        return member
+
+    cdef Member picked(self):
+        """Whom the picker says; its second choice where the first has just failed, or is silent, and the second has not."""
+        cdef Member member = self.route.picker.pick(self.key, self.tried, self.tries), other
+        if member is None or member.cell.shunned <= self.poller.now or self.tries >= MAX_TRIES:
+            return member
+        self.tried[self.tries] = <void *>member
+        other = self.route.picker.pick(self.key, self.tried, self.tries + 1)
+        return member if other is None or other.cell.shunned > self.poller.now or other.cell.is_full() else other
+
+    cdef Member untroubled(self):
+        """Whom this request could be moved to; None: nobody who has room and has answered well of late."""
+        cdef Member member = self.picked()
+        return None if member is None or member.cell.shunned > self.poller.now or member.cell.is_full() else member
 
     cdef Member with_room(self):
         """The first member that has room and was not tried, or None: the picker looks at a few only."""
@@ -198,3 +244,35 @@ cdef class Seeker(Exchange):
         if self.body_sent or not (unseen or self.idempotent):
             return 0                    # can't be repeated: a paused endpoint may go on, a dead one's connection says so itself
         return self.lost(unseen, b"destination_unavailable", 502)
+
+    cdef bint forsake(self) except -1:
+        """Its endpoint is silent while others answer: what may be repeated goes elsewhere; twice at most, for both may be."""
+        if self.moves >= MOST_MOVES or self.answered or self.up is None or self.state != State.EXCHANGING or not self.idempotent:
+            return False
+        if self.body_sent or not self.body.done or self.up.interim or pending(&self.up.input):
+            return False
+        return self.move(b"http_response_timeout", 504)
+
+    cdef bint retry(self, int status) except -1:
+        """Its endpoint answers with an error: another one is asked, once, where the request only reads (RFC 9110, section 9.2.1).
+
+        Not where the others have just failed too: then the error is the service's answer.
+        """
+        if status > 504 or not self.route.retried >> (status - 500) & 1 or self.moves or not self.body.done or self.body_sent:
+            return False
+        if not self.idempotent or self.request.data[self.request.start] not in b"GHO":      # of these, GET, HEAD and OPTIONS
+            return False
+        return self.move(b"http_response_incomplete", 502)
+
+    cdef int move(self, const char *error, int status) except -1:
+        """Go elsewhere, if somebody is there and the budget allows; whether it does."""
+        cdef Member member = self.untroubled()
+        if member is None or not self.route.queue.spend(self.poller.now):
+            return 0
+        self.moves += 1
+        self.detach(False)
+        self.error = error
+        self.failure = status
+        if not self.go(member):
+            self.dispatch()
+        return 1

@@ -16,6 +16,8 @@ cdef class Upstream(Stream):
     cdef bint drop_trailer  # the response's Connection lists fields
     cdef int interim        # 1xx responses of this exchange
     cdef int64_t born       # milliseconds
+    cdef int64_t begun      # when this exchange's request went up
+    cdef bint late          # it has waited for an answer for long
     cdef int64_t sent       # bytes of requests before this exchange's
     cdef Buffer input       # part of a response's head
     cdef Buffer trailer
@@ -30,6 +32,8 @@ cdef class Upstream(Stream):
     cdef int refuse(self, int used) except -1
     cdef int interim_response(self, Head *h) except -1
     cdef int switch(self, Head *h, const char *data, size_t size) except -1
+    cdef int answers(self, int status) except -1
+    cdef int hesitate(self) except -1
     cdef int begin_response(self, Head *h) except -1
     cdef int relay(self, const char *data, size_t size) except -1
     cdef int emit(self, const char *part, size_t size) except -1

@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 from haystack._fast.affinity cimport write_cookie
 from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, take
-from haystack._fast.cells cimport Cell, Fault
+from haystack._fast.cells cimport Cell, Fault, speak
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH, Plane
@@ -59,6 +59,7 @@ cdef enum:
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     WHOLE = 16384           # a run of the body from here on is sent from where it was read
     MAX_INTERIM = 32        # 1xx responses before the one that counts
+    LATE_MS = 250           # without an answer, and others are asked how they do
 
 
 cdef class Upstream(Stream):
@@ -95,7 +96,8 @@ cdef class Upstream(Stream):
         """Send a request, or the first part of one."""
         self.started = False
         self.interim = 0
-        self.deadline = self.poller.now + self.exchange.route.timeout_ms
+        self.begun = self.poller.now
+        self.deadline = self.begun + min(<int64_t>LATE_MS, self.exchange.route.timeout_ms)
         return self.send(data, size)
 
     cdef int detach(self, bint reusable) except -1:
@@ -104,6 +106,9 @@ cdef class Upstream(Stream):
         cdef char byte
         self.exchange = None
         self.sent = written
+        if self.late:
+            self.late = False
+            self.cell.late -= 1
         if reusable and self.readable and recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             self.readable = False       # its last read took exactly what was there
         if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= self.plane.pool_size:
@@ -174,6 +179,8 @@ cdef class Upstream(Stream):
         if exchange.state == State.TUNNEL:
             exchange.error = b"connection_read_timeout"
             return exchange.abort()
+        if not self.started and self.poller.now < self.begun + exchange.route.timeout_ms:
+            return self.hesitate()
         if exchange.unsent():
             exchange.error = b"connection_write_timeout"
             return exchange.abort()     # the client stopped reading: not the endpoint's fault
@@ -182,6 +189,16 @@ cdef class Upstream(Stream):
         self.plane.fault(exchange.member, Fault.TIMEOUT)
         exchange.route.picker.failed(exchange.member)
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
+
+    cdef int hesitate(self) except -1:
+        """It has its time still, but should have answered: silence.pyx looks at what others do meanwhile."""
+        cdef Exchange exchange = self.exchange
+        self.deadline = self.begun + exchange.route.timeout_ms
+        # who was moved here once already is slow anywhere, and speaks against nobody
+        if self.late or exchange.moves or not exchange.body.done or self.unsent():
+            return 0
+        self.late = True
+        return self.plane.hesitates(exchange.member, exchange.route, self.begun)
 
     cdef int on_failure(self) except -1:
         return self.close() if self.exchange is None else self.exchange.abort()
@@ -257,6 +274,9 @@ cdef class Upstream(Stream):
             if h.status == 101:
                 return self.switch(&h, data, size)
             if h.status >= 200:
+                self.answers(h.status)
+                if h.status >= 500 and self.interim == 0 and self.exchange.retry(h.status):
+                    return 0
                 self.begin_response(&h)
                 break
             self.interim += 1
@@ -277,6 +297,7 @@ cdef class Upstream(Stream):
 
     cdef int interim_response(self, Head *h) except -1:
         """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
+        speak(self.cell, self.poller.now, self.begun)
         if self.exchange.minor == 0:
             return 0
         write_response(&self.plane.work, h, False, False, False, 1)
@@ -290,7 +311,7 @@ cdef class Upstream(Stream):
             return exchange.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol")
         exchange.status = 101
         exchange.answered = True
-        self.plane.count(exchange.member)
+        self.answers(101)
         if exchange.note.end:
             exchange.t_first = clock_ns()
         write_switch(&self.plane.work, h)
@@ -298,6 +319,21 @@ cdef class Upstream(Stream):
         exchange.sent += size
         self.flush_work()
         return exchange.switched()
+
+    cdef int answers(self, int status) except -1:
+        """The head of its answer is there: count it, for the endpoint or against it."""
+        cdef Exchange exchange = self.exchange
+        speak(self.cell, self.poller.now, self.begun)
+        if self.late:
+            self.late = False
+            self.cell.late -= 1
+        self.plane.count(exchange.member)
+        if status in (500, 502, 503, 504):
+            exchange.route.picker.failed(exchange.member)   # a quick error is no reason to come again
+            return self.plane.fault(exchange.member, Fault.ERROR)
+        if exchange.t_connected and exchange.route.picker.timed:
+            exchange.route.picker.answered(exchange.member, clock_ns() - exchange.t_connected)
+        return self.plane.fine(exchange.member)
 
     cdef int begin_response(self, Head *h) except -1:
         """Settle the framing on both sides (RFC 9112, section 6.3) and write the client's head into work."""
@@ -321,15 +357,8 @@ cdef class Upstream(Stream):
             exchange.keep_alive = False
         exchange.answered = True
         exchange.status = h.status
-        self.plane.count(exchange.member)
-        if h.status in (500, 502, 503, 504):
-            self.plane.fault(exchange.member, Fault.ERROR)
-        else:
-            self.plane.fine(exchange.member)
         if exchange.t_connected:
             exchange.t_first = clock_ns()
-            if exchange.route.picker.timed:
-                exchange.route.picker.answered(exchange.member, exchange.t_first - exchange.t_connected)
         write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
         if not h.dated:
             write_date(&self.plane.work)

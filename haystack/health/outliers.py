@@ -1,8 +1,8 @@
 """Which endpoints their own traffic speaks against, for how long they are out, and when they are back. Pure: history, news, now → history.
 
-An endpoint is ejected for 5 failures in a row, or where half of at least 20 requests in 10 s failed. It returns by itself: after 5 s the
-first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a new one, and one is forgiven. That
-no more than half of a service is out is policy.py's business.
+An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. It
+returns by itself: after 5 s the first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a
+new one, and one is forgiven. That no more than half of a service is out is policy.py's business.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def hear(history: History, row: FailureRow, now: float) -> History:
     """The history with one report. What comes while it is out counts for nothing: it was on its way before."""
     if history.ejected(now):
         return history
+    if row.unanswered:
+        return _ejected(history, f"silent: no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now)
     new = _noted(history, row, now)
     why = _verdict(new)
     return _ejected(new, why, now) if why else new

@@ -34,6 +34,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
     wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
     max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
+    retry: statuses after which a request that only reads asks another endpoint.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     path: str = "/"
     max_connections: int = 0
     wait_ms: int = 0
+    retry: tuple[int, ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, array_like=True):
@@ -152,8 +154,9 @@ class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     requests: exchanges that ended there, well or not; refused: connections that were refused or could not be made; resets: broken off
     before the end of an answer; timeouts: of connecting and of answering; errors: answers of 500, 502, 503 and 504; streak: failures in
-    a row up to now, 0 once one went well. A row goes up for each cell that has failed since its last row, and one more when a cell whose
-    last row had a streak has answered well.
+    a row up to now, 0 once one went well; unanswered: requests that it has said nothing to for quiet_ms, while others of its service
+    answered. A row goes up for each cell that has failed since its last row, and one more when a cell whose last row had a streak has
+    answered well.
     """
 
     key: str
@@ -164,6 +167,8 @@ class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     timeouts: int = 0
     errors: int = 0
     streak: int = 0
+    unanswered: int = 0
+    quiet_ms: int = 0
 
 
 class Failures(Message, frozen=True):

@@ -86,7 +86,7 @@ class Routes:
     def forget_drained(self) -> None:
         """Let go of what left the table and has nothing in flight any more."""
         self._leaving = {place: m for place, m in self._leaving.items() if m.cell.in_flight}
-        self._draining = {spot: cell for spot, cell in self._draining.items() if cell.in_flight}
+        self._draining = {spot: cell for spot, cell in self._draining.items() if cell.worth_keeping}
 
     def _serve(self, row: ServiceRow) -> None:
         """Put a new or changed service in the place of the old one."""
@@ -111,7 +111,7 @@ class Routes:
         weights = [e.weight for e in _endpoints(row, index)]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
-        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms)
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
         if not members and old and old.routes[index].members:
             route.queue.empty_since = int(time.monotonic() * 1000)
         if row.max_connections:

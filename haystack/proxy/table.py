@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from haystack.claims import prefix
-from haystack.model import Endpoint, Service
+from haystack.model import RETRIED, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
 
@@ -73,6 +73,7 @@ def _row(service: Service, defaults: Defaults) -> ServiceRow:
         path=prefix(service.path),
         max_connections=service.max_connections or 0,
         wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
+        retry=RETRIED if service.retry is None else service.retry,
     )
 
 

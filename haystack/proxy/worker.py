@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast import ledger, pick, walk
+from haystack._fast import ledger, pick, silence, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -141,6 +141,7 @@ class Worker:
         for tick in count(1):
             await asyncio.sleep(TICK)
             self._poller.sweep()
+            silence.look(self._plane)
             self._tell()
             if tick % REPORTED == 0:
                 self._report(0)

@@ -21,6 +21,8 @@ from haystack import labels
         ("sticky", "sid", "sticky", "sid"),
         ("max_connections", "10", "max_connections", 10),
         ("timeout", "500ms", "timeout", 0.5),
+        ("retry", "503, 502", "retry", (502, 503)),
+        ("retry", "OFF", "retry", ()),
         ("health.path", "/up", "health", {"path": "/up"}),
         ("health", "Require", "health_policy", "require"),
     ],
@@ -36,7 +38,7 @@ def test_good(key, text, field, value):
         ("enable", "perhaps"), ("name", "a b"), ("name", "x" * 64), ("group", "---"), ("port", "0"), ("port", "http"),
         ("port", "65536"), ("network", ""), ("host", "a..b"), ("host", ","), ("host", "a.*.b"), ("path", "api"),
         ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
-        ("timeout", "soon"), ("health.path", "x"), ("health.wealth", "1"), ("health", "perhaps"),
+        ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""), ("health.path", "x"), ("health.wealth", "1"), ("health", "perhaps"),
         ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"), ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip

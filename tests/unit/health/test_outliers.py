@@ -72,3 +72,10 @@ def test_what_comes_while_it_is_out_counts_for_nothing():
     assert hear(out, row(50, 50, refused=50), 1.0) == out
     back = hear(out, row(4, 4, refused=4), 6.0)
     assert not back.ejected(6.0)
+
+
+def test_one_that_was_silent_is_out_at_once_and_the_reason_says_to_how_many():
+    history = heard(row(0, unanswered=12, quiet_ms=640))
+    assert history.ejected(0)
+    assert history.why == "silent: no answer for 0.6 s to 12 requests"
+    assert history.until == 5

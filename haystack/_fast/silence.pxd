@@ -1,0 +1,1 @@
+# Endpoints that accept and never answer.
