@@ -38,8 +38,9 @@ def test_good(key, text, field, value):
         ("enable", "perhaps"), ("name", "a b"), ("name", "x" * 64), ("group", "---"), ("port", "0"), ("port", "http"),
         ("port", "65536"), ("network", ""), ("host", "a..b"), ("host", ","), ("host", "a.*.b"), ("path", "api"),
         ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
-        ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""), ("health.path", "x"), ("health.wealth", "1"), ("health", "perhaps"),
-        ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"), ("health.host", "a\nb"), ("colour", "red"), ("", ""),
+        ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""), ("health.path", "x"), ("health.wealth", "1"),
+        ("health", "perhaps"), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
+        ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip
 def test_bad_costs_itself_alone(key, text):
