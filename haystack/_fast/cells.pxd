@@ -69,6 +69,7 @@ cdef class Cell:
     cdef int64_t quiet_since            # when the first of those was sent that are late without any word meanwhile; 0: none is
     cdef int trials                     # requests sent to see whether it answers
     cdef int64_t tried_at               # when the last of them was
+    cdef int64_t sampled                # when one of its requests went elsewhere to see how that is answered; 0: none did
     cdef int64_t again, pause           # when the next may be, and how long it was put off
     cdef int64_t unanswered, quiet_ms   # news: so many requests were not answered for so long
     cdef list idle                      # pooled upstream connections, most recently used last

@@ -167,7 +167,7 @@ cdef class Cell:
     cdef void calm(self) noexcept:
         """Nothing is held against it."""
         self.silence = Silence.CALM
-        self.quiet_since = self.shunned = 0
+        self.quiet_since = self.shunned = self.sampled = 0
         self.trials = 0
 
     cdef bint is_full(self) noexcept:

@@ -9,7 +9,7 @@ Called with the tick of the worker: requests pay for a few stores.
 from libc.stdint cimport int64_t
 
 from haystack._fast.buffer cimport pending
-from haystack._fast.cells cimport Cell, Member, Queue, Route, Silence
+from haystack._fast.cells cimport Cell, KeyKind, Member, Queue, Route, Silence
 from haystack._fast.exchange cimport State
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
@@ -33,7 +33,7 @@ cdef class View:
     cdef Route route
     cdef int64_t quiet, trial       # milliseconds that are too long
     cdef int64_t spoke              # when one of them last began an answer
-    cdef int well, silent, size     # members that nobody waits for; that are silent; all
+    cdef int well, idle, silent, size   # members that nobody waits for long for; that have no request at all; that are silent; all
 
     def __init__(self, Queue queue):
         cdef Member member
@@ -43,6 +43,7 @@ cdef class View:
             gap = max(gap, max(member.cell.gap, member.cell.last_gap))
             self.spoke = max(self.spoke, member.cell.spoke)
             self.well += member.cell.late == 0
+            self.idle += member.cell.in_flight == 0
             self.silent += member.cell.silence == Silence.SILENT
         self.size = <int>len(self.route.members)
         self.quiet = max(<int64_t>QUIET_MS, <int64_t>(SLOWER * gap))
@@ -100,7 +101,9 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
             cell.silence = Silence.CALM
             cell.trials = 0
             cell.shunned = 0
-        return 0
+        return sample(plane, view, cell)
+    if cell.sampled and view.others_answer(cell.sampled):
+        return condemn(plane, view, member)
     if cell.silence == Silence.CALM:
         cell.silence = Silence.DOUBTED
         cell.again = now
@@ -110,12 +113,26 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
             return 0
     elif now - cell.tried_at < view.trial or not view.others_answer(cell.tried_at):
         return 0
-    return 0 if 2 * (view.silent + 1) > view.size else condemn(plane, view, member)
+    return condemn(plane, view, member)
+
+
+cdef int sample(Plane plane, View view, Cell cell) except -1:
+    """Nobody answers, for nobody is asked: all clients wait here, and half of the service is idle. See how another one answers one of them.
+
+    Where requests go by a key or cookie, many at one endpoint are no wonder.
+    """
+    if cell.sampled or cell.late < ENOUGH or 2 * view.idle < view.size or view.route.sticky is not None:
+        return 0
+    if view.route.key_kind == KeyKind.BY_NOTHING and move(plane, cell, 1):
+        cell.sampled = plane.poller.now - 1     # answers may come within this millisecond
+    return 0
 
 
 cdef int condemn(Plane plane, View view, Member member) except -1:
-    """It is silent."""
+    """It is silent, unless half of its service is already."""
     cdef Cell cell = member.cell
+    if 2 * (view.silent + 1) > view.size:
+        return 0
     cell.silence = Silence.SILENT
     cell.shunned = 1 << 62
     cell.pause = PAUSE_MS
@@ -134,7 +151,7 @@ cdef int try_again(Plane plane, View view, Member member) except -1:
         return tell(plane, member)
     if now >= cell.again:
         view.route.queue.suspect = member
-    return move(plane, cell) if cell.late else 0
+    return move(plane, cell, cell.in_flight) if cell.late else 0
 
 
 cdef int tell(Plane plane, Member member) except -1:
@@ -144,12 +161,12 @@ cdef int tell(Plane plane, Member member) except -1:
     cell.quiet_ms = plane.poller.now - (cell.quiet_since or cell.tried_at)
     cell.trials = 0
     cell.again = plane.poller.now + cell.pause
-    cell.unanswered = move(plane, cell)
+    cell.unanswered = move(plane, cell, cell.in_flight)
     return 0
 
 
-cdef int move(Plane plane, Cell cell) except -1:
-    """Move what waits for this endpoint to others, where that may be; how many there were, moved or not."""
+cdef int move(Plane plane, Cell cell, int most) except -1:
+    """Move so many of those that wait for this endpoint to others, where that may be; how many wait, moved or not."""
     cdef void *at = plane.poller.first
     cdef Stream stream
     cdef Upstream up
@@ -164,6 +181,6 @@ cdef int move(Plane plane, Cell cell) except -1:
             ):
                 waiting.append(up)
     for up in waiting:              # each may open and close others
-        if up.exchange is not None:
-            up.exchange.forsake()
+        if most and up.exchange is not None and up.exchange.forsake():
+            most -= 1
     return <int>len(waiting)
