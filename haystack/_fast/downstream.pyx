@@ -446,6 +446,7 @@ cdef class Downstream(Seeker):
         self.answered = True
         write_answer(&self.plane.work, status, error, detail, self.head_only, not self.keep_alive)
         self.sent = self.plane.work.end
+        self.last = not self.keep_alive
         self.send(self.plane.work.data, self.plane.work.end)
         take(&self.plane.work, self.plane.work.end)
         return self.finish()

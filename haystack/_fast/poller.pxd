@@ -12,6 +12,7 @@ cdef class Stream:
     cdef bint writable
     cdef bint heeds_room    # is watched for room in its socket
     cdef bint hung_up       # the peer sends no more
+    cdef bint last          # what is sent now is the last: its segment waits for the end, which follows at once, and takes that along
     cdef bint urgent        # its events are handled before the others' of a batch
     cdef bint queued        # stands in poller.again
     cdef bint over          # of a tunnel: nothing more will come

@@ -36,6 +36,7 @@ cdef extern from "sys/epoll.h" nogil:
 cdef extern from "sys/socket.h" nogil:
     enum:
         MSG_NOSIGNAL
+        MSG_MORE
     ssize_t recv(int, void *, size_t, int)
     struct iovec:
         void *iov_base
@@ -100,9 +101,9 @@ cdef class Stream:
             return 0
         self.written += <int64_t>size
         if self.writable and self.unsent() == 0:
-            n = send(self.fd, data, size, MSG_NOSIGNAL)
+            n = send(self.fd, data, size, MSG_NOSIGNAL | (MSG_MORE if self.last else 0))
             while n < 0 and errno == EINTR:
-                n = send(self.fd, data, size, MSG_NOSIGNAL)
+                n = send(self.fd, data, size, MSG_NOSIGNAL | (MSG_MORE if self.last else 0))
             if n == <ssize_t>size:
                 return 0
             if n < 0:

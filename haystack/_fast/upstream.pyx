@@ -413,6 +413,7 @@ cdef class Upstream(Stream):
         if self.chunk_out and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
             return self.broken()
         take(&self.trailer, self.trailer.end)
+        self.exchange.last = not self.exchange.keep_alive
         self.flush_work()
         return self.exchange.completed(reusable)
 
