@@ -1,149 +1,117 @@
 """python -m bench.chaos (make bench-chaos): the chaos table, Haystack beside HAProxy and nginx on the same containers.
 
-Needs a Docker Engine with the images nginx and python:3.11-slim, whose containers can be reached from here. Removes only
-what it made. Raw rounds go to bench/results/.
+Needs a Docker Engine with the images nginx and python:3.11-slim, whose containers can be reached from here; root for the row
+`engine`, which starts an engine of its own. Removes only what it made, also when interrupted. Raw rounds go to bench/results/.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import random
+import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import docker
-from docker.models.networks import Network
-
 from bench.__main__ import README, RESULTS, machine, versions
-from bench.chaos import events, report
-from bench.chaos.fleet import Fleet
-from bench.chaos.peers import Haproxy, NginxPeer
-from bench.chaos.rounds import Plan, Round, played
-from bench.chaos.rows import ROWS, Row, row
+from bench.chaos import report
+from bench.chaos.course import Course, say
+from bench.chaos.rounds import Plan
+from bench.chaos.rows import ROWS, row
 from bench.macro import discovery
-from bench.macro.process import Haystack, Process
 from bench.macro.report import replace
 
-HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-KEPT = 50  # failures of a round that go to the raw file
+FRONT = README.parent.parent / "README.md"
+A_RUN = 6.0  # seconds that one measurement from event to request takes, of all three series
 
 
 def main() -> int:
     """Play what was asked for, print it, keep it. The status to exit with."""
     options = arguments()
-    found = json.loads(options.source.read_text()) if options.source else played_rows(options)
-    raw = options.source or kept(found)
-    text = report.table((*ROWS, engine_row("")), found)
-    print(f"{found['date']}, {found['machine']}; {found['peers']}\n\n{text}\n\nraw rounds: bench/results/{raw.name}")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ended)
+    found = json.loads(options.source.read_text()) if options.source else fresh(options)
+    path = options.source or RESULTS / time.strftime("chaos-%Y%m%d-%H%M%S.json")
+    if not options.source or options.into:
+        measured(options, found, path)
+    print(f"{report.caption(found, path.name)}\n\n{report.table(ROWS, found)}\n\nraw rounds: bench/results/{path.name}")
     if options.write:
-        replace(README, "chaos", f"{report.caption(found, raw.name)}\n\n{text}")
-    return 0
+        written(found, path.name)
+    return 1 if found["missing"] else 0
+
+
+def ended(*_: object) -> None:
+    """Told to stop: once, for what was made is to be removed first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     names = [one.name for one in ROWS]
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(names)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=30, help="of each round, at least")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(names)}, none (default: all)")
+    parser.add_argument("--seconds", type=float, default=30, help="of each round before Haystack, at least")
+    parser.add_argument("--peer-seconds", type=float, default=15, help="of each round before another proxy")
     parser.add_argument("--connections", type=int, default=64, help="of the load")
+    parser.add_argument("--pace", type=float, default=1, help="seconds between what happens")
     parser.add_argument("--peers", nargs="*", type=str.lower, default=["haystack", "haproxy", "nginx"], help="which of the three")
-    parser.add_argument("--restart", default="", help="the row engine: a command that restarts the engine of DOCKER_HOST")
     parser.add_argument("--runs", type=int, default=0, help="besides, from event to last request: containers ended for each series")
-    parser.add_argument("--from", dest="source", type=Path, help="play nothing: show the raw rounds of this file")
-    parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--from", dest="source", type=Path, help="play nothing: show the raw rounds of this file")
+    source.add_argument("--into", type=Path, help="play, and put it into the place of what this file of raw rounds has of it")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md and bench/README.md")
     options = parser.parse_args()
-    if unknown := set(options.rows) - set(names):
+    if unknown := set(options.rows) - {*names, "none"}:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    options.source = options.source or options.into
+    options.rows = [row(one) for one in options.rows if one != "none"] if options.rows else list(ROWS)
     return options
 
 
-def played_rows(options: argparse.Namespace) -> dict[str, Any]:
-    """All rounds of all rows."""
-    client = docker.from_env(timeout=120)
-    found: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "peers": versions()}
-    found |= {"connections": options.connections, "seconds": options.seconds, "rounds": []}
-    plan = Plan(connections=options.connections, seconds=options.seconds)
-    with network(client) as (name, prefix):
-        for chosen in wanted(options):
-            for method in chosen.kinds:
-                addresses = [f"{prefix}.{number}" for number in range(10, 10 + 2 * chosen.members)]
-                fleet = Fleet(client, chosen.kinds[method], f"chaos{os.getpid()}", (name, addresses), **chosen.options)
-                found["rounds"] += list(beside(fleet, chosen, method, plan, options.peers))
-    client.close()
-    if options.runs:
-        found["discovery"] = discovery.run(options.runs)
-    return found
+def fresh(options: argparse.Namespace) -> dict[str, Any]:
+    """Where and how, and nothing played yet."""
+    found = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "peers": versions(), "connections": options.connections}
+    return found | {"seconds": options.seconds, "peer_seconds": options.peer_seconds, "rounds": [], "missing": []}
 
 
-def wanted(options: argparse.Namespace) -> list[Row]:
-    """The rows to play."""
-    rows = [row(one) for one in options.rows] or ([] if options.restart else list(ROWS))
-    return rows + ([engine_row(options.restart)] if options.restart else [])
-
-
-def engine_row(command: str) -> Row:
-    """The engine restarted by that command."""
-    return Row("engine", "the engine restarted with live-restore", events.engine_restarted(command))
-
-
-@contextmanager
-def network(client: docker.DockerClient) -> Iterator[tuple[str, str]]:
-    """A network of our own, so that containers keep their addresses: its name, and what the addresses begin with."""
-    prefix = f"10.213.{random.randrange(256)}"
-    pool = docker.types.IPAMPool(subnet=f"{prefix}.0/24")
-    made: Network = client.networks.create(f"haystack-chaos-{os.getpid()}", ipam=docker.types.IPAMConfig(pool_configs=[pool]))
-    try:
-        yield str(made.name), prefix
-    finally:
-        made.remove()
-
-
-def beside(fleet: Fleet, chosen: Row, method: str, plan: Plan, peers: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One round before each proxy, with the same containers."""
-    try:
-        fleet.grow(chosen.members)
-        for peer in peers:
-            if chosen.alone and peer != "haystack":
-                continue
-            with before(peer, fleet, chosen) as proxy:
-                done = played(proxy, fleet, method, chosen.act, plan)
-                print(f"{time.strftime('%H:%M:%S')} {chosen.name} {method} {proxy.name}\n{done.story()}", file=sys.stderr)
-                yield record(chosen, method, proxy, done)
-    finally:
-        fleet.remove()
-
-
-def before(peer: str, fleet: Fleet, chosen: Row) -> Process:
-    """That proxy, set to the fleet's containers. Haystack finds them by itself."""
-    if peer == "haystack":
-        return Haystack(**({"DOCKER_HOST": HOST} | chosen.settings))
-    addresses = fleet.network[1] if fleet.network else []
-    # those of the containers that a redeploy will bring are told beforehand
-    static = addresses if chosen.name == "redeploy" else [fleet.address(container) for container in fleet.members]
-    return {"haproxy": Haproxy, "nginx": NginxPeer}[peer](static)
-
-
-def record(chosen: Row, method: str, proxy: Process, done: Round) -> dict[str, Any]:
-    """What of the round is kept."""
-    kept_of = done.report | {"failures": done.report["failures"][:KEPT]}
-    figures = {"failed": done.failed, "slowest_ms": done.slowest, "rate": done.rate, "twice": len(done.twice), "lost": done.lost}
-    late = len(done.failed_after(chosen.grace)) if chosen.grace else None
-    return {"row": chosen.name, "method": method, "peer": proxy.name, "late": late} | figures | {"told": done.told, "report": kept_of}
-
-
-def kept(found: dict[str, Any]) -> Path:
-    """The file that the raw rounds were written to."""
+def measured(options: argparse.Namespace, found: dict[str, Any], path: Path) -> None:
+    """Play all of it; the file has at any time what was played so far."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / time.strftime("chaos-%Y%m%d-%H%M%S.json")
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    return path
+
+    def plan(peer: str) -> Plan:
+        return Plan(options.connections, options.pace, seconds=options.seconds if peer == "haystack" else options.peer_seconds)
+
+    def keep(so_far: dict[str, Any]) -> None:
+        path.write_text(json.dumps(so_far, indent=1) + "\n")
+
+    course = Course(options.rows, options.peers, plan, found, keep)
+    minutes = (sum(seconds for _, seconds in course.steps()) + options.runs * A_RUN) / 60
+    say(f"this takes about {minutes:.0f} min; what was played is in {path}, whatever happens")
+    if options.runs:
+        times(options.runs, course)
+    course.play()
+
+
+def times(runs: int, course: Course) -> None:
+    """From the engine's events to the traffic."""
+    say(f"from event to last request: {runs} runs of each series")
+    try:
+        course.found["discovery"] = discovery.run(runs)
+    except Exception as error:  # noqa: BLE001 - the rows are worth playing all the same
+        course.missed("from event to last request", "", "haystack", error)
+    course.keep(course.found)
+
+
+def written(found: dict[str, Any], raw: str) -> None:
+    """The tables into the place of the old ones."""
+    replace(README, "chaos", f"{report.caption(found, raw)}\n\n{report.table(ROWS, found)}")
+    replace(FRONT, "chaos", report.front(ROWS, found))
+    if "discovery" in found:
+        where = f"Measured {found['date']} on {found['machine']}; raw: `results/{raw}`."
+        replace(README, "discovery", f"{where}\n\n{discovery.table(found['discovery'])}")
 
 
 if __name__ == "__main__":

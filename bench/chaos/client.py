@@ -22,7 +22,6 @@ import uvloop
 
 SLOWEST = 10
 KEPT = 200_000  # failures that are kept whole
-LIMIT = 15.0
 PAUSE = 0.02  # after a refused connection
 
 
@@ -31,7 +30,7 @@ class Order:
     """What to ask, on how many connections.
 
     size: bytes of a POST's body. name: the beginning of every request's id. pause: seconds between an answer and the next
-    request of that connection.
+    request of that connection. limit: seconds after which a request has failed.
     """
 
     port: int
@@ -42,6 +41,7 @@ class Order:
     name: str = "r"
     address: str = "127.0.0.1"
     pause: float = 0.0
+    limit: float = 15.0
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Load:
         """Give up what takes too long; leave what is idle at the end."""
         now = time.time()
         for asker in tuple(self.askers):
-            if asker.number and now - asker.sent > LIMIT:
+            if asker.number and now - asker.sent > self.order.limit:
                 asker.fail("timeout")
 
     def report(self, begun: float, ended: float, counted: int) -> dict[str, Any]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import docker
 import docker.errors
-import requests
 from docker.models.containers import Container
 
 from bench.chaos.fleet import Fleet
+from bench.chaos.node import Node
 from bench.macro.process import Haystack, Process
 
-LIMIT = 60.0
+LIMIT = 20.0
+FREEZES = 3
 Deed = Callable[["Scene", Container], None]
 
 
@@ -26,15 +24,30 @@ Deed = Callable[["Scene", Container], None]
 class Scene:
     """Where it happens.
 
-    pace: seconds that each container has to itself afterwards. victims: to how many of them it happens (None: all). told: what
-    was done, and when in Unix seconds.
+    pace: seconds that each container has to itself afterwards. victims: to how many of them it happens (None: all). end: when time
+    is up, by the monotonic clock. engine: theirs, where it may be restarted. told: what was done, and when in Unix seconds.
     """
 
     fleet: Fleet
     proxy: Process
     pace: float
     victims: int | None = None
+    end: float = 0.0
+    engine: Node | None = None
     told: list[tuple[float, str]] = field(default_factory=list)
+    again: bool = False
+
+    def play(self, act: Callable[[Scene], None]) -> None:
+        """All of it once; then again and again, until time is up."""
+        self.rest()
+        act(self)
+        self.again = True
+        while not self.over():
+            act(self)
+
+    def over(self) -> bool:
+        """Whether everything has been once, and time is up."""
+        return self.again and time.monotonic() >= self.end
 
     def tell(self, text: str) -> None:
         """Write down what is done now."""
@@ -47,6 +60,8 @@ class Scene:
     def each(self, deed: Deed) -> None:
         """Do it to one member after another."""
         for container in self.fleet.members[: self.victims]:
+            if self.over():
+                return
             deed(self, container)
             self.tell(f"{container.name} is back")
             self.rest()
@@ -78,7 +93,13 @@ def again(scene: Scene, container: Container) -> None:
 def pause(scene: Scene, container: Container) -> None:
     """`docker pause` for 2 s."""
     scene.tell(f"pause {container.name}")
-    container.pause()
+    for left in reversed(range(FREEZES)):
+        try:
+            container.pause()
+            break
+        except docker.errors.APIError:  # the engine gives up when the freezer is slow, as it is on a busy machine
+            if not left:
+                raise
     time.sleep(2)
     scene.tell(f"unpause {container.name}")
     container.unpause()
@@ -124,36 +145,28 @@ def replaced(scene: Scene) -> None:
     scene.tell("run --replace")
     scene.proxy.replace()
     scene.tell("the old one has ended")
+    scene.rest()
 
 
-def engine_restarted(command: str) -> Callable[[Scene], None]:
-    """The engine is restarted by that command; its containers live on."""
-
-    def act(scene: Scene) -> None:
-        scene.tell("the engine is restarted")
-        subprocess.run(shlex.split(command), check=True, timeout=LIMIT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + LIMIT
-        while not answers(scene.fleet.client):
-            if time.monotonic() > end:
-                raise TimeoutError("the engine did not come back")
-            time.sleep(0.05)
-        scene.tell("the engine is back")
-        scene.rest()
-
-    return act
-
-
-def answers(client: docker.DockerClient) -> bool:
-    """Whether the engine does."""
-    try:
-        return bool(client.ping())
-    except (docker.errors.DockerException, requests.RequestException):
-        return False
+def engine_restarted(scene: Scene) -> None:
+    """The engine is restarted; its containers live on."""
+    if scene.engine is None:
+        raise TypeError("this engine is not ours to restart")
+    scene.tell("the engine is restarted")
+    scene.engine.restart()
+    scene.tell("the engine is back")
+    scene.rest()
 
 
 def worker_killed(scene: Scene) -> None:
-    """SIGKILL for a worker of the proxy."""
-    victim = scene.proxy.groups()["worker"][0]
-    scene.tell(f"kill worker {victim}")
-    os.kill(victim, signal.SIGKILL)
+    """SIGKILL for a worker of the proxy; the next one only when another has taken its place."""
+    workers = scene.proxy.groups()["worker"]
+    scene.tell(f"kill worker {workers[0]}")
+    os.kill(workers[0], signal.SIGKILL)
+    end = time.monotonic() + LIMIT
+    while len(now := scene.proxy.groups()["worker"]) < len(workers) or workers[0] in now:
+        if time.monotonic() > end:
+            raise TimeoutError("no other worker took its place")
+        time.sleep(0.05)
+    scene.tell("there is another worker")
     scene.rest()

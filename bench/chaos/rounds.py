@@ -17,6 +17,7 @@ from typing import Any, Self
 from bench.chaos.client import Order
 from bench.chaos.events import Scene
 from bench.chaos.fleet import Fleet, answering
+from bench.chaos.node import Node
 from bench.macro.process import Process
 
 LIMIT = 60.0
@@ -101,7 +102,7 @@ class Plan:
     """How a round goes.
 
     pace: seconds before, between and after. victims: to how many containers it happens (None: all). pause: seconds that each
-    connection rests after an answer. seconds: it happens again until so many have passed.
+    connection rests after an answer. seconds: it happens again until so many have passed. limit: seconds for a request.
     """
 
     connections: int = 64
@@ -109,22 +110,17 @@ class Plan:
     victims: int | None = None
     pause: float = 0.0
     seconds: float = 0.0
+    limit: float = 15.0
 
 
-def played(proxy: Process, fleet: Fleet, method: str, act: Callable[[Scene], None], plan: Plan) -> Round:
-    """Load the fleet's service through the proxy from before until after the act."""
+def played(proxy: Process, fleet: Fleet, method: str, act: Callable[[Scene], None], plan: Plan, engine: Node | None = None) -> Round:
+    """Load the fleet's service through the proxy from before until after the act. engine: the fleet's, where the act needs it."""
     fleet.heal()
     answering(proxy, fleet)
-    order = Order(proxy.port, fleet.host, method, plan.connections, name=next(_names), pause=plan.pause)
-    scene = Scene(fleet, proxy, plan.pace, plan.victims)
-    end = time.monotonic() + plan.seconds
+    order = Order(proxy.port, fleet.host, method, plan.connections, name=next(_names), pause=plan.pause, limit=plan.limit)
+    scene = Scene(fleet, proxy, plan.pace, plan.victims, time.monotonic() + plan.seconds, engine)
     with Client(order) as client:
-        scene.rest()
-        act(scene)
-        scene.rest()
-        while time.monotonic() < end:
-            act(scene)
-            scene.rest()
+        scene.play(act)
         done = Round(client.report(), scene.told)
     if method == "POST":
         check(done, fleet.processed(), order.name)

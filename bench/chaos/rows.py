@@ -18,7 +18,7 @@ class Row:
     """One line.
 
     kinds: of the containers, by method. options: of the containers. grace: seconds after each deed in which requests may
-    fail. alone: no other proxy has it. settings: of Haystack.
+    fail. alone: no other proxy has it. node: with an engine of its own. settings: of Haystack.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     grace: float = 0.0
     alone: bool = False
+    node: bool = False
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,6 +55,7 @@ ROWS = (
     Row("failing", "an endpoint answers 500", turning("failing"), kinds=OWN, grace=1.0),
     Row("silent", "an endpoint accepts and never answers", turning("silent"), kinds=OWN, grace=1.0),
     Row("resetting", "an endpoint resets", turning("resetting"), kinds=OWN, grace=1.0),
+    Row("engine", "the engine restarted, with live-restore", events.engine_restarted, node=True),
     Row("worker", "a worker killed", events.worker_killed, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
     Row("replace", "`haystack run --replace`", events.replaced, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
 )

@@ -1,50 +1,58 @@
 """Nothing is lost when containers come and go: short rounds on a real engine, under load that checks every body.
 
 GETs go to nginx, which drops everything at once on SIGTERM; POSTs to an origin that finishes what it has and writes down
-every request that it has read whole. Both at the same time, each to a service of its own. `make bench-chaos` plays the full
-rounds, beside other proxies.
+every request that it has read whole. Both at the same time, each to a service of its own; where an endpoint misbehaves, both to
+that origin. `make bench-chaos` plays the full rounds, beside other proxies.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
 
 from bench.chaos.fleet import PYTHON, Fleet
+from bench.chaos.node import Node, missing
 from bench.chaos.rounds import Plan, played
 from bench.chaos.rows import row
 from bench.macro.process import Haystack
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-PLAN = Plan(connections=16, pace=0.3, victims=2, pause=0.01)
+PLAN = Plan(connections=16, pace=0.3, victims=2, pause=0.01, limit=40.0)
 # a request may wait for the kernel to send a packet again, and this machine may be busy: the bench has the real figures
 SLOWEST = 1000
+WAIT = 60.0
+METHODS = ("GET", "POST")
 
 
 class Stage:
-    """Haystack before two services; play(ROW): what became of the GETs and the POSTs meanwhile."""
+    """Haystack before some services; play(ROW): what became of the GETs and the POSTs meanwhile."""
 
-    def __init__(self, client):
+    def __init__(self, client, host, engine=None):
         self.client = client
-        self.haystack = Haystack(DOCKER_HOST=HOST, HAYSTACK_WORKERS="2")
+        self.engine = engine
+        self.haystack = Haystack(DOCKER_HOST=host, HAYSTACK_WORKERS="2", HAYSTACK_WAIT="30s")
         self.fleets = {}
 
-    def fleet(self, kind, members):
-        if (kind, members) not in self.fleets:
-            made = Fleet(self.client, kind, f"chaos{os.getpid()}x{len(self.fleets)}")
-            self.fleets[kind, members] = made
-            made.grow(members)
-        return self.fleets[kind, members]
+    def fleet(self, kind, members, options):
+        key = kind, members, str(options)
+        if key not in self.fleets:
+            self.fleets[key] = Fleet(self.client, kind, f"chaos{os.getpid()}x{len(self.fleets)}", **options)
+            self.fleets[key].grow(members)
+        return self.fleets[key]
 
-    def play(self, name, *methods):
+    def play(self, name, plan=PLAN):
         wanted = row(name)
-        chosen = [(self.fleet(wanted.kinds[method], wanted.members), method) for method in methods or ("GET", "POST")]
+        fleets = [self.fleet(wanted.kinds[method], wanted.members, wanted.options) for method in METHODS]
+        shared = wanted.alone or wanted.node or fleets[0] is fleets[1]
+        acts = together(wanted.act) if shared else (wanted.act, wanted.act)
         with ThreadPoolExecutor() as pool:
-            rounds = list(pool.map(lambda one: played(self.haystack, *one, wanted.act, PLAN), chosen))
-        for (_, method), done in zip(chosen, rounds, strict=True):
+            rounds = list(pool.map(lambda *one: played(self.haystack, *one, plan, self.engine), fleets, METHODS, acts))
+        for method, done in zip(METHODS, rounds, strict=True):
             sys.stdout.write(f"{name}, {method}: slowest {done.slowest:.0f} ms, {done.rate:.0f}/s; {done.story()}\n")
         return rounds
 
@@ -53,13 +61,29 @@ class Stage:
             fleet.remove()
 
 
-@pytest.fixture(scope="module")
-def stage(client, images):
-    try:
-        client.images.get(PYTHON)
-    except docker.errors.ImageNotFound:
-        subprocess.run(["docker", "pull", PYTHON], check=True, timeout=300)
-    made = Stage(client)
+def together(act):
+    """The act for two rounds at once, to which it happens only once."""
+    begun, over, told = threading.Barrier(2), threading.Event(), []
+
+    def first(scene):
+        begun.wait(WAIT)
+        try:
+            act(scene)
+        finally:
+            told.extend(scene.told)
+            over.set()
+
+    def second(scene):
+        begun.wait(WAIT)
+        assert over.wait(WAIT)
+        scene.told.extend(told)
+
+    return first, second
+
+
+@contextlib.contextmanager
+def staged(*stage):
+    made = Stage(*stage)
     try:
         with made.haystack:
             yield made
@@ -67,10 +91,24 @@ def stage(client, images):
         made.close()
 
 
-def in_flight(done):
-    """Whether all that failed had been sent to what was killed, and no more of it than there are connections."""
+@pytest.fixture(scope="module")
+def python(client):
+    try:
+        client.images.get(PYTHON)
+    except docker.errors.ImageNotFound:
+        subprocess.run(["docker", "pull", PYTHON], check=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def stage(client, images, python):
+    with staged(client, HOST) as made:
+        yield made
+
+
+def in_flight(done, victims=PLAN.victims):
+    """Whether all that failed had been sent to what was ended, and no more of it than there are connections."""
     told = all(f["kind"] == "status 502" and "can't be sent twice" in f["proxy_status"] for f in done.report["failures"])
-    return told and done.failed <= PLAN.connections * PLAN.victims
+    return told and done.failed <= PLAN.connections * victims
 
 
 def once(done):
@@ -95,10 +133,12 @@ def test_killed_containers_cost_no_get_and_only_the_posts_that_had_reached_them(
     assert once(posts), posts.twice + posts.lost
 
 
-def test_gets_do_not_wait_for_paused_containers(stage):
-    (gets,) = stage.play("pause", "GET")
+def test_gets_do_not_wait_for_paused_containers_and_no_post_is_sent_to_another_too(stage):
+    gets, posts = stage.play("pause")
     assert gets.failed == 0, gets.story()
     assert gets.slowest < SLOWEST, gets.story()
+    assert in_flight(posts), posts.story()
+    assert once(posts), posts.twice + posts.lost
 
 
 def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
@@ -110,17 +150,42 @@ def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
     assert once(posts), posts.twice + posts.lost
 
 
+SICK = Plan(connections=16, pace=0.3, victims=1, pause=0.01)  # a request that takes 15 s has failed
+
+
+@pytest.mark.parametrize("name", ["sick", "failing", "silent", "resetting"])
+def test_an_endpoint_that_misbehaves_costs_nothing_from_the_second_second_on(stage, name):
+    """sick: its HEALTHCHECK says so too; failing: it answers 500; silent: it accepts and never answers."""
+    gets, posts = stage.play(name, SICK)
+    for done in (gets, posts):
+        assert len(done.report["who"]) == 4, done.story()
+        assert done.failed_after(1.0) == [], done.story()
+    assert gets.slowest < 1000 + SLOWEST, gets.story()
+    assert once(posts), posts.twice + posts.lost
+
+
 def test_replacing_haystack_costs_no_request(stage):
-    for done in (*stage.play("replace", "GET"), *stage.play("replace", "POST")):
+    for done in stage.play("replace"):
         assert done.failed == 0, done.story()
         assert done.slowest < SLOWEST, done.story()
         assert once(done), done.twice + done.lost
 
 
 def test_a_killed_worker_costs_what_was_in_flight_on_it_and_nothing_more(stage):
-    (gets,) = stage.play("worker", "GET")
-    (posts,) = stage.play("worker", "POST")
+    gets, posts = stage.play("worker")
     for done in (gets, posts):
         assert all(f["kind"].startswith("closed") for f in done.report["failures"]), done.story()
         assert done.failed <= PLAN.connections, done.story()
+    assert once(posts), posts.twice + posts.lost
+
+
+@pytest.mark.timeout(300)
+def test_an_engine_that_is_restarted_with_live_restore_costs_no_request(client, images, python):
+    if lacking := missing():
+        pytest.skip(f"an engine of its own needs {lacking}")
+    with Node(client, ("nginx", PYTHON)) as node, node.inside(), staged(node.client, node.host, node) as stage:
+        gets, posts = stage.play("engine")
+    for done in (gets, posts):
+        assert done.failed == 0, done.story()
+        assert done.slowest < SLOWEST, done.story()
     assert once(posts), posts.twice + posts.lost
