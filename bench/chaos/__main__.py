@@ -73,7 +73,8 @@ def arguments() -> argparse.Namespace:
 
 def fresh(options: argparse.Namespace) -> dict[str, Any]:
     """Where and how, and nothing played yet."""
-    found = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "peers": versions(), "connections": options.connections}
+    beside = ", ".join(one for one in versions().split(", ") if one.startswith(("haproxy", "nginx")))
+    found = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "peers": beside, "connections": options.connections}
     return found | {"seconds": options.seconds, "peer_seconds": options.peer_seconds, "rounds": [], "missing": []}
 
 

@@ -73,7 +73,8 @@ def one_line_each(rows: Sequence[Row], found: dict[str, Any], method: str, title
 
 def summed(one: dict[str, Any], method: str) -> str:
     """One round in a few words."""
-    count, early = (one["failed"], "") if one["late"] is None else (one["late"], f" (+{one['failed'] - one['late']:,} at first)")
+    count = one["failed"] if one["late"] is None else one["late"]
+    early = f" (+{one['failed'] - count:,} at first)" if one["failed"] > count else ""
     first = f"{count:,}{'' if early else share(one)}{early}"
     if method == "POST":
         return f"{bold(first, count)} · {bold(format(one['twice'], ','), one['twice'])}"

@@ -1,0 +1,169 @@
+"""Whatever its endpoints go through, in whatever order: picker, ejection and retry budget together keep a service serving.
+
+One story a seed, minutes of it in simulated time (tests/fakes/world.py). What is promised is in docs/health.md and docs/nothing-lost.md.
+"""
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haystack._fast.pick import PICKERS
+from tests.fakes.world import KINDS, LIMIT, NAME, TELL, Spell, World
+
+SECONDS = 40.0
+CALM = 10.0  # at the end nobody has a bad time any more, nor is anybody out
+FIRST, LONGEST = 5.0, 300.0  # seconds of ejection
+SHARE, FLOOR, FREE = 0.2, 10.0, 200.0  # of requests may be repeated; so many a second in any case; at the beginning
+NOTICED = 1.5  # seconds after which a sick endpoint is known to be, when it is asked often
+EASY = 0.5  # of its share of the requests is what a well one gets at least
+
+
+@pytest.fixture(autouse=True)
+def nobody_reads_the_log():
+    with structlog.testing.capture_logs():
+        yield
+
+
+def ejected(endpoint):
+    return endpoint.reason.startswith("ejected")
+
+
+@st.composite
+def stories(draw):
+    """Weights, and one bad time at most for each endpoint, over early enough to be forgotten."""
+    weights = draw(st.lists(st.sampled_from([50, 100, 100, 200]), min_size=2, max_size=6))
+    spells = []
+    for endpoint in range(len(weights)):
+        manner = draw(st.sampled_from(["", "", "slow", *KINDS]))
+        start, length = draw(st.integers(2, 6)), draw(st.integers(1, 6))
+        if manner:
+            spells.append(Spell(endpoint, manner, float(start), float(start + length)))
+    return weights, spells
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(60, 150))
+def test_a_service_serves_whatever_its_endpoints_go_through(seed, balance, story, rate):
+    weights, spells = story
+    world = World(seed, balance, weights, spells, float(rate))
+    try:
+        world.run(SECONDS)
+        half_stays_in(world)
+        retries_stay_within_their_budget(world)
+        the_well_are_in_and_have_their_share(world)
+        the_sick_are_left_alone(world)
+        all_come_back(world)
+        nothing_is_left(world)
+    finally:
+        world.close()
+
+
+def half_stays_in(world):
+    """Never more than half is out for what its traffic showed; when all should be, the rest stays in and says so."""
+    for at, snapshot in world.seen:
+        service = snapshot.services[NAME]
+        out = [e for e in service.endpoints if not e.ready]
+        assert sum(ejected(e) for e in out) <= len(service.endpoints) // 2, at
+        assert any(e.ready or e.awaited for e in service.endpoints), at
+        if all(ejected(e) for e in service.endpoints):
+            spared = [e for e in service.endpoints if e.ready]
+            assert spared, at
+            assert all("in all the same" in e.reason for e in spared), at
+            assert service.problems, at
+
+
+def retries_stay_within_their_budget(world):
+    for worker in world.workers:
+        assert worker.repeated <= SHARE * worker.asked + FLOOR * world.now + FREE
+
+
+def sick(world):
+    return [spell for spell in world.spells if spell.manner in KINDS]
+
+
+def the_well_are_in_and_have_their_share(world):
+    """Who does not fail is never out, and gets what its weight says of all that is asked for, but for what chance does."""
+    troubled = {spell.endpoint for spell in world.spells}
+    for endpoint in set(range(len(world.weights))) - {spell.endpoint for spell in sick(world)}:
+        for at, snapshot in world.seen:
+            assert by_number(snapshot, endpoint).ready, (at, by_number(snapshot, endpoint).reason)
+    for endpoint in set(range(len(world.weights))) - troubled:
+        share = world.weights[endpoint] / sum(world.weights)
+        assert sum(t.endpoint == endpoint for t in world.tries) >= EASY * share * sum(w.asked for w in world.workers)
+
+
+def the_sick_are_left_alone(world):
+    """Out within NOTICED seconds, and for as long as it lasts asked again only now and then; where no more than half is sick."""
+    if len({spell.endpoint for spell in sick(world)}) > len(world.weights) // 2:
+        return
+    for spell in sick(world):
+        noticed = spell.start + NOTICED + (LIMIT if spell.manner == "silent" else 0)
+        asked = [t for t in world.tries if t.endpoint == spell.endpoint and spell.start <= t.at < spell.end]
+        if sum(t.at < noticed for t in asked) < 20:
+            continue  # so little was asked of it that nobody could tell
+        late = [t for t in asked if t.at >= noticed]
+        share = world.weights[spell.endpoint] / sum(world.weights) * world.rate * max(0.0, spell.end - noticed)
+        assert len(late) <= 0.25 * share + 10, (spell, len(late), share)
+
+
+def all_come_back(world):
+    """Ejections last as long as what went before, and no longer: so is the way back."""
+    for spell in sick(world):
+        due = spell.end + max(FIRST, spell.end - spell.start + FIRST) + LIMIT + 1
+        for at, snapshot in world.seen:
+            if at > due:
+                assert by_number(snapshot, spell.endpoint).ready, (at, spell, by_number(snapshot, spell.endpoint).reason)
+    last = world.seen[-1][1].services[NAME]
+    assert [e.reason for e in last.endpoints] == ["running"] * len(world.weights)
+    calm = [t for t in world.tries if t.at >= SECONDS - CALM]
+    for endpoint, weight in enumerate(world.weights):
+        share = weight / sum(world.weights) * len(calm)
+        assert sum(t.endpoint == endpoint for t in calm) >= EASY * share, (endpoint, share)
+    assert not any(at >= SECONDS - CALM for at in world.failed)
+
+
+def nothing_is_left(world):
+    """Nothing in flight, nobody remembered once the containers have gone."""
+    for worker in world.workers:
+        assert all(member.cell.in_flight == 0 for member in worker.route.members)
+        assert len(worker.route.queue) == 0
+    world.rest(LONGEST)
+    world.empty()
+    monitor = world.monitor
+    assert (monitor._lives, monitor._histories, monitor._out) == ({}, {}, {})
+    for worker in world.workers:
+        worker.routes.forget_drained()
+        routes = worker.routes
+        assert (routes._members, routes._cells, routes._leaving, routes._draining) == ({}, {}, {}, {})
+
+
+def by_number(snapshot, endpoint):
+    return next(e for e in snapshot.services[NAME].endpoints if e.container_name == f"n{endpoint}")
+
+
+@pytest.mark.parametrize("manner", ["resetting", "silent"])
+def test_a_service_that_is_sick_as_a_whole_is_not_buried_under_its_own_requests(manner):
+    """The budget is what does it: it has refused, and all that it allows has been used."""
+    world = World(1, "p2c", [100, 100], [Spell(0, manner, 0.0, 20.0), Spell(1, manner, 0.0, 20.0)], 400.0)
+    try:
+        world.run(20.0)
+        half_stays_in(world)
+        retries_stay_within_their_budget(world)
+        asked = sum(w.asked for w in world.workers)
+        assert all(w.denied > 1000 for w in world.workers)
+        assert len(world.tries) > 1.1 * asked
+    finally:
+        world.close()
+
+
+def test_the_same_seed_tells_the_same_story():
+    told = []
+    for _ in range(2):
+        world = World(7, "p2c", [100, 100, 200], [Spell(1, "failing", 2.0, 5.0)], 200.0)
+        try:
+            world.run(10.0)
+            told.append(world.tries)
+        finally:
+            world.close()
+    assert told[0] == told[1]
