@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says something of the machine only
+settings.register_profile("haystack", deadline=None)
+settings.load_profile("haystack")
 
 KEPT = ("HAYSTACK_TEST_", "HAYSTACK_DEBUG")
 

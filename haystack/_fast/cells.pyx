@@ -90,6 +90,7 @@ cdef class Queue:
 
     cdef int join(self, Stream stream, bint first) except -1:
         """Wait; first: again, before all others."""
+        stream.roused = False
         if self.waiting is None:
             self.waiting = deque()
         if first:
@@ -100,10 +101,9 @@ cdef class Queue:
 
     cdef int leave(self, Stream stream) except -1:
         """Wait no longer."""
-        try:
-            self.waiting.remove(stream)
-        except ValueError:              # woken, and ended before its turn: the next one's chance
-            self.wake()
+        if stream.roused:               # and ended before its turn: the next one's chance
+            return self.wake()
+        self.waiting.remove(stream)
         return 0
 
     cdef int wake(self) except -1:
@@ -111,13 +111,13 @@ cdef class Queue:
         cdef Stream stream
         if self.waiting:
             stream = self.waiting.popleft()
+            stream.roused = True
             stream.poller.later(stream)
         return 0
 
     def wake_all(self):
-        """There may be new endpoints: everybody looks again, in their order."""
-        for _ in range(len(self.waiting or ())):
-            self.wake()
+        """There may be new endpoints: everybody looks again in their order, each as soon as the one before has found its own."""
+        self.wake()
 
     def __len__(self):
         return len(self.waiting or ())

@@ -75,15 +75,16 @@ cdef class Downstream(Seeker):
 
     cdef int on_again(self) except -1:
         if self.state == State.QUEUED:
-            return self.look_again()
+            return self.look_again() if self.roused else 0
         return self.proceed()
 
     cdef int on_failure(self) except -1:
+        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
         return self.abort()
 
     cdef int on_deadline(self) except -1:
         if self.state == State.IDLE and pending(&self.input):
-            self.keep_alive = False
+            self.keep_alive = self.head_only = False
             self.begin_headless()
             return self.fail(408, b"connection_read_timeout", b"the request's head took too long")
         if self.state == State.GATHERING or self.state == State.EXCHANGING:
@@ -110,7 +111,7 @@ cdef class Downstream(Seeker):
         """The client takes bytes again."""
         self.flush()
         if self.up is not None and not self.up.connecting:
-            self.up.deadline = self.poller.now + self.route.timeout_ms
+            self.up.deadline = self.poller.now + (self.plane.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
         if self.deadline:
             self.deadline = self.poller.now + self.plane.idle_ms
         if self.unsent():
@@ -353,7 +354,7 @@ cdef class Downstream(Seeker):
             if n == -2:
                 n = self.receive(self.plane.scratch, SCRATCH)
             if n == -1:
-                return 0
+                return self.await_body()
             if n <= 0:
                 return self.abort()     # the client broke off in its body
             used = self.relay(self.plane.scratch, n)

@@ -15,6 +15,7 @@ cdef class Stream:
     cdef bint last          # what is sent now is the last: its segment waits for the end, which follows at once, and takes that along
     cdef bint urgent        # its events are handled before the others' of a batch
     cdef bint queued        # stands in poller.again
+    cdef bint roused        # was taken out of a queue of those who wait for an endpoint, and has not looked for one yet
     cdef bint over          # of a tunnel: nothing more will come
     cdef bint shut          # of a tunnel: nothing more will be sent
     cdef Buffer out         # what the socket did not take yet

@@ -131,6 +131,7 @@ cdef class Seeker(Exchange):
         if not again:
             if len(self.route.queue) >= self.plane.queue_size:
                 return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
+        if self.deadline == 0:
             self.deadline = self.poller.now + self.plane.queue_ms
         return self.join(again)
 
@@ -159,10 +160,13 @@ cdef class Seeker(Exchange):
         return self.queue.join(self, first)
 
     cdef int look_again(self) except -1:
-        """Woken, or time to try once more: the newest table may hold other members."""
-        self.route = self.queue.route
+        """Woken: the newest table may hold other members. Where there was one to be had, there may be one for the next who waits."""
+        cdef Queue queue = self.queue
+        self.state = State.WAITING      # it stands in no queue now
+        self.route = queue.route
         self.tries = 0
-        return self.dispatch()
+        self.dispatch()
+        return 0 if self.state == State.QUEUED else queue.wake()
 
     cdef int waited(self) except -1:
         """The time of waiting is up."""
@@ -234,6 +238,7 @@ cdef class Seeker(Exchange):
         if self.route.queue.route is not self.route:
             self.route = self.route.queue.route
             self.tries = 0
+        self.deadline = 0                   # who has to wait for room again waits as long as any
         return self.dispatch()
 
     cdef int rescue(self) except -1:

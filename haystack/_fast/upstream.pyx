@@ -201,6 +201,7 @@ cdef class Upstream(Stream):
         return self.plane.hesitates(exchange.member, exchange.route, self.begun)
 
     cdef int on_failure(self) except -1:
+        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
         return self.close() if self.exchange is None else self.exchange.abort()
 
     cdef int read(self) except -1:

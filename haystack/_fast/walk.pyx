@@ -3,7 +3,7 @@ from haystack._fast.buffer cimport pending
 from haystack._fast.downstream cimport Downstream
 from haystack._fast.exchange cimport State
 from haystack._fast.plane cimport Plane
-from haystack._fast.poller cimport Stream
+from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.upstream cimport Upstream
 
 cdef extern from "sys/socket.h" nogil:
@@ -40,6 +40,7 @@ def rescue(Plane plane, set cells):
     cdef Stream stream
     cdef Upstream up
     cdef list found = []
+    plane.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
     while at != NULL:
         stream = <Stream>at
         at = stream.behind

@@ -261,6 +261,28 @@ def test_another_endpoint_with_room_is_used_first(row: Row) -> None:
         assert [client.response().status for client in clients] == [200, 200]
 
 
+def test_who_lost_its_endpoint_waits_for_room_no_longer_than_any(row: Row) -> None:
+    """Settings: HAYSTACK_QUEUE_TIMEOUT holds for the second wait of a request too."""
+    first, second = (gate.fresh() for gate in row.gates["pair"])
+    with ExitStack() as stack:
+        clients = [row.client(stack) for _ in range(3)]
+        for client in clients[:2]:
+            ask(client, "pair", "/x")
+        until(lambda: len(first.seen) == len(second.seen) == 1, 5, "one endpoint was not asked")
+        ask(clients[2], "pair", "/again")
+        row.settle()
+        first.answer()
+        until(lambda: first.seen[1:] == ["/again"], 5, "nobody came")
+        began = time.monotonic()
+        first.origin.cut()
+        response = clients[2].response()
+        assert (response.status, second.seen) == (503, ["/x"])
+        assert "error=connection_limit_reached" in (response.get("proxy-status") or "")
+        assert time.monotonic() - began < SECONDS + 2
+        second.answer()
+        row.settle()
+
+
 def test_sigterm_serves_those_who_wait_for_an_endpoint_too(fakes: Loop) -> None:
     """Product: finish what is in flight; who has asked is in flight."""
     gate = Gate(fakes)

@@ -168,13 +168,14 @@ def test_a_reset_of_one_side_ends_the_other(site: Site, first: str) -> None:
         before = descriptors(worker)
         with site.client() as client:
             opened(client, name).send(b"hello").take(5)
-            assert descriptors(worker) == before + 2
+            assert origin.open == 1
             if first == "origin":
                 origin.cut(reset=True)
                 assert client.closed()
             else:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        until(lambda: descriptors(worker) == before, 5, "a half of the tunnel is still there")
+        # fewer: a pooled connection of another test may have had its time meanwhile
+        until(lambda: not origin.open and descriptors(worker) <= before, 5, "a half of the tunnel is still there")
 
 
 def test_many_small_words_keep_their_turns(site: Site) -> None:

@@ -25,7 +25,7 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, refused_port, respond
 
-START_LIMIT = 15.0
+START_LIMIT = 40.0  # in the debug build, on a machine that has other things to do
 STOP_LIMIT = 10.0
 ONES, PAIRS = 220, 24
 

@@ -1,45 +1,38 @@
-"""Fuzz target: a script of what client and endpoint do, through a whole data plane; judged by what either of them saw.
+"""Fuzz target: a script of what clients, endpoints and the table do, through a whole data plane; judged by what each of them saw.
 
-An endpoint saw requests that our reader, llhttp and h11 read as the same ones, in normal form, each of them one that a client sent.
-A client saw responses that h11 reads, no more than it has asked for, each one an endpoint's or Haystack's own. Nothing failed, nothing is
-left, nothing goes on for ever.
+An endpoint saw requests that our reader, llhttp and h11 read as the same ones, in normal form, each of them one that a client sent, and
+none twice that might do harm. A client saw responses that h11 reads, no more than it has asked for, each one an endpoint's or Haystack's
+own. Nothing failed, nothing is left, nothing goes on for ever: every exchange ends although nobody does anything more.
 """
 
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterator
-from contextlib import suppress
 from random import Random
-from typing import NamedTuple
 
-import h11
-
-from haystack._fast import body, head
-from tests.differential import compare
-from tests.fakes import normal
-from tests.fuzz import mutate, run, script
-from tests.fuzz.rig import ANSWER, FLOOD, End, Places, Rig
+from tests.fuzz import mutate, oracles, run, script
+from tests.fuzz.ends import End, Places
+from tests.fuzz.rig import ANSWER, FLOOD, Rig
 from tests.fuzz.script import Deed
 
 PLACES = Places()
 atexit.register(PLACES.close)
-HOPS = {b"keep-alive", b"proxy-connection", b"proxy-authorization"}
+MOST_AT_ONCE = 8
 
 
 def one(data: bytes) -> None:
     """Play one script, then look at what everybody saw."""
     rig = Rig(PLACES)
+    at_once = 0
     for deed, payload in script.read(data):
+        if deed == Deed.AT_ONCE:
+            at_once = 1 + (payload[0] if payload else 1) % MOST_AT_ONCE
         play(rig, deed, payload)
-        rig.settle()
+        at_once = max(0, at_once - 1)
+        if not at_once:
+            rig.settle()
     rig.close()
-    asked = [request for client in rig.clients for request in requests_of(bytes(client.sent))]
-    for end in rig.endpoints:
-        judge_endpoint(end, asked)
-    given = [answer for end in rig.endpoints for answer in given_by(end)]
-    for end in rig.clients:
-        judge_client(end, given)
+    oracles.judge(rig.clients, rig.endpoints)
     rig.assert_empty()
 
 
@@ -57,14 +50,17 @@ def play(rig: Rig, deed: Deed, payload: bytes) -> None:
             rig.drop(rig.client())
         case Deed.CLIENT_COMES:
             rig.connect()
-        case Deed.TIME_IS_UP:
-            rig.sweep()
-        case Deed.NOBODY_READS:
-            rig.reading = not rig.reading
-        case Deed.TRACED:
-            rig.plane.trace(True)
+        case Deed.OTHER_CLIENT:
+            rig.turn_to_another()
         case Deed.ENDPOINT_SENDS | Deed.ENDPOINT_ANSWERS | Deed.ENDPOINT_FLOODS | Deed.ENDPOINT_ENDS | Deed.ENDPOINT_GOES if endpoint:
             endpoint_does(rig, endpoint, deed, payload)
+        case Deed.ENDPOINT_RESETS if endpoint:
+            endpoint.reset()
+            rig.drop(endpoint)
+        case Deed.OTHER_ENDPOINT:
+            rig.leave_endpoint()
+        case _:
+            surroundings_do(rig, deed, payload)
 
 
 def endpoint_does(rig: Rig, endpoint: End, deed: Deed, payload: bytes) -> None:
@@ -81,127 +77,23 @@ def endpoint_does(rig: Rig, endpoint: End, deed: Deed, payload: bytes) -> None:
             rig.drop(endpoint)
 
 
-def requests_of(sent: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """(method, target, body) of the requests that a client sent, the last one maybe in part, as our own parsers read them."""
-    found = []
-    while not isinstance(read := head.request(sent), int):
-        size, method, target, _, _, length, chunked = read
-        sent = sent[size:]
-        if chunked:
-            content, sent = chunks(sent)
-        else:
-            content, sent = sent[: max(length, 0)], sent[max(length, 0) :]
-        found.append((method, origin_form(target), content))
-    return found
-
-
-def chunks(data: bytes) -> tuple[bytes, bytes]:
-    """(the decoded bytes up to the end or the first fault, what follows)."""
-    try:
-        content, _, left = body.decode([data])
-    except ValueError:
-        low, high = 0, len(data)
-        while low + 1 < high:  # a fault stays one whatever follows, so the last good prefix can be halved for
-            middle = (low + high) // 2
-            low, high = (middle, high) if decodes(data[:middle]) else (low, middle)
-        return body.decode([data[:low]])[0], b""
-    return content, left
-
-
-def decodes(data: bytes) -> bool:
-    try:
-        body.decode([data])
-    except ValueError:
-        return False
-    return True
-
-
-def origin_form(target: bytes) -> bytes:
-    """RFC 9112, section 3.2.2: the target as an origin is told it."""
-    if target[:1] in {b"/", b"*"} or target[:7].lower() != b"http://":
-        return target
-    path = target[7:]
-    at = min((path.index(mark) for mark in (b"/", b"?") if mark in path), default=len(path))
-    return path[at:] if path[at : at + 1] == b"/" else b"/" + path[at:]
-
-
-def requests_at(end: End) -> Iterator[normal.Normal]:
-    """The requests that an endpoint saw; what follows an upgrade is no HTTP."""
-    for request in normal.requests(bytes(end.seen)):
-        yield request
-        if request.all(b"upgrade") and b" 101 " in end.sent:
-            return
-
-
-def judge_endpoint(end: End, asked: list[tuple[bytes, bytes, bytes]]) -> None:
-    """Every request that an endpoint saw: in normal form, the same to all readers, and asked for."""
-    wire = bytes(end.seen)
-    for request in requests_at(end):
-        at = wire.index(b"\r\n\r\n") + 4
-        compare.heads(wire[:at], request=True)
-        method, target, _ = request.line.split(b" ")
-        assert any((method, target) == (m, t) and b.startswith(request.body) for m, t, b in asked), request
-        assert not HOPS.intersection(name for name, _ in request.fields), request
-        wire = wire[at:]
-        if request.all(b"transfer-encoding"):
-            compare.bodies(wire)
-            wire = body.decode([wire])[2]
-        else:
-            wire = wire[int((request.all(b"content-length") or [0])[0]) :]
-
-
-def judge_client(end: End, given: list[Answer]) -> None:
-    """The answers that a client saw: h11 reads them, knowing what was asked, and an endpoint gave them, or Haystack says that it did."""
-    methods = [method for method, _, _ in requests_of(bytes(end.sent))]
-    found, left = answers(bytes(end.seen), [*methods, b"GET"])  # the last: a refusal of what follows, whatever that was
-    assert not left, f"an answer that nobody asked for: {left[:80]!r}"
-    for answer in found:
-        assert answer.own or any(answer.status == g.status and g.body.startswith(answer.body) for g in given), answer
-
-
-def given_by(end: End) -> list[Answer]:
-    """The answers that an endpoint gave, up to the first that is none: it may send anything."""
-    methods = [request.line.split(b" ")[0] for request in requests_at(end)]
-    methods += [b"GET"] * 8  # for what it was asked and left unread
-    found: list[Answer] = []
-    with suppress(h11.RemoteProtocolError):
-        answers(bytes(end.sent), methods, found)
-    return found
-
-
-class Answer(NamedTuple):
-    """One final response, its body maybe in part. own: it is Haystack's own."""
-
-    status: int
-    body: bytes
-    own: bool
-
-
-def answers(data: bytes, methods: list[bytes], found: list[Answer] | None = None) -> tuple[list[Answer], bytes]:
-    """(the answers to requests of these methods, what follows the last). Raises RemoteProtocolError; found then has those before."""
-    found = [] if found is None else found
-    for method in methods:
-        if not data or b" 101 " in data[:13]:  # what follows an upgrade is no HTTP
-            return found, b""
-        data = after_answer(data, method, found)
-    return found, data
-
-
-def after_answer(data: bytes, method: bytes, found: list[Answer]) -> bytes:
-    """What follows the answer to a request. An answer may be cut short, for then the connection is."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
-    connection.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(data)
-    while (event := connection.next_event()) is not h11.NEED_DATA:
-        if isinstance(event, h11.Response):
-            own = any(name == b"proxy-status" and value.startswith(b"haystack") for name, value in event.headers)
-            found.append(Answer(event.status_code, b"", own))
-        elif isinstance(event, h11.Data):
-            found[-1] = found[-1]._replace(body=found[-1].body + event.data)
-        elif isinstance(event, h11.EndOfMessage):
-            return connection.trailing_data[0]
-    return b""
+def surroundings_do(rig: Rig, deed: Deed, payload: bytes) -> None:
+    """What is neither a client's nor an endpoint's."""
+    match deed:
+        case Deed.TIME_IS_UP:
+            rig.sweep()
+        case Deed.NOBODY_READS:
+            rig.reading = not rig.reading
+        case Deed.TRACED:
+            rig.plane.trace(True)
+        case Deed.LOGGED:
+            rig.log()
+        case Deed.TABLE:
+            rig.service.change(*(payload + b"\0\0")[:2])
+        case Deed.DRAINS:
+            rig.drain()
+        case Deed.TELLS:
+            rig.take_all()
 
 
 def changed(data: bytes, max_size: int, seed: int) -> bytes:

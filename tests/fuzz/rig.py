@@ -1,4 +1,4 @@
-"""A whole worker's data plane in this process, turned by hand: clients and endpoints on unix sockets, every byte of both recorded.
+"""A whole worker's data plane in this process, turned by hand: clients and endpoints on sockets of ours, every byte of both recorded.
 
 The loop is not a real one, so that a script does the same each time: `settle` runs what is ready until nothing is.
 """
@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import select
 import socket
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-from haystack._fast import ledger, pick
-from haystack._fast.cells import Cell, Member, Route
+import msgspec
+
+from haystack._fast import ledger, walk
 from haystack._fast.listener import Listener
+from haystack._fast.logline import Log
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.proxy.channel import Limits
+from tests.fuzz.ends import End, Places
+from tests.fuzz.service import Service
 
 TURNS = 20_000
 FLOOD = 300_000
+SWEEPS, PATIENCE = 30, 12
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 # every deadline is a millisecond away, and comes when somebody looks: in `sweep`
@@ -71,83 +73,21 @@ class HandLoop:
         return bool(due)
 
 
-class End:
-    """Our end of a connection. seen: what came; sent: what the other side was sent; over: it sends no more;
-    heard: which of all hearings was its last."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.seen = bytearray()
-        self.sent = bytearray()
-        self.over = False
-        self.heard = 0
-        sock.setblocking(False)
-
-    def send(self, data: bytes) -> None:
-        """What the socket takes of it, and no more."""
-        try:
-            size = self.sock.send(data)
-        except OSError:
-            return
-        self.sent += data[:size]
-
-    def receive(self) -> bool:
-        """Read what is there; True: something was."""
-        before = len(self.seen), self.over
-        try:
-            while not self.over and self.sock.fileno() >= 0:
-                data = self.sock.recv(1 << 16)
-                self.seen += data
-                self.over = not data
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.over = True
-        return before != (len(self.seen), self.over)
-
-    def half_close(self) -> None:
-        with suppress(OSError):  # it may have gone
-            self.sock.shutdown(socket.SHUT_WR)
-
-
-def listening(path: str) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.bind(path)
-    made.listen(64)
-    made.setblocking(False)
-    return made
-
-
-class Places:
-    """Where clients and endpoints meet the plane; made once, for they cost more than an exchange."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="haystack-fuzz-")
-        self.front = str(Path(self.folder.name, "front"))
-        self.backs = [str(Path(self.folder.name, name)) for name in ("one", "two")]
-        self.listener = listening(self.front)
-        self.endpoints = [listening(path) for path in self.backs]
-
-    def close(self) -> None:
-        for sock in (self.listener, *self.endpoints):
-            sock.close()
-        self.folder.cleanup()
-
-
 class Rig:
-    """One plane, from its first client to its last. Every Host that is an IP address leads to two endpoints, both played by us."""
+    """One plane, from its first client to its last. Every Host that is an IP address leads to one service, whose endpoints we play.
 
-    def __init__(self, places: Places) -> None:
+    changes: what its limits are instead of LIMITS.
+    """
+
+    def __init__(self, places: Places, **changes: int) -> None:
         self.places = places
         self.errors: list[Exception] = []
         self.loop = HandLoop()
         self.poller = Poller(self.loop, self.errors.append)
         router = Router()
         self.plane = Plane(self.poller, router, [80])
-        self.plane.limit(LIMITS)
-        self.cells = [Cell(path, path) for path in places.backs]
-        members = [Member(cell, "fuzz", 80) for cell in self.cells]
-        router.fall_back(Route("fuzz", pick.make("roundrobin", members, [100, 100]), 1))
+        self.plane.limit(msgspec.structs.replace(LIMITS, **changes))
+        self.service = Service(places, self.plane, router)
         self.listener = Listener(self.plane, places.listener.fileno(), 0)
         self.streams = self.poller.open_streams
         self.clients: list[End] = []
@@ -156,12 +96,12 @@ class Rig:
         self.hearings = 0
         self.ends: dict[int, End] = {}
         self.ready = select.poll()
-        for door in places.endpoints:
+        for door in places.doors:
             self.ready.register(door, select.POLLIN)
 
     def client(self) -> End:
         """The newest client that is still there, or a new one."""
-        return self.clients[-1] if self.clients and self.clients[-1].sock.fileno() >= 0 else self.connect()
+        return self.clients[-1] if self.clients and self.clients[-1].there else self.connect()
 
     def connect(self) -> End:
         sock = socket.socket(socket.AF_UNIX)
@@ -169,10 +109,30 @@ class Rig:
         self.clients.append(self.watch(sock))
         return self.clients[-1]
 
+    def turn_to_another(self) -> None:
+        """The oldest client counts as the newest from now on."""
+        if self.clients:
+            self.clients.append(self.clients.pop(0))
+
     def endpoint(self) -> End | None:
         """The endpoint's connection that was asked something last."""
-        there = [end for end in self.endpoints if end.sock.fileno() >= 0]
+        there = [end for end in self.endpoints if end.there]
         return max(there, key=lambda end: end.heard, default=None)
+
+    def leave_endpoint(self) -> None:
+        """The connection that was asked before counts as the one that was asked last."""
+        if end := self.endpoint():
+            end.heard = -1
+
+    def log(self) -> None:
+        """From here on each exchange is told of, in a line and a trace."""
+        self.plane.trace(True)
+        self.plane.log = Log("json", 0, ["http:80"])
+
+    def drain(self) -> None:
+        """As before the worker's end."""
+        self.plane.drain()
+        walk.close_idle(self.plane)
 
     def settle(self) -> None:
         """Run until nothing is left to do. AssertionError: it never ends."""
@@ -190,7 +150,7 @@ class Rig:
             if end := self.ends.get(fd):
                 moved = (self.reading and self.hear(end)) or moved
             else:
-                door = next(door for door in self.places.endpoints if door.fileno() == fd)
+                door = next(door for door in self.places.doors if door.fileno() == fd)
                 self.endpoints.append(self.watch(door.accept()[0]))
                 moved = True
         return moved
@@ -220,10 +180,26 @@ class Rig:
         time.sleep(0.002)
         self.poller.sweep()
 
+    def end_by_itself(self) -> None:
+        """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
+
+        AssertionError: some have no end.
+        """
+        done, idle = -1, 0
+        for _ in range(SWEEPS):
+            if not any(map(any, self.service.held().values())):
+                return
+            self.sweep()
+            self.settle()
+            before, done = done, self.plane.counted()[0]
+            idle = idle + 1 if done == before else 0
+            assert idle < PATIENCE, f"never ends: {self.service.held()}"
+
     def close(self) -> None:
         """Everybody goes; what the plane still holds then has leaked. AssertionError says what."""
         self.reading = True
         self.settle()
+        self.end_by_itself()
         for end in (*self.clients, *self.endpoints):
             end.half_close()
         self.settle()
@@ -233,19 +209,29 @@ class Rig:
             for end in (*self.clients, *self.endpoints):
                 self.drop(end)
             self.settle()
-        left = self.poller.open_streams - self.streams
-        in_flight = [cell.in_flight for cell in self.cells]
-        pooled = [cell.pooled for cell in self.cells]
-        self.plane.take_traces()
+        left, clients = self.poller.open_streams - self.streams, self.plane.clients
+        self.take_all()
         self.listener.stop()
         self.poller.stop()
         assert not self.errors, self.errors
         assert left == 0, f"{left} streams are left"
-        assert not any(in_flight + pooled), f"in flight: {in_flight}, pooled: {pooled}"
+        assert clients == 0, f"{clients} clients are left"
+        assert not any(map(any, self.service.held().values())), self.service.held()
+        exchanges, statuses = self.plane.counted()
+        assert exchanges == sum(statuses), (exchanges, statuses)
+
+    def take_all(self) -> None:
+        """What a worker tells of, taken."""
+        self.plane.take_traces()
+        self.plane.take_errors()
+        self.plane.take_faults()
+        self.plane.take_busy()
+        if self.plane.log is not None:
+            self.plane.log.take()
 
     def assert_empty(self) -> None:
         """After the plane has gone, in the debug build: nothing is alive."""
-        del self.listener, self.plane, self.poller, self.loop
+        del self.listener, self.service, self.plane, self.poller, self.loop
         live = ledger.live()
         assert not live["streams"], live
         assert not live["buffers"], live

@@ -1,0 +1,71 @@
+"""The one service of a fuzzed script, as a worker has it: endpoints that come, leave and come back between two requests or within one."""
+
+from __future__ import annotations
+
+import time
+from enum import IntFlag
+
+from haystack._fast import pick, walk
+from haystack._fast.cells import Cell, Member, Route
+from haystack._fast.plane import Plane
+from haystack._fast.route import Router
+from tests.fuzz.ends import Places
+
+BALANCES = ("roundrobin", "leastconn", "p2c", "random", "ewma", "hash", "hash:path", "hash:header:x")
+
+
+class Manner(IntFlag):
+    """How the service is from now on. The three bits from PICKER on say by which of BALANCES."""
+
+    LIMITED = 1  # haystack.max_connections of 1
+    STICKY = 2
+    ENDED = 4  # those that leave are dead or paused: what they have in flight is rescued
+    PICKER = 8
+    HASTY = 64  # nobody waits for an endpoint
+
+
+class Service:
+    """Its cells are in a fixed order: a mask says which of them are in the table. Until told otherwise, the first two.
+
+    timeout_ms, wait_ms: its labels' as of the next change.
+    """
+
+    def __init__(self, places: Places, plane: Plane, router: Router) -> None:
+        self.plane = plane
+        self.router = router
+        self.cells = [Cell(name, address) for name, address in places.addresses.items()]
+        self.members = [Member(cell, "fuzz", 80) for cell in self.cells]
+        self.timeout_ms = self.wait_ms = 1
+        self.route: Route | None = None
+        self.change(0b11, Manner.HASTY)
+
+    def change(self, mask: int, manner: int) -> None:
+        """A new table, as `proxy.routes` takes it in."""
+        inside = [member for number, member in enumerate(self.members) if mask >> number & 1]
+        old = self.route
+        balance = BALANCES[manner // Manner.PICKER % len(BALANCES)]
+        picker = pick.make(balance, inside, [100] * len(inside), old.picker if old else None)
+        sticky = "s" if manner & Manner.STICKY else None
+        wait_ms = 0 if manner & Manner.HASTY else self.wait_ms
+        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms)
+        if not inside and old and old.members:
+            self.route.queue.empty_since = int(time.monotonic() * 1000)
+        for member in inside:
+            member.cell.limit = 1 if manner & Manner.LIMITED else 0
+            if member.cell.limit:
+                member.cell.queue_for(self.route.queue)
+        self.route.queue.wake_all()
+        self.router.fall_back(self.route)
+        left = {member.cell for member in (old.members if old else []) if member not in inside}
+        for member in self.members:
+            member.cell.retire(member not in inside)
+        if manner & Manner.ENDED:
+            walk.rescue(self.plane, left)
+
+    def held(self) -> dict[str, list[int]]:
+        """What there is of exchanges and idle connections, by cell, and of those who wait."""
+        return {
+            "in flight": [cell.in_flight for cell in self.cells],
+            "pooled": [cell.pooled for cell in self.cells],
+            "waiting": [len(self.route.queue) if self.route else 0],
+        }
