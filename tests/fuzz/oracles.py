@@ -17,6 +17,8 @@ from tests.fuzz.ends import End
 HOPS = {b"keep-alive", b"proxy-connection", b"proxy-authorization"}
 IDEMPOTENT = {b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"}  # RFC 9110, section 9.2.2
 
+MOST_HEAD, PIECE = 1 << 17, 1 << 14
+
 Asked = tuple[bytes, bytes, bytes]  # method, target, body
 
 
@@ -39,16 +41,18 @@ def judge_repeats(endpoints: list[End], asked: list[Asked]) -> None:
         assert method in IDEMPOTENT or count <= wanted[method, target], f"{method!r} {target!r} seen {count} times"
 
 
-def requests_of(sent: bytes) -> list[tuple[bytes, bytes, bytes]]:
+def requests_of(sent: bytes) -> list[Asked]:
     """(method, target, body) of the requests that a client sent, the last one maybe in part, as our own parsers read them."""
-    found = []
-    while not isinstance(read := head.request(sent), int):
+    found, at = [], 0
+    while not isinstance(read := head.request(sent[at : at + MOST_HEAD]), int):
         size, method, target, _, _, length, chunked = read
-        sent = sent[size:]
+        at += size
         if chunked:
-            content, sent = chunks(sent)
+            content, left = chunks(sent[at:])
+            at = len(sent) - len(left)
         else:
-            content, sent = sent[: max(length, 0)], sent[max(length, 0) :]
+            content = sent[at : at + max(length, 0)]
+            at += len(content)
         found.append((method, origin_form(target), content))
     return found
 
@@ -138,25 +142,30 @@ class Answer(NamedTuple):
 def answers(data: bytes, methods: list[bytes], found: list[Answer] | None = None) -> tuple[list[Answer], bytes]:
     """(the answers to requests of these methods, what follows the last). Raises RemoteProtocolError; found then has those before."""
     found = [] if found is None else found
+    at = 0
     for method in methods:
-        if not data or b" 101 " in data[:13]:  # what follows an upgrade is no HTTP
+        if at == len(data) or b" 101 " in data[at : at + 13]:  # what follows an upgrade is no HTTP
             return found, b""
-        data = after_answer(data, method, found)
-    return found, data
+        at = after_answer(data, at, method, found)
+    return found, data[at:]
 
 
-def after_answer(data: bytes, method: bytes, found: list[Answer]) -> bytes:
-    """What follows the answer to a request. An answer may be cut short, for then the connection is."""
+def after_answer(data: bytes, at: int, method: bytes, found: list[Answer]) -> int:
+    """Where the answer to a request ends that begins at `at`. An answer may be cut short, for then the connection is."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
     connection.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
     connection.send(h11.EndOfMessage())
-    connection.receive_data(data)
-    while (event := connection.next_event()) is not h11.NEED_DATA:
+    while True:
+        event = connection.next_event()
         if isinstance(event, h11.Response):
             own = any(name == b"proxy-status" and value.startswith(b"haystack") for name, value in event.headers)
             found.append(Answer(event.status_code, b"", own))
         elif isinstance(event, h11.Data):
             found[-1] = found[-1]._replace(body=found[-1].body + event.data)
         elif isinstance(event, h11.EndOfMessage):
-            return connection.trailing_data[0]
-    return b""
+            return at - len(connection.trailing_data[0])
+        elif event is h11.NEED_DATA and at < len(data):
+            connection.receive_data(data[at : at + PIECE])  # a client may have had 10,000 answers
+            at = min(at + PIECE, len(data))
+        elif event is h11.NEED_DATA or event is h11.PAUSED:
+            return len(data)
