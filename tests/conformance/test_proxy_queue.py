@@ -273,6 +273,8 @@ def test_who_lost_its_endpoint_waits_for_room_no_longer_than_any(row: Row) -> No
         row.settle()
         first.answer()
         until(lambda: first.seen[1:] == ["/again"], 5, "nobody came")
+        first.origin.cut()
+        until(lambda: first.seen[2:] == ["/again"], 5, "the end of an old connection says nothing of its endpoint")
         began = time.monotonic()
         first.origin.cut()
         response = clients[2].response()
