@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast.pick import PICKERS
-from tests.fakes.world import KINDS, LIMIT, NAME, TELL, Spell, World
+from tests.fakes.world import KINDS, LIMIT, NAME, Spell, World
 
 SECONDS = 40.0
 CALM = 10.0  # at the end nobody has a bad time any more, nor is anybody out
