@@ -34,8 +34,13 @@ name = "{image}{port}"
 image = "{image}"
 address = "127.0.0.1"
 ports = ["{port}/tcp"]
-labels = {{ "haystack.port" = "{port}" }}
+labels = {{ "haystack.port" = "{port}"{labels} }}
 """
+
+
+def entry(image: str, port: int, label: str = "") -> str:
+    """One container of the static file. label: what follows `"haystack.` of one more."""
+    return CONTAINER.format(image=image, port=port, labels=f', "haystack.{label}"' if label else "")
 
 
 class Origins(Process):
@@ -69,7 +74,11 @@ class Tally:
 
 
 class Table:
-    """The static file. change(): some endpoints go, some come; two of each service always stay, and so does its name."""
+    """The static file. change(): some endpoints go, some come; two of each service always stay, and so does its name.
+
+    But for the service that has one at a time, another one each time, and now and then none: its requests wait meanwhile. The first two of
+    a crowded service take few exchanges at once, so that its requests queue; those of a loyal one never change.
+    """
 
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.path = folder / "static.toml"
@@ -81,8 +90,11 @@ class Table:
         entries = []
         for image in (STEADY.split(".")[0], RUDE.split(".")[0]):
             kept = self._ports[:2] + [port for port in self._ports[2:] if self._random.random() < 0.6]
-            entries += [CONTAINER.format(image=image, port=port) for port in kept]
-        entries += [CONTAINER.format(image=f"passing{n}", port=self._ports[0]) for n in range(self._random.randrange(20))]
+            entries += [entry(image, port) for port in kept]
+        entries += [entry("crowded", port, 'max_connections" = "4') for port in self._ports[: self._random.randint(2, 3)]]
+        entries += [entry("loyal", port, 'sticky" = "soak') for port in self._ports[:2]]
+        entries += [entry("lone", port) for port in [self._random.choice([*self._ports, None])] if port]
+        entries += [entry(f"passing{n}", self._ports[0]) for n in range(self._random.randrange(20))]
         fresh = self.path.with_suffix(".new")
         fresh.write_text("\n".join(entries))
         fresh.replace(self.path)

@@ -14,6 +14,7 @@ from bench.soak.bodies import Check, Order, pieces
 
 SMALL, LARGE = 4096, 4 << 20
 STEADY, RUDE = "soak.services.haystack", "rude.services.haystack"
+CROWDED, LOYAL, LONE = "crowded.services.haystack", "loyal.services.haystack", "lone.services.haystack"
 
 
 class UnexpectedError(Exception):
@@ -209,6 +210,37 @@ async def aborted_upload(client: Client) -> None:
             connection.writer.transport.abort()
 
 
+async def crowded(client: Client) -> None:
+    """Requests that wait for room at endpoints that take few at once (haystack.max_connections)."""
+    async with client.connection() as connection:
+        for _ in range(4):
+            order = client.order(up=client.size(SMALL), down=client.size(SMALL))
+            connection.ask(order, "POST", CROWDED, f"Content-Length: {order.up}")
+            await connection.send(pieces(order.seed, order.up))
+            await connection.take(order)
+
+
+async def loyal(client: Client) -> None:
+    """A cookie that leads back to the endpoint that gave it: it is not given again (haystack.sticky)."""
+    async with client.connection() as connection:
+        first, second = client.order(down=client.size(SMALL)), client.order(down=client.size(SMALL))
+        connection.ask(first, "GET", LOYAL)
+        cookie = (await connection.take(first))[b"set-cookie"].decode().partition(";")[0]
+        connection.ask(second, "GET", LOYAL, f"Cookie: a=b; {cookie}")
+        if b"set-cookie" in await connection.take(second):
+            raise UnexpectedError("a client was led away from its endpoint")
+
+
+async def waiting(client: Client) -> None:
+    """A service whose only endpoint goes, to be followed by another in a while: its requests wait (HAYSTACK_WAIT)."""
+    async with client.connection() as connection:
+        for _ in range(3):
+            order = client.order(up=client.size(SMALL), down=client.size(SMALL))
+            connection.ask(order, "PUT", LONE, f"Content-Length: {order.up}")
+            await connection.send(pieces(order.seed, order.up))
+            await connection.take(order)
+
+
 Work = Callable[[Client], Awaitable[None]]
 # how often, of all
 KINDS: dict[Work, int] = {
@@ -222,4 +254,7 @@ KINDS: dict[Work, int] = {
     slow_reader: 2,
     aborted_download: 4,
     aborted_upload: 4,
+    crowded: 8,
+    loyal: 5,
+    waiting: 4,
 }
