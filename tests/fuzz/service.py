@@ -22,6 +22,7 @@ class Manner(IntFlag):
     ENDED = 4  # those that leave are dead or paused: what they have in flight is rescued
     PICKER = 8
     HASTY = 64  # nobody waits for an endpoint
+    RETRYING = 128  # what only reads is asked elsewhere after any error from 500 to 504
 
 
 class Service:
@@ -47,7 +48,8 @@ class Service:
         picker = pick.make(balance, inside, [100] * len(inside), old.picker if old else None)
         sticky = "s" if manner & Manner.STICKY else None
         wait_ms = 0 if manner & Manner.HASTY else self.wait_ms
-        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms)
+        retry = tuple(range(500, 505)) if manner & Manner.RETRYING else ()
+        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms, retry)
         if not inside and old and old.members:
             self.route.queue.empty_since = int(time.monotonic() * 1000)
         for member in inside:
