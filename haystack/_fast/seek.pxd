@@ -23,7 +23,7 @@ cdef class Seeker(Exchange):
     cdef void note_try(self, Member member) noexcept
     cdef int go(self, Member member) except -1
     cdef Member candidate(self)
-    cdef Member picked(self)
+    cdef Member picked(self, bint careful)
     cdef Member untroubled(self)
     cdef Member on_trial(self)
     cdef int move(self, const char *error, int status) except -1

@@ -90,7 +90,7 @@ cdef class Seeker(Exchange):
             member = self.on_trial()
             if member is not None:
                 return member
-        return self.picked()
+        return self.picked(False)
 
     cdef Member on_trial(self):
         """The member that is doubted, if this request may be spent on it: others wait longer for one that may."""
@@ -103,18 +103,25 @@ cdef class Seeker(Exchange):
             return None
         return member
 
-    cdef Member picked(self):
-        """Whom the picker says; its second choice where the first has just failed, or is silent, and the second has not."""
-        cdef Member member = self.route.picker.pick(self.key, self.tried, self.tries), other
-        if member is None or member.cell.shunned <= self.poller.now or self.tries >= MAX_TRIES:
-            return member
-        self.tried[self.tries] = <void *>member
-        other = self.route.picker.pick(self.key, self.tried, self.tries + 1)
-        return member if other is None or other.cell.shunned > self.poller.now or other.cell.is_full() else other
+    cdef Member picked(self, bint careful):
+        """Whom the picker says; where that one has just failed its second choice, and its next ones as long as they are silent.
+
+        careful: rather one that keeps nobody waiting, too.
+        """
+        cdef Member first = self.route.picker.pick(self.key, self.tried, self.tries), member = first
+        cdef int64_t now = self.poller.now
+        cdef int tries = self.tries
+        while member is not None and tries < MAX_TRIES and (member.cell.shunned > now or (careful and member.cell.quiet_since)):
+            if tries > self.tries and not careful and not member.cell.silence:
+                break                   # so many fail that avoiding all of them would bury the others
+            self.tried[tries] = <void *>member
+            tries += 1
+            member = self.route.picker.pick(self.key, self.tried, tries)
+        return first if member is None or member.cell.shunned > now or member.cell.is_full() else member
 
     cdef Member untroubled(self):
         """Whom this request could be moved to; None: nobody who has room and has answered well of late."""
-        cdef Member member = self.picked()
+        cdef Member member = self.picked(True)
         return None if member is None or member.cell.shunned > self.poller.now or member.cell.is_full() else member
 
     cdef Member with_room(self):

@@ -91,7 +91,7 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
     cdef Member member = view.member_of(cell)
     cdef int64_t now = plane.poller.now
     if member is None:
-        return 0
+        return move(plane, cell, cell.in_flight) if cell.late and cell.silence == Silence.SILENT else 0
     if cell.silence == Silence.SILENT:
         return try_again(plane, view, member)
     if cell.quiet_since == 0 or now - cell.quiet_since < view.quiet:
@@ -109,6 +109,8 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
         cell.again = now
     if cell.trials < max(1, ENOUGH - cell.late):
         view.route.queue.suspect = member
+        if now > cell.again:
+            sample(plane, view, cell)   # no trial has come for a tick
         if cell.late < MANY or now - cell.quiet_since < 4 * view.quiet:
             return 0
     elif now - cell.tried_at < view.trial or not view.others_answer(cell.tried_at):
@@ -117,7 +119,7 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
 
 
 cdef int sample(Plane plane, View view, Cell cell) except -1:
-    """Nobody answers, for nobody is asked: all clients wait here, and half of the service is idle. See how another one answers one of them.
+    """Nobody is asked any more: all clients wait here, and half of the service is idle. See how another one answers one of them.
 
     Where requests go by a key or cookie, many at one endpoint are no wonder.
     """

@@ -21,8 +21,8 @@ from tests.fakes.worker import Haystack, Member, host, until
 
 SOON = 3.0  # seconds: a third of that on a quiet machine
 LABELS = {
-    "stuck": {}, "posts": {"haystack.timeout": "3s"}, "slow": {}, "report": {}, "polls": {}, "last": {},
-    "failing": {}, "all": {}, "off": {"haystack.retry": "off"}, "some": {"haystack.retry": "503"}, "hint": {},
+    "stuck": {}, "posts": {"haystack.timeout": "3s"}, "slow": {}, "report": {}, "polls": {}, "half": {}, "last": {},
+    "failing": {}, "all": {}, "off": {"haystack.retry": "off"}, "some": {"haystack.retry": "503"}, "hint": {}, "idle": {},
     "sticky": {"haystack.sticky": "who"},
 }  # fmt: skip
 
@@ -179,6 +179,17 @@ def test_long_polling_is_left_alone(ward: Ward) -> None:
     assert ward.ejections("polls") == []
 
 
+def test_half_of_a_service_may_be_silent_at_once(ward: Ward) -> None:
+    """Two of four: both are out, and the other two answer for them."""
+    with ward.load("half", 12) as load:
+        load.go_on()
+        ward.turn("half", never(), never())
+        until(lambda: len(ward.ejections("half")) == 2, 2 * SOON, "two were not ejected")
+        load.go_on(20)
+    assert load.wrong == []
+    assert load.slowest < 2 * SOON
+
+
 def test_a_cookie_does_not_hold_a_client_at_a_silent_endpoint(ward: Ward) -> None:
     """haystack.sticky is a preference: who is silent is left, and the client is told of another."""
     with ward.load("sticky", 6) as load, ward.client() as client:
@@ -251,6 +262,19 @@ def test_the_label_says_which(ward: Ward, name: str, status: int, most: int) -> 
         ward.turn(name, *[error(status)] * 4)
         client.get(host(name), f"/{status}")
     assert asked_for(origins, f"/{status}") == most
+
+
+def test_who_fails_at_once_is_not_preferred_for_being_idle(ward: Ward) -> None:
+    """POSTs see each error: those in flight and a few more, until five in a row have it ejected; p2c alone would send it most of them."""
+    failed = 0
+    ward.turn("idle", error(500))
+    with ExitStack() as stack:
+        clients = [stack.enter_context(ward.client()) for _ in range(8)]
+        while not ward.ejections("idle"):
+            for client in clients:
+                client.send(f"POST / HTTP/1.1\r\nHost: {host('idle')}\r\nContent-Length: 0\r\n\r\n".encode())
+            failed += sum(client.response().status == 500 for client in clients)
+    assert 5 <= failed <= 8 + 8
 
 
 @pytest.mark.parametrize("status", [408, 421, 429, 501, 505])
