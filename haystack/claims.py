@@ -25,18 +25,53 @@ def rank(name: str, host: str) -> Rank:
     return host != name, name
 
 
+def of(service: Service) -> tuple[Claim, ...]:
+    """What a service claims; nothing where no port of it speaks HTTP."""
+    if not service.has_http:
+        return ()
+    return tuple((host, prefix(service.path)) for host in dict.fromkeys((service.name, *service.hosts)))
+
+
 def contested(services: Iterable[Service]) -> dict[str, tuple[Problem, ...]]:
     """Service → its problems with claims that go to another one."""
-    claimed: dict[Claim, list[Rank]] = {}
+    book, names = Book(), []
     for service in services:
-        if service.has_http:
-            for host in dict.fromkeys((service.name, *service.hosts)):
-                claimed.setdefault((host, prefix(service.path)), []).append(rank(service.name, host))
-    lost: dict[str, tuple[Problem, ...]] = {}
-    for (host, path), ranks in claimed.items():
-        if len(ranks) > 1:
-            (_, winner), *others = sorted(ranks)
-            text = f"{host}{path} is served by {winner}, which claims it too"
-            for _, name in others:
-                lost[name] = (*lost.get(name, ()), Problem(subject="label haystack.host", message=text))
-    return lost
+        book.put(service.name, of(service))
+        names.append(service.name)
+    return {name: lost for name in names if (lost := book.lost(name))}
+
+
+class Book:
+    """Who claims what, kept up to date service by service."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._claimants: dict[Claim, set[str]] = {}
+
+    def put(self, name: str, claims: tuple[Claim, ...]) -> set[str]:
+        """Take these as all that a service claims. Whose problems may be others now, itself aside."""
+        old = self._claims.get(name, ())
+        if old == claims:
+            return set()
+        for claim in old:
+            self._claimants[claim].discard(name)
+        for claim in claims:
+            self._claimants.setdefault(claim, set()).add(name)
+        self._claims[name] = claims
+        rivals = {other for claim in {*old, *claims} for other in self._claimants[claim]}
+        for claim in old:
+            if not self._claimants[claim]:
+                del self._claimants[claim]
+        if not claims:
+            del self._claims[name]
+        return rivals - {name}
+
+    def lost(self, name: str) -> tuple[Problem, ...]:
+        """The problems of a service with claims that go to another one, in the order of its claims."""
+        lost = []
+        for claim in self._claims.get(name, ()):
+            rivals = self._claimants[claim]
+            if len(rivals) > 1 and (winner := min(rank(each, claim[0]) for each in rivals)[1]) != name:
+                text = f"{claim[0]}{claim[1]} is served by {winner}, which claims it too"
+                lost.append(Problem(subject="label haystack.host", message=text))
+        return tuple(lost)

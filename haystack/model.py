@@ -132,13 +132,31 @@ class Container(Record, frozen=True, kw_only=True):
         return self.id[:12]
 
 
+class Departure(Record, frozen=True, kw_only=True):
+    """How a container ended, for the log and the shell alone.
+
+    container: as it was last seen; at: Unix seconds by its engine's clock; seen: the same moment in seconds of our clock that only grows;
+    exit: its process's status as text, empty where not told; oom: it, or something in it, was killed for lack of memory.
+    """
+
+    container: Container
+    at: float
+    seen: float
+    exit: str = ""
+    oom: bool = False
+
+
 class Listing(Record, frozen=True, kw_only=True):
-    """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry."""
+    """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry.
+
+    departures: of the last minute or so, the latest last.
+    """
 
     engine: Engine | None = None
     networks: tuple[Network, ...] = ()
     containers: tuple[Container, ...] = ()
     problems: tuple[Problem, ...] = ()
+    departures: tuple[Departure, ...] = ()
 
 
 class Endpoint(Record, frozen=True, kw_only=True):
@@ -148,7 +166,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
     ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
     which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready;
-    share: of its weight for now, below 1.0 while it starts slowly.
+    share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
+    jumps, 0.0 where it does not start slowly.
     """
 
     id: str
@@ -168,6 +187,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     until: float = 0.0
     awaited: bool = False
     share: float = 1.0
+    risen: float = 0.0
 
 
 class Service(Record, frozen=True, kw_only=True):

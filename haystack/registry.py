@@ -14,12 +14,15 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from haystack.builder import Builder
 from haystack.health.policy import Condition
-from haystack.model import Container, Endpoint, Engine, Listing
-from haystack.snapshot import Snapshot, build, check, unwatched
+from haystack.model import Container, Departure, Endpoint, Engine, Listing
+from haystack.snapshot import Snapshot, check, unwatched
 
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
+
+REMEMBERED = 60.0  # seconds
 
 Callback = Callable[[Snapshot], None]
 _log = structlog.get_logger()
@@ -43,6 +46,9 @@ class Watcher(Protocol):
     def condition(self, container: Container, endpoint: Endpoint) -> Condition:
         """What is known of an endpoint."""
 
+    def doubtful(self) -> set[str]:
+        """Ids of endpoints whose condition may have changed since this was asked last."""
+
     def told(self, identity: str) -> str:
         """What an endpoint's probe said last, and when, for people; empty where there is none."""
 
@@ -54,7 +60,13 @@ class Registry:
     endpoints are, and calls refresh() when that changes; without one, what runs is well.
     """
 
-    def __init__(self, origin: str, sources: Iterable[str] = (), clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        origin: str,
+        sources: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.watcher: Watcher | None = None
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
@@ -62,6 +74,8 @@ class Registry:
         self._listings: dict[str, Listing] = {}
         self._callbacks: list[Callback] = []
         self._clock = clock
+        self._steady = steady
+        self._builder = Builder(self.snapshot)
         self._first = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -83,13 +97,20 @@ class Registry:
         self._listings[source] = listing
         self._schedule()
 
+    @property
+    def departures(self) -> list[Departure]:
+        """How containers ended that have done so in the last minute, the latest last."""
+        since = self._steady() - REMEMBERED
+        found = [d for listing in self._listings.values() for d in listing.departures if d.seen > since]
+        return sorted(found, key=lambda d: d.seen)
+
     def failed(self, source: str, error: str) -> None:
         """Remember that `source` can't be read now; what it listed last stays."""
         old = self.sources.get(source, SourceState())
         self._note(source, False, error, old.engine)
 
     def refresh(self) -> None:
-        """Build again, for something other than a listing that a build depends on has changed."""
+        """Build again, for what the watcher knows has changed, or time has."""
         self._schedule()
 
     def _note(self, source: str, connected: bool, error: str | None, engine: Engine | None) -> None:
@@ -116,18 +137,20 @@ class Registry:
             new = self._build()
         except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
             _log.exception("snapshot.failed", kept=self.snapshot.version, error=str(error))
+            self._builder = Builder(self.snapshot)
         else:
-            if not new.same_content(self.snapshot):
+            if new is not None:
                 self._publish(new)
         if self._listings:
             self.listed.set()
 
-    def _build(self) -> Snapshot:
+    def _build(self) -> Snapshot | None:
         ordered = {source: self._listings[source] for source in self.sources if source in self._listings}
-        old = self.snapshot
-        conditions = self.watcher.condition if self.watcher is not None else unwatched
-        new = build(old.version + 1, old.origin, ordered, self._clock(), old, conditions)
-        check(new)
+        watcher = self.watcher
+        conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
+        new = self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful)
+        if new is not None:
+            check(new)
         return new
 
     def _publish(self, new: Snapshot) -> None:
@@ -145,6 +168,8 @@ class Registry:
 
 def _tell_problems(new: Snapshot, old: Snapshot) -> None:
     """Log each problem once, when it is new."""
+    if new.problems is old.problems:
+        return
     known = set(old.problems)
     for where, problem in new.problems:
         if (where, problem) not in known:

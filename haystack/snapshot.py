@@ -1,35 +1,46 @@
 """The published picture: one immutable, versioned Snapshot of all engines, containers, services and endpoints.
 
-build is pure: listings in, Snapshot out, however odd they are; what can't be published is left out with a Problem.
-check is the second opinion before publication. Never does: I/O, keeping state. The registry calls both.
+build is pure: listings in, Snapshot out, however odd they are; what can't be published is left out with a Problem. check is the second
+opinion before publication. Never does: I/O, keeping state. The registry's builder (builder.py) makes the same of what has changed alone,
+with the same functions; build is what it is held against.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from haystack import claims, naming, ports
-from haystack.health import policy, ramp
-from haystack.health.policy import Condition, Verdict
+from haystack.health import policy
+from haystack.health.policy import Condition
+from haystack.judge import Conditions, Judge, Member
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 
 DEFAULT_WEIGHT = 100
 HEAVIEST = 65535  # what an SRV record can say (RFC 2782)
 Found = tuple[str, Problem]
-Member = tuple[Container, Endpoint]
-Conditions = Callable[[Container, Endpoint], Condition]
+Made = tuple[Container, tuple[Endpoint, ...]]
 
 
 class SnapshotError(Exception):
     """The snapshot breaks a rule that its readers rely on."""
 
 
+class Change(Record, frozen=True, kw_only=True):
+    """How a snapshot differs from version `base`: ids of containers and names of services that are new, other or gone."""
+
+    base: int
+    containers: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+
+
 class Snapshot(Record, frozen=True, kw_only=True):
-    """All that is published. created: Unix seconds; mappings are by id, services by whole name."""
+    """All that is published. created: Unix seconds; mappings are by id, services by whole name.
+
+    change: for readers that keep something of the version before; None: everything may be different.
+    """
 
     version: int
     created: float
@@ -39,9 +50,10 @@ class Snapshot(Record, frozen=True, kw_only=True):
     containers: Mapping[str, Container] = {}
     services: Mapping[str, Service] = {}
     problems: tuple[Found, ...] = ()
+    change: Change | None = None
 
     def same_content(self, other: Snapshot) -> bool:
-        """True when only version and time of making differ."""
+        """True when only version, time of making and change differ."""
         return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems) == (
             other.origin, other.engines, other.networks, other.containers, other.services, other.problems
         )  # fmt: skip
@@ -59,42 +71,60 @@ def build(
     now: float,
     previous: Snapshot | None = None,
     conditions: Conditions = unwatched,
+    steady: float | None = None,
 ) -> Snapshot:
     """The Snapshot of `listings` (source → Listing, first source wins where two list the same container).
 
-    previous: gives endpoints whose verdict has not changed their `since`; conditions: what is known of each endpoint.
+    previous: gives endpoints whose verdict has not changed their `since`; conditions: what is known of each endpoint; steady: seconds of
+    a clock that never jumps, from which slow starts count (None: now).
     """
     problems: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
-    containers = _containers(listings, problems)
+    problems += duplicates(listings)
+    containers = _containers(listings)
+    judge = Judge(_since(previous), now, now if steady is None else steady, conditions)
+    services = _services(origin, containers.values(), judge)
+    for identity, container in containers.items():
+        problems.extend((identity, p) for p in (*container.problems, *names(origin, container)[1]))
+    problems.extend((name, p) for name, service in services.items() for p in service.problems)
     return Snapshot(
         version=version,
         created=now,
         origin=origin,
-        engines={e.id: e for e in (listing.engine for listing in listings.values()) if e is not None},
-        networks=_networks(listings),
+        engines=engines(listings),
+        networks=networks(listings),
         containers=containers,
-        services=_services(origin, containers.values(), Judge(_since(previous), now, conditions), problems),
+        services=services,
         problems=tuple(problems),
     )
 
 
-def _containers(listings: Mapping[str, Listing], problems: list[Found]) -> dict[str, Container]:
+def duplicates(listings: Mapping[str, Listing]) -> list[Found]:
+    """What there is to say of containers that several sources list."""
+    problems: list[Found] = []
+    first: dict[str, str] = {}
+    for source, listing in listings.items() if len(listings) > 1 else ():
+        twice = [c.id for c in listing.containers if first.setdefault(c.id, source) != source]
+        if twice:
+            text = f"{len(twice)} containers that {first[twice[0]]} lists too, {twice[0][:12]} first: listed once"
+            problems.append((source, Problem(subject="duplicates", message=text)))
+    return problems
+
+
+def _containers(listings: Mapping[str, Listing]) -> dict[str, Container]:
     """Every enabled container once, in the order of their ids."""
     found: dict[str, Container] = {}
-    origin: dict[str, str] = {}
-    for source, listing in listings.items():
-        twice = [c.id for c in listing.containers if origin.setdefault(c.id, source) != source]
+    for listing in listings.values():
         for container in listing.containers:
             found.setdefault(container.id, container)
-        if twice:
-            text = f"{len(twice)} containers that {origin[twice[0]]} lists too, {twice[0][:12]} first: listed once"
-            problems.append((source, Problem(subject="duplicates", message=text)))
-    enabled = {i: found[i] for i in sorted(found) if found[i].options.enable}
-    problems.extend((i, p) for i, c in enabled.items() for p in c.problems)
-    return enabled
+    return {i: found[i] for i in sorted(found) if found[i].options.enable}
 
 
-def _networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
+def engines(listings: Mapping[str, Listing]) -> dict[str, Engine]:
+    """Every engine by its id."""
+    return {e.id: e for e in (listing.engine for listing in listings.values()) if e is not None}
+
+
+def networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
     """Every network once; a Swarm's networks are the same on all its engines."""
     found: dict[str, Network] = {}
     for listing in listings.values():
@@ -108,28 +138,29 @@ def _since(previous: Snapshot | None) -> dict[tuple[str, str], Endpoint]:
     return {(name, e.id): e for name, service in services.items() for e in service.endpoints}
 
 
-def _services(
-    origin: str,
-    containers: Iterable[Container],
-    judge: Judge,
-    problems: list[Found],
-) -> dict[str, Service]:
+def _services(origin: str, containers: Iterable[Container], judge: Judge) -> dict[str, Service]:
     """Whole name → Service, for each name that has an endpoint."""
-    members: dict[str, dict[str, Member]] = {}
+    members: dict[str, list[Made]] = {}
     for container in containers:
-        made = _endpoints(origin, container)
-        for short in container.services:
-            name = f"{short}.services.{origin}"
-            if not naming.is_name(name):
-                problem = Problem(subject="service name", message=f"{name[:300]!r} is no DNS name: left out")
-                problems.append((container.id, problem))
-            elif made:
-                members.setdefault(name, {}).update((e.id, (container, e)) for e in made)
-    found = {name: _service(name, list(members[name].values()), judge, problems) for name in sorted(members)}
+        if made := endpoints(origin, container):
+            for name in names(origin, container)[0]:
+                members.setdefault(name, []).append((container, made))
+    found = {name: service(name, members[name], judge) for name in sorted(members)}
     for name, lost in claims.contested(found.values()).items():
-        found[name] = msgspec.structs.replace(found[name], problems=found[name].problems + lost)
-        problems.extend((name, problem) for problem in lost)
+        found[name] = contested(found[name], lost)
     return found
+
+
+def contested(found: Service, lost: tuple[Problem, ...]) -> Service:
+    """The service with its problems with claims that go to others."""
+    return msgspec.structs.replace(found, problems=found.problems + lost) if lost else found
+
+
+def names(origin: str, container: Container) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """The whole names of the services that a container belongs to, and its problems with those that are none."""
+    whole = [f"{short}.services.{origin}" for short in dict.fromkeys(container.services)]
+    odd = [Problem(subject="service name", message=f"{n[:300]!r} is no DNS name: left out") for n in whole if not naming.is_name(n)]
+    return (tuple(n for n in whole if naming.is_name(n)) if odd else tuple(whole)), tuple(odd)
 
 
 def target(origin: str, container: Container) -> str:
@@ -137,16 +168,16 @@ def target(origin: str, container: Container) -> str:
     return f"c{naming.label(container.short_id)}.containers.{origin}"
 
 
-def _endpoints(origin: str, container: Container) -> list[Endpoint]:
-    """One endpoint a port; none while the container has no address."""
+def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:
+    """One endpoint a port, not judged yet; none while the container has no address."""
     address = container.address or container.address6
     options = container.options
     if not address:
-        return []
+        return ()
     listed = container.ports
     if options.port is not None and not any(p.number == options.port and p.protocol == "tcp" for p in listed):
         listed = (*listed, ports.named(options.port, "tcp"))
-    return [_endpoint(origin, container, port, address) for port in sorted(listed)]
+    return tuple(_endpoint(origin, container, port, address) for port in sorted(listed))
 
 
 def _endpoint(origin: str, container: Container, port: Port, address: str) -> Endpoint:
@@ -166,57 +197,14 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
     )
 
 
-def _service(name: str, members: list[Member], judge: Judge, problems: list[Found]) -> Service:
-    """Endpoints judged side by side, and the options on which its containers agree."""
-    endpoints, panics = judge.judged(name, members)
-    containers = list({c.id: c for c, _ in members}.values())
-    options, odd = _agreed(containers)
-    problems.extend((name, panic) for panic in panics)
-    hosts = tuple(dict.fromkeys(h for c in containers for h in c.options.hosts))
-    return Service(name=name, endpoints=endpoints, hosts=hosts, problems=odd + panics, **options)  # type: ignore[arg-type]
-
-
-def _kind(endpoint: Endpoint) -> str:
-    """Endpoints of one kind can stand in for one another."""
-    return endpoint.listener or f"{endpoint.port_name}/{endpoint.protocol}"
-
-
-class Judge(NamedTuple):
-    """Verdicts in one build. before: endpoints of the snapshot before, by service and id; now: Unix seconds."""
-
-    before: Mapping[tuple[str, str], Endpoint]
-    now: float
-    conditions: Conditions
-
-    def judged(self, name: str, members: list[Member]) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
-        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well."""
-        kinds: dict[str, list[Member]] = {}
-        for member in members:
-            kinds.setdefault(_kind(member[1]), []).append(member)
-        found: dict[str, Endpoint] = {}
-        panics: list[Problem] = []
-        for kind, peers in kinds.items():
-            verdicts = policy.judge([(c, self.conditions(c, e)) for c, e in peers])
-            found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
-            if any(v.panic for v in verdicts):
-                panics.append(Problem(subject=f"health of {kind}", message="too few endpoints are well: some that are not are in (panic)"))
-        return tuple(found[e.id] for _, e in members), tuple(panics)
-
-    def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
-        old = self.before.get((name, endpoint.id))
-        since = container.since or self.now
-        if old is not None:
-            since = old.since if (old.ready, old.reason) == (verdict.ready, verdict.reason) else self.now
-        slow = ramp.length(container.options) if verdict.ready else 0.0
-        return msgspec.structs.replace(
-            endpoint,
-            ready=verdict.ready,
-            reason=verdict.reason,
-            since=since,
-            until=verdict.until,
-            awaited=verdict.awaited,
-            share=ramp.share(slow, since, self.now),
-        )
+def service(name: str, containers: Iterable[Made], judge: Judge) -> Service:
+    """The service of these containers, in the order of their ids: endpoints judged side by side, options on which they agree."""
+    members: dict[str, Member] = {e.id: (container, e) for container, made in containers for e in made}
+    judged, panics = judge.judged(name, list(members.values()))
+    owners = list({c.id: c for c, _ in members.values()}.values())
+    options, odd = _agreed(owners)
+    hosts = tuple(dict.fromkeys(h for c in owners for h in c.options.hosts))
+    return Service(name=name, endpoints=judged, hosts=hosts, problems=odd + panics, **options)  # type: ignore[arg-type]
 
 
 def _agreed(containers: list[Container]) -> tuple[dict[str, object], tuple[Problem, ...]]:
@@ -236,8 +224,10 @@ def _agreed(containers: list[Container]) -> tuple[dict[str, object], tuple[Probl
 
 
 def check(snapshot: Snapshot) -> None:
-    """Raise SnapshotError unless every reader can rely on `snapshot`."""
-    for name, service in snapshot.services.items():
+    """Raise SnapshotError unless every reader can rely on `snapshot`. Of one with a change, what has changed is looked at."""
+    changed = snapshot.services if snapshot.change is None else snapshot.change.services & snapshot.services.keys()
+    for name in changed:
+        service = snapshot.services[name]
         _require(name == service.name and naming.is_name(name), f"service name {name!r}")
         _require(name.endswith(f".services.{snapshot.origin}"), f"service {name!r} is outside of the origin")
         _require(bool(service.endpoints), f"service {name!r} has no endpoint")

@@ -178,7 +178,7 @@ class Haystack(Process):
     def groups(self) -> dict[str, list[int]]:
         """The worker, which carries the requests, apart from the control process."""
         below = children(self.pid)
-        workers = [p for p in below if b"haystack.proxy.worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
+        workers = [p for p in below if Path(f"/proc/{p}/comm").read_text().strip() == "haystack-worker"]  # the spare is none yet
         if not workers:
-            raise RuntimeError("no process of haystack.proxy.worker under haystack run")
+            raise RuntimeError("no haystack-worker under haystack run")
         return {"worker": workers, "control": [self.pid, *(p for p in below if p not in workers)]}

@@ -55,6 +55,7 @@ class Nothing(msgspec.Struct, frozen=True):
     engines: dict[str, Engine] = {}
     containers: dict[str, Container] = {}
     services: dict[str, Service] = {}
+    change: None = None
 
 
 class Responder:
@@ -69,7 +70,7 @@ class Responder:
 
     def publish(self, snapshot: Picture) -> None:
         """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
-        self.zone = Zone.of(snapshot, self._ttl)
+        self.zone = self.zone.follow(snapshot)
         self._packed = {}
 
     def answer(self, query: bytes, local: str, tcp: bool) -> bytes | Forward | None:
@@ -117,7 +118,7 @@ class Responder:
         found = self.zone.find(key)
         if key in own.reverses and (found is None or found.node is None or found.node.empty):
             node = Node()
-            node.ptr[self.zone.origin] = None
+            node.hold("ptr", self.zone.origin)
             return Found(node, found.apex if found else key)
         return found
 

@@ -1,25 +1,22 @@
 """The zone as a picture of one snapshot: which names exist and what they hold.
 
-Built whole from a snapshot and never changed: Zone.of is pure. Never does: pack, forward, or know who asks; an address
-that depends on the asker is the marker OWN. Stands between the snapshot and the responder.
+Made of contributions (facts.py) laid over one another; `follow` replaces those of what has changed, so that one container's change costs
+its own names. Never does: pack, forward, or know who asks. Between the snapshot and the responder, which asks it between two changes only.
 """
 
 from __future__ import annotations
 
-import functools
-import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from haystack.dns import wire
-from haystack.model import Container, Endpoint, Engine, Service
-from haystack.naming import label
+from haystack.dns import facts, wire
+from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Target, reverse
+from haystack.model import Container, Engine, Service
+from haystack.snapshot import Change
 
-OWN = "own"
-"""In place of an address: Haystack's own, as the asker reaches it."""
+__all__ = ["OWN", "PRIORITY", "Found", "Node", "Picture", "Target", "Zone", "reverse"]
 
 PRIORITY = 100
-_IPV4 = 4
 LOCALHOST = wire.name("localhost")
 
 # RFC 1918, 6303 (section 4), 6598 with 7793: asking the internet about these helps nobody and tells it about us.
@@ -41,6 +38,10 @@ class Picture(Protocol):
         """Counts up with each snapshot."""
 
     @property
+    def change(self) -> Change | None:
+        """How it differs from the one before; None: in anything."""
+
+    @property
     def origin(self) -> str:
         """The domain, without trailing dot."""
 
@@ -57,27 +58,13 @@ class Picture(Protocol):
         """By whole name."""
 
 
-class Target(NamedTuple):
-    """One SRV record, and the addresses of its target for the additional section."""
-
-    weight: int
-    port: int
-    name: str
-    address: str | None
-    address6: str | None
-
-
-class Node:
+class Node(Facts):
     """One name that exists. No data at all: an empty non-terminal (RFC 8020), which answers NODATA."""
 
-    __slots__ = ("a", "aaaa", "apex", "ptr", "srv")
+    __slots__ = ("apex",)
 
     def __init__(self, *, apex: bool = False) -> None:
-        # Ordered sets: the keys alone count.
-        self.a: dict[str, None] = {}
-        self.aaaa: dict[str, None] = {}
-        self.srv: dict[Target, None] = {}
-        self.ptr: dict[str, None] = {}
+        super().__init__()
         self.apex = apex
 
     @property
@@ -85,15 +72,19 @@ class Node:
         """True for a name that exists only because names below it do."""
         return not (self.a or self.aaaa or self.srv or self.ptr or self.apex)
 
-    def add(self, address: str | None, address6: str | None) -> None:
-        """Take both addresses in, each in its list, each once; what is no address is left out."""
-        for text in (address, address6):
-            if text is not None and (family := _version(text)):
-                (self.a if family == _IPV4 else self.aaaa)[text] = None
+    def lay(self, layers: Mapping[Owner, Facts]) -> None:
+        """Hold what these contributors have here, in their order; of a single one, the very same."""
+        ordered = [layers[owner] for owner in sorted(layers)] if len(layers) > 1 else list(layers.values())
+        for kind in ("a", "aaaa", "srv", "ptr"):
+            held = [found for layer in ordered if (found := getattr(layer, kind))]
+            setattr(self, kind, dict.fromkeys(k for each in held for k in each) if len(held) > 1 else held[0] if held else NOTHING)
+        spare = next((layer.spare for layer in ordered if layer.spare), None)
+        if spare and not (self.a or self.aaaa):
+            self.add(*spare)
 
-    def add_own(self) -> None:
-        """Take Haystack's own address in, of both kinds."""
-        self.a[OWN] = self.aaaa[OWN] = None
+
+Owner = tuple[int, str]  # in the order in which they count: the origin, engines by id, containers by id, services by name
+ORIGIN, ENGINE, CONTAINER, SERVICE = range(4)
 
 
 class Found(NamedTuple):
@@ -106,27 +97,38 @@ class Found(NamedTuple):
 class Zone:
     """Names in lower-case wire form → what they hold. Use Zone.of."""
 
-    def __init__(self, origin: str, serial: int, ttl: int) -> None:
+    def __init__(self, origin: str, ttl: int) -> None:
         self.origin = origin.lower().strip(".")
-        self.serial = serial
+        self.serial = 0
         self.ttl = ttl
         self.apex = wire.name(self.origin)
-        self.nodes: dict[bytes, Node] = {}
         self._apexes = frozenset((self.apex, LOCALHOST, *_PRIVATE))
+        self.nodes: dict[bytes, Node] = {apex: Node(apex=True) for apex in self._apexes}
+        self._version: int | None = None
+        self._engines: Mapping[str, Engine] = {}
+        self._names: dict[Owner, tuple[bytes, ...]] = {}
+        self._layers: dict[bytes, dict[Owner, Facts]] = {}
+        self._below: dict[bytes, int] = {}
 
     @classmethod
     def of(cls, snapshot: Picture, ttl: int) -> Zone:
         """The zone of a snapshot. Never raises for an odd name: that name alone is left out."""
-        # RFC 1982: a serial is 32 bits wide; 0 is avoided, for some secondaries take it for "none".
-        zone = cls(snapshot.origin, snapshot.version % 2**32 or 1, ttl)
-        zone._add_apexes()
-        for engine in snapshot.engines.values():
-            zone._add_engine(engine)
-        for container in snapshot.containers.values():
-            zone._add_container(container)
-        for service in snapshot.services.values():
-            zone._add_service(service)
+        zone = cls(snapshot.origin, ttl)
+        zone._put((ORIGIN, ""), facts.of_origin(zone.origin))
+        owners: list[Owner] = [(CONTAINER, identity) for identity in snapshot.containers]
+        owners += [(SERVICE, name) for name in snapshot.services]
+        zone._take(snapshot, owners)
         return zone
+
+    def follow(self, snapshot: Picture) -> Zone:
+        """The zone of this snapshot: this one, brought up to date, or another where more than the snapshot's change is new."""
+        change = snapshot.change
+        if change is None or change.base != self._version:
+            return Zone.of(snapshot, self.ttl)
+        owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
+        owners += [(SERVICE, name) for name in change.services]
+        self._take(snapshot, owners)
+        return self
 
     def find(self, key: bytes) -> Found | None:
         """What there is at a name (lower-case wire form); None: not ours."""
@@ -140,109 +142,73 @@ class Zone:
             node = self.nodes[LOCALHOST]
         return Found(node, apex)
 
-    def _add_apexes(self) -> None:
-        for apex in self._apexes:
-            self.nodes[apex] = Node(apex=True)
-        for text in (self.origin, f"ns.{self.origin}"):
-            if node := self._node(text):
-                node.add_own()
-        for branch in ("services", "containers", "dockers"):
-            self._node(f"{branch}.{self.origin}")
-        self._add_host("localhost", "127.0.0.1", "::1")
+    def _take(self, snapshot: Picture, owners: list[Owner]) -> None:
+        """Make all contributions first, for that may fail, and then put them in the place of the old ones."""
+        if snapshot.engines != self._engines:
+            owners += [(ENGINE, identity) for identity in {*snapshot.engines, *self._engines}]
+        made = [(owner, self._contribution(snapshot, owner)) for owner in owners]
+        for owner, contribution in made:
+            self._put(owner, contribution)
+        # RFC 1982: a serial is 32 bits wide; 0 is avoided, for some secondaries take it for "none".
+        self.serial = snapshot.version % 2**32 or 1
+        self._version, self._engines = snapshot.version, snapshot.engines
 
-    def _add_engine(self, engine: Engine) -> None:
-        names = (label(engine.name), f"d{engine.short_id}" if engine.short_id else "")
-        self._add_hosts("dockers", names, engine.address, None)
+    def _contribution(self, snapshot: Picture, owner: Owner) -> Contribution:
+        kind, key = owner
+        if kind == ENGINE and key in snapshot.engines:
+            return facts.of_engine(self.origin, snapshot.engines[key])
+        if kind == CONTAINER and key in snapshot.containers:
+            return facts.of_container(self.origin, snapshot.containers[key])
+        if kind == SERVICE and key in snapshot.services:
+            return facts.of_service(self.origin, snapshot.services[key])
+        return Contribution()
 
-    def _add_container(self, container: Container) -> None:
-        names = (label(container.name), f"c{container.short_id.lower()}")
-        self._add_hosts("containers", names, container.address, container.address6)
+    def _put(self, owner: Owner, contribution: Contribution) -> None:
+        """Put a contribution in the place of the one that its owner made before."""
+        old = self._names.pop(owner, ())
+        if contribution:
+            self._names[owner] = tuple(contribution)
+        for key, layer in contribution.items():
+            layers = self._layers.setdefault(key, {})
+            layers[owner] = layer
+            self._hold(key, layers)
+        for key in old:
+            if key not in contribution:
+                layers = self._layers[key]
+                del layers[owner]
+                if layers:
+                    self._hold(key, layers)
+                else:
+                    self._empty(key)
 
-    def _add_hosts(self, branch: str, names: Iterable[str], address: str | None, address6: str | None) -> None:
-        """The same host under each of its names; the first of them is the one that its addresses point back to."""
-        whole = [f"{each}.{branch}.{self.origin}" for each in names if each]
-        for text in whole:
-            if node := self._node(text):
-                node.add(address, address6)
-        for text in whole[:1]:
-            self._add_reverse(text, address, address6)
-
-    def _add_host(self, text: str, address: str | None, address6: str | None) -> None:
-        if node := self._node(text):
-            node.add(address, address6)
-        self._add_reverse(text, address, address6)
-
-    def _add_reverse(self, text: str, *addresses: str | None) -> None:
-        for address in addresses:
-            if address is not None and _version(address) and (node := self._node(reverse(address))):
-                node.ptr[text] = None
-
-    def _add_service(self, service: Service) -> None:
-        """A service of which nothing is ready leaves DNS: its name is not there at all. What is awaited within seconds counts as ready."""
-        ready = [endpoint for endpoint in service.endpoints if endpoint.ready or endpoint.awaited]
-        if not ready or (node := self._node(service.name)) is None:
-            return
-        own = service.has_http
-        if own:
-            node.add_own()
-        for endpoint in ready:
-            if not own:
-                node.add(endpoint.address, endpoint.address6)
-            self._add_endpoint(service, endpoint)
-
-    def _add_endpoint(self, service: Service, endpoint: Endpoint) -> None:
-        target = endpoint.target.strip(".")
-        node = self._node(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
-        if node is None or not _possible(target):
-            return
-        weight = max(0, min(endpoint.weight, 0xFFFF))
-        address, address6 = (text if text and _version(text) else None for text in (endpoint.address, endpoint.address6))
-        node.srv[Target(weight, endpoint.port, target, address, address6)] = None
-        # A target must have an address of its own (RFC 2782), whatever the list of containers says.
-        if target.lower().endswith(f".{self.origin}") and (host := self._node(target)) and not (host.a or host.aaaa):
-            host.add(endpoint.address, endpoint.address6)
-
-    def _node(self, text: str) -> Node | None:
-        """The node of a name, made with every name above it in its zone where it is not there yet."""
-        try:
-            key = wire.name(text)
-        except ValueError:
-            return None
-        if not key[0]:
-            # The root belongs to nobody here.
-            return None
+    def _hold(self, key: bytes, layers: Mapping[Owner, Facts]) -> None:
+        """Have the node of a name hold these, and every name above it in its zone be there."""
         node = self.nodes.get(key)
         if node is None:
             node = self.nodes[key] = Node()
-            for above in wire.parents(key[key[0] + 1 :]):
-                if above in self.nodes:
-                    # Which has been given those above it already; an apex needs none.
-                    break
-                self.nodes[above] = Node()
-        return node
+            self._rise(key)
+        node.lay(layers)
 
+    def _rise(self, key: bytes) -> None:
+        for above in wire.parents(key[key[0] + 1 :]):
+            self._below[above] = self._below.get(above, 0) + 1
+            if above in self.nodes:
+                # Which has been given those above it already; an apex needs none.
+                return
+            self.nodes[above] = Node()
 
-@functools.lru_cache(maxsize=wire.KEPT)
-def reverse(address: str) -> str:
-    """``172.17.0.2`` → ``2.0.17.172.in-addr.arpa``. Raises ValueError where it is no address."""
-    return ipaddress.ip_address(address.partition("%")[0]).reverse_pointer
-
-
-@functools.lru_cache(maxsize=wire.KEPT)
-def _version(text: str) -> int:
-    """4 or 6; 0: no address that a record can hold (a name, or one with a scope)."""
-    try:
-        return 0 if "%" in text else ipaddress.ip_address(text).version
-    except ValueError:
-        return 0
-
-
-def _possible(text: str) -> bool:
-    try:
-        wire.name(text)
-    except ValueError:
-        return False
-    return True
+    def _empty(self, key: bytes) -> None:
+        """Nobody has anything at a name any more: it goes, and so do those above it that were there for its sake alone."""
+        del self._layers[key]
+        self.nodes[key].lay({})
+        while key not in self._apexes and not self._below.get(key) and key not in self._layers:
+            del self.nodes[key]
+            key = key[key[0] + 1 :]
+            if not key[0]:
+                return
+            self._below[key] -= 1
+            if not self._below[key]:
+                del self._below[key]
 
 
 _PRIVATE = tuple(wire.name(text) for text in PRIVATE_ZONES)

@@ -24,9 +24,10 @@ Connect = Callable[[str, int], Awaitable[str]]
 class Arrival:
     """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds."""
 
-    __slots__ = ("address", "failed", "overdue", "port", "since", "task", "why")
+    __slots__ = ("address", "failed", "identity", "overdue", "port", "since", "task", "why")
 
-    def __init__(self, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
+    def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
+        self.identity = identity
         self.address = address
         self.port = port
         self.why = why
@@ -41,6 +42,7 @@ class Arrivals:
 
     def __init__(self, changed: Callable[[], None], connect: Connect = accepts, clock: Callable[[], float] = time.monotonic) -> None:
         self._changed = changed
+        self.changed: set[str] = set()  # whose state is another one, for who asks and clears it
         self._connect = connect
         self._clock = clock
         self._known: dict[str, Arrival] = {}
@@ -50,7 +52,7 @@ class Arrivals:
 
     def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
         """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
-        arrival = Arrival(address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
+        arrival = Arrival(identity, address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
         self._known[identity] = arrival
         self._waiting += not running
         if not running:
@@ -112,4 +114,5 @@ class Arrivals:
                 self._waiting += 1
                 arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
         if before != (arrival.why, arrival.overdue):
+            self.changed.add(arrival.identity)
             self._changed()

@@ -20,7 +20,7 @@ from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import Ask, Prober
 from haystack.health.words import span
-from haystack.model import Container, Endpoint
+from haystack.model import Container, Endpoint, Service
 from haystack.proxy.channel import FailureRow
 from haystack.snapshot import Snapshot
 
@@ -45,8 +45,12 @@ class Monitor:
         self._clock = clock
         self._arrivals = Arrivals(changed, connect, clock)
         self._prober = Prober(changed, asker, clock)
+        self._version: int | None = None
         self._lives: dict[str, Life] = {}
+        self._of: dict[str, frozenset[str]] = {}  # by container: its endpoints among `_lives`
+        self._slow: dict[str, float] = {}  # who starts slowly: the seconds of a step
         self._expected: set[str] = set()
+        self._doubtful: set[str] = set()
         self._step: asyncio.TimerHandle | None = None
         self._histories: dict[str, History] = {}
         self._out: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # who is ejected: when that ends, Unix seconds
@@ -71,6 +75,13 @@ class Monitor:
             waiting=why or waiting, overdue=overdue, failing=failing, ejected=history.why, ejected_at=history.since, until=until
         )
 
+    def doubtful(self) -> set[str]:
+        """Ids of endpoints whose condition may have changed since this was asked last."""
+        found = self._doubtful | self._arrivals.changed | self._prober.changed
+        for kept in (self._doubtful, self._arrivals.changed, self._prober.changed):
+            kept.clear()
+        return found
+
     def told(self, identity: str) -> str:
         """``200 from /up 1.2 s ago``: what an endpoint's probe said last; empty where it has none or has said nothing yet."""
         state = self._prober.state(identity)
@@ -93,35 +104,56 @@ class Monitor:
         seconds = history.until - history.since
         _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
         self._out[row.key] = asyncio.get_running_loop().call_later(seconds, self._return, row.key), time.time() + seconds
+        self._doubtful.add(row.key)
         self._changed()
 
     def _return(self, identity: str) -> None:
         """Its time is up."""
         del self._out[identity]
         _log.info("endpoint.returned", endpoint=identity)
+        self._doubtful.add(identity)
         self._changed()
 
     def follow(self, snapshot: Snapshot) -> None:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
-        lives: dict[str, Life] = {}
-        slow: list[float] = []
-        owners: dict[str, tuple[Container, Endpoint]] = {}
-        for service in snapshot.services.values():
-            for endpoint in service.endpoints:
-                container = snapshot.containers[endpoint.container]
-                if endpoint.listener is not None and container.state == "running":
-                    lives[endpoint.id] = _life(container, endpoint)
-                    owners[endpoint.id] = container, endpoint
-                    if endpoint.share < 1.0:
-                        slow.append(ramp.length(container.options) / ramp.STEPS)
-        self._warm(min(slow, default=0.0))
-        for identity in [i for i, life in self._lives.items() if lives.get(i) != life]:
-            self._forget(identity)
-        for identity, life in lives.items():
-            if identity not in self._lives:
-                self._lives[identity] = life
-                self._begin(*owners[identity])
+        change = snapshot.change
+        if change is None or change.base != self._version:
+            self._slow.clear()
+            containers, services = frozenset({*snapshot.containers, *self._of}), frozenset(snapshot.services)
+        else:
+            containers, services = change.containers, change.services
+        self._version = snapshot.version
+        for identity in containers:
+            self._follow(snapshot, identity)
+        for name in services & snapshot.services.keys():
+            self._note_slow(snapshot, snapshot.services[name])
+        self._warm(min(self._slow.values(), default=0.0))
         self._expected.clear()
+
+    def _follow(self, snapshot: Snapshot, identity: str) -> None:
+        """Watch the endpoints of one container."""
+        container = snapshot.containers.get(identity)
+        lives: dict[str, tuple[Container, Endpoint]] = {}
+        if container is not None and container.state == "running":
+            found = (snapshot.services.get(f"{short}.services.{snapshot.origin}") for short in container.services)
+            each = (e for service in found if service is not None for e in service.endpoints)
+            lives = {e.id: (container, e) for e in each if e.container == identity and e.listener is not None}
+        for gone in self._of.get(identity, frozenset()):
+            if gone not in lives or self._lives.get(gone) != _life(*lives[gone]):
+                self._forget(gone)
+        for key, life in lives.items():
+            if key not in self._lives:
+                self._lives[key] = _life(*life)
+                self._begin(*life)
+        self._of.pop(identity, None)
+        if lives:
+            self._of[identity] = frozenset(lives)
+
+    def _note_slow(self, snapshot: Snapshot, service: Service) -> None:
+        for endpoint in service.endpoints:
+            self._slow.pop(endpoint.id, None)
+            if endpoint.share < 1.0:
+                self._slow[endpoint.id] = ramp.length(snapshot.containers[endpoint.container].options) / ramp.STEPS
 
     def _warm(self, seconds: float) -> None:
         """Have a snapshot built every so many seconds, for somebody starts slowly; 0: nobody does."""
@@ -148,7 +180,8 @@ class Monitor:
             self._prober.add(endpoint.id, asked, running=running)
 
     def _forget(self, identity: str) -> None:
-        del self._lives[identity]
+        self._lives.pop(identity, None)
+        self._slow.pop(identity, None)
         self._arrivals.drop(identity)
         self._prober.drop(identity)
         self._histories.pop(identity, None)

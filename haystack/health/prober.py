@@ -42,6 +42,7 @@ class Prober:
 
     def __init__(self, changed: Callable[[], None], asker: Ask = ask, clock: Callable[[], float] = time.monotonic) -> None:
         self._changed = changed
+        self.changed: set[str] = set()  # whose verdict is another one, for who asks and clears it
         self._ask = asker
         self._clock = clock
         self._known: dict[str, Probed] = {}
@@ -94,4 +95,5 @@ class Prober:
         self._later(probed, rules.pause(probed.state, probe, now) * random.uniform(1 - JITTER, 1 + JITTER))
         if (before.up, before.why) != (probed.state.up, probed.state.why):
             _log.info("endpoint.probed", endpoint=probed.identity, up=probed.state.up, told=probed.state.told)
+            self.changed.add(probed.identity)
             self._changed()

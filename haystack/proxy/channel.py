@@ -133,6 +133,10 @@ class Ready(Message, frozen=True):
     version: int
 
 
+class Beat(Message, frozen=True):
+    """The worker's loop turns."""
+
+
 class Counts(Message, frozen=True):
     """What was new since the last Counts: (member, requests) rows; a member's number is its place among all that were ever told, from 1.
 
@@ -191,7 +195,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Counts | Failures | Traces | Lines
+Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
 
 
 class Channel:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -20,8 +20,10 @@ import structlog
 from haystack.listening import EVERYWHERE, Sockets
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy import limits, table
-from haystack.proxy.lingering import Lingering
+from haystack.proxy import limits, pulse, table
+from haystack.proxy.birth import Nursery
+from haystack.proxy.slot import Slot
+from haystack.proxy.tables import Tables
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
@@ -31,24 +33,8 @@ START_SECONDS = 10
 STEADY_SECONDS = 5.0
 MAX_PAUSE = 5.0
 KILL_SECONDS = 2.0
+STACK_SECONDS = 0.1
 log = structlog.get_logger("haystack.proxy")
-
-
-class Slot:
-    """One worker's place: its sockets stay, its process may change. state: starting, serving, draining, dead."""
-
-    def __init__(self, number: int, sockets: list[tuple[int, socket.socket]]) -> None:
-        self.slot = number
-        self.sockets = sockets
-        self.pid = 0
-        self.state = "dead"
-        self.restarts = 0
-        self.connections = 0
-        self.exchanges = 0
-        self.members: list[tuple[Counter[tuple[str, int]], tuple[str, int]]] = []  # what to count in and under what, by member
-        self.channel: wire.Channel | None = None
-        self.process: asyncio.subprocess.Process | None = None
-        self.serving = asyncio.Event()
 
 
 class Supervisor:
@@ -57,15 +43,16 @@ class Supervisor:
     def __init__(self, settings: Settings, admin_socket: str) -> None:
         self._settings = settings
         self._admin_socket = admin_socket
-        self._table = wire.Table(0, ())
+        self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
         self._trace = wire.TraceOrder(on=False)
-        self._lingering = Lingering()
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
         self._stopping = asyncio.Event()
         self._hold = False
+        self._nursery = Nursery()
+        self._watch: asyncio.Task[None] | None = None
         self._farewell: wire.Drain | None = None
         self.workers: list[Slot] = []
         self.ports: dict[str, int] = {}
@@ -119,6 +106,8 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(slot.serving.wait() for slot in self.workers))
+        self._watch = asyncio.create_task(self._look(), name="workers' pulse")
+        self._nursery.refill()
         return all(slot.state == "serving" for slot in self.workers)
 
     def open(self) -> None:
@@ -128,20 +117,18 @@ class Supervisor:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
-        new = table.of(snapshot, table.Defaults(self._settings.balance, self._settings.timeout, self._settings.wait))
-        self._replace(new, table.alive(snapshot))
+        self._announce(self._tables.follow(snapshot, asyncio.get_running_loop().time()))
 
-    def _replace(self, new: wire.Table, living: frozenset[str]) -> None:
-        """Tell the workers of a new table, and again when a service that lingers in it is to go."""
+    def _announce(self, parts: Iterable[wire.Table]) -> None:
+        """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""
         loop = asyncio.get_running_loop()
+        for part in parts:
+            self._tell(part)
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
-        old, self._table = self._table, self._lingering.add(self._table, new, loop.time())
-        for part in table.changes(old, self._table, living):
-            self._tell(part)
-        if (end := self._lingering.next_end()) is not None and not self._stopping.is_set():
-            self._linger_timer = loop.call_at(end, self._replace, new, living)
+        if (end := self._tables.next_end()) is not None and not self._stopping.is_set():
+            self._linger_timer = loop.call_at(end, lambda: self._announce(self._tables.expire(loop.time())))
 
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""
@@ -184,6 +171,9 @@ class Supervisor:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._nursery.close()
 
     def _send_away(self, slot: Slot) -> None:
         if self._farewell is not None and slot.channel is not None:
@@ -206,42 +196,58 @@ class Supervisor:
             except OSError as error:
                 log.exception("worker can't start", slot=slot.slot, error=str(error))
             if self._stopping.is_set():
-                if slot.process and slot.process.returncode:
-                    log.error("worker ended badly", slot=slot.slot, pid=slot.pid, status=slot.process.returncode)
+                if slot.status:
+                    log.error("worker ended badly", slot=slot.slot, pid=slot.pid, status=slot.status)
                 return
             slot.restarts += 1
             pause = 0.0 if loop.time() - started > STEADY_SECONDS else min(MAX_PAUSE, pause * 2 or 0.05)
-            log.error("worker died", slot=slot.slot, pid=slot.pid, status=slot.process and slot.process.returncode)
+            log.error("worker died", slot=slot.slot, pid=slot.pid, status=slot.status)
             await asyncio.sleep(pause)
 
     async def _run(self, slot: Slot) -> None:
         """One life of a worker, from its start to its end."""
-        mine, theirs = socket.socketpair()
-        lent = [f"{index}:{sock.fileno()}" for index, sock in slot.sockets]
-        inherited = (theirs.fileno(), *(sock.fileno() for _, sock in slot.sockets))
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "haystack.proxy.worker", str(theirs.fileno()), *lent, pass_fds=inherited
-            )
-        slot.process, slot.pid, slot.state = process, process.pid, "starting"
-        slot.channel = wire.Channel(mine)
+        born = slot.born = await self._nursery.take()
+        slot.pid, slot.state, slot.pulse = born.process.pid, "starting", pulse.Pulse()
+        slot.channel = wire.Channel(born.sock)
         slot.members = []
-        await slot.channel.open()
         try:
+            born.lend(slot.sockets)
+            await slot.channel.open()
             slot.channel.send(self._setup(slot))
-            slot.channel.send(self._table)
+            slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
             self._send_away(slot)  # the end may have come while it started
             async for message in slot.channel.messages():
                 self._take(slot, message)
-            await process.wait()
+            await born.process.wait()
         finally:
             slot.state = "dead"
             slot.channel.close()
             slot.channel = None
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await born.end()
+
+    async def _look(self) -> None:
+        """Look at every worker again and again; one that has fallen silent is asked where it is, and ended: `_keep` replaces it."""
+        while True:
+            await asyncio.sleep(pulse.LOOK)
+            for slot in self.workers:
+                if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting"):
+                    await self._end_silent(slot)
+
+    async def _end_silent(self, slot: Slot) -> None:
+        """Tell all there is to know of a worker that hangs, and kill it."""
+        born, known = slot.born, pulse.state_of(slot.pid)
+        if born is None or not born.alive:
+            return
+        if known.get("state") == pulse.TRACED:
+            log.warning("worker is silent: a debugger holds it", slot=slot.slot, pid=slot.pid)
+            return
+        born.process.send_signal(signal.SIGUSR1)
+        await asyncio.sleep(STACK_SECONDS)  # nothing tells when it has written; it takes less than a millisecond, or never comes
+        figures = {"connections": slot.connections, "exchanges": slot.exchanges}
+        log.error("worker hangs: killed", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=born.told())
+        if born.alive:
+            born.process.kill()
 
     def _setup(self, slot: Slot) -> wire.Setup:
         origin = self._settings.origin
@@ -259,11 +265,14 @@ class Supervisor:
         )
 
     def _take(self, slot: Slot, message: wire.Any) -> None:
+        slot.pulse.beat()
         match message:
             case wire.Ready():
                 if slot.state == "starting":
                     slot.state = "serving"
                     slot.serving.set()
+                    if self._watch is not None:
+                        self._nursery.refill()
             case wire.Counts():
                 self._count(slot, message)
             case wire.Failures():

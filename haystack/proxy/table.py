@@ -13,6 +13,7 @@ from haystack.model import RETRIED, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
 
+Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", "stopping")
 LISTENERS = ("http", "http-alt")
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
@@ -28,7 +29,7 @@ class Defaults(NamedTuple):
 
 def of(snapshot: Snapshot, defaults: Defaults) -> Table:
     """The table of all services that speak HTTP."""
-    rows = tuple(_row(s, defaults) for s in snapshot.services.values() if s.has_http)
+    rows = tuple(row(s, defaults) for s in snapshot.services.values() if s.has_http)
     return Table(version=snapshot.version, services=rows)
 
 
@@ -42,26 +43,46 @@ def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Ite
 
     living: `alive` of the new snapshot; the endpoints that left the table and are not among them have ended (None: none has).
     """
-    before = {row.name: row for row in old.services}
+    before = {each.name: each for each in old.services}
     changed, replaced = [], []
-    for row in new.services:
-        was = before.pop(row.name, None)
-        if was != row:
-            changed.append(row)
+    for each in new.services:
+        was = before.pop(each.name, None)
+        if was != each:
+            changed.append(each)
             replaced.append(was)
     ended = () if living is None else _ended([*before.values(), *(r for r in replaced if r)], living)
-    while len(changed) > PART:
-        yield Table(new.version, tuple(changed[:PART]), whole=False, last=False)
-        del changed[:PART]
-    yield Table(new.version, tuple(changed), tuple(before), whole=False, ended=ended)
+    yield from parts(new.version, changed, tuple(before), ended)
 
 
-def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[tuple[str, str, int], ...]:
-    endpoints = (e for row in rows for listener in row.listeners for e in listener)
-    return tuple({(e.id, e.address, e.port) for e in endpoints if e.id not in living})
+def parts(version: int, rows: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...]) -> Iterator[Table]:
+    """A change as messages that are not too long, in their order; one at least, for the version."""
+    at = 0
+    while len(rows) - at > PART:
+        yield Table(version, tuple(rows[at : at + PART]), whole=False, last=False)
+        at += PART
+    yield Table(version, tuple(rows[at:]), removed, whole=False, ended=ended)
 
 
-def _row(service: Service, defaults: Defaults) -> ServiceRow:
+def spots(row: ServiceRow) -> set[Spot]:
+    """The endpoints of a service."""
+    return {(e.id, e.address, e.port) for listener in row.listeners for e in listener}
+
+
+def lives(snapshot: Snapshot, container: str, endpoint: str) -> bool:
+    """`alive` of one endpoint of this container."""
+    found = snapshot.containers.get(container)
+    if found is None or found.state not in ALIVE:
+        return False
+    services = (snapshot.services.get(f"{short}.services.{snapshot.origin}") for short in found.services)
+    return any(e.id == endpoint for service in services if service is not None for e in service.endpoints)
+
+
+def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
+    return tuple({spot for row in rows for spot in spots(row) if spot[0] not in living})
+
+
+def row(service: Service, defaults: Defaults) -> ServiceRow:
+    """One service as the workers see it."""
     listeners = tuple(_endpoints(service, listener) for listener in LISTENERS)
     return ServiceRow(
         name=service.name,

@@ -1,11 +1,13 @@
 """One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
 
-`python -m haystack.proxy.worker CHANNEL INDEX:FD …`: descriptors it inherits. Never sees Docker, DNS or a log; ends with its channel.
+`python -m haystack.proxy.worker CHANNEL STACK`: descriptors it inherits. It imports everything, and then waits for the sockets to listen
+on (birth.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import ipaddress
 import resource
@@ -15,6 +17,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,12 +31,14 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.observe.trace import Trace
+from haystack.proxy import birth
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import LISTENERS
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
+BEATEN = 5  # ticks between two Beats: the supervisor looks as often (pulse.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines wait in their own bounded room then
 ADMIN_TIMEOUT_MS = 30_000
 LAST_SECONDS = 1.0
@@ -142,6 +147,8 @@ class Worker:
             await asyncio.sleep(TICK)
             self._poller.sweep()
             silence.look(self._plane)
+            if tick % BEATEN == 0:
+                self._channel.send(wire.Beat())
             self._tell()
             if tick % REPORTED == 0:
                 self._report(0)
@@ -245,17 +252,32 @@ def _audit() -> None:
         sys.exit(LEAKED)
 
 
+def _call(name: str) -> None:
+    """The name under which ps and top show this process."""
+    Path("/proc/self/comm").write_text(name)
+
+
 def main() -> None:
-    """Take over the inherited descriptors and serve."""
+    """Be ready, wait for the sockets, and serve."""
     # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # one that hangs is asked where: the answer goes to a file that the supervisor reads
+    faulthandler.register(signal.SIGUSR1, file=int(sys.argv[2]))
     # a client and its endpoint need a descriptor each: take what the system allows
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    channel = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
-    sockets = [(int(i), socket.socket(fileno=int(fd))) for i, fd in (pair.split(":") for pair in sys.argv[2:])]
-    uvloop.run(Worker(channel, sockets).run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop()
+        _call("haystack-spare")
+        gc.collect()
+        gc.freeze()
+        end = socket.socket(fileno=int(sys.argv[1]))
+        sockets = birth.borrowed(end)
+        if sockets is None:
+            return
+        _call("haystack-worker")
+        runner.run(Worker(wire.Channel(end), sockets).run())
     if ledger.DEBUG:
         _audit()
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from haystack.proxy import pulse
 from haystack.proxy.supervisor import Supervisor
 from haystack.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import OK, Loop, Origin, held, respond
-from tests.fakes.worker import Haystack, Member, command_line, descriptors, host, until
+from tests.fakes.worker import Haystack, Member, called, children, command_line, descriptors, host, until
 
 
 @pytest.fixture
@@ -103,6 +104,72 @@ def test_who_waits_for_a_worker_that_is_killed_is_served_by_its_replacement(orig
             client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
         os.kill(victim, signal.SIGKILL)
         assert [client.response().status for client in clients] == [200] * 60
+
+
+def test_a_worker_that_hangs_is_told_killed_and_replaced_and_no_other(origin: Origin) -> None:
+    """Issue 4: its silence is noticed, and those that it kept waiting are served."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        victim, other = haystack.workers()
+        os.kill(victim, signal.SIGSTOP)
+        clients = [stack.enter_context(Client(haystack.port, timeout=20)) for _ in range(20)]
+        for client in clients:
+            client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+        assert [client.response().status for client in clients] == [200] * 20
+        line = haystack.wait("worker hangs: killed")
+        assert (line["pid"], line["was"], line["state"]) == (victim, "serving", "T")
+        until(lambda: _replaced(haystack, victim), 5, "the worker was not replaced")
+        assert other in haystack.workers()
+
+
+def test_nobody_is_suspected_when_everything_stood_still(origin: Origin) -> None:
+    """Issue 4: a machine that was suspended, and whatever stops all processes at once, is no fault of a worker's."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
+        until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
+        before = haystack.workers()
+        everybody = [*before, haystack.process.pid]
+        for pid in reversed(everybody):
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(pulse.LOOK * (pulse.SILENT + 3))  # what is to be survived
+        os.kill(haystack.process.pid, signal.SIGCONT)
+        for pid in before:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(pulse.LOOK * 4)  # looks at which a false alarm would be raised
+        assert _status(haystack) == 200
+        assert haystack.workers() == before
+
+
+def test_the_spare_takes_no_part_until_it_is_needed(origin: Origin) -> None:
+    """It has no sockets; when a worker dies, it is its process that goes on, and another one is kept ready."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="1") as haystack:
+        (worker,) = haystack.workers()
+        spare = _spare(haystack)
+        assert descriptors(spare) < descriptors(worker)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: haystack.workers() == [spare], 5, "it did not take over")
+        assert _status(haystack) == 200
+        assert _spare(haystack) != spare
+
+
+def test_without_its_spare_a_worker_is_replaced_all_the_same(origin: Origin) -> None:
+    """Issue 4: the spare may be killed too."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="1") as haystack:
+        (worker,) = haystack.workers()
+        os.kill(_spare(haystack), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: haystack.workers() not in ([], [worker]), 10, "it was not replaced")
+        assert _status(haystack) == 200
+
+
+def _spare(haystack: Haystack) -> int:
+    found: list[int] = []
+
+    def there() -> bool:
+        found[:] = [pid for pid in children(haystack.process.pid) if called(pid) == "haystack-spare"]
+        return bool(found)
+
+    until(there, 10, "no spare came up")
+    return found[0]
 
 
 def test_workers_share_connections_evenly(origin: Origin) -> None:

@@ -16,7 +16,7 @@ from haystack.handover import giver, taker
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import Loop, Origin, respond
-from tests.fakes.worker import Haystack, Member, command, environment, host, until
+from tests.fakes.worker import Haystack, Member, command, environment, host, until, wake
 
 WEB = host("web")
 ENDED = 15.0
@@ -121,11 +121,11 @@ def test_who_waits_in_a_queue_is_served(members: list[Member]) -> None:
                 client.send(f"GET / HTTP/1.1\r\nHost: {WEB}\r\nConnection: close\r\n\r\n".encode())
             with Haystack(members, instead_of=old):
                 assert [client.response().status for client in clients] == [200] * 100
-                os.kill(worker, signal.SIGCONT)
+                wake(worker)
                 old.ended(ENDED)
         finally:
             if old.process.poll() is None:
-                os.kill(worker, signal.SIGCONT)
+                wake(worker)
 
 
 def test_with_nobody_to_replace_it_starts_and_says_so(members: list[Member], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A conftest.py makes the fixtures known.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -127,8 +128,8 @@ class Haystack:
             return 0
 
     def workers(self) -> list[int]:
-        """Process ids of the live workers."""
-        return [pid for pid in children(self.process.pid) if b"haystack.proxy.worker" in command_line(pid)]
+        """Process ids of the live workers; the spare is none yet."""
+        return [pid for pid in children(self.process.pid) if called(pid) == "haystack-worker"]
 
     def terminate(self) -> None:
         """SIGTERM, once: a second one would end it at once."""
@@ -190,6 +191,20 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except ValueError:
         value = None
     return value if isinstance(value, dict) else {"event": "", "text": line.decode(errors="replace").rstrip()}
+
+
+def called(pid: int) -> str:
+    """The name that a process gave itself; empty where it has gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def wake(pid: int) -> None:
+    """End a SIGSTOP. On a slow machine the supervisor may have taken that for a worker that hangs, and have ended it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def children(pid: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from haystack import ports, registry
+from haystack import builder, ports, registry
 from haystack.model import Container, Listing
 from haystack.registry import Registry
 
@@ -63,12 +63,12 @@ async def test_a_failed_build_or_check_keeps_the_old_snapshot(monkeypatch):
     under_test.flush()
     old = under_test.snapshot
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("no")
 
-    for name in ("build", "check"):
+    for where, name in ((builder.Builder, "build"), (registry, "check")):
         with monkeypatch.context() as patch:
-            patch.setattr(registry, name, fail)
+            patch.setattr(where, name, fail)
             under_test.replace("x", listing(2))
             under_test.flush()
         assert under_test.snapshot is old

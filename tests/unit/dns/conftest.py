@@ -17,6 +17,7 @@ OWN = "172.17.0.9"
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 7
     origin: str = "haystack"
+    change: None = None
     engines: dict = {}
     containers: dict = {}
     services: dict = {}

@@ -1,0 +1,68 @@
+"""The endpoints of one service, judged side by side: who is in, since when, and with what share of its weight.
+
+Pure. What is decided is policy.py's; here it gets its moment, which stays as long as the verdict does. Both ways to build a snapshot ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from haystack.health import policy, ramp
+from haystack.health.policy import Condition, Verdict
+from haystack.model import Container, Endpoint, Problem
+
+Member = tuple[Container, Endpoint]
+Conditions = Callable[[Container, Endpoint], Condition]
+
+
+def _kind(endpoint: Endpoint) -> str:
+    """Endpoints of one kind can stand in for one another."""
+    return endpoint.listener or f"{endpoint.port_name}/{endpoint.protocol}"
+
+
+class Judge(NamedTuple):
+    """Verdicts in one build.
+
+    before: endpoints of the snapshot before, by service and id; now: Unix seconds; steady: seconds of a clock that never jumps.
+    """
+
+    before: Mapping[tuple[str, str], Endpoint]
+    now: float
+    steady: float
+    conditions: Conditions
+
+    def judged(self, name: str, members: list[Member]) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
+        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well."""
+        kinds: dict[str, list[Member]] = {}
+        for member in members:
+            kinds.setdefault(_kind(member[1]), []).append(member)
+        found: dict[str, Endpoint] = {}
+        panics: list[Problem] = []
+        for kind, peers in kinds.items():
+            verdicts = policy.judge([(c, self.conditions(c, e)) for c, e in peers])
+            found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
+            if any(v.panic for v in verdicts):
+                panics.append(Problem(subject=f"health of {kind}", message="too few endpoints are well: some that are not are in (panic)"))
+        return tuple(found[e.id] for _, e in members), tuple(panics)
+
+    def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
+        old = self.before.get((name, endpoint.id))
+        slow = ramp.length(container.options) if verdict.ready else 0.0
+        if old is not None and (old.ready, old.reason) == (verdict.ready, verdict.reason):
+            since, risen = old.since, old.risen
+        else:
+            since = self.now if old is not None else container.since or self.now
+            risen = self.steady - max(self.now - since, 0.0) if slow else 0.0
+        return msgspec.structs.replace(
+            endpoint,
+            ready=verdict.ready,
+            reason=verdict.reason,
+            since=since,
+            until=verdict.until,
+            awaited=verdict.awaited,
+            share=ramp.share(slow, risen, self.steady),
+            risen=risen,
+        )

@@ -1,0 +1,198 @@
+"""Snapshots, zones and routing tables from changes alone equal those made of everything, whatever happens in whatever order."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+from msgspec.structs import replace
+
+from haystack import builder, ports
+from haystack.builder import Builder
+from haystack.dns.zone import Zone
+from haystack.health.policy import WELL, Condition
+from haystack.model import Container, Endpoint, Engine, Listing, Network, Options, Problem
+from haystack.proxy import table
+from haystack.proxy.channel import Table
+from haystack.proxy.lingering import Lingering
+from haystack.proxy.tables import Tables
+from haystack.snapshot import Snapshot, build, check
+
+ORIGIN = "haystack"
+SOURCES = ("x", "y")
+HOSTS = ("app.example", "*.example", "b.services.haystack")
+
+options = st.builds(
+    Options,
+    enable=st.sampled_from([True, True, True, False]),
+    hosts=st.lists(st.sampled_from(HOSTS), max_size=2).map(tuple),
+    path=st.sampled_from([None, "/api", "/api/"]),
+    balance=st.sampled_from([None, "random", "p2c"]),
+    weight=st.sampled_from([None, 7]),
+    health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
+)
+containers = st.builds(
+    Container,
+    id=st.sampled_from([f"{n:x}" * 64 for n in range(6)]),
+    name=st.sampled_from(["one", "two", "ODD name"]),
+    engine=st.just("e"),
+    state=st.sampled_from(["running", "running", "stopping", "paused"]),
+    state_reason=st.sampled_from(["", "kill SIGTERM"]),
+    since=st.sampled_from([0.0, 40.0, 90.0]),
+    health=st.sampled_from(["none", "starting", "healthy", "unhealthy"]),
+    address=st.sampled_from([None, "10.0.0.1", "10.0.0.2"]),
+    address6=st.sampled_from([None, None, "fd00::1"]),
+    ports=st.lists(st.sampled_from([ports.named(n, "tcp") for n in (80, 8080, 443)]), max_size=2, unique=True).map(tuple),
+    services=st.lists(st.sampled_from(["a", "b", "web.a", "no name"]), max_size=3).map(tuple),
+    options=options,
+    problems=st.sampled_from([(), (Problem(subject="s", message="m"),)]),
+)
+engines = st.sampled_from([None, Engine(id="E:1", name="one", host="h", address="192.0.2.1"), Engine(id="E:2", name="two", host="h")])
+networks = st.sampled_from([(), (Network(id="n", name="n", engine="e"),)])
+reasons = st.dictionaries(
+    st.tuples(st.integers(0, 5), st.sampled_from([80, 8080])),
+    st.sampled_from(
+        [Condition(waiting="port 80 does not accept"), Condition(failing="probe"), Condition(ejected="5 in a row", until=200.0)]
+    ),
+    max_size=3,
+)
+steps = st.one_of(
+    st.tuples(st.just("put"), st.sampled_from(SOURCES), containers),
+    st.tuples(st.just("put"), st.sampled_from(SOURCES), containers),
+    st.tuples(st.just("drop"), st.sampled_from(SOURCES), st.integers(0, 5)),
+    st.tuples(st.just("twice"), st.sampled_from(SOURCES), st.integers(0, 5)),
+    st.tuples(st.just("engine"), st.sampled_from(SOURCES), st.tuples(engines, networks)),
+    st.tuples(st.just("conditions"), st.none(), reasons),
+    st.tuples(st.just("build"), st.none(), st.sampled_from([0.0, 1.0, 12.0, -86400.0, 86400.0])),
+)
+
+
+class World:
+    """What the sources list now, the clock that people see and the one that only grows, and what is known of endpoints."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, Listing] = {}
+        self.now, self.steady = 100.0, 5.0
+        self.conditions: dict[tuple[int, int], Condition] = {}
+
+    def condition(self, container: Container, endpoint: Endpoint) -> Condition:
+        return self.conditions.get((int(container.id[0], 16), endpoint.port), WELL)
+
+    def put(self, source: str, container: Container) -> None:
+        """In its place where it is listed already; else where the engine's order has it."""
+        listing = self.listings.get(source, Listing())
+        kept = [c for c in listing.containers if c.id != container.id]
+        self.listings[source] = replace(listing, containers=tuple(sorted([*kept, container], key=lambda c: c.id)))
+
+    def drop(self, source: str, number: int) -> None:
+        listing = self.listings.get(source, Listing())
+        self.listings[source] = replace(listing, containers=tuple(c for c in listing.containers if c.id != f"{number:x}" * 64))
+
+    def twice(self, source: str, number: int) -> None:
+        """A broken source lists one of its containers twice."""
+        listing = self.listings.get(source, Listing())
+        if listing.containers:
+            odd = replace(listing.containers[number % len(listing.containers)], name="twin")
+            self.listings[source] = replace(listing, containers=(*listing.containers, odd))
+
+    def engine(self, source: str, found: tuple[Engine | None, tuple[Network, ...]]) -> None:
+        self.listings[source] = replace(self.listings.get(source, Listing()), engine=found[0], networks=found[1])
+
+    def ordered(self) -> dict[str, Listing]:
+        return {source: self.listings[source] for source in SOURCES if source in self.listings}
+
+
+def run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
+    """Each snapshot that the builder made, beside that of everything. So few containers are compared two by two."""
+    with patch.object(builder, "STRETCH", 2):
+        return _run(script)
+
+
+def _run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
+    world, doubtful = World(), set()
+    whole = Snapshot(version=0, created=0.0, origin=ORIGIN)
+    under_test, made = Builder(whole), []
+    for step, where, what in [*script, ("build", None, 0.0)]:
+        if step == "build":
+            world.now += what
+            world.steady += abs(what) if abs(what) < 1000 else 1.0
+            listings = world.ordered()
+            new = under_test.build(listings, world.now, world.steady, world.condition, doubtful)
+            expected = build(whole.version + 1, ORIGIN, listings, world.now, whole, world.condition, world.steady)
+            assert (new is None) == expected.same_content(whole)
+            doubtful = set()
+            if new is not None:
+                made.append((new, expected))
+                whole = expected
+        elif step == "conditions":
+            doubtful |= {f"{f'{n:x}' * 12}:{port}/tcp" for n, port in {*world.conditions, *what}}
+            world.conditions = what
+        else:
+            getattr(world, step)(where, what)
+    return made
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_snapshots(script: list[tuple[str, Any, Any]]) -> None:
+    for new, expected in run(script):
+        check(new)
+        for field in ("version", "created", "engines", "networks", "containers", "services", "problems"):
+            assert getattr(new, field) == getattr(expected, field)
+        assert list(new.containers) == list(expected.containers)
+        assert list(new.services) == list(expected.services)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_a_change_names_all_that_differs(script: list[tuple[str, Any, Any]]) -> None:
+    old = None
+    for new, _ in run(script):
+        if new.change is not None and old is not None:
+            assert new.change.base == old.version
+            for field in ("containers", "services"):
+                before, after = getattr(old, field), getattr(new, field)
+                differs = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+                assert differs <= getattr(new.change, field)
+        old = new
+
+
+def held(zone: Zone) -> dict[bytes, Any]:
+    """Everything that a zone answers from."""
+    return {key: (list(n.a), list(n.aaaa), list(n.srv), list(n.ptr), n.apex) for key, n in zone.nodes.items()}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_zones(script: list[tuple[str, Any, Any]]) -> None:
+    zone = Zone.of(Snapshot(version=0, created=0.0, origin=ORIGIN), 5)
+    for new, expected in run(script):
+        zone = zone.follow(new)
+        assert held(zone) == held(Zone.of(expected, 5))
+        assert zone.serial == new.version
+
+
+DEFAULTS = table.Defaults("p2c", 60.0, 10.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
+    """Nothing lingers here: its time is up at once."""
+    under_test = Tables(DEFAULTS, Lingering(0.0))
+    before, told = Table(0, ()), {}
+    for new, expected in run(script):
+        after = table.of(expected, DEFAULTS)
+        *_, last = table.changes(before, after, table.alive(expected))
+        parts = under_test.follow(new, 0.0)
+        for part in parts:
+            told.update((row.name, row) for row in part.services)
+            for name in part.removed:
+                del told[name]
+        assert told == {row.name: row for row in after.services}
+        assert {row.name: row for row in under_test.whole().services} == told
+        assert set(parts[-1].ended) == set(last.ended)
+        assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+        before = after
