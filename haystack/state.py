@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from haystack.model import Container, Engine, Network, Problem, Service
+from haystack.model import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
 
 REFRESH_SECONDS = 2.0
@@ -70,6 +70,8 @@ class Register(Protocol):
     def listed(self) -> asyncio.Event: ...
     @property
     def watcher(self) -> Watcher | None: ...
+    @property
+    def departures(self) -> Sequence[Departure]: ...
 
 
 class Resolver(Protocol):

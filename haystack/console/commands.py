@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from haystack import __version__
 from haystack.console import explain as explanation
-from haystack.console import lists
+from haystack.console import gone, lists
 from haystack.console.tables import table
 from haystack.console.words import nearest, normal
 from haystack.observe import metrics as figures
@@ -118,8 +118,9 @@ def service(state: State, words: list[str], context: Context) -> Result:
     found = state.snapshot.services.get(name)
     if found is None:
         short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
-        return Result(f"no service {printable(name)}{nearest(short, lists.short_names(state))}", NOT_FOUND)
-    return Result(lists.service_text(found, context.width))
+        nobody = f"no service {printable(name)}{nearest(short, lists.short_names(state))}"
+        return Result("\n".join([nobody, *gone.lines(state, [name])]), NOT_FOUND)
+    return Result("\n".join([lists.service_text(found, context.width), *gone.lines(state, [name])]))
 
 
 def explain(state: State, words: list[str], context: Context) -> Result:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from haystack.claims import prefix, rank
-from haystack.console import lists
+from haystack.console import gone, lists
 from haystack.console.tables import table
 from haystack.model import Endpoint, Service
 from haystack.observe.text import printable
@@ -76,7 +76,11 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     """What there is to say, and whether some service answers."""
     found = find(state.snapshot.services.values(), asked)
     if found is None:
-        return f"no service claims {printable(asked.host)}{printable(asked.path)}: {_otherwise(state, asked)}", False
+        told = list(gone.lines(state, [asked.host]))
+        otherwise = (
+            "its last container has gone: requests wait for a while, then 503; 404 after a minute" if told else _otherwise(state, asked)
+        )
+        return "\n".join([f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}", *told]), False
     number, listener = _listener(state, asked.port)
     served = serving(found.service, listener)
     lines = [
@@ -91,6 +95,7 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     probed = [(e.id, watcher.told(e.id)) for e in found.service.endpoints] if watcher is not None else []
     lines += [f"probe of {identity}: {printable(told)}" for identity, told in probed if told]
     now = time.time()
+    lines += gone.lines(state, [found.service.name])
     rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
     return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True
 

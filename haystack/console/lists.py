@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from haystack.api import shapes
+from haystack.console import gone
 from haystack.console.tables import moment, table
 from haystack.health.words import why
 from haystack.model import Container, Endpoint, Problem, Service
@@ -90,8 +91,12 @@ ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "s
 def endpoints_text(state: State, width: int | None) -> str:
     """A line for each endpoint of each service."""
     now = time.time()
-    rows = [(name, *endpoint_row(e, now)) for name, service in sorted(state.snapshot.services.items()) for e in service.endpoints]
-    return table(("service", *ENDPOINT), rows, width) if rows else "no endpoints yet"
+    found = [(name, endpoint_row(e, now)) for name, service in state.snapshot.services.items() for e in service.endpoints]
+    rows = [(name, *row) for name, row in sorted([*found, *gone.rows(state)], key=lambda each: each[0])]
+    if not rows:
+        return "no endpoints yet"
+    ill = [health_line(c) for c in state.snapshot.containers.values() if c.health in UNWELL and c.health_output]
+    return "\n".join([table(("service", *ENDPOINT), rows, width), *ill, *gone.lines(state)])
 
 
 def containers_text(state: State, width: int | None) -> str:

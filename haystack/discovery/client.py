@@ -20,6 +20,8 @@ from haystack.discovery.tls import Certificates
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
 
+CLOCK_SLACK = 2.0  # seconds: a clock's step that is smaller shows as nothing
+
 Client = Any  # docker.APIClient; the package is untyped
 
 
@@ -43,21 +45,28 @@ def _client(base: str, version: str, config: Any, timeout: float) -> Client:
     return client
 
 
-def missed(client: Client, since: str, timeout: float) -> list[object]:
+def clock(client: Client, timeout: float) -> float | None:
+    """The engine's own time in Unix seconds, the fraction cut off; None where it does not tell. Raises anything."""
+    answer = _asked(client, f"{client.base_url}/v{client.api_version}/_ping", timeout)
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
+
+
+def missed(client: Client, since: str, timeout: float) -> list[object] | None:
     """The events after `since` (seconds.nanoseconds) up to the engine's present second, asked for anew. Raises anything.
+
+    None: that is in the engine's future: its clock went back, and nothing can be asked by time.
 
     Proves two things: that the engine answers within `timeout` seconds, and, where there are events that a stream has not
     brought, that the stream is dead. Until when to ask is told by the engine's own clock: an end to come would be waited for.
     """
+    now = clock(client, timeout)
+    if now is None or now <= float(since):  # the engine refuses such a question
+        return [] if now is None or now > float(since) - CLOCK_SLACK else None
     root = f"{client.base_url}/v{client.api_version}"
-    answer = _asked(client, f"{root}/_ping", timeout)
-    try:
-        until = int(parsedate_to_datetime(answer.headers["Date"]).timestamp())
-    except (KeyError, ValueError):
-        return []
-    if until <= float(since):  # the engine refuses such a question
-        return []
-    answer = _asked(client, f"{root}/events", timeout, since=since, until=str(until))
+    answer = _asked(client, f"{root}/events", timeout, since=since, until=str(int(now)))
     return [json.loads(line) for line in answer.text.splitlines() if line.strip()]
 
 

@@ -177,9 +177,18 @@ def _health(state: Json) -> str:
 
 
 def _health_output(state: Json) -> str:
-    """What the last health check that is told said, its beginning."""
+    """What the last health check that is told said: its first line that says anything, or as much of it as a person needs."""
     log = items(mapping(state.get("Health")).get("Log"))
-    return " ".join(text(mapping(log[-1]).get("Output")).split())[:OUTPUT] if log else ""
+    lines = (" ".join(line.split()) for line in text(mapping(log[-1]).get("Output")).splitlines()) if log else ()
+    return next(filter(None, lines), "")[:OUTPUT]
+
+
+def ended(raw: object) -> tuple[bool, str] | None:
+    """Of a container that does not run: whether it ran out of memory, and what its last health check said. None of one that does."""
+    state = mapping(mapping(raw).get("State"))
+    if state.get("Running") is True:
+        return None
+    return state.get("OOMKilled") is True, _health_output(state)
 
 
 def _ports(told: Json, config: Json, options: Options) -> tuple[tuple[Port, ...], tuple[Problem, ...]]:

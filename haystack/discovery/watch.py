@@ -18,6 +18,7 @@ import structlog
 from haystack.discovery import client as border
 from haystack.discovery import events, inspect
 from haystack.discovery.events import Effect, Event
+from haystack.discovery.looks import Looks
 from haystack.discovery.view import View
 from haystack.model import Engine, Listing, Record
 
@@ -62,13 +63,14 @@ class Watch:
         self.listed = False
         self._client = client
         self._view = view
+        self._looks = Looks(client, view)
         self._deliver = deliver
         self._timing = timing
         self._resumed = since
         self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque()
         self._again: dict[str, float] = {}
-        self._tags: dict[str, tuple[str, ...]] = {}
+        self._autopsies: dict[str, float] = {}
         self._dirty: float | None = None
         self._next_relist = 0.0
         self._heard = time.monotonic()
@@ -80,7 +82,9 @@ class Watch:
         info = self._client.info()
         self._view.engine = describe(info, self._client.version())
         # From the engine's own clock: it answers before it has subscribed us, and replays what came in between.
-        self.since = self.since or f"{inspect.moment(inspect.mapping(info).get('SystemTime')) or time.time():.9f}"
+        now = inspect.moment(inspect.mapping(info).get("SystemTime")) or time.time()
+        if self.since is None or float(self.since) > now + border.CLOCK_SLACK:  # its clock went back: what was told is in the future
+            self.since = self._resumed = f"{now:.9f}"
         self._stream = self._client.events(decode=True, since=self.since)
         reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
         reader.start()
@@ -137,39 +141,8 @@ class Watch:
         self._view.set_networks(n for n in found if n is not None)
 
     def _look(self, identity: str) -> None:
-        """Inspect one container; one that has gone meanwhile is normal."""
-        try:
-            raw = self._client.inspect_container(identity)
-            found = inspect.container(raw, self._view.engine.id if self._view.engine else "", self._tags_of(raw))
-        except Exception as error:
-            if border.gone(error):
-                self._view.remove(identity)
-            elif border.answered(error):
-                self._again.setdefault(identity, time.monotonic() + self._timing.again)
-                _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
-            else:
-                raise
-            return
-        if found is None or found.container.id != identity:
-            self._view.remove(identity)
-        else:
-            if found.container.health == "unhealthy" and self._view.health(identity) != "unhealthy":
-                told = {"name": found.container.name, "output": found.container.health_output}
-                _log.warning("container.unhealthy", container=identity[:12], **told)
-            self._view.put(found)
-
-    def _tags_of(self, raw: object) -> tuple[str, ...]:
-        """The tags of its image, asked for only where it runs from a bare image id."""
-        image = inspect.needs_tag(raw)
-        if image and image not in self._tags:
-            try:
-                told = inspect.mapping(self._client.inspect_image(image))
-                self._tags[image] = tuple(inspect.text(t) for t in inspect.items(told.get("RepoTags")))
-            except Exception as error:
-                if not border.answered(error):
-                    raise
-                return ()
-        return self._tags.get(image, ())
+        if not self._looks.look(identity):
+            self._again.setdefault(identity, time.monotonic() + self._timing.again)
 
     # -- following
 
@@ -188,7 +161,7 @@ class Watch:
         if self._waiting:
             return self._waiting.popleft()
         now = time.monotonic()
-        until = min([self._next_relist, self._heard + self._timing.ping, *self._again.values()])
+        until = min([self._next_relist, self._heard + self._timing.ping, *self._again.values(), *self._autopsies.values()])
         try:
             return self._taken(self._queue.get(timeout=until - now) if until > now else self._queue.get_nowait())
         except queue.Empty:
@@ -199,6 +172,8 @@ class Watch:
     def _probe(self) -> None:
         """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong."""
         told = border.missed(self._client, self.since or "0", self._timing.answer)
+        if told is None:
+            raise StreamEndedError("the engine's clock went back")
         self._heard = time.monotonic()
         if not any(event.stamp not in ("", self.since) for event in map(events.read, told) if event):
             return
@@ -239,18 +214,16 @@ class Watch:
         """Do what one event asks for. One from before the container's present start is history."""
         effect, identity = self._effect(event), event.container
         if event.action == "oom":
-            _log.warning("container.out_of_memory", container=identity[:12], name=self._view.name(identity))
+            self._starved(identity)
         if effect is Effect.NOTHING:
             return
-        if effect in _URGENT and event.at and event.seconds < self._view.started(identity):
+        if effect in _URGENT and self._history(event):
             return
         if effect is Effect.STOPPING:
             self._view.mark(identity, event.signal, event.seconds or time.time())
             self._later(identity, self._timing.stopping)
         elif effect is Effect.GONE:
-            self._tell_end(event)
-            self._view.remove(identity)
-            self._again.pop(identity, None)
+            self._end(event)
         elif effect is Effect.PAUSED:
             self._view.pause(identity)
         elif effect is Effect.NETWORKS:
@@ -263,11 +236,32 @@ class Watch:
             self._look(identity)
         self._touch()
 
-    def _tell_end(self, event: Event) -> None:
-        """In the log alone: how a process ended is for those who run it, not for its clients."""
-        if event.action == "die":
-            told = {"name": self._view.name(event.container), "exit": event.status, "signal": self._view.signal(event.container)}
-            _log.info("container.died", container=event.container[:12], **told)
+    def _history(self, event: Event) -> bool:
+        """Whether an event is from before the container's present start. Its clock may have gone back since: then times prove nothing."""
+        started = self._view.started(event.container)
+        if not event.at or event.seconds >= started:
+            return False
+        now = border.clock(self._client, self._timing.answer)
+        return now is None or started <= now + 1  # the fraction is cut off
+
+    def _starved(self, identity: str) -> None:
+        """Told once, for the engine tells it many times; and often not before the end."""
+        if self._view.graves.starve(identity):
+            name = self._view.name(identity) or self._view.graves.name(identity)
+            _log.warning("container.out_of_memory", container=identity[:12], name=name)
+            self._touch()
+
+    def _end(self, event: Event) -> None:
+        """A container's process has ended. How is for those who run it, not for its clients: for the log and the shell alone."""
+        identity = event.container
+        self._again.pop(identity, None)
+        if event.action != "die":
+            self._view.remove(identity)
+            return
+        told = {"name": self._view.name(identity), "exit": event.status, "signal": self._view.signal(identity)}
+        _log.info("container.died", container=identity[:12], **told)
+        self._view.bury(identity, event.seconds or time.time(), event.status)
+        self._autopsies[identity] = time.monotonic() + self._timing.burst
 
     def _later(self, identity: str, seconds: float) -> None:
         self._again[identity] = time.monotonic() + seconds
@@ -275,6 +269,10 @@ class Watch:
     def _due(self) -> None:
         """What time itself asks for: another look at a container, or at all of them."""
         now = time.monotonic()
+        for identity in [i for i, at in self._autopsies.items() if at <= now]:
+            del self._autopsies[identity]
+            if self._looks.examine(identity):
+                self._touch()
         for identity in [i for i, at in self._again.items() if at <= now]:
             del self._again[identity]
             self._view.unmark(identity)

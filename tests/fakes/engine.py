@@ -1,6 +1,7 @@
 """A fake Docker Engine over HTTP on 127.0.0.1, with faults on command. Holds containers as inspect JSON, by id.
 
 Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
+`ahead` (seconds by which its clock is wrong),
 mute() (open event streams bring nothing any more, and stay open), down() and up() (nobody listens, then again on the same port).
 """
 
@@ -46,6 +47,7 @@ class FakeEngine:
         self.networks = [{"Id": BRIDGE, "Name": "bridge", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": None}}]
         self.missing = set()
         self.broken = set()
+        self.ahead = 0.0  # seconds by which its clock is wrong
         self.lists = 0
         self.pings = 0
         self.subscribed = []  # the `since` of each event stream
@@ -93,7 +95,7 @@ class FakeEngine:
 
     def emit(self, action, identity, kind="container", **attributes):
         """Send an event as API 1.52 does: without top-level id and status."""
-        now = time.time_ns()
+        now = time.time_ns() + int(self.ahead * 10**9)
         event = {"Type": kind, "Action": action, "Actor": {"ID": identity, "Attributes": attributes}, "time": now // 10**9, "timeNano": now}
         self.send(json.dumps(event).encode() + b"\n", now)
 
@@ -161,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         """Silence."""
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.engine.ahead)
+
     def handle(self):
         self.close_connection = True
         self.handle_one_request()
@@ -191,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             return [{"Id": i} for i in list(engine.containers)]
         return {
             "/version": {"Version": "27.0.0", "ApiVersion": VERSION},
-            "/info": engine.info | {"SystemTime": rfc3339(time.time())},
+            "/info": engine.info | {"SystemTime": rfc3339(time.time() + engine.ahead)},
             "/networks": engine.networks,
             "/_ping": "OK",
         }.get(path)

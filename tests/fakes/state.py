@@ -82,7 +82,9 @@ def state(folder="/nonexistent", snapshot=None, **settings):
         "state_dir": Path(folder), "cors_origin": None, "balance": "p2c", **settings,
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
-    registry = SimpleNamespace(snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None)
+    registry = SimpleNamespace(
+        snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[]
+    )
     registry.listed.set()
     return State(
         settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=Proxy(), traces=TraceHub(), started=time.time()

@@ -1,6 +1,7 @@
 """The docker provider against a fake engine: what it publishes, when, and through which faults."""
 
 import asyncio
+import json
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from haystack.discovery.docker import DockerProvider
 from haystack.discovery.watch import Timing
-from tests.fakes.engine import FakeEngine, inspected
+from tests.fakes.engine import FakeEngine, inspected, rfc3339
 from tests.fakes.sink import FakeSink, running
 from tests.fakes.worker import until
 
@@ -189,6 +190,94 @@ async def test_a_stream_that_is_silent_because_nothing_happens_stays(engine, sin
         await asyncio.to_thread(until, lambda: engine.pings >= 8, 10, "a silent stream is not looked after")
     assert len(engine.subscribed) == 1
     assert sink.errors == []
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize("jump", [-DAY, DAY])
+async def test_the_engines_clock_jumps_and_events_count_all_the_same(engine, sink, jump):
+    one, two = engine.add(inspected(1, "one"), event=False), engine.add(inspected(2, "two"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one", "two"})
+        engine.ahead = jump
+        engine.emit("kill", one, signal="15")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        engine.remove(one)
+        await sink.until(lambda: sink.names == {"two"})
+        engine.emit("kill", two, signal="15")
+        await sink.until(lambda: sink.container("two").state == "stopping")
+
+
+@pytest.mark.parametrize("jump", [-DAY, DAY])
+async def test_a_stream_that_fell_silent_is_noticed_though_the_engines_clock_jumped(engine, sink, jump):
+    engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.mute()
+        engine.ahead = jump
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+        engine.add(inspected(3, "three"))
+        await sink.until(lambda: sink.names == {"one", "two", "three"})
+
+
+async def test_what_is_told_late_of_a_life_before_this_one_changes_nothing(engine, sink):
+    """A start that is known already is later than the end that is told now: the engine's clock is asked, and agrees."""
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.ahead = -3600.0
+        line = {"Type": "container", "Action": "die", "Actor": {"ID": one}, "timeNano": int((time.time() - 3600) * 10**9)}
+        engine.ahead = 0.0
+        engine.send(json.dumps(line).encode() + b"\n")
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+    assert all("one" in {c.name for c in listing.containers} for listing in sink.listings[1:])
+
+
+async def test_an_engine_restarted_without_live_restore(engine, sink):
+    """All containers end with it; those with a restart policy are there again, with another start and another address."""
+    one = engine.add(inspected(1, "one"), event=False)
+    engine.add(inspected(2, "two"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one", "two"})
+        before = sink.container("one").since
+        engine.down()
+        engine.containers = {one: inspected(1, "one")}
+        engine.containers[one]["State"]["StartedAt"] = rfc3339(time.time())
+        engine.containers[one]["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "10.0.0.99"
+        engine.up()
+        await sink.until(lambda: sink.names == {"one"})
+        assert sink.container("one").since > before
+        assert sink.container("one").address == "10.0.0.99"
+
+
+async def test_how_a_container_ended_is_kept_for_the_shell(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    engine.containers[one]["State"]["Health"] = {"Status": "healthy", "Log": [{"Output": "\n  fine\x1b[2J  so far\nsecond line"}]}
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.containers[one]["State"] |= {"Status": "exited", "Running": False, "OOMKilled": True}
+        engine.emit("die", one, exitCode="137")
+        await sink.until(lambda: sink.names == set())
+        await sink.until(lambda: sink.listings[-1].departures[0].oom)
+    (departure,) = sink.listings[-1].departures
+    assert (departure.exit, departure.container.name, departure.container.address) == ("137", "one", "10.0.0.2")
+    assert departure.container.health_output == "fine\x1b[2J so far"
+
+
+async def test_memory_that_ran_out_may_be_told_after_the_end_and_many_times(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    with capture_logs() as logs:
+        async with running(provider(engine), sink):
+            await sink.until(lambda: sink.names == {"one"})
+            engine.containers.pop(one)
+            engine.emit("die", one, exitCode="137")
+            for _ in range(3):
+                engine.emit("oom", one)
+            await sink.until(lambda: sink.listings[-1].departures and sink.listings[-1].departures[0].oom)
+    assert [line["name"] for line in logs if line["event"] == "container.out_of_memory"] == ["one"]
 
 
 async def test_absent_at_start_then_there_then_away_then_there(engine, sink):

@@ -140,7 +140,7 @@ def test_errors_are_one_line():
 @pytest.mark.parametrize(
     ("log", "output"),
     [
-        ([{"Output": "old"}, {"Output": " no\n answer "}], "no answer"),
+        ([{"Output": "old"}, {"Output": "\n no   answer \nat all"}], "no answer"),
         ([{"Output": "x" * 300}], "x" * 200),
         ([], ""),
         (None, ""),

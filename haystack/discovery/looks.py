@@ -1,0 +1,74 @@
+"""Looks at single containers: asks the engine about one and tells the view. In the provider's thread; may block.
+
+One that has gone meanwhile is normal; an answer that is an error costs that container alone. Never decides when to look: the watch does.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from haystack.discovery import client as border
+from haystack.discovery import inspect
+from haystack.discovery.view import View
+
+_log = structlog.get_logger()
+
+
+class Looks:
+    """Of one session."""
+
+    def __init__(self, client: border.Client, view: View) -> None:
+        self._client = client
+        self._view = view
+        self._tags: dict[str, tuple[str, ...]] = {}
+
+    def look(self, identity: str) -> bool:
+        """Inspect one container; False where the engine could not say, so that it is worth another try. Raises when it doesn't answer."""
+        try:
+            raw = self._client.inspect_container(identity)
+            found = inspect.container(raw, self._view.engine.id if self._view.engine else "", self._tags_of(raw))
+        except Exception as error:
+            if border.gone(error):
+                self._view.remove(identity)
+                return True
+            if border.answered(error):
+                _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
+                return False
+            raise
+        if found is None or found.container.id != identity:
+            self._view.remove(identity)
+            return True
+        if found.container.health == "unhealthy" and self._view.health(identity) != "unhealthy":
+            told = {"name": found.container.name, "output": found.container.health_output}
+            _log.warning("container.unhealthy", container=identity[:12], **told)
+        self._view.put(found)
+        return True
+
+    def examine(self, identity: str) -> bool:
+        """Ask how a container came to its end, which has left the list already; whether there was more to say. Raises as `look` does."""
+        try:
+            raw = self._client.inspect_container(identity)
+        except Exception as error:
+            if border.answered(error):
+                return False  # it was removed at its end
+            raise
+        found = inspect.ended(raw)
+        more = self._view.graves.examine(identity, oom=found[0], output=found[1]) if found is not None else None
+        if more is None:
+            return False
+        told = {"name": more.container.name, "out_of_memory": more.oom, "health_output": more.container.health_output}
+        _log.info("container.examined", container=identity[:12], **told)
+        return True
+
+    def _tags_of(self, raw: object) -> tuple[str, ...]:
+        """The tags of its image, asked for only where it runs from a bare image id."""
+        image = inspect.needs_tag(raw)
+        if image and image not in self._tags:
+            try:
+                told = inspect.mapping(self._client.inspect_image(image))
+                self._tags[image] = tuple(inspect.text(t) for t in inspect.items(told.get("RepoTags")))
+            except Exception as error:
+                if not border.answered(error):
+                    raise
+                return ()
+        return self._tags.get(image, ())

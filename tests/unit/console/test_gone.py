@@ -1,0 +1,78 @@
+"""The shell on containers that have gone: how they ended, for as long as the registry remembers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from haystack import ports
+from haystack.console import commands, gone
+from haystack.model import Container, Departure, Listing, Options
+from haystack.registry import REMEMBERED, Registry
+from haystack.snapshot import build
+from tests.fakes.state import state
+
+ONE = Container(
+    id="a" * 64,
+    name="one",
+    engine="e",
+    services=("nginx",),
+    address="10.0.0.7",
+    ports=(ports.named(80, "tcp"),),
+    health="unhealthy",
+    health_output="no\x1b[2J database",
+    options=Options(hosts=("app.example",)),
+)
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch):
+    monkeypatch.setattr(gone, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+
+
+def shown(*containers, **fields):
+    """State with these containers running, and `one` gone 12 s ago."""
+    made = state(snapshot=build(1, "haystack", {"x": Listing(containers=containers)}, 100.0))
+    made.registry.departures = [Departure(container=ONE, at=100.0, seen=988.0, exit="137", oom=True, **fields)]
+    return made
+
+
+def test_endpoints_show_it_as_gone_with_exit_status_memory_and_time():
+    text = commands.run(shown(), ["endpoints"]).text
+    line = next(line for line in text.splitlines() if line.startswith("nginx.services.haystack"))
+    assert "aaaaaaaaaaaa:80/tcp" in line
+    assert "gone: exit 137, out of memory, 12.0 s ago" in line
+    assert "one: last health check: no\\x1b[2J database" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["explain", "http://nginx.services.haystack/"], ["explain", "app.example"], ["service", "nginx"]],
+)
+def test_who_asks_for_what_has_gone_with_it_is_told(words):
+    result = commands.run(shown(), words)
+    assert result.status == commands.NOT_FOUND
+    assert "one gone: exit 137, out of memory, 12.0 s ago" in result.text
+
+
+@pytest.mark.parametrize("words", [["endpoints"], ["explain", "http://nginx.services.haystack/"], ["service", "nginx"]])
+def test_one_that_is_back_says_what_was_before(words):
+    text = commands.run(shown(ONE), words).text
+    assert "one is back; before: exit 137, out of memory, 12.0 s ago" in text
+    assert "gone:" not in text
+
+
+def test_nothing_of_it_is_on_the_wire():
+    assert "137" not in commands.run(shown(), ["endpoints", "--json"]).text
+
+
+async def test_the_registry_forgets_after_a_minute():
+    now = SimpleNamespace(steady=1000.0)
+    registry = Registry("haystack", steady=lambda: now.steady)
+    registry.replace("x", Listing(departures=(Departure(container=ONE, at=1.0, seen=990.0),)))
+    assert [d.container.name for d in registry.departures] == ["one"]
+    now.steady = 990.0 + REMEMBERED + 1
+    assert registry.departures == []
+    registry.flush()
