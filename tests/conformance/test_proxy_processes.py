@@ -43,6 +43,7 @@ def test_dead_worker_is_replaced_within_a_second(origin: Origin) -> None:
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         victim, other = haystack.workers()
+        _spare(haystack)
         os.kill(victim, signal.SIGKILL)
         killed = time.monotonic()
         until(lambda: _replaced(haystack, victim), 5, "the worker was not replaced")
@@ -168,7 +169,7 @@ def _spare(haystack: Haystack) -> int:
         found[:] = [pid for pid in children(haystack.process.pid) if called(pid) == "haystack-spare"]
         return bool(found)
 
-    until(there, 10, "no spare came up")
+    until(there, 30, "no spare came up")
     return found[0]
 
 
