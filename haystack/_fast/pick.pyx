@@ -1,7 +1,7 @@
 """The table of pickers, and what tests and simulations do with one. Never connects and never waits."""
 from libc.stdint cimport int64_t, uint64_t
 
-from haystack._fast.cells cimport MAX_TRIES, Cell, Member, Picker, let_go, take_on
+from haystack._fast.cells cimport MAX_TRIES, Cell, Member, Picker, Queue, let_go, take_on
 from haystack._fast.chance cimport mix
 from haystack._fast.pick_draw import P2C, Random
 from haystack._fast.pick_ewma import Ewma
@@ -49,6 +49,16 @@ def hear(Picker picker, Member member, double seconds):
         picker.failed(member)
     else:
         picker.answered(member, <int64_t>(seconds * 1e9))
+
+
+def earn(Queue queue):
+    """Tell a service's retry budget of a new request."""
+    queue.earn()
+
+
+def spend(Queue queue, double now):
+    """Whether the budget lets a request be sent again. now: seconds of a clock that only grows."""
+    return queue.spend(<int64_t>(now * 1000))
 
 
 def spin(Picker picker, int64_t times):

@@ -19,7 +19,8 @@ cdef int64_t SECOND = 1_000_000_000
 cdef int64_t FORGET = 10 * SECOND       # after so long an average has faded to 1/e, and its endpoint is asked again
 cdef int64_t AGAIN = SECOND             # after so long one that never answered is asked again
 cdef double UNHEARD = 10.0 * SECOND     # expected of it meanwhile
-cdef double FAILED = 1.0 * SECOND       # expected at least of one that has just failed
+cdef double FAILED = 1.0 * SECOND       # expected at least of one that has just failed,
+cdef double WORST = 10.0 * SECOND       # and at most, however many requests failed there: what fades has to end some day
 cdef double EVENS = 1.25                # costs this close are equal: noise must not outweigh weights
 cdef int64_t ahead = 0
 
@@ -91,5 +92,5 @@ cdef class Ewma(P2C):
     cdef void failed(self, Member member) noexcept:
         cdef Cell cell = member.cell
         cdef int64_t now = coarse_ns()
-        cell.latency = max(FAILED, 2.0 * faded(cell, now))
+        cell.latency = min(WORST, max(FAILED, 2.0 * faded(cell, now)))
         cell.heard = now

@@ -3,6 +3,8 @@
 One story a seed, minutes of it in simulated time (tests/fakes/world.py). What is promised is in docs/health.md and docs/nothing-lost.md.
 """
 
+import math
+
 import pytest
 import structlog
 from hypothesis import given, settings
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from haystack._fast.pick import PICKERS
 from tests.fakes.world import KINDS, LIMIT, NAME, Spell, World
 
-SECONDS = 40.0
+SECONDS = 35.0
 CALM = 10.0  # at the end nobody has a bad time any more, nor is anybody out
+PATIENCE = {"ewma": 90.0}  # more seconds before that: its averages fade over tens of seconds, also those of failures
 FIRST, LONGEST = 5.0, 300.0  # seconds of ejection
 SHARE, FLOOR, FREE = 0.2, 10.0, 200.0  # of requests may be repeated; so many a second in any case; at the beginning
 NOTICED = 1.5  # seconds after which a sick endpoint is known to be, when it is asked often
@@ -42,13 +45,14 @@ def stories(draw):
     return weights, spells
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(60, 150))
+@pytest.mark.timeout(240)  # a failing story is told over and over, to find the shortest
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(60, 100))
 def test_a_service_serves_whatever_its_endpoints_go_through(seed, balance, story, rate):
     weights, spells = story
     world = World(seed, balance, weights, spells, float(rate))
     try:
-        world.run(SECONDS)
+        world.run(SECONDS + PATIENCE.get(balance, 0.0))
         half_stays_in(world)
         retries_stay_within_their_budget(world)
         the_well_are_in_and_have_their_share(world)
@@ -78,6 +82,11 @@ def retries_stay_within_their_budget(world):
         assert worker.repeated <= SHARE * worker.asked + FLOOR * world.now + FREE
 
 
+def least(share):
+    """What chance leaves of a share in any case: who draws seldom may have bad luck."""
+    return EASY * share - 2 * math.sqrt(share)
+
+
 def sick(world):
     return [spell for spell in world.spells if spell.manner in KINDS]
 
@@ -89,8 +98,8 @@ def the_well_are_in_and_have_their_share(world):
         for at, snapshot in world.seen:
             assert by_number(snapshot, endpoint).ready, (at, by_number(snapshot, endpoint).reason)
     for endpoint in set(range(len(world.weights))) - troubled:
-        share = world.weights[endpoint] / sum(world.weights)
-        assert sum(t.endpoint == endpoint for t in world.tries) >= EASY * share * sum(w.asked for w in world.workers)
+        share = world.weights[endpoint] / sum(world.weights) * sum(w.asked for w in world.workers)
+        assert sum(t.endpoint == endpoint for t in world.tries) >= least(share)
 
 
 def the_sick_are_left_alone(world):
@@ -116,11 +125,12 @@ def all_come_back(world):
                 assert by_number(snapshot, spell.endpoint).ready, (at, spell, by_number(snapshot, spell.endpoint).reason)
     last = world.seen[-1][1].services[NAME]
     assert [e.reason for e in last.endpoints] == ["running"] * len(world.weights)
-    calm = [t for t in world.tries if t.at >= SECONDS - CALM]
+    since = world.end - CALM
+    calm = [t for t in world.tries if t.at >= since]
     for endpoint, weight in enumerate(world.weights):
         share = weight / sum(world.weights) * len(calm)
-        assert sum(t.endpoint == endpoint for t in calm) >= EASY * share, (endpoint, share)
-    assert not any(at >= SECONDS - CALM for at in world.failed)
+        assert sum(t.endpoint == endpoint for t in calm) >= least(share), (endpoint, share)
+    assert not any(at >= since for at in world.failed)
 
 
 def nothing_is_left(world):
@@ -144,15 +154,15 @@ def by_number(snapshot, endpoint):
 
 @pytest.mark.parametrize("manner", ["resetting", "silent"])
 def test_a_service_that_is_sick_as_a_whole_is_not_buried_under_its_own_requests(manner):
-    """The budget is what does it: it has refused, and all that it allows has been used."""
-    world = World(1, "p2c", [100, 100], [Spell(0, manner, 0.0, 20.0), Spell(1, manner, 0.0, 20.0)], 400.0)
+    """The budget is what does it: it has refused, and what it allows has been used."""
+    world = World(1, "p2c", [100] * 3, [Spell(endpoint, manner, 0.0, 20.0) for endpoint in range(3)], 400.0)
     try:
         world.run(20.0)
         half_stays_in(world)
         retries_stay_within_their_budget(world)
-        asked = sum(w.asked for w in world.workers)
-        assert all(w.denied > 1000 for w in world.workers)
-        assert len(world.tries) > 1.1 * asked
+        for worker in world.workers:
+            assert worker.denied > 1000
+            assert worker.repeated > 0.9 * (SHARE * worker.asked + FREE)
     finally:
         world.close()
 
