@@ -73,8 +73,9 @@ cdef class Cell:
     cdef int64_t again, pause           # when the next may be, and how long it was put off
     cdef int64_t unanswered, quiet_ms   # news: so many requests were not answered for so long
     cdef list idle                      # pooled upstream connections, most recently used last
-    cdef public int limit               # exchanges in flight at once, in this worker; 0: any number
-    cdef list queues                    # where exchanges wait for room on it; None: nowhere
+    cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
+    cdef dict limits                    # who says so → what; None: nobody has
+    cdef readonly list queues           # where exchanges wait for room on it; None: nowhere
     cdef public bint gone               # left the table: drains, pools nothing
     cdef Watch *watch
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
@@ -82,6 +83,7 @@ cdef class Cell:
 
     cdef void calm(self) noexcept
     cdef bint is_full(self) noexcept
+    cdef int call_back(self, Queue queue) except -1
     cdef int freed(self) except -1
     cdef int set_unix(self, bytes path) except -1
     cdef int set_inet(self, str ip, int port) except -1

@@ -148,12 +148,28 @@ cdef class Cell:
             self.label = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
             self.set_inet(ip, port)
 
-    def queue_for(self, Queue queue):
-        """Tell this queue from now on when an exchange has left."""
+    def hold(self, object owner, int limit):
+        """No more than `limit` exchanges at once, says this owner (0: any number). Of what several say the smallest counts, for all."""
+        cdef Queue queue
+        if self.limits is None:
+            if limit == 0:
+                return
+            self.limits = {}
+        if limit:
+            self.limits[owner] = limit
+        else:
+            self.limits.pop(owner, None)
+        self.limit = min(self.limits.values(), default=0)
+        for queue in self.queues or ():
+            queue.wake_all()            # there may be room for more than one of them now
+
+    cdef int call_back(self, Queue queue) except -1:
+        """Tell this queue when an exchange has left, until nobody waits there any more."""
         if self.queues is None:
             self.queues = []
         if queue not in self.queues:
             self.queues.append(queue)
+        return 0
 
     def retire(self, bint gone):
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
@@ -174,14 +190,14 @@ cdef class Cell:
         return self.limit > 0 and self.in_flight >= self.limit
 
     cdef int freed(self) except -1:
-        """An exchange has left: whoever waits may come. The queues take turns."""
+        """An exchange has left: whoever waits may come. The queues take turns, and one where nobody waits is forgotten."""
         cdef Queue queue
-        cdef Py_ssize_t _i
-        for _i in range(len(self.queues)):
+        while self.queues:
             queue = self.queues.pop(0)
-            self.queues.append(queue)
             if queue.waiting:
+                self.queues.append(queue)
                 return queue.wake()
+        self.queues = None
         return 0
 
     cdef int set_unix(self, bytes path) except -1:

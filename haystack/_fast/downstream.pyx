@@ -1,33 +1,27 @@
-"""The client's side of an exchange: reads requests and their bodies, finds their route, sends on what the endpoint takes, and answers where
-no endpoint can.
+"""The client's side of an exchange: reads heads of requests, finds their route, answers where no endpoint can, and ends the connection.
 
-Bytes go on as they come; a small body is read whole first, so that a slow client holds no endpoint. seek.pyx finds the endpoint. Status and
-error words: RFC 9110 section 15, RFC 9209 section 2.3.
+upload.pyx sends on what follows a head, seek.pyx finds the endpoint. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.affinity cimport recalled, request_key
-from haystack._fast.body cimport SPLICED, Framing, begin, feed
-from haystack._fast.buffer cimport add, pending, release, reserve, take
+from haystack._fast.body cimport Framing, begin
+from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.chance cimport next_random
 from haystack._fast.exchange cimport State, is_idempotent
-from haystack._fast.head cimport Head, MAX_HEAD, parse_request, same
+from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
-from haystack._fast.seek cimport Seeker
-from haystack._fast.poller cimport Stream, clock_ns
-from haystack._fast.rewrite cimport Client, write_answer, write_chunk_size, write_hex, write_last_chunk, write_request
-from haystack._fast.tunnel cimport shuttle
-from haystack._fast.upstream cimport Upstream
+from haystack._fast.poller cimport Stream, clock_ns, mark_readable
+from haystack._fast.rewrite cimport Client, write_answer, write_hex, write_request
+from haystack._fast.upload cimport Upload
 from haystack._fast.route import BadHostError
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
-        EPOLLIN
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
-        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         SOL_SOCKET
@@ -42,15 +36,14 @@ cdef extern from "sys/socket.h" nogil:
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
     LINGER_MS = 2000
-    SLICE_MS = 10000        # over which the rate of a body is judged
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
+    NO_LIMIT = -1           # of forwards
+    NO_NUMBER = -2
+    MOST_FORWARDS = 1000000
 
 
-cdef class Downstream(Seeker):
+cdef class Downstream(Upload):
     """A client's connection."""
-
-    def __dealloc__(self):
-        release(&self.trailer)
 
     cdef int close(self) except -1:
         if self.fd >= 0:
@@ -60,10 +53,7 @@ cdef class Downstream(Seeker):
     cdef int on_event(self, uint32_t events) except -1:
         if events & EPOLLERR or (events & EPOLLHUP and self.state != State.TUNNEL):
             return self.abort()
-        if events & (EPOLLRDHUP | EPOLLHUP):
-            self.hung_up = self.readable = True
-        if events & EPOLLIN:
-            self.readable = True
+        mark_readable(self, events)
         if events & EPOLLOUT:
             if self.unsent():
                 self.drained()
@@ -257,6 +247,10 @@ cdef class Downstream(Seeker):
         self.t_routed = clock_ns() if self.note.end else self.t_start
         if self.route is None:
             return self.fail(404, b"destination_not_found", b"no service has this host name and path")
+        client.forwards = forwards_left(h)
+        if client.forwards < NO_LIMIT or client.forwards == 0:
+            return self.answer_last(h, client.forwards)
+        client.forwards = max(NO_LIMIT, client.forwards - 1)
         self.key = request_key(self.route, h, self.address, self.address_size)
         self.named = recalled(self.route, h)
         client.address = self.address
@@ -271,172 +265,24 @@ cdef class Downstream(Seeker):
             return self.gather()
         return self.seek()
 
-    cdef int gather(self) except -1:
-        """Read a small body behind its head in request; once it is whole, choose an endpoint."""
-        cdef size_t have
-        cdef Py_ssize_t n
-        while self.body.left:
-            have = min(<size_t>self.body.left, pending(&self.input))
-            if have:
-                add(&self.request, self.input.data + self.input.start, have)
-                take(&self.input, have)
-            else:
-                if not self.readable:
-                    return self.await_body()
-                reserve(&self.request, <size_t>self.body.left)
-                n = self.receive(self.request.data + self.request.end, <size_t>self.body.left)
-                if n == -1:
-                    return self.await_body()
-                if n <= 0:
-                    return self.abort()     # the client broke off in its body
-                have = <size_t>n
-                self.request.end += have
-            self.body.left -= have
-            self.received += have
-        if pending(&self.input) == 0:
-            self.unparsed = False
-        self.body.done = True
-        self.deadline = 0
-        return self.seek()
-
-    cdef int await_body(self) except -1:
-        """More of the body has to come: from here on the client must keep up its rate."""
-        self.unparsed = False
-        if self.deadline == 0:
-            self.judged = self.received
-            self.deadline = self.poller.now + self.slice()
-        return 0
-
-    cdef int64_t slice(self) noexcept:
-        """Milliseconds over which the rate of the body is judged."""
-        return self.route.timeout_ms if self.plane.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
-
-    cdef int check_rate(self) except -1:
-        """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
-        cdef bint held = self.up is not None and self.up.unsent() > 0
-        if self.body.done:
-            self.deadline = 0
-            return 0
-        if not held and not self.answered and (self.received - self.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
-            self.keep_alive = False
-            return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
-        self.judged = self.received
-        self.deadline = self.poller.now + self.slice()
-        return 0
-
-    cdef int pump(self) except -1:
-        """Send on the request's body as far as it is there and the endpoint takes it."""
-        cdef Py_ssize_t n, used
-        cdef int burst = 0
-        if self.state == State.TUNNEL:
-            return self.tunnelled()
-        while not self.body.done and self.state == State.EXCHANGING and self.up is not None:
-            if self.up.unsent():
-                return 0                # goes on when the endpoint has taken that
-            if pending(&self.input):
-                used = self.relay(self.input.data + self.input.start, pending(&self.input))
-                if used < 0:
-                    return 0
-                take(&self.input, used)
-                continue
-            if not self.readable:
-                return self.await_body()
-            burst += 1
-            if burst > BURST:
-                return self.poller.later(self)
-            if self.body.framing == Framing.LENGTH and self.body.left >= SPLICED:
-                n = self.splice_to(self.up, <size_t>self.body.left)
-                if n > 0:
-                    self.spliced(n)
-                    continue
-            else:
-                n = -2
-            if n == -2:
-                n = self.receive(self.plane.scratch, SCRATCH)
-            if n == -1:
-                return self.await_body()
-            if n <= 0:
-                return self.abort()     # the client broke off in its body
-            used = self.relay(self.plane.scratch, n)
-            if used < 0:
-                return 0
-            if used < n:
-                add(&self.input, self.plane.scratch + used, n - used)
-                self.unparsed = True
-        if self.body.done:
-            self.deadline = 0
-        return 0
-
-    cdef int spliced(self, Py_ssize_t n) except -1:
-        """So many bytes of the body went up without being seen."""
-        self.body_sent = True
-        self.received += n
-        self.body.left -= n
-        self.body.done = self.body.left == 0
-        self.up.deadline = self.poller.now + self.route.timeout_ms
-        return 0
-
-    cdef Py_ssize_t relay(self, const char *data, size_t size) except -2:
-        """Send body bytes up, chunked anew where the body is chunked. The count used; -1: bad framing, and it was answered."""
-        cdef const char *part
-        cdef size_t part_size, at = 0
-        cdef Py_ssize_t used
-        cdef Upstream up = self.up
-        up.deadline = self.poller.now + self.route.timeout_ms
-        while at < size and not self.body.done:
-            used = feed(&self.body, data + at, size - at, &part, &part_size)
-            if used < 0:
-                return self.bad_chunks()
-            at += used
-            if self.body.trailing:
-                add(&self.trailer, part, part_size)
-                continue
-            self.received += part_size
-            if part_size == 0:
-                continue
-            if not self.chunked:
-                self.keep(part, part_size)
-                up.send(part, part_size)
-                continue
-            write_chunk_size(&self.plane.work, part_size)
-            add(&self.plane.work, part, part_size)
-            add(&self.plane.work, b"\r\n", 2)
-        if self.chunked:
-            if self.body.done and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
-                return self.bad_chunks()
-            self.keep(self.plane.work.data, self.plane.work.end)
-            up.send(self.plane.work.data, self.plane.work.end)
-            take(&self.plane.work, self.plane.work.end)
-        return <Py_ssize_t>at
-
-    cdef Py_ssize_t bad_chunks(self) except -2:
-        take(&self.plane.work, self.plane.work.end)
-        self.keep_alive = False
-        self.fail(400, b"http_request_error", b"the body's chunks break HTTP/1.1")
-        return -1
-
-    cdef int switched(self) except -1:
-        """The endpoint's 101 has gone down: what the client sent behind its request may go up now."""
-        self.state = State.TUNNEL
-        self.keep_alive = False
-        self.unparsed = False
-        self.up.send(self.input.data + self.input.start, pending(&self.input))
-        self.received += pending(&self.input)
-        release(&self.input)
-        return self.tunnelled()
-
-    cdef int tunnelled(self) except -1:
-        """Raw bytes for the endpoint, until both sides have ended."""
-        self.up.deadline = self.poller.now + self.plane.tunnel_ms
-        if shuttle(self, self.up, self.plane.scratch, &self.received) == 0:
-            return self.completed(False)
-        return 0
+    cdef int answer_last(self, Head *h, int64_t forwards) except -1:
+        """Answer a TRACE or OPTIONS that may go no further, as who receives it last (RFC 9110, section 7.6.2)."""
+        if forwards < NO_LIMIT:
+            return self.fail(400, b"http_request_error", b"Max-Forwards is not a number")
+        if h.method[0] == c'T':
+            # a reflected request shows scripts what they may not read, as cookies (section 9.3.8); nginx has no TRACE either
+            return self.fail(501, b"http_request_error", b"this proxy reflects no requests")
+        return self.answer(200, b"", b"Max-Forwards is 0, so this is the proxy's own answer")
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         self.plane.erred(error, self.status if self.answered else status)
         if self.answered:
             self.error = error
             return self.abort()
+        return self.answer(status, error, detail)
+
+    cdef int answer(self, int status, const char *error, bytes detail) except -1:
+        """Answer instead of an endpoint."""
         self.detach(False)
         if self.state == State.QUEUED:
             self.queue.leave(self)
@@ -519,6 +365,31 @@ cdef class Downstream(Seeker):
         self.route = None
         self.member = self.named = None
         return self.close()
+
+
+cdef int64_t forwards_left(Head *h) noexcept:
+    """Max-Forwards of a TRACE or OPTIONS, which goes no further as it came; or NO_LIMIT, NO_NUMBER (RFC 9110, section 7.6.2)."""
+    cdef int64_t left = NO_LIMIT
+    cdef int i
+    if not (h.method_size == 7 and memcmp(h.method, b"OPTIONS", 7) == 0) and not (
+            h.method_size == 5 and memcmp(h.method, b"TRACE", 5) == 0):
+        return NO_LIMIT
+    for i in range(h.count):
+        if h.fields[i].name_size == 12 and same(h.fields[i].name, b"max-forwards", 12):
+            left = NO_NUMBER if left != NO_LIMIT else digits(h.fields[i].value, h.fields[i].value_size)
+            h.fields[i].kind = Kind.NAMED
+    return left
+
+
+cdef int64_t digits(const char *p, int size) noexcept:
+    """The number, at most MOST_FORWARDS; NO_NUMBER: anything but digits, or nothing."""
+    cdef int64_t n = 0
+    cdef int i
+    for i in range(size):
+        if p[i] < c'0' or p[i] > c'9':
+            return NO_NUMBER
+        n = min(MOST_FORWARDS, n * 10 + p[i] - c'0')
+    return n if size else NO_NUMBER
 
 
 cdef int authority_end(Head *h) noexcept:

@@ -51,6 +51,7 @@ cdef class Exchange(Stream):
     cdef int pump(self) except -1
     cdef int lost(self, bint unseen, const char *error, int status) except -1
     cdef int fail(self, int status, const char *error, bytes detail) except -1
+    cdef bint asked_for(self, Head *h) except -1
     cdef int switched(self) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int abort(self) except -1

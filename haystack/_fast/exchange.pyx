@@ -37,6 +37,10 @@ cdef class Exchange(Stream):
         """Answer with an error of Haystack's own, or break off where a response has begun."""
         raise NotImplementedError
 
+    cdef bint asked_for(self, Head *h) except -1:
+        """Whether the request named every protocol that this 101 switches to."""
+        raise NotImplementedError
+
     cdef int switched(self) except -1:
         """The endpoint's 101 has gone down: from here on bytes are raw."""
         raise NotImplementedError

@@ -17,4 +17,5 @@ cdef class Listener(Stream):
     cdef int rest(self) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
     cdef int turn_away(self, int fd) except -1
-    cdef int refuse_one(self) except -1
+    cdef int go_short(self, int error) except -1
+    cdef bint refuse_one(self) except -1

@@ -1,5 +1,8 @@
 """Accepts connections and hands each to a Downstream. Level-triggered, a bounded number at a time; never reads a byte."""
-from libc.errno cimport EMFILE, ENFILE, errno
+from libc.errno cimport (
+    EAGAIN, ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM,
+    EPROTO, errno,
+)
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
@@ -43,6 +46,7 @@ cdef extern from "netinet/in.h" nogil:
 
 cdef enum:
     ACCEPTS = 64
+    NAP_MS = 100
     BACKLOG = 4096      # of the supervisor's sockets
 
 
@@ -94,16 +98,32 @@ cdef class Listener(Stream):
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
-                if (errno == EMFILE or errno == ENFILE) and self.spare >= 0:
-                    self.refuse_one()
+                if is_of_client(errno):
+                    continue
                 self.burst = max(1, i)
-                return 0
+                return 0 if errno == EAGAIN else self.go_short(errno)
             try:
                 self.admit(fd, <sockaddr *>raw)
             except Exception as error:
                 self.poller.on_error(error)     # that client is lost, not the listener
         self.burst = min(ACCEPTS, self.burst * 2)
         return 0
+
+    cdef int go_short(self, int error) except -1:
+        """The system can't give another connection: turn a client away if that can be done, else leave all in the queue for a while."""
+        if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
+            return 0
+        self.deadline = self.poller.now + NAP_MS        # or the same client would be ready for ever
+        return self.poller.rewatch(self, 0)
+
+    cdef int on_deadline(self) except -1:
+        self.deadline = 0
+        if self.spare < 0:
+            self.spare = dup(self.fd)
+        if self.resting:
+            return 0
+        self.poller.rewatch(self, EPOLLIN)
+        return self.on_event(0)
 
     cdef int rest(self) except -1:
         """There is no room: leave further clients in the kernel's queue until one goes."""
@@ -120,7 +140,13 @@ cdef class Listener(Stream):
 
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
-        cdef Downstream down = Downstream()
+        cdef Downstream down
+        try:
+            down = Downstream()
+        except BaseException:
+            close_fd(fd)
+            raise
+        down.fd = fd                    # goes with it, whatever goes wrong from here on
         down.plane = self.plane
         down.listener = self.index
         set_address(down, peer)
@@ -129,7 +155,7 @@ cdef class Listener(Stream):
         if self.plane.max_per_client and not down.trusted:
             down.origin = origin_of(peer)
             if not self.plane.welcomes(down.origin):
-                return self.turn_away(fd)
+                return self.turn_away(fd)       # closed with its Downstream, which nobody holds
         self.plane.enter(down.origin)
         self.poller.watch(down, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
         down.writable = True
@@ -142,21 +168,26 @@ cdef class Listener(Stream):
         write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", False, True)
         recv(fd, plane.scratch, SCRATCH, MSG_DONTWAIT)      # what is unread at the close would reset the connection, and the answer with it
         send(fd, plane.work.data, plane.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
-        close_fd(fd)
         take(&plane.work, plane.work.end)
         plane.exchanges += 1
         plane.statuses[4] += 1
         return 0
 
-    cdef int refuse_one(self) except -1:
-        """Out of descriptors: give up the spare one for a moment to close a client, or its connection would be ready for ever."""
+    cdef bint refuse_one(self) except -1:
+        """Out of descriptors: give up the spare one for a moment to close a client; False: there was none, or somebody else was faster."""
+        cdef int fd
         close_fd(self.spare)
-        self.spare = -1
         fd = accept4(self.fd, NULL, NULL, SOCK_CLOEXEC)
         if fd >= 0:
             close_fd(fd)
         self.spare = dup(self.fd)
-        return 0
+        return fd >= 0
+
+
+cdef bint is_of_client(int error) noexcept:
+    """Whether accept failed for what has become of one client's connection, which has left the queue with it (accept(2))."""
+    return error in (
+        ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO)
 
 
 cdef uint64_t origin_of(sockaddr *peer) noexcept:

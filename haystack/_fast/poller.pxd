@@ -3,6 +3,13 @@ from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.splice cimport Pipe
 
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLIN
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+
 cdef class Stream:
     cdef Poller poller
     cdef void *before       # neighbours in the poller's list of open streams; the list owns one reference to each
@@ -63,3 +70,10 @@ cdef class Poller:
     cdef int failed(self, Stream stream, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil
+
+cdef inline void mark_readable(Stream stream, uint32_t events) noexcept:
+    """What these events say about reading: there is something, or the peer sends no more, which is read as well."""
+    if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+        stream.hung_up = stream.readable = True
+    if events & EPOLLIN:
+        stream.readable = True

@@ -18,11 +18,7 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLL_CLOEXEC
         EPOLL_CTL_ADD
         EPOLL_CTL_MOD
-        EPOLLIN
         EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
         EPOLLET
     ctypedef union epoll_data_t:
         void *ptr

@@ -1,5 +1,5 @@
 # Heads as they are sent on: fields that need no change go in whole runs, as they stand.
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.head cimport Head
 
@@ -10,6 +10,7 @@ cdef struct Client:
     bint absolute           # the target named the host: Host is written anew
     bint upgrade            # the endpoint is asked to switch protocols
     bint trusted            # its forwarding headers are believed
+    int64_t forwards        # Max-Forwards that is left for who comes next; -1: none is sent
     const char *request_id  # 32 characters, for a request that brings none
 cdef int write_request(Buffer *out, Head *h, Client *client) except -1
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1

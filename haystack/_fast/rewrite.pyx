@@ -164,6 +164,10 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         decimal(out, h.length)
         add(out, b"\r\n", 2)
     add_forwarding(out, h, client)
+    if client.forwards >= 0:
+        text(out, b"Max-Forwards: ")
+        decimal(out, client.forwards)
+        add(out, b"\r\n", 2)
     if not has(h, Kind.REQUEST_ID, 0):
         text(out, b"X-Request-Id: ")
         add(out, client.request_id, 32)
@@ -242,7 +246,7 @@ cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
 
 
 cdef dict REASONS = {
-    400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
+    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
     505: b"HTTP Version Not Supported",
@@ -250,12 +254,13 @@ cdef dict REASONS = {
 
 
 cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1:
-    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2): error is its word for the reason."""
+    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2): error is its word for the reason; empty: it is no error."""
     cdef bytes reason = REASONS.get(status, b"Error")
     cdef bytes body = b"%d %s: %s\n" % (status, reason, detail)
     cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
     cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (status, reason, len(body))
-    head += b'Proxy-Status: haystack; error=%s; details="%s"\r\n' % (error, quoted)
+    cdef bytes word = b"error=%s; " % error if error[0] else b""
+    head += b'Proxy-Status: haystack; %sdetails="%s"\r\n' % (word, quoted)
     if status == 503:
         head += b"Retry-After: 1\r\n"
     if close:

@@ -135,11 +135,14 @@ cdef class Seeker(Exchange):
     cdef int wait_for_room(self) except -1:
         """Every endpoint is full: wait, in all for queue_ms; who was woken in vain stands first again."""
         cdef bint again = self.queue is not None
+        cdef Member member
         if not again:
             if len(self.route.queue) >= self.plane.queue_size:
                 return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
         if self.deadline == 0:
             self.deadline = self.poller.now + self.plane.queue_ms
+        for member in self.route.members:
+            member.cell.call_back(self.route.queue)
         return self.join(again)
 
     cdef int wait_for_endpoint(self) except -1:
@@ -195,6 +198,7 @@ cdef class Seeker(Exchange):
         up.reused = self.reused
         up.exchange = self
         self.up = up
+        self.error = b""                # what went wrong with another endpoint is not this one's word
         self.deadline = 0
         take_on(cell)
         if self.reused:

@@ -19,6 +19,7 @@ cdef class Upstream(Stream):
     cdef int64_t begun      # when this exchange's request went up
     cdef bint late          # it has waited for an answer for long
     cdef int64_t sent       # bytes of requests before this exchange's
+    cdef int64_t head_at    # bytes given to the client before this response's head
     cdef Buffer input       # part of a response's head
     cdef Buffer trailer
     cdef Body body

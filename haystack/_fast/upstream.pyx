@@ -14,7 +14,7 @@ from haystack._fast.cells cimport Cell, Fault, speak
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH, Plane
-from haystack._fast.poller cimport Stream, clock_ns
+from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.tunnel cimport shuttle
 
@@ -147,10 +147,7 @@ cdef class Upstream(Stream):
                 return self.leave_pool()        # a pooled connection that says anything is of no more use
             self.writable = True
             return 0
-        if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
-            self.hung_up = self.readable = True
-        if events & EPOLLIN:
-            self.readable = True
+        mark_readable(self, events)
         if events & EPOLLOUT:
             if self.unsent():
                 self.flush()
@@ -308,8 +305,8 @@ cdef class Upstream(Stream):
     cdef int switch(self, Head *h, const char *data, size_t size) except -1:
         """The endpoint accepted the upgrade: what follows are raw bytes (RFC 9110, section 7.8)."""
         cdef Exchange exchange = self.exchange
-        if not h.upgrade:
-            return exchange.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol")
+        if not h.upgrade or not exchange.asked_for(h):
+            return exchange.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol that was asked for")
         exchange.status = 101
         exchange.answered = True
         self.answers(101)
@@ -360,6 +357,7 @@ cdef class Upstream(Stream):
         exchange.status = h.status
         if exchange.t_connected:
             exchange.t_first = clock_ns()
+        self.head_at = exchange.written
         write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
         if not h.dated:
             write_date(&self.plane.work)
@@ -387,7 +385,10 @@ cdef class Upstream(Stream):
         return self.finish(self.keep and at == size and self.exchange.body.done and self.unsent() == 0)
 
     cdef int broken(self) except -1:
+        """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
         take(&self.plane.work, self.plane.work.end)
+        if self.exchange.written == self.head_at:
+            self.exchange.answered = False
         return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's chunks break HTTP/1.1")
 
     cdef int emit(self, const char *part, size_t size) except -1:

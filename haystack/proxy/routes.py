@@ -114,13 +114,10 @@ class Routes:
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
         if not members and old and old.routes[index].members:
             route.queue.empty_since = int(time.monotonic() * 1000)
-        if row.max_connections:
-            for member in members:
-                member.cell.limit = max(1, row.max_connections // self._workers)
-                member.cell.queue_for(route.queue)
-        elif old and old.limited:
-            for member in members:
-                member.cell.limit = 0
+        if row.max_connections or (old and old.limited):
+            limit = max(1, row.max_connections // self._workers) if row.max_connections else 0
+            for place, member in zip(places, members, strict=True):
+                member.cell.hold(place[:2], limit)
         route.queue.wake_all()
         return route
 
@@ -141,7 +138,8 @@ class Routes:
         """Let members drain, and each cell that no other member has."""
         for place in places:
             spot = place[2:]
-            self._leaving[place] = self._members.pop(place)
+            member = self._leaving[place] = self._members.pop(place)
+            member.cell.hold(place[:2], 0)
             self._users[spot] -= 1
             if not self._users[spot]:
                 del self._users[spot]

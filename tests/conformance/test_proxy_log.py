@@ -6,7 +6,7 @@ import tempfile
 import pytest
 
 from tests.fakes.client import Client
-from tests.fakes.origin import Origin, respond
+from tests.fakes.origin import Origin, respond, respond_and_close
 from tests.fakes.worker import Haystack, Member, host
 
 MARK = "/end-of-test"
@@ -91,3 +91,32 @@ def test_errors_have_the_same_word_in_the_log_and_in_the_metrics(fakes):
     assert [line["method"] for line in lines] == ["GET", "", "CONNECT"]
     for line in lines:
         assert f'haystack_errors_total{{error="{line["error"]}",status="{line["status"]}"}} 1.0' in metrics
+
+
+def test_a_request_that_succeeded_at_last_tells_no_error(fakes):
+    """RFC 9209, section 2.3: the word is that of the answer; who was tried stands in `candidates`."""
+    dying, good = (Origin(fakes, script).start() for script in (respond_and_close(), respond()))
+    with tempfile.TemporaryFile() as out:
+        members = [Member("web", origin.port) for origin in (dying, good)]
+        with Haystack(members, out=out, HAYSTACK_ACCESS_LOG="json") as haystack, Client(haystack.port) as client:
+            assert [client.get(host("web"), MARK).status for _ in range(4)] == [200] * 4
+            metrics = client.get("localhost", "/metrics").body.decode()
+        out.seek(0)
+        lines = [line for line in map(json.loads, out) if line["target"] == MARK]
+    for origin in (dying, good):
+        origin.stop()
+    assert dying.requests, "nothing had to be tried again"
+    assert [(line["status"], line["error"], line["endpoint"]) for line in lines] == [(200, "", f"127.0.0.1:{good.port}")] * 4
+    assert max(len(line["candidates"]) for line in lines) == 2
+    assert "connection_terminated" not in metrics
+
+
+def test_the_answer_to_max_forwards_0_is_no_error(fakes):
+    """RFC 9110, section 7.6.2: OPTIONS has been answered as it should be."""
+
+    def talk(port):
+        with Client(port) as client:
+            return client.get(host("web"), extra=b"Max-Forwards: 0\r\n", method="OPTIONS").status
+
+    status, lines = logged(fakes, "json", talk)
+    assert (status, [(line["status"], line["error"], line["endpoint"]) for line in lines]) == (200, [(200, "", "")])

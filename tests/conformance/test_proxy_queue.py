@@ -297,3 +297,30 @@ def test_sigterm_serves_those_who_wait_for_an_endpoint_too(fakes: Loop) -> None:
             gate.answer()
             assert client.response().status == 200
     gate.origin.stop()
+
+
+def test_services_that_share_an_endpoint_share_its_room(fakes: Loop) -> None:
+    """docs/limits.md: the limit is the endpoint's; who waits in a service without one is called too, and nobody waits in vain."""
+    project = {"com.docker.compose.project": "shop", "com.docker.compose.service": "part"}
+    gates = [Gate(fakes), Gate(fakes)]
+    members = [
+        Member("both", gates[0].origin.port, {"haystack.max_connections": "1"}),
+        Member("both", gates[1].origin.port, project),
+    ]
+    with Haystack(members, HAYSTACK_QUEUE_TIMEOUT="20s") as haystack, ExitStack() as stack:
+        row = Row(haystack, {})
+        clients = [row.client(stack) for _ in range(5)]
+        for number, client in enumerate(clients[:2]):
+            ask(client, "both", f"/{number}")
+        until(lambda: all(len(gate.seen) == 1 for gate in gates), 5, "an endpoint was not asked")
+        for number, client in enumerate(clients[2:], 2):
+            client.send(f"GET /{number} HTTP/1.1\r\nHost: part.shop.services.haystack\r\n\r\n".encode())
+            row.settle()
+        assert len(gates[1].seen) == 1
+        for number in range(4):
+            gates[1].answer()
+            until(lambda n=number: len(gates[1].seen) == min(n + 2, 4), 5, "nobody came after")
+        gates[0].answer()
+        assert [client.response().status for client in clients] == [200] * 5
+    for gate in gates:
+        gate.origin.stop()

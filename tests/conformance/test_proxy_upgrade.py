@@ -206,3 +206,34 @@ def test_101_that_names_no_protocol_is_502(site: Site, fields: bytes) -> None:
         response = client.send(ask(name)).response()
         assert response.status == 502
         assert "error=http_upgrade_failed" in (response.get("proxy-status") or "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"), [(b"websocket", b"other"), (b"websocket", b"websocket, other"), (b"my-own/1", b"my-own/2"), (b"a, b", b"a b")]
+)
+def test_101_to_a_protocol_that_was_not_asked_for_is_502(site: Site, asked: bytes, answered: bytes) -> None:
+    """Section 7.8: a server must not switch to a protocol that the client did not name; RFC 9209, section 2.3. Nothing raw goes down."""
+    name, origin = site.one(respond(SWITCH % answered + b"raw"))
+    with site.client() as client:
+        response = client.send(ask(name, WEBSOCKET.replace(b"websocket", asked))).response()
+        assert response.status == 502
+        assert "error=http_upgrade_failed" in (response.get("proxy-status") or "")
+        assert b"raw" not in response.body
+        origin.script = respond()
+        assert client.get(name).body == b"ok"
+    assert origin.connections == 2
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(b"websocket", b"WebSocket"), (b"h2c, my-own/1", b"my-own/1"), (b"irc/6.9", b"irc")])
+def test_101_to_one_of_those_that_were_asked_for_passes(site: Site, asked: bytes, answered: bytes) -> None:
+    """Section 7.8: names in any case, one of a list, with a version or without."""
+
+    async def switch(call: Call) -> None:
+        await call.send(SWITCH % answered + b"raw")
+        await call.reader.read()
+
+    name, _ = site.one(switch)
+    with site.client() as client:
+        response = client.send(ask(name, WEBSOCKET.replace(b"websocket", asked))).response()
+        assert (response.status, response.get("upgrade")) == (101, answered.decode())
+        assert client.take(3) == b"raw"

@@ -94,6 +94,40 @@ def test_a_limit_holds_for_each_endpoint_until_the_service_has_none(routes):
         assert [m.cell.limit for m in routes.find("web").members] == [limit] * 2
 
 
+def test_of_limits_on_one_endpoint_the_smallest_holds_for_all(routes):
+    """docs/limits.md: it is the endpoint that can do no more, whoever asks."""
+
+    def shown(*limits):
+        rows = (msgspec.structs.replace(service(f"s{n}", A), max_connections=limit) for n, limit in enumerate(limits) if limit is not None)
+        routes.show(*rows)
+        return routes.find("s0").members[0].cell.limit
+
+    assert [shown(9), shown(9, 3), shown(9, 3, 0), shown(9, 5, 7), shown(9, None, 7), shown(0, None, 7), shown(0, None, None)] == [
+        9,
+        3,
+        3,
+        5,
+        7,
+        7,
+        0,
+    ]
+
+
+def test_an_endpoint_keeps_nothing_of_services_that_have_gone(routes):
+    """Thousands of redeploys around one endpoint: what it knows of them does not grow."""
+    routes.show(service("stays", A))
+    cell = routes.find("stays").members[0].cell
+    for n in range(50):
+        routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", A, B), max_connections=7))
+        routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", B), max_connections=7))
+        assert cell.limit == 0
+    routes.forget_drained()
+    routes.show(service("stays", A))
+    gc.collect()
+    held = [each for each in gc.get_referents(cell) if isinstance(each, (dict, list)) and each]
+    assert held == [], held
+
+
 def test_a_whole_table_takes_the_place_of_all(routes):
     routes.show(service("web", A))
     routes.apply(Table(9, (service("api", A),)))

@@ -1,0 +1,92 @@
+"""Whether a 101 switches to what was asked for: its protocols beside those of the request as it went up (RFC 9110, section 7.8).
+
+Reads two heads, and sends nothing. Called once for each 101, so the request's head is simply read again.
+"""
+from libc.string cimport memchr
+
+from haystack._fast.head cimport Field, Head, Kind, parse_request, parse_response
+
+cdef extern from "strings.h" nogil:
+    int strncasecmp(const char *, const char *, size_t)
+
+cdef struct Protocol:
+    const char *name
+    int size                # of name
+    const char *version
+    int version_size        # 0: none was said
+
+
+cdef struct Reader:         # goes through all Upgrade fields of a head
+    Head *head
+    int field
+    int at                  # in its value
+
+
+cdef bint keeps_to(const char *request, size_t size, Head *answer) noexcept:
+    """True when the 101 whose head is `answer` names a protocol, and none that the request did not name."""
+    cdef Head asked
+    cdef Reader reader = Reader(answer, 0, 0)
+    cdef Protocol protocol
+    cdef bint named = False
+    if parse_request(&asked, request, size) <= 0:
+        return False
+    while next_protocol(&reader, &protocol):
+        named = True
+        if not is_named(&asked, &protocol):
+            return False
+    return named
+
+
+cdef bint is_named(Head *head, const Protocol *protocol) noexcept:
+    """Names are compared in any case; versions where both sides say one."""
+    cdef Reader reader = Reader(head, 0, 0)
+    cdef Protocol other
+    while next_protocol(&reader, &other):
+        if other.size != protocol.size or strncasecmp(other.name, protocol.name, other.size) != 0:
+            continue
+        if other.version_size == 0 or protocol.version_size == 0:
+            return True
+        if other.version_size == protocol.version_size and strncasecmp(other.version, protocol.version, other.version_size) == 0:
+            return True
+    return False
+
+
+cdef bint next_protocol(Reader *reader, Protocol *protocol) noexcept:
+    """The next one of the list, which may go on over several fields and have empty places (section 5.6.1); False: there is none left."""
+    cdef Field *field
+    cdef int start, end
+    while reader.field < reader.head.count:
+        field = &reader.head.fields[reader.field]
+        if field.kind != Kind.UPGRADE or reader.at >= field.value_size:
+            reader.field += 1
+            reader.at = 0
+            continue
+        start = end = reader.at
+        while end < field.value_size and field.value[end] != c',':
+            end += 1
+        reader.at = end + 1
+        while start < end and field.value[start] in b" \t":
+            start += 1
+        while end > start and field.value[end - 1] in b" \t":
+            end -= 1
+        if end > start:
+            split(protocol, field.value + start, end - start)
+            return True
+    return False
+
+
+cdef void split(Protocol *protocol, const char *data, int size) noexcept:
+    """protocol-name [ "/" protocol-version ]."""
+    cdef const char *slash = <const char *>memchr(data, c'/', size)
+    protocol.name = data
+    protocol.size = size if slash == NULL else <int>(slash - data)
+    protocol.version = data if slash == NULL else slash + 1
+    protocol.version_size = 0 if slash == NULL else size - protocol.size - 1
+
+
+def agrees(bytes request, bytes response):
+    """keeps_to of two whole heads, for tests. ValueError: the second is no response's head."""
+    cdef Head answer
+    if parse_response(&answer, response, len(response)) <= 0:
+        raise ValueError("not a response's head")
+    return keeps_to(request, len(request), &answer)

@@ -1,0 +1,19 @@
+# A request's body on its way from the client to an endpoint.
+from libc.stdint cimport int64_t
+from haystack._fast.buffer cimport Buffer
+from haystack._fast.seek cimport Seeker
+
+cdef class Upload(Seeker):
+    cdef bint unparsed          # input was not looked at yet
+    cdef bint chunked, drop_trailer
+    cdef int64_t judged         # bytes of the body that had come when its rate was last judged
+    cdef Buffer trailer
+
+    cdef int gather(self) except -1
+    cdef int await_body(self) except -1
+    cdef int64_t slice(self) noexcept
+    cdef int check_rate(self) except -1
+    cdef int spliced(self, Py_ssize_t n) except -1
+    cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
+    cdef Py_ssize_t bad_chunks(self) except -2
+    cdef int tunnelled(self) except -1

@@ -1,0 +1,149 @@
+"""What a listener does when a client can't be taken in: nothing leaks, and it never turns in circles."""
+
+from __future__ import annotations
+
+import resource
+import select
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from haystack._fast.listener import Listener
+from haystack._fast.plane import Plane
+from haystack._fast.poller import Poller
+from haystack._fast.route import Router
+from haystack.proxy import limits
+from haystack.settings import Settings
+from tests.fakes.worker import until
+
+
+class Hand:
+    """As much of a loop as a poller needs, turned by hand."""
+
+    def __init__(self):
+        self.soon = []
+
+    def add_reader(self, fd, callback):
+        self.fd, self.callback = fd, callback
+
+    def remove_reader(self, fd):
+        pass
+
+    def call_soon(self, callback):
+        self.soon.append(callback)
+
+    def ready(self, seconds=0.0):
+        """Whether a real loop would call back."""
+        return bool(self.soon or select.select([self.fd], [], [], seconds)[0])
+
+
+class Door:
+    """A listening socket and the listener on it."""
+
+    def __init__(self, trusts=None):
+        self.errors = []
+        self.loop = Hand()
+        self.poller = Poller(self.loop, self.errors.append)
+        self.plane = Plane(self.poller, Router(), [80], trusts)
+        self.plane.limit(limits.of(Settings()))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+
+    def open(self):
+        self.listener = Listener(self.plane, self.socket.fileno(), 0)
+
+    def connect(self):
+        return socket.create_connection(self.socket.getsockname())
+
+    def turn(self):
+        """One turn of the loop, if there is a cause."""
+        assert self.loop.ready(2)
+        self.loop.soon.clear()
+        self.loop.callback()
+
+    def swept(self):
+        """The plane, with all that was due done."""
+        self.poller.sweep()
+        return self.plane
+
+    def close(self):
+        self.listener.stop()
+        self.poller.stop()
+        self.socket.close()
+
+
+@pytest.fixture
+def door():
+    made = []
+
+    def make(trusts=None):
+        made.append(Door(trusts))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def descriptors():
+    """Those that are open: not the one by which they are listed."""
+    return {int(each.name) for each in list(Path("/proc/self/fd").iterdir()) if each.is_symlink()}
+
+
+@contextmanager
+def no_more_descriptors():
+    """Nobody in this process gets another one meanwhile."""
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = next(n for n in range(old[0]) if n not in descriptors())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+def test_a_client_whose_admission_fails_keeps_no_descriptor(door):
+    def doubtful(address):
+        raise RuntimeError(address)
+
+    of = door(doubtful)
+    of.open()
+    with of.connect() as client:
+        before = descriptors()
+        of.turn()
+        assert descriptors() == before
+        assert [str(error) for error in of.errors] == ["127.0.0.1"]
+        assert client.recv(1) == b"", "its connection is closed at once"
+        assert of.plane.clients == 0
+
+
+def test_without_descriptors_clients_are_sent_away_and_not_kept_ready(door):
+    """One is given up for a moment, so that the queue empties."""
+    of = door()
+    of.open()
+    with of.connect() as first, of.connect() as second:
+        with no_more_descriptors():
+            of.turn()
+            of.turn()
+            assert not of.loop.ready(), "the listener would be called for ever"
+        assert (first.recv(1), second.recv(1)) == (b"", b"")
+    with of.connect():
+        of.turn()
+        assert of.plane.clients == 1
+
+
+def test_without_even_a_spare_one_clients_wait_and_the_listener_rests(door):
+    of = door()
+    with no_more_descriptors():
+        old = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (old[0] + 1, old[1]))
+        of.open()  # one for its own copy of the socket, none to spare
+    with of.connect():
+        with no_more_descriptors():
+            of.turn()
+            assert not of.loop.ready(), "the listener would be called for ever"
+            assert of.plane.clients == 0
+            assert of.errors == []
+        until(lambda: of.swept().clients == 1, 3, "who waited was never taken in")
