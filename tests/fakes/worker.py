@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,7 +28,7 @@ from tests.fakes.origin import Loop, Origin, refused_port, respond
 
 START_LIMIT = 40.0  # in the debug build, on a machine that has other things to do
 STOP_LIMIT = 10.0
-ONES, PAIRS = 220, 24
+ONES, PAIRS = 240, 24
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Haystack:
         if instead_of:
             instead_of.last = False
         static = Path(self.folder.name) / "static.toml"
-        static.write_text("\n".join(m.toml(n) for n, m in enumerate(members)))
+        self.show(list(members))
         self.state = Path(self.folder.name) / "state"
         self.process = subprocess.Popen(
             [*command(), *(["--replace"] if instead_of else [])],
@@ -92,6 +92,19 @@ class Haystack:
         self._reader.start()
         self.port = 0
         self._told = False
+
+    def show(self, members: Sequence[Member | None]) -> None:
+        """Write the static file, in one move: a member's name follows from its place, and None is a place where nobody is any more."""
+        static = Path(self.folder.name) / "static.toml"
+        fresh = static.with_suffix(".new")
+        fresh.write_text("\n".join(m.toml(n) for n, m in enumerate(members) if m))
+        fresh.replace(static)
+
+    def serving(self, image: str) -> int:
+        """How many endpoints of the service are ready, as /api/services tells."""
+        with Client(self.port) as client:
+            rows = json.loads(client.get("localhost", "/api/services").body)
+        return sum(1 for row in rows if row["name"] == host(image) and row["ready"])
 
     def _read(self) -> None:
         assert self.process.stderr
