@@ -13,6 +13,7 @@ cdef enum:
 cdef char TOKEN[256]
 cdef char VALUE[256]
 cdef char LOWER[256]
+cdef char TARGET[256]
 
 
 cdef void make_tables() noexcept:
@@ -22,6 +23,8 @@ cdef void make_tables() noexcept:
         LOWER[c] = <char>(c + 32 if 65 <= c <= 90 else c)
         TOKEN[c] = 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
         VALUE[c] = c == 9 or (c >= 32 and c != 127)
+        # no fragment either (RFC 9112, section 3.2): some readers of a path end it there, and some do not
+        TARGET[c] = c > 32 and c != 127 and c != 35
     for c in marks:
         TOKEN[c] = 1
     TOKEN[95] = UNDERSCORE | 1
@@ -309,7 +312,7 @@ cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
         return -400
     p += 1
     h.target = p
-    while <unsigned char>p[0] > 32 and p[0] != 127:
+    while TARGET[<unsigned char>p[0]]:
         p += 1
     h.target_size = <int>(p - h.target)
     if h.target_size == 0 or p[0] != c' ' or last - p != 9:

@@ -203,3 +203,40 @@ def _welcome(port: int) -> bool:
             return served(client)
     except ConnectionError:
         return False
+
+
+def trickle(port: int, size: int, count: int, chunk: bool) -> Response:
+    """The answer to a body of so many pieces of this size, one every tenth of a second, or to as much of it as was sent before."""
+    line = b"%x\r\n%b\r\n" % (size, b"x" * size) if chunk else b"x" * size
+    framing = b"Transfer-Encoding: chunked" if chunk else b"Content-Length: %d" % (size * count)
+    with Client(port) as client:
+        client.send(b"PUT" + REQUEST.encode()[3:] + framing + b"\r\n\r\n")
+        client.socket.settimeout(0.1)
+        for _ in range(count):
+            client.send(line)
+            try:
+                if client._fill():
+                    break
+            except TimeoutError:
+                continue
+        else:
+            client.send(b"0\r\n\r\n" if chunk else b"")
+        client.socket.settimeout(5)
+        return client.response()
+
+
+@pytest.mark.parametrize("chunk", [False, True], ids=["length", "chunked"])
+def test_a_body_below_the_least_rate_is_408(limited: Any, origin: Origin, chunk: bool) -> None:
+    """Settings: HAYSTACK_BODY_RATE, judged over ten seconds or the time limit. RFC 9110, section 15.5.9; RFC 9209, section 2.3."""
+    port = limited(HAYSTACK_BODY_RATE="1000", HAYSTACK_TIMEOUT="1s").port
+    response = trickle(port, 10, 100, chunk)
+    assert response.status == 408
+    assert "error=connection_read_timeout" in (response.get("proxy-status") or "")
+    assert trickle(port, 2000, 25, chunk).status == 200, "twenty times as fast as it must be"
+    assert len(origin.requests[-1].body) == 50_000
+
+
+def test_any_rate_is_good_where_none_is_set(limited: Any) -> None:
+    """Settings: HAYSTACK_BODY_RATE=0."""
+    port = limited(HAYSTACK_BODY_RATE="0", HAYSTACK_TIMEOUT="1s").port
+    assert trickle(port, 1, 25, chunk=False).status == 200

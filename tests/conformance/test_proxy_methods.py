@@ -58,12 +58,21 @@ def test_absolute_form_becomes_origin_form(site: Site, told: tuple[str, Origin],
     assert field.removesuffix(":80") == host
 
 
-@pytest.mark.parametrize("target", ["x", "x/y", "?q", "ftp://{}/", "{}", "{}:80", "//", "/a#b", "\\x", "**", "*?"])
+@pytest.mark.parametrize("target", ["x", "x/y", "?q", "ftp://{}/", "{}", "{}:80", "//", "\\x", "**", "*?"])
 def test_target_in_no_form_is_refused_or_sent_as_a_path(site: Site, told: tuple[str, Origin], target: str) -> None:
     """RFC 9112, section 3.2: 400, unless it begins as an origin-form does."""
     with site.client() as client:
         status = client.get(told[0], target.format(told[0])).status
     assert status in ((200, 400) if target.startswith("/") else (400, 421, 501))
+
+
+@pytest.mark.parametrize("target", ["/a#b", "/#", "#", "/a?b#c", "http://{}/#a", "http://{}#a"])
+def test_a_fragment_is_400(site: Site, told: tuple[str, Origin], target: str) -> None:
+    """RFC 9112, section 3.2: none of the four forms has one; readers differ on where the path of such a target ends."""
+    before = len(told[1].requests)
+    with site.client() as client:
+        assert client.get(told[0], target.format(told[0])).status == 400
+    assert len(told[1].requests) == before
 
 
 def test_options_asterisk_goes_on_as_it_came(site: Site, told: tuple[str, Origin]) -> None:

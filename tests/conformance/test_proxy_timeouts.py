@@ -161,3 +161,15 @@ def test_another_endpoint_answers_for_one_that_does_not_accept(slow: Slow) -> No
         for client in clients:
             client.send(f"POST / HTTP/1.1\r\nHost: {host('deafpair')}\r\nContent-Length: 4\r\n\r\nbody".encode())
         assert [client.response().status for client in clients] == [200] * 6
+
+
+@pytest.mark.parametrize(("setting", "least"), [("200ms", 0.2), ("1500ms", 1.5)])
+def test_the_time_for_a_connection_is_a_setting(setting: str, least: float) -> None:
+    """Settings: HAYSTACK_CONNECT_TIMEOUT. RFC 9209, section 2.3 (connection_timeout)."""
+    with ExitStack() as stack:
+        port = stack.enter_context(Haystack([Member("deaf", full(stack))], HAYSTACK_CONNECT_TIMEOUT=setting, HAYSTACK_WAIT="0")).port
+        with Client(port) as client:
+            began = time.monotonic()
+            response = client.get(host("deaf"))
+            assert (response.status, "error=connection_timeout" in (response.get("proxy-status") or "")) == (504, True)
+            assert least <= time.monotonic() - began < least + 1.2

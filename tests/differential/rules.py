@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TEXT = rb"[\t\x20-\x7e\x80-\xff]"
-TARGET = rb"[^\0-\x20\x7f]"
+TARGET = rb"[^\0-\x20\x7f#]"
 EMPTY_LINES, FIELDS, DIGITS, METHOD = 4, 128, 18, 32
 
 
