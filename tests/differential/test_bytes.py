@@ -14,7 +14,7 @@ from haystack._fast import head
 ALL = range(256)
 TOKEN = set(b"!#$%&'*+-.^_`|~" + string.ascii_letters.encode() + string.digits.encode())  # RFC 9110, section 5.6.2
 TEXT = {9} | (set(range(32, 256)) - {127})  # section 5.5
-TARGET = set(range(33, 256)) - {127}
+TARGET = set(range(33, 256)) - {127, ord("#")}  # no fragment: RFC 9112, section 3.2
 LENGTHS = [*range(1, 10), 15, 16, 17, 18, 31, 32, 33, 34, 63, 64, 65]
 PARTS = {
     "a value": (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"\r\nY: z\r\n\r\n", TEXT),
