@@ -37,3 +37,4 @@ cdef class Seeker(Exchange):
     cdef int connect_to(self, Cell cell) except -1
     cdef int keep(self, const char *data, size_t size) except -1
     cdef int detach(self, bint reusable) except -1
+    cdef void renew(self) noexcept

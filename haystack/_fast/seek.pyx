@@ -230,6 +230,12 @@ cdef class Seeker(Exchange):
         up.detach(reusable)
         return 0 if up.cell.queues is None else up.cell.freed()
 
+    cdef void renew(self) noexcept:
+        """Whoever is asked now is of the newest table: who has left it gets nothing new."""
+        if self.route.queue.route is not self.route:
+            self.route = self.route.queue.route
+            self.tries = 0
+
     cdef int lost(self, bint unseen, const char *error, int status) except -1:
         """Try elsewhere if that can do no harm, else answer."""
         cdef bint stale = self.up.reused
@@ -246,9 +252,7 @@ cdef class Seeker(Exchange):
         if stale:
             self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
             self.fresh_only = True
-        if self.route.queue.route is not self.route:
-            self.route = self.route.queue.route
-            self.tries = 0
+        self.renew()
         self.deadline = 0                   # who has to wait for room again waits as long as any
         return self.dispatch()
 
@@ -282,7 +286,9 @@ cdef class Seeker(Exchange):
 
     cdef int move(self, const char *error, int status) except -1:
         """Go elsewhere, if somebody is there and the budget allows; whether it does."""
-        cdef Member member = self.untroubled()
+        cdef Member member
+        self.renew()
+        member = self.untroubled()
         if member is None or not self.route.queue.spend(self.poller.now):
             return 0
         self.moves += 1

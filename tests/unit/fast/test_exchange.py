@@ -14,7 +14,7 @@ from tests.fuzz.ends import End, Places
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
 
-ONE, TWO, BOTH = 0b1, 0b10, 0b11
+ONE, TWO, THREE, BOTH = 0b1, 0b10, 0b100, 0b11
 LONG = 60_000
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 
@@ -148,3 +148,14 @@ def test_a_tunnel_that_was_held_up_may_rest_as_long_as_any(rig: Rig) -> None:
     endpoint.send(b"!")
     rig.settle()
     assert bytes(client.seen).endswith(b"x!")
+
+
+def test_who_is_asked_again_goes_by_the_newest_table(rig: Rig) -> None:
+    """An endpoint that was told to stop gets nothing new, also where another one's error comes after it has left."""
+    rig.service.change(BOTH, Manner.RETRYING)
+    asking(rig, get(1))
+    (first,) = rig.endpoints
+    rig.service.change(THREE, Manner.RETRYING)
+    first.send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+    rig.settle()
+    assert [end.sock.getsockname() for end in rig.endpoints[1:]] == [rig.places.addresses["three"]]
