@@ -53,9 +53,8 @@ class Service:
         if not inside and old and old.members:
             self.route.queue.empty_since = int(time.monotonic() * 1000)
         for member in inside:
-            member.cell.limit = 1 if manner & Manner.LIMITED else 0
-            if member.cell.limit:
-                member.cell.queue_for(self.route.queue)
+            if member.cell.limit != (limit := 1 if manner & Manner.LIMITED else 0):
+                member.cell.hold("fuzz", limit)
         self.route.queue.wake_all()
         self.router.fall_back(self.route)
         left = {member.cell for member in (old.members if old else []) if member not in inside}
