@@ -9,6 +9,7 @@ from hashlib import blake2b
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from haystack._fast.chance cimport next_random
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Stream
 
@@ -314,7 +315,7 @@ cdef class Picker:
             member = self.choose(key, tried, tries)
             if member is not None:
                 return member
-        return first_untried(self.spare, key, tried, tries)
+        return first_untried(self.spare, key or next_random(), tried, tries)
 
     cdef Member choose(self, uint64_t key, void **tried, int tries):
         """The algorithm: of those with weight, one that was not tried; None only when all of them were. There is at least one."""

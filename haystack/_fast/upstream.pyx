@@ -387,6 +387,7 @@ cdef class Upstream(Stream):
     cdef int broken(self) except -1:
         """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
         take(&self.plane.work, self.plane.work.end)
+        self.plane.fault(self.exchange.member, Fault.RESET)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
         return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's chunks break HTTP/1.1")

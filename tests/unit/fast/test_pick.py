@@ -36,6 +36,12 @@ def test_one_is_chosen_of_one_whatever_its_weight(balance, weight):
     assert choose(of, of.members) is None
 
 
+def test_where_nobody_has_weight_all_share(balance):
+    """Without a key, that is: one of them alone would have everything."""
+    of = picker(balance, 0, 0, 0)
+    assert {id(choose(of, [])) for _ in range(200)} == {id(member) for member in of.members}
+
+
 def test_each_is_tried_once_and_then_none(balance):
     of = picker(balance, 100, 50, 0, 100)
     for key in range(100):
