@@ -152,6 +152,7 @@ cdef class Cell:
     def hold(self, object owner, int limit):
         """No more than `limit` exchanges at once, says this owner (0: any number). Of what several say the smallest counts, for all."""
         cdef Queue queue
+        cdef int before = self.limit
         if self.limits is None:
             if limit == 0:
                 return
@@ -161,7 +162,7 @@ cdef class Cell:
         else:
             self.limits.pop(owner, None)
         self.limit = min(self.limits.values(), default=0)
-        for queue in self.queues or ():
+        for queue in self.queues or () if self.limit != before else ():
             queue.wake_all()            # there may be room for more than one of them now
 
     cdef int call_back(self, Queue queue) except -1:

@@ -139,7 +139,8 @@ cdef class Seeker(Exchange):
         if not again:
             if len(self.route.queue) >= self.plane.queue_size:
                 return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
-        if self.deadline == 0:
+        if self.deadline == 0 or self.failure:      # who hoped for news of endpoints that fail has heard that there are others
+            self.failure = 0
             self.deadline = self.poller.now + self.plane.queue_ms
         for member in self.route.members:
             member.cell.call_back(self.route.queue)

@@ -287,6 +287,7 @@ cdef class Upstream(Stream):
 
     cdef int refuse(self, int used) except -1:
         """The head is bad in the way that parse_response says, or is too large, or answers what was not asked."""
+        self.plane.fault(self.exchange.member, Fault.RESET)
         if used > MAX_HEAD or used == -431:
             return self.exchange.fail(502, b"http_response_header_section_size", b"the endpoint's response has too large a head")
         if used == -501:
@@ -424,8 +425,12 @@ cdef class Upstream(Stream):
         """The endpoint sends no more."""
         cdef Exchange exchange = self.exchange
         if not self.started:
-            if pending(&self.input) or self.interim:
+            if self.interim:
+                self.plane.fault(exchange.member, Fault.RESET)
                 return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
+            if pending(&self.input):
+                self.reused = False     # it has begun to answer: this is no old connection that had been closed
+                return exchange.lost(False, b"http_response_incomplete", 502)
             # a FIN acknowledges what was read before it; a reset may come from an endpoint that has acted on what it never acknowledged
             return exchange.lost(clean and self.unseen(), b"connection_terminated", 502)
         if self.body.framing == Framing.UNTIL_CLOSE and clean:

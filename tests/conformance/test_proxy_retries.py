@@ -125,7 +125,6 @@ def test_each_endpoint_is_tried_once(site: Site) -> None:
 
 
 BEGUN = {
-    "half a head": b"HTTP/1.1 200 OK\r\nConte",
     "a head": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
     "half a body": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhal",
     "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal",
@@ -148,6 +147,20 @@ def test_an_answer_that_has_begun_is_never_begun_again(site: Site, begun: tuple[
         except ConnectionError:
             pass
     assert sum(len(origin.requests) for origin in origins) == before + 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_half_a_head_is_no_answer_yet(site: Site, begun: tuple[str, tuple[Origin, Origin]], method: str) -> None:
+    """Design rule 4; RFC 9110, section 9.2.2: nothing of it went down, so what may be repeated asks the other one."""
+    name, origins = begun
+    before = sum(len(origin.requests) for origin in origins)
+    for origin in origins:
+        origin.script = respond_and_close(b"HTTP/1.1 200 OK\r\nConte")
+    with site.client() as client:
+        response = client.send(request(name, method, b"x" if method == "POST" else None)).response()
+        assert response.status == 502
+        assert "error=http_response_incomplete" in (response.get("proxy-status") or "")
+    assert sum(len(origin.requests) for origin in origins) == before + (2 if method == "GET" else 1)
 
 
 @pytest.fixture(scope="module")
