@@ -14,7 +14,7 @@ from haystack._fast.poller cimport clock_ns
 from haystack._fast.upstream cimport Upstream, dial, pooled
 
 cdef enum:
-    HOPE_MS = 250           # for news of endpoints that all failed
+    HOPE_MS = 1000          # for news of endpoints that all failed
     TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
     MOST_MOVES = 2
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second

@@ -16,6 +16,7 @@ ENOUGH, TOO_MANY = 20, 0.5  # requests in the window, and the share of failures 
 SHORTEST, LONGEST = 5.0, 300.0  # seconds out
 
 KINDS = ("refused", "reset", "timed out", "5xx")
+SILENT = "silent: "  # how the reason of one begins that accepts and never answers
 NOTHING = (0, 0, 0, 0)
 Beat = tuple[float, int, int]  # when, requests, failures
 
@@ -46,7 +47,7 @@ def hear(history: History, row: FailureRow, now: float) -> History:
     if history.ejected(now):
         return history
     if row.unanswered:
-        return _ejected(history, f"silent: no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now)
+        return _ejected(history, f"{SILENT}no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now)
     new = _noted(history, row, now)
     why = _verdict(new)
     return _ejected(new, why, now) if why else new

@@ -59,6 +59,7 @@ class Standing(enum.Enum):
 
 
 Member = tuple[Container, Condition]
+EJECTED = "ejected: "  # how the reason of one begins that is out for what its traffic showed
 Standings = list[tuple[Standing, str]]
 WELL = Condition()
 
@@ -78,7 +79,7 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
     if why:
         return (Standing.REFUSED if policy == REQUIRE else Standing.UNWELL), why
     if condition.ejected:
-        return Standing.EJECTED, f"ejected: {condition.ejected}"
+        return Standing.EJECTED, EJECTED + condition.ejected
     return Standing.WELL, "running"
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from haystack.claims import prefix
+from haystack.health.outliers import SILENT
+from haystack.health.policy import EJECTED
 from haystack.model import RETRIED, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.snapshot import Snapshot
@@ -34,8 +36,14 @@ def of(snapshot: Snapshot, defaults: Defaults) -> Table:
 
 
 def alive(snapshot: Snapshot) -> frozenset[str]:
-    """Ids of the endpoints whose containers may still answer what they were asked: those that run, told to stop or not."""
-    return frozenset(e.id for s in snapshot.services.values() for e in s.endpoints if snapshot.containers[e.container].state in ALIVE)
+    """Ids of the endpoints that may still answer what they were asked: their containers run, told to stop or not, and they are not mute."""
+    every = (e for s in snapshot.services.values() for e in s.endpoints)
+    return frozenset(e.id for e in every if snapshot.containers[e.container].state in ALIVE and not is_mute(e))
+
+
+def is_mute(endpoint: Endpoint) -> bool:
+    """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
+    return not endpoint.ready and endpoint.reason.startswith(EJECTED + SILENT)
 
 
 def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:
@@ -74,7 +82,7 @@ def lives(snapshot: Snapshot, container: str, endpoint: str) -> bool:
     if found is None or found.state not in ALIVE:
         return False
     services = (snapshot.services.get(f"{short}.services.{snapshot.origin}") for short in found.services)
-    return any(e.id == endpoint for service in services if service is not None for e in service.endpoints)
+    return any(e.id == endpoint and not is_mute(e) for service in services if service is not None for e in service.endpoints)
 
 
 def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:

@@ -153,7 +153,7 @@ def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
 SICK = Plan(connections=16, pace=0.3, victims=1, pause=0.01)  # a request that takes 15 s has failed
 
 
-@pytest.mark.parametrize("name", ["sick", "failing", "resetting"])
+@pytest.mark.parametrize("name", ["sick", "failing", "silent", "resetting"])
 def test_an_endpoint_that_misbehaves_costs_nothing_from_the_second_second_on(stage, name):
     """sick: its HEALTHCHECK says so too; failing: it answers 500."""
     gets, posts = stage.play(name, SICK)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
+from haystack.health.outliers import SILENT
+from haystack.health.policy import Condition, judge
+from haystack.model import Container, Options
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
-from haystack.proxy.table import changes
+from haystack.proxy.table import changes, is_mute
+from tests.fakes.state import ENDPOINT
 
 
 def row(name: str, *ids: str) -> ServiceRow:
@@ -29,3 +36,11 @@ def test_none_where_nothing_changed_or_nobody_knows() -> None:
     assert ended(table, Table(2, table.services), frozenset({"a"})) == set()
     *_, last = changes(table, Table(2, ()))
     assert last.ended == ()
+
+
+@pytest.mark.parametrize(("told", "mute"), [(f"{SILENT}no answer for 0.4 s to 3 requests", True), ("5 resets in a row", False)])
+def test_one_that_a_worker_found_silent_answers_nobody(told: str, mute: bool) -> None:
+    """The other workers have too few requests there to find it, and theirs shall not wait for a time limit."""
+    container = Container(id="1" * 64, name="one", engine="e", options=Options())
+    out, _ = judge([(container, Condition(ejected=told, ejected_at=1.0, until=9.0)), (container, Condition())])
+    assert is_mute(replace(ENDPOINT, ready=out.ready, reason=out.reason)) is mute
