@@ -24,7 +24,7 @@ SITE = f"server {{ listen 80 default_server; access_log off; {ANSWER} }}"
 NGINX = ["sh", "-c", f"echo '{SITE}' >/etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"]
 LABELS = {"bench": "haystack", "haystack.port": "80"}
 PYTHON = "python:3.11-slim"
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 class Fleet:

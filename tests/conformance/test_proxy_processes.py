@@ -63,12 +63,14 @@ def test_the_other_worker_serves_on(origin: Origin) -> None:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         clients = [Client(haystack.port) for _ in range(16)]
         assert [client.get(host("web")).status for client in clients] == [200] * 16
-        os.kill(haystack.workers()[0], signal.SIGKILL)
+        victim = haystack.workers()[0]
+        os.kill(victim, signal.SIGKILL)
         survivors = [client for client in clients if _answers(client)]
         assert survivors, "the kernel spreads 16 connections over two listeners"
         assert [client.get(host("web")).status for client in survivors] == [200] * len(survivors)
         for client in clients:
             client.socket.close()
+        until(lambda: _replaced(haystack, victim), 10, "the worker was not replaced")
 
 
 def _answers(client: Client) -> bool:

@@ -25,7 +25,7 @@ HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 PLAN = Plan(connections=16, pace=0.3, victims=2, pause=0.01, limit=40.0)
 # a request may wait for the kernel to send a packet again, and this machine may be busy: the bench has the real figures
 SLOWEST = 1000
-WAIT = 60.0
+WAIT = 90.0
 METHODS = ("GET", "POST")
 
 
@@ -52,6 +52,8 @@ class Stage:
         acts = together(wanted.act) if shared else (wanted.act, wanted.act)
         with ThreadPoolExecutor() as pool:
             rounds = list(pool.map(lambda *one: played(self.haystack, *one, plan, self.engine), fleets, METHODS, acts))
+        for fleet in {id(fleet): fleet for fleet in fleets}.values():
+            fleet.members.append(fleet.members.pop(0))  # who was ejected once is out for longer the next time
         for method, done in zip(METHODS, rounds, strict=True):
             sys.stdout.write(f"{name}, {method}: slowest {done.slowest:.0f} ms, {done.rate:.0f}/s; {done.story()}\n")
         return rounds
@@ -155,11 +157,12 @@ SICK = Plan(connections=16, pace=0.3, victims=1, pause=0.01)  # a request that t
 
 @pytest.mark.parametrize("name", ["sick", "failing", "silent", "resetting"])
 def test_an_endpoint_that_misbehaves_costs_nothing_from_the_second_second_on(stage, name):
-    """sick: its HEALTHCHECK says so too; failing: it answers 500."""
+    """sick: its HEALTHCHECK says so too; failing: it answers 500; silent: what can't be repeated waits there."""
     gets, posts = stage.play(name, SICK)
     for done in (gets, posts):
         assert len(done.report["who"]) == 4, done.story()
-        assert done.failed_after(1.0) == [], done.story()
+        assert (done.failed_after(1.0) == []) or (done is posts and name == "silent"), done.story()
+    assert posts.failed <= SICK.connections or name != "silent", posts.story()
     assert gets.slowest < 1000 + SLOWEST, gets.story()
     assert once(posts), posts.twice + posts.lost
 
