@@ -27,6 +27,8 @@ PLAN = Plan(connections=16, pace=0.3, victims=2, pause=0.01, limit=40.0)
 SLOWEST = 1000
 WAIT = 90.0
 METHODS = ("GET", "POST")
+# a row begins when every endpoint answers again, whatever the row before has done to them
+pytestmark = pytest.mark.timeout(240)
 
 
 class Stage:
