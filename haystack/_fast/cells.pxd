@@ -1,5 +1,6 @@
 # What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
 from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.pace cimport Pace
 from haystack._fast.poller cimport Stream
 
 cdef enum:
@@ -35,6 +36,7 @@ cdef class Queue:
     cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
     cdef double budget                  # requests that may be sent again
     cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
+    cdef readonly Pace pace
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef void earn(self) noexcept
@@ -61,8 +63,6 @@ cdef class Cell:
     # times in the poller's milliseconds
     cdef int64_t shunned                # another one is preferred until then
     cdef int64_t spoke                  # when it last began an answer; 0: never
-    cdef int64_t gap, last_gap          # for how long it said nothing while it was asked: most of late, and most of the time before
-    cdef int64_t gap_since
     cdef int late                       # exchanges that have waited for an answer for long
     cdef bint watched                   # stands in the plane's list of those that are late
     cdef Silence silence
@@ -134,23 +134,16 @@ cdef class Route:
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
     cdef dict tokens                    # what a sticky cookie may hold → Member
 
-cdef enum:
-    MEMORY_MS = 10000                   # for so long, and as long again, a gap is remembered
-
 cdef void tell(Cell cell, int by) noexcept
 
-cdef inline void speak(Cell cell, int64_t now, int64_t begun) noexcept:
-    """It begins to answer what was sent at `begun`."""
-    cdef int64_t gap = now - max(cell.spoke, begun)
-    if now - cell.gap_since > MEMORY_MS:
-        cell.last_gap = cell.gap if now - cell.gap_since <= 2 * MEMORY_MS else 0
-        cell.gap_since = now
-        cell.gap = 0
-    if gap > cell.gap and cell.silence != Silence.SILENT:
-        cell.gap = gap
+cdef inline int speak(Cell cell, Pace pace, int64_t now, int64_t begun) except -1:
+    """It begins to answer what was sent at `begun`. pace: of the service that was asked."""
+    if cell.silence != Silence.SILENT:
+        pace.note(now - max(cell.spoke, begun), now)
     cell.spoke = now
     if cell.quiet_since or cell.silence:
         cell.calm()
+    return 0
 
 cdef inline void take_on(Cell cell) noexcept:
     """One more exchange in flight on this endpoint."""

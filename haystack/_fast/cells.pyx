@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 
 from haystack._fast.chance cimport next_random
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+from haystack._fast.pace cimport Pace
 from haystack._fast.poller cimport Stream
 
 cdef extern from "sys/socket.h" nogil:
@@ -74,6 +75,7 @@ cdef class Queue:
 
     def __cinit__(self):
         self.budget = BUDGET
+        self.pace = Pace()
 
     cdef void earn(self) noexcept:
         """A new request: a part of one more may be sent again."""

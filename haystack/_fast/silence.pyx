@@ -1,6 +1,6 @@
 """Endpoints that accept and never answer: found by what others of their service do meanwhile, long before a time limit.
 
-An endpoint is doubted when it has said nothing since a request went there, for longer than any of its service did of late, and others
+An endpoint is doubted when it has said nothing since a request went there, for longer than is usual in its service (pace.pyx), and others
 answer. Then it is sent one or two more requests, and judged silent if those are not answered either while others are: what it was asked
 goes elsewhere where it may be repeated, and it is sent one request at a time, from time to time, until it answers. Slow services are safe:
 where as many wait as answer nobody is doubted, never more than half are judged silent, and a request that was moved is evidence of nothing.
@@ -24,7 +24,7 @@ cdef enum:
     LONGEST_MS = 60000      # to this
     FORGET_MS = 600000      # after which one that has not come back is forgotten
 
-cdef double SLOWER = 1.5    # than the longest gap of late: that is no gap any more
+cdef double SLOWER = 1.5    # than what is usual
 
 
 cdef class View:
@@ -37,17 +37,16 @@ cdef class View:
 
     def __init__(self, Queue queue):
         cdef Member member
-        cdef int64_t gap = 0
+        cdef int64_t usual = <int64_t>(SLOWER * queue.pace.usual())
         self.route = queue.route
         for member in self.route.members:
-            gap = max(gap, max(member.cell.gap, member.cell.last_gap))
             self.spoke = max(self.spoke, member.cell.spoke)
             self.well += member.cell.late == 0
             self.idle += member.cell.in_flight == 0
             self.silent += member.cell.silence == Silence.SILENT
         self.size = <int>len(self.route.members)
-        self.quiet = max(<int64_t>QUIET_MS, <int64_t>(SLOWER * gap))
-        self.trial = max(<int64_t>TRIAL_MS, <int64_t>(SLOWER * gap))
+        self.quiet = max(<int64_t>QUIET_MS, usual)
+        self.trial = max(<int64_t>TRIAL_MS, usual)
 
     cdef Member member_of(self, Cell cell):
         cdef Member member

@@ -296,7 +296,7 @@ cdef class Upstream(Stream):
 
     cdef int interim_response(self, Head *h) except -1:
         """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
-        speak(self.cell, self.poller.now, self.begun)
+        speak(self.cell, self.exchange.route.queue.pace, self.poller.now, self.begun)
         if self.exchange.minor == 0:
             return 0
         write_response(&self.plane.work, h, False, False, False, 1)
@@ -322,7 +322,7 @@ cdef class Upstream(Stream):
     cdef int answers(self, int status) except -1:
         """The head of its answer is there: count it, for the endpoint or against it."""
         cdef Exchange exchange = self.exchange
-        speak(self.cell, self.poller.now, self.begun)
+        speak(self.cell, exchange.route.queue.pace, self.poller.now, self.begun)
         if self.late:
             self.late = False
             self.cell.late -= 1

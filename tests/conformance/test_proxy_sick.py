@@ -21,7 +21,7 @@ from tests.fakes.worker import Haystack, Member, host, until
 
 SOON = 3.0  # seconds: a third of that on a quiet machine
 LABELS = {
-    "stuck": {}, "posts": {"haystack.timeout": "3s"}, "slow": {}, "report": {}, "polls": {}, "half": {}, "last": {},
+    "stuck": {}, "posts": {"haystack.timeout": "3s"}, "slow": {}, "report": {}, "polls": {}, "half": {}, "last": {}, "stalled": {},
     "failing": {}, "all": {}, "off": {"haystack.retry": "off"}, "some": {"haystack.retry": "503"}, "hint": {}, "idle": {},
     "sticky": {"haystack.sticky": "who"},
 }  # fmt: skip
@@ -69,6 +69,15 @@ def slow(seconds: float) -> Script:
     return script
 
 
+def quick_but(seconds: float, target: str) -> Script:
+    """Answers at once, but for one target."""
+
+    async def script(call: Call) -> None:
+        await (slow(seconds) if target in call.request.line else respond())(call)
+
+    return script
+
+
 def asked_for(origins: list[Origin], target: str) -> int:
     """How often any of them was asked for that target."""
     return sum(each.line.split()[1] == target for origin in origins for each in origin.requests)
@@ -88,6 +97,19 @@ def test_one_that_never_answers_delays_few_requests_for_less_than_a_second(ward:
     (reason,) = ward.ejections("stuck")
     assert reason.startswith("silent: no answer for 0.")
     assert reason.endswith(" requests")
+
+
+def test_one_that_stood_still_before_is_no_excuse_for_another(ward: Ward) -> None:
+    """One answer that took two seconds is not what is usual, even when it is the last thing that happened."""
+    with ward.load("stalled") as load, ward.client() as client:
+        load.go_on()
+        ward.turn("stalled", *[quick_but(2.0, "/stall")] * 4)
+        assert client.get(host("stalled"), "/stall").status == 200
+        ward.turn("stalled", never())
+        until(lambda: ward.ejections("stalled"), SOON, "it was not ejected")
+        load.go_on(50)
+    assert load.wrong == []
+    assert load.slowest < SOON
 
 
 def test_one_that_answers_again_is_found_by_one_request_at_a_time(ward: Ward) -> None:
@@ -143,12 +165,7 @@ def test_a_service_that_is_slow_everywhere_keeps_all_its_endpoints(ward: Ward) -
 def test_a_slow_report_among_quick_requests_is_made_once(ward: Ward) -> None:
     """An endpoint that answers others meanwhile is not silent, and is sent a quick request to see whether it does."""
 
-    async def script(call: Call) -> None:
-        await call.body()
-        await asyncio.sleep(1.5 if "/report" in call.request.line else 0)
-        await call.send(OK)
-
-    origins = ward.turn("report", *[script] * 4)
+    origins = ward.turn("report", *[quick_but(1.5, "/report")] * 4)
     with ward.load("report", 1) as load, ward.client() as client:
         load.go_on()
         assert [client.get(host("report"), f"/report{number}").status for number in range(3)] == [200] * 3
