@@ -1,8 +1,8 @@
 """The composition root: makes every room, introduces them to each other, starts them in order and stops them in order.
 
 Never decides anything about containers, names or requests. Order: bind every port, so that a taken one ends the start
-before anything was promised; then DNS, web side and shell; then the workers; then discovery. One that replaces another
-discovers first, and nobody is served before all is ready. A first SIGTERM or SIGINT stops accepting and waits for what
+before anything was promised; then DNS, web side and shell; then discovery and the workers, which accept when it is known what
+there is. One that replaces another has nobody served before all is ready. A first SIGTERM or SIGINT stops accepting and waits for what
 is in flight, DRAIN_SECONDS at most; a second one ends at once.
 """
 
@@ -43,7 +43,7 @@ from haystack.settings import Settings, variable
 from haystack.state import State
 
 DRAIN_SECONDS = 30.0
-# for a first list of the engines, and for endpoints to show that they accept, before another Haystack is replaced
+# for a first list of every engine before anybody is served; before another one is replaced, for endpoints to show that they accept
 LIST_SECONDS = 10.0
 SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.05
@@ -107,8 +107,9 @@ class App:
         await self._enter(stack, self.api)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
-            await self.proxy.start()
             self._discover()
+            await asyncio.gather(self.proxy.start(hold=True), self._listed())
+            self.proxy.open()
         else:
             await self._replace(stack, self.old)
         self._tell_listening()
@@ -118,6 +119,7 @@ class App:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
         self._discover()
         await self._listed()
+        await self._settled()
         if not await self.proxy.start(hold=True):
             raise ReplaceError("a worker does not start")
         if self.stopping.is_set():
@@ -129,19 +131,24 @@ class App:
         log.info("replaced another one", pid=old.pid, version=old.version, alive=alive)
 
     async def _listed(self) -> None:
-        """Wait until every source has listed, or said why it can't. Raises ReplaceError where none has listed."""
+        """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
         sources = self.registry.sources
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
-                while not all(each.connected or each.error for each in sources.values()):  # noqa: ASYNC110 - sources have no event each
+                # sources have no event each
+                while not all(each.connected or each.error for each in sources.values()) and not self.stopping.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
                 if any(each.connected for each in sources.values()):
                     await self.registry.listed.wait()
+
+    async def _settled(self) -> None:
+        """Wait for who started a moment ago, and is out until it was seen to accept. Raises ReplaceError where no source has listed."""
+        sources = self.registry.sources
         if not self.registry.listed.is_set():
             reasons = [f"{name}: {each.error or 'no list'}" for name, each in sources.items()]
             raise ReplaceError(f"there is nothing to serve: {'; '.join(reasons)}")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):  # who started a moment ago is out until it was seen to accept
+            async with asyncio.timeout(SETTLE_SECONDS):
                 while not all(each.ready for service in self.registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
 

@@ -245,6 +245,8 @@ cdef class Downstream(Upload):
         if self.plane.told(self.route):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.note.end else self.t_start
+        if self.route is None and self.plane.early:
+            return self.fail(503, b"destination_unavailable", b"no source of containers has listed any yet")
         if self.route is None:
             return self.fail(404, b"destination_not_found", b"no service has this host name and path")
         client.forwards = forwards_left(h)

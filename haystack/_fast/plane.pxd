@@ -16,6 +16,7 @@ cdef class Plane:
     cdef char *scratch                  # what was just read; valid until the next read
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
+    cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
     cdef object trusts                  # (address) -> bool, or None: nobody is believed
     cdef bint tracing
     cdef str traced_service             # None: all of them

@@ -10,6 +10,7 @@ class Plane:
     poller: Poller
     ports: list[int]
     draining: bool
+    early: bool
     exchanges: int
     clients: int
     kept_body: int

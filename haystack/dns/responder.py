@@ -59,17 +59,22 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class Responder:
-    """What a query is answered with. addresses: Haystack's own, where they are set; else the one that was asked."""
+    """What a query is answered with. addresses: Haystack's own, where they are set; else the one that was asked.
+
+    Until there is a snapshot with a version, what is not in the zone is SERVFAIL.
+    """
 
     def __init__(self, origin: str, ttl: int, addresses: tuple[str, ...] = ()) -> None:
         self._ttl = ttl
         self._addresses = tuple(str(address) for address in addresses)
         self._owns: dict[str, Own] = {}
         self._packed: dict[tuple[bytes, int, str], wire.Packed] = {}
+        self._early = True
         self.zone = Zone.of(Nothing(origin), ttl)
 
     def publish(self, snapshot: Picture) -> None:
         """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
+        self._early = snapshot.version == 0
         self.zone = self.zone.follow(snapshot)
         self._packed = {}
 
@@ -107,6 +112,9 @@ class Responder:
         found = self._find(key, own)
         if found is None:
             return None
+        if found.node is None and self._early:
+            # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
+            return wire.Packed(wire.RA | wire.SERVFAIL)
         packed = records.answer(self.zone, found, key, qtype, (own.v4, own.v6))
         if len(self._packed) >= CACHED:
             self._packed.clear()

@@ -125,6 +125,7 @@ class Worker:
     def _take(self, table: wire.Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
+        self._plane.early = table.version == 0
         if table.ended:
             walk.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:

@@ -2,6 +2,7 @@
 
 Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
 `ahead` (seconds by which its clock is wrong),
+`lists_now` (while it is not set, lists take for ever),
 mute() (open event streams bring nothing any more, and stay open), down() and up() (nobody listens, then again on the same port).
 """
 
@@ -15,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 VERSION = "1.41"
+LONGEST = 30.0  # seconds that a list is held back
 BRIDGE = "b" * 64
 
 
@@ -48,6 +50,8 @@ class FakeEngine:
         self.missing = set()
         self.broken = set()
         self.ahead = 0.0  # seconds by which its clock is wrong
+        self.lists_now = threading.Event()
+        self.lists_now.set()
         self.lists = 0
         self.pings = 0
         self.subscribed = []  # the `since` of each event stream
@@ -193,6 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         engine.pings += path == "/_ping"
         if path == "/containers/json":
             engine.lists += 1
+            engine.lists_now.wait(LONGEST)
             return [{"Id": i} for i in list(engine.containers)]
         return {
             "/version": {"Version": "27.0.0", "ApiVersion": VERSION},

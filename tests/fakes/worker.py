@@ -100,11 +100,11 @@ class Haystack:
         fresh.write_text("\n".join(m.toml(n) for n, m in enumerate(members) if m))
         fresh.replace(static)
 
-    def serving(self, image: str) -> int:
-        """How many endpoints of the service are ready, as /api/services tells."""
+    def serving(self, image: str, *, ready: bool = True) -> int:
+        """How many endpoints of the service are ready, or are not, as /api/services tells."""
         with Client(self.port) as client:
             rows = json.loads(client.get("localhost", "/api/services").body)
-        return sum(1 for row in rows if row["name"] == host(image) and row["ready"])
+        return sum(1 for row in rows if row["name"] == host(image) and row["ready"] == ready)
 
     def _read(self) -> None:
         assert self.process.stderr

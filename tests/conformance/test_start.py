@@ -1,0 +1,115 @@
+"""The first moments: who asks before it is known what there is waits, or is told to ask again; nobody is told that a name does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from bench.macro.process import free_port
+from tests.fakes.client import Client
+from tests.fakes.engine import FakeEngine, inspected
+from tests.fakes.origin import Loop, Origin, respond
+from tests.fakes.worker import Haystack, Member, host, until
+
+LIMIT = 30.0
+
+
+@pytest.fixture
+def origin(fakes: Loop) -> Iterator[Origin]:
+    made = Origin(fakes, respond()).start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def engine(origin: Origin) -> Iterator[FakeEngine]:
+    """One that lists a container behind the name `late`, as soon as it is told to list at all."""
+    with FakeEngine() as made:
+        raw = inspected(1, "late", "late")
+        raw["Config"] |= {"Labels": {"haystack.port": str(origin.port)}}
+        raw["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "127.0.0.1"
+        made.add(raw, event=False)
+        made.lists_now.clear()
+        yield made
+        made.lists_now.set()
+
+
+@contextmanager
+def waiting(engine: FakeEngine) -> Iterator[tuple[Haystack, int, int]]:
+    """A Haystack whose first list is held back, and its ports of HTTP and DNS; at the end it may go on and must get ready."""
+    http, names = free_port(), free_port()
+    settings = {"HAYSTACK_STATIC": "", "DOCKER_HOST": engine.host, "HAYSTACK_HTTP_PORT": str(http), "HAYSTACK_DNS_PORT": str(names)}
+    haystack = Haystack([], **settings)
+    try:
+        until(lambda: engine.lists > 0, LIMIT, "the engine was not asked")
+        yield haystack, http, names
+    finally:
+        engine.lists_now.set()
+        with haystack:
+            pass
+
+
+def test_requests_before_the_first_list_wait_for_it(engine: FakeEngine) -> None:
+    """A restart of Haystack must not tell clients that their services do not exist (404)."""
+    with waiting(engine) as (haystack, port, _), Client(port, LIMIT) as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: {host('late')}\r\n\r\n".encode())
+        until(lambda: len(haystack.workers()) == 1, LIMIT, "no worker")
+        engine.lists_now.set()
+        assert client.response().status == 200
+
+
+def test_a_name_that_is_not_known_yet_is_no_nxdomain(engine: FakeEngine) -> None:
+    """RFC 2308, section 2: that answer would be kept. SERVFAIL has clients ask again, or another server."""
+    with waiting(engine) as (_, _, names):
+        assert ask(names, host("late")).rcode() == dns.rcode.SERVFAIL
+        assert ask(names, "1.0.0.10.in-addr.arpa", "PTR").rcode() == dns.rcode.SERVFAIL
+        assert ask(names, "haystack").answer[0][0].to_text() == "127.0.0.1"
+        engine.lists_now.set()
+        until(lambda: ask(names, host("late")).rcode() == dns.rcode.NOERROR, LIMIT, "the name never came")
+        assert ask(names, host("never")).rcode() == dns.rcode.NXDOMAIN
+
+
+def ask(port: int, name: str, kind: str = "A") -> dns.message.Message:
+    return dns.query.udp(dns.message.make_query(name, kind), "127.0.0.1", port=port, timeout=5)
+
+
+def test_where_nothing_can_be_listed_names_are_not_denied(origin: Origin, tmp_path: Path) -> None:
+    """An engine that is down when Haystack starts: 503 and SERVFAIL, the web side says why, and then it is back."""
+    static = tmp_path / "broken.toml"
+    static.write_text("[[container")
+    port = free_port()
+    haystack = Haystack([], HAYSTACK_STATIC=str(static), HAYSTACK_DNS_PORT=str(port))
+    haystack._readyz = lambda: 200  # type: ignore[method-assign] # it will not be ready for now
+    with haystack:
+        with Client(haystack.port) as client:
+            assert client.get("localhost", "/readyz").status == 503
+            refused = client.get(host("late"))
+            assert (refused.status, refused.get("retry-after")) == (503, "1")
+            assert "no source of containers has listed any yet" in (refused.get("proxy-status") or "")
+        assert ask(port, host("late")).rcode() == dns.rcode.SERVFAIL
+        static.write_text(Member("late", origin.port).toml(0))
+        until(lambda: status(haystack, "late") == 200, 10, "it was not found")
+        assert status(haystack, "never") == 404
+
+
+def status(haystack: Haystack, image: str) -> int:
+    with Client(haystack.port) as client:
+        return client.get(host(image)).status
+
+
+def test_requests_of_a_service_whose_first_container_is_starting_wait_for_it(fakes: Loop) -> None:
+    """It is known, and nobody is in yet: no reason for 503."""
+    late = Origin(fakes, respond(), port=free_port())
+    with Haystack([]) as haystack, Client(haystack.port, LIMIT) as client:
+        haystack.show([Member("new", late.port)])
+        until(lambda: haystack.serving("new", ready=False) == 1, 10, "it was not found")
+        client.send(f"GET / HTTP/1.1\r\nHost: {host('new')}\r\n\r\n".encode())
+        late.start()
+        assert client.response().status == 200
+    late.stop()
