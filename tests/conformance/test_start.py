@@ -1,4 +1,4 @@
-"""The first moments: who asks before it is known what there is waits, or is told to ask again; nobody is told that a name does not exist."""
+"""The first moments: who asks before it is known what there is waits, or is told to ask again; no name is denied for being early."""
 
 from __future__ import annotations
 
