@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
     queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
     queue_timeout: Time = takes(TIME, 5.0)
+    kept_body: Annotated[int, BeforeValidator(values.whole(0, 1 << 20))] = takes("bytes, 0 to 1048576", 65536)
     trace: Switch = takes("on or off", default=False)
     log_level: Annotated[Level, BeforeValidator(values.lower)] = takes("debug, info, warning, error or critical", "info")
     log_format: Literal["console", "json"] = takes("console or json", "console")

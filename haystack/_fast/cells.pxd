@@ -131,6 +131,8 @@ cdef class Route:
     cdef bytes key_name                 # of the header, in lower case, or of the cookie
     cdef bytes sticky                   # the cookie's name; None: not sticky
     cdef bytes cookie_path              # what of the host's paths the cookie is for
+    cdef public str why                 # where nobody is in: why the last one is out, as text; None or empty: that was not told
+    cdef public double since            # and since when, Unix seconds; 0: at all times
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
     cdef dict tokens                    # what a sticky cookie may hold → Member
 

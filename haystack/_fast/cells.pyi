@@ -46,6 +46,8 @@ class Route:
     timeout_ms: int
     wait_ms: int
     queue: Queue
+    why: str | None
+    since: float
     def __init__(
         self,
         service: str,

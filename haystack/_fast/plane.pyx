@@ -14,7 +14,7 @@ from haystack._fast.route cimport Router
 
 LIMITS = (
     "max_head", "max_headers", "max_clients", "max_per_client", "head_ms", "idle_ms", "body_rate", "connect_ms", "tunnel_ms",
-    "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms",
+    "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
 )
 
 cdef enum:
@@ -52,7 +52,7 @@ cdef class Plane:
         self.late = []
         self.origins = {}
         self.paused = []
-        self.kept_body = 65536
+        self.kept_body = 65536          # for planes that are held to no limits
 
     def limit(self, object limits):
         """Hold to these from now on: an object with an attribute for each (proxy.channel.Limits)."""

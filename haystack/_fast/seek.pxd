@@ -1,7 +1,7 @@
 # The way of a request to an endpoint: who is tried, who waits for one, what is sent again.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Cell, Member, Queue
+from haystack._fast.cells cimport Cell, Member, Queue, Route
 from haystack._fast.exchange cimport Exchange
 from haystack._fast.upstream cimport Upstream
 
@@ -30,6 +30,7 @@ cdef class Seeker(Exchange):
     cdef Member with_room(self)
     cdef int wait_for_room(self) except -1
     cdef int wait_for_endpoint(self) except -1
+    cdef int nobody(self, Route route) except -1
     cdef int exhausted(self) except -1
     cdef int join(self, bint first) except -1
     cdef int look_again(self) except -1

@@ -6,9 +6,10 @@ finds none at all, or none that works, waits for news: a container that stops is
 within seconds. Reads nothing from the client and writes no answer: the client's side does.
 """
 from libc.stdint cimport int64_t
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.buffer cimport add, pending, release
-from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, let_go, take_on, was_tried
+from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.poller cimport clock_ns
 from haystack._fast.upstream cimport Upstream, dial, pooled
@@ -17,6 +18,7 @@ cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed
     TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
     MOST_MOVES = 2
+    MAX_WHY = 200           # bytes of a reason that go to a client
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
 
 
@@ -151,9 +153,22 @@ cdef class Seeker(Exchange):
         cdef int64_t end = self.route.queue.empty_since + self.route.wait_ms
         self.failure = 0
         if end <= self.poller.now or len(self.route.queue) >= self.plane.queue_size:
-            return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+            return self.nobody(self.route)
         self.deadline = end
         return self.join(False)
+
+    cdef int nobody(self, Route route) except -1:
+        """No endpoint is in: say why the last one is not, and for how long."""
+        cdef bytes told = b"the service has no endpoint that is ready"
+        cdef timespec wall
+        if route.why:
+            # the reason is the control process's, but what stands in a header is checked where it is written (RFC 9110, section 5.5)
+            told += b" (" + bytes([c if 32 <= c < 127 else 63 for c in route.why.encode()[:MAX_WHY]])
+            if route.since > 0:
+                clock_gettime(CLOCK_REALTIME, &wall)
+                told += b" %.1f s ago" % max(0.0, wall.tv_sec + wall.tv_nsec / 1e9 - route.since)
+            told += b")"
+        return self.fail(503, b"destination_unavailable", told)
 
     cdef int exhausted(self) except -1:
         """All failed. Once, wait a moment for news of them: where one was stopped, its event is on the way."""
@@ -184,7 +199,7 @@ cdef class Seeker(Exchange):
         if self.hoping and self.failure:
             return self.exhausted()
         if len(self.queue.route.members) == 0:
-            return self.fail(503, b"destination_unavailable", b"the service has no endpoint that is ready")
+            return self.nobody(self.queue.route)
         return self.fail(503, b"connection_limit_reached", b"no endpoint had room in time")
 
     cdef int connect_to(self, Cell cell) except -1:

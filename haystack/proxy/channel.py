@@ -35,6 +35,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
     max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
     retry: statuses after which a request that only reads asks another endpoint.
+    why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     """
 
     name: str
@@ -47,12 +48,15 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_connections: int = 0
     wait_ms: int = 0
     retry: tuple[int, ...] = ()
+    why: str = ""
+    since: float = 0.0
 
 
 class Limits(msgspec.Struct, frozen=True, array_like=True):
     """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those of Plane's attributes.
 
-    max_clients: connections of this worker; max_per_client: of one client address, in this worker; body_rate: bytes a second.
+    max_clients: connections of this worker; max_per_client: of one client address, in this worker; body_rate: bytes a second;
+    kept_body: bytes of a request's body.
     """
 
     max_head: int
@@ -69,6 +73,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     pool_age_ms: int
     queue_size: int
     queue_ms: int
+    kept_body: int
 
 
 class Setup(Message, frozen=True):

@@ -23,6 +23,7 @@ def of(settings: Settings) -> Limits:
         pool_age_ms=_ms(settings.pool_age),
         queue_size=settings.queue_size,
         queue_ms=_ms(settings.queue_timeout),
+        kept_body=settings.kept_body,
     )
 
 

@@ -22,9 +22,10 @@ class Lingering:
         self._seconds = seconds
         self._rows: dict[str, tuple[ServiceRow, float]] = {}
 
-    def gone(self, row: ServiceRow, now: float) -> None:
-        """This service has lost its last endpoint."""
-        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),)), now + self._seconds
+    def gone(self, row: ServiceRow, now: float, since: float = 0.0) -> None:
+        """This service has lost its last endpoint, at that moment in Unix seconds."""
+        told = {} if row.why else {"why": "gone", "since": since}
+        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),), **told), now + self._seconds
 
     def back(self, name: str) -> None:
         """It is there again."""

@@ -112,6 +112,7 @@ class Routes:
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
+        route.why, route.since = row.why, row.since
         if not members and (old is None or old.routes[index].members):
             route.queue.empty_since = int(time.monotonic() * 1000)
         if row.max_connections or (old and old.limited):

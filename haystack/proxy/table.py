@@ -92,6 +92,7 @@ def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
 def row(service: Service, defaults: Defaults) -> ServiceRow:
     """One service as the workers see it."""
     listeners = tuple(_endpoints(service, listener) for listener in LISTENERS)
+    last = _last(service)
     return ServiceRow(
         name=service.name,
         hosts=tuple(dict.fromkeys((service.name, *service.hosts))),
@@ -103,6 +104,8 @@ def row(service: Service, defaults: Defaults) -> ServiceRow:
         max_connections=service.max_connections or 0,
         wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
         retry=RETRIED if service.retry is None else service.retry,
+        why=last.reason if last is not None else "",
+        since=last.since if last is not None else 0.0,
     )
 
 
@@ -114,6 +117,15 @@ def serving(service: Service, listener: str) -> list[Endpoint]:
 
 def _endpoints(service: Service, listener: str) -> tuple[EndpointRow, ...]:
     return tuple(_endpoint(e) for e in serving(service, listener) if e.ready and (e.address or e.address6))
+
+
+def _last(service: Service) -> Endpoint | None:
+    """Of a listener where nobody is in, who was to the last; None: somebody is, everywhere."""
+    for listener in LISTENERS:
+        candidates = serving(service, listener)
+        if candidates and not any(e.ready for e in candidates):
+            return max(candidates, key=lambda e: e.since)
+    return None
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:

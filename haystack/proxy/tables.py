@@ -71,7 +71,7 @@ class Tables:
             self._lingering.back(name)
         elif old is not None:
             del self._live[name]
-            self._lingering.gone(old, now)
+            self._lingering.gone(old, now, snapshot.created)
         return True
 
     def _ended(self, old: Snapshot | None, name: str, before: ServiceRow | None) -> set[tuple[str, str, int]]:

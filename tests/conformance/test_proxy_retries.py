@@ -14,8 +14,8 @@ import pytest
 
 from tests.fakes.client import Client
 from tests.fakes.normal import Normal, requests
-from tests.fakes.origin import OK, Call, Origin, close_after, held, reset, respond, respond_and_close
-from tests.fakes.worker import Site, host, until
+from tests.fakes.origin import OK, Call, Loop, Origin, close_after, held, reset, respond, respond_and_close
+from tests.fakes.worker import Haystack, Member, Site, host, until
 
 SMALL, LARGE = b"body", b"x" * 300_000
 
@@ -225,3 +225,21 @@ def test_a_client_that_left_within_its_body_leaves_no_half_request_behind(site: 
 async def whole_or_nothing(call: Call) -> None:
     await call.body()
     await call.send(OK)
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1000, True), (1001, False)])
+def test_how_much_of_a_body_is_kept_to_be_sent_again_is_a_setting(fakes: Loop, size: int, kept: bool) -> None:
+    """HAYSTACK_KEPT_BODY; what is longer is spliced, and can't be taken back."""
+
+    async def read_and_reset(call: Call) -> None:
+        await call.body()
+        await reset()(call)
+
+    origins = [Origin(fakes, read_and_reset).start(), Origin(fakes, respond()).start()]
+    members = [Member("web", origins[0].port, {"haystack.weight": "1000"}), Member("web", origins[1].port, {"haystack.weight": "0"})]
+    with Haystack(members, HAYSTACK_KEPT_BODY="1000") as haystack, Client(haystack.port) as client:
+        answer = client.send(request(host("web"), "PUT", b"x" * size)).response()
+    assert answer.status == (200 if kept else 502)
+    assert [len(each.body) for origin in origins for each in origin.requests] == [size] * (2 if kept else 1)
+    for origin in origins:
+        origin.stop()

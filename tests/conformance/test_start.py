@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,3 +114,21 @@ def test_requests_of_a_service_whose_first_container_is_starting_wait_for_it(fak
         late.start()
         assert client.response().status == 200
     late.stop()
+
+
+def test_a_503_tells_why_the_last_endpoint_is_out_and_since_when(origin: Origin) -> None:
+    """Proxy-Status (RFC 9209, section 2.3): the reason, as the shell has it."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_WAIT="0") as haystack:
+        port = free_port()
+        haystack.show([None, Member("new", port)])
+        until(lambda: haystack.serving("new", ready=False) == 1, 10, "it was not found")
+        assert_told(haystack, "new", rf"waiting: port {port} does not accept yet \d\.\d s ago")
+        assert_told(haystack, "web", r"gone \d\.\d s ago")
+
+
+def assert_told(haystack: Haystack, image: str, reason: str) -> None:
+    with Client(haystack.port) as client:
+        refused = client.get(host(image))
+    assert refused.status == 503
+    told = f'haystack; error=destination_unavailable; details="the service has no endpoint that is ready \\({reason}\\)"'
+    assert re.fullmatch(told, refused.get("proxy-status") or ""), refused.get("proxy-status")

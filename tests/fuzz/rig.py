@@ -43,6 +43,7 @@ LIMITS = Limits(
     pool_age_ms=1000,
     queue_size=4,
     queue_ms=1,
+    kept_body=65536,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from haystack.proxy.channel import EndpointRow, ServiceRow
 from haystack.proxy.lingering import Lingering
 
@@ -29,6 +31,13 @@ def test_a_service_that_comes_back_is_itself_again() -> None:
     lingering.back("a")
     assert list(lingering.rows(())) == []
     assert lingering.next_end() is None
+
+
+def test_what_is_told_of_it_is_why_its_last_endpoint_left_and_else_that_it_is_gone() -> None:
+    lingering = Lingering(60.0)
+    lingering.gone(row("a"), 0.0, 1234.5)
+    lingering.gone(msgspec.structs.replace(row("b"), why="draining: kill SIGTERM", since=1200.0), 0.0, 1234.5)
+    assert [(r.why, r.since) for r in lingering.rows(())] == [("gone", 1234.5), ("draining: kill SIGTERM", 1200.0)]
 
 
 def test_its_time_counts_from_its_last_end() -> None:
