@@ -88,13 +88,18 @@ def check(settings: Settings) -> int:
 
 
 def check_static(settings: Settings) -> int:
-    """Whether the static file can be read."""
+    """Whether the static file can be read, and what is odd in it; status 1 when nothing of it can be served."""
+    from haystack.discovery import static  # noqa: PLC0415 - as above
+
     try:
-        size = len(settings.static.read_bytes()) if settings.static else 0
-    except OSError as error:
-        print(f"static {settings.static}: {error.strerror}")
+        listing = static.read(settings.static.read_bytes() if settings.static else b"", str(settings.static))
+    except (OSError, static.StaticError) as error:
+        print(f"static {settings.static}: {getattr(error, 'strerror', None) or error}")
         return 1
-    print(f"static {settings.static}: {size} bytes")
+    print(f"static {settings.static}: {len(listing.containers)} containers")
+    found = [("", p) for p in listing.problems] + [(f"{c.name}: ", p) for c in listing.containers for p in c.problems]
+    for whose, problem in found:
+        print(f"static {settings.static}: {whose}{problem.subject}: {problem.message}")
     return 0
 
 

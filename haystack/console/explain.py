@@ -17,6 +17,7 @@ from haystack.console.tables import table
 from haystack.model import Endpoint, Service
 from haystack.observe.text import printable
 from haystack.proxy.table import LISTENERS, serving
+from haystack.snapshot import names
 from haystack.state import State
 
 
@@ -76,9 +77,10 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     """What there is to say, and whether some service answers."""
     found = find(state.snapshot.services.values(), asked)
     if found is None:
-        told = list(gone.lines(state, [asked.host]))
+        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host)]
+        lingers = any(asked.host in gone.served(state, d) for d in state.registry.departures)
         otherwise = (
-            "its last container has gone: requests wait for a while, then 503; 404 after a minute" if told else _otherwise(state, asked)
+            "its last container has gone: requests wait for a while, then 503; 404 after a minute" if lingers else _otherwise(state, asked)
         )
         return "\n".join([f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}", *told]), False
     number, listener = _listener(state, asked.port)
@@ -112,6 +114,14 @@ def _otherwise(state: State, asked: Asked) -> str:
     origin = state.snapshot.origin
     itself = asked.host in {"localhost", origin, f"ns.{origin}"} or asked.host.replace(".", "").isdigit() or ":" in asked.host
     return "Haystack itself answers" if itself else "404"
+
+
+def _mute(state: State, host: str) -> Iterator[str]:
+    """The containers that would be this service's, but have no port that speaks HTTP."""
+    for container in state.snapshot.containers.values():
+        if host in (*names(state.snapshot.origin, container)[0], *container.options.hosts):
+            what = "has no port that speaks HTTP" if container.ports else "exposes no port"
+            yield printable(f"{container.name} belongs to it, but {what}; the label haystack.port names one")
 
 
 def _choice(state: State, service: Service, served: list[Endpoint]) -> str:

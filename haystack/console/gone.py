@@ -31,6 +31,13 @@ def services(state: State, departure: Departure) -> tuple[str, ...]:
     return snapshot.names(state.snapshot.origin, departure.container)[0]
 
 
+def served(state: State, departure: Departure) -> tuple[str, ...]:
+    """The host names under which HTTP was served from it."""
+    if not any(e.listener for e in snapshot.endpoints(state.snapshot.origin, departure.container)):
+        return ()
+    return *services(state, departure), *departure.container.options.hosts
+
+
 def why(departure: Departure) -> str:
     """``exit 137, out of memory, 12.0 s ago``."""
     told = [f"exit {departure.exit}"] if departure.exit else ["its process ended"]

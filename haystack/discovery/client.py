@@ -99,6 +99,8 @@ def explain(error: BaseException, certified: bool = True) -> str:
 
     certified: a client certificate was shown. Engines of before Go 1.21 call a missing one a bad one.
     """
+    if isinstance(error, KeyError):  # docker's client takes a JSON error apart that has another shape
+        return "it answers, but not as a Docker Engine does"
     chain = list(_chain(error))
     told = " ".join(str(e) for e in chain).lower()
     if not certified and "alert bad certificate" in told:

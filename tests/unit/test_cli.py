@@ -81,8 +81,18 @@ def test_check_masks_the_key_and_says_which_engine_is_silent(capsys, monkeypatch
 
 def test_check_of_a_static_file_needs_the_file(capsys, tmp_path):
     assert status(["check", "--static", str(tmp_path / "none.toml")]) == 1
-    (tmp_path / "some.toml").write_text("")
+    assert "No such file" in capsys.readouterr().out
+    (tmp_path / "some.toml").write_text('[[container]]\nname = "a"\nimage = "web"\naddress = "nowhere"\n')
     assert status(["check", "--static", str(tmp_path / "some.toml")]) == 0
+    told = capsys.readouterr().out
+    assert "some.toml: 1 containers" in told
+    assert "some.toml: a: address: 'nowhere' is no IP address" in told
+
+
+def test_check_of_a_static_file_reads_it(capsys, tmp_path):
+    (tmp_path / "bad.toml").write_text("foo = [")
+    assert status(["check", "--static", str(tmp_path / "bad.toml")]) == 1
+    assert "bad.toml: not TOML: " in capsys.readouterr().out
 
 
 def test_auto_runs_the_demo_where_no_engine_answers(started):

@@ -134,6 +134,7 @@ def test_errors_are_one_line():
     assert client.explain(FileNotFoundError(2, "No such file or directory")) == "no such file or directory"
     assert client.explain(RuntimeError("one\ntwo")) == "one"
     assert client.explain(RuntimeError()) == "RuntimeError"
+    assert client.explain(KeyError("message")) == "it answers, but not as a Docker Engine does"
     assert "client certificate" in client.explain(OSError(ssl.SSLError(1, "[SSL] tlsv13 alert certificate required")))
 
 

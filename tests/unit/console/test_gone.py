@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from haystack import ports
@@ -55,6 +56,16 @@ def test_who_asks_for_what_has_gone_with_it_is_told(words):
     result = commands.run(shown(), words)
     assert result.status == commands.NOT_FOUND
     assert "one gone: exit 137, out of memory, 12.0 s ago" in result.text
+
+
+def test_who_had_no_port_that_speaks_http_leaves_nothing_to_wait_for():
+    deaf = msgspec.structs.replace(ONE, id="b" * 64, name="deaf", ports=())
+    asked = shown(deaf)
+    asked.registry.departures = [Departure(container=msgspec.structs.replace(ONE, ports=()), at=100.0, seen=988.0)]
+    text = commands.run(asked, ["explain", "nginx.services.haystack"]).text
+    assert "no service claims nginx.services.haystack/: 404\n" in text
+    assert "deaf belongs to it, but exposes no port; the label haystack.port names one" in text
+    assert "one gone: its process ended" in text
 
 
 @pytest.mark.parametrize("words", [["endpoints"], ["explain", "http://nginx.services.haystack/"], ["service", "nginx"]])
