@@ -44,8 +44,9 @@ class Judge(NamedTuple):
         for kind, peers in kinds.items():
             verdicts = policy.judge([(c, self.conditions(c, e)) for c, e in peers])
             found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
-            if any(v.panic for v in verdicts):
-                panics.append(Problem(subject=f"health of {kind}", message="too few endpoints are well: some that are not are in (panic)"))
+            if unwell := sum(v.panic for v in verdicts):
+                told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
+                panics.append(Problem(subject=f"health of {kind}", message=told))
         return tuple(found[e.id] for _, e in members), tuple(panics)
 
     def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
