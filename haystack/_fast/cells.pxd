@@ -64,9 +64,10 @@ cdef class Cell:
     cdef int64_t shunned                # another one is preferred until then
     cdef int64_t spoke                  # when it last began an answer; 0: never
     cdef int late                       # exchanges that have waited for an answer for long
-    cdef bint watched                   # stands in the plane's list of those that are late
     cdef Silence silence
+    cdef Queue doubter                  # whose requests raised the doubt: those of another service may have nobody to compare it with
     cdef int64_t quiet_since            # when the first of those was sent that are late without any word meanwhile; 0: none is
+    cdef int doubts                     # that an answer ended, while requests were still late: the next one takes its time
     cdef int trials                     # requests sent to see whether it answers
     cdef int64_t tried_at               # when the last of them was
     cdef int64_t sampled                # when one of its requests went elsewhere to see how that is answered; 0: none did
@@ -97,6 +98,7 @@ cdef class Member:
     cdef public int number              # by which the control process knows it, from 1; 0: it was never told
     cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef uint64_t due                   # its next turn, in the virtual time of its picker
+    cdef bint watched                   # stands in the plane's list of those that are late
     cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for
 
     cdef bytes token(self)

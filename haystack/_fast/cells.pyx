@@ -119,8 +119,18 @@ cdef class Queue:
         return 0
 
     def wake_all(self):
-        """There may be new endpoints: everybody looks again in their order, each as soon as the one before has found its own."""
-        self.wake()
+        """There may be new endpoints: everybody looks again in their order, each as soon as the one before has found its own.
+
+        Where there is none any more, all learn it at once: nobody's turn would bring the next one's.
+        """
+        cdef Stream stream
+        if not self.waiting or len(self.route.members):
+            return self.wake()
+        roused = list(self.waiting)
+        self.waiting.clear()
+        for stream in roused:
+            stream.roused = True
+            stream.poller.later(stream)
 
     def __len__(self):
         return len(self.waiting or ())
@@ -186,7 +196,9 @@ cdef class Cell:
 
     cdef void calm(self) noexcept:
         """Nothing is held against it."""
+        self.doubts = self.doubts + 1 if self.late and self.silence == Silence.DOUBTED else 0
         self.silence = Silence.CALM
+        self.doubter = None
         self.quiet_since = self.shunned = self.sampled = 0
         self.trials = 0
 
@@ -194,14 +206,15 @@ cdef class Cell:
         return self.limit > 0 and self.in_flight >= self.limit
 
     cdef int freed(self) except -1:
-        """An exchange has left: whoever waits may come. The queues take turns, and one where nobody waits is forgotten."""
+        """An exchange has left: whoever waits may come. The first of each queue looks, for one may have gone, or find room elsewhere."""
         cdef Queue queue
-        while self.queues:
-            queue = self.queues.pop(0)
+        queues, self.queues = self.queues, None
+        for queue in queues or ():
             if queue.waiting:
-                self.queues.append(queue)
-                return queue.wake()
-        self.queues = None
+                self.call_back(queue)
+                queue.wake()
+        if self.queues is not None and len(self.queues) > 1:
+            self.queues.append(self.queues.pop(0))
         return 0
 
     cdef int set_unix(self, bytes path) except -1:

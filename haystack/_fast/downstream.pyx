@@ -320,7 +320,7 @@ cdef class Downstream(Upload):
         if self.fd < 0:
             return 0
         self.deadline = self.poller.now + self.plane.idle_ms
-        if not self.keep_alive or self.plane.draining:
+        if not self.keep_alive:
             self.state = State.CLOSING
             return 0 if self.unsent() else self.end()
         self.state = State.IDLE

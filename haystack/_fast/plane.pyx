@@ -166,11 +166,11 @@ cdef class Plane:
         """A request that was sent to this member at `begun` is not answered yet, though it should be."""
         cdef Cell cell = member.cell
         cell.late += 1
-        # where it has answered others meanwhile this one is slow, no more
-        if cell.spoke < begun and (cell.quiet_since == 0 or begun < cell.quiet_since):
+        begun = max(begun, cell.spoke)      # where it has answered others meanwhile it was not silent until then
+        if cell.quiet_since == 0 or begun < cell.quiet_since:
             cell.quiet_since = begun
-        if not cell.watched:
-            cell.watched = True
+        if not member.watched:
+            member.watched = True
             self.late.append((member, route))
         return 0
 

@@ -12,6 +12,7 @@ cdef class Seeker(Exchange):
     cdef int tries
     cdef int failure            # the status that the last failed try would be answered with; 0: none failed
     cdef Queue queue            # in which it waits or waited; None: it did not
+    cdef bint roomless          # its deadline is that of waiting for room
     cdef bint hoping            # every endpoint failed, and it has waited for news of them
     cdef bint fresh_only        # no pooled connection any more: the last one was stale
     cdef bint body_sent         # bytes of a body that isn't kept went up

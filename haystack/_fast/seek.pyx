@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.buffer cimport add, pending, release
-from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, let_go, take_on, was_tried
+from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, Silence, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.poller cimport clock_ns
 from haystack._fast.upstream cimport Upstream, dial, pooled
@@ -30,6 +30,7 @@ cdef class Seeker(Exchange):
 
     cdef int seek(self) except -1:
         """The request is ready: find it an endpoint."""
+        self.renew()                    # the body may have taken its time
         self.route.queue.earn()
         self.moves = 0
         return self.dispatch()
@@ -38,6 +39,7 @@ cdef class Seeker(Exchange):
         """Take the next candidate: a pooled connection to it, or a new one. None left: wait, or say what went wrong with the last."""
         cdef Member member
         cdef bint full = False
+        cdef int failed = self.tries    # so many were tried; behind them those that had no room
         if len(self.route.members) == 0:
             return self.wait_for_endpoint()
         while True:
@@ -49,12 +51,14 @@ cdef class Seeker(Exchange):
                 if member is None:
                     return self.wait_for_room()
                 full = False
-            if member.cell.is_full():
+            if member.cell.is_full() or (full and member.cell.silence == Silence.SILENT):
                 self.note_try(member)
                 full = True
                 continue
+            self.tries = failed         # after the next failure they may have some, or be waited for
             if self.go(member):
                 return 0
+            failed = self.tries
 
     cdef void note_try(self, Member member) noexcept:
         if self.tries < MAX_TRIES:
@@ -113,13 +117,17 @@ cdef class Seeker(Exchange):
         cdef Member first = self.route.picker.pick(self.key, self.tried, self.tries), member = first
         cdef int64_t now = self.poller.now
         cdef int tries = self.tries
+        if member is not None and self.tries == 0 and self.idempotent and not careful and is_due(member.cell, now):
+            return member               # its trial: the queue that it was judged in may be one that nobody asks any more
         while member is not None and tries < MAX_TRIES and (member.cell.shunned > now or (careful and member.cell.quiet_since)):
             if tries > self.tries and not careful and not member.cell.silence:
                 break                   # so many fail that avoiding all of them would bury the others
             self.tried[tries] = <void *>member
             tries += 1
             member = self.route.picker.pick(self.key, self.tried, tries)
-        return first if member is None or member.cell.shunned > now or member.cell.is_full() else member
+        if member is None or member.cell.shunned > now:
+            return first
+        return first if member.cell.is_full() and first.cell.silence != Silence.SILENT else member
 
     cdef Member untroubled(self):
         """Whom this request could be moved to; None: nobody who has room and has answered well of late."""
@@ -127,10 +135,12 @@ cdef class Seeker(Exchange):
         return None if member is None or member.cell.shunned > self.poller.now or member.cell.is_full() else member
 
     cdef Member with_room(self):
-        """The first member that has room and was not tried, or None: the picker looks at a few only."""
+        """The first member that has room, speaks and was not tried, or None: the picker looks at a few only."""
         cdef Member member
         for member in self.route.members:
-            if not member.cell.is_full() and not was_tried(<void *>member, self.tried, self.tries):
+            if not member.cell.is_full() and member.cell.silence != Silence.SILENT and not (
+                was_tried(<void *>member, self.tried, self.tries)
+            ):
                 return member
         return None
 
@@ -141,9 +151,11 @@ cdef class Seeker(Exchange):
         if not again:
             if len(self.route.queue) >= self.plane.queue_size:
                 return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
-        if self.deadline == 0 or self.failure:      # who hoped for news of endpoints that fail has heard that there are others
+        # who waited for an endpoint, or for news of those that fail, waits for something else now
+        if not self.roomless or self.deadline == 0 or self.failure:
             self.failure = 0
             self.deadline = self.poller.now + self.plane.queue_ms
+            self.roomless = True
         for member in self.route.members:
             member.cell.call_back(self.route.queue)
         return self.join(again)
@@ -152,6 +164,7 @@ cdef class Seeker(Exchange):
         """The service has no endpoint: wait until it has been without for wait_ms."""
         cdef int64_t end = self.route.queue.empty_since + self.route.wait_ms
         self.failure = 0
+        self.roomless = False
         if end <= self.poller.now or len(self.route.queue) >= self.plane.queue_size:
             return self.nobody(self.route)
         self.deadline = end
@@ -231,7 +244,8 @@ cdef class Seeker(Exchange):
 
     cdef int keep(self, const char *data, size_t size) except -1:
         """Bytes of the body as they go up: kept behind the head while they are few."""
-        if self.body_sent or <int64_t>(self.request.end + size) > self.plane.kept_body:
+        cdef int64_t kept = self.plane.kept_body    # of the body; chunks bring their sizes along, and tiny ones more than that
+        if self.body_sent or self.received > kept or <int64_t>(self.request.end + size) > self.plane.max_head + 2 * kept:
             self.body_sent = True
             return 0
         return add(&self.request, data, size)
@@ -314,3 +328,8 @@ cdef class Seeker(Exchange):
         if not self.go(member):
             self.dispatch()
         return 1
+
+
+cdef bint is_due(Cell cell, int64_t now) noexcept:
+    """Whether a silent endpoint may be tried again."""
+    return cell.silence == Silence.SILENT and cell.trials == 0 and now >= cell.again and not cell.is_full()

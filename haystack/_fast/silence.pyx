@@ -16,7 +16,8 @@ from haystack._fast.poller cimport Stream
 from haystack._fast.upstream cimport Upstream
 
 cdef enum:
-    QUIET_MS = 250          # without a word before an endpoint is doubted
+    QUIET_MS = 250          # without a word before an endpoint is doubted,
+    DOUBLED = 3             # and twice as long, so many times, after each doubt in vain: one slow request must not bring all others
     TRIAL_MS = 80           # that a trial is given
     ENOUGH = 3              # requests without an answer, trials among them, before it is judged
     MANY = 5                # of these, and four times the time, need no trial: none came that could be one
@@ -76,7 +77,7 @@ def look(Plane plane):
         elif member.cell.late == 0:
             member.cell.calm()
         if member.cell.late == 0 and member.cell.silence == Silence.CALM:
-            member.cell.watched = False
+            member.watched = False
             continue
         plane.late.append((member, route))
         view = views.get(route.queue)
@@ -88,15 +89,20 @@ def look(Plane plane):
 cdef int judge(Plane plane, View view, Cell cell) except -1:
     """One step of what is thought of an endpoint."""
     cdef Member member = view.member_of(cell)
-    cdef int64_t now = plane.poller.now
+    cdef int64_t now = plane.poller.now, quiet = view.quiet << min(cell.doubts, <int>DOUBLED)
     if member is None:
         return move(plane, cell, cell.in_flight) if cell.late and cell.silence == Silence.SILENT else 0
     if cell.silence == Silence.SILENT:
         return try_again(plane, view, member)
-    if cell.quiet_since == 0 or now - cell.quiet_since < view.quiet:
+    if view.size < 2:
+        return 0                        # nobody to compare it with here; under another of its names there may be
+    if cell.quiet_since == 0 and cell.late:
+        cell.quiet_since = cell.spoke   # it answered something, and there are still those that wait
+    if cell.quiet_since == 0 or now - cell.quiet_since < quiet:
         return 0
     if not view.others_answer(cell.quiet_since):
-        if cell.silence == Silence.DOUBTED:
+        if cell.silence == Silence.DOUBTED and cell.doubter is view.route.queue:
+            cell.doubter = None
             cell.silence = Silence.CALM
             cell.trials = 0
             cell.shunned = 0
@@ -105,12 +111,13 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
         return condemn(plane, view, member)
     if cell.silence == Silence.CALM:
         cell.silence = Silence.DOUBTED
+        cell.doubter = view.route.queue
         cell.again = now
     if cell.trials < max(1, ENOUGH - cell.late):
         view.route.queue.suspect = member
         if now > cell.again:
             sample(plane, view, cell)   # no trial has come for a tick
-        if cell.late < MANY or now - cell.quiet_since < 4 * view.quiet:
+        if cell.late < MANY or now - cell.quiet_since < 4 * quiet:
             return 0
     elif now - cell.tried_at < view.trial or not view.others_answer(cell.tried_at):
         return 0

@@ -23,9 +23,10 @@ class Lingering:
         self._rows: dict[str, tuple[ServiceRow, float]] = {}
 
     def gone(self, row: ServiceRow, now: float, since: float = 0.0) -> None:
-        """This service has lost its last endpoint, at that moment in Unix seconds."""
+        """This service has lost its last endpoint, at that moment in Unix seconds. It stays for as long as its requests may wait."""
         told = {} if row.why else {"why": "gone", "since": since}
-        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),), **told), now + self._seconds
+        end = now + max(self._seconds, row.wait_ms / 1000)
+        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),), **told), end
 
     def back(self, name: str) -> None:
         """It is there again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import time
@@ -13,46 +12,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.fakes.client import Client
-from tests.fakes.origin import OK, Call, Loop, Origin, respond
+from tests.fakes.gate import Gate
+from tests.fakes.origin import Loop
 from tests.fakes.worker import Haystack, Member, host, until
 
 SIZE, SECONDS = 2, 1.5
 LARGE = b"x" * 300_000
-
-
-class Gate:
-    """An origin that answers a request when it is told to. waiting: requests that it has and has not answered; seen: all, by path."""
-
-    def __init__(self, loop: Loop) -> None:
-        self.waiting: list[asyncio.Event] = []
-        self.seen: list[str] = []
-        self.loop = loop
-        self.origin = Origin(loop, self.take).start()
-
-    async def take(self, call: Call) -> None:
-        told = asyncio.Event()
-        self.waiting.append(told)
-        self.seen.append(call.request.line.split()[1])
-        await told.wait()
-        if call.request.fields("upgrade"):
-            await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
-            await call.reader.read()
-            return
-        await respond(OK)(call)
-
-    def answer(self) -> None:
-        """Answer the oldest."""
-
-        async def tell() -> None:
-            self.waiting.pop(0).set()
-
-        self.loop.run(tell())
-
-    def fresh(self) -> Gate:
-        """As for the first time."""
-        self.waiting.clear()
-        self.seen.clear()
-        return self
 
 
 @dataclass
