@@ -165,3 +165,11 @@ class Client:
             body += chunk[:size]
         response.complete = line is not None
         response.body = bytes(body)
+
+
+def until_close(client: Client, host: str) -> list[Response]:
+    """Ask again and again, until an answer says that it is this connection's last; all the answers."""
+    answers = [client.get(host)]
+    while answers[-1].get("connection") != "close":
+        answers.append(client.get(host))
+    return answers
