@@ -35,6 +35,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
     max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
     retry: statuses after which a request that only reads asks another endpoint.
+    awaited: nobody is in, and an endpoint is expected within seconds.
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     """
 
@@ -48,6 +49,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_connections: int = 0
     wait_ms: int = 0
     retry: tuple[int, ...] = ()
+    awaited: bool = False
     why: str = ""
     since: float = 0.0
 

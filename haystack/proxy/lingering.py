@@ -26,7 +26,7 @@ class Lingering:
         """This service has lost its last endpoint, at that moment in Unix seconds. It stays for as long as its requests may wait."""
         told = {} if row.why else {"why": "gone", "since": since}
         end = now + max(self._seconds, row.wait_ms / 1000)
-        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),), **told), end
+        self._rows[row.name] = msgspec.structs.replace(row, listeners=((),), awaited=False, **told), end
 
     def back(self, name: str) -> None:
         """It is there again."""

@@ -31,6 +31,7 @@ class Served(NamedTuple):
     places: frozenset[Place]
     claims: dict[Claim, Rank]
     limited: bool = False
+    awaited: bool = False
 
 
 class Routes:
@@ -94,7 +95,9 @@ class Routes:
         places = [self._places(row, index) for index in range(len(self._ports))]
         routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
         claims = {(host.encode(), row.path.encode()): rank(row.name, host) for host in row.hosts}
-        new = self._services[row.name] = Served(routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0)
+        new = self._services[row.name] = Served(
+            routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0, row.awaited
+        )
         for claim, ranked in claims.items():
             self._claim(claim, ranked)
         if old is not None:
@@ -113,7 +116,8 @@ class Routes:
         queue = old.routes[index].queue if old else None
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
         route.why, route.since = row.why, row.since
-        if not members and (old is None or old.routes[index].members):
+        lost = old is not None and old.routes[index].members
+        if not members and (lost or (row.awaited and not (old is not None and old.awaited))):
             route.queue.empty_since = int(time.monotonic() * 1000)
         if row.max_connections or (old and old.limited):
             limit = max(1, row.max_connections // self._workers) if row.max_connections else 0

@@ -104,6 +104,7 @@ def row(service: Service, defaults: Defaults) -> ServiceRow:
         max_connections=service.max_connections or 0,
         wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
         retry=RETRIED if service.retry is None else service.retry,
+        awaited=any(e.awaited for e in service.endpoints),
         why=last.reason if last is not None else "",
         since=last.since if last is not None else 0.0,
     )

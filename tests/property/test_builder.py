@@ -174,13 +174,13 @@ def test_zones(script: list[tuple[str, Any, Any]]) -> None:
         assert zone.serial == new.version
 
 
-DEFAULTS = table.Defaults("p2c", 60.0, 10.0)
+DEFAULTS = table.Defaults("p2c", 60.0, 0.0)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(steps, max_size=25))
 def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
-    """Nothing lingers here: its time is up at once."""
+    """Nothing lingers here: nobody waits, and its time is up at once."""
     under_test = Tables(DEFAULTS, Lingering(0.0))
     before, told = Table(0, ()), {}
     for new, expected in run(script):
