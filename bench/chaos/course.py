@@ -83,7 +83,7 @@ class Course:
             if row.node:
                 if lacking := missing():
                     raise RuntimeError(f"an engine of its own needs {lacking}")
-                engine = stack.enter_context(Node(self.client, ("nginx", PYTHON)))
+                engine = stack.enter_context(Node(self.client, ("nginx", PYTHON), live_restore=row.live))
                 client = engine.client
                 stack.enter_context(engine.inside())
             name, prefix = stack.enter_context(network(client))

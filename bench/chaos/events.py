@@ -149,12 +149,15 @@ def replaced(scene: Scene) -> None:
 
 
 def engine_restarted(scene: Scene) -> None:
-    """The engine is restarted; its containers live on."""
+    """The engine is restarted; its containers live on, or it starts them again."""
     if scene.engine is None:
         raise TypeError("this engine is not ours to restart")
     scene.tell("the engine is restarted")
     scene.engine.restart()
     scene.tell("the engine is back")
+    for container in scene.fleet.members:
+        scene.fleet.serving(container)
+    scene.tell("its containers are back")
     scene.rest()
 
 

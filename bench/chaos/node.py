@@ -35,11 +35,15 @@ def missing() -> str:
 
 
 class Node:
-    """dockerd with live-restore, from the beginning to the end of a `with` block. images: copied from the engine of `source`."""
+    """dockerd, from the beginning to the end of a `with` block. images: copied from the engine of `source`.
 
-    def __init__(self, source: docker.DockerClient, images: Sequence[str]) -> None:
+    live_restore: its containers outlive it; else they end with it.
+    """
+
+    def __init__(self, source: docker.DockerClient, images: Sequence[str], *, live_restore: bool = True) -> None:
         self.source = source
         self.images = images
+        self.live_restore = live_restore
         self.name = f"haystack-{os.getpid()}"
         self.folder = Path()
         self.client: docker.DockerClient | None = None
@@ -67,7 +71,7 @@ class Node:
     def _launch(self) -> None:
         """Start it; return when it answers. Raises RuntimeError."""
         folders = [f"--{name}={self.folder}/{name.partition('-')[0]}" for name in ("data-root", "exec-root", "pidfile")]
-        daemon = ["dockerd", *folders, "-H", self.host, "--live-restore"]
+        daemon = ["dockerd", *folders, "-H", self.host, *(["--live-restore"] if self.live_restore else [])]
         with (self.folder / "log").open("ab") as log:
             # a session of its own: what interrupts us must not end it before its containers have gone
             line = ["nsenter", f"--net={NAMESPACES / self.name}", *daemon]
@@ -89,7 +93,7 @@ class Node:
                 return False
 
     def restart(self) -> None:
-        """End it and start it again, as an upgrade does; its containers live on."""
+        """End it and start it again, as an upgrade does."""
         self._end()
         self._launch()
 

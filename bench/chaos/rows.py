@@ -18,7 +18,7 @@ class Row:
     """One line.
 
     kinds: of the containers, by method. options: of the containers. grace: seconds after each deed in which requests may
-    fail. alone: no other proxy has it. node: with an engine of its own. settings: of Haystack.
+    fail. alone: no other proxy has it. node: with an engine of its own; live: its containers outlive it. settings: of Haystack.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Row:
     grace: float = 0.0
     alone: bool = False
     node: bool = False
+    live: bool = True
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,6 +44,7 @@ def turning(manner: str) -> Callable[[Scene], None]:
     return each(events.turned(manner, TURNED))
 
 
+AGAIN = {"restart_policy": {"Name": "always"}}
 OWN = {"GET": "python", "POST": "python"}
 ROWS = (
     Row("stop", "`docker stop`, started again", each(events.stop)),
@@ -56,6 +58,7 @@ ROWS = (
     Row("silent", "an endpoint accepts and never answers", turning("silent"), kinds=OWN, grace=1.0),
     Row("resetting", "an endpoint resets", turning("resetting"), kinds=OWN, grace=1.0),
     Row("engine", "the engine restarted, with live-restore", events.engine_restarted, node=True),
+    Row("engine-plain", "the engine restarted, its containers with it", events.engine_restarted, node=True, live=False, options=AGAIN),
     Row("worker", "a worker killed", events.worker_killed, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
     Row("replace", "`haystack run --replace`", events.replaced, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
 )

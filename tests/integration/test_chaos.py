@@ -187,12 +187,31 @@ def test_a_killed_worker_costs_what_was_in_flight_on_it_and_nothing_more(stage):
     assert once(posts), posts.twice + posts.lost
 
 
-@pytest.mark.timeout(300)
-def test_an_engine_that_is_restarted_with_live_restore_costs_no_request(client, images, python):
+def on_an_engine_of_its_own(client, name):
     if lacking := missing():
         pytest.skip(f"an engine of its own needs {lacking}")
-    with Node(client, ("nginx", PYTHON)) as node, node.inside(), staged(node.client, node.host, node) as stage:
-        gets, posts = stage.play("engine")
+    with (
+        Node(client, ("nginx", PYTHON), live_restore=row(name).live) as node,
+        node.inside(),
+        staged(node.client, node.host, node) as stage,
+    ):
+        return stage.play(name)
+
+
+@pytest.mark.timeout(300)
+def test_an_engine_that_is_restarted_with_its_containers_costs_no_get(client, images, python):
+    """Its event stream ends before they do, so nobody tells: they are seen to refuse, and requests wait until they are back."""
+    gets, posts = on_an_engine_of_its_own(client, "engine-plain")
+    (begun, _), *_, (back, _) = gets.told
+    assert gets.failed == 0, gets.story()
+    assert gets.slowest < (back - begun) * 1000 + SLOWEST, gets.story()
+    assert in_flight(posts, 4), posts.story()
+    assert once(posts), posts.twice + posts.lost
+
+
+@pytest.mark.timeout(300)
+def test_an_engine_that_is_restarted_with_live_restore_costs_no_request(client, images, python):
+    gets, posts = on_an_engine_of_its_own(client, "engine")
     for done in (gets, posts):
         assert done.failed == 0, done.story()
         assert done.slowest < SLOWEST, done.story()
