@@ -166,6 +166,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
     ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
     which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready;
+    born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
     jumps, 0.0 where it does not start slowly.
     """
@@ -181,6 +182,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     port_name: str
     listener: str | None = None
     weight: int = 100
+    born: float = 0.0
     ready: bool = True
     reason: str = "running"
     since: float = 0.0

@@ -194,6 +194,7 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
         port_name=port.name,
         listener=ports.listener(port, options.port),
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
+        born=container.since if container.state == "running" else 0.0,
     )
 
 

@@ -51,6 +51,7 @@ cdef class Cell:
     cdef readonly str label             # IP:PORT, as shown
     cdef readonly object address        # (ip, port), or a unix socket's path
     cdef char sockaddr[128]
+    cdef readonly double born           # since when its process runs, Unix seconds
     cdef int sockaddr_size
     cdef int family
     cdef readonly int in_flight         # changed by take_on and let_go alone

@@ -10,7 +10,9 @@ class Cell:
     failures: int
     gone: bool
     worth_keeping: bool
+    born: float
     def retire(self, gone: bool) -> None: ...
+    def begin(self, born: float) -> None: ...
     limit: int
     queues: list[Queue] | None
     pooled: int

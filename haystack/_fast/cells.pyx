@@ -194,6 +194,11 @@ cdef class Cell:
                 stream.close()
             self.idle.clear()
 
+    def begin(self, double born):
+        """Another process is at this address: it has done nothing yet."""
+        self.born = born
+        self.calm()
+
     cdef void calm(self) noexcept:
         """Nothing is held against it."""
         self.doubts = self.doubts + 1 if self.late and self.silence == Silence.DOUBTED else 0

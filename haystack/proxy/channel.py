@@ -20,12 +20,13 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One endpoint that is ready: id, address, port and weight (0 to …, 100 being usual)."""
+    """One endpoint that is ready: id, address, port, weight (0 to …, 100 being usual) and since when its process runs, Unix seconds."""
 
     id: str
     address: str
     port: int
     weight: int
+    born: float = 0.0
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -110,8 +110,9 @@ class Routes:
 
     def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
         """A route for one listener; its picker goes on where that of the old route is."""
-        members = [self._member(place) for place in places]
-        weights = [e.weight for e in _endpoints(row, index)]
+        endpoints = _endpoints(row, index)
+        members = [self._member(place, e.born) for place, e in zip(places, endpoints, strict=True)]
+        weights = [e.weight for e in endpoints]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
@@ -126,8 +127,8 @@ class Routes:
         route.queue.wake_all()
         return route
 
-    def _member(self, place: Place) -> Member:
-        """The member of a place. One that comes back while it drains is the same again, and so is its cell."""
+    def _member(self, place: Place, born: float) -> Member:
+        """The member of a place. One that comes back while it drains is the same again, and so is its cell; a new process is forgiven."""
         member = self._members.get(place)
         if member is None:
             spot = place[2:]
@@ -137,6 +138,8 @@ class Routes:
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
             member = self._members[place] = back or Member(cell, place[0], place[1])
+        if member.cell.born != born:
+            member.cell.begin(born)
         return member
 
     def _leave(self, places: frozenset[Place]) -> None:

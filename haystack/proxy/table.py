@@ -131,4 +131,4 @@ def _last(service: Service) -> Endpoint | None:
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:
     weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
-    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, weight)
+    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, weight, endpoint.born)

@@ -142,6 +142,13 @@ def test_another_address_is_another_cell(routes):
     assert (old.gone, new.gone, new.address) == (True, False, ("10.0.0.9", 80))
 
 
+def test_another_process_at_the_same_address_is_the_same_cell_with_a_new_beginning(routes):
+    routes.show(service("web", A))
+    cell = routes.find("web").members[0].cell
+    routes.show(service("web", EndpointRow(A.id, A.address, A.port, 100, 1234.5)))
+    assert (routes.find("web").members[0].cell is cell, cell.born) == (True, 1234.5)
+
+
 def test_what_leaves_the_table_pools_nothing_unless_another_serves_by_it(routes):
     routes.show(service("web", A, B), service("api", A))
     old = routes.find("web").members
