@@ -36,6 +36,7 @@ from haystack.health.monitor import Monitor
 from haystack.listening import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
+from haystack.observe.outages import Outages
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry
@@ -186,6 +187,7 @@ class App:
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
         stack.callback(self.registry.subscribe(self.health.follow))
+        stack.callback(self.registry.subscribe(Outages().follow))
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
