@@ -1,6 +1,6 @@
 """Tells the log when a service has no endpoint left, why, and when somebody is in again: what people look for first when clients get 503.
 
-A subscriber of snapshots. Never decides who is in. Of a service that is not there any more it knows for a minute that it was, as the workers do.
+A subscriber of snapshots. Never decides who is in. Of a service that has gone it knows for a minute that it was, as the workers do.
 """
 
 from __future__ import annotations
