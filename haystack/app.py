@@ -113,8 +113,8 @@ class App:
             self.proxy.open()
         else:
             await self._replace(stack, self.old)
-        self._tell_listening()
         await self._enter(stack, self.giver)
+        self._tell_listening()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""

@@ -23,6 +23,7 @@ from haystack.listening import Held, Sockets
 CONTROL = "control"
 BACKLOG = 8
 PATIENCE = 5.0
+PAUSE = 1.0  # seconds before the next try, where a connection can't be accepted
 log = structlog.get_logger("haystack.handover")
 
 
@@ -98,8 +99,13 @@ class Giver:
         """Whoever connects, until one was given everything: who waits behind it is the new one's."""
         loop = asyncio.get_running_loop()
         while True:
-            peer, _ = await loop.sock_accept(listener)
-            self._spawn(self._serve(peer))
+            try:
+                peer, _ = await loop.sock_accept(listener)
+            except OSError as error:  # no file descriptor is left: one that wants to take over waits in the queue
+                log.warning("nobody can ask to replace this one now", error=error.strerror or str(error))
+                await asyncio.sleep(PAUSE)
+            else:
+                self._spawn(self._serve(peer))
 
     async def _serve(self, peer: socket.socket) -> None:
         """One that wants to take over."""
@@ -132,14 +138,18 @@ class Giver:
             wire.send(peer, wire.Batch(tuple(each.name for each in batch)), batch)
 
     def _release(self, peer: socket.socket, ask: wire.Ask) -> None:
+        """The last word, in an order that wire.py explains. Raises ConnectionError: the other one has given up."""
+        try:
+            wire.send(peer, wire.Released())
+        except ConnectionError:
+            raise
+        except OSError as error:  # it sees the connection end without a word, takes this one for dead, and serves
+            log.warning("could not say that it drains", error=error.strerror or str(error))
         self.released = True
         log.info("replaced", by=ask.pid, version=ask.version)
         if self._acceptor is not None:
             self._acceptor.cancel()
-        try:
-            wire.send(peer, wire.Released())
-        finally:
-            self._on_release()
+        self._on_release()
 
 
 async def _asked(peer: socket.socket) -> wire.Ask:

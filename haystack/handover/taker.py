@@ -31,10 +31,10 @@ class Predecessor:
         self._peer = peer
 
     def release(self) -> bool:
-        """Have it drain and end; False: it has gone already. Blocks for seconds at most. Raises ReplaceError."""
+        """Have it drain and end; False: it has gone already. Blocks for seconds at most. Raises ReplaceError: it serves on for certain."""
         try:
             wire.send(self._peer, wire.Release())
-            message, sockets = wire.receive(self._peer)
+            message, sockets = self._last_word()
         except TimeoutError:
             raise ReplaceError(f"process {self.pid}, which is to be replaced, does not answer") from None
         except (OSError, wire.ProtocolError):
@@ -43,6 +43,17 @@ class Predecessor:
             self._peer.close()
         _close(sockets)
         return isinstance(message, wire.Released)
+
+    def _last_word(self) -> tuple[wire.Any, list[socket.socket]]:
+        """Its answer to Release. Raises as wire.receive; TimeoutError: it has not said Released, and can't any more (wire.py tells why)."""
+        try:
+            return wire.receive(self._peer)
+        except TimeoutError:
+            self._peer.shutdown(socket.SHUT_RD)
+            try:
+                return wire.receive(self._peer)
+            except (OSError, wire.ProtocolError):
+                raise TimeoutError from None
 
     def close(self) -> None:
         """Let it serve on."""

@@ -4,6 +4,16 @@
     new, once it could serve: Release        old: Released, and it drains
 
 Every message is one packet of JSON (SOCK_SEQPACKET). An end of the connection before Release changes nothing for the old one.
+
+After Release exactly one of the two serves on, and Released decides which: the old one drains only when it has sent it, the new one
+gives up only when it can't come any more.
+- The new one waits, and reads it: it serves, the old one drains. However late the old one is, as long as the other waits.
+- The new one has waited for too long: it first shuts its side for reading (SHUT_RD), which the kernel orders with the other's sending,
+  and then looks once more. Either Released was sent before, and is there: it serves. Or it can't be sent any more (EPIPE): it
+  gives up, and the old one, when it comes to it, serves on.
+- The new one has died: EPIPE too, unless it dies after Released came. Then it dies as one that serves.
+- The old one dies before it answers, or could not send for another reason: its side ends without a word while the new one waits, which
+  serves; and the old one has gone, or drains.
 """
 
 from __future__ import annotations

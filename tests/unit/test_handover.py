@@ -1,15 +1,20 @@
 """Who answers at the control socket is not believed: the start ends with one line, and nothing stays open."""
 
+import asyncio
+import resource
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from haystack.handover import taker, wire
+from haystack.handover.giver import Giver
 from haystack.handover.taker import ReplaceError
 from haystack.listening import Held, Sockets
+from tests.fakes.worker import until
 
 
 @contextmanager
@@ -101,6 +106,104 @@ def test_one_that_is_silent_is_not_waited_for(tmp_path, monkeypatch):
 def test_another_kind_of_socket(tmp_path):
     with liar(tmp_path, garbage, socket.SOCK_STREAM), pytest.raises(ReplaceError, match="can't ask"):
         taker.ask(tmp_path)
+
+
+class Race(socket.socket):
+    """A socket that does this at the very moment when its owner stops listening, before or after that."""
+
+    before = after = staticmethod(lambda: None)
+
+    def shutdown(self, how):
+        self.before()
+        super().shutdown(how)
+        self.after()
+
+
+@contextmanager
+def waiting_in_vain():
+    """A predecessor that has not answered in time, its connection on our side, and on its own."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with Race(fileno=ours.detach()) as race, theirs:
+        race.settimeout(0.01)
+        yield taker.Predecessor(race, offer(0), []), race, theirs
+
+
+def test_released_at_the_last_moment_it_serves():
+    with waiting_in_vain() as (old, race, theirs):
+        race.before = lambda: wire.send(theirs, wire.Released())
+        assert old.release()
+
+
+def test_once_it_has_given_up_it_can_not_be_released():
+    tried = []
+
+    def too_late():
+        with pytest.raises(BrokenPipeError):
+            wire.send(theirs, wire.Released())
+        tried.append(True)
+
+    with waiting_in_vain() as (old, race, theirs):
+        race.after = too_late
+        with pytest.raises(ReplaceError, match="does not answer"):
+            old.release()
+    assert tried
+
+
+@asynccontextmanager
+async def one_that_runs(folder):
+    """Its control socket, and whether it drains."""
+    drains = asyncio.Event()
+    giver = Giver(folder, Sockets(), drains.set)
+    await giver.start()
+    try:
+        yield giver, drains
+    finally:
+        await giver.close()
+
+
+async def one_that_takes_over(folder):
+    """What it knows of the other one; of the sockets it gets only the connection stays open."""
+    old = await asyncio.to_thread(taker.ask, folder)
+    for each in old.sockets:
+        each.sock.close()
+    return old
+
+
+async def test_it_drains_when_the_other_one_was_told(tmp_path):
+    async with one_that_runs(tmp_path) as (giver, drains):
+        new = await one_that_takes_over(tmp_path)
+        assert await asyncio.to_thread(new.release)
+        assert (giver.released, drains.is_set()) == (True, True)
+
+
+async def test_it_serves_on_when_the_other_one_has_given_up_meanwhile(tmp_path):
+    async with one_that_runs(tmp_path) as (giver, drains):
+        new = await one_that_takes_over(tmp_path)
+        with capture_logs() as logs:
+            wire.send(new._peer, wire.Release())  # it is not heard before this task waits
+            new.close()
+            await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
+        assert [line["event"] for line in logs] == ["not replaced, serving on"]
+        assert (giver.released, drains.is_set()) == (False, False)
+        again = await one_that_takes_over(tmp_path)
+        assert await asyncio.to_thread(again.release)
+
+
+async def test_it_can_be_replaced_still_after_files_have_run_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("haystack.handover.giver.PAUSE", 0.01)
+    async with one_that_runs(tmp_path) as (giver, _):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with capture_logs() as logs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (peer.fileno(), before[1]))
+            try:
+                peer.connect(str(tmp_path / wire.NAME))
+                await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert logs[0]["error"] == "Too many open files"
+        new = await one_that_takes_over(tmp_path)
+        assert await asyncio.to_thread(new.release)
+        assert giver.released
 
 
 def test_nobody_and_an_abandoned_name_are_nobody(tmp_path):
