@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import enum
 import signal
+from collections.abc import Iterator
 
 from haystack.discovery.inspect import mapping, text
 from haystack.model import Record
 
 # What makes a process stop, by name: product.md's "stopping signal". Others, such as HUP, USR1 and WINCH, stop nothing.
 STOPPING = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGABRT"})
+
+# The first and the last real-time signal as every engine counts them (github.com/moby/sys/signal), whatever the C library here does.
+RTMIN, RTMAX = 34, 64
 
 
 class Effect(enum.Enum):
@@ -69,14 +73,27 @@ def read(raw: object) -> Event | None:
 
 
 def signal_name(told: str) -> str:
-    """``15``, ``TERM`` or ``sigterm`` as ``SIGTERM``; as it is when it is none that is known; empty for nothing."""
+    """``15``, ``TERM`` or ``sigterm`` as ``SIGTERM``; as it is when it is none that is known; empty for nothing.
+
+    One signal has one name here: an image may say SIGRTMIN+3 or SIGPOLL, and its event says 37 or 29.
+    """
     word = told.strip().upper()
-    if word.isascii() and word.isdigit():
-        try:
-            return signal.Signals(int(word)).name
-        except ValueError:
-            return word
-    return word if not word or word.startswith("SIG") else f"SIG{word}"
+    name = word.lstrip("0") if word.isdigit() else word if not word or word.startswith("SIG") else f"SIG{word}"
+    return _NAMES.get(name, name)
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    """Every way to write a signal, and its name."""
+    for name, one in signal.Signals.__members__.items():
+        yield name, one.name
+        yield str(one.value), one.name
+    for number in range(RTMIN, RTMAX + 1):
+        real = f"SIGRTMIN+{number - RTMIN}"
+        yield from ((each, real) for each in (str(number), real, f"SIGRTMAX-{RTMAX - number}"))
+    yield from (("SIGRTMIN", "SIGRTMIN+0"), ("SIGRTMAX", f"SIGRTMIN+{RTMAX - RTMIN}"))
+
+
+_NAMES = dict(_names())
 
 
 def effect(event: Event, stop_signal: str = "") -> Effect:

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from haystack.discovery import client, inspect, local
+from haystack.discovery import client, events, inspect, local
 from haystack.discovery.place import Surroundings, placed
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.model import Network
@@ -73,6 +73,24 @@ def test_moments():
     assert inspect.moment("1970-01-01T00:00:01.500000000Z") == 1.5
     assert inspect.moment("1970-01-01T01:00:00+01:00") == 0.0
     assert inspect.moment("0001-01-01T00:00:00Z") == inspect.moment("never") == inspect.moment(None) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (("15", "TERM", "sigterm", "SIGTERM", "015"), "SIGTERM"),
+        (("6", "SIGABRT", "IOT"), "SIGABRT"),
+        (("29", "SIGPOLL", "SIGIO"), "SIGIO"),
+        (("37", "SIGRTMIN+3", "rtmin+3", "SIGRTMAX-27"), "SIGRTMIN+3"),
+        (("34", "RTMIN"), "SIGRTMIN+0"),
+        (("64", "SIGRTMAX"), "SIGRTMIN+30"),
+        (("4711",), "4711"),
+        (("odd", "SIGODD"), "SIGODD"),
+        (("", " "), ""),
+    ],
+)
+def test_a_signal_has_one_name(written, name):
+    assert {events.signal_name(each) for each in written} == {name}
 
 
 @pytest.mark.parametrize(
