@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 import docker.errors
 from docker import APIClient
@@ -47,7 +48,7 @@ def _client(base: str, version: str, config: Any, timeout: float) -> Client:
 
 def clock(client: Client, timeout: float) -> float | None:
     """The engine's own time in Unix seconds, the fraction cut off; None where it does not tell. Raises anything."""
-    answer = _asked(client, f"{client.base_url}/v{client.api_version}/_ping", timeout)
+    answer = _asked(client, "/_ping", timeout)
     try:
         return parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (KeyError, ValueError):
@@ -65,13 +66,19 @@ def missed(client: Client, since: str, timeout: float) -> list[object] | None:
     now = clock(client, timeout)
     if now is None or now <= float(since):  # the engine refuses such a question
         return [] if now is None or now > float(since) - CLOCK_SLACK else None
-    root = f"{client.base_url}/v{client.api_version}"
-    answer = _asked(client, f"{root}/events", timeout, since=since, until=str(int(now)))
-    return [json.loads(line) for line in answer.text.splitlines() if line.strip()]
+    answer = _asked(client, "/events", timeout, since=since, until=str(int(now)))
+    # not splitlines(): that takes a U+0085 in a label, which JSON does not escape, for an end of line
+    return [json.loads(line) for line in answer.content.split(b"\n") if line.strip()]
 
 
-def _asked(client: Client, url: str, timeout: float, **query: str) -> Any:
-    """A GET, once more where a kept connection had come to its end meanwhile."""
+def inspected(client: Client, identity: str, timeout: float) -> object:
+    """What the engine tells of a container, for which it may take `timeout` seconds. Raises anything, as the package does."""
+    return _asked(client, f"/containers/{quote(identity, safe='')}/json", timeout).json()
+
+
+def _asked(client: Client, path: str, timeout: float, **query: str) -> Any:
+    """A GET, once more where a kept connection had come to its end meanwhile. An error's status is raised as the package's own error."""
+    url = f"{client.base_url}/v{client.api_version}{path}"
     for first in (True, False):
         try:
             answer = client.get(url, params=query, timeout=timeout)
@@ -79,14 +86,26 @@ def _asked(client: Client, url: str, timeout: float, **query: str) -> Any:
             if isinstance(error, exceptions.Timeout) or not first:
                 raise
         else:
-            answer.raise_for_status()
-            return answer
+            return _good(answer)
     raise AssertionError("not reached")
+
+
+def _good(answer: Any) -> Any:
+    try:
+        answer.raise_for_status()
+    except exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)  # raises
+    return answer
 
 
 def gone(error: BaseException) -> bool:
     """True when `error` says that what was asked about is no more."""
     return isinstance(error, docker.errors.NotFound) or getattr(error, "status_code", None) == 409  # noqa: PLR2004 - Conflict: it is being removed
+
+
+def late(error: BaseException) -> bool:
+    """True when there was a connection, and no answer in time."""
+    return isinstance(error, exceptions.ReadTimeout)
 
 
 def answered(error: BaseException) -> bool:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import structlog
 
 from haystack.discovery import client as border
 from haystack.discovery import inspect, local
 from haystack.discovery.provider import Sink
+from haystack.discovery.timing import Timing
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.discovery.view import View
-from haystack.discovery.watch import StreamEndedError, Timing, Watch
+from haystack.discovery.watch import SEEN, StreamEndedError, Watch
 from haystack.model import Engine, Listing
 
 _log = structlog.get_logger()
@@ -95,10 +98,10 @@ class Sessions:
         self._tls = tls
         self._timing = timing
         self._crossing = crossing
-        own = local.container_id()
-        self._inside = bool(own)
-        self._view = View(own, local.addresses())
+        self._own = local.container_id()
+        self._view = View(self._own)
         self._since: str | None = None
+        self._seen: deque[str] = deque(maxlen=SEEN)
         self._stop = threading.Event()
         self._watch: Watch | None = None
 
@@ -111,18 +114,25 @@ class Sessions:
 
     def run(self) -> None:
         """Watch until closed; never gives up by itself."""
-        delay = self._timing.shortest
+        delay, told = self._timing.shortest, ""
         while not self._stop.is_set():
             error, listed = self._session()
             if self._stop.is_set():
                 return
-            delay = self._timing.shortest if listed else min(delay * 2, self._timing.longest)
+            delay = self._timing.shortest if listed else min(delay * 2, self._longest())
             pause = delay * random.uniform(0.5, 1.0)
             certified = bool(self._tls.cert or self._tls.path)
             text = str(error) if isinstance(error, TlsError | StreamEndedError) else border.explain(error, certified)
-            _log.warning("engine.retry", host=self._host, error=text, after=round(pause, 2))
+            tell = _log.warning if listed or text != told else _log.debug  # once, and not each time for as long as it is away
+            tell("engine.retry", host=self._host, error=text, after=round(pause, 2))
+            told = text
             self._crossing.fail(text)
             self._stop.wait(pause)
+
+    def _longest(self) -> float:
+        """The greatest pause, in seconds. An engine on this machine that was there before most likely starts anew; asking costs nothing."""
+        near = self._since is not None and self._host.startswith(("unix://", "http+unix://"))
+        return min(self._timing.near, self._timing.longest) if near else self._timing.longest
 
     def _session(self) -> tuple[BaseException, bool]:
         """One connection to its end; why it ended, and whether it had listed."""
@@ -132,10 +142,10 @@ class Sessions:
                 certificates = stack.enter_context(Certificates(self._tls)) if self._tls.wanted(self._host) else None
                 client = border.connect(self._host, certificates)
                 stack.callback(client.close)
-                watch = self._watch = Watch(client, self._view, self._crossing.deliver, self._timing, self._since)
+                watch = self._watch = Watch(client, self._view, self._crossing.deliver, self._timing, self._since, self._seen)
                 if self._stop.is_set():  # closed while connecting: nobody else would close this one
                     watch.close()
-                watch.run(self._describe)
+                watch.run(partial(self._describe, client))
         except Exception as error:  # noqa: BLE001 - no error of an engine may end discovery
             return error, self._ended(watch)
         return StreamEndedError("closed"), self._ended(watch)
@@ -147,7 +157,21 @@ class Sessions:
         self._since = watch.since
         return watch.listed
 
-    def _describe(self, info: object, version: object) -> Engine:
-        engine = inspect.engine(info, version, self._host, local.engine_address(self._host, self._inside))
+    def _describe(self, client: border.Client, info: object, version: object) -> Engine:
+        inside = bool(self._own) and not on_host_network(client, self._own, self._timing.answer)
+        engine = inspect.engine(info, version, self._host, local.engine_address(self._host, inside))
         _log.info("engine.connected", host=self._host, name=engine.name, version=engine.version)
         return engine
+
+
+def on_host_network(client: border.Client, own: str, timeout: float) -> bool:
+    """Whether Haystack's own container, which this engine may not know, shares the network stack of its machine.
+
+    Its default gateway is that of the machine then, a router, and not the machine itself. timeout: seconds. Raises as `border.inspected`.
+    """
+    try:
+        return inspect.network_mode(border.inspected(client, own, timeout)) == "host"
+    except Exception as error:
+        if border.late(error) or border.answered(error):
+            return False
+        raise

@@ -121,14 +121,19 @@ def container(raw: object, engine_id: str, tags: Iterable[str] = ()) -> Found | 
     status = text(state.get("Status")) or ("paused" if state.get("Paused") is True else "running" if state.get("Running") is True else "")
     if not identity or status not in LISTED:
         return None
-    config, host = mapping(told.get("Config")), mapping(told.get("HostConfig"))
+    config = mapping(told.get("Config"))
     labels = {k: v for k, v in mapping(config.get("Labels")).items() if isinstance(v, str)}
     return Found(
         container=_described(told, config, identity, status, engine_id, labels, tags),
         stop_signal=text(config.get("StopSignal")),
         itself=label_reader.ITSELF in labels,
-        network_mode=text(host.get("NetworkMode")),
+        network_mode=network_mode(told),
     )
+
+
+def network_mode(raw: object) -> str:
+    """The network mode in /containers/ID/json: `host`, `container:ID`, a network's name and others; empty where it tells none."""
+    return text(mapping(mapping(raw).get("HostConfig")).get("NetworkMode"))
 
 
 def _described(

@@ -1,6 +1,7 @@
 """Looks at single containers: asks the engine about one and tells the view. In the provider's thread; may block.
 
-One that has gone meanwhile is normal; an answer that is an error costs that container alone. Never decides when to look: the watch does.
+One that has gone meanwhile is normal; an answer that is an error, or none in time, costs that container alone. Never decides when
+to look: the watch does.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ _log = structlog.get_logger()
 
 
 class Looks:
-    """Of one session."""
+    """Of one session. patience: seconds that the engine may take for one container."""
 
-    def __init__(self, client: border.Client, view: View) -> None:
+    def __init__(self, client: border.Client, view: View, patience: float) -> None:
         self._client = client
         self._view = view
+        self._patience = patience
         self._tags: dict[str, tuple[str, ...]] = {}
 
     def look(self, identity: str) -> bool:
         """Inspect one container; False where the engine could not say, so that it is worth another try. Raises when it doesn't answer."""
         try:
-            raw = self._client.inspect_container(identity)
+            raw = border.inspected(self._client, identity, self._patience)
             found = inspect.container(raw, self._view.engine.id if self._view.engine else "", self._tags_of(raw))
         except Exception as error:
             if border.gone(error):
                 self._view.remove(identity)
                 return True
-            if border.answered(error):
+            if self._its_own(error):
                 _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
                 return False
             raise
@@ -47,9 +49,9 @@ class Looks:
     def examine(self, identity: str) -> bool:
         """Ask how a container came to its end, which has left the list already; whether there was more to say. Raises as `look` does."""
         try:
-            raw = self._client.inspect_container(identity)
+            raw = border.inspected(self._client, identity, self._patience)
         except Exception as error:
-            if border.answered(error):
+            if self._its_own(error):
                 return False  # it was removed at its end
             raise
         found = inspect.ended(raw)
@@ -59,6 +61,16 @@ class Looks:
         told = {"name": more.container.name, "out_of_memory": more.oom, "health_output": more.container.health_output}
         _log.info("container.examined", container=identity[:12], **told)
         return True
+
+    def _its_own(self, error: BaseException) -> bool:
+        """Whether an error is one container's, and not the engine's. Raises where the engine answers nothing else either.
+
+        Docker holds a lock for each container: one whose storage or runtime hangs is silent alone, for as long as that lasts.
+        """
+        if border.late(error):
+            border.clock(self._client, self._patience)
+            return True
+        return border.answered(error)
 
     def _tags_of(self, raw: object) -> tuple[str, ...]:
         """The tags of its image, asked for only where it runs from a bare image id."""

@@ -18,26 +18,33 @@ from haystack.model import Container, Engine, Listing, Network, Record
 
 
 class Mark(Record, frozen=True, kw_only=True):
-    """A container that was told to stop and may not have done so yet. at: Unix seconds."""
+    """A container that was told to stop and may not have done so yet.
+
+    at: Unix seconds; started: its start, which it goes by, in Unix seconds, 0.0 when that was not known; until: when it is believed
+    no more, in seconds of a clock that only grows.
+    """
 
     signal: str
     at: float
+    started: float
+    until: float
 
 
 class View:
     """Containers by id, networks by id, and marks of those that are stopping.
 
-    own: Haystack's own container id, 64 or 12 hex digits, or empty; here: its addresses, for when it is in no container.
+    own: Haystack's own container id, 64 or 12 hex digits, or empty.
     """
 
-    def __init__(self, own: str = "", here: tuple[local.Address, ...] = ()) -> None:
+    def __init__(self, own: str = "") -> None:
         self.engine: Engine | None = None
         self.graves = Graves()
         self._own = own
-        self._here = here
+        self._here: tuple[local.Address, ...] = ()
         self._networks: dict[str, Network] = {}
         self._found: dict[str, Found] = {}
         self._marks: dict[str, Mark] = {}
+        self._pauses: dict[str, float] = {}  # since when those are paused of which that is known, Unix seconds
         self._order: list[str] = []  # the ids of `_found`, sorted
         self._sharers: set[str] = set()  # those on the network stack of another container
         self._hidden: set[str] = set()  # Haystack itself, here or elsewhere
@@ -49,19 +56,23 @@ class View:
     def __contains__(self, identity: str) -> bool:
         return identity in self._found
 
-    def set_networks(self, networks: Iterable[Network]) -> None:
-        """Take these as all the networks there are."""
+    def set_networks(self, networks: Iterable[Network], here: tuple[local.Address, ...] = ()) -> None:
+        """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container."""
+        self._here = here
         self._networks = {n.id: n for n in networks}
         self._all_networks = tuple(self._networks.values())
 
     def put(self, found: Found) -> None:
-        """Take this as the truth about one container. A mark older than its start says nothing any more."""
+        """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
         identity = found.container.id
         if identity not in self._found:
             insort(self._order, identity)
         self._set(identity, found)
-        mark = self._marks.get(identity)
-        if mark is not None and found.container.since > mark.at:
+        if found.container.state != "paused":
+            self._pauses.pop(identity, None)
+        mark, started = self._marks.get(identity), found.container.since
+        # Another start is another life, whatever the clock was set to between the two; only of an unknown one the times have to tell.
+        if mark is not None and (started != mark.started if mark.started else started > mark.at):
             self.unmark(identity)
 
     def _set(self, identity: str, found: Found) -> None:
@@ -74,8 +85,8 @@ class View:
         """Forget a container."""
         if self._found.pop(identity, None) is not None:
             del self._order[bisect_left(self._order, identity)]
-        self._marks.pop(identity, None)
-        self._shown.pop(identity, None)
+        for known in (self._marks, self._pauses, self._shown):
+            known.pop(identity, None)
         for kept in (self._stale, self._sharers, self._hidden):
             kept.discard(identity)
 
@@ -117,14 +128,14 @@ class View:
         mark = self._marks.get(identity)
         return mark.signal if mark else None
 
-    def mark(self, identity: str, signal: str, at: float) -> None:
-        """Note that a container was told to stop; it may not have been seen yet."""
-        self._marks[identity] = Mark(signal=signal, at=at)
+    def mark(self, identity: str, signal: str, at: float, until: float) -> None:
+        """Note that a container was told to stop, as in `Mark`; it may not have been seen yet."""
+        self._marks[identity] = Mark(signal=signal, at=at, started=self.started(identity), until=until)
         self._doubt(identity)
 
-    def stopping(self) -> tuple[str, ...]:
-        """Those that were told to stop."""
-        return tuple(self._marks)
+    def stopping(self) -> dict[str, float]:
+        """Those that were told to stop, and until when that is believed, in seconds of a clock that only grows."""
+        return {identity: mark.until for identity, mark in self._marks.items()}
 
     def unmark(self, identity: str) -> None:
         """Forget that a container was told to stop."""
@@ -135,10 +146,11 @@ class View:
         if identity in self._found:
             self._stale.add(identity)
 
-    def pause(self, identity: str) -> None:
-        """Note that a container is paused."""
+    def pause(self, identity: str, at: float) -> None:
+        """Note that a container is paused. at: Unix seconds."""
         found = self._found.get(identity)
         if found is not None:
+            self._pauses[identity] = at
             self._set(identity, replace(found, container=replace(found.container, state="paused", state_reason="paused")))
 
     def listing(self) -> Listing:
@@ -175,6 +187,8 @@ class View:
         return local.networks_of(self._networks.values(), self._here)
 
     def _marked(self, container: Container) -> Container:
+        if container.state == "paused":
+            return replace(container, since=self._pauses.get(container.id, container.since))
         mark = self._marks.get(container.id)
         if mark is None or container.state != "running":
             return container

@@ -16,34 +16,16 @@ from typing import Any
 import structlog
 
 from haystack.discovery import client as border
-from haystack.discovery import events, inspect
+from haystack.discovery import events, inspect, local
 from haystack.discovery.events import Effect, Event
 from haystack.discovery.looks import Looks
+from haystack.discovery.timing import Timing
 from haystack.discovery.view import View
-from haystack.model import Engine, Listing, Record
+from haystack.model import Engine, Listing
 
+SEEN = 512  # events: more than an engine keeps to tell again (256)
 _log = structlog.get_logger()
 _END = object()  # the reader's last word
-
-
-class Timing(Record, frozen=True, kw_only=True):
-    """Waiting times in seconds.
-
-    relist: between whole lists; stopping: after which a container told to stop, but still running, is back; again: before
-    an inspection that failed is repeated; ping: of silence after which the engine is asked whether it is there and what was
-    missed; answer: that each of these may take; late: for an event that is on its way; burst: that changes may wait for others;
-    shortest and longest: the first and the greatest pause before connecting again.
-    """
-
-    relist: float = 180.0
-    stopping: float = 30.0
-    again: float = 1.0
-    ping: float = 4.0
-    answer: float = 3.0
-    late: float = 0.5
-    burst: float = 0.015
-    shortest: float = 0.2
-    longest: float = 15.0
 
 
 class StreamEndedError(Exception):
@@ -53,23 +35,26 @@ class StreamEndedError(Exception):
 class Watch:
     """One session. view outlives it: what was known stays known while the engine is away.
 
-    since: where in the engine's events to resume (seconds.nanoseconds), or None at the first time.
+    since: where in the engine's events to resume (seconds.nanoseconds), or None at the first time; seen: the stamps of the last SEEN
+    events, of the sessions before too. Stamps need not grow: events overtake each other, and clocks are set back.
     """
 
     def __init__(
-        self, client: border.Client, view: View, deliver: Callable[[Listing], None], timing: Timing, since: str | None = None
+        self, client: border.Client, view: View, deliver: Callable[[Listing], None], timing: Timing, since: str | None, seen: deque[str]
     ) -> None:
         self.since = since
         self.listed = False
         self._client = client
         self._view = view
-        self._looks = Looks(client, view)
+        self._looks = Looks(client, view, timing.answer)
         self._deliver = deliver
         self._timing = timing
-        self._resumed = since
+        self._seen = seen
         self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._waiting: deque[Event] = deque()
         self._again: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}  # before the next look at one that can't be looked at
+        self._told: set[str] = set()  # looked at because of an event since the last list was asked for
         self._autopsies: dict[str, float] = {}
         self._dirty: float | None = None
         self._next_relist = 0.0
@@ -84,12 +69,11 @@ class Watch:
         # From the engine's own clock: it answers before it has subscribed us, and replays what came in between.
         now = inspect.moment(inspect.mapping(info).get("SystemTime")) or time.time()
         if self.since is None or float(self.since) > now + border.CLOCK_SLACK:  # its clock went back: what was told is in the future
-            self.since = self._resumed = f"{now:.9f}"
+            self.since = f"{now:.9f}"
         self._stream = self._client.events(decode=True, since=self.since)
         reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
         reader.start()
-        for identity in self._view.stopping():  # marked in a session before this one
-            self._later(identity, self._timing.stopping)
+        self._again.update(self._view.stopping())  # marked in a session before this one
         try:
             self._relist()
             self._follow()
@@ -126,11 +110,12 @@ class Watch:
     def _relist(self) -> None:
         """Look at everything; what is known stays shown until all has been seen."""
         self._renetwork()
+        self._told.clear()
         listed = [inspect.text(inspect.mapping(c).get("Id")).lower() for c in inspect.items(self._client.containers())]
         for identity in filter(None, listed):
             self._look(identity)
             self._drain()
-        self._view.keep(listed)
+        self._view.keep([*listed, *self._told])
         self._next_relist = time.monotonic() + self._timing.relist
         self.listed = True
         self._publish()
@@ -138,11 +123,17 @@ class Watch:
     def _renetwork(self) -> None:
         engine = self._view.engine
         found = (inspect.network(raw, engine.id if engine else "") for raw in inspect.items(self._client.networks()))
-        self._view.set_networks(n for n in found if n is not None)
+        # Its own addresses anew: a network that was made meanwhile gave this machine one.
+        self._view.set_networks((n for n in found if n is not None), local.addresses())
 
     def _look(self, identity: str) -> None:
-        if not self._looks.look(identity):
-            self._again.setdefault(identity, time.monotonic() + self._timing.again)
+        """Look at one container; where the engine can't say, again after a pause that doubles each time."""
+        if self._looks.look(identity):
+            self._pauses.pop(identity, None)
+            return
+        pause = self._pauses.get(identity, self._timing.again)
+        self._pauses[identity] = min(pause * 2, self._timing.relist)
+        self._again.setdefault(identity, time.monotonic() + pause)
 
     # -- following
 
@@ -153,8 +144,7 @@ class Watch:
             if event is not None:
                 self._handle(event)
             self._due()
-            if self._dirty is not None and self._idle_or_late(self._dirty):
-                self._publish()
+            self._tell()
 
     def _next(self) -> Event | None:
         """The next event; None after a wait in which a timer fell due, or the engine proved to be there."""
@@ -165,34 +155,38 @@ class Watch:
         try:
             return self._taken(self._queue.get(timeout=until - now) if until > now else self._queue.get_nowait())
         except queue.Empty:
-            if time.monotonic() >= self._heard + self._timing.ping:
-                self._probe()
-            return None
+            return self._probe() if time.monotonic() >= self._heard + self._timing.ping else None
 
-    def _probe(self) -> None:
-        """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong."""
+    def _probe(self) -> Event | None:
+        """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong.
+
+        An event that came meanwhile is the next one.
+        """
         told = border.missed(self._client, self.since or "0", self._timing.answer)
         if told is None:
             raise StreamEndedError("the engine's clock went back")
         self._heard = time.monotonic()
-        if not any(event.stamp not in ("", self.since) for event in map(events.read, told) if event):
-            return
-        try:  # it may have come meanwhile
-            self._waiting.extend(filter(None, [self._taken(self._queue.get(timeout=self._timing.late))]))
+        if {event.stamp for event in map(events.read, told) if event} <= {"", *self._seen}:
+            return None
+        try:
+            return self._taken(self._queue.get(timeout=self._timing.late))
         except queue.Empty:
             raise StreamEndedError("the event stream fell silent") from None
 
     def _taken(self, item: object) -> Event | None:
-        """An item of the queue as an event, with `since` moved on; None for one seen before the reconnect."""
+        """An item of the queue as an event, with `since` moved on; None for one that was seen before the reconnect."""
         if not isinstance(item, Event):
             raise StreamEndedError("the event stream ended")
         self._heard = time.monotonic()
-        stamp = item.stamp
-        self.since = stamp or self.since
-        return None if stamp and stamp == self._resumed else item
+        if item.stamp in self._seen:
+            return None
+        if item.stamp:
+            self.since = item.stamp
+            self._seen.append(item.stamp)
+        return item
 
     def _drain(self) -> None:
-        """During a long list: containers that stop leave at once, everything else waits its turn."""
+        """During a long list what happens counts at once; during the first one, which is not told yet, only that containers stop."""
         while True:
             try:
                 event = self._taken(self._queue.get_nowait())
@@ -200,10 +194,9 @@ class Watch:
                 return
             if event is None:
                 continue
-            if self._effect(event) in _URGENT:
+            if self.listed or self._effect(event) in _URGENT:
                 self._handle(event)
-                if self.listed:
-                    self._publish()
+                self._tell()
             else:
                 self._waiting.append(event)
 
@@ -220,12 +213,12 @@ class Watch:
         if effect in _URGENT and self._history(event):
             return
         if effect is Effect.STOPPING:
-            self._view.mark(identity, event.signal, event.seconds or time.time())
-            self._later(identity, self._timing.stopping)
+            until = self._again[identity] = time.monotonic() + self._timing.stopping
+            self._view.mark(identity, event.signal, event.seconds or time.time(), until)
         elif effect is Effect.GONE:
             self._end(event)
         elif effect is Effect.PAUSED:
-            self._view.pause(identity)
+            self._view.pause(identity, event.seconds or time.time())
         elif effect is Effect.NETWORKS:
             self._renetwork()
             if identity in self._view:
@@ -233,6 +226,7 @@ class Watch:
         else:
             if effect is Effect.STARTED:
                 self._view.unmark(identity)
+            self._told.add(identity)
             self._look(identity)
         self._touch()
 
@@ -254,7 +248,8 @@ class Watch:
     def _end(self, event: Event) -> None:
         """A container's process has ended. How is for those who run it, not for its clients: for the log and the shell alone."""
         identity = event.container
-        self._again.pop(identity, None)
+        for kept in (self._again, self._pauses):
+            kept.pop(identity, None)
         if event.action != "die":
             self._view.remove(identity)
             return
@@ -262,9 +257,6 @@ class Watch:
         _log.info("container.died", container=identity[:12], **told)
         self._view.bury(identity, event.seconds or time.time(), event.status)
         self._autopsies[identity] = time.monotonic() + self._timing.burst
-
-    def _later(self, identity: str, seconds: float) -> None:
-        self._again[identity] = time.monotonic() + seconds
 
     def _due(self) -> None:
         """What time itself asks for: another look at a container, or at all of them."""
@@ -287,8 +279,12 @@ class Watch:
         if self._dirty is None:
             self._dirty = time.monotonic()
 
-    def _idle_or_late(self, since: float) -> bool:
-        return (self._queue.empty() and not self._waiting) or time.monotonic() - since > self._timing.burst
+    def _tell(self) -> None:
+        """Publish what has changed, once nothing more is there to go with it or it has waited for long enough."""
+        if not self.listed or self._dirty is None:
+            return
+        if (self._queue.empty() and not self._waiting) or time.monotonic() - self._dirty > self._timing.burst:
+            self._publish()
 
     def _publish(self) -> None:
         self._dirty = None

@@ -1,6 +1,7 @@
 """A fake Docker Engine over HTTP on 127.0.0.1, with faults on command. Holds containers as inspect JSON, by id.
 
 Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
+`hanging` (ids that inspect does not answer for while they are in it; `held`: those that have been asked for),
 `ahead` (seconds by which its clock is wrong),
 `lists_now` (while it is not set, lists take for ever),
 mute() (open event streams bring nothing any more, and stay open), down() and up() (nobody listens, then again on the same port).
@@ -49,6 +50,8 @@ class FakeEngine:
         self.networks = [{"Id": BRIDGE, "Name": "bridge", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": None}}]
         self.missing = set()
         self.broken = set()
+        self.hanging = set()
+        self.held = set()
         self.ahead = 0.0  # seconds by which its clock is wrong
         self.lists_now = threading.Event()
         self.lists_now.set()
@@ -208,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _inspect(self, identity):
         engine = self.server.engine
+        while identity in engine.hanging and not self.server.stopping.wait(0.01):
+            engine.held.add(identity)
         if identity in engine.broken:
             self._answer(500, {"message": "broken"})
         else:

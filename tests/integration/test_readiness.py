@@ -7,7 +7,7 @@ import os
 import pytest
 
 from haystack.discovery import docker as provider_module
-from haystack.discovery.watch import Timing
+from haystack.discovery.timing import Timing
 from haystack.health.monitor import Monitor
 from haystack.registry import Registry
 

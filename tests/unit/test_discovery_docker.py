@@ -1,6 +1,7 @@
 """The docker provider against a fake engine: what it publishes, when, and through which faults."""
 
 import asyncio
+import ipaddress
 import json
 import threading
 import time
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.discovery.docker import DockerProvider
-from haystack.discovery.watch import Timing
+from haystack.discovery import client as border
+from haystack.discovery.docker import DockerProvider, Sessions, on_host_network
+from haystack.discovery.timing import Timing
+from haystack.discovery.tls import TlsOptions
 from tests.fakes.engine import FakeEngine, inspected, rfc3339
 from tests.fakes.sink import FakeSink, running
 from tests.fakes.worker import until
@@ -87,6 +90,34 @@ async def test_its_own_stop_signal_counts(engine, sink):
         await sink.until(lambda: sink.container("one").state == "stopping")
 
 
+async def test_an_engine_tells_the_number_of_a_stop_signal_that_has_a_name(engine, sink):
+    raw = inspected(1, "one")
+    raw["Config"]["StopSignal"] = "SIGRTMIN+3"
+    one = engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal="37")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        assert sink.container("one").state_reason == "kill SIGRTMIN+3"
+
+
+async def test_an_event_while_everything_is_listed_again_waits_for_nobody(engine, sink):
+    first, second = engine.add(inspected(1, "first"), event=False), engine.add(inspected(2, "second"), event=False)
+    async with running(provider(engine, Timing(relist=0.1, answer=30.0)), sink):
+        await sink.until(lambda: sink.names == {"first", "second"})
+        engine.hanging = {first}
+        await asyncio.to_thread(until, lambda: first in engine.held, 10, "it is not listed again")
+        lists = engine.lists
+        engine.add(inspected(3, "new"))
+        engine.hanging = {second}  # so the list goes on, but not to its end
+        await sink.until(lambda: "new" in sink.names)
+        shown = len(sink.listings)
+        engine.hanging = set()
+        await asyncio.to_thread(until, lambda: engine.lists > lists, 10, "it is not listed again")
+        await sink.until(lambda: len(sink.listings) > shown)
+    assert all("new" in {c.name for c in listing.containers} for listing in sink.listings[shown:])
+
+
 @pytest.mark.parametrize("signal", ["1", "HUP", "10", "USR2", "28", ""])
 async def test_other_signals_change_nothing(engine, sink, signal):
     one = engine.add(inspected(1, "one"), event=False)
@@ -103,8 +134,10 @@ async def test_pause_unpause_rename_health_and_die(engine, sink):
     one = engine.add(raw, event=False)
     async with running(provider(engine), sink):
         await sink.until(lambda: sink.names == {"one"})
+        before = time.time()
         engine.emit("pause", one)
         await sink.until(lambda: sink.container("one").state == "paused")
+        assert sink.container("one").since >= before
         engine.emit("unpause", one)
         await sink.until(lambda: sink.container("one").state == "running")
         raw["State"]["Health"] = {"Status": "unhealthy"}
@@ -153,6 +186,28 @@ async def test_an_inspection_that_fails_is_repeated(engine, sink):
     assert sink.errors == []
 
 
+async def test_an_inspection_that_fails_again_and_again_is_repeated_less_and_less_often(engine, sink):
+    engine.broken.add(engine.add(inspected(1, "one"), event=False))
+    before = time.monotonic()
+    with capture_logs() as logs:
+        async with running(provider(engine), sink):
+            await asyncio.to_thread(
+                until, lambda: [line["event"] for line in logs].count("container.inspect_failed") >= 4, 10, "it gave up"
+            )
+    assert time.monotonic() - before >= FAST.again * (1 + 2 + 4)
+
+
+async def test_an_inspection_that_hangs_hides_nobody_else(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    engine.add(inspected(2, "two"), event=False)
+    engine.hanging.add(one)
+    async with running(provider(engine, Timing(again=0.05, answer=0.5)), sink):
+        await sink.until(lambda: sink.names == {"two"})
+        engine.hanging.clear()
+        await sink.until(lambda: sink.names == {"one", "two"})
+    assert sink.errors == []
+
+
 async def test_a_cut_stream_is_resumed_where_it_was_and_everything_listed_again(engine, sink):
     engine.add(inspected(1, "one"), event=False)
     async with running(provider(engine), sink):
@@ -192,6 +247,32 @@ async def test_a_stream_that_is_silent_because_nothing_happens_stays(engine, sin
     assert sink.errors == []
 
 
+async def test_events_that_overtake_each_other_end_no_session(engine, sink):
+    """The engine stamps an event before it queues it: the last one need not have the greatest stamp."""
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        for ahead in (0.0, -0.01):
+            engine.ahead = ahead
+            engine.emit("exec_die", one)
+        engine.ahead, pings = 1.0, engine.pings  # so that its present second is past both
+        await asyncio.to_thread(until, lambda: engine.pings >= pings + 3, 10, "a silent stream is not looked after")
+    assert sink.errors == []
+
+
+async def test_a_label_may_hold_any_character(engine, sink):
+    """U+0085 ends a line for Unicode, and is no control character for JSON."""
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        now = time.time_ns()
+        line = {"Type": "container", "Action": "exec_die", "Actor": {"ID": one, "Attributes": {"note": "a\x85b"}}, "timeNano": now}
+        engine.send(json.dumps(line, ensure_ascii=False).encode() + b"\n", now)
+        engine.ahead, pings = 1.0, engine.pings  # so that the event is before its present second
+        await asyncio.to_thread(until, lambda: engine.pings >= pings + 3, 10, "a silent stream is not looked after")
+    assert sink.errors == []
+
+
 DAY = 86400.0
 
 
@@ -207,6 +288,49 @@ async def test_the_engines_clock_jumps_and_events_count_all_the_same(engine, sin
         await sink.until(lambda: sink.names == {"two"})
         engine.emit("kill", two, signal="15")
         await sink.until(lambda: sink.container("two").state == "stopping")
+
+
+async def test_one_that_stops_stays_out_when_it_is_looked_at_after_the_engines_clock_went_back(engine, sink):
+    raw = inspected(1, "one")
+    one = engine.add(raw, event=False)
+    async with running(provider(engine, Timing(stopping=30.0)), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.ahead = -DAY
+        engine.emit("kill", one, signal="15")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        raw["State"]["Health"] = {"Status": "unhealthy"}
+        engine.emit("health_status: unhealthy", one)
+        await sink.until(lambda: sink.container("one").health == "unhealthy")
+        assert sink.container("one").state == "stopping"
+
+
+async def test_one_that_was_started_anew_while_its_engine_was_away_is_back_whatever_the_clock_says(engine, sink):
+    raw = inspected(1, "one")
+    one = engine.add(raw, event=False)
+    async with running(provider(engine, Timing(shortest=0.01, longest=0.05, stopping=30.0)), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal="15")
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        engine.down()
+        engine.ahead = -DAY
+        raw["State"]["StartedAt"] = rfc3339(time.time() - DAY)
+        engine.up()
+        await sink.until(lambda: sink.container("one").state == "running")
+
+
+async def test_a_clock_set_back_ends_one_session_and_not_the_next_one_too(engine, sink):
+    """What the engine tells again then is in its future, and is no place to resume at."""
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("exec_die", one)
+        engine.add(inspected(2, "two"))
+        await sink.until(lambda: sink.names == {"one", "two"})
+        engine.ahead = -DAY
+        await sink.until(lambda: bool(sink.errors))
+        pings = engine.pings
+        await asyncio.to_thread(until, lambda: engine.pings >= pings + 3, 10, "a silent stream is not looked after")
+    assert sink.errors == ["the engine's clock went back"]
 
 
 @pytest.mark.parametrize("jump", [-DAY, DAY])
@@ -284,7 +408,9 @@ async def test_absent_at_start_then_there_then_away_then_there(engine, sink):
     engine.down()
     engine.add(inspected(1, "one"), event=False)
     async with running(provider(engine), sink):
-        await sink.until(lambda: len(sink.errors) >= 3)
+        with capture_logs() as logs:
+            await sink.until(lambda: len(sink.errors) >= 3)
+        assert [line["error"] for line in logs if line["log_level"] == "warning"] == ["connection refused"], "told once"
         assert sink.listings == []
         assert set(sink.errors) == {"connection refused"}
         engine.up()
@@ -298,6 +424,15 @@ async def test_absent_at_start_then_there_then_away_then_there(engine, sink):
         await sink.until(lambda: sink.names == {"one", "two"})
 
 
+@pytest.mark.parametrize(
+    ("host", "since", "longest"), [("unix:///d.sock", "1.0", 1.0), ("unix:///d.sock", None, 15.0), ("tcp://10.0.0.1:2375", "1.0", 15.0)]
+)
+def test_an_engine_on_this_machine_that_was_there_is_asked_every_second(host, since, longest):
+    sessions = Sessions(host, TlsOptions(), Timing(), crossing=None)
+    sessions._since = since
+    assert sessions._longest() == longest
+
+
 async def test_a_container_marked_before_a_reconnect_comes_back(engine, sink):
     one = engine.add(inspected(1, "one"), event=False)
     async with running(provider(engine), sink):
@@ -306,6 +441,21 @@ async def test_a_container_marked_before_a_reconnect_comes_back(engine, sink):
         await sink.until(lambda: sink.container("one").state == "stopping")
         engine.cut()
         await sink.until(lambda: sink.container("one").state == "running")
+
+
+async def test_the_time_of_a_kill_that_stops_nothing_goes_on_from_session_to_session(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine, Timing(shortest=0.01, longest=0.05, stopping=1.0)), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        engine.emit("kill", one, signal="15")
+        told = time.monotonic()
+        await sink.until(lambda: sink.container("one").state == "stopping")
+        while sink.container("one").state == "stopping":
+            assert time.monotonic() < told + 5
+            lists = engine.lists
+            engine.cut()
+            await asyncio.to_thread(until, lambda lists=lists: engine.lists > lists, 10, "it does not connect again")
+        assert time.monotonic() >= told + 1.0
 
 
 @pytest.mark.parametrize(
@@ -345,6 +495,32 @@ async def test_haystack_itself_is_left_out(engine, sink):
     engine.add(inspected(2, "other"), event=False)
     async with running(provider(engine), sink):
         await sink.until(lambda: sink.names == {"other"})
+
+
+async def test_a_network_that_is_made_later_may_be_one_that_haystack_is_on(engine, sink, monkeypatch):
+    monkeypatch.setattr("haystack.discovery.local.container_id", str)
+    monkeypatch.setattr("haystack.discovery.local.addresses", lambda: tuple(here))
+    here = []
+    raw = inspected(1, "one")
+    raw["NetworkSettings"]["Networks"] = {"app": {"NetworkID": "a" * 64, "IPAddress": "10.8.0.2"}}
+    one = engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.container("one") and sink.container("one").network == "app")
+        here.append(ipaddress.ip_address("10.9.0.1"))  # the bridge's own, on this machine
+        engine.networks.append({"Id": "f" * 64, "Name": "made", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24"}]}})
+        raw["NetworkSettings"]["Networks"]["made"] = {"NetworkID": "f" * 64, "IPAddress": "10.9.0.2"}
+        engine.emit("connect", "f" * 64, kind="network", container=one)
+        await sink.until(lambda: sink.container("one").network == "made")
+
+
+def test_on_its_engines_network_haystack_is_not_behind_a_gateway(engine):
+    me = inspected(1, "me")
+    me["HostConfig"]["NetworkMode"] = "host"
+    engine.add(me)
+    other = engine.add(inspected(2, "other"))
+    client = border.connect(engine.host, None)
+    assert [on_host_network(client, identity, 5.0) for identity in (me["Id"], other, "f" * 64)] == [True, False, False]
+    client.close()
 
 
 async def test_a_thousand_containers(engine, sink):
