@@ -22,9 +22,9 @@ Connect = Callable[[str, int], Awaitable[str]]
 
 
 class Arrival:
-    """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds."""
+    """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in."""
 
-    __slots__ = ("address", "failed", "identity", "overdue", "port", "since", "task", "why")
+    __slots__ = ("address", "failed", "identity", "joined", "overdue", "port", "since", "task", "why")
 
     def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
@@ -34,6 +34,7 @@ class Arrival:
         self.since = since
         self.overdue = overdue
         self.failed = 0
+        self.joined = not why
         self.task: asyncio.Task[None] | None = None
 
 
@@ -78,6 +79,11 @@ class Arrivals:
         arrival = self._known.get(identity)
         return (arrival.why, arrival.overdue) if arrival is not None and arrival.why else ("", False)
 
+    def lost(self, identity: str) -> bool:
+        """Whether an endpoint was in, and does not accept any more."""
+        arrival = self._known.get(identity)
+        return arrival is not None and bool(arrival.why) and arrival.joined
+
     def close(self) -> None:
         """Wait for nobody any more."""
         for identity in tuple(self._known):
@@ -104,7 +110,7 @@ class Arrivals:
         before = arrival.why, arrival.overdue
         if not trouble:
             self._waiting -= bool(arrival.why)
-            arrival.why, arrival.overdue = "", False
+            arrival.why, arrival.overdue, arrival.joined = "", False, True
         elif arrival.why:
             arrival.why = f"port {arrival.port} {trouble}"
             arrival.overdue = arrival.overdue or readiness.overdue(self._clock() - arrival.since)

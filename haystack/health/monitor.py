@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from haystack.health import outliers, probe, ramp
 from haystack.health.arrivals import UNKNOWN, Arrivals, Connect
@@ -68,12 +69,13 @@ class Monitor:
             return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         why, overdue = self._arrivals.state(endpoint.id)
         waiting, failing = self._prober.verdict(endpoint.id)
+        known = WELL
+        if why or waiting or failing:
+            known = Condition(waiting=why or waiting, overdue=overdue, lost=self._arrivals.lost(endpoint.id), failing=failing)
         if endpoint.id not in self._out:
-            return Condition(waiting=why or waiting, overdue=overdue, failing=failing) if why or waiting or failing else WELL
+            return known
         history, (_, until) = self._histories[endpoint.id], self._out[endpoint.id]
-        return Condition(
-            waiting=why or waiting, overdue=overdue, failing=failing, ejected=history.why, ejected_at=history.since, until=until
-        )
+        return replace(known, ejected=history.why, ejected_at=history.since, until=until)
 
     def doubtful(self) -> set[str]:
         """Ids of endpoints whose condition may have changed since this was asked last."""
@@ -102,10 +104,16 @@ class Monitor:
 
     def _eject(self, row: FailureRow, history: History) -> None:
         seconds = history.until - history.since
+        self._cancel(row.key)  # its time may be up by the clock, and its timer late
         _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
         self._out[row.key] = asyncio.get_running_loop().call_later(seconds, self._return, row.key), time.time() + seconds
         self._doubtful.add(row.key)
         self._changed()
+
+    def _cancel(self, identity: str) -> None:
+        """Its ejection, where it is out, has no end of its own any more."""
+        if identity in self._out:
+            self._out.pop(identity)[0].cancel()
 
     def _return(self, identity: str) -> None:
         """Its time is up."""
@@ -145,6 +153,8 @@ class Monitor:
             if key not in self._lives:
                 self._lives[key] = _life(*life)
                 self._begin(*life)
+            elif probe.of(life[0].options, life[1]) != self._prober.probe(key):
+                self._probe_anew(*life)
         self._of.pop(identity, None)
         if lives:
             self._of[identity] = frozenset(lives)
@@ -179,14 +189,23 @@ class Monitor:
         if asked is not None:
             self._prober.add(endpoint.id, asked, running=running)
 
+    def _probe_anew(self, container: Container, endpoint: Endpoint) -> None:
+        """The labels of one that stays say something else by now, as those in a static file may: it is in until it shows otherwise."""
+        asked = probe.of(container.options, endpoint)
+        if asked is None:
+            self._prober.drop(endpoint.id)
+        else:
+            self._prober.add(endpoint.id, asked, running=True)
+        self._doubtful.add(endpoint.id)
+        self._changed()
+
     def _forget(self, identity: str) -> None:
         self._lives.pop(identity, None)
         self._slow.pop(identity, None)
         self._arrivals.drop(identity)
         self._prober.drop(identity)
         self._histories.pop(identity, None)
-        if identity in self._out:
-            self._out.pop(identity)[0].cancel()
+        self._cancel(identity)
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:

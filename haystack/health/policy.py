@@ -20,12 +20,14 @@ POLICIES = (REQUIRE, PREFER, IGNORE)
 class Condition(Record, frozen=True, kw_only=True):
     """What is known of an endpoint beside its container's state; each text is empty where there is nothing to say.
 
-    waiting: why it has not joined yet; overdue: it has waited so long that it counts as broken; failing: what its probe says;
-    ejected: for what its traffic had it put out, since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds).
+    waiting: why it has not joined yet; overdue: it has waited so long that it counts as broken; lost: it had joined, and refuses now;
+    failing: what its probe says; ejected: for what its traffic had it put out, since `ejected_at` (any clock: the order counts) and until
+    `until` (Unix seconds).
     """
 
     waiting: str = ""
     overdue: bool = False
+    lost: bool = False
     failing: str = ""
     ejected: str = ""
     ejected_at: float = 0.0
@@ -70,7 +72,8 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
         reason = container.state_reason or container.state or "not running"
         return Standing.GONE, f"draining: {reason}" if container.state == "stopping" else reason
     policy = container.options.health_policy or PREFER
-    told = policy != IGNORE and container.health == "healthy"
+    # Docker's word is as old as its last check: it does not count against a refusal that was seen since.
+    told = policy != IGNORE and container.health == "healthy" and not condition.lost
     if condition.waiting and not told:
         if condition.overdue:
             return Standing.BROKEN, condition.waiting

@@ -49,8 +49,12 @@ class Prober:
         self._room = asyncio.Semaphore(AT_ONCE)
 
     def add(self, identity: str, probe: Probe, *, running: bool) -> None:
-        """Probe an endpoint from now on. running: it was there before us, and is well until it shows otherwise."""
-        state = State(up=True if running else None, since=self._clock())
+        """Probe an endpoint like this from now on; one that is probed already keeps what it has shown.
+
+        running: it was there before us, and is well until it shows otherwise.
+        """
+        state = self.state(identity) or State(up=True if running else None, since=self._clock())
+        self.drop(identity)
         probed = self._known[identity] = Probed(identity, probe, state)
         self._later(probed, random.random() * probe.interval if running else 0.0)
 
@@ -63,6 +67,11 @@ class Prober:
             probed.timer.cancel()
         if probed.task is not None:
             probed.task.cancel()
+
+    def probe(self, identity: str) -> Probe | None:
+        """How an endpoint is probed; None: not at all."""
+        probed = self._known.get(identity)
+        return probed.probe if probed is not None else None
 
     def state(self, identity: str) -> State | None:
         """What its probe has shown; None: it has none."""

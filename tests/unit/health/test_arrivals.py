@@ -84,6 +84,26 @@ async def test_one_that_ran_before_is_in_until_it_refuses_twice(ports):
     assert ports.arrivals.state("a") == ("", False)
 
 
+@pytest.mark.parametrize("running", [True, False])
+async def test_one_is_lost_that_was_in_and_refuses(ports, running):
+    ports.trouble[80] = "does not accept"
+    ports.arrivals.add("a", "10.0.0.1", 80, running=running)
+    assert not ports.arrivals.lost("a"), "it has not joined yet, or not refused"
+    del ports.trouble[80]
+    ports.arrivals.doubt("a")
+    await ports.looked(80, 1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ports.trouble[80] = "does not accept"
+    ports.news.clear()
+    ports.arrivals.doubt("a")
+    await ports.change()
+    assert ports.arrivals.lost("a")
+    del ports.trouble[80]
+    await ports.change()
+    assert not ports.arrivals.lost("a")
+
+
 async def test_a_refused_request_is_looked_into_at_once(ports):
     ports.arrivals.add("a", "10.0.0.1", 80, running=False)
     await ports.change()

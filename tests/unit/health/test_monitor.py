@@ -108,6 +108,19 @@ async def test_one_of_before_that_refuses_leaves_while_another_accepts(rig):
     assert rig.registry.snapshot.problems[0][1].subject == "health of http"
 
 
+async def test_one_that_refuses_leaves_whatever_docker_said_of_it_before(rig):
+    rig.accepting |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(container(1))
+    rig.list(container(1), container(2, health="healthy"))
+    await asyncio.sleep(0.05)
+    await rig.until(lambda seen: all(ready for ready, *_ in seen))
+    rig.accepting.discard("10.0.0.2")
+    rig.monitor.failures([FailureRow("222222222222:80/tcp", NAME, 9, refused=1, streak=1)])
+    await rig.until(lambda seen: seen[1] == (False, WAITS, False))
+    rig.accepting.add("10.0.0.2")
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+
+
 async def test_ports_that_do_not_speak_http_join_at_once(rig):
     rig.list()
     rig.list(container(1, ports=(ports.named(6379, "tcp"), ports.named(53, "udp"))))
@@ -151,6 +164,18 @@ async def test_who_refuses_is_out_until_it_accepts(rig):
     await rig.until(lambda seen: seen[1] == (True, "running", False))
 
 
+async def test_one_that_is_ejected_again_when_its_time_is_up_but_not_its_timer_stays_out(rig, monkeypatch):
+    rig.list(container(1), container(2))
+    rig.monitor._clock = lambda: now
+    now = 1000.0
+    rig.monitor.failures([failed(2, errors=5)])
+    (first, _), history = rig.monitor._out["222222222222:80/tcp"], rig.monitor._histories["222222222222:80/tcp"]
+    now = history.until
+    rig.monitor.failures([failed(2, errors=5)])
+    (second, _) = rig.monitor._out["222222222222:80/tcp"]
+    assert (first.cancelled(), second.cancelled()) == (True, False)
+
+
 async def test_an_ejection_ends_with_its_container(rig):
     rig.accepting.add("10.0.0.1")
     rig.list(container(1), container(2))
@@ -175,6 +200,29 @@ async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
     assert rig.seen() == [(True, "probe: 503 from /up, 3 in a row, but in all the same: no other is better (panic)", False)]
     rig.list()
     assert rig.monitor._prober._known == {}
+
+
+async def test_a_probe_that_is_asked_for_later_is_asked_and_one_that_is_not_any_more_is_forgotten(rig):
+    """As in a static file, whose labels change while its containers run."""
+    asks = Options(health={"path": "/up", "interval": "0.01", "fall": "2"})
+    rig.list(container(1), container(2))
+    rig.list(container(1), container(2, options=asks))
+    assert [ready for ready, *_ in rig.seen()] == [True, True]
+    await rig.until(lambda seen: seen[1] == (False, "probe: 503 from /up, 2 in a row", False))
+    rig.list(container(1), container(2))
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+    assert rig.monitor._prober._known == {}
+
+
+async def test_a_probe_that_is_asked_for_in_another_way_starts_from_what_was_known(rig):
+    asks = Options(health={"path": "/up", "interval": "0.01", "fall": "1"})
+    rig.list(container(1), container(2, options=asks))
+    await rig.until(lambda seen: not seen[1][0])
+    rig.list(container(1), container(2, options=Options(health={"path": "/up", "interval": "0.02", "fall": "9"})))
+    rig.registry.flush()  # as it is built again, now that it is asked in another way
+    assert not rig.seen()[1][0]
+    rig.well.add("10.0.0.2")
+    await rig.until(lambda seen: seen[1][0])
 
 
 async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):

@@ -1,6 +1,7 @@
 """Who is in: each standing by itself, and what becomes of it beside the others."""
 
 import pytest
+from msgspec.structs import replace
 
 from haystack.health.policy import Condition, judge
 from haystack.model import Container, Options
@@ -86,6 +87,10 @@ def test_require_and_ignore():
 def test_good_health_is_as_good_as_an_accepting_port_unless_it_is_ignored():
     assert ready(member(WAITS, health="healthy")) == [True]
     assert ready(member(WAITS, "ignore", health="healthy")) == [False]
+
+
+def test_a_refusal_counts_more_than_the_good_health_of_before():
+    assert ready(member(replace(WAITS, lost=True), health="healthy"), WELL) == [False, True]
 
 
 @pytest.mark.parametrize(("of", "out"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)])
