@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from haystack import __version__
+from haystack import __version__, naming
 from haystack.health.words import why
 from haystack.model import Attachment, Container, Endpoint, Network, Problem, Service
 from haystack.state import Picture, Requests, Source, State, word_of
@@ -113,7 +113,7 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
         "weight": endpoint.weight,
         "port": endpoint.port,
         "target": endpoint.target,
-        "srv": f"_{endpoint.port_name}._{endpoint.protocol}.{service.name}",
+        "srv": f"_{naming.label(endpoint.port_name)}._{endpoint.protocol}.{service.name}",
         "address": endpoint.address,
         "address6": endpoint.address6,
         "port_name": endpoint.port_name,

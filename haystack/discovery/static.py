@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from haystack import labels as label_reader
 from haystack import naming, ports
@@ -73,11 +73,17 @@ def _state(path: Path) -> tuple[int, ...] | None:
 
 async def _ticks(path: Path) -> AsyncIterator[None]:
     """One at once, then one whenever something may have happened to the file."""
+
+    def concerns(_change: Change, changed: str) -> bool:
+        return Path(changed).name == path.name or path.is_symlink()  # then what it leads to may have changed
+
     yield None
     while True:
         try:
             # The folder, for editors replace the file
-            async for _ in awatch(path.parent, rust_timeout=POLL, yield_on_timeout=True, step=20, debounce=100, recursive=False):
+            async for _ in awatch(
+                path.parent, watch_filter=concerns, rust_timeout=POLL, yield_on_timeout=True, step=20, debounce=100, recursive=False
+            ):
                 yield None
         except OSError:  # no such folder, or no more watches: look from time to time
             await asyncio.sleep(POLL / 1000)
@@ -88,7 +94,7 @@ def read(content: bytes, source: str) -> Listing:
     """The Listing of a TOML file. Raises StaticError when it is no such file; an odd entry only costs itself."""
     try:
         told = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # beside what is no TOML: numbers and nesting beyond what Python takes
         raise StaticError(f"not TOML: {error}") from error
     entries = told.get("container", [])
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
@@ -100,8 +106,11 @@ def read(content: bytes, source: str) -> Listing:
         if not name or name in found:
             why = f"the name {name!r} is taken" if name else "it has no name"
             problems.append(Problem(subject=f"container {number}", message=f"{why}: left out"))
-        else:
+            continue
+        try:
             found[name] = _container(entry, name, source)
+        except (ValueError, RecursionError) as error:  # a value that can't be written as text
+            problems.append(Problem(subject=f"container {number}", message=f"{error}: left out"))
     return Listing(
         engine=Engine(id=source, name=Path(source).name, host=source), containers=tuple(found.values()), problems=tuple(problems)
     )

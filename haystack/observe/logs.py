@@ -16,8 +16,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from haystack.observe.text import printable
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
-# These tell of each connection and request at INFO: a log that a port scan can fill is no log. DEBUG shows them.
-CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio")
+# These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
+CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio", "watchfiles")
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:

@@ -1,8 +1,11 @@
 """The static file: read, watched, and kept when it breaks."""
 
-import pytest
+import asyncio
 
-from haystack.discovery.static import StaticError, StaticProvider, identity, read
+import pytest
+from watchfiles import awatch
+
+from haystack.discovery.static import StaticError, StaticProvider, _ticks, identity, read
 from tests.fakes.sink import FakeSink, running
 
 GOOD = """
@@ -28,7 +31,19 @@ def test_odd_entries_cost_themselves():
     assert [p.subject for p in listing.problems] == ["container 1", "container 3"]
 
 
-@pytest.mark.parametrize("content", [b"[[container", b"\xff", b"container = 7", b"container = [1]"])
+def test_a_value_that_is_no_text_costs_its_entry():
+    huge = b"0x" + b"f" * 5000
+    deep = b".".join([b"a"] * 2000)
+    for value in (b"labels.x = " + huge, b"ports = [" + huge + b"]", b"address = " + huge, b"labels." + deep + b" = 1"):
+        listing = read(b'[[container]]\nname = "a"\n' + value + b'\n[[container]]\nname = "b"\n', "s")
+        assert [c.name for c in listing.containers] == ["b"]
+        assert [p.subject for p in listing.problems] == ["container 1"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[[container", b"\xff", b"container = 7", b"container = [1]", b"x = " + b"9" * 5000, b"x = " + b"[" * 5000 + b"]" * 5000],
+)
 def test_what_is_no_such_file(content):
     with pytest.raises(StaticError):
         read(content, "s")
@@ -40,10 +55,30 @@ async def test_a_change_is_seen_and_a_broken_file_keeps_the_old_content(tmp_path
         await sink.until(lambda: bool(sink.errors))
         path.write_text(GOOD)
         await sink.until(lambda: sink.names == {"web-001"})
-        path.write_text("[[broken")
-        await sink.until(lambda: any("not TOML" in e for e in sink.errors))
-        assert sink.names == {"web-001"}
+        for broken in ("[[broken", "x = " + "9" * 5000):
+            sink.errors.clear()
+            path.write_text(broken)
+            await sink.until(lambda: any("not TOML" in e for e in sink.errors))
+            assert sink.names == {"web-001"}
         other = tmp_path / "new"
         other.write_text(GOOD.replace("web-001", "web-002"))
         other.rename(path)
         await sink.until(lambda: sink.names == {"web-002"})
+
+
+async def test_what_else_changes_in_its_folder_wakes_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr("haystack.discovery.static.POLL", 60_000)
+    path, other = tmp_path / "haystack.toml", tmp_path / "haystack.log"
+    ticks = _ticks(path)
+    await anext(ticks)
+    woken = asyncio.create_task(anext(ticks))
+    witness = awatch(tmp_path, rust_timeout=10, yield_on_timeout=True)
+    await anext(witness)
+    other.write_text("a line")
+    while not await anext(witness):
+        pass
+    assert not woken.done()
+    path.write_text(GOOD)
+    await asyncio.wait_for(woken, 10)
+    await ticks.aclose()
+    await witness.aclose()

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from haystack.api import shapes
 from haystack.api.server import ApiServer
 from haystack.api.views import application
-from tests.fakes.state import ID, NAME, picture, state
+from haystack.model import Service
+from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 PATHS = ["/api/info", "/api/containers", "/api/networks", "/api/services", "/healthz", "/readyz", "/metrics", "/ui"]
 
@@ -67,6 +69,11 @@ async def test_a_service_is_one_object_an_endpoint():
         "target": "cabababababab.containers.haystack", "srv": "_http._tcp." + NAME, "ready": True,
     }  # fmt: skip
     assert wanted.items() <= shape.items()
+
+
+async def test_an_srv_name_is_the_one_that_dns_knows():
+    odd = replace(ENDPOINT, port_name="my_port")
+    assert shapes.service_shape(Service(name=NAME, endpoints=(odd,)), odd, 5)["srv"] == f"_my-port._tcp.{NAME}"
 
 
 async def test_info_holds_everything_with_fresh_counters():

@@ -46,6 +46,17 @@ def test_the_level_can_change():
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["seen"]
 
 
+@pytest.mark.parametrize("name", ["asyncssh", "urllib3", "watchfiles.main"])
+def test_what_others_tell_of_each_file_and_connection_is_for_debugging(name):
+    out = io.StringIO()
+    logs.configure("info", "json", out)
+    told = logging.getLogger(name)
+    told.info("1 change detected")
+    logs.set_level("debug")
+    told.info("another one")
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["another one"]
+
+
 def test_an_exception_is_told_in_json():
     out = io.StringIO()
     logs.configure("info", "json", out)
