@@ -27,7 +27,6 @@ class Effect(enum.Enum):
     GONE = "gone"
     PAUSED = "paused"
     CHANGED = "changed"  # look at the container again
-    STARTED = "started"  # the same, and forget that it was stopping
     NETWORKS = "networks"  # look at the networks again, and at the container if one is named
 
 
@@ -113,7 +112,7 @@ _CONTAINER_ACTIONS = {
     "die": Effect.GONE,
     "destroy": Effect.GONE,
     "pause": Effect.PAUSED,
-    "start": Effect.STARTED,
+    "start": Effect.CHANGED,
     "unpause": Effect.CHANGED,
     "rename": Effect.CHANGED,
     "health_status": Effect.CHANGED,

@@ -224,8 +224,6 @@ class Watch:
             if identity in self._view:
                 self._look(identity)
         else:
-            if effect is Effect.STARTED:
-                self._view.unmark(identity)
             self._told.add(identity)
             self._look(identity)
         self._touch()

@@ -101,6 +101,21 @@ async def test_an_engine_tells_the_number_of_a_stop_signal_that_has_a_name(engin
         assert sink.container("one").state_reason == "kill SIGRTMIN+3"
 
 
+async def test_one_that_starts_and_is_told_to_stop_while_the_first_list_is_made_is_stopping(engine, sink):
+    """Its start is handled after its kill then, which counts at once."""
+    engine.lists_now.clear()
+    async with running(provider(engine, Timing()), sink):
+        await asyncio.to_thread(until, lambda: engine.lists == 1, 10, "nothing is listed")
+        one = engine.add(inspected(1, "one"))
+        engine.emit("kill", one, signal="15")
+        engine.add(inspected(2, "two"))
+        engine.lists_now.set()
+        await sink.until(lambda: sink.names == {"one", "two"})
+        engine.add(inspected(3, "three"))
+        await sink.until(lambda: sink.names == {"one", "two", "three"})
+    assert {c.state for listing in sink.listings for c in listing.containers if c.name == "one"} == {"stopping"}
+
+
 async def test_an_event_while_everything_is_listed_again_waits_for_nobody(engine, sink):
     first, second = engine.add(inspected(1, "first"), event=False), engine.add(inspected(2, "second"), event=False)
     async with running(provider(engine, Timing(relist=0.1, answer=30.0)), sink):
