@@ -161,10 +161,15 @@ class State:
         """Why Haystack is not ready, one line each; empty when it is."""
         reasons = []
         if not self.registry.listed.is_set():
-            reasons.append("no source of containers has listed yet")
+            reasons.append("; ".join(["no source of containers has listed yet", *self.troubles()]))
         if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
             reasons.append("no worker runs")
         return reasons
+
+    def troubles(self) -> list[str]:
+        """The sources of containers that don't answer now, and why, one line each."""
+        lost = ((name, source.error) for name, source in sorted(self.registry.sources.items()) if not source.connected)
+        return [f"{name} does not answer: {error}" if error else f"{name} has not answered yet" for name, error in lost]
 
 
 # The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.

@@ -53,6 +53,8 @@ const show = info => {
     ", origin " + info.origin + ", snapshot " + info.snapshot.version + ", " +
     Object.keys(info.containers).length + " containers, " + groups.size + " services";
   document.getElementById("services").replaceChildren(
+    ...Object.entries(info.sources).filter(([, source]) => !source.connected).map(([name, source]) =>
+      make("p", name + (source.error ? " does not answer: " + source.error : " has not answered yet"), "problem")),
     ...(groups.size ? [...groups].sort().map(([name, list]) => section(name, list)) : [make("p", "No services yet.")]),
     ...info.problems.map(p => make("p", p.about + ": " + p.subject + ": " + p.message, "problem")));
 };

@@ -86,6 +86,8 @@ def run(state: State, words: Sequence[str], context: Context = HERE) -> Result:
     command = COMMANDS.get(name)
     if command is None:
         return Result(f"no command {printable(name)!r}{nearest(name, COMMANDS) or '; help lists them'}", USAGE)
+    if any(each.startswith("--") for each in arguments) and name not in LISTS:
+        return misuse(name, f"{name} takes no options")
     if not command.least <= len(arguments) <= command.most:
         return misuse(name)
     return command.action(state, arguments, context)

@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     host: str
     port: int | None
     path: str
+    tls: bool = False
 
 
 class Found(NamedTuple):
@@ -42,7 +43,7 @@ def read(url: str) -> Asked:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if not parts.hostname:
         raise ValueError("no host name in it")
-    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/")
+    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme == "https")
 
 
 def find(services: Iterable[Service], asked: Asked) -> Found | None:
@@ -77,7 +78,7 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     """What there is to say, and whether some service answers."""
     found = find(state.snapshot.services.values(), asked)
     if found is None:
-        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host)]
+        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host), *lists.trouble_lines(state)]
         lingers = any(asked.host in gone.served(state, d) for d in state.registry.departures)
         otherwise = (
             "its last container has gone: requests wait for a while, then 503; 404 after a minute" if lingers else _otherwise(state, asked)
@@ -86,10 +87,11 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     number, listener = _listener(state, asked.port)
     served = serving(found.service, listener)
     lines = [
-        f"service {printable(found.service.name)}, by host {printable(found.host)} and path {printable(found.path)}",
+        f"service {printable(found.service.name)}, by host {printable(found.host)} and path prefix {printable(found.path)}",
         f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
         _choice(state, found.service, served),
     ]
+    lines += ["Haystack speaks no TLS: this is what becomes of the same URL with http"] if asked.tls else []
     lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
     containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.service.endpoints)]
     lines += [lists.health_line(c) for c in containers if c is not None and c.health in lists.UNWELL and c.health_output]

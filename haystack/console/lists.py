@@ -49,7 +49,13 @@ def short_names(state: State) -> list[str]:
 def services_text(state: State, width: int | None) -> str:
     """A line a service."""
     rows = [service_row(service) for _, service in sorted(state.snapshot.services.items())]
-    return table(("service", "ready", "ports", "hosts", "problems"), rows, width) if rows else "no services yet"
+    found = table(("service", "ready", "ports", "hosts", "problems"), rows, width) if rows else "no services yet"
+    return "\n".join([found, *trouble_lines(state)])
+
+
+def trouble_lines(state: State) -> list[str]:
+    """Which sources of containers don't answer: what is shown of them is old, or missing."""
+    return [printable(line) for line in state.troubles()]
 
 
 def service_row(service: Service) -> tuple[object, ...]:
@@ -94,9 +100,9 @@ def endpoints_text(state: State, width: int | None) -> str:
     found = [(name, endpoint_row(e, now)) for name, service in state.snapshot.services.items() for e in service.endpoints]
     rows = [(name, *row) for name, row in sorted([*found, *gone.rows(state)], key=lambda each: each[0])]
     if not rows:
-        return "no endpoints yet"
+        return "\n".join(["no endpoints yet", *trouble_lines(state)])
     ill = [health_line(c) for c in state.snapshot.containers.values() if c.health in UNWELL and c.health_output]
-    return "\n".join([table(("service", *ENDPOINT), rows, width), *ill, *gone.lines(state)])
+    return "\n".join([table(("service", *ENDPOINT), rows, width), *ill, *gone.lines(state), *trouble_lines(state)])
 
 
 def containers_text(state: State, width: int | None) -> str:
@@ -106,9 +112,10 @@ def containers_text(state: State, width: int | None) -> str:
         (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
     ]
     if not rows:
-        return "no containers yet"
+        return "\n".join(["no containers yet", *trouble_lines(state)])
     lines = [f"{printable(c.name)}: {problem_line(p)}" for c in found for p in c.problems]
     lines += [health_line(c) for c in found if c.health in UNWELL and c.health_output]
+    lines += trouble_lines(state)
     return "\n".join([table(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width), *lines])
 
 

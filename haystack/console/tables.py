@@ -19,19 +19,40 @@ from haystack.observe.text import printable
 # Without a terminal nothing is folded, so that grep and awk see one line an item.
 UNBOUNDED = 10_000
 NARROWEST = 20
+FOLDED = 3  # columns at most of a table whose cells may be folded
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> str:
-    """The rows under their titles. width: columns of the terminal, None where there is none."""
+    """The rows under their titles. width: columns of the terminal, None where there is none.
+
+    Where a row of many columns is wider than the terminal, it becomes a block of lines: words cut in pieces can't be read.
+    """
+    cells = [[cell(value) for value in row] for row in rows]
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
     for title in titles:
         grid.add_column(title.upper(), overflow="fold")
-    for row in rows:
-        grid.add_row(*[Text(cell(value)) for value in row])
+    for row in cells:
+        grid.add_row(*map(Text, row))
     out = StringIO()
     columns = UNBOUNDED if width is None else max(width, NARROWEST)
-    Console(file=out, width=columns, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
+    console = Console(file=out, width=columns, color_system=None, force_terminal=False, legacy_windows=False)
+    if len(titles) > FOLDED and console.measure(grid, options=console.options.update(width=UNBOUNDED)).maximum > columns:
+        return blocks(titles, cells, console, out)
+    console.print(grid)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+
+
+def blocks(titles: Sequence[str], rows: Sequence[Sequence[str]], console: Console, out: StringIO) -> str:
+    """A block a row, a line a cell, the title before it."""
+    for row in rows:
+        grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+        for overflow in ("ellipsis", "fold"):
+            grid.add_column(overflow=overflow, no_wrap=overflow == "ellipsis")
+        for title, value in zip(titles, row, strict=True):
+            grid.add_row(title.upper(), Text(value))
+        console.print(grid)
+        console.print()
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip()
 
 
 def cell(value: object) -> str:

@@ -92,8 +92,10 @@ async def test_ready_when_a_source_has_listed_and_a_worker_runs():
 async def test_not_ready_says_why():
     unready = state()
     unready.registry.listed.clear()
+    unready.registry.sources["unix:///x"] = SimpleNamespace(connected=False, error="connection refused", since=1.0, engine=None)
     unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining")]
     answer = await ask("/readyz", of=unready)
+    assert "unix:///x does not answer: connection refused" in answer.text
     assert (answer.status_code, len(answer.json()["reasons"])) == (503, 2)
     assert (await ask("/healthz", of=unready)).status_code == 200
 

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,3 +108,26 @@ def test_completion_offers_what_may_follow():
 def test_help_tells_of_every_command():
     text = run(state(), ["help"]).text
     assert all(command.usage in text for command in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    "words", [["dig", NAME, "--json"], ["trace", "on", "--json"], ["service", "nginx", "--json"], ["version", "--json"]]
+)
+def test_an_option_is_no_argument(words):
+    result = run(state(), words)
+    assert (result.status, result.effect) == (2, None)
+    assert f"{words[0]} takes no options; usage: " in result.text
+
+
+def test_a_row_that_is_wider_than_the_terminal_is_a_block_of_whole_words():
+    text = run(state(), ["endpoints"], Context(width=80)).text
+    assert f"SERVICE    {NAME}\n" in text
+    assert "STATE      ready: running\n" in text
+
+
+@pytest.mark.parametrize("words", [["services"], ["endpoints"], ["containers"], ["explain", "http://none.example/"]])
+def test_an_engine_that_does_not_answer_is_told_with_what_may_be_missing_for_it(words):
+    lost = state()
+    lost.registry.sources["unix:///x"] = SimpleNamespace(connected=False, error="connection refused", since=1.0, engine=None)
+    assert "unix:///x does not answer: connection refused" in run(lost, words).text
+    assert "does not answer" not in run(state(), words).text

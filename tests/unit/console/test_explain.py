@@ -33,9 +33,14 @@ def said(url, *endpoints, **fields):
 def test_who_answers_by_what_and_who_would_be_picked():
     status, text = said("http://API.shop.example.:8080/x?y", ENDPOINT, SECOND)
     assert status == 0
-    assert f"service {NAME}, by host *.shop.example and path /" in text
+    assert f"service {NAME}, by host *.shop.example and path prefix /" in text
     assert "listener http-alt, port 8080" in text
     assert "by p2c among abababababab:80/tcp (weight 100), cdcdcdcdcdcd:80/tcp (weight 100)" in text
+
+
+def test_of_https_it_says_that_there_is_none():
+    assert "speaks no TLS" in said("https://shop.example/")[1]
+    assert "speaks no TLS" not in said("http://shop.example/")[1]
 
 
 def test_why_one_is_out():
