@@ -41,6 +41,7 @@ from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry
 from haystack.settings import Settings, variable
+from haystack.snapshot import Snapshot
 from haystack.state import State
 
 DRAIN_SECONDS = 30.0
@@ -217,7 +218,14 @@ class App:
     async def _tell_ready(self) -> None:
         await self.registry.listed.wait()
         snapshot = self.registry.snapshot
-        log.info("ready", version=snapshot.version, containers=len(snapshot.containers), services=len(snapshot.services))
+        counts = {"containers": len(snapshot.containers), "services": len(snapshot.services)}
+        log.info("ready", version=snapshot.version, **counts, example=self._example(snapshot))
+
+    def _example(self, snapshot: Snapshot) -> str | None:
+        """What to type to see it work; None where there is nothing to see."""
+        name = next((service.name for service in snapshot.services.values() if service.has_http), None)
+        place = next((text for text in map(str, self.settings.bind) if ":" not in text), "127.0.0.1")
+        return f"curl -H 'Host: {name}' http://{place}:{self.proxy.ports['http']}/" if name else None
 
     async def _log_traces(self) -> None:
         async with self.traces.subscribe(None) as traces:
