@@ -39,7 +39,7 @@ from haystack.observe.accesslog import AccessLog
 from haystack.observe.outages import Outages
 from haystack.observe.trace import TraceHub
 from haystack.proxy.supervisor import Supervisor
-from haystack.registry import Registry
+from haystack.registry import Registry, SourceState
 from haystack.settings import Settings, variable
 from haystack.snapshot import Snapshot
 from haystack.state import State
@@ -47,6 +47,7 @@ from haystack.state import State
 DRAIN_SECONDS = 30.0
 # for a first list of every engine before anybody is served; before another one is replaced, for endpoints to show that they accept
 LIST_SECONDS = 10.0
+DOUBT_SECONDS = 1.0  # in which one that could not be asked at first, at the boot of a machine perhaps, may answer after all
 SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.05
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
@@ -106,12 +107,14 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._introduce(stack)
+        self.responder.hold()
         await self._enter(stack, self.api)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
             self._discover()
             await asyncio.gather(self.proxy.start(hold=True), self._listed())
-            self.proxy.open()
+            if not self.stopping.is_set():
+                self.proxy.open()
         else:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
@@ -134,14 +137,19 @@ class App:
 
     async def _listed(self) -> None:
         """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
-        sources = self.registry.sources
+        sources, began = self.registry.sources, time.monotonic()
+
+        def said(source: SourceState) -> bool:
+            return source.connected or (source.error is not None and time.monotonic() - began > DOUBT_SECONDS)
+
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
                 # sources have no event each
-                while not all(each.connected or each.error for each in sources.values()) and not self.stopping.is_set():  # noqa: ASYNC110
+                while not all(map(said, sources.values())) and not self.stopping.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
-                if any(each.connected for each in sources.values()):
-                    await self.registry.listed.wait()
+        if any(each.connected for each in sources.values()):
+            self.registry.flush()  # what has been listed is published before anybody is served
+        self.responder.open()
 
     async def _settled(self) -> None:
         """Wait for who started a moment ago, and is out until it was seen to accept. Raises ReplaceError where no source has listed."""

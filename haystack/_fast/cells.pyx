@@ -197,11 +197,18 @@ cdef class Cell:
     def begin(self, double born):
         """Another process is at this address: it has done nothing yet."""
         self.born = born
+        self.spoke = self.heard = self.probed = 0
+        self.latency = 0.0
+        self.streak = 0
         self.calm()
+        self.doubts = 0
 
     cdef void calm(self) noexcept:
         """Nothing is held against it."""
-        self.doubts = self.doubts + 1 if self.late and self.silence == Silence.DOUBTED else 0
+        if self.late == 0:
+            self.doubts = 0
+        elif self.silence == Silence.DOUBTED:
+            self.doubts += 1
         self.silence = Silence.CALM
         self.doubter = None
         self.quiet_since = self.shunned = self.sampled = 0

@@ -181,7 +181,8 @@ cdef class Downstream(Upload):
         self.tries = self.status = self.failure = 0
         self.error = b""
         self.received = self.sent = 0
-        self.answered = self.body_sent = self.fresh_only = self.hoping = False
+        self.answered = self.body_sent = self.fresh_only = False
+        self.hope = 0
         self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked

@@ -10,10 +10,11 @@ cdef class Seeker(Exchange):
     cdef uint64_t key           # of the request, for pickers that go by one
     cdef void *tried[8]         # members, kept alive by route
     cdef int tries
+    cdef int passed             # members that had no room when the last one was chosen
     cdef int failure            # the status that the last failed try would be answered with; 0: none failed
     cdef Queue queue            # in which it waits or waited; None: it did not
     cdef bint roomless          # its deadline is that of waiting for room
-    cdef bint hoping            # every endpoint failed, and it has waited for news of them
+    cdef int64_t hope           # poller's milliseconds until which it waits for news of endpoints that all failed; 0: none did
     cdef bint fresh_only        # no pooled connection any more: the last one was stale
     cdef bint body_sent         # bytes of a body that isn't kept went up
     cdef Buffer request         # the head as sent upstream and what is kept of the body, for another try

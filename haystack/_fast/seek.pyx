@@ -55,7 +55,8 @@ cdef class Seeker(Exchange):
                 self.note_try(member)
                 full = True
                 continue
-            self.tries = failed         # after the next failure they may have some, or be waited for
+            self.passed = self.tries - failed
+            self.tries = failed         # after the next failure those that had no room may have some, or be waited for
             if self.go(member):
                 return 0
             failed = self.tries
@@ -163,6 +164,8 @@ cdef class Seeker(Exchange):
     cdef int wait_for_endpoint(self) except -1:
         """The service has no endpoint: wait until it has been without for wait_ms."""
         cdef int64_t end = self.route.queue.empty_since + self.route.wait_ms
+        if self.queue is not None and self.deadline and not self.roomless and self.failure == 0:
+            end = min(end, self.deadline)       # it waits for one already: another start of the same container prolongs nothing
         self.failure = 0
         self.roomless = False
         if end <= self.poller.now or len(self.route.queue) >= self.plane.queue_size:
@@ -184,10 +187,11 @@ cdef class Seeker(Exchange):
         return self.fail(503, b"destination_unavailable", told)
 
     cdef int exhausted(self) except -1:
-        """All failed. Once, wait a moment for news of them: where one was stopped, its event is on the way."""
-        if not self.hoping and self.failure == 502 and self.route.wait_ms and len(self.route.queue) < self.plane.queue_size:
-            self.hoping = True
-            self.deadline = self.poller.now + min(HOPE_MS, self.route.wait_ms)
+        """All failed. Wait a moment for news of them, however many come: where one was stopped, its event is on the way."""
+        if self.hope == 0:
+            self.hope = self.poller.now + min(HOPE_MS, self.route.wait_ms)
+        if self.failure == 502 and self.poller.now < self.hope and len(self.route.queue) < self.plane.queue_size:
+            self.deadline = self.hope
             return self.join(False)
         if self.failure == 504:
             return self.fail(504, self.error, b"no endpoint answered in time")
@@ -209,7 +213,7 @@ cdef class Seeker(Exchange):
 
     cdef int waited(self) except -1:
         """The time of waiting is up."""
-        if self.hoping and self.failure:
+        if self.hope and self.failure:
             return self.exhausted()
         if len(self.queue.route.members) == 0:
             return self.nobody(self.queue.route)
@@ -218,7 +222,7 @@ cdef class Seeker(Exchange):
     cdef int connect_to(self, Cell cell) except -1:
         """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
         cdef Upstream up = None if self.fresh_only else pooled(cell, self.idempotent)
-        cdef bint others = self.tries < min(<Py_ssize_t>MAX_TRIES, len(self.route.members))
+        cdef bint others = self.tries + self.passed < min(<Py_ssize_t>MAX_TRIES, len(self.route.members))
         self.reused = up is not None
         if up is None:
             up = dial(self.plane, cell, min(self.plane.connect_ms, HEDGE_MS) if others else self.plane.connect_ms)
@@ -322,6 +326,7 @@ cdef class Seeker(Exchange):
         if member is None or not self.route.queue.spend(self.poller.now):
             return 0
         self.moves += 1
+        self.passed = 0
         self.detach(False)
         self.error = error
         self.failure = status

@@ -90,6 +90,8 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
     """One step of what is thought of an endpoint."""
     cdef Member member = view.member_of(cell)
     cdef int64_t now = plane.poller.now, quiet = view.quiet << min(cell.doubts, <int>DOUBLED)
+    if (member is None or view.size < 2) and cell.doubter is view.route.queue and cell.silence == Silence.DOUBTED:
+        drop(cell)                      # it has left the service that could compare it, or all others have
     if member is None:
         return move(plane, cell, cell.in_flight) if cell.late and cell.silence == Silence.SILENT else 0
     if cell.silence == Silence.SILENT:
@@ -102,10 +104,7 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
         return 0
     if not view.others_answer(cell.quiet_since):
         if cell.silence == Silence.DOUBTED and cell.doubter is view.route.queue:
-            cell.doubter = None
-            cell.silence = Silence.CALM
-            cell.trials = 0
-            cell.shunned = 0
+            drop(cell)
         return sample(plane, view, cell)
     if cell.sampled and view.others_answer(cell.sampled):
         return condemn(plane, view, member)
@@ -122,6 +121,14 @@ cdef int judge(Plane plane, View view, Cell cell) except -1:
     elif now - cell.tried_at < view.trial or not view.others_answer(cell.tried_at):
         return 0
     return condemn(plane, view, member)
+
+
+cdef void drop(Cell cell) noexcept:
+    """The doubt: nobody is there any more to be compared with. Requests are late all the same."""
+    cell.doubter = None
+    cell.silence = Silence.CALM
+    cell.trials = 0
+    cell.shunned = 0
 
 
 cdef int sample(Plane plane, View view, Cell cell) except -1:

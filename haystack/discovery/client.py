@@ -83,7 +83,7 @@ def _asked(client: Client, path: str, timeout: float, **query: str) -> Any:
         try:
             answer = client.get(url, params=query, timeout=timeout)
         except exceptions.ConnectionError as error:
-            if isinstance(error, exceptions.Timeout) or not first:
+            if isinstance(error, exceptions.Timeout) or late(error) or not first:
                 raise
         else:
             return _good(answer)
@@ -105,7 +105,8 @@ def gone(error: BaseException) -> bool:
 
 def late(error: BaseException) -> bool:
     """True when there was a connection, and no answer in time."""
-    return isinstance(error, exceptions.ReadTimeout)
+    # within a body requests calls it a broken connection (requests.models.Response.iter_content)
+    return isinstance(error, exceptions.ReadTimeout) or (isinstance(error, exceptions.ConnectionError) and "Read timed out" in str(error))
 
 
 def answered(error: BaseException) -> bool:

@@ -61,7 +61,7 @@ class Nothing(msgspec.Struct, frozen=True):
 class Responder:
     """What a query is answered with. addresses: Haystack's own, where they are set; else the one that was asked.
 
-    Until there is a snapshot with a version, what is not in the zone is SERVFAIL.
+    Until there is a snapshot with a version, and between hold and open, what is not in the zone is SERVFAIL.
     """
 
     def __init__(self, origin: str, ttl: int, addresses: tuple[str, ...] = ()) -> None:
@@ -69,12 +69,21 @@ class Responder:
         self._addresses = tuple(str(address) for address in addresses)
         self._owns: dict[str, Own] = {}
         self._packed: dict[tuple[bytes, int, str], wire.Packed] = {}
-        self._early = True
+        self._held = False
+        self._version = 0
         self.zone = Zone.of(Nothing(origin), ttl)
+
+    def hold(self) -> None:
+        """More is to come: what is not known yet may exist."""
+        self._held = True
+
+    def open(self) -> None:
+        """What is not known does not exist."""
+        self._held = False
 
     def publish(self, snapshot: Picture) -> None:
         """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
-        self._early = snapshot.version == 0
+        self._version = snapshot.version
         self.zone = self.zone.follow(snapshot)
         self._packed = {}
 
@@ -112,7 +121,7 @@ class Responder:
         found = self._find(key, own)
         if found is None:
             return None
-        if found.node is None and self._early:
+        if found.node is None and (self._held or self._version == 0):
             # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
             return wire.Packed(wire.RA | wire.SERVFAIL)
         packed = records.answer(self.zone, found, key, qtype, (own.v4, own.v6))

@@ -30,7 +30,7 @@ from haystack.snapshot import Snapshot
 BACKLOG = 4096
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
-STEADY_SECONDS = 5.0
+STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
 MAX_PAUSE = 5.0
 KILL_SECONDS = 2.0
 STACK_SECONDS = 0.1

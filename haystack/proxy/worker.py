@@ -125,12 +125,12 @@ class Worker:
     def _take(self, table: wire.Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
-        self._plane.early = table.version == 0
         if table.ended:
             walk.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
+        self._plane.early = table.version == 0
         if not self._known:
             self._known = True
             self._listen()

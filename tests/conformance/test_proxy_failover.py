@@ -82,6 +82,21 @@ def test_all_that_hope_for_news_hear_that_the_last_endpoint_has_gone(fakes: Loop
         assert [client.response().status for client in clients] == [200] * 5
 
 
+def test_who_hopes_goes_on_when_one_of_several_that_refuse_has_gone(fakes: Loop) -> None:
+    """A host goes with all its containers: each one's end is news of its own, and the others refuse still."""
+    with origins(fakes, *[respond()] * 4) as found, ExitStack() as stack:
+        haystack = stack.enter_context(Haystack([Member("all", each.port) for each in found]))
+        assert known(haystack, "all", 200)
+        for each in found:
+            each.stop()
+        clients = [ask(stack, haystack, host("all")) for _ in range(5)]
+        for number in range(1, 4):
+            haystack.show([*[None] * number, *(Member("all", each.port) for each in found[number:])])
+            pause(0.1)
+        found[3].start()
+        assert [client.response().status for client in clients] == [200] * 5
+
+
 def test_all_that_wait_for_room_wait_for_an_endpoint_when_theirs_has_gone(gate: Gate) -> None:
     member = Member("one", gate.origin.port, ONE)
     with Haystack([member], HAYSTACK_QUEUE_TIMEOUT="1s") as haystack, ExitStack() as stack:

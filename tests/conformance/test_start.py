@@ -42,10 +42,11 @@ def engine(origin: Origin) -> Iterator[FakeEngine]:
 
 
 @contextmanager
-def waiting(engine: FakeEngine) -> Iterator[tuple[Haystack, int, int]]:
-    """A Haystack whose first list is held back, and its ports of HTTP and DNS; at the end it may go on and must get ready."""
+def waiting(engine: FakeEngine, *others: FakeEngine) -> Iterator[tuple[Haystack, int, int]]:
+    """A Haystack whose list of `engine` is held back, and its ports of HTTP and DNS; at the end it may go on and must get ready."""
     http, names = free_port(), free_port()
-    settings = {"HAYSTACK_STATIC": "", "DOCKER_HOST": engine.host, "HAYSTACK_HTTP_PORT": str(http), "HAYSTACK_DNS_PORT": str(names)}
+    hosts = ",".join(each.host for each in (*others, engine))
+    settings = {"HAYSTACK_STATIC": "", "DOCKER_HOST": hosts, "HAYSTACK_HTTP_PORT": str(http), "HAYSTACK_DNS_PORT": str(names)}
     haystack = Haystack([], **settings)
     try:
         until(lambda: engine.lists > 0, LIMIT, "the engine was not asked")
@@ -63,6 +64,17 @@ def test_requests_before_the_first_list_wait_for_it(engine: FakeEngine) -> None:
         until(lambda: len(haystack.workers()) == 1, LIMIT, "no worker")
         engine.lists_now.set()
         assert client.response().status == 200
+
+
+def test_every_engine_is_waited_for(engine: FakeEngine) -> None:
+    """What one of them has is not denied because another one has told."""
+    with FakeEngine() as quick, waiting(engine, quick) as (haystack, http, names), Client(http, LIMIT) as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: {host('late')}\r\n\r\n".encode())
+        haystack.wait("ready")
+        assert ask(names, host("late")).rcode() == dns.rcode.SERVFAIL
+        engine.lists_now.set()
+        assert client.response().status == 200
+        until(lambda: ask(names, host("never")).rcode() == dns.rcode.NXDOMAIN, LIMIT, "nothing is ever denied")
 
 
 def test_a_name_that_is_not_known_yet_is_no_nxdomain(engine: FakeEngine) -> None:
@@ -94,8 +106,12 @@ def test_where_nothing_can_be_listed_names_are_not_denied(origin: Origin, tmp_pa
             assert (refused.status, refused.get("retry-after")) == (503, "1")
             assert "no source of containers has listed any yet" in (refused.get("proxy-status") or "")
         assert ask(port, host("late")).rcode() == dns.rcode.SERVFAIL
-        static.write_text(Member("late", origin.port).toml(0))
-        until(lambda: status(haystack, "late") == 200, 10, "it was not found")
+        # more than one message to the workers holds: the last one's services are not denied while the first ones are known
+        members = [*(Member(f"other{number}", origin.port) for number in range(300)), Member("late", origin.port)]
+        static.write_text("\n".join(member.toml(number) for number, member in enumerate(members)))
+        seen = set[int]()
+        until(lambda: 200 in seen or seen.add(status(haystack, "late")), 10, "it was not found")
+        assert seen == {503, 200}
         assert status(haystack, "never") == 404
 
 

@@ -6,32 +6,46 @@ import pytest
 from structlog.testing import capture_logs
 
 from haystack import ports
-from haystack.model import Container, Listing
+from haystack.builder import Builder
+from haystack.health.policy import Condition
+from haystack.model import Container, Endpoint, Listing
 from haystack.observe.outages import Outages
-from haystack.snapshot import build
+from haystack.snapshot import Snapshot
 
 
 class Heard:
-    """What Outages tells of containers as they come and go; each `show` is a snapshot, ten seconds after the one before."""
+    """What Outages tells of containers as they come and go; each `show` is ten seconds after the one before.
+
+    refuses: the port that does not accept connections. As in life, a snapshot says what has changed in it.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.version = 0
+        self.refuses = 0
+        self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
         self.outages = Outages(lambda: self.now)
+
+    def condition(self, _container: Container, endpoint: Endpoint) -> Condition:
+        return Condition(waiting="it refuses") if endpoint.port == self.refuses else Condition()
 
     def show(self, *containers: Container) -> list[tuple[str, object]]:
         self.now += 10.0
-        self.version += 1
+        listings = {"x": Listing(containers=containers)}
+        doubtful = {f"{c.short_id}:{port.number}/tcp" for c in containers for port in c.ports}
+        made = self.builder.build(listings, self.now, self.now, self.condition, doubtful)
         with capture_logs() as lines:
-            self.outages.follow(build(self.version, "haystack", {"x": Listing(containers=containers)}, self.now))
-        return [(line["event"], line.get("reason") or line.get("after")) for line in lines]
+            if made is not None:
+                self.outages.follow(made)
+        return [(line["event"], line.get("reason") or line.get("after") or line.get("more_down")) for line in lines]
 
 
-def container(number: int = 1, state: str = "running", reason: str = "") -> Container:
-    listed = (ports.named(80, "tcp"),)
+def container(
+    number: int = 1, state: str = "running", reason: str = "", *, numbers: tuple[int, ...] = (80,), service: str = "web"
+) -> Container:
+    listed = tuple(ports.named(each, "tcp") for each in numbers)
     return Container(
-        id=f"{number:x}" * 64, name=f"c{number}", engine="e", services=("web",), address="10.0.0.1", ports=listed,
-        state=state, state_reason=reason,
+        id=f"{number:012x}" * 5, name=f"c{number}", engine="e", services=(service,), address="10.0.0.1", ports=listed,
+        state=state, state_reason=reason, since=1.0,
     )  # fmt: skip
 
 
@@ -59,12 +73,25 @@ def test_one_that_vanishes_is_gone_and_back_when_it_is_within_a_minute(heard: He
     assert heard.show(container()) == [("service.up", 20.0)]
 
 
+def test_a_service_whose_other_port_is_well_is_down_all_the_same(heard: Heard) -> None:
+    heard.show(container(numbers=(80, 5432)))
+    heard.refuses = 80
+    assert heard.show(container(numbers=(80, 5432))) == [("service.down", "waiting: it refuses yet")]
+
+
+def test_of_many_at_once_some_are_told_and_the_rest_counted(heard: Heard) -> None:
+    heard.show(*(container(number, service=f"s{number}") for number in range(1, 101)))
+    told = heard.show()
+    assert [event for event, _ in told] == ["service.down"] * 20 + ["services"]
+    assert told[-1] == ("services", 80)
+
+
 def test_after_a_minute_it_is_a_new_one(heard: Heard) -> None:
     heard.show(container())
     heard.show()
     heard.now += 61.0
-    assert heard.show() == []
-    assert heard.show(container()) == []
+    assert heard.show(container(2, service="other")) == []
+    assert heard.show(container(), container(2, service="other")) == []
 
 
 def test_one_that_was_never_up_is_not_down(heard: Heard) -> None:

@@ -149,6 +149,27 @@ def test_another_process_at_the_same_address_is_the_same_cell_with_a_new_beginni
     assert (routes.find("web").members[0].cell is cell, cell.born) == (True, 1234.5)
 
 
+def awaited(on=True, *endpoints):
+    return msgspec.structs.replace(service("web", *endpoints), awaited=on)
+
+
+def test_requests_wait_from_when_the_last_one_left_or_the_first_one_is_expected(routes):
+    def since():
+        return routes.find("web").queue.empty_since
+
+    routes.show(awaited(False))
+    assert since() == 0, "nobody is there, nor expected: nothing to wait for"
+    routes.show(awaited())
+    began = since()
+    assert 0 < began <= time.monotonic() * 1000
+    routes.show(msgspec.structs.replace(awaited(), why="another reason"))
+    assert since() == began, "it is expected still"
+    routes.show(service("web", A))
+    routes.find("web").queue.empty_since = 0
+    routes.show(awaited(False))
+    assert since() > 0, "it has lost its last one"
+
+
 def test_what_leaves_the_table_pools_nothing_unless_another_serves_by_it(routes):
     routes.show(service("web", A, B), service("api", A))
     old = routes.find("web").members
