@@ -53,7 +53,7 @@ def share(one: dict[str, Any]) -> str:
 def front(rows: Sequence[Row], found: dict[str, Any]) -> str:
     """For the README: a line for each row, a column for each proxy; GETs, then POSTs, then the times."""
     parts = [
-        one_line_each(rows, found, "GET", "GETs to nginx: failed · slowest answer · answers a second"),
+        one_line_each(rows, found, "GET", "GETs: failed · slowest answer · answers a second"),
         one_line_each(rows, found, "POST", "POSTs: failed · processed twice"),
         f"{found['connections']} connections; {found['date']}, {found['machine']}; {found['peers']}. {told(found)}",
     ]
