@@ -1,5 +1,5 @@
 """Fixtures of the proxy's conformance tests: they live beside the process they start."""
 
-from tests.fakes.worker import fakes, site
+from tests.fakes.worker import fakes, origin, site
 
-__all__ = ["fakes", "site"]
+__all__ = ["fakes", "origin", "site"]

@@ -6,11 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
 from structlog.testing import capture_logs
 
 from haystack.proxy import pulse
@@ -18,15 +16,8 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
-from tests.fakes.origin import OK, Loop, Origin, held, respond
+from tests.fakes.origin import OK, Origin, held
 from tests.fakes.worker import Haystack, Member, called, children, command_line, descriptors, host, until
-
-
-@pytest.fixture
-def origin(fakes: Loop) -> Iterator[Origin]:
-    made = Origin(fakes, respond()).start()
-    yield made
-    made.stop()
 
 
 def _status(haystack: Haystack) -> int:

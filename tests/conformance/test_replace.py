@@ -15,18 +15,11 @@ import pytest
 from haystack.handover import giver, taker
 from tests.fakes.client import Client, until_close
 from tests.fakes.load import Load
-from tests.fakes.origin import Loop, Origin, respond
+from tests.fakes.origin import Origin
 from tests.fakes.worker import Haystack, Member, command, environment, host, until, wake
 
 WEB = host("web")
 ENDED = 15.0
-
-
-@pytest.fixture
-def origin(fakes: Loop) -> Iterator[Origin]:
-    made = Origin(fakes, respond()).start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ LIMIT = 30.0
 
 
 @pytest.fixture
-def origin(fakes: Loop) -> Iterator[Origin]:
-    made = Origin(fakes, respond()).start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def engine(origin: Origin) -> Iterator[FakeEngine]:
     """One that lists a container behind the name `late`, as soon as it is told to list at all."""
     with FakeEngine() as made:

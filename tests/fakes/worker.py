@@ -324,3 +324,11 @@ def fakes() -> Iterator[Loop]:
     loop = Loop()
     yield loop
     loop.close()
+
+
+@pytest.fixture
+def origin(fakes: Loop) -> Iterator[Origin]:
+    """One that answers well."""
+    made = Origin(fakes, respond()).start()
+    yield made
+    made.stop()
