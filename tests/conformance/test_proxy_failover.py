@@ -299,7 +299,9 @@ def test_one_slow_request_does_not_bring_all_the_others(fakes: Loop) -> None:
         await call.send(OK)
 
     with origins(fakes, *[script] * 4) as found, Haystack([Member("slow", o.port) for o in found]) as haystack, ExitStack() as stack:
+        stack.callback(gate.set)
         client = ask(stack, haystack, host("slow"), "/report")
+        until(lambda: any("/report" in each.line for o in found for each in o.requests), SOON, "nobody was asked")
         (busy,) = [o for o in found if any("/report" in each.line for each in o.requests)]
         asked = len(busy.requests)
         for _ in range(12):
