@@ -9,28 +9,18 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
 from tests.fakes.client import Client, until_close
 from tests.fakes.gate import Gate
-from tests.fakes.load import Load
-from tests.fakes.origin import OK, Call, Loop, Origin, Script, never, respond
+from tests.fakes.origin import OK, Call, Loop, respond
+from tests.fakes.waiting import ask, compose, known, origins, pause
 from tests.fakes.worker import Haystack, Member, host, until
 
 ONE = {"haystack.max_connections": "1"}
 SOON = 5.0  # seconds: a fifth of that on a quiet machine
-
-
-@contextmanager
-def origins(fakes: Loop, *scripts: Script) -> Iterator[list[Origin]]:
-    made = [Origin(fakes, script).start() for script in scripts]
-    try:
-        yield made
-    finally:
-        for each in made:
-            each.stop()
 
 
 @pytest.fixture
@@ -38,35 +28,6 @@ def gate(fakes: Loop) -> Iterator[Gate]:
     made = Gate(fakes)
     yield made
     made.origin.stop()
-
-
-def ask(stack: ExitStack, haystack: Haystack, name: str, path: str = "/") -> Client:
-    """A client with a request that the worker has read."""
-    client = stack.enter_context(Client(haystack.port, 15))
-    client.send(f"GET {path} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-    with Client(haystack.port) as other:
-        assert other.get("nowhere.services.haystack").status == 404
-    return client
-
-
-def compose(service: str) -> dict[str, str]:
-    """Labels that give a container a second service: SERVICE.shop."""
-    return {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
-
-
-def ejected(haystack: Haystack) -> list[str]:
-    return [line["reason"] for line in haystack.lines if line.get("event") == "endpoint.ejected"]
-
-
-def known(haystack: Haystack, image: str, status: int) -> bool:
-    """Whether a request of this service is answered so by now."""
-    with Client(haystack.port) as client:
-        return client.get(host(image)).status == status
-
-
-def pause(seconds: float) -> None:
-    """Let time pass: what is shown is that a limit does not hold where another one should."""
-    threading.Event().wait(seconds)
 
 
 def test_all_that_hope_for_news_hear_that_the_last_endpoint_has_gone(fakes: Loop) -> None:
@@ -230,84 +191,3 @@ def test_of_a_body_in_chunks_as_much_is_kept(fakes: Loop, size: int, status: int
             client.send(head + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n")
             assert client.response().status == status
         assert [each.body for each in good.requests] == ([body[:size]] if status == 200 else [])
-
-
-async def quick(call: Call) -> None:
-    await call.body()
-    await asyncio.sleep(0.02)
-    await call.send(OK)
-
-
-@pytest.mark.parametrize(("limit", "count", "clients"), [(0, 2, 16), (6, 4, 40), (20, 2, 40)])
-def test_silence_behind_the_last_answer_is_noticed(fakes: Loop, limit: int, count: int, clients: int) -> None:
-    """What hangs was sent in the moment of the last answer, or before it, and nothing is sent there any more.
-
-    Where the others are full it gets its one trial, and not all that have no room.
-    """
-    labels = {"haystack.max_connections": str(limit)} if limit else {}
-    with origins(fakes, *[quick] * count) as found, ExitStack() as stack:
-        haystack = stack.enter_context(Haystack([Member("full", o.port, labels) for o in found], HAYSTACK_QUEUE_TIMEOUT="20s"))
-        with Load().http(haystack.port, host("full"), b"ok", keep=clients, new=0) as load:
-            load.go_on()
-            found[0].script = never()
-            until(lambda: ejected(haystack), SOON, "it was not ejected")
-            out = len(found[0].requests)
-            until(lambda: len(ejected(haystack)) == 2, 5 + SOON, "it was not ejected again")
-            assert len(found[0].requests) - out <= 2
-            found[0].script = quick
-            found[0].cut()
-        assert load.wrong == []
-
-
-def test_who_was_silent_under_one_name_comes_back_under_another(fakes: Loop) -> None:
-    """Nobody asks the name any more under which it was judged: its trial is a request of the other one."""
-    with origins(fakes, *[respond()] * 4) as found, Haystack([Member("many", o.port, compose("part")) for o in found]) as haystack:
-        with Load().http(haystack.port, host("part.shop"), b"ok", keep=8, new=0) as load:
-            load.go_on()
-            found[0].script = never()
-            until(lambda: ejected(haystack), SOON, "it was not ejected")
-        assert load.wrong == []
-        found[0].script = respond()
-        seen = len(found[0].requests)
-        with Load().http(haystack.port, host("many"), b"ok", keep=1, new=0):
-            until(lambda: len(found[0].requests) > seen + 20, 10 + SOON, "it did not come back")
-
-
-def test_a_late_request_under_a_name_of_its_own_hides_nothing(fakes: Loop) -> None:
-    """There nobody can be compared with it; under the name that it shares others can."""
-    with origins(fakes, *[respond()] * 4) as found, ExitStack() as stack:
-        haystack = stack.enter_context(Haystack([Member("many", o.port, compose(f"s{n}")) for n, o in enumerate(found)]))
-        found[0].script = never()
-        ask(stack, haystack, host("s0.shop"))
-        pause(0.6)
-        with Load().http(haystack.port, host("many"), b"ok", keep=8, new=0) as load:
-            until(lambda: ejected(haystack), SOON, "it was not ejected")
-            load.go_on()
-        assert load.wrong == []
-        assert load.slowest < SOON
-        found[0].cut()
-
-
-def test_one_slow_request_does_not_bring_all_the_others(fakes: Loop) -> None:
-    """Each doubt is answered by a quick request, and the next one takes its time: a slow report must not get the service's traffic."""
-    gate = threading.Event()
-
-    async def script(call: Call) -> None:
-        await call.body()
-        if "/report" in call.request.line:
-            await asyncio.to_thread(gate.wait, 20)
-        await call.send(OK)
-
-    with origins(fakes, *[script] * 4) as found, Haystack([Member("slow", o.port) for o in found]) as haystack, ExitStack() as stack:
-        stack.callback(gate.set)
-        client = ask(stack, haystack, host("slow"), "/report")
-        until(lambda: any("/report" in each.line for o in found for each in o.requests), SOON, "nobody was asked")
-        (busy,) = [o for o in found if any("/report" in each.line for each in o.requests)]
-        asked = len(busy.requests)
-        for _ in range(12):
-            pause(0.3)
-            assert known(haystack, "slow", 200)
-        assert len(busy.requests) - asked <= 6
-        gate.set()
-        assert client.response().status == 200
-    assert ejected(haystack) == []

@@ -6,23 +6,20 @@ that origin. `make bench-chaos` plays the full rounds, beside other proxies.
 """
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
 
-from bench.chaos.fleet import PYTHON, Fleet, asked
+from bench.chaos.fleet import PYTHON, Fleet
 from bench.chaos.node import Node, missing
 from bench.chaos.rounds import Plan, played
 from bench.chaos.rows import row
 from bench.macro.process import Haystack
-from tests.fakes.worker import until
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 PLAN = Plan(connections=16, pace=0.3, victims=2, pause=0.01, limit=40.0)
@@ -173,33 +170,6 @@ def test_an_endpoint_that_misbehaves_costs_no_get_and_no_post_from_the_second_se
     else:
         assert posts.failed_after(1.0) == [], posts.story()
     assert once(posts), posts.twice + posts.lost
-
-
-def test_a_silent_endpoint_whose_container_is_restarted_is_trusted_anew(stage):
-    """Who was silent gets a request now and then; another process at its address has been silent to nobody."""
-    fleet = stage.fleet("python", 4, {})
-
-    def silent():
-        services = json.loads(text(stage.haystack.port, "/api/services"))
-        return [s for s in services if s["name"] == fleet.host and s["cause"].startswith("ejected: silent")]
-
-    def act(scene):
-        container = scene.fleet.members[0]
-        scene.tell(f"{container.name} turns silent")
-        scene.fleet.turn(container, "silent")
-        until(silent, WAIT, "it was not ejected")
-        container.restart(timeout=1)
-        scene.fleet.serving(container)
-        scene.tell("it is back")
-        until(lambda: asked(stage.haystack.port, fleet.host) == container.name, 2.0, "it gets nothing")
-
-    done = played(stage.haystack, fleet, "GET", act, SICK)
-    assert done.failed == 0, done.story()
-
-
-def text(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-        return answer.read().decode()
 
 
 def test_replacing_haystack_costs_no_request(stage):
