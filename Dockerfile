@@ -21,6 +21,8 @@ LABEL haystack.enable="false" \
       org.opencontainers.image.title="haystack" \
       org.opencontainers.image.description="A name for every container, and HTTP balanced over them" \
       org.opencontainers.image.licenses="MIT"
+# Haystack starts as root, for ports below 1024 and the engine's socket; its workers, which parse what strangers send, run as this user.
+RUN useradd --system --no-create-home --shell /usr/sbin/nologin haystack
 COPY --from=pack /opt/haystack /opt/haystack
 ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1
 EXPOSE 22 53/udp 53/tcp 80 8080

@@ -3,7 +3,7 @@
 Never decides anything about containers, names or requests. Order: bind every port, so that a taken one ends the start
 before anything was promised; then DNS, web side and shell; then discovery and the workers, which accept when it is known what
 there is. One that replaces another has nobody served before all is ready. A first SIGTERM or SIGINT stops accepting and waits for what
-is in flight, DRAIN_SECONDS at most; a second one ends at once.
+is in flight, HAYSTACK_DRAIN at most; a second one ends at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -38,13 +37,14 @@ from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.outages import Outages
 from haystack.observe.trace import TraceHub
+from haystack.proxy import confine
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry, SourceState
-from haystack.settings import Settings, variable
+from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 from haystack.state import State
 
-DRAIN_SECONDS = 30.0
+HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 # for a first list of every engine before anybody is served; before another one is replaced, for endpoints to show that they accept
 LIST_SECONDS = 10.0
 DOUBT_SECONDS = 1.0  # in which one that could not be asked at first, at the boot of a machine perhaps, may answer after all
@@ -57,6 +57,10 @@ log = structlog.get_logger("haystack")
 
 class PortError(Exception):
     """A port can't be listened on. str() is one line: which, why, and what to set."""
+
+
+class WorkersError(Exception):
+    """No worker starts. str() is one line: what becomes of them."""
 
 
 class App:
@@ -75,7 +79,8 @@ class App:
         self.traces = TraceHub(self.proxy.trace)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state)
-        self.api = ApiServer(self.state, folder / "admin.sock")
+        account = self.proxy.account
+        self.api = ApiServer(self.state, folder / "admin.sock", account.gid if account else None)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set)
@@ -91,6 +96,8 @@ class App:
             finally:
                 await self._drain()
         log.info("stopped")
+        if self.proxy.hopeless:
+            raise WorkersError(self.proxy.hopeless)
 
     def bind(self) -> None:
         """Take every port before anything runs. Raises PortError."""
@@ -102,7 +109,7 @@ class App:
             try:
                 take(self.sockets)
             except OSError as error:
-                raise PortError(port_complaint(self.settings, fields, error)) from error
+                raise PortError(choice.port_complaint(self.settings, fields, error)) from error
         self.sockets.refuse_rest()
 
     async def _start(self, stack: AsyncExitStack) -> None:
@@ -113,6 +120,8 @@ class App:
             await self._enter(stack, self.dns, self.console)
             self._discover()
             await asyncio.gather(self.proxy.start(hold=True), self._listed())
+            if self.proxy.hopeless:
+                return
             if not self.stopping.is_set():
                 self.proxy.open()
         else:
@@ -126,7 +135,7 @@ class App:
         await self._listed()
         await self._settled()
         if not await self.proxy.start(hold=True):
-            raise ReplaceError("a worker does not start")
+            raise ReplaceError(self.proxy.hopeless or "a worker does not start")
         if self.stopping.is_set():
             raise ReplaceError("it was told to stop")
         await self._enter(stack, self.console, self.dns)
@@ -181,12 +190,13 @@ class App:
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
-        log.info("stopping", drain_seconds=DRAIN_SECONDS)
         replaced = self.giver.released
-        work = [self.proxy.drain(DRAIN_SECONDS, patient=replaced)]
+        seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
+        log.info("stopping", drain_seconds=seconds)
+        work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
-            work.append(self.dns.drain(DRAIN_SECONDS))
+            work.append(self.dns.drain(seconds))
         await asyncio.gather(*work)
         await self._stop_tasks()
 
@@ -200,6 +210,7 @@ class App:
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
+        self.proxy.on_hopeless = self.stopping.set
         if self.settings.access_log != "off":
             lines = AccessLog(sys.stdout.fileno())
             stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
@@ -255,23 +266,14 @@ class App:
         log.info("signal", name=signal.Signals(number).name)
 
 
-def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
-    """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
-    places = settings.bind or choice.EVERYWHERE
-    bad = [f for f in fields if not all(choice.bindable(place, getattr(settings, f)) for place in places)] or list(fields)
-    ports = " and ".join(str(getattr(settings, f)) for f in bad)
-    names = " and ".join(variable(f) for f in bad)
-    return f"can't listen on port {ports}: {error.strerror or error}; set {names} to another port, or HAYSTACK_BIND to other addresses"
-
-
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
     """Run one Haystack from start to stop. Raises PortError and ReplaceError."""
     old = await asyncio.to_thread(taker.ask, settings.state_dir) if replace else None
     if replace and old is None:
         log.info("nothing to replace: no Haystack runs with this state folder", state_dir=str(settings.state_dir))
-    with tempfile.TemporaryDirectory(prefix="haystack-") as folder:
+    with confine.folder() as folder:
         try:
-            await App(settings, sources, Path(folder), old).run()
+            await App(settings, sources, folder, old).run()
         finally:
             if old is not None:
                 old.close()
@@ -282,7 +284,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except PortError as error:
+    except (PortError, WorkersError) as error:
         return _failed(str(error))
     except ReplaceError as error:  # the old one serves on
         return _failed(f"nothing was replaced: {error}")

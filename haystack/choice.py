@@ -13,7 +13,7 @@ from pathlib import Path
 
 from haystack.discovery import client
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
-from haystack.settings import Settings
+from haystack.settings import Settings, variable
 
 FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
 PATIENCE = 5.0
@@ -81,3 +81,12 @@ def trouble(settings: Settings, host: str) -> str | None:
 def answers(settings: Settings) -> bool:
     """Whether any engine answers now."""
     return any(trouble(settings, host) is None for host in settings.docker_host)
+
+
+def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
+    """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
+    places = settings.bind or EVERYWHERE
+    bad = [f for f in fields if not all(bindable(place, getattr(settings, f)) for place in places)] or list(fields)
+    ports = " and ".join(str(getattr(settings, f)) for f in bad)
+    names = " and ".join(variable(f) for f in bad)
+    return f"can't listen on port {ports}: {error.strerror or error}; set {names} to another port, or HAYSTACK_BIND to other addresses"

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 4096)
     pool_idle: Time = takes(TIME, 20.0)
     pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
+    drain: Time = takes("how long what is in flight may take when Haystack is told to end: 10ms to 24h", 9.0)
     queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
     queue_timeout: Time = takes(TIME, 5.0)
     kept_body: Annotated[int, BeforeValidator(values.whole(0, 1 << 20))] = takes("bytes, 0 to 1048576", 65536)

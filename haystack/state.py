@@ -89,6 +89,8 @@ class WorkerState(Protocol):
     def pid(self) -> int | None: ...
     @property
     def state(self) -> object: ...
+    @property
+    def trouble(self) -> str: ...
 
 
 Requests = Mapping[tuple[str, int], Mapping[tuple[str, int], int]]
@@ -164,7 +166,8 @@ class State:
             reasons.append("; ".join(["no source of containers has listed yet", *self.troubles()]))
         if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
             reasons.append("no worker runs")
-        return reasons
+        # who the kernel hands to such a worker's sockets is not served
+        return reasons + [worker.trouble for worker in self.proxy.workers if worker.trouble]
 
     def troubles(self) -> list[str]:
         """The sources of containers that don't answer now, and why, one line each."""

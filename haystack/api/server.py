@@ -6,6 +6,7 @@ Never listens on a port of its own and never touches signals: those are app.py's
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +40,11 @@ class Uvicorn(uvicorn.Server):
 
 
 class ApiServer:
-    """The web side of `state` at the unix socket `path`."""
+    """The web side of `state` at the unix socket `path`. group: that of the workers, where they are another user's."""
 
-    def __init__(self, state: State, path: str | Path) -> None:
+    def __init__(self, state: State, path: str | Path, group: int | None = None) -> None:
         self.path = Path(path)
+        self._group = group
         self._server = Uvicorn(
             uvicorn.Config(
                 application(state),
@@ -66,8 +68,10 @@ class ApiServer:
         listening.cancel()
         if self._serving.done():
             await self._serving
-        # Only this user's processes, the workers, have business here; uvicorn opens it to all.
-        self.path.chmod(0o600)
+        # Only the workers have business here; uvicorn opens it to all.
+        self.path.chmod(0o600 if self._group is None else 0o660)
+        if self._group is not None:
+            os.chown(self.path, -1, self._group)
 
     async def close(self) -> None:
         """Finish what is in flight and remove the socket."""

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 
 import structlog
 
+from haystack.proxy import confine, launch
+
 AT_ONCE = 64  # descriptors in one message: the kernel takes 253 (SCM_MAX_FD)
 STACK_LIMIT = 16384
 _HEAD = struct.Struct("!HH")  # descriptors in all, descriptors here; then the listener's index of each, a byte
@@ -63,14 +65,19 @@ class Newborn:
         await self.end()
 
 
-async def spawn() -> Newborn:
-    """Start a process. Raises OSError."""
+async def spawn(account: confine.Account | None = None) -> Newborn:
+    """Start a process, which goes on as this user. Raises OSError."""
     stack = os.memfd_create("worker stack", 0)
     mine, theirs = socket.socketpair()
+    user = (account.uid, account.gid) if account else (-1, -1)
     try:
         with theirs:
+            words = map(str, (theirs.fileno(), stack, *user))
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "haystack.proxy.worker", str(theirs.fileno()), str(stack), pass_fds=(theirs.fileno(), stack)
+                # -P: not what lies in the current folder
+                *(sys.executable, "-P", launch.__file__, *words),
+                pass_fds=(theirs.fileno(), stack),
+                env=confine.environment(os.environ),
             )
     except BaseException:
         mine.close()
@@ -80,9 +87,10 @@ async def spawn() -> Newborn:
 
 
 class Nursery:
-    """Keeps one process ready, from the first `refill` on."""
+    """Keeps one process ready, from the first `refill` on. account: as whom all of them run; None: as this process does."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: confine.Account | None = None) -> None:
+        self._account = account
         self._spare: Newborn | None = None
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
@@ -94,7 +102,7 @@ class Nursery:
             return spare
         if spare is not None:
             await spare.discard()
-        return await spawn()
+        return await spawn(self._account)
 
     def refill(self) -> None:
         """See that there is a spare, soon."""
@@ -106,7 +114,7 @@ class Nursery:
         try:
             if old is not None:
                 await old.discard()
-            self._spare = await spawn()
+            self._spare = await spawn(self._account)
         except OSError as error:
             log.warning("no spare worker", error=str(error))
         finally:

@@ -6,12 +6,24 @@ Adds up what its processes count. Never starts or ends one.
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections import Counter
 
 from haystack.proxy import channel as wire
 from haystack.proxy.birth import Newborn
 from haystack.proxy.pulse import Pulse
+
+HOPELESS = 3
+
+
+def ended(status: int | None) -> str:
+    """How a process ended, in words."""
+    if status is None:
+        return "it could not be started"
+    if status < 0:
+        return f"killed by signal {-status} ({signal.strsignal(-status)})"
+    return f"it ended with status {status}"
 
 
 class Slot:
@@ -23,13 +35,27 @@ class Slot:
         self.pid = 0
         self.state = "dead"
         self.restarts = 0
+        self.deaths = 0  # in a row, none of which had served for a second
+        self.last = ""  # how the last one of them ended
         self.connections = 0
         self.exchanges = 0
         self.members: list[tuple[Counter[tuple[str, int]], tuple[str, int]]] = []  # what to count in and under what, by member
         self.channel: wire.Channel | None = None
         self.born: Newborn | None = None
         self.pulse = Pulse()
-        self.serving = asyncio.Event()
+        self.started = 0.0  # of the loop's clock, the process that it has now
+        self.settled = asyncio.Event()  # it serves, or none of them ever will
+
+    @property
+    def trouble(self) -> str:
+        """That its processes die again and again; empty where they don't."""
+        return f"worker {self.slot} died {self.deaths} times in a row: {self.last}" if self.deaths >= HOPELESS else ""
+
+    def died(self, *, steady: bool) -> None:
+        """Count a death. steady: it had served for a while."""
+        self.restarts += 1
+        self.deaths = 1 if steady else self.deaths + 1
+        self.last = ended(self.status)
 
     @property
     def status(self) -> int | None:

@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
-from haystack.listening import EVERYWHERE, Sockets
+from haystack.listening import Sockets
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy import limits, pulse, table
+from haystack.proxy import confine, limits, pulse, table
 from haystack.proxy.birth import Nursery
+from haystack.proxy.listeners import Listeners
 from haystack.proxy.slot import Slot
 from haystack.proxy.tables import Tables
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 
-BACKLOG = 4096
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
 STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
 MAX_PAUSE = 5.0
-KILL_SECONDS = 2.0
+KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
 STACK_SECONDS = 0.1
 log = structlog.get_logger("haystack.proxy")
 
@@ -43,6 +42,7 @@ class Supervisor:
     def __init__(self, settings: Settings, admin_socket: str) -> None:
         self._settings = settings
         self._admin_socket = admin_socket
+        self._listeners = Listeners(settings)
         self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
         self._trace = wire.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None
@@ -51,11 +51,12 @@ class Supervisor:
         self._asked = 0
         self._stopping = asyncio.Event()
         self._hold = False
-        self._nursery = Nursery()
+        self.account = confine.account()
+        self._nursery = Nursery(self.account)
+        self._served = False
         self._watch: asyncio.Task[None] | None = None
         self._farewell: wire.Drain | None = None
         self.workers: list[Slot] = []
-        self.ports: dict[str, int] = {}
         self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
         self.statuses = [0] * 5
         self.exchanges = 0
@@ -63,49 +64,31 @@ class Supervisor:
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
         self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
+        self.on_hopeless: Callable[[], None] = lambda: None
+        self.hopeless = ""
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
-        opened = opened or Sockets()
-        try:
-            slots = [self._open(opened) for _ in range(self._settings.workers)]
-        except OSError:
-            for name in table.LISTENERS:
-                opened.close(name)
-            raise
-        for number, sock in enumerate(self._surplus(opened)):
-            slots[number % len(slots)].append(sock)
-        self.workers = [Slot(number, sockets) for number, sockets in enumerate(slots)]
+        sets = self._listeners.open(opened or Sockets())
+        self.workers = [Slot(number, sockets) for number, sockets in enumerate(sets)]
 
-    def _open(self, opened: Sockets) -> list[tuple[int, socket.socket]]:
-        """One worker's sockets. Where the port is 0, the first one finds it for all."""
-        wanted = (self._settings.http_port, self._settings.http_alt_port)
-        sockets = []
-        for index, (name, port) in enumerate(zip(table.LISTENERS, wanted, strict=True)):
-            for sock in opened.on_each(self._settings.bind, partial(self._one, opened, name, port)):
-                # accepted sockets inherit it: one system call a connection less
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sockets.append((index, sock))
-        return sockets
-
-    def _one(self, opened: Sockets, name: str, port: int, address: str) -> socket.socket:
-        sock = opened.tcp(name, address, self.ports.get(name, port), BACKLOG, shared=True)
-        self.ports.setdefault(name, sock.getsockname()[1])
-        return sock
-
-    def _surplus(self, opened: Sockets) -> Iterator[tuple[int, socket.socket]]:
-        """The sockets of more workers than there are now: others see to them, for what waits in their queues."""
-        for index, name in enumerate(table.LISTENERS):
-            for address in self._settings.bind or EVERYWHERE:
-                yield from ((index, sock) for sock in opened.surplus(name, str(address), self.ports[name]))
+    @property
+    def ports(self) -> dict[str, int]:
+        """Of the listeners, by name."""
+        return self._listeners.ports
 
     async def start(self, *, hold: bool = False) -> bool:
-        """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`."""
+        """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`.
+
+        Where they die one after the other and none has ever served, `hopeless` says so, and on_hopeless is called.
+        """
         self._hold = hold
+        if os.geteuid() == 0 and self.account is None:
+            log.warning("workers run as root: without these capabilities they can't be another user", missing=confine.missing())
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                await asyncio.gather(*(slot.serving.wait() for slot in self.workers))
+                await asyncio.gather(*(slot.settled.wait() for slot in self.workers))
         self._watch = asyncio.create_task(self._look(), name="workers' pulse")
         self._nursery.refill()
         return all(slot.state == "serving" for slot in self.workers)
@@ -190,7 +173,7 @@ class Supervisor:
         pause = 0.0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            started = loop.time()
+            slot.started = loop.time()
             try:
                 await self._run(slot)
             except OSError as error:
@@ -199,10 +182,20 @@ class Supervisor:
                 if slot.status:
                     log.error("worker ended badly", slot=slot.slot, pid=slot.pid, status=slot.status)
                 return
-            slot.restarts += 1
-            pause = 0.0 if loop.time() - started > STEADY_SECONDS else min(MAX_PAUSE, pause * 2 or 0.05)
+            steady = loop.time() - slot.started > STEADY_SECONDS
+            slot.died(steady=steady)
+            pause = 0.0 if steady else min(MAX_PAUSE, pause * 2 or 0.05)
             log.error("worker died", slot=slot.slot, pid=slot.pid, status=slot.status)
+            if slot.trouble and not self._served:
+                self._give_up(slot)
             await asyncio.sleep(pause)
+
+    def _give_up(self, slot: Slot) -> None:
+        """No worker has ever served, and this one has died again: more of that is no help."""
+        self.hopeless = f"no worker starts: {slot.trouble}"
+        for each in self.workers:
+            each.settled.set()
+        self.on_hopeless()
 
     async def _run(self, slot: Slot) -> None:
         """One life of a worker, from its start to its end."""
@@ -228,9 +221,12 @@ class Supervisor:
 
     async def _look(self) -> None:
         """Look at every worker again and again; one that has fallen silent is asked where it is, and ended: `_keep` replaces it."""
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(pulse.LOOK)
             for slot in self.workers:
+                if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
+                    slot.deaths = 0
                 if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting"):
                     await self._end_silent(slot)
 
@@ -270,7 +266,8 @@ class Supervisor:
             case wire.Ready():
                 if slot.state == "starting":
                     slot.state = "serving"
-                    slot.serving.set()
+                    self._served = True
+                    slot.settled.set()
                     if self._watch is not None:
                         self._nursery.refill()
             case wire.Counts():

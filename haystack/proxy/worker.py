@@ -1,7 +1,7 @@
 """One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
 
-`python -m haystack.proxy.worker CHANNEL STACK`: descriptors it inherits. It imports everything, and then waits for the sockets to listen
-on (birth.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
+launch.py calls main(CHANNEL, STACK, UID, GID): descriptors it inherits, and the user to go on as. It has imported everything, and waits for
+the sockets to listen on (birth.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,7 +30,7 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.observe.trace import Trace
-from haystack.proxy import birth
+from haystack.proxy import birth, confine
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import LISTENERS
@@ -253,35 +252,35 @@ def _audit() -> None:
         sys.exit(LEAKED)
 
 
-def _call(name: str) -> None:
-    """The name under which ps and top show this process."""
-    Path("/proc/self/comm").write_text(name)
-
-
-def main() -> None:
-    """Be ready, wait for the sockets, and serve."""
+def main(channel: int, stack: int, uid: int, gid: int) -> None:
+    """Be ready, wait for the sockets, and serve. stack: the file in which a worker that hangs tells where it is."""
     # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # one that hangs is asked where: the answer goes to a file that the supervisor reads
-    faulthandler.register(signal.SIGUSR1, file=int(sys.argv[2]))
+    faulthandler.register(signal.SIGUSR1, file=stack)
     # a client and its endpoint need a descriptor each: take what the system allows
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _confine(uid, gid)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()
-        _call("haystack-spare")
+        confine.call("haystack-spare")
         gc.collect()
         gc.freeze()
-        end = socket.socket(fileno=int(sys.argv[1]))
+        end = socket.socket(fileno=channel)
         sockets = birth.borrowed(end)
         if sockets is None:
             return
-        _call("haystack-worker")
+        confine.call("haystack-worker")
         runner.run(Worker(wire.Channel(end), sockets).run())
     if ledger.DEBUG:
         _audit()
 
 
-if __name__ == "__main__":
-    main()
+def _confine(uid: int, gid: int) -> None:
+    """Give up what it does not need. Where the system does not let it, as in some user namespaces, it says so and serves all the same."""
+    try:
+        confine.confine(uid, gid)
+    except OSError as error:
+        print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above

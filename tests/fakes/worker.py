@@ -69,10 +69,17 @@ def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, s
 class Haystack:
     """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
-    instead_of: another one, which it replaces, with the same folder; out: a file for its standard output.
+    instead_of: another one, which it replaces, with the same folder; out: a file for its standard output; cwd: where it is started.
     """
 
-    def __init__(self, members: list[Member], instead_of: Haystack | None = None, out: Any = subprocess.DEVNULL, **settings: str) -> None:
+    def __init__(
+        self,
+        members: list[Member],
+        instead_of: Haystack | None = None,
+        out: Any = subprocess.DEVNULL,
+        cwd: Path | None = None,
+        **settings: str,
+    ) -> None:
         self.folder = instead_of.folder if instead_of else tempfile.TemporaryDirectory(prefix="haystack-test-")
         self.last = True
         if instead_of:
@@ -85,6 +92,7 @@ class Haystack:
             env=environment(static, self.state, settings),
             stdout=out,
             stderr=subprocess.PIPE,
+            cwd=cwd,
         )
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()

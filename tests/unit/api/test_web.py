@@ -93,10 +93,11 @@ async def test_not_ready_says_why():
     unready = state()
     unready.registry.listed.clear()
     unready.registry.sources["unix:///x"] = SimpleNamespace(connected=False, error="connection refused", since=1.0, engine=None)
-    unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining")]
+    unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining", trouble="worker 0 died 3 times in a row")]
     answer = await ask("/readyz", of=unready)
+    assert "worker 0 died 3 times in a row" in answer.text
     assert "unix:///x does not answer: connection refused" in answer.text
-    assert (answer.status_code, len(answer.json()["reasons"])) == (503, 2)
+    assert (answer.status_code, len(answer.json()["reasons"])) == (503, 3)
     assert (await ask("/healthz", of=unready)).status_code == 200
 
 

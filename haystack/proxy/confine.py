@@ -1,0 +1,95 @@
+"""What a worker process may do: it parses what strangers send, so it is left with nothing that it does not need.
+
+No privilege of root's, none to be gained by executing a file, no core dump (it would hold what clients sent), and of the environment only
+what Python and the C library read: no secret that Haystack was started with. Never does: starting a process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import resource
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ACCOUNTS = ("haystack", "nobody")
+NOBODY = 65534  # where the system names no account: the kernel's own number for nobody in particular
+NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # to be another user: bits of CapEff (capabilities(7))
+PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
+PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_")
+PR_SET_NAME = 15
+PR_SET_NO_NEW_PRIVS = 38
+
+
+class Account(NamedTuple):
+    """A user as whom workers run."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def account(proc: Path = Path("/proc")) -> Account | None:
+    """As whom workers run where Haystack runs as root; None: as the same user, for it is not root or may not become another one."""
+    if os.geteuid() != 0 or missing(proc):
+        return None
+    for name in ACCOUNTS:
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, found.pw_uid, found.pw_gid)
+    return Account(str(NOBODY), NOBODY, NOBODY)
+
+
+def missing(proc: Path = Path("/proc")) -> list[str]:
+    """The capabilities that this process lacks to have its workers run as another user."""
+    fields = dict(line.partition(":")[::2] for line in (proc / "self" / "status").read_text().splitlines())
+    effective = int(fields["CapEff"], 16)
+    return [name for bit, name in NEEDED.items() if not effective >> bit & 1]
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for sockets, while Haystack runs: of this user, and to be walked through by the workers'."""
+    with tempfile.TemporaryDirectory(prefix="haystack-") as made:
+        if other := account():
+            os.chown(made, -1, other.gid)
+            Path(made).chmod(0o710)
+        yield Path(made)
+
+
+def environment(whole: Mapping[str, str]) -> dict[str, str]:
+    """What a worker gets of this environment. Its settings come by its channel."""
+    return {name: text for name, text in whole.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
+
+
+def confine(uid: int, gid: int) -> None:
+    """Give up, for good, what this process does not need. uid -1: it stays the user that it is. Raises OSError.
+
+    To be called when everything is imported: the other user may not be able to read the code.
+    """
+    # core(5): of 0, a core dump that is piped to a program takes no notice; of 1, it does, and a file can't hold anything
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    _prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
+    if uid != -1:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+
+
+def call(name: str) -> None:
+    """Set the name under which ps and top show this process; 15 bytes of it."""
+    _prctl(PR_SET_NAME, ctypes.create_string_buffer(name.encode()))
+
+
+def _prctl(option: int, value: ctypes.c_ulong | ctypes.Array[ctypes.c_char]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    unused = ctypes.c_ulong(0)
+    if libc.prctl(option, value, unused, unused, unused) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -1,0 +1,56 @@
+"""What a worker process is left with."""
+
+import pytest
+
+from haystack.proxy import confine, slot
+
+STATUS = "Name:\tx\nCapEff:\t{:016x}\n"
+
+
+def test_the_environment_keeps_what_python_and_the_c_library_read():
+    whole = {"PATH": "/bin", "PYTHONPATH": "/x", "LC_ALL": "C", "TZ": "UTC", "ASAN_OPTIONS": "x=1", "LD_PRELOAD": "libx.so"}
+    assert confine.environment(whole) == whole
+
+
+def test_the_environment_keeps_no_secret():
+    assert (
+        confine.environment({"DOCKER_KEY": "x", "HAYSTACK_SSH_AUTHORIZED_KEYS": "x", "AWS_TOKEN": "x", "DOCKER_HOST": "tcp://u:p@h"}) == {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "lacking"),
+    [((1 << 41) - 1, []), (0, ["CAP_CHOWN", "CAP_SETGID", "CAP_SETUID"]), (1 << 0 | 1 << 7, ["CAP_SETGID"])],
+)
+def test_root_without_capabilities_is_known(tmp_path, bits, lacking):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "status").write_text(STATUS.format(bits))
+    assert confine.missing(tmp_path) == lacking
+
+
+def test_who_is_not_root_has_workers_of_the_same_user(monkeypatch):
+    monkeypatch.setattr(confine.os, "geteuid", lambda: 1000)
+    assert confine.account() is None
+
+
+def test_root_has_workers_of_nobodys(monkeypatch, tmp_path):
+    monkeypatch.setattr(confine.os, "geteuid", lambda: 0)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "status").write_text(STATUS.format((1 << 41) - 1))
+    found = confine.account(tmp_path)
+    assert found is not None
+    assert found.uid > 0 < found.gid
+
+
+def test_root_without_capabilities_keeps_its_workers(monkeypatch, tmp_path):
+    monkeypatch.setattr(confine.os, "geteuid", lambda: 0)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "status").write_text(STATUS.format(0))
+    assert confine.account(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(23, "it ended with status 23"), (-9, "killed by signal 9 (Killed)"), (None, "it could not be started")]
+)
+def test_an_end_is_told_in_words(status, told):
+    assert slot.ended(status) == told
