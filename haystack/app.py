@@ -28,8 +28,9 @@ from haystack.discovery import providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
-from haystack.handover import taker
+from haystack.handover import standby
 from haystack.handover.giver import Giver
+from haystack.handover.home import Memory, home
 from haystack.handover.taker import Predecessor, ReplaceError
 from haystack.health.monitor import Monitor
 from haystack.listening import Sockets
@@ -79,11 +80,11 @@ class App:
         self.traces = TraceHub(self.proxy.trace)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state)
-        account = self.proxy.account
-        self.api = ApiServer(self.state, folder / "admin.sock", account.gid if account else None)
+        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
-        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set)
+        self.memory = Memory(home())
+        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory)
 
     async def run(self) -> None:
         """Serve until a signal says stop, or another Haystack serves instead; then drain."""
@@ -142,6 +143,8 @@ class App:
         self.sockets.listen()
         self.proxy.open()
         alive = await asyncio.to_thread(old.release)
+        self.memory.heard(old.left)
+        self.memory.replaced(old.home)
         log.info("replaced another one", pid=old.pid, version=old.version, alive=alive)
 
     async def _listed(self) -> None:
@@ -267,10 +270,11 @@ class App:
 
 
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
-    """Run one Haystack from start to stop. Raises PortError and ReplaceError."""
-    old = await asyncio.to_thread(taker.ask, settings.state_dir) if replace else None
-    if replace and old is None:
-        log.info("nothing to replace: no Haystack runs with this state folder", state_dir=str(settings.state_dir))
+    """Run one Haystack from start to stop. Raises PortError, WorkersError and ReplaceError."""
+    try:
+        old = await standby.predecessor(settings.state_dir, home()) if replace else None
+    except standby.StoppedError:
+        return
     with confine.folder() as folder:
         try:
             await App(settings, sources, folder, old).run()
@@ -292,5 +296,5 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
 
 
 def _failed(why: str) -> int:
-    print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line that a person needs
+    print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line for a person
     return 1

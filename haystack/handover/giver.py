@@ -7,6 +7,7 @@ and root are heard, and nothing else can be asked for. Runs on the control proce
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import socket
@@ -18,6 +19,7 @@ import structlog
 
 from haystack import __version__
 from haystack.handover import wire
+from haystack.handover.home import Memory
 from haystack.listening import Held, Sockets
 
 CONTROL = "control"
@@ -28,10 +30,14 @@ log = structlog.get_logger("haystack.handover")
 
 
 class Giver:
-    """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves."""
+    """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None]) -> None:
+    memory: of who was replaced of late, and does not take over again.
+    """
+
+    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None], memory: Memory) -> None:
         self.released = False
+        self._memory = memory
         self._path = folder / wire.NAME
         self._sockets = sockets
         self._on_release = on_release
@@ -117,6 +123,9 @@ class Giver:
                 log.warning("not replaced, serving on", error=str(error) or type(error).__name__)
 
     async def _answer(self, peer: socket.socket, ask: wire.Ask) -> None:
+        if ask.waits or self._memory.lately(ask.home):
+            await self._keep_waiting(peer)
+            return
         if self._busy or self.released:
             wire.send(peer, wire.Refusal("it is being replaced by another one already"))
             return
@@ -131,8 +140,14 @@ class Giver:
         finally:
             self._busy = False
 
+    async def _keep_waiting(self, peer: socket.socket) -> None:
+        """Have it wait until it goes, or this one does."""
+        wire.send(peer, wire.Wait(__version__, os.getpid()))
+        with contextlib.suppress(wire.ProtocolError, OSError):
+            await _heard(peer)
+
     def _give(self, peer: socket.socket, held: list[Held]) -> None:
-        wire.send(peer, wire.Offer(wire.PROTOCOL, __version__, os.getpid(), len(held)))
+        wire.send(peer, wire.Offer(wire.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, self._memory.told()))
         for start in range(0, len(held), wire.AT_ONCE):
             batch = held[start : start + wire.AT_ONCE]
             wire.send(peer, wire.Batch(tuple(each.name for each in batch)), batch)

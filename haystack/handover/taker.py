@@ -5,6 +5,8 @@ Believes nothing: another user's socket, words of another program and sockets th
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
 from contextlib import ExitStack
@@ -27,6 +29,7 @@ class Predecessor:
 
     def __init__(self, peer: socket.socket, offer: wire.Offer, sockets: list[Held]) -> None:
         self.pid, self.version = offer.pid, offer.version
+        self.home, self.left = offer.home, offer.left
         self.sockets = sockets
         self._peer = peer
 
@@ -60,15 +63,33 @@ class Predecessor:
         self._peer.close()
 
 
-def ask(folder: Path) -> Predecessor | None:
-    """The Haystack that runs with this state folder; None: none does. Blocks for seconds at most. Raises ReplaceError."""
+class Successor:
+    """One that serves, and has replaced who asked a moment ago. Close it, or wait for its end."""
+
+    def __init__(self, peer: socket.socket, wait: wire.Wait) -> None:
+        self.pid, self.version = wait.pid, wait.version
+        self._peer = peer
+        peer.setblocking(False)
+
+    async def end(self) -> None:
+        """Wait until it ends, or is replaced."""
+        with self._peer, contextlib.suppress(OSError):
+            while await asyncio.get_running_loop().sock_recv(self._peer, wire.LARGEST):
+                pass
+
+
+def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | Successor | None:
+    """The Haystack that runs with this state folder; None: none does. Blocks for seconds at most. Raises ReplaceError.
+
+    home: where this one lives; waits: it does not want to replace anybody.
+    """
     path = folder / wire.NAME
     with ExitStack() as bad:
         peer = bad.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         peer.settimeout(PATIENCE)
         try:
             peer.connect(str(path))
-            old = _asked(peer)
+            old = _asked(peer, wire.Ask(wire.PROTOCOL, __version__, os.getpid(), home, waits))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         except TimeoutError:
@@ -81,14 +102,16 @@ def ask(folder: Path) -> Predecessor | None:
     return old
 
 
-def _asked(peer: socket.socket) -> Predecessor:
+def _asked(peer: socket.socket, ask: wire.Ask) -> Predecessor | Successor:
     if not wire.trusted(peer):
         raise wire.ProtocolError("it is another user's")
-    wire.send(peer, wire.Ask(wire.PROTOCOL, __version__, os.getpid()))
+    wire.send(peer, ask)
     offer, strays = wire.receive(peer)
     _close(strays)
     if isinstance(offer, wire.Refusal):
         raise ReplaceError(f"the Haystack that runs can't be replaced now: {offer.reason}")
+    if isinstance(offer, wire.Wait):
+        return Successor(peer, offer)
     if not isinstance(offer, wire.Offer):
         raise wire.ProtocolError(f"it said {type(offer).__name__}")
     if offer.protocol != wire.PROTOCOL:

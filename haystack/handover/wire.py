@@ -1,7 +1,10 @@
 """What two Haystacks say to each other at the control socket, and how sockets travel there (SCM_RIGHTS, unix(7)).
 
-    new: Ask                      old: Offer, then Batch after Batch with their sockets; or Refusal
+    new: Ask                      old: Offer, then Batch after Batch with their sockets; or Refusal; or Wait
     new, once it could serve: Release        old: Released, and it drains
+
+Wait is for one that a restart policy has started again after it was replaced, and for one that waits already: where all replace each other
+at every start, two containers that are restarted would do so for ever. It keeps the connection, whose end says that the old one has ended.
 
 Every message is one packet of JSON (SOCK_SEQPACKET). An end of the connection before Release changes nothing for the old one.
 
@@ -45,20 +48,31 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ask(Message, frozen=True):
-    """Who wants to take over."""
+    """Who wants to take over. home: as home.py tells it; waits: it does not want to, while anybody serves."""
 
     protocol: int
     version: str
     pid: int
+    home: str = ""
+    waits: bool = False
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Whose home one was that was replaced, and how many seconds ago."""
+
+    home: str
+    seconds: float
 
 
 class Offer(Message, frozen=True):
-    """Who serves, and how many sockets follow."""
+    """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it."""
 
     protocol: int
     version: str
     pid: int
     sockets: int
+    home: str = ""
+    left: tuple[Left, ...] = ()
 
 
 class Batch(Message, frozen=True):
@@ -73,6 +87,13 @@ class Refusal(Message, frozen=True):
     reason: str
 
 
+class Wait(Message, frozen=True):
+    """Whoever asks was replaced a moment ago, or waits. It is told when this one ends, by the end of the connection."""
+
+    version: str
+    pid: int
+
+
 class Release(Message, frozen=True):
     """The new one serves: the old one is to drain."""
 
@@ -81,7 +102,7 @@ class Released(Message, frozen=True):
     """It does."""
 
 
-Any = Ask | Offer | Batch | Refusal | Release | Released
+Any = Ask | Offer | Batch | Refusal | Wait | Release | Released
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 

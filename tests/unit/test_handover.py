@@ -1,7 +1,9 @@
 """Who answers at the control socket is not believed: the start ends with one line, and nothing stays open."""
 
 import asyncio
+import os
 import resource
+import signal
 import socket
 import threading
 from contextlib import asynccontextmanager, contextmanager
@@ -10,8 +12,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.handover import taker, wire
+from haystack.handover import standby, taker, wire
 from haystack.handover.giver import Giver
+from haystack.handover.home import LATELY, Memory, home
 from haystack.handover.taker import ReplaceError
 from haystack.listening import Held, Sockets
 from tests.fakes.worker import until
@@ -150,10 +153,10 @@ def test_once_it_has_given_up_it_can_not_be_released():
 
 
 @asynccontextmanager
-async def one_that_runs(folder):
+async def one_that_runs(folder, memory=None, handed=()):
     """Its control socket, and whether it drains."""
     drains = asyncio.Event()
-    giver = Giver(folder, Sockets(), drains.set)
+    giver = Giver(folder, Sockets(handed), drains.set, memory or Memory(""))
     await giver.start()
     try:
         yield giver, drains
@@ -237,3 +240,67 @@ def test_a_further_socket_gets_no_client_before_it_is_told_to_listen():
         sockets.listen()
         assert further.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         sockets.close()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_who_was_replaced_of_late_is_remembered_for_a_while_and_handed_on():
+    clock = Clock()
+    first, second = Memory("b", clock), Memory("c", clock)
+    first.replaced("a")
+    clock.now += LATELY - 1
+    second.heard(first.told())
+    second.replaced("b")
+    assert (second.lately("a"), second.lately("b"), second.lately("c")) == (True, True, False)
+    clock.now += 2
+    assert (second.lately("a"), second.lately("b")) == (False, True)
+
+
+def test_a_reloaded_service_and_who_lives_nowhere_may_replace_at_once():
+    memory = Memory("a")
+    memory.replaced("a")
+    memory.replaced("")
+    assert memory.told() == ()
+
+
+def test_a_home_is_the_container_else_the_control_group(tmp_path):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("0::/system.slice/haystack.service\n")
+    assert home(tmp_path) == "0::/system.slice/haystack.service"
+    (tmp_path / "self" / "mountinfo").write_text(f"1 2 8:1 /var/lib/docker/containers/{'a' * 64}/hostname /etc/hostname rw\n")
+    assert home(tmp_path) == "a" * 64
+
+
+async def test_one_that_was_replaced_and_is_started_again_waits_until_nobody_serves(tmp_path):
+    """Two containers with `--restart unless-stopped` replaced each other seven times in 15 s."""
+    memory = Memory("b")
+    memory.replaced("a")
+    async with one_that_runs(tmp_path, memory) as (_, drains):
+        waiting = asyncio.create_task(standby.predecessor(tmp_path, "a"))
+        with capture_logs() as logs:
+            await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
+        assert logs[0]["event"].startswith("waiting")
+        other = await asyncio.to_thread(taker.ask, tmp_path, "c")
+        assert isinstance(other, taker.Predecessor), "somebody else may replace it meanwhile"
+        assert await asyncio.to_thread(other.release)
+        assert drains.is_set()
+    async with one_that_runs(tmp_path, handed=other.sockets):
+        assert not waiting.done(), "it waits for the next one too, which has never heard of it"
+    assert await asyncio.wait_for(waiting, 5) is None
+
+
+async def test_one_that_waits_can_be_told_to_stop(tmp_path):
+    memory = Memory("b")
+    memory.replaced("a")
+    async with one_that_runs(tmp_path, memory):
+        waiting = asyncio.create_task(standby.predecessor(tmp_path, "a"))
+        with capture_logs() as logs:
+            await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(standby.StoppedError):
+            await asyncio.wait_for(waiting, 5)
