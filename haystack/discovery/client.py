@@ -5,7 +5,6 @@ Never does: interpreting answers, retrying. The docker provider's thread uses it
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -17,6 +16,7 @@ from docker import APIClient
 from docker.tls import TLSConfig
 from requests import exceptions
 
+from haystack.discovery import lines
 from haystack.discovery.tls import Certificates
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
@@ -67,8 +67,7 @@ def missed(client: Client, since: str, timeout: float) -> list[object] | None:
     if now is None or now <= float(since):  # the engine refuses such a question
         return [] if now is None or now > float(since) - CLOCK_SLACK else None
     answer = _asked(client, "/events", timeout, since=since, until=str(int(now)))
-    # not splitlines(): that takes a U+0085 in a label, which JSON does not escape, for an end of line
-    return [json.loads(line) for line in answer.content.split(b"\n") if line.strip()]
+    return lines.whole(answer.content)
 
 
 def inspected(client: Client, identity: str, timeout: float) -> object:

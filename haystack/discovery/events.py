@@ -18,6 +18,8 @@ STOPPING = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGABRT"})
 # The first and the last real-time signal as every engine counts them (github.com/moby/sys/signal), whatever the C library here does.
 RTMIN, RTMAX = 34, 64
 
+FUTURE = 1 << 63  # nanoseconds that no engine can tell: it counts them in 64 bits
+
 
 class Effect(enum.Enum):
     """What to do about an event."""
@@ -60,6 +62,8 @@ def read(raw: object) -> Event | None:
     if not kind or not action:
         return None
     identity = text(actor.get("ID")) if kind == "container" else text(attributes.get("container"))
+    if not identity.isascii():  # it is to stand in a request
+        return None
     nanos = told.get("timeNano")
     return Event(
         kind=kind,
@@ -67,7 +71,7 @@ def read(raw: object) -> Event | None:
         container=identity.lower(),
         signal=signal_name(text(attributes.get("signal"))) if action == "kill" else "",
         status=text(attributes.get("exitCode")) if action == "die" else "",
-        at=nanos if isinstance(nanos, int) else 0,
+        at=nanos if isinstance(nanos, int) and 0 < nanos < FUTURE else 0,
     )
 
 

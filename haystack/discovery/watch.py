@@ -18,6 +18,7 @@ import structlog
 from haystack.discovery import client as border
 from haystack.discovery import events, inspect, local
 from haystack.discovery.events import Effect, Event
+from haystack.discovery.lines import Lines
 from haystack.discovery.looks import Looks
 from haystack.discovery.timing import Timing
 from haystack.discovery.view import View
@@ -70,7 +71,7 @@ class Watch:
         now = inspect.moment(inspect.mapping(info).get("SystemTime")) or time.time()
         if self.since is None or float(self.since) > now + border.CLOCK_SLACK:  # its clock went back: what was told is in the future
             self.since = f"{now:.9f}"
-        self._stream = self._client.events(decode=True, since=self.since)
+        self._stream = self._client.events(since=self.since)
         reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
         reader.start()
         self._again.update(self._view.stopping())  # marked in a session before this one
@@ -94,10 +95,10 @@ class Watch:
 
     def _read(self, stream: Any) -> None:
         """The reader's whole life: events from the blocking stream into the queue."""
+        lines = Lines()  # and not the package's way: that waits for the end of what is no JSON, and so brings nothing more
         try:
-            for raw in stream:
-                event = events.read(raw)
-                if event is not None:
+            for data in stream:
+                for event in filter(None, map(events.read, lines.feed(data))):
                     self._queue.put(event)
         except Exception as error:  # noqa: BLE001 - whatever ends the stream, the session is told and ends
             if not self._closed.is_set():

@@ -485,6 +485,41 @@ async def test_odd_events_are_passed_over(engine, sink, line):
     assert sink.errors == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"Type":"container",\n',
+        b"\xff\xfe\x00\n",
+        b"<html>502 Bad Gateway</html>\n",
+        b'{"Type":"container","Action":"start"}}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"Type":"container","Action":"exec_die","timeNano":' + b"9" * 5000 + b"}\n",
+        b'{"Type":"container","Action":"die","Actor":{"ID":"aa"},"timeNano":' + b"9" * 400 + b"}\n",
+        b'{"Type":"container","Action":"start","Actor":{"ID":"\\ud800"}}\n',
+        b"x" * (5 << 20) + b"\n",
+    ],
+    ids=["cut", "bytes", "html", "brace", "deep", "long-number", "late", "surrogate", "long"],
+)
+async def test_a_malformed_line_costs_itself_alone(engine, sink, line):
+    """Nothing helps it on here: the stream is not asked about while it is silent."""
+    async with running(provider(engine, Timing(ping=60.0)), sink):
+        await sink.until(lambda: sink.names == set())
+        engine.send(line)
+        engine.add(inspected(1, "one"))
+        await sink.until(lambda: sink.names == {"one"})
+    assert sink.errors == []
+    assert len(engine.subscribed) == 1
+
+
+async def test_a_malformed_line_among_what_was_missed_ends_no_session(engine, sink):
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == set())
+        engine.send(b'{"Type":"container",\n')
+        engine.ahead, pings = 1.0, engine.pings  # so that it is before the engine's present second
+        await asyncio.to_thread(until, lambda: engine.pings >= pings + 3, 10, "a silent stream is not looked after")
+    assert sink.errors == []
+
+
 @pytest.mark.parametrize("field", ["State", "Config", "HostConfig", "NetworkSettings", "Name", "Image", "Created"])
 @pytest.mark.parametrize("value", [None, [], 7, "odd", {"Networks": None, "Labels": None, "ExposedPorts": None, "Status": "running"}])
 async def test_null_and_odd_fields_cost_no_other_container(engine, sink, field, value):
