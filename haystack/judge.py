@@ -23,6 +23,18 @@ def _kind(endpoint: Endpoint) -> str:
     return endpoint.listener or f"{endpoint.port_name}/{endpoint.protocol}"
 
 
+def _unreached(containers: list[Container]) -> list[Problem]:
+    """A Problem for each thing that is between Haystack and some of these, for a network may hold hundreds of them."""
+    behind: dict[str, list[str]] = {}
+    for container in containers:
+        if container.obstacle is not None:
+            behind.setdefault(container.obstacle.told, []).append(container.name)
+    return [
+        Problem(subject="network", message=f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)} can't be reached: {told}")
+        for told, names in behind.items()
+    ]
+
+
 class Judge(NamedTuple):
     """Verdicts in one build.
 
@@ -35,15 +47,17 @@ class Judge(NamedTuple):
     conditions: Conditions
 
     def judged(self, name: str, members: list[Member]) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
-        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well."""
+        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well, or that can't be reached."""
         kinds: dict[str, list[Member]] = {}
         for member in members:
             kinds.setdefault(_kind(member[1]), []).append(member)
         found: dict[str, Endpoint] = {}
         panics: list[Problem] = []
         for kind, peers in kinds.items():
-            verdicts = policy.judge([(c, self.conditions(c, e)) for c, e in peers])
+            conditions = [self.conditions(c, e) for c, e in peers]
+            verdicts = policy.judge([(c, condition) for (c, _), condition in zip(peers, conditions, strict=True)])
             found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
+            panics += _unreached([c for (c, _), condition in zip(peers, conditions, strict=True) if condition.unreachable])
             if unwell := sum(v.panic for v in verdicts):
                 told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
                 panics.append(Problem(subject=f"health of {kind}", message=told))
@@ -64,6 +78,7 @@ class Judge(NamedTuple):
             since=since,
             until=verdict.until,
             awaited=verdict.awaited,
+            unreachable=verdict.unreachable,
             share=ramp.share(slow, risen, self.steady),
             risen=risen,
         )

@@ -43,7 +43,10 @@ class Engine(Record, frozen=True, kw_only=True):
 
 
 class Network(Record, frozen=True, kw_only=True):
-    """One network of an engine. scope: ``local``, ``global`` or ``swarm``; subnet in CIDR form."""
+    """One network of an engine. scope: ``local``, ``global`` or ``swarm``; subnet in CIDR form.
+
+    attachable: containers may join it, and not only the tasks of Swarm services.
+    """
 
     id: str
     name: str
@@ -53,6 +56,7 @@ class Network(Record, frozen=True, kw_only=True):
     gateway: str | None = None
     subnet: str | None = None
     subnets: tuple[str, ...] = ()
+    attachable: bool = False
 
 
 class Attachment(Record, frozen=True, kw_only=True):
@@ -96,6 +100,23 @@ class Options(Record, frozen=True, kw_only=True):
     health: Mapping[str, str] = {}
 
 
+class Obstacle(Record, frozen=True, kw_only=True):
+    """Why a container's address may lead to nobody from where Haystack is, by all that is known of networks.
+
+    A theory: it counts where connecting fails, and one connection that can be made proves it wrong. remedy: what to type or do; refusal:
+    a connection that is refused shows it too, for somebody else has the address.
+    """
+
+    why: str
+    remedy: str
+    refusal: bool = False
+
+    @property
+    def told(self) -> str:
+        """Both, for people."""
+        return f"{self.why}; {self.remedy}"
+
+
 class Container(Record, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
@@ -103,7 +124,7 @@ class Container(Record, frozen=True, kw_only=True):
     (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
-    shell alone); address and address6: the ones chosen, with address_reason.
+    shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
     """
 
     id: str
@@ -121,6 +142,7 @@ class Container(Record, frozen=True, kw_only=True):
     address: str | None = None
     address6: str | None = None
     address_reason: str = ""
+    obstacle: Obstacle | None = None
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     options: Options = Options()
@@ -166,6 +188,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
     ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
     which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready;
+    unreachable: not ready, for Haystack has no way to it, and nobody else is ready: DNS has it still, for its neighbours may reach it;
     born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
     jumps, 0.0 where it does not start slowly.
@@ -188,6 +211,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     since: float = 0.0
     until: float = 0.0
     awaited: bool = False
+    unreachable: bool = False
     share: float = 1.0
     risen: float = 0.0
 

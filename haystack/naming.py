@@ -15,6 +15,7 @@ LABEL_LIMIT = 63  # RFC 1035 section 2.3.4
 NAME_LIMIT = 253  # the same section's 255 octets, as text without the root
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_ONE_OFF = "com.docker.compose.oneoff"  # a container of `docker compose run`, where it is True
 SWARM_SERVICE = "com.docker.swarm.service.name"
 
 _NOT_LDH = re.compile(r"[^a-z0-9-]+")
@@ -58,7 +59,12 @@ def group_of(name: str) -> str:
 
 
 def services(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
-    """The short service names of a container, first the one by name and image, and what was odd about them."""
+    """The short service names of a container, first the one by name and image, and what was odd about them.
+
+    One of `docker compose run` has none: it carries all labels of its Compose service, and is there for who typed that alone.
+    """
+    if labels.get(COMPOSE_ONE_OFF, "").lower() == "true":
+        return (), ()
     own, problems = _own(name, image_name, options, labels)
     compose, more = _compose(labels)
     names = dict.fromkeys(n for n in (own, compose) if n)

@@ -18,7 +18,7 @@ cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed
     TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
     MOST_MOVES = 2
-    MAX_WHY = 200           # bytes of a reason that go to a client
+    MAX_WHY = 400           # bytes of a reason that go to a client: what to type stands at its end
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
 
 

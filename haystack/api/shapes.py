@@ -57,6 +57,7 @@ def container_shape(snapshot: Picture, container: Container) -> Shape:
         "ports": [{"port": p.number, "type": p.protocol, "name": p.name} for p in container.ports],
         "networks": [attachment_shape(attachment) for attachment in container.attachments],
         "address_reason": container.address_reason,
+        "obstacle": container.obstacle.told if container.obstacle is not None else None,
         "problems": problem_shapes(container.problems),
     }
 
@@ -122,6 +123,7 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
         "reason": why(endpoint, time.time()),
         "cause": endpoint.reason,
         "awaited": endpoint.awaited,
+        "unreachable": endpoint.unreachable,
         "until": endpoint.until or None,
         "share": endpoint.share,
         "since": endpoint.since,

@@ -99,7 +99,7 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     probed = [(e.id, watcher.told(e.id)) for e in found.service.endpoints] if watcher is not None else []
     lines += [f"probe of {identity}: {printable(told)}" for identity, told in probed if told]
     now = time.time()
-    lines += gone.lines(state, [found.service.name])
+    lines += [*gone.lines(state, [found.service.name]), *_mute(state, found.service.name, placeless=True)]
     rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
     return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True
 
@@ -118,10 +118,15 @@ def _otherwise(state: State, asked: Asked) -> str:
     return "Haystack itself answers" if itself else "404"
 
 
-def _mute(state: State, host: str) -> Iterator[str]:
-    """The containers that would be this service's, but have no port that speaks HTTP."""
+def _mute(state: State, host: str, *, placeless: bool = False) -> Iterator[str]:
+    """The containers that would be this service's, but have no address, or no port that speaks HTTP. placeless: the former alone."""
     for container in state.snapshot.containers.values():
-        if host in (*names(state.snapshot.origin, container)[0], *container.options.hosts):
+        own = names(state.snapshot.origin, container)[0]
+        if not own or host not in (*own, *container.options.hosts):
+            continue
+        if not (container.address or container.address6):
+            yield printable(f"{container.name} belongs to it, but has no address: {container.address_reason}")
+        elif not placeless:
             what = "has no port that speaks HTTP" if container.ports else "exposes no port"
             yield printable(f"{container.name} belongs to it, but {what}; the label haystack.port names one")
 

@@ -165,13 +165,19 @@ class Sessions:
 
 
 def on_host_network(client: border.Client, own: str, timeout: float) -> bool:
-    """Whether Haystack's own container, which this engine may not know, shares the network stack of its machine.
+    """Whether Haystack's own container, which this engine may not know, shares the network stack of its machine, itself or by another one.
 
     Its default gateway is that of the machine then, a router, and not the machine itself. timeout: seconds. Raises as `border.inspected`.
     """
-    try:
-        return inspect.network_mode(border.inspected(client, own, timeout)) == "host"
-    except Exception as error:
-        if border.late(error) or border.answered(error):
-            return False
-        raise
+    asked = [own]
+    while True:
+        try:
+            mode = inspect.network_mode(border.inspected(client, asked[-1], timeout))
+        except Exception as error:
+            if border.late(error) or border.answered(error):
+                return False
+            raise
+        other = mode.removeprefix(inspect.SHARED)
+        if other in ("", mode, *asked):
+            return mode == "host"
+        asked.append(other)

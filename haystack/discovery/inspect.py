@@ -25,12 +25,13 @@ Json = Mapping[str, Any]
 
 
 class Found(Record, frozen=True, kw_only=True):
-    """A container, still without address, and what only discovery needs to know of it."""
+    """A container, still without address, and what only discovery needs to know of it. task: the Swarm service that it is a task of."""
 
     container: Container
     stop_signal: str = ""
     itself: bool = False
     network_mode: str = ""
+    task: str = ""
 
 
 def mapping(value: object) -> Json:
@@ -99,6 +100,7 @@ def network(raw: object, engine_id: str) -> Network | None:
         gateway=gateways[0] if gateways else None,
         subnet=subnets[0] if subnets else None,
         subnets=subnets,
+        attachable=text(told.get("Scope")) != "swarm" or told.get("Attachable") is True,
     )
 
 
@@ -128,6 +130,7 @@ def container(raw: object, engine_id: str, tags: Iterable[str] = ()) -> Found | 
         stop_signal=text(config.get("StopSignal")),
         itself=label_reader.ITSELF in labels,
         network_mode=network_mode(told),
+        task=labels.get(naming.SWARM_SERVICE, ""),
     )
 
 

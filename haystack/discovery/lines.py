@@ -1,6 +1,6 @@
 """The engine's event stream as JSON values: one a line, and a line that is none costs itself alone.
 
-Pure. Never does: reading a socket, knowing what an event means. The watch feeds it what comes; an engine's whole answer goes through it too.
+Never does: reading a socket, knowing what an event means. The watch feeds it what comes; a whole answer of an engine goes through it too.
 """
 
 from __future__ import annotations

@@ -82,9 +82,17 @@ def engine_address(host: str, inside: bool) -> str | None:
 
 
 def networks_of(networks: Iterable[Network], here: Iterable[Address]) -> frozenset[str]:
-    """The ids of the networks in whose subnets one of the addresses `here` lies."""
+    """The ids of the networks that the addresses `here` are on.
+
+    A bridge's machine has the bridge's own address, the gateway: in a subnet alone many machines are, for engines all use the same ones.
+    """
     own = tuple(here)
-    return frozenset(n.id for n in networks if any(_holds(subnet, own) for subnet in n.subnets))
+    return frozenset(n.id for n in networks if _on(n, own))
+
+
+def _on(network: Network, here: tuple[Address, ...]) -> bool:
+    gateway = _address(network.gateway.partition("/")[0]) if network.driver == "bridge" and network.gateway else None
+    return gateway in here if gateway is not None else any(_holds(subnet, here) for subnet in network.subnets)
 
 
 def _holds(subnet: str, here: tuple[Address, ...]) -> bool:

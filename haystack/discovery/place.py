@@ -10,35 +10,50 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from haystack.discovery.inspect import SHARED, Found
+from haystack.discovery import reach, sharing
+from haystack.discovery.inspect import Found
+from haystack.discovery.reach import GLOBAL, INGRESS, Standpoint
 from haystack.model import Attachment, Container, Network, Problem, Record
-
-GLOBAL = ("global", "swarm")
-INGRESS = "ingress"  # Swarm's own: containers are on it, but not to be reached there
 
 
 class Surroundings(Record, frozen=True, kw_only=True):
-    """What an address depends on beside the container. own: ids of the networks that Haystack is on."""
+    """What an address depends on beside the container. networks: by id; here: where Haystack is."""
 
     networks: Mapping[str, Network] = {}
-    own: frozenset[str] = frozenset()
+    here: Standpoint = Standpoint()
     engine_address: str | None = None
 
 
 def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> Container:
-    """The container with its address chosen. others: by id, for one that shares another's network stack."""
-    mode = found.network_mode
-    attachments = _scoped(found.container.attachments, around)
-    if mode.startswith(SHARED):
-        other = others.get(mode.removeprefix(SHARED))
-        if other is None or other.network_mode.startswith(SHARED):
-            return replace(found.container, address_reason=f"shares the network of {mode[len(SHARED) :][:12]}, not known")
-        there = placed(other, around, {})
-        reason = f"shares the network of {there.name}: {there.address_reason}"
-        return replace(found.container, address=there.address, address6=there.address6, network=there.network, address_reason=reason)
-    if mode == "host" or any(a.network == "host" for a in attachments):
-        return _on_host(found.container, attachments, around)
-    return _chosen(found.container, attachments, around)
+    """The container with its address chosen, and its problems with that. others: by id, for one that shares another's network stack."""
+    stack = sharing.of(found, others)
+    if stack.owner is None:
+        reason = f"shares the network of {stack.missing[:12]}, which is not known to run; once that runs, start this one again"
+        return _told(replace(found.container, address_reason=reason))
+    if stack.owner is found:
+        return _told(_placed(found.container, found, around))
+    container = replace(found.container, attachments=stack.owner.container.attachments)
+    container = _placed(container, stack.owner, around)
+    reason = f"shares the network of {stack.owner.container.name}: {container.address_reason}"
+    return _told(replace(container, address_reason=reason, obstacle=stack.obstacle or container.obstacle), stale=bool(stack.restart))
+
+
+def _told(container: Container, *, stale: bool = False) -> Container:
+    """With a problem where it has no address at all, or has another's that it is not on any more."""
+    problem = None
+    if container.state == "running" and not (container.address or container.address6):
+        problem = Problem(subject="address", message=f"it has none, so that nothing leads to it: {container.address_reason}")
+    elif stale and container.obstacle is not None:
+        problem = Problem(subject="network", message=container.obstacle.told)
+    return container if problem is None else replace(container, problems=(*container.problems, problem))
+
+
+def _placed(container: Container, owner: Found, around: Surroundings) -> Container:
+    """By the owner of the network stack that it is on, which may be itself."""
+    attachments = _scoped(container.attachments, around)
+    if owner.network_mode == "host" or any(a.network == "host" for a in attachments):
+        return _on_host(container, attachments, around)
+    return _chosen(container, attachments, around, owner.container.options.network)
 
 
 def _scoped(attachments: tuple[Attachment, ...], around: Surroundings) -> tuple[Attachment, ...]:
@@ -59,16 +74,16 @@ def _on_host(container: Container, attachments: tuple[Attachment, ...], around: 
     )
 
 
-def _chosen(container: Container, attachments: tuple[Attachment, ...], around: Surroundings) -> Container:
+def _chosen(container: Container, attachments: tuple[Attachment, ...], around: Surroundings, default: str | None) -> Container:
+    """default: the network that is asked for where it asks for none itself."""
     usable = [a for a in attachments if a.ipv4 or a.ipv6]
-    wanted = container.options.network
     problems = container.problems
-    if wanted and not any(wanted in (a.network, a.network_id) for a in usable):
+    if (wanted := container.options.network) and not _is_on(wanted, usable):
         message = f"it has no address on a network {wanted[:80]!r}; label ignored"
         problems = (*problems, Problem(subject="label haystack.network", message=message))
-        wanted = None
+    wanted = next((each for each in (wanted, default) if each and _is_on(each, usable)), None)
     if not usable:
-        reason = "no address on any network"
+        reason = "its network is none" if any(a.network == "none" for a in attachments) else "no address on any network"
         return replace(container, attachments=attachments, problems=problems, address_reason=reason)
     best = min(usable, key=lambda a: _rank(a, wanted, around))
     return replace(
@@ -78,8 +93,13 @@ def _chosen(container: Container, attachments: tuple[Attachment, ...], around: S
         address=best.ipv4,
         address6=best.ipv6,
         address_reason=_reason(best, usable, wanted, around),
+        obstacle=reach.obstacle(best, around.networks, around.here),
         problems=problems,
     )
+
+
+def _is_on(wanted: str, usable: list[Attachment]) -> bool:
+    return any(wanted in (a.network, a.network_id) for a in usable)
 
 
 def _rank(a: Attachment, wanted: str | None, around: Surroundings) -> tuple[bool, bool, bool, bool, str]:
@@ -87,7 +107,7 @@ def _rank(a: Attachment, wanted: str | None, around: Surroundings) -> tuple[bool
     return (
         wanted not in (a.network, a.network_id),
         a.network == INGRESS,
-        a.network_id not in around.own,
+        a.network_id not in around.here.own,
         a.scope not in GLOBAL,
         a.network,
     )
@@ -99,7 +119,7 @@ def _reason(best: Attachment, usable: list[Attachment], wanted: str | None, arou
         return f"network {best.network}: asked for by label haystack.network"
     if len(usable) == 1:
         return f"network {best.network}: its only one"
-    if best.network_id in around.own:
+    if best.network_id in around.here.own:
         return f"network {best.network}: Haystack is on it too"
     if best.scope in GLOBAL and any(a.scope not in GLOBAL for a in usable):
         return f"network {best.network}: {best.scope} scope before local"

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from haystack.discovery import local
+from haystack.discovery import local, sharing
 from haystack.discovery.graves import Graves
 from haystack.discovery.inspect import SHARED, Found
 from haystack.discovery.place import Surroundings, placed
+from haystack.discovery.reach import Stand, Standpoint
 from haystack.model import Container, Engine, Listing, Network, Record
 
 
@@ -173,18 +174,23 @@ class View:
 
     def _surroundings(self) -> Surroundings:
         address = self.engine.address if self.engine else None
-        return Surroundings(networks=self._networks, own=self._own_networks(), engine_address=address)
+        return Surroundings(networks=self._networks, here=self._standpoint(), engine_address=address)
 
     def _is_own(self, identity: str) -> bool:
         return bool(self._own) and identity.startswith(self._own)
 
-    def _own_networks(self) -> frozenset[str]:
-        """Those of Haystack's own container; without one here, those that an address of this machine lies in."""
-        for identity in self._hidden:
-            found = self._found[identity]
-            if self._is_own(identity) and found.network_mode != "host":
-                return frozenset(a.network_id for a in found.container.attachments)
-        return local.networks_of(self._networks.values(), self._here)
+    def _standpoint(self) -> Standpoint:
+        """Where Haystack is: on the networks of its own container, or of the one whose stack that is on; else, where its addresses are."""
+        mine = next((self._found[i] for i in self._hidden if self._is_own(i)), None)
+        stack = sharing.of(mine, self._found) if mine is not None else None
+        if mine is not None and stack is not None and stack.owner is not None and stack.owner.network_mode != "host":
+            container = stack.owner.container
+            own = frozenset(a.network_id for a in container.attachments)
+            return Standpoint(stand=Stand.INSIDE, own=own, name=container.name, task=mine.task)
+        own = local.networks_of(self._networks.values(), self._here)
+        if mine is None and self._own:
+            return Standpoint(stand=Stand.ELSEWHERE, own=own, name=self._own[:12])
+        return Standpoint(stand=Stand.MACHINE, own=own)
 
     def _marked(self, container: Container) -> Container:
         if container.state == "paused":

@@ -126,9 +126,13 @@ def of_container(origin: str, container: Container) -> Contribution:
 
 
 def of_service(origin: str, service: Service) -> Contribution:
-    """A service's name and records. One of which nothing is ready leaves DNS; what is awaited within seconds counts as ready."""
+    """A service's name and records. One of which nothing is ready leaves DNS.
+
+    What is awaited within seconds counts as ready, and so does what nobody but Haystack may have no way to: its neighbours ask for its
+    address, and who asks for it over HTTP is told what to do.
+    """
     made = Contribution()
-    ready = [endpoint for endpoint in service.endpoints if endpoint.ready or endpoint.awaited]
+    ready = [each for each in service.endpoints if each.ready or each.awaited or each.unreachable]
     if not ready or (facts := made.at(service.name)) is None:
         return made
     own = service.has_http

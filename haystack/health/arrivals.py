@@ -12,19 +12,24 @@ import time
 from collections.abc import Awaitable, Callable
 
 from haystack.health import readiness
-from haystack.health.connect import accepts
+from haystack.health.connect import REFUSED, accepts
+from haystack.model import Obstacle
 
-AT_ONCE, IN_THE_BACKGROUND = 256, 32  # connections in the making: for new endpoints, and for those that are in
+# connections in the making: to new endpoints, to those that are in, and to those that never answer
+AT_ONCE, IN_THE_BACKGROUND, SILENT = 256, 32, 32
 SURE = 2  # looks that must fail before one that is in is out
-UNKNOWN = "does not accept"
+UNKNOWN = REFUSED
 
 Connect = Callable[[str, int], Awaitable[str]]
 
 
 class Arrival:
-    """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in."""
+    """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in.
 
-    __slots__ = ("address", "failed", "identity", "joined", "overdue", "port", "since", "task", "why")
+    failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
+    """
+
+    __slots__ = ("address", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
 
     def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
@@ -34,8 +39,22 @@ class Arrival:
         self.since = since
         self.overdue = overdue
         self.failed = 0
+        self.silent = 0
         self.joined = not why
+        self.obstacle: Obstacle | None = None
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def unreached(self) -> bool:
+        """Whether looks have shown that the obstacle is one."""
+        if self.obstacle is None or not self.why:
+            return False
+        return (self.failed if self.obstacle.refusal else self.silent) >= SURE
+
+    @property
+    def verdict(self) -> tuple[str, bool, bool]:
+        """What others want to know when it changes."""
+        return self.why, self.overdue, self.unreached
 
 
 class Arrivals:
@@ -50,6 +69,7 @@ class Arrivals:
         self._waiting = 0
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._in_the_background = asyncio.Semaphore(IN_THE_BACKGROUND)
+        self._silent = asyncio.Semaphore(SILENT)
 
     def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
         """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
@@ -74,6 +94,26 @@ class Arrivals:
             arrival.overdue = arrival.overdue and not worked
             self._look(arrival)
 
+    def note(self, identity: str, obstacle: Obstacle | None) -> None:
+        """What may be between us and an endpoint is this now. Look whether it is so, or is no more, rather than after the next pause."""
+        arrival = self._known.get(identity)
+        if arrival is None or arrival.obstacle == obstacle:
+            return
+        arrival.obstacle = obstacle
+        if arrival.task is not None:
+            arrival.task.cancel()
+        arrival.task = asyncio.create_task(self._until_it_accepts(arrival))
+
+    def hindered(self, identity: str) -> bool:
+        """Whether something may be between us and an endpoint."""
+        arrival = self._known.get(identity)
+        return arrival is not None and arrival.obstacle is not None
+
+    def unreached(self, identity: str) -> str:
+        """Why an endpoint can't be reached, and what to do; empty where nothing is known to be in the way, or it can be."""
+        arrival = self._known.get(identity)
+        return f"{arrival.why}: {arrival.obstacle.told}" if arrival and arrival.unreached and arrival.obstacle else ""
+
     def state(self, identity: str) -> tuple[str, bool]:
         """What is the matter with an endpoint, or nothing; and whether it has been so for too long."""
         arrival = self._known.get(identity)
@@ -90,35 +130,42 @@ class Arrivals:
             self.drop(identity)
 
     def _look(self, arrival: Arrival) -> None:
-        arrival.failed = 0
+        arrival.failed = arrival.silent = 0
         arrival.task = asyncio.create_task(self._until_it_accepts(arrival))
 
     async def _until_it_accepts(self, arrival: Arrival) -> None:
         try:
             while True:
-                async with self._at_once if arrival.why else self._in_the_background:
+                async with self._room(arrival):
                     trouble = await self._connect(arrival.address, arrival.port)
                 self._take(arrival, trouble)
                 if not trouble:
                     return
                 await asyncio.sleep(readiness.pause(self._clock() - arrival.since if arrival.why else 0.0, self._waiting))
         finally:
-            arrival.task = None
+            if arrival.task is asyncio.current_task():
+                arrival.task = None
+
+    def _room(self, arrival: Arrival) -> asyncio.Semaphore:
+        """Thousands that never answer, each for as long as a look may take, are not to keep new ones waiting."""
+        if arrival.silent >= SURE:
+            return self._silent
+        return self._at_once if arrival.why else self._in_the_background
 
     def _take(self, arrival: Arrival, trouble: str) -> None:
         """What one look showed: tell those who want to know when it changes anything."""
-        before = arrival.why, arrival.overdue
+        before = arrival.verdict
+        arrival.failed = arrival.failed + 1 if trouble else 0
+        arrival.silent = arrival.silent + 1 if trouble and trouble != REFUSED else 0
         if not trouble:
             self._waiting -= bool(arrival.why)
             arrival.why, arrival.overdue, arrival.joined = "", False, True
         elif arrival.why:
             arrival.why = f"port {arrival.port} {trouble}"
             arrival.overdue = arrival.overdue or readiness.overdue(self._clock() - arrival.since)
-        else:
-            arrival.failed += 1
-            if arrival.failed >= SURE:
-                self._waiting += 1
-                arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
-        if before != (arrival.why, arrival.overdue):
+        elif arrival.failed >= SURE:
+            self._waiting += 1
+            arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
+        if before != arrival.verdict:
             self.changed.add(arrival.identity)
             self._changed()

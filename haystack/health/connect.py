@@ -12,6 +12,7 @@ import os
 import socket
 
 TIMEOUT = 1.0  # seconds
+REFUSED = "does not accept"  # somebody is at the address, and nobody at the port
 
 _GONE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED})
 
@@ -38,5 +39,5 @@ def trouble(error: Exception) -> str:
         return "does not answer"
     number = getattr(error, "errno", None)
     if number in _GONE:
-        return "does not accept"
+        return REFUSED
     return f"can't be reached ({os.strerror(number) if number else error})"

@@ -67,6 +67,8 @@ class Monitor:
             return WELL
         if self._lives.get(endpoint.id) != _life(container, endpoint):
             return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
+        if unreachable := self._arrivals.unreached(endpoint.id):
+            return Condition(unreachable=unreachable)
         why, overdue = self._arrivals.state(endpoint.id)
         waiting, failing = self._prober.verdict(endpoint.id)
         known = WELL
@@ -94,7 +96,7 @@ class Monitor:
         for row in rows:
             if row.key not in self._lives:
                 continue
-            if row.refused:
+            if row.refused or (row.timeouts and self._arrivals.hindered(row.key)):
                 self._arrivals.doubt(row.key, worked=row.requests > row.refused + row.resets + row.timeouts)
             now = self._clock()
             old = self._histories.get(row.key, History(heard=now))
@@ -155,6 +157,7 @@ class Monitor:
                 self._begin(*life)
             elif probe.of(life[0].options, life[1]) != self._prober.probe(key):
                 self._probe_anew(*life)
+            self._arrivals.note(key, life[0].obstacle)
         self._of.pop(identity, None)
         if lives:
             self._of[identity] = frozenset(lives)

@@ -20,11 +20,12 @@ POLICIES = (REQUIRE, PREFER, IGNORE)
 class Condition(Record, frozen=True, kw_only=True):
     """What is known of an endpoint beside its container's state; each text is empty where there is nothing to say.
 
-    waiting: why it has not joined yet; overdue: it has waited so long that it counts as broken; lost: it had joined, and refuses now;
-    failing: what its probe says; ejected: for what its traffic had it put out, since `ejected_at` (any clock: the order counts) and until
-    `until` (Unix seconds).
+    unreachable: why there is no way to it, and what to do; waiting: why it has not joined yet; overdue: it has waited so long that it
+    counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
+    since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds).
     """
 
+    unreachable: str = ""
     waiting: str = ""
     overdue: bool = False
     lost: bool = False
@@ -38,7 +39,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     """ready: may be chosen now; reason: why it may or may not, for people.
 
     awaited: it is out, nobody else is in, and it is expected: who asks for it may wait. until: Unix seconds at which it comes back
-    by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be.
+    by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be. unreachable: it is out, nobody else is in,
+    and what is between us and it may not be between others and it.
     """
 
     ready: bool
@@ -46,12 +48,14 @@ class Verdict(Record, frozen=True, kw_only=True):
     awaited: bool = False
     until: float = 0.0
     panic: bool = False
+    unreachable: bool = False
 
 
 class Standing(enum.Enum):
     """How an endpoint stands by itself, before its peers are looked at."""
 
     GONE = enum.auto()  # its container does not run: never in
+    UNREACHABLE = enum.auto()  # no network leads to it: never in, for whoever asks it waits for nothing but the end of his patience
     REFUSED = enum.auto()  # its check is against it, and is required: never in
     WAITING = enum.auto()  # not there yet: out, and awaited
     BROKEN = enum.auto()  # waited for too long: in where nobody else is better
@@ -71,6 +75,8 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
         return Standing.GONE, f"draining: {reason}" if container.state == "stopping" else reason
+    if condition.unreachable:
+        return Standing.UNREACHABLE, condition.unreachable
     policy = container.options.health_policy or PREFER
     # Docker's word is as old as its last check: it does not count against a refusal that was seen since.
     told = policy != IGNORE and container.health == "healthy" and not condition.lost
@@ -81,9 +87,7 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
     why = condition.failing or (f"health {container.health}" if policy != IGNORE and container.health not in HEALTHY else "")
     if why:
         return (Standing.REFUSED if policy == REQUIRE else Standing.UNWELL), why
-    if condition.ejected:
-        return Standing.EJECTED, EJECTED + condition.ejected
-    return Standing.WELL, "running"
+    return (Standing.EJECTED, EJECTED + condition.ejected) if condition.ejected else (Standing.WELL, "running")
 
 
 def judge(members: Sequence[Member]) -> list[Verdict]:
@@ -125,4 +129,5 @@ def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky
     if s is lucky:
         return Verdict(ready=True, reason=f"{why}, but in all the same: no other is better (panic)", panic=why != STARTING)
     until = condition.until if s is Standing.EJECTED else 0.0
-    return Verdict(ready=False, reason=why, awaited=hopeless and s is Standing.WAITING, until=until)
+    awaited, unreachable = (hopeless and s is each for each in (Standing.WAITING, Standing.UNREACHABLE))
+    return Verdict(ready=False, reason=why, awaited=awaited, unreachable=unreachable, until=until)

@@ -573,6 +573,19 @@ def test_on_its_engines_network_haystack_is_not_behind_a_gateway(engine):
     client.close()
 
 
+@pytest.mark.parametrize(("mode", "answer"), [("host", True), ("default", False), ("container:me", False)])
+def test_so_it_is_on_the_network_of_one_that_is_on_its_engines(engine, mode, answer):
+    client = border.connect(engine.host, None)
+    main = inspected(2, "main", HostConfig={"NetworkMode": mode})
+    me = inspected(1, "me", HostConfig={"NetworkMode": f"container:{main['Id']}"})
+    engine.add(main, event=False)
+    engine.add(me, event=False)
+    if mode == "container:me":
+        main["HostConfig"]["NetworkMode"] = f"container:{me['Id']}"
+    assert on_host_network(client, me["Id"], 5.0) is answer
+    client.close()
+
+
 async def test_a_thousand_containers(engine, sink):
     for number in range(1000):
         engine.add(inspected(number, f"web-{number}"), event=False)

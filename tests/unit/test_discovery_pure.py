@@ -7,6 +7,7 @@ import pytest
 
 from haystack.discovery import client, events, inspect, local
 from haystack.discovery.place import Surroundings, placed
+from haystack.discovery.reach import Standpoint
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.model import Network
 from tests.fakes.engine import inspected
@@ -45,10 +46,10 @@ def found(*networks, label=None, mode="default", number=1):
     ],
 )
 def test_choice_of_address(networks, label, own, chosen, why):
-    container = placed(found(*networks, label=label), Surroundings(networks=NETWORKS, own=frozenset(own)), {})
+    container = placed(found(*networks, label=label), Surroundings(networks=NETWORKS, here=Standpoint(own=frozenset(own))), {})
     assert container.network == chosen
     assert container.address_reason.endswith(why)
-    assert bool(container.problems) is (label == "none")
+    assert [p.subject for p in container.problems] == (["label haystack.network"] if label == "none" else [] if networks else ["address"])
 
 
 def test_host_network_and_shared_network():

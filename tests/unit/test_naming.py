@@ -58,3 +58,14 @@ def test_what_gives_no_name_is_told():
     assert names == ("nginx",)
     assert problems[0].subject == "group"
     assert naming.services("x", "", Options(), {})[0] == ()
+
+
+def test_a_one_off_of_compose_is_in_no_service_whatever_its_labels_say():
+    compose = {naming.COMPOSE_SERVICE: "db", naming.COMPOSE_PROJECT: "shop"}
+    for told in ("True", "true"):
+        labels = compose | {naming.COMPOSE_ONE_OFF: told}
+        assert naming.services("shop-db-run-1", "postgres", Options(name="db", group="g"), labels) == ((), ())
+    assert naming.services("shop-db-1", "postgres", Options(), compose | {naming.COMPOSE_ONE_OFF: "False"})[0] == (
+        "shop-db.postgres",
+        "db.shop",
+    )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from haystack._fast.route import Router
 from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read
-from haystack.model import Service
+from haystack.model import Options, Problem, Service
 from haystack.proxy import table
 from haystack.proxy.routes import Routes
 from haystack.snapshot import Snapshot
@@ -56,6 +56,34 @@ def test_nobody_ready():
     assert "nobody is ready: 503" in said("shop.example", out, wait=0.0)[1]
     assert "nobody is ready: requests wait for a while, then 503" in said("shop.example", out)[1]
     assert "nobody is ready, but one is awaited: requests wait" in said("shop.example", replace(out, awaited=True))[1]
+
+
+def test_what_is_between_haystack_and_an_endpoint_is_told():
+    told = "port 80 does not answer: Haystack has no address on its network shop; type `docker network connect shop haystack`"
+    out = replace(ENDPOINT, ready=False, reason=told, unreachable=True, since=1.0)
+    text = said("shop.example", out, problems=(Problem(subject="network", message="web can't be reached: …"),))[1]
+    assert "problem: network: web can't be reached: …" in text
+    assert f"out: {told} " in text
+
+
+def test_a_container_without_address_is_not_told_to_have_no_port():
+    shown = site()
+    shown.snapshot.containers["ef" * 32] = replace(
+        shown.snapshot.containers[ID], id="ef" * 32, name="lone", address=None, address_reason="its network is none"
+    )
+    lines = ["lone belongs to it, but has no address: its network is none"]
+    assert [each for each in run(shown, ["explain", NAME]).text.splitlines() if "belongs" in each] == lines
+    shown.snapshot.services = {}
+    shown.snapshot.containers.pop(ID)
+    assert [each for each in run(shown, ["explain", NAME]).text.splitlines() if "belongs" in each] == lines
+
+
+def test_a_one_off_is_not_told_to_belong_to_the_host_of_its_labels():
+    shown = site()
+    shown.snapshot.services = {}
+    options = Options(hosts=("shop.example",))
+    shown.snapshot.containers[ID] = replace(shown.snapshot.containers[ID], services=(), options=options, ports=())
+    assert "belongs" not in run(shown, ["explain", "shop.example"]).text
 
 
 def test_what_its_health_check_said_is_told():

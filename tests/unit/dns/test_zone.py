@@ -3,10 +3,11 @@
 import dns.rcode
 import dns.rdatatype
 import pytest
+from msgspec.structs import replace
 
 from haystack.dns import wire
 from haystack.dns.zone import Zone
-from tests.unit.dns.conftest import picture, service
+from tests.unit.dns.conftest import OWN, picture, service
 
 REDIS, TWIN, WEB = "c300000000000", "c400000000000", "c200000000000"
 
@@ -109,3 +110,12 @@ def test_a_service_of_an_impossible_name_is_left_out_alone(stocked, name):
     zone = Zone.of(picture(services=[type(odd)(name=name, endpoints=odd.endpoints), odd]), 5)
     assert zone.find(wire.name("odd.services.haystack")).node
     assert zone.find(b"\0") is None
+
+
+def test_what_haystack_alone_may_not_reach_keeps_its_names(ask, responder, stocked):
+    """The names lead to Haystack, which says what to do, and the SRV records to the endpoint, for its neighbours."""
+    far = [replace(e, ready=False, unreachable=True) for e in stocked.services["nginx.services.haystack"].endpoints]
+    stocked.services["nginx.services.haystack"] = service("nginx", *far)
+    responder.publish(stocked)
+    for name, rdtype, held in (("nginx.services.haystack", "A", OWN), ("_http._tcp.nginx.services.haystack", "SRV", f"{WEB}.containers")):
+        assert held in ask(name, rdtype).answer[0].to_text()

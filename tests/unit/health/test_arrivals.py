@@ -2,12 +2,15 @@
 
 import asyncio
 import socket
+from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from haystack.health import readiness
-from haystack.health.arrivals import Arrivals
+from haystack.health.arrivals import AT_ONCE, Arrivals
 from haystack.health.connect import accepts
+from haystack.model import Obstacle
 
 
 class Ports:
@@ -140,6 +143,80 @@ async def test_a_thousand_that_hang_delay_no_new_one(ports):
     arrivals.add("a", "10.0.0.2", 80, running=False)
     await ports.change()
     assert arrivals.state("a") == ("", False)
+    arrivals.close()
+
+
+FAR = Obstacle(why="no network of both", remedy="type `x`")
+
+
+async def test_one_that_never_answers_behind_an_obstacle_can_not_be_reached_until_it_is(ports):
+    ports.trouble[80] = "does not answer"
+    ports.arrivals.add("a", "10.0.0.1", 80, running=False)
+    ports.arrivals.note("a", FAR)
+    while not ports.arrivals.unreached("a"):
+        await ports.change()
+    assert ports.arrivals.unreached("a") == "port 80 does not answer: no network of both; type `x`"
+    del ports.trouble[80]
+    await ports.change()
+    assert (ports.arrivals.unreached("a"), ports.arrivals.state("a")) == ("", ("", False))
+
+
+@pytest.mark.parametrize(("refusal", "out"), [(False, False), (True, True)])
+async def test_who_refuses_is_there_unless_somebody_else_has_the_address(ports, refusal, out):
+    ports.trouble[80] = "does not accept"
+    ports.arrivals.add("a", "10.0.0.1", 80, running=False)
+    ports.arrivals.note("a", replace(FAR, refusal=refusal))
+    await ports.looked(80, 4)
+    assert bool(ports.arrivals.unreached("a")) is out
+
+
+async def test_one_that_is_in_is_looked_at_when_an_obstacle_comes_up_and_stays_if_it_is_none(ports):
+    for identity, port in (("a", 80), ("b", 81)):
+        ports.arrivals.add(identity, "10.0.0.1", port, running=True)
+    ports.trouble[81] = "can't be reached (No route to host)"
+    for identity in ("a", "b"):
+        ports.arrivals.note(identity, FAR)
+    while not ports.arrivals.unreached("b"):
+        await ports.change()
+    assert (ports.arrivals.state("a"), ports.looks[80]) == (("", False), 1)
+    assert ports.arrivals.unreached("b").startswith("port 81 can't be reached (No route to host): no network")
+
+
+async def test_when_an_obstacle_goes_it_is_looked_at_at_once(ports, monkeypatch):
+    monkeypatch.setattr(readiness, "pause", lambda *_: 0.0 if ports.looks[80] < 3 else 600.0)
+    ports.trouble[80] = "does not answer"
+    ports.arrivals.add("a", "10.0.0.1", 80, running=False)
+    ports.arrivals.note("a", FAR)
+    await ports.looked(80, 3)
+    ports.news.clear()
+    del ports.trouble[80]
+    ports.arrivals.note("a", None)
+    await ports.change()
+    assert ports.arrivals.state("a") == ("", False)
+
+
+async def test_hundreds_that_never_answer_delay_no_new_one(ports, monkeypatch):
+    """More than may be looked at at once, each for as long as a look may take."""
+    monkeypatch.setattr(readiness, "pause", lambda *_: 0.0)
+    looks, hang, silent = Counter(), asyncio.Event(), asyncio.Event()
+
+    async def connect(_address, port):
+        if port == 80:
+            return ""
+        looks[port] += 1
+        if len(looks) > AT_ONCE and min(looks.values()) >= 2:
+            silent.set()
+        if looks[port] > 2:
+            await hang.wait()
+        return "does not answer"
+
+    arrivals = Arrivals(ports.changed, connect)
+    for number in range(AT_ONCE + 1):
+        arrivals.add(str(number), "10.0.0.1", 1000 + number, running=False)
+    await asyncio.wait_for(silent.wait(), 10)
+    arrivals.add("a", "10.0.0.2", 80, running=False)
+    while arrivals.state("a") != ("", False):
+        await ports.change()
     arrivals.close()
 
 

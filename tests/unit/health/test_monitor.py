@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from haystack import ports
 from haystack.health.monitor import Monitor
-from haystack.model import Container, Listing, Options
+from haystack.model import Container, Listing, Obstacle, Options
 from haystack.proxy import table
 from haystack.proxy.channel import FailureRow
 from haystack.registry import Registry
@@ -24,6 +24,7 @@ def container(number, since=1.0, **fields):
 class Rig:
     def __init__(self):
         self.accepting = set()
+        self.silent = set()
         self.well = set()
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, self.ask)
@@ -33,7 +34,7 @@ class Rig:
 
     async def connect(self, address, _port):
         await asyncio.sleep(0.001)
-        return "" if address in self.accepting else "does not accept"
+        return "" if address in self.accepting else "does not answer" if address in self.silent else "does not accept"
 
     async def ask(self, address, _port, _request, _timeout):
         await asyncio.sleep(0.001)
@@ -255,3 +256,49 @@ async def test_one_that_has_done_nothing_but_refuse_is_broken(rig):
     rig.list(container(1))
     rig.monitor.failures([FailureRow("111111111111:80/tcp", NAME, 1, refused=1, streak=1)])
     await rig.until(lambda seen: seen[0][1].startswith("port 80 does not accept, but in all the same"))
+
+
+FAR = Obstacle(why="Haystack has no address on its network shop", remedy="type `docker network connect shop front`")
+TOLD = f"port 80 does not answer: {FAR.told}"
+
+
+@pytest.mark.parametrize("since", [1.0, time.time()])
+@pytest.mark.parametrize("health", ["none", "healthy"])
+async def test_what_no_network_leads_to_is_told_with_what_to_type_and_in_as_soon_as_it_is_reached(rig, since, health):
+    rig.silent |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(*(container(n, since, obstacle=FAR, health=health) for n in (1, 2)))
+    await rig.until(lambda seen: seen == [(False, TOLD, False)] * 2)
+    service = rig.registry.snapshot.services[NAME]
+    assert [(p.subject, p.message) for p in service.problems] == [("network", f"n1 and 1 more can't be reached: {FAR.told}")]
+    row = table.row(service, table.Defaults("p2c", 1.0, 1.0))
+    assert (row.why, row.awaited, row.listeners) == (TOLD, False, ((),))
+    assert all(e.unreachable for e in service.endpoints)
+    rig.accepting |= rig.silent  # by a route that nobody told of
+    await rig.until(lambda seen: seen == [(True, "running", False)] * 2)
+    assert rig.registry.snapshot.services[NAME].problems == ()
+
+
+async def test_one_that_is_reached_is_in_whatever_its_networks_say_and_out_when_it_is_not_any_more(rig):
+    rig.accepting.add("10.0.0.1")
+    rig.silent.add("10.0.0.1")
+    rig.list(container(1, obstacle=FAR))
+    assert rig.seen() == [(True, "running", False)]
+    rig.accepting.clear()
+    rig.monitor.failures([FailureRow("111111111111:80/tcp", NAME, 1, timeouts=1, streak=1)])
+    await rig.until(lambda seen: seen == [(False, TOLD, False)])
+
+
+async def test_one_whose_network_haystack_joins_is_looked_at_then(rig):
+    rig.silent.add("10.0.0.1")
+    rig.list(container(1, obstacle=FAR))
+    await rig.until(lambda seen: seen == [(False, TOLD, False)])
+    rig.accepting.add("10.0.0.1")
+    rig.list(container(1))
+    await rig.until(lambda seen: seen == [(True, "running", False)])
+
+
+async def test_one_that_refuses_is_there_whatever_its_networks_say(rig, monkeypatch):
+    monkeypatch.setattr("haystack.health.readiness.PATIENCE", 0.05)
+    rig.list(container(1, time.time(), obstacle=FAR))
+    await rig.until(lambda seen: seen[0][0])
+    assert rig.seen()[0][1].startswith("port 80 does not accept, but in all the same")

@@ -45,6 +45,16 @@ def test_out_while_another_is_well_and_why(odd, reason):
     assert (out.ready, out.reason, out.awaited, well.ready) == (False, reason, False, True)
 
 
+def test_what_nothing_leads_to_is_out_even_alone_and_whatever_its_health():
+    far = Condition(unreachable="port 80 does not answer: no way")
+    for members in ([member(far)], [member(far, health="healthy"), member(state="paused")], [member(far), member(WAITS)]):
+        verdict = judge(members)[0]
+        assert (verdict.ready, verdict.reason, verdict.awaited, verdict.unreachable) == (False, far.unreachable, False, True)
+    out, well = judge([member(far), WELL])
+    assert (out.ready, out.unreachable, well.ready) == (False, False, True)
+    assert ready(member(far), member(BROKEN)) == [False, True]
+
+
 def test_an_ejected_one_tells_until_when():
     assert judge([member(ejected()), WELL])[0].until == 9.0
 
