@@ -1,6 +1,8 @@
 # Message bodies: how long they are, and the chunked coding (RFC 9112, sections 6 and 7.1).
 from libc.stdint cimport int64_t
 
+from haystack._fast.flaw cimport Flaw
+
 cdef enum:
     SPLICED = 65536     # a rest of known length from here on is spliced, not read
 
@@ -12,6 +14,7 @@ cdef enum Framing:
 
 cdef enum ChunkState:
     SIZE = 0
+    BLANK               # white space behind a size
     EXTENSION
     SIZE_LF
     DATA
@@ -28,8 +31,9 @@ cdef struct Body:
     Framing framing
     ChunkState state
     int64_t left        # bytes of the body, or of the chunk, still to come
-    int digits
-    int extra           # bytes of extensions and trailers so far, bounded
+    int line            # bytes of this size line so far
+    int extra           # bytes of size lines beyond what their chunks allow; of the trailer section
+    Flaw flaw           # why feed refused
     bint done
     bint trailing       # what feed found last are bytes of the trailer section
 

@@ -1,5 +1,6 @@
 # A client's connection, and the exchange it is in.
 from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.flaw cimport Flaw
 from haystack._fast.head cimport Head
 from haystack._fast.upload cimport Upload
 
@@ -12,7 +13,7 @@ cdef class Downstream(Upload):
     cdef int drained(self) except -1
     cdef int read_head(self) except -1
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept
-    cdef int refuse_head(self, int status) except -1
+    cdef int refuse_head(self, int status, Flaw flaw) except -1
     cdef int begin_exchange(self, Head *h) except -1
     cdef int reset(self, Head *h) except -1
     cdef int begin_headless(self) except -1

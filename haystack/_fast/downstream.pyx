@@ -10,6 +10,7 @@ from haystack._fast.body cimport Framing, begin
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.chance cimport next_random
 from haystack._fast.exchange cimport State, is_idempotent
+from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
@@ -152,7 +153,7 @@ cdef class Downstream(Upload):
         self.in_head = False
         self.deadline = 0
         if used < 0:
-            return self.refuse_head(-used)
+            return self.refuse_head(-used, h.flaw)
         if <size_t>used < size:
             add(&self.input, data + used, size - used)
             self.unparsed = True
@@ -163,15 +164,18 @@ cdef class Downstream(Upload):
         cdef int64_t limit = self.plane.max_head
         if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.plane.max_headers):
             return used
-        # RFC 9112, section 3: a request line that is too long has a status of its own
-        return -431 if memchr(data, c'\n', min(<int64_t>size, limit)) != NULL else -414
+        if memchr(data, c'\n', min(<int64_t>size, limit)) == NULL:
+            h.flaw = Flaw.LONG_LINE     # which has a status of its own (RFC 9112, section 3)
+            return -414
+        h.flaw = Flaw.LARGE_HEAD if used > limit or used == 0 else Flaw.MANY_FIELDS
+        return -431
 
-    cdef int refuse_head(self, int status) except -1:
+    cdef int refuse_head(self, int status, Flaw flaw) except -1:
         self.keep_alive = self.head_only = False
         self.minor = 1
         self.body.done = False
         self.begin_headless()
-        return self.fail(status, b"http_request_error", b"the request's head breaks HTTP/1.1")
+        return self.fail(status, b"http_request_error", said(b"the request's head is refused", flaw))
 
     cdef int reset(self, Head *h) except -1:
         """Begin the exchange of the request whose head is h."""
@@ -217,8 +221,8 @@ cdef class Downstream(Upload):
                 h.host = h.target + 7
                 h.host_size = path - 7
             self.route = self.plane.find(self.listener, h.host, max(h.host_size, 0), h.target + path, h.target_size - path)
-        except BadHostError:
-            return self.refuse(h, 400, b"Host is not a host name")
+        except BadHostError as error:
+            return self.refuse(h, 400, b"Host is not a host: %s" % str(error).encode())
         return 1
 
     cdef int begin_headless(self) except -1:

@@ -1,8 +1,10 @@
 # Request and response heads, parsed in place into slots that point into the caller's bytes (RFC 9112).
 from libc.stdint cimport int64_t
 
+from haystack._fast.flaw cimport Flaw
+
 cdef enum:
-    MAX_FIELDS = 128
+    MAX_FIELDS = 1024   # HAYSTACK_MAX_HEADERS bounds those of a request further
     MAX_HEAD = 65536
 
 # What a field means to a proxy. Everything from FIRST_HOP on is never sent on as it came.
@@ -44,19 +46,23 @@ cdef struct Head:
     int status
     const char *reason
     int reason_size
-    int count
-    Field fields[MAX_FIELDS]
+    Flaw flaw           # why it is refused
     int64_t length      # of Content-Length; -1 where there is none
-    bint chunked
+    bint coded          # Transfer-Encoding is there
+    int codings         # that it names, chunked among them
+    bint chunked        # the last of them
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
     bint dated          # Date is there
     bint expect         # Expect: 100-continue
     bint upgrade        # Upgrade, and Connection lists it
     bint names_hops     # Connection lists names of fields
-    bint trailers       # TE: trailers, and Connection lists it
+    int options         # that Connection lists
+    bint trailers       # TE has trailers, and Connection lists it
     const char *host
     int host_size       # -1 where there is no Host
+    int count
+    Field fields[MAX_FIELDS]    # at the end: the few that are in use are near to the rest
 
 cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil
 cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil

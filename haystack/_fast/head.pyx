@@ -1,10 +1,13 @@
 """HTTP/1 heads: one pass over the caller's bytes, no copy, slots that point into them.
 
 Strict where two readers could differ on framing (RFC 9112, sections 2.2, 3, 5, 6 and 11.2): one meaning, or an error. Never reads a
-socket, never sends. The parsers return the size of the head, 0 while it is incomplete, or minus the status to answer with.
+socket, never sends. The parsers return the size of the head, 0 while it is incomplete, or minus the status to answer with; the head's
+flaw then says why.
 """
 from libc.string cimport memchr
 
+from haystack._fast.flaw cimport Flaw, flaw_of_byte, flaw_of_name, flaw_of_request_line, flaw_of_start, said
+from haystack._fast.framing cimport judge_codings, lists, read_codings, read_connections, refuse
 from haystack._fast.scan cimport first_control, plain_end
 
 cdef enum:
@@ -23,8 +26,8 @@ cdef void make_tables() noexcept:
         LOWER[c] = <char>(c + 32 if 65 <= c <= 90 else c)
         TOKEN[c] = 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
         VALUE[c] = c == 9 or (c >= 32 and c != 127)
-        # no fragment either (RFC 9112, section 3.2): some readers of a path end it there, and some do not
-        TARGET[c] = c > 32 and c != 127 and c != 35
+        # ASCII, and no fragment (RFC 9112, section 3.2): some readers of a path end it there, and some do not
+        TARGET[c] = 32 < c < 127 and c != 35
     for c in marks:
         TOKEN[c] = 1
     TOKEN[95] = UNDERSCORE | 1
@@ -99,10 +102,15 @@ cdef int forwarded_kind(const char *rest, int size) noexcept nogil:
 
 
 cdef int64_t number(const char *p, int size) noexcept nogil:
-    """The decimal number, or -1: empty, a sign, a list, or more than 18 digits (RFC 9110, section 8.6)."""
+    """The decimal number, or -1: empty, a sign, a list, or more than 18 digits behind its zeros (RFC 9110, section 8.6)."""
     cdef int64_t n = 0
     cdef int i
-    if size < 1 or size > 18:
+    if size < 1:
+        return -1
+    while size > 18 and p[0] == c'0':
+        p += 1
+        size -= 1
+    if size > 18:
         return -1
     for i in range(size):
         if p[i] < c'0' or p[i] > c'9':
@@ -111,117 +119,53 @@ cdef int64_t number(const char *p, int size) noexcept nogil:
     return n
 
 
-cdef void read_connection(Head *h, const char *p, int size) noexcept nogil:
-    """Note close and keep-alive, and mark the fields that Connection lists (RFC 9110, section 7.6.1)."""
-    cdef int i = 0, start, end, k
-    while i < size:
-        while i < size and (p[i] == c' ' or p[i] == c'\t' or p[i] == c','):
-            i += 1
-        start = i
-        while i < size and p[i] != c',':
-            i += 1
-        end = i
-        while end > start and (p[end - 1] == c' ' or p[end - 1] == c'\t'):
-            end -= 1
-        if end - start == 5 and same(p + start, "close", 5):
-            h.close = True
-        elif end - start == 10 and same(p + start, "keep-alive", 10):
-            h.keep_alive = True
-        elif end - start == 7 and same(p + start, "upgrade", 7):
-            h.upgrade = names_protocol(h)
-        elif end - start == 2 and same(p + start, "te", 2):
-            h.trailers = has_trailers(h)
-        elif end > start:
-            h.names_hops = True
-            for k in range(h.count):
-                if h.fields[k].kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) and h.fields[k].name_size == end - start:
-                    if same_any(h.fields[k].name, p + start, end - start):
-                        h.fields[k].kind = Kind.NAMED
-
-
-cdef bint names_protocol(Head *h) noexcept nogil:
-    """True when there is an Upgrade that is not empty (RFC 9110, section 7.8)."""
-    cdef int k
-    for k in range(h.count):
-        if h.fields[k].kind == Kind.UPGRADE and h.fields[k].value_size > 0:
-            return True
-    return False
-
-
-cdef bint has_trailers(Head *h) noexcept nogil:
-    """True when TE is the one word `trailers`: other codings are between this client and us (RFC 9110, section 10.1.4)."""
-    cdef int k
-    for k in range(h.count):
-        if h.fields[k].kind == Kind.TE and h.fields[k].value_size == 8 and same(h.fields[k].value, "trailers", 8):
-            return True
-    return False
-
-
-cdef bint same_any(const char *a, const char *b, int size) noexcept nogil:
-    cdef int i
-    for i in range(size):
-        if LOWER[<unsigned char>a[i]] != LOWER[<unsigned char>b[i]]:
-            return False
-    return True
-
-
-cdef int note(Head *h, Field *f) noexcept nogil:
+cdef int note(Head *h, const Field *f) noexcept nogil:
     """Take in what a field means for framing; 0, or minus the status that refuses it."""
     cdef int64_t n
     if f.kind == Kind.CONTENT_LENGTH:
         n = number(f.value, f.value_size)
-        if n < 0 or h.length >= 0:          # a second one is refused even where it agrees: one framing, one field
-            return -400
+        if n < 0:
+            return refuse(h, 400, Flaw.BAD_LENGTH)
+        if h.length >= 0:       # refused even where it agrees: one framing, one field
+            return refuse(h, 400, Flaw.TWO_LENGTHS)
         h.length = n
     elif f.kind == Kind.TRANSFER_ENCODING:
-        if h.chunked:
-            return -400
-        if f.value_size < 7 or not same(f.value + f.value_size - 7, "chunked", 7):
-            return -400                     # RFC 9112, section 6.3: chunked is not the last one, so the body's end is unknown
-        if f.value_size != 7:
-            return -501                     # RFC 9112, section 6.1: a coding we do not understand
-        h.chunked = True
+        return read_codings(h, f)
     elif f.kind == Kind.HOST:
         if h.host_size >= 0:
-            return -400
+            return refuse(h, 400, Flaw.TWO_HOSTS)
         h.host = f.value
         h.host_size = f.value_size
     elif f.kind == Kind.DATE:
         h.dated = True
     elif f.kind == Kind.EXPECT:
-        if f.value_size == 12 and same(f.value, "100-continue", 12):
-            h.expect = True
+        h.expect = h.expect or lists(f, "100-continue", 12)
     return 0
 
 
-cdef int unfinished(const char *end, const char *start) noexcept nogil:
-    return -431 if end - start >= MAX_HEAD else 0
+cdef int unfinished(Head *h, const char *end, const char *start) noexcept nogil:
+    return refuse(h, 431, Flaw.LARGE_HEAD) if end - start >= MAX_HEAD else 0
 
 
-cdef int refused(const char *at, const char *end, const char *start) noexcept nogil:
-    """-400 once the line is whole that is bad at `at`."""
-    return -400 if memchr(at, c'\n', end - at) != NULL else unfinished(end, start)
-
-
-cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
-    """Parse field lines up to the empty one. The size used, 0: incomplete, or minus the status."""
+cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noexcept nogil:
+    """Parse field lines up to the empty one. The size used, 0: incomplete, or minus the status. lf_ends: a line may end in LF alone."""
     cdef const char *start = p
     cdef const char *stop
     cdef const char *at
     cdef const char *last
+    cdef const char *following
     cdef Field *f
-    cdef int k, error
+    cdef int error
     cdef char seen
     while p < end:
         if p[0] == c'\r' and (end - p < 2 or p[1] == c'\n'):
             if end - p < 2:
                 break
-            for k in range(h.count):
-                if h.fields[k].kind == Kind.CONNECTION:
-                    read_connection(h, h.fields[k].value, h.fields[k].value_size)
-            return <int>(p + 2 - start)
+            return read_connections(h) or <int>(p + 2 - start)
+        if lf_ends and p[0] == c'\n':
+            return read_connections(h) or <int>(p + 1 - start)
         if h.count == MAX_FIELDS:
-            return -431
+            return refuse(h, 431, Flaw.MANY_FIELDS)
         at = plain_end(p, end)
         seen = 0
         while at < end and TOKEN[<unsigned char>at[0]]:
@@ -230,7 +174,9 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
         if at == end:
             break
         if at == p or at[0] != c':':        # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
-            return refused(at, end, start)
+            if memchr(at, c'\n', end - at) == NULL:
+                break
+            return refuse(h, 400, flaw_of_name(p, at))
         f = &h.fields[h.count]
         f.line = f.name = p
         f.name_size = <int>(at - p)
@@ -240,15 +186,21 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
         stop = first_control(at, end)
         if end - stop < 2 and (stop == end or stop[0] == c'\r'):
             break
-        if stop[0] != c'\r' or stop[1] != c'\n':
-            return refused(stop, end, start)    # NUL, bare CR, bare LF and other controls: a line's end for some, not for others
-        f.size = <int>(stop + 2 - p)
+        if stop[0] == c'\r' and stop[1] == c'\n':
+            following = stop + 2
+        elif lf_ends and stop[0] == c'\n':
+            following = stop + 1
+        elif memchr(stop, c'\n', end - stop) == NULL:
+            break
+        else:
+            return refuse(h, 400, flaw_of_byte(stop[0]))    # a line's end for some, not for others
+        f.size = <int>(following - p)
         last = stop
         while last > at and (last[-1] == c' ' or last[-1] == c'\t'):
             last -= 1
         f.value = at
         f.value_size = <int>(last - at)
-        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop
+        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last + 2 == following
         f.kind = kind_of(f.name, f.name_size)
         if seen & UNDERSCORE and is_disguised(f.name, f.name_size):
             f.kind = Kind.NAMED
@@ -257,8 +209,8 @@ cdef int parse_fields(Head *h, const char *p, const char *end) noexcept nogil:
             error = note(h, f)
             if error:
                 return error
-        p = stop + 2
-    return unfinished(end, start)
+        p = following
+    return unfinished(h, end, start)
 
 
 cdef void clear(Head *h) noexcept nogil:
@@ -266,7 +218,9 @@ cdef void clear(Head *h) noexcept nogil:
     h.length = -1
     h.host_size = -1
     h.status = 0
-    h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
+    h.flaw = Flaw.NO_FLAW
+    h.codings = h.options = 0
+    h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:
@@ -289,87 +243,114 @@ cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil:
     cdef const char *p = data
     cdef const char *end = data + size
     cdef const char *stop
-    cdef const char *last
-    cdef int used
+    cdef int used, error
     clear(h)
     while end - p >= 2 and p[0] == c'\r' and p[1] == c'\n' and p - data < 8:
         p += 2                              # RFC 9112, section 2.2: an empty line or two before the request
     stop = <const char *>memchr(p, c'\n', end - p)
+    if end > p and not TOKEN[<unsigned char>p[0]] and (p[0] != c'\r' or stop != NULL):
+        return refuse(h, 400, flaw_of_start(p[0]))      # TLS or noise: say so now, it will not become a request line
     if stop == NULL:
-        if end - p >= MAX_HEAD:
-            return -414
-        if end > p and not TOKEN[<unsigned char>p[0]] and p[0] != c'\r':
-            return -400                     # TLS or noise: say so now, it will not become a request line
-        return 0
-    if stop == p or stop[-1] != c'\r':
-        return -400
-    last = stop - 1
+        return refuse(h, 414, Flaw.LONG_LINE) if end - p >= MAX_HEAD else 0
+    used = parse_request_line(h, p, stop - 1)
+    if used < 0:
+        return used
+    used = parse_fields(h, stop + 1, end, False)
+    if used <= 0:
+        if used == 0 and size >= MAX_HEAD:
+            return refuse(h, 431, Flaw.LARGE_HEAD)
+        return used
+    if h.minor == 1 and h.host_size < 0:
+        return refuse(h, 400, Flaw.NO_HOST)             # RFC 9112, section 3.2
+    if h.coded:
+        error = judge_codings(h)
+        if error:
+            return error
+    return <int>(stop + 1 - data) + used
+
+
+cdef int parse_request_line(Head *h, const char *p, const char *last) noexcept nogil:
+    """Parse the line that ends at `last`, which should be a CR before LF. 0, or minus the status."""
+    cdef const char *start = p
+    if last[0] != c'\r':
+        return refuse(h, 400, Flaw.BARE_LF)
     h.method = p
     while TOKEN[<unsigned char>p[0]]:
         p += 1
     h.method_size = <int>(p - h.method)
-    if h.method_size == 0 or h.method_size > 32 or p[0] != c' ':
-        return -400
+    if h.method_size == 0 or p[0] != c' ':
+        return refuse(h, 400, flaw_of_request_line(start, p, last, False))
+    if h.method_size > 32:
+        return refuse(h, 400, Flaw.LONG_METHOD)
     p += 1
     h.target = p
     while TARGET[<unsigned char>p[0]]:
         p += 1
     h.target_size = <int>(p - h.target)
     if h.target_size == 0 or p[0] != c' ' or last - p != 9:
-        return -400
+        return refuse(h, 400, flaw_of_request_line(start, p, last, True))
     h.minor = parse_version(p + 1)
     if h.minor < 0:
-        return -505 if is_other_version(p + 1) else -400
-    used = parse_fields(h, stop + 1, end)
-    if used <= 0:
-        if used == 0 and size >= MAX_HEAD:
-            return -431
-        return used
-    if h.chunked and (h.length >= 0 or h.minor == 0):
-        return -400                         # RFC 9112, section 6.1: both, or chunked in HTTP/1.0
-    if h.minor == 1 and h.host_size < 0:
-        return -400                         # RFC 9112, section 3.2
-    return <int>(stop + 1 - data) + used
+        return refuse(h, 505, Flaw.OTHER_VERSION) if is_other_version(p + 1) else refuse(h, 400, Flaw.BAD_VERSION)
+    return 0
 
 
 cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
-    """Parse a response's head (RFC 9112, section 4). -431: too large, -501: a coding we do not understand, -502: all else that is wrong."""
+    """Parse a response's head (RFC 9112, section 4). -431: too large, -501: a coding we do not understand, -502: all else that is wrong.
+
+    A bare LF ends a line too (section 2.2), as for nginx: of an endpoint's heads there is no other reader before us.
+    """
     cdef const char *p = data
     cdef const char *end = data + size
     cdef const char *stop
-    cdef int used, i
+    cdef int used, error
     clear(h)
     stop = <const char *>memchr(p, c'\n', end - p)
     if stop == NULL:
-        return -502 if size >= MAX_HEAD or (size >= 5 and not same(p, "http/", 5)) else 0
-    if stop - p < 13 or stop[-1] != c'\r' or p[8] != c' ':
-        return -502
+        if size >= 5 and not same(p, "http/", 5):
+            return refuse(h, 502, Flaw.NO_STATUS_LINE)
+        return refuse(h, 431, Flaw.LARGE_HEAD) if size >= MAX_HEAD else 0
+    used = parse_status_line(h, p, stop - 1 if stop > p and stop[-1] == c'\r' else stop)
+    if used == 0:
+        used = parse_fields(h, stop + 1, end, True)
+        if used == 0:
+            return refuse(h, 431, Flaw.LARGE_HEAD) if size >= MAX_HEAD else 0
+        if used > 0 and h.coded:
+            error = judge_codings(h)
+            used = error or used
+    if used < 0:
+        return used if used == -431 or used == -501 else -502
+    return <int>(stop + 1 - data) + used
+
+
+cdef int parse_status_line(Head *h, const char *p, const char *last) noexcept nogil:
+    """Parse the line that ends before its CR or LF at `last`. 0, or minus the status."""
+    cdef int i
+    if last - p < 9 or p[8] != c' ':
+        return refuse(h, 502, Flaw.NO_STATUS_LINE)
     h.minor = parse_version(p)
     if h.minor < 0:
-        return -502
+        return refuse(h, 502, Flaw.OTHER_VERSION if is_other_version(p) else Flaw.NO_STATUS_LINE)
+    if last - p < 12:
+        return refuse(h, 502, Flaw.BAD_STATUS)
     for i in range(9, 12):
         if p[i] < c'0' or p[i] > c'9':
-            return -502
+            return refuse(h, 502, Flaw.BAD_STATUS)
         h.status = h.status * 10 + (p[i] - c'0')
-    if h.status < 100 or (p[12] != c' ' and p[12] != c'\r'):
-        return -502
-    h.reason = p + 13 if p[12] == c' ' else p + 12
-    h.reason_size = <int>(stop - 1 - h.reason)
+    if h.status < 100 or (p + 12 < last and p[12] != c' '):
+        return refuse(h, 502, Flaw.BAD_STATUS)
+    h.reason = p + 13 if p + 12 < last else last
+    h.reason_size = <int>(last - h.reason)
     for i in range(h.reason_size):
         if not VALUE[<unsigned char>h.reason[i]]:
-            return -502
-    used = parse_fields(h, stop + 1, end)
-    if used <= 0:
-        return (used if used in (-431, -501) else -502) if used < 0 else -431 if size >= MAX_HEAD else 0
-    if h.chunked and (h.length >= 0 or h.minor == 0):
-        return -502
-    return <int>(stop + 1 - data) + used
+            return refuse(h, 502, Flaw.BAD_REASON)
+    return 0
 
 
 cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil:
     """Parse a whole trailer section, its empty line included (RFC 9112, section 7.1.2). The size used, or minus a status."""
     clear(h)
-    return parse_fields(h, data, data + size)
+    return parse_fields(h, data, data + size, False)
 
 
 cdef object exported(Head *h, int used, bint request):
@@ -392,6 +373,13 @@ def response(bytes data):
     cdef Head h
     cdef int used = parse_response(&h, data, len(data))
     return exported(&h, used, False) if used > 0 else -502 if used else 0
+
+
+def flaw(bytes data, bint of_request=True):
+    """Why data is refused as a head, or None, for tests."""
+    cdef Head h
+    cdef int used = parse_request(&h, data, len(data)) if of_request else parse_response(&h, data, len(data))
+    return said(b"refused", h.flaw) if used < 0 else None
 
 
 def spin(bytes data, int count, bint of_request=True):

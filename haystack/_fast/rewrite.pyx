@@ -7,6 +7,7 @@ from libc.time cimport time, time_t
 from libc.string cimport strlen
 
 from haystack._fast.buffer cimport Buffer, add, reserve
+from haystack._fast.flaw cimport Flaw
 from haystack._fast.head cimport Field, Head, Kind, parse_trailer, same
 
 
@@ -227,12 +228,13 @@ cdef frozenset NO_TRAILERS = frozenset((
 
 
 cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
-    """The end of a chunked body, with what may go on of its trailer section, and empty that; 0: the section breaks HTTP/1.1.
+    """The end of a chunked body, with what may go on of its trailer section, and empty that; the flaw of the section, if it has one.
 
     drop: nothing may, for the message's Connection listed fields, and one of them could be here (RFC 9110, section 7.6.1).
     """
     cdef Head h
-    cdef int i, used = 0
+    cdef int i, used
+    h.flaw = Flaw.NO_FLAW
     add(out, b"0\r\n", 3)
     if trailer.end > 2:
         used = parse_trailer(&h, trailer.data, trailer.end)
@@ -242,7 +244,7 @@ cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
                 add_field(out, &h.fields[i])
     trailer.start = trailer.end = 0
     add(out, b"\r\n", 2)
-    return 1 if used >= 0 else 0
+    return h.flaw
 
 
 cdef dict REASONS = {

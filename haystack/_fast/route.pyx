@@ -10,11 +10,17 @@ Host names and path segments are nodes of one open-addressing hash table, keyed 
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from haystack._fast.buffer cimport Buffer, add, release
 from haystack._fast.cells cimport Route
 from haystack._fast.poller cimport clock_ns
+
+cdef extern from "arpa/inet.h" nogil:
+    enum:
+        AF_INET
+        AF_INET6
+    int inet_pton(int, const char *, void *)
 
 cdef enum:
     FIRST_ROOM = 16
@@ -23,13 +29,14 @@ cdef char FOLD[256]         # a host name's character in lower case; 0: it has n
 
 
 class BadHostError(ValueError):
-    """A Host that is no host name, address or port (RFC 9112, section 3.2)."""
+    """A Host that RFC 3986, sections 3.2.2 and 3.2.3, has no room for (RFC 9112, section 3.2)."""
 
 
 cdef void make_table() noexcept:
     cdef int c
+    cdef bytes marks = b"-._~!$&'()*+,;="       # unreserved and sub-delims; % stands before two digits alone
     for c in range(256):
-        FOLD[c] = <char>(c + 32 if 65 <= c <= 90 else c if 97 <= c <= 122 or 48 <= c <= 57 or c in b"-._%" else 0)
+        FOLD[c] = <char>(c + 32 if 65 <= c <= 90 else c if 97 <= c <= 122 or 48 <= c <= 57 or c in marks else 0)
 
 
 make_table()
@@ -56,47 +63,102 @@ cdef uint64_t hash_of(int32_t parent, const char *key, int size) noexcept nogil:
 
 
 cdef int read_host(char *name, const char *host, int size) except -1:
-    """Write the name into `name`, in lower case, without port and trailing dot; its size. BadHostError: it is none."""
+    """Write the name into `name`, in lower case, without port and trailing dot; its size. BadHostError: it is none.
+
+    More than MAX_HOST: it is a good one, but no rule has so long a name.
+    """
     cdef int i = 0, end
-    if size > MAX_HOST:
-        raise BadHostError("longer than 255 bytes")
+    cdef char c
     if size and host[0] == c'[':
         i = read_brackets(name, host, size)
     else:
-        while i < size and FOLD[<unsigned char>host[i]]:
-            name[i] = FOLD[<unsigned char>host[i]]
+        while i < size:
+            c = FOLD[<unsigned char>host[i]]
+            if c == 0 and not is_escape(host + i, size - i):
+                break
+            if i < MAX_HOST:
+                name[i] = c or c'%'
             i += 1
     end = i
     if i < size:
         if host[i] != c':':
-            raise BadHostError("not a host name")
+            raise BadHostError("it ends with a bracket and something else" if host[0] == c'[' else flaw_of(host[i]))
         for i in range(end + 1, size):
             if host[i] < c'0' or host[i] > c'9':
-                raise BadHostError("a port that is not a number")
-    return end - 1 if end > 1 and name[end - 1] == c'.' else end
+                raise BadHostError("its port is not a number")
+    return end - 1 if 1 < end <= MAX_HOST and name[end - 1] == c'.' else end
+
+
+cdef bint is_escape(const char *p, int size) noexcept:
+    """True for a percent sign and two hexadecimal digits."""
+    return p[0] == c'%' and size > 2 and is_hex(p[1]) and is_hex(p[2])
+
+
+cdef bint is_hex(char c) noexcept:
+    return c'0' <= c <= c'9' or c'a' <= c <= c'f' or c'A' <= c <= c'F'
+
+
+cdef str flaw_of(char c):
+    if c == c'%':
+        return "two hexadecimal digits have to follow %"
+    if c == c'@':
+        return "a user's name does not belong into it"
+    return "it holds a character that no host name has"
 
 
 cdef int read_brackets(char *name, const char *host, int size) except -1:
-    """The same for an address in brackets (RFC 3986, section 3.2.2)."""
+    """The same for an IPv6 address, or one of a version to come, in brackets."""
     cdef int i
-    name[0] = c'['
     for i in range(1, size):
-        name[i] = host[i] if host[i] == c':' or host[i] == c']' else FOLD[<unsigned char>host[i]]
-        if name[i] == 0:
-            raise BadHostError("not an address")
-        if name[i] == c']':
-            return i + 1
-    raise BadHostError("an address that does not end")
+        if host[i] == c']':
+            break
+    else:
+        raise BadHostError("its bracket is not closed")
+    if not is_future(host + 1, i - 1) and not is_ipv6(host + 1, i - 1):
+        raise BadHostError("in brackets stands no IPv6 address")
+    size = i + 1
+    for i in range(min(size, <int>MAX_HOST)):
+        name[i] = FOLD[<unsigned char>host[i]] or host[i]
+    return size
 
 
-cdef bint is_address(const char *name, int size) noexcept nogil:
-    cdef int i
-    if size and name[0] == c'[':
-        return True
-    for i in range(size):
-        if name[i] != c'.' and (name[i] < c'0' or name[i] > c'9'):
+cdef bint is_future(const char *p, int size) noexcept:
+    """IPvFuture: a v, the version in hexadecimal digits, a dot, and what that version makes of it."""
+    cdef int i = 1, start
+    if size < 4 or p[0] not in b"vV":
+        return False
+    while i < size and is_hex(p[i]):
+        i += 1
+    if i == 1 or i > size - 2 or p[i] != c'.':
+        return False
+    for start in range(i + 1, size):
+        if p[start] != c':' and not FOLD[<unsigned char>p[start]]:
             return False
     return True
+
+
+cdef bint is_ipv6(const char *p, int size) noexcept:
+    """Without a zone: that is the client's own affair (RFC 9844)."""
+    cdef char text[64]
+    cdef char address[16]
+    if size >= <int>sizeof(text):
+        return False
+    memcpy(text, p, size)
+    text[size] = 0
+    return memchr(p, 0, size) == NULL and inet_pton(AF_INET6, text, address) == 1
+
+
+cdef bint is_address(const char *name, int size) noexcept:
+    """True for an IPv4 address of four numbers, or an IPv6 address in its brackets; no other name is one (RFC 3986, section 3.2.2)."""
+    cdef char text[16]
+    cdef char address[4]
+    if size and name[0] == c'[':
+        return name[1] != c'v'
+    if size == 0 or size >= <int>sizeof(text):
+        return size == 0        # who names nobody means whom he has reached
+    memcpy(text, name, size)
+    text[size] = 0
+    return inet_pton(AF_INET, text, address) == 1
 
 
 cdef class Router:
@@ -147,7 +209,10 @@ cdef class Router:
         """See lookup."""
         cdef char name[MAX_HOST + 1]
         cdef int size = read_host(name, host, host_size), i, labels
-        cdef void *found = self.under(self.look(EXACT, name, size), path, path_size)
+        cdef void *found
+        if size > MAX_HOST:
+            return None
+        found = self.under(self.look(EXACT, name, size), path, path_size)
         if found == NULL and self.deepest:
             labels = 1
             for i in range(1, size):

@@ -1,6 +1,7 @@
 # A request's body on its way from the client to an endpoint.
 from libc.stdint cimport int64_t
 from haystack._fast.buffer cimport Buffer
+from haystack._fast.flaw cimport Flaw
 from haystack._fast.seek cimport Seeker
 
 cdef class Upload(Seeker):
@@ -15,5 +16,5 @@ cdef class Upload(Seeker):
     cdef int check_rate(self) except -1
     cdef int spliced(self, Py_ssize_t n) except -1
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
-    cdef Py_ssize_t bad_chunks(self) except -2
+    cdef Py_ssize_t bad_chunks(self, Flaw flaw) except -2
     cdef int tunnelled(self) except -1

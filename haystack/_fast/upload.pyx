@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 from haystack._fast.body cimport SPLICED, Framing, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
 from haystack._fast.exchange cimport State
+from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.rewrite cimport write_chunk_size, write_last_chunk
@@ -137,12 +138,13 @@ cdef class Upload(Seeker):
         cdef const char *part
         cdef size_t part_size, at = 0
         cdef Py_ssize_t used
+        cdef int flaw
         cdef Upstream up = self.up
         up.deadline = self.poller.now + self.route.timeout_ms
         while at < size and not self.body.done:
             used = feed(&self.body, data + at, size - at, &part, &part_size)
             if used < 0:
-                return self.bad_chunks()
+                return self.bad_chunks(self.body.flaw)
             at += used
             if self.body.trailing:
                 add(&self.trailer, part, part_size)
@@ -158,17 +160,18 @@ cdef class Upload(Seeker):
             add(&self.plane.work, part, part_size)
             add(&self.plane.work, b"\r\n", 2)
         if self.chunked:
-            if self.body.done and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
-                return self.bad_chunks()
+            flaw = write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) if self.body.done else 0
+            if flaw:
+                return self.bad_chunks(<Flaw>flaw)
             self.keep(self.plane.work.data, self.plane.work.end)
             up.send(self.plane.work.data, self.plane.work.end)
             take(&self.plane.work, self.plane.work.end)
         return <Py_ssize_t>at
 
-    cdef Py_ssize_t bad_chunks(self) except -2:
+    cdef Py_ssize_t bad_chunks(self, Flaw flaw) except -2:
         take(&self.plane.work, self.plane.work.end)
         self.keep_alive = False
-        self.fail(400, b"http_request_error", b"the body's chunks break HTTP/1.1")
+        self.fail(400, b"http_request_error", said(b"the request's chunks are refused", flaw))
         return -1
 
     cdef bint asked_for(self, Head *h) except -1:

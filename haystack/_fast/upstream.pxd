@@ -4,6 +4,7 @@ from haystack._fast.body cimport Body
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Cell
 from haystack._fast.exchange cimport Exchange
+from haystack._fast.flaw cimport Flaw
 from haystack._fast.head cimport Head
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
@@ -30,7 +31,7 @@ cdef class Upstream(Stream):
     cdef bint unseen(self) noexcept
     cdef int read(self) except -1
     cdef int handle(self, const char *data, size_t size) except -1
-    cdef int refuse(self, int used) except -1
+    cdef int refuse(self, int used, Flaw flaw) except -1
     cdef int interim_response(self, Head *h) except -1
     cdef int switch(self, Head *h, const char *data, size_t size) except -1
     cdef int answers(self, int status) except -1
@@ -40,7 +41,7 @@ cdef class Upstream(Stream):
     cdef int emit(self, const char *part, size_t size) except -1
     cdef int flush_work(self) except -1
     cdef int finish(self, bint reusable) except -1
-    cdef int broken(self) except -1
+    cdef int broken(self, Flaw flaw) except -1
     cdef int leave_pool(self) except -1
     cdef bint is_long(self) noexcept
     cdef int spliced(self, Py_ssize_t n) except -1

@@ -12,6 +12,7 @@ from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.cells cimport Cell, Fault, speak
 from haystack._fast.exchange cimport Exchange, State
+from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
@@ -266,7 +267,7 @@ cdef class Upstream(Stream):
             if used == 0:
                 return add(&self.input, data, size)
             if used < 0 or used > MAX_HEAD or (h.status == 101 and not self.exchange.upgrade):
-                return self.refuse(used)
+                return self.refuse(used, h.flaw or (Flaw.LARGE_HEAD if used > MAX_HEAD else Flaw.UNASKED_SWITCH))
             data += used
             size -= used
             if h.status == 101:
@@ -285,14 +286,15 @@ cdef class Upstream(Stream):
                 return 0
         return self.relay(data, size)
 
-    cdef int refuse(self, int used) except -1:
+    cdef int refuse(self, int used, Flaw flaw) except -1:
         """The head is bad in the way that parse_response says, or is too large, or answers what was not asked."""
-        self.plane.fault(self.exchange.member, Fault.RESET)
+        cdef const char *error = b"http_protocol_error"
         if used > MAX_HEAD or used == -431:
-            return self.exchange.fail(502, b"http_response_header_section_size", b"the endpoint's response has too large a head")
-        if used == -501:
-            return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's response has a coding nobody asked for")
-        return self.exchange.fail(502, b"http_protocol_error", b"the endpoint's response breaks HTTP/1.1")
+            error = b"http_response_header_section_size"
+        elif used == -501:
+            error = b"http_response_transfer_coding"
+        self.plane.fault(self.exchange.member, Fault.RESET)
+        return self.exchange.fail(502, error, said(b"the response's head is refused", flaw))
 
     cdef int interim_response(self, Head *h) except -1:
         """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
@@ -374,7 +376,7 @@ cdef class Upstream(Stream):
         while at < size and not self.body.done:
             used = feed(&self.body, data + at, size - at, &part, &part_size)
             if used < 0:
-                return self.broken()
+                return self.broken(self.body.flaw)
             at += used
             if self.body.trailing:
                 add(&self.trailer, part, part_size)
@@ -385,13 +387,13 @@ cdef class Upstream(Stream):
         # bytes after the response, or a request that is not sent whole: the connection's state is nobody's to guess
         return self.finish(self.keep and at == size and self.exchange.body.done and self.unsent() == 0)
 
-    cdef int broken(self) except -1:
+    cdef int broken(self, Flaw flaw) except -1:
         """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
         take(&self.plane.work, self.plane.work.end)
         self.plane.fault(self.exchange.member, Fault.RESET)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
-        return self.exchange.fail(502, b"http_response_transfer_coding", b"the endpoint's chunks break HTTP/1.1")
+        return self.exchange.fail(502, b"http_response_transfer_coding", said(b"the response's chunks are refused", flaw))
 
     cdef int emit(self, const char *part, size_t size) except -1:
         """A run of the body goes into work, or from where it is to the client when it is long."""
@@ -414,8 +416,9 @@ cdef class Upstream(Stream):
 
     cdef int finish(self, bint reusable) except -1:
         """The body is whole: send its end, and tell the exchange."""
-        if self.chunk_out and write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) == 0:
-            return self.broken()
+        cdef int flaw = write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) if self.chunk_out else 0
+        if flaw:
+            return self.broken(<Flaw>flaw)
         take(&self.trailer, self.trailer.end)
         self.exchange.last = not self.exchange.keep_alive
         self.flush_work()

@@ -97,7 +97,7 @@ def test_101_that_nobody_asked_for_is_502(site: Site, informing: tuple[str, Orig
 BAD = {
     "obs-fold": b"HTTP/1.1 103 Early Hints\r\nX: a\r\n b\r\n\r\n",
     "both framings": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-    "bare LF": b"HTTP/1.1 103 Early Hints\nX: a\r\n\r\n",
+    "bare CR": b"HTTP/1.1 103 Early Hints\r\nX: a\rb\r\n\r\n",
     "70 KB": b"HTTP/1.1 103 Early Hints\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
 }
 

@@ -108,7 +108,7 @@ def test_an_answer_to_head_has_no_body(site: Site) -> None:
             assert_says(by_head.get("proxy-status"), "destination_not_found" if by_head.status == 404 else "connection_refused")
 
 
-@pytest.mark.parametrize("target", ["/<script>alert(1)</script>", '/"quoted"', "/\xff"])
+@pytest.mark.parametrize("target", ["/<script>alert(1)</script>", '/"quoted"', "/a\\b"])
 def test_an_answer_repeats_nothing_of_the_request(site: Site, target: str) -> None:
     """RFC 9209, section 4: details may tell too much; and what a client sent is never put into an answer unquoted."""
     with site.client() as client:

@@ -54,18 +54,20 @@ def by_h11(data):
 ORACLES = {"llhttp": llhttp, "h11": by_h11}
 
 HEX = rb"[0-9A-Fa-f]"
-SIZE = re.compile(rb"(%s{1,15})(;%s*)?\r\n" % (HEX, TEXT))
-SIZE_BEGUN = re.compile(rb"%s{0,15}|%s{1,15}(?:;%s*)?\r?" % (HEX, HEX, TEXT))
+DIGITS = rb"(?:0*%s{1,15})" % HEX
+SIZE = re.compile(rb"(%s)([ \t]*;%s*)?\r\n" % (DIGITS, TEXT))
+SIZE_BEGUN = re.compile(rb"|%s(?:(?:[ \t]*;%s*)?\r?|[ \t]+)" % (DIGITS, TEXT))
 TRAILER = re.compile(rb"%s+:%s*\r\n" % (TOKEN, TEXT))
 TRAILER_BEGUN = re.compile(rb"\r?|%s+(?::%s*\r?)?" % (TOKEN, TEXT))
 # why a line that neither is one nor has begun as one is none; the first that matches
 SIZE_RULES = {
     "RFC 9112 7.1: a size begins with a digit": rb"(?!%s)" % HEX,
-    "RFC 9112 7.1: a size beyond what anyone can count": rb"%s{16}" % HEX,
-    "RFC 9112 2.2: a bare LF": rb"%s+(;%s*)?\n" % (HEX, TEXT),
-    "RFC 9112 2.2: a bare CR": rb"%s+(;%s*)?\r[^\n]" % (HEX, TEXT),
-    "RFC 9112 7.1.1: a control in an extension": rb"%s+;" % HEX,
-    "RFC 9112 7.1: after a size comes an extension or the line's end, no white space": rb"%s+[^;]" % HEX,
+    "RFC 9112 7.1: a size beyond what anyone can count": rb"0*%s{16}" % HEX,
+    "RFC 9112 2.2: a bare LF": rb"%s+([ \t]*;%s*)?\n" % (HEX, TEXT),
+    "RFC 9112 2.2: a bare CR": rb"%s+([ \t]*;%s*)?\r[^\n]" % (HEX, TEXT),
+    "RFC 9112 7.1.1: a control in an extension": rb"%s+[ \t]*;" % HEX,
+    "RFC 9112 7.1.1: white space stands before an extension, nowhere else": rb"%s+[ \t]" % HEX,
+    "RFC 9112 7.1: after a size comes an extension or the line's end": rb"%s+[^;]" % HEX,
 }
 TRAILER_RULES = {
     "RFC 9112 2.2: a bare LF": rb"(%s+:%s*)?\n" % (TOKEN, TEXT),
@@ -77,7 +79,10 @@ TRAILER_RULES = {
 
 
 class Spelled(NamedTuple):
-    """A body by the grammar of RFC 9112, section 7.1. plain: the same without extensions and trailers; rule: what is broken, or None."""
+    """A body by the grammar of RFC 9112, section 7.1. rule: what is broken, or None.
+
+    plain: the same without extensions, trailers and the zeros before a size, of which h11 takes no more than 20 digits.
+    """
 
     body: Body
     plain: bytes
@@ -93,7 +98,7 @@ def spelled(data):
     at, found, plain = 0, b"", b""
     while line := SIZE.match(data, at):
         size, at = int(line[1], 16), line.end()
-        plain += line[1] + b"\r\n"
+        plain += b"%x\r\n" % size
         if size == 0:
             return trailing(data, at, found, plain)
         found += data[at : at + size]
@@ -103,7 +108,13 @@ def spelled(data):
         plain += data[at : at + size] + end
         at += size + 2
     rest = data[at:]
-    return Spelled(Body(found, False, b""), plain + rest.split(b";")[0], None if SIZE_BEGUN.fullmatch(rest) else rule_of(SIZE_RULES, rest))
+    return Spelled(Body(found, False, b""), plain + begun(rest), None if SIZE_BEGUN.fullmatch(rest) else rule_of(SIZE_RULES, rest))
+
+
+def begun(rest):
+    """What there is of a size line, made plain."""
+    digits = re.match(rb"%s*" % HEX, rest)[0]
+    return (digits.lstrip(b"0") or digits[-1:]) + (b"\r" if rest.endswith(b"\r") else b"")
 
 
 def trailing(data, at, found, plain):

@@ -41,7 +41,8 @@ def framing(fields):
     """(length, chunked) as fields say it: for readers that keep theirs to themselves."""
     lengths = [value for name, value in fields if name == b"content-length"]
     codings = [value for name, value in fields if name == b"transfer-encoding"]
-    return int(lengths[-1]) if lengths else -1, bool(codings) and codings[-1].lower().endswith(b"chunked")
+    listed = [coding for coding in b",".join(codings).lower().replace(b"\t", b" ").replace(b" ", b"").split(b",") if coding]
+    return int(lengths[-1]) if lengths else -1, listed[-1:] == [b"chunked"]
 
 
 def lowered(fields):

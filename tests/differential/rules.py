@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TEXT = rb"[\t\x20-\x7e\x80-\xff]"
-TARGET = rb"[^\0-\x20\x7f#]"
-EMPTY_LINES, FIELDS, DIGITS, METHOD = 4, 128, 18, 32
+TARGET = rb"[!\x22\x24-\x7e]"
+EMPTY_LINES, FIELDS, OPTIONS, DIGITS, METHOD = 4, 1024, 100, 18, 32
 
 
 class Rule(NamedTuple):
@@ -39,11 +39,24 @@ def lacks(pattern):
 
 
 def bad_lengths(head):
-    return [v for v in values(head, b"content-length") if not re.fullmatch(rb"[0-9]{1,%d}" % DIGITS, v)]
+    return [v for v in values(head, b"content-length") if not re.fullmatch(rb"0*[0-9]{1,%d}" % DIGITS, v)]
 
 
-def bad_codings(head):
-    return [v for v in values(head, b"transfer-encoding") if v.lower() != b"chunked"]
+def elements(head, name):
+    """Those of the list that all fields of the name are, in lower case, without the empty ones (RFC 9110, sections 5.3 and 5.6.1)."""
+    found = (element.strip(b" \t") for value in values(head, name) for element in value.split(b","))
+    return [element.lower() for element in found if element]
+
+
+def endless(head):
+    """Of codings: the last one is not chunked, or it is below another one."""
+    codings = elements(head, b"transfer-encoding")
+    return values(head, b"transfer-encoding") and (b"chunked" in codings[:-1] or codings[-1:] != [b"chunked"])
+
+
+def unknown_codings(head):
+    codings = elements(head, b"transfer-encoding")
+    return len(codings) > 1 and codings.index(b"chunked") == len(codings) - 1 if b"chunked" in codings else False
 
 
 def several(name):
@@ -63,7 +76,7 @@ def hostless(head):
 
 
 def too_many(head):
-    return head.count(b"\n") - 2 > FIELDS
+    return head.count(b"\n") - 2 > FIELDS or len(elements(head, b"connection")) > OPTIONS
 
 
 LINE = rb"%s{1,%d} %s+ " % (TOKEN, METHOD, TARGET)
@@ -74,20 +87,20 @@ def rule(section, broken, *statuses):
 
 
 COMMON = [
-    rule("RFC 9112 2.2: a bare LF", has(rb"(?<!\r)\n")),
     rule("RFC 9112 2.2: a bare CR", has(rb"\r[^\n]")),
-    rule("RFC 9112 5.1: a field line is a token, a colon and a value", has(rb"\n(?!\r\n)(?!%s+:)[^\n]*\n" % TOKEN)),
+    rule("RFC 9112 5.1: a field line is a token, a colon and a value", has(rb"\n(?!\r?\n)(?!%s+:)[^\n]*\n" % TOKEN)),
     rule("RFC 9110 5.5: a control in a value", has(rb"\n[^\n]*[\0-\x08\x0b-\x0c\x0e-\x1f\x7f]")),
     rule("RFC 9110 8.6: a length is 1 to 18 digits", bad_lengths),
     rule("RFC 9110 8.6: one length", several(b"content-length")),
-    rule("RFC 9112 6.1: chunked, once and alone", bad_codings, 400, 501),
-    rule("RFC 9112 6.1: chunked once", several(b"transfer-encoding")),
+    rule("RFC 9112 6.3: chunked, once and at the end", endless),
+    rule("RFC 9112 6.1: chunked alone", unknown_codings, 501),
     rule("RFC 9112 6.1: a length and a coding", both),
     rule("RFC 9112 6.1: a coding in HTTP/1.0", old_chunks),
-    rule("RFC 6585 5: fields without end", too_many, 431),
+    rule("RFC 6585 5: fields or options without end", too_many, 431),
 ]
 REQUEST = [
     *COMMON,
+    rule("RFC 9112 2.2: a bare LF, which ends no line of a request", has(rb"(?<!\r)\n")),
     rule("RFC 9112 2.2: an empty line before a request, not many", has(rb"^\r\n")),
     rule("RFC 9112 3: method, target and version, one space between", lacks(LINE + rb"HTTP/[0-9]\.[0-9]\r\n")),
     rule("RFC 9110 15.6.6: another version", has(rb"^" + LINE + rb"HTTP/(?!1)[0-9]\.[0-9]\r\n"), 505),
@@ -96,7 +109,7 @@ REQUEST = [
 ]
 RESPONSE = [
     Rule(r.section, frozenset([502]), r.broken)
-    for r in [*COMMON, rule("RFC 9112 4: version, status and reason", lacks(rb"HTTP/1\.[0-9] [1-9][0-9]{2}(?: %s*)?\r\n" % TEXT))]
+    for r in [*COMMON, rule("RFC 9112 4: version, status and reason", lacks(rb"HTTP/1\.[0-9] [1-9][0-9]{2}(?: %s*)?\r?\n" % TEXT))]
     if "one Host" not in r.section
 ]
 STRICT = {True: REQUEST, False: [*RESPONSE, Rule("RFC 9112 3.2: one Host", frozenset([502]), several(b"host"))]}
@@ -128,6 +141,15 @@ LENIENT = [
     Repair("RFC 9112 2.2: an empty line before a request is passed over; h11 takes none", True, rb"^(?:\r\n)+", b""),
     Repair("RFC 9110 9.1: any token is a method; llhttp has a list of them", True, rb"^%s+ " % TOKEN, b"GET "),
     Repair("RFC 9112 3.2: a target is its origin's to judge; the oracles have narrower ideas", True, rb"^(\S+) %s+ " % TARGET, rb"\1 / "),
+    Repair("RFC 9112 2.2: a bare LF ends a line of a response; llhttp takes none", False, rb"(?<!\r)\n", b"\r\n"),
+    Repair("RFC 9110 5.6.1: empty elements are none; h11 takes no second field", None, rb"(?i)\r\ntransfer-encoding:[ \t,]*(?=\r\n)", b""),
+    Repair(
+        "RFC 9110 5.6.1: empty elements are none; the oracles want one coding",
+        None,
+        rb"(?i)(\ntransfer-encoding:)[ \t,]*chunked[ \t,]*(?=\r\n)",
+        rb"\1chunked",
+    ),
+    Repair("RFC 9110 8.6: a length may begin with zeros; h11 counts them", None, rb"(?i)(\ncontent-length:[ \t]*)0+(?=[0-9])", rb"\1"),
     Repair("RFC 9110 2.5: HTTP/1.9 is read as HTTP/1.1", None, rb"^((?:[^\r\n]* )?)HTTP/1\.[2-9]", rb"\1HTTP/1.1"),
 ]
 

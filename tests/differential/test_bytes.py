@@ -14,7 +14,7 @@ from haystack._fast import head
 ALL = range(256)
 TOKEN = set(b"!#$%&'*+-.^_`|~" + string.ascii_letters.encode() + string.digits.encode())  # RFC 9110, section 5.6.2
 TEXT = {9} | (set(range(32, 256)) - {127})  # section 5.5
-TARGET = set(range(33, 256)) - {127, ord("#")}  # no fragment: RFC 9112, section 3.2
+TARGET = set(range(33, 127)) - {ord("#")}  # ASCII, and no fragment: RFC 9112, section 3.2
 LENGTHS = [*range(1, 10), 15, 16, 17, 18, 31, 32, 33, 34, 63, 64, 65]
 PARTS = {
     "a value": (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"\r\nY: z\r\n\r\n", TEXT),
@@ -22,6 +22,7 @@ PARTS = {
     "a name": (b"GET / HTTP/1.1\r\nHost: a\r\n", b": b\r\n\r\n", TOKEN),
     "a target": (b"GET ", b" HTTP/1.1\r\nHost: a\r\n\r\n", TARGET),
     "a reason": (b"HTTP/1.1 200 ", b"\r\n\r\n", TEXT),
+    "a response's value": (b"HTTP/1.1 200 OK\r\nServer: a\r\nX: ", b"\r\nY: z\r\n\r\n", TEXT),
 }
 
 
@@ -35,6 +36,11 @@ def part(name, found):
     if "name" in name:
         return fields[1][0]
     return fields[1][1] if "value" in name else second
+
+
+def without_size(found):
+    """A line's end may be one byte or two in a response (RFC 9112, section 2.2)."""
+    return found[1:] if isinstance(found, tuple) else found
 
 
 def meant(name, text):
@@ -60,6 +66,8 @@ def test_one_odd_byte(name, length):
                 assert found[0] == len(before + text + after)
             elif name == "a name" and byte == ord(":") and at:
                 assert found[4][1] == (text[:at], text[at + 1 :] + b": b"), text
+            elif byte == ord("\n") and before.startswith(b"HTTP/"):
+                assert without_size(found) == without_size(parse(before + text.replace(b"\n", b"\r\n") + after)), text
             else:
                 assert found in {-400, -502}, (text, found)
 

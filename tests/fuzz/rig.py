@@ -75,7 +75,7 @@ class HandLoop:
 
 
 class Rig:
-    """One plane, from its first client to its last. Every Host that is an IP address leads to one service, whose endpoints we play.
+    """One plane, from its first client to its last. Hosts that are IP addresses, and `1`, lead to one service, whose endpoints we play.
 
     changes: what its limits are instead of LIMITS.
     """

@@ -57,6 +57,7 @@ class Service:
                 member.cell.hold("fuzz", limit)
         self.route.queue.wake_all()
         self.router.fall_back(self.route)
+        self.router.put(b"1", b"/", (self.route,))
         left = {member.cell for member in (old.members if old else []) if member not in inside}
         for member in self.members:
             member.cell.retire(member not in inside)

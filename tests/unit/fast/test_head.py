@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast import head
+from haystack._fast import flaw, head
 
 LINE = b"GET / HTTP/1.1\r\nHost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -20,7 +20,6 @@ REQUESTS = [
     ("RFC 9112 3.2.4: asterisk form", b"OPTIONS * HTTP/1.0\r\n\r\n", (b"OPTIONS", b"*", 0, [], -1, False)),
     ("RFC 9112 3.2.2: absolute form", b"GET http://a/b HTTP/1.0\r\n\r\n", (b"GET", b"http://a/b", 0, [], -1, False)),
     ("RFC 9112 3.2.3: authority form", b"CONNECT a:1 HTTP/1.0\r\n\r\n", (b"CONNECT", b"a:1", 0, [], -1, False)),
-    ("bytes over 127 in a target pass", b"GET /\xc3\xa9 HTTP/1.0\r\n\r\n", (b"GET", b"/\xc3\xa9", 0, [], -1, False)),
     (
         "RFC 9112 5: white space around a value is none of it",
         LINE + b"A:b\r\nC: \t d e \t\r\nF:  \r\n\r\n",
@@ -40,6 +39,16 @@ REQUESTS = [
         "RFC 9110 8.6: 18 digits are a length",
         LINE + b"Content-Length: 999999999999999999\r\n\r\n",
         (b"GET", b"/", 1, [(b"Host", b"a"), (b"Content-Length", b"9" * 18)], 10**18 - 1, False),
+    ),
+    (
+        "RFC 9110 8.6: and any zeros before them",
+        LINE + b"Content-Length: " + b"0" * 30 + b"5\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"Content-Length", b"0" * 30 + b"5")], 5, False),
+    ),
+    (
+        "RFC 9110 5.6.1: empty elements of a list are none",
+        LINE + b"Transfer-Encoding: ,\r\nTransfer-Encoding: , chunked,\r\n\r\n",
+        (b"GET", b"/", 1, [(b"Host", b"a"), (b"Transfer-Encoding", b","), (b"Transfer-Encoding", b", chunked,")], -1, True),
     ),
     (
         "RFC 9112 7: chunked, in any case",
@@ -64,6 +73,7 @@ REFUSED_REQUESTS = [
     ("RFC 9112 3: no version", b"GET /\r\n\r\n", -400),
     ("RFC 9112 3.1: a method that is no token", b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", -400),
     ("a method over 32 bytes", b"M" * 33 + b" / HTTP/1.1\r\nHost: a\r\n\r\n", -400),
+    ("RFC 9112 3.2: a byte of no ASCII in the target", b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", -400),
     ("a NUL in the target", b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", -400),
     ("RFC 9112 2.3: the name is case-sensitive", b"GET / http/1.1\r\nHost: a\r\n\r\n", -400),
     ("RFC 9112 2.3: two digits", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", -400),
@@ -92,12 +102,16 @@ REFUSED_REQUESTS = [
     ("RFC 9112 6.1: both, the other way round", LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", -400),
     ("RFC 9112 6.1: chunked in HTTP/1.0", b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", -400),
     ("RFC 9112 6.1: chunked twice", LINE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: chunked twice in one field", LINE + b"Transfer-Encoding: chunked, chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: chunked twice above another", LINE + b"Transfer-Encoding: gzip, chunked,, chunked\r\n\r\n", -400),
+    ("RFC 9112 6.1: the same in two fields", LINE + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", -501),
     ("RFC 9112 6.1: an unknown coding below chunked", LINE + b"Transfer-Encoding: gzip, chunked\r\n\r\n", -501),
     ("RFC 9112 6.3: chunked is not the last", LINE + b"Transfer-Encoding: chunked, gzip\r\n\r\n", -400),
     ("RFC 9112 6.3: no chunked at all", LINE + b"Transfer-Encoding: identity\r\n\r\n", -400),
     ("RFC 9112 6.1: an empty coding", LINE + b"Transfer-Encoding:\r\n\r\n", -400),
     ("RFC 9112 7: chunked with a vertical tab", LINE + b"Transfer-Encoding: \x0bchunked\r\n\r\n", -400),
-    ("RFC 6585 5: 129 fields", LINE + b"A: b\r\n" * 128 + b"\r\n", -431),
+    ("RFC 6585 5: 1025 fields", LINE + b"A: b\r\n" * 1024 + b"\r\n", -431),
+    ("RFC 6585 5: 101 options", LINE + b"Connection: " + b"a," * 101 + b"\r\n\r\n", -431),
     ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00", -400),
 ]
 
@@ -108,6 +122,8 @@ RESPONSES = [
     ("RFC 9112 4: HTTP/1.0", b"HTTP/1.0 404 No\tsuch \xff\r\n\r\n", (404, b"No\tsuch \xff", 0, [], -1, False)),
     ("RFC 9110 15: a status of no class", b"HTTP/1.1 999 x\r\n\r\n", (999, b"x", 1, [], -1, False)),
     ("RFC 9110 15.2: an interim one", b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n", (103, b"Early", 1, [(b"Link", b"a")], -1, False)),
+    ("RFC 9112 2.2: a bare LF ends a line", b"HTTP/1.1 200 OK\nA: b\n\n", (200, b"OK", 1, [(b"A", b"b")], -1, False)),
+    ("RFC 9112 2.2: here CRLF, there LF", b"HTTP/1.1 200\nA: b\r\nC: \n\r\n", (200, b"", 1, [(b"A", b"b"), (b"C", b"")], -1, False)),
     ("RFC 9112 6.2: a length", OK + b"Content-Length: 7\r\n\r\n", (200, b"OK", 1, [(b"Content-Length", b"7")], 7, False)),
     (
         "RFC 9112 6.1: chunked",
@@ -117,7 +133,8 @@ RESPONSES = [
 ]
 
 REFUSED_RESPONSES = [
-    ("RFC 9112 4: a bare LF", b"HTTP/1.1 200 OK\n\r\n"),
+    ("RFC 9112 2.2: a bare CR before a bare LF's line", OK + b"A: b\r\r\n\r\n"),
+    ("RFC 9112 4: nothing but LF", b"\n\n"),
     ("RFC 9112 4: two digits", b"HTTP/1.1 20 OK\r\n\r\n"),
     ("RFC 9112 4: four digits", b"HTTP/1.1 2000 OK\r\n\r\n"),
     ("RFC 9112 4: below 100", b"HTTP/1.1 099 OK\r\n\r\n"),
@@ -177,8 +194,64 @@ def test_what_follows_a_head_is_not_read(read, data):
     assert read(data + b"\0\n\xff")[0] == len(data)
 
 
-def test_128_fields_are_read():
-    assert len(head.request(LINE + b"A: b\r\n" * 127 + b"\r\n")[4]) == 128
+@pytest.mark.parametrize(("read", "line"), [(head.request, LINE), (head.response, OK + b"A: b\r\n")])
+def test_1024_fields_are_read(read, line):
+    assert len(read(line + b"A: b\r\n" * 1023 + b"\r\n")[4]) == 1024
+
+
+REASONS = {
+    b"GET / HTTP/1.1\nHost: a\r\n\r\n": "a bare LF",
+    LINE + b"A: b\rc\r\n\r\n": "a CR without LF",
+    LINE + b"A: b\0\r\n\r\n": "a control character",
+    LINE + b"A: b\r\n c\r\n\r\n": "folded",
+    LINE + b": b\r\n\r\n": "without a name",
+    LINE + b"A\r\n\r\n": "without a colon",
+    LINE + b"A : b\r\n\r\n": "between a field's name and its colon",
+    LINE + b"A b\r\n\r\n": "no name may have",
+    LINE + b"A(: b\r\n\r\n": "no name may have",
+    b"\x16\x03\x01": "TLS",
+    b"\x00": "begins like this",
+    b"G(T / HTTP/1.1\r\n\r\n": "the method is no token",
+    b"M" * 33 + b" / HTTP/1.1\r\n\r\n": "longer than 32",
+    b"GET\r\n\r\n": "no target",
+    b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n": "percent-encoded",
+    b"GET /a#b HTTP/1.1\r\n\r\n": "percent-encoded",
+    b"GET  / HTTP/1.1\r\n\r\n": "one space between",
+    b"GET\t/ HTTP/1.1\r\n\r\n": "one space between",
+    b"GET / HTTP/1.1 \r\n\r\n": "one space between",
+    b"GET /a b HTTP/1.1\r\n\r\n": "one space between",
+    b"GET /\r\n\r\n": "no HTTP version",
+    b"GET / http/1.1\r\n\r\n": "no HTTP version",
+    b"GET / HTTP/2.0\r\n\r\n": "not spoken here",
+    LINE + b"Content-Length: 1, 1\r\n\r\n": "at most 18 digits",
+    LINE + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n": "Content-Length is there twice",
+    LINE + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": "both there",
+    LINE + b"Transfer-Encoding: chunked, chunked\r\n\r\n": "chunked is there twice",
+    LINE + b"Transfer-Encoding: gzip\r\n\r\n": "not the last coding",
+    LINE + b"Transfer-Encoding: gzip, chunked\r\n\r\n": "not known here",
+    b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n": "in HTTP/1.0",
+    b"GET / HTTP/1.1\r\n\r\n": "Host is missing",
+    LINE + b"Host: a\r\n\r\n": "Host is there twice",
+    LINE + b"Connection: " + b"a," * 101 + b"\r\n\r\n": "options",
+    b"GET /" + b"a" * 65536: "the request line is longer",
+    LINE + b"A: " + b"b" * 65536: "head is larger",
+    LINE + b"A: b\r\n" * 1024 + b"\r\n": "more fields",
+    b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n": "between a field's name and its colon",
+    b"ICY 200 OK\r\n\r\n": "no status line",
+    b"HTTP/2.0 200 OK\r\n\r\n": "not spoken here",
+    b"HTTP/1.1 20 OK\r\n\r\n": "three digits",
+    b"HTTP/1.1 2000 OK\r\n\r\n": "three digits",
+    b"HTTP/1.1 200 O\0K\r\n\r\n": "the reason phrase",
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), REASONS.items(), ids=[f"{data[:40]!r}" for data in REASONS])
+def test_a_refusal_says_why(data, reason):
+    assert reason in (head.flaw(data, data[:5] not in (b"HTTP/", b"ICY 2")) or b"").decode()
+
+
+def test_every_reason_is_another():
+    assert len(set(flaw.words())) == len(flaw.words())
 
 
 @pytest.mark.parametrize(

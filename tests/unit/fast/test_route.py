@@ -125,8 +125,10 @@ def test_a_host_whose_prefixes_do_not_match_leaves_the_rest_to_the_wildcards():
 @pytest.mark.parametrize(
     "host",
     [
-        "a b", "a/b", "a@b", "a,b", "a\tb", "a\0b", "\x80", "ü", "a:b", "a:80x", "a:-1", "a:80:80", "a]", "a[", "[::1", "[", "[::1]x",
-        "[::1]:x", "[::1\x00]", "[a b]", "x" * 256, "x" * 5000,
+        "a b", "a/b", "a@b", "a|b", "a%", "a%4g", "a\tb", "a\0b", "\x80", "ü", "a:b", "a:80x", "a:-1", "a:80:80", "a]",
+        "a[", "[::1", "[", "[::1]x",
+        "[::1]:x", "[::1\x00]", "[a b]", "[]", "[::1%25eth0]", "[1.2.3.4]",
+        "[v.a]", "[v1]", "x" * 256 + "@", "[" + "1" * 300 + "]",
     ],
 )  # fmt: skip
 def test_what_is_no_host_is_an_error(host):
@@ -139,10 +141,22 @@ def test_bare_addresses_fall_back_but_names_do_not():
     of = router("a", "10.0.0.1")
     assert found(of, "127.0.0.1") is None
     of.fall_back(route("itself"))
-    for host in ("127.0.0.1", "127.0.0.1:80", "[::1]", "[FE80::1%25eth0]:8080", ""):
+    for host in ("127.0.0.1", "127.0.0.1:80", "127.0.0.1.", "[::1]", "[FE80::1]:8080", "[::ffff:1.2.3.4]", "", ":80"):
         assert found(of, host, "/api") == "itself"
+    for host in ("1.2.3", "1.2.3.256", "1.2.3.04", "1.2.3.4.5", "1", "...", "[v1.a]", "0x1.2.3.4"):
+        assert found(of, host) is None
     assert found(of, "10.0.0.1") == "10.0.0.1"
     assert found(of, "10.0.0.1.x") is None
+
+
+@pytest.mark.parametrize(
+    "host", ["a_b~", "!$&'()*+,;=", "%41%fF", "x" * 256, "x" * 5000, "[v1.a:b]", "[VfF.a!b]:1", "*.a", f"[v1.{'a' * 300}]"]
+)
+def test_what_no_dns_has_is_a_host_all_the_same(host):
+    """RFC 3986, section 3.2.2: a good one, though nobody has it."""
+    of = router("a", "b", "*.b")
+    of.fall_back(route("itself"))
+    assert found(of, host) is None
 
 
 def test_the_empty_host_can_have_a_rule():
