@@ -15,6 +15,7 @@ from typing import Protocol
 
 from haystack.model import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
+from haystack.proxy.series import Counts
 
 REFRESH_SECONDS = 2.0
 
@@ -93,17 +94,14 @@ class WorkerState(Protocol):
     def trouble(self) -> str: ...
 
 
-Requests = Mapping[tuple[str, int], Mapping[tuple[str, int], int]]
-
-
 class Proxy(Protocol):
-    """The supervisor of the workers. requests: (host, port) of the asker's URL → (address, port) of the endpoint → count.
+    """The supervisor of the workers. requests: (host, port) of the asker's URL → endpoint → count.
 
     errors: (word of RFC 9209, status; 0: no answer) → exchanges that ended so.
     """
 
     @property
-    def requests(self) -> Requests: ...
+    def requests(self) -> Mapping[tuple[str, int], Counts]: ...
     @property
     def errors(self) -> Mapping[tuple[str, int], int]: ...
     @property

@@ -6,16 +6,16 @@ Pure: no input or output. A container's environment is not in the model at all, 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from haystack import __version__, naming
 from haystack.health.words import why
-from haystack.model import Attachment, Container, Endpoint, Network, Problem, Service
-from haystack.state import Picture, Requests, Source, State, word_of
+from haystack.model import Attachment, Container, Endpoint, Network, Problem
+from haystack.proxy.series import Place
+from haystack.state import Picture, Source, State, word_of
 
 Shape = dict[str, Any]
 
@@ -30,12 +30,7 @@ def encode(shape: object) -> bytes:
         return json.dumps(msgspec.to_builtins(shape), ensure_ascii=True).encode("ascii")
 
 
-def containers(snapshot: Picture) -> dict[str, Shape]:
-    """/api/containers: full id → container."""
-    return {key: container_shape(snapshot, container) for key, container in snapshot.containers.items()}
-
-
-def container_shape(snapshot: Picture, container: Container) -> Shape:
+def container_shape(origin: str, container: Container) -> Shape:
     """One container; endpoint and mac_address are those of the network whose address was chosen."""
     chosen = chosen_attachment(container)
     return {
@@ -53,7 +48,7 @@ def container_shape(snapshot: Picture, container: Container) -> Shape:
         "reason": container.state_reason,
         "since": container.since,
         "health": container.health,
-        "services": [f"{name}.services.{snapshot.origin}" for name in container.services],
+        "services": [f"{name}.services.{origin}" for name in container.services],
         "ports": [{"port": p.number, "type": p.protocol, "name": p.name} for p in container.ports],
         "networks": [attachment_shape(attachment) for attachment in container.attachments],
         "address_reason": container.address_reason,
@@ -79,11 +74,6 @@ def attachment_shape(attachment: Attachment) -> Shape:
     }
 
 
-def networks(snapshot: Picture) -> dict[str, Shape]:
-    """/api/networks: id → network."""
-    return {key: network_shape(network) for key, network in snapshot.networks.items()}
-
-
 def network_shape(network: Network) -> Shape:
     """One network."""
     return {
@@ -97,13 +87,19 @@ def network_shape(network: Network) -> Shape:
     }
 
 
-def services(snapshot: Picture, ttl: int) -> list[Shape]:
-    """/api/services: one object an endpoint, by service name and then in the service's own order."""
-    return [service_shape(service, endpoint, ttl) for _, service in sorted(snapshot.services.items()) for endpoint in service.endpoints]
+class Membership(NamedTuple):
+    """An endpoint, and what is to be said of the service in which it is."""
+
+    endpoint: Endpoint
+    name: str
+    hosts: tuple[str, ...]
+    path: str | None
+    problems: tuple[Problem, ...]
 
 
-def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
+def service_shape(service: Membership, ttl: int, now: float) -> Shape:
     """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time."""
+    endpoint = service.endpoint
     return {
         "id": endpoint.id,
         "name": service.name,
@@ -120,7 +116,7 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
         "ready": endpoint.ready,
-        "reason": why(endpoint, time.time()),
+        "reason": why(endpoint, now),
         "cause": endpoint.reason,
         "awaited": endpoint.awaited,
         "unreachable": endpoint.unreachable,
@@ -135,9 +131,20 @@ def service_shape(service: Service, endpoint: Endpoint, ttl: int) -> Shape:
     }
 
 
-def info(state: State) -> Shape:
-    """/api/info: everything at once, of one snapshot. Await State.refresh() first for the newest counters."""
-    snapshot = state.snapshot
+def memberships(snapshot: Picture) -> Iterator[Membership]:
+    """Every endpoint of every service: by service name, and then in the service's own order."""
+    for name, service in sorted(snapshot.services.items()):
+        about = (name, service.hosts, service.path, service.problems)
+        yield from (Membership(endpoint, *about) for endpoint in service.endpoints)
+
+
+def ages(service: Membership) -> bool:
+    """Whether its shape changes with time alone: it says how long ago the endpoint went out."""
+    return not service.endpoint.ready and service.endpoint.since > 0
+
+
+def summary(state: State, snapshot: Picture) -> Shape:
+    """What /api/info says beside the lists."""
     return {
         "version": version(),
         "origin": snapshot.origin,
@@ -147,11 +154,6 @@ def info(state: State) -> Shape:
         "engines": {key: msgspec.to_builtins(engine) for key, engine in snapshot.engines.items()},
         "sources": {key: source_shape(source) for key, source in state.registry.sources.items()},
         "workers": [{"slot": w.slot, "pid": w.pid, "state": word_of(w.state)} for w in state.proxy.workers],
-        "containers": containers(snapshot),
-        "networks": networks(snapshot),
-        "services": by_address(services(snapshot, ttl_of(state))),
-        "proxy": {"requests": requests(state.proxy.requests)},
-        "problems": [{"about": about, "subject": p.subject, "message": p.message} for about, p in snapshot.problems],
     }
 
 
@@ -171,19 +173,14 @@ def source_shape(source: Source) -> Shape:
     }
 
 
-def by_address(shapes: Iterable[Shape]) -> dict[str, list[Shape]]:
-    """Service objects by ``tcp://NAME:PORT``."""
-    grouped: dict[str, list[Shape]] = {}
-    for shape in shapes:
-        grouped.setdefault(url(shape["type"], shape["name"], shape["port"]), []).append(shape)
-    return grouped
+def requests(counts: Mapping[Place, int]) -> dict[str, int]:
+    """``tcp://IP:PORT`` → how many requests went to who has that address now."""
+    return {url("tcp", place.address, place.port): count for place, count in counts.items()}
 
 
-def requests(counts: Requests) -> dict[str, Mapping[str, int]]:
-    """``tcp://HOST:PORT`` → ``tcp://IP:PORT`` → how many requests went there."""
-    return {
-        url("tcp", *asked): {url("tcp", *endpoint): count for endpoint, count in endpoints.items()} for asked, endpoints in counts.items()
-    }
+def endpoint_requests(counts: Mapping[Place, int]) -> dict[str, int]:
+    """The same by the endpoint's id, and so its container."""
+    return {place.id: count for place, count in counts.items()}
 
 
 def url(protocol: str, host: str, port: int) -> str:

@@ -17,8 +17,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from haystack.api import page, shapes
+from haystack.api.bodies import Bodies
+from haystack.api.pages import Page
+from haystack.api.streamed import Streamed, Streams
 from haystack.observe import metrics
 from haystack.state import State
+from haystack.turns import Turns, in_turns
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOW = {"Allow": ", ".join(METHODS)}
@@ -70,24 +74,38 @@ def answer(shape: object, status: int = 200, headers: dict[str, str] | None = No
 
 
 class Views:
-    """One method an address."""
+    """One method an address; the long ones are pages, made in turns and streamed."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        bodies, figures = Bodies(state), metrics.Exposition(state)
+        self._streams = Streams()
+        self._pages = {
+            "/api/info": self._page(bodies.info, fresh=True),
+            "/api/containers": self._page(bodies.containers),
+            "/api/networks": self._page(bodies.networks),
+            "/api/services": self._page(bodies.services),
+            "/metrics": self._page(figures.pieces, metrics.CONTENT_TYPE, fresh=True),
+        }
 
     def table(self) -> dict[str, View]:
         """Address → view."""
-        return {
-            "/": self.root,
-            "/ui": self.ui,
-            "/api/info": self.info,
-            "/api/containers": self.containers,
-            "/api/networks": self.networks,
-            "/api/services": self.services,
-            "/healthz": self.healthz,
-            "/readyz": self.readyz,
-            "/metrics": self.metrics,
-        }
+        return {"/": self.root, "/ui": self.ui, "/healthz": self.healthz, "/readyz": self.readyz, **self._pages}
+
+    def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
+        """The view of a long page. fresh: with the workers' newest counters."""
+
+        async def make() -> list[bytes]:
+            if fresh:
+                await self._state.refresh()
+            return await in_turns(write())
+
+        made = Page(make)
+
+        async def view(_request: Request) -> Response:
+            return Streamed(self._streams, made, {**FRESH, "Content-Type": kind})
+
+        return view
 
     async def root(self, _request: Request) -> Response:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
@@ -96,23 +114,6 @@ class Views:
     async def ui(self, _request: Request) -> Response:
         """The page for people."""
         return HTMLResponse(page.PAGE, headers={**FRESH, **page.HEADERS})
-
-    async def info(self, _request: Request) -> Response:
-        """Everything at once."""
-        await self._state.refresh()
-        return answer(shapes.info(self._state))
-
-    async def containers(self, _request: Request) -> Response:
-        """Containers by id."""
-        return answer(shapes.containers(self._state.snapshot))
-
-    async def networks(self, _request: Request) -> Response:
-        """Networks by id."""
-        return answer(shapes.networks(self._state.snapshot))
-
-    async def services(self, _request: Request) -> Response:
-        """One object an endpoint."""
-        return answer(shapes.services(self._state.snapshot, shapes.ttl_of(self._state)))
 
     async def healthz(self, _request: Request) -> Response:
         """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""
@@ -124,8 +125,3 @@ class Views:
         if reasons:
             return answer({"status": "unready", "reasons": reasons}, 503)
         return answer({"status": "ready", "reasons": []})
-
-    async def metrics(self, _request: Request) -> Response:
-        """Figures for Prometheus."""
-        await self._state.refresh()
-        return Response(metrics.exposition(self._state), 200, FRESH, metrics.CONTENT_TYPE)

@@ -1,7 +1,7 @@
 """The shell's commands: the state and some words in, text and an exit status out.
 
-Pure: nothing here prints, waits or changes anything. What a command asks of its session (trace, leave, log level) is an
-Effect in the Result, and the session does it. So each command is tested without a connection.
+Pure: nothing here prints, waits or changes anything; what looks at all there is does so in turns. What a command asks of its session
+(trace, leave, log level) is an Effect in the Result, and the session does it. So each command is tested without a connection.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from haystack import __version__
 from haystack.console import explain as explanation
 from haystack.console import gone, lists
 from haystack.console.tables import table
-from haystack.console.words import nearest, normal
+from haystack.console.words import nearest, nearest_of, normal
 from haystack.observe import metrics as figures
 from haystack.observe.logs import LEVELS
 from haystack.observe.text import printable
 from haystack.state import State
+from haystack.turns import Turns, at_once
 
 OK, NOT_FOUND, USAGE = 0, 1, 2
 
@@ -63,7 +64,7 @@ class Context:
 
 
 HERE = Context()
-Action = Callable[[State, list[str], Context], Result]
+Action = Callable[[State, list[str], Context], Result | Turns[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,12 @@ class Command:
 
 
 def run(state: State, words: Sequence[str], context: Context = HERE) -> Result:
-    """Do what the words say. For the newest counters in `metrics`, await State.refresh() first."""
+    """Do what the words say, at once."""
+    return at_once(work(state, words, context))
+
+
+def work(state: State, words: Sequence[str], context: Context = HERE) -> Turns[Result]:
+    """Do what the words say, in turns. For the newest counters in `metrics`, await State.refresh() first."""
     plain = normal(words)
     if not plain:
         return Result("")
@@ -90,7 +96,8 @@ def run(state: State, words: Sequence[str], context: Context = HERE) -> Result:
         return misuse(name, f"{name} takes no options")
     if not command.least <= len(arguments) <= command.most:
         return misuse(name)
-    return command.action(state, arguments, context)
+    done = command.action(state, arguments, context)
+    return done if isinstance(done, Result) else (yield from done)
 
 
 def misuse(name: str, why: str = "") -> Result:
@@ -106,23 +113,23 @@ def show_help(_state: State, _words: list[str], context: Context) -> Result:
 def listed(name: str, listing: lists.Listing) -> Action:
     """The command that shows a whole list, or its JSON with --json."""
 
-    def action(state: State, words: list[str], context: Context) -> Result:
+    def action(state: State, words: list[str], context: Context) -> Turns[Result]:
         if words and words != ["--json"]:
             return misuse(name)
-        return Result(lists.as_json(listing.shape(state)) if words else listing.text(state, context.width))
+        return Result((yield from listing.json(state) if words else listing.text(state, context.width)))
 
     return action
 
 
-def service(state: State, words: list[str], context: Context) -> Result:
+def service(state: State, words: list[str], context: Context) -> Turns[Result]:
     """One service with its endpoints."""
     name = lists.whole(words[0], state)
     found = state.snapshot.services.get(name)
     if found is None:
         short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
-        nobody = f"no service {printable(name)}{nearest(short, lists.short_names(state))}"
+        nobody = f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}"
         return Result("\n".join([nobody, *gone.lines(state, [name])]), NOT_FOUND)
-    return Result("\n".join([lists.service_text(found, context.width), *gone.lines(state, [name])]))
+    return Result("\n".join([(yield from lists.service_text(found, context.width)), *gone.lines(state, [name])]))
 
 
 def explain(state: State, words: list[str], context: Context) -> Result:
@@ -166,9 +173,9 @@ def log(_state: State, words: list[str], _context: Context) -> Result:
     return Result(f"log level {level}", effect=LogLevel(level))
 
 
-def metrics(state: State, _words: list[str], _context: Context) -> Result:
+def metrics(state: State, _words: list[str], _context: Context) -> Turns[Result]:
     """What /metrics shows."""
-    return Result(figures.exposition(state).decode().rstrip("\n"))
+    return Result(b"".join((yield from figures.Exposition(state).pieces())).decode().rstrip("\n"))
 
 
 def version(_state: State, _words: list[str], _context: Context) -> Result:

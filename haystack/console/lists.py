@@ -6,32 +6,50 @@ Pure: reads one snapshot, makes text.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from haystack.api import shapes
 from haystack.console import gone
-from haystack.console.tables import moment, table
+from haystack.console.tables import moment, tabled
 from haystack.health.words import why
 from haystack.model import Container, Endpoint, Problem, Service
 from haystack.observe.text import printable, printable_json
 from haystack.state import State
+from haystack.turns import Turns, ordered
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One list: its text for a terminal of some width, and its shape for JSON."""
 
-    text: Callable[[State, int | None], str]
-    shape: Callable[[State], object]
+    text: Callable[[State, int | None], Turns[str]]
+    json: Callable[[State], Turns[str]]
 
 
 def as_json(shape: object) -> str:
     """Indented JSON that a terminal may show."""
     return printable_json(msgspec.json.format(shapes.encode(shape), indent=2).decode())
+
+
+def json_object(items: Iterable[tuple[str, object]]) -> Turns[str]:
+    """The same of an object, a value at a time."""
+    return (yield from _bracketed("{", (f"{as_json(key)}: {as_json(value)}" for key, value in items), "}"))
+
+
+def json_array(items: Iterable[object]) -> Turns[str]:
+    """The same of an array, an item at a time."""
+    return (yield from _bracketed("[", map(as_json, items), "]"))
+
+
+def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[str]:
+    lines = []
+    for item in items:
+        lines.append("\n  " + item.replace("\n", "\n  "))  # no line feed stands within a string of JSON
+        yield
+    return before + ",".join(lines) + ("\n" if lines else "") + after
 
 
 def whole(name: str, state: State) -> str:
@@ -46,10 +64,11 @@ def short_names(state: State) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
 
 
-def services_text(state: State, width: int | None) -> str:
+def services_text(state: State, width: int | None) -> Turns[str]:
     """A line a service."""
-    rows = [service_row(service) for _, service in sorted(state.snapshot.services.items())]
-    found = table(("service", "ready", "ports", "hosts", "problems"), rows, width) if rows else "no services yet"
+    rows = (service_row(service) for _, service in sorted(state.snapshot.services.items()))
+    some = bool(state.snapshot.services)
+    found = (yield from tabled(("service", "ready", "ports", "hosts", "problems"), rows, width)) if some else "no services yet"
     return "\n".join([found, *trouble_lines(state)])
 
 
@@ -65,13 +84,13 @@ def service_row(service: Service) -> tuple[object, ...]:
     return (service.name, ready, [f"{port}/{protocol}" for port, protocol in ports], service.hosts, len(service.problems) or None)
 
 
-def service_text(service: Service, width: int | None) -> str:
+def service_text(service: Service, width: int | None) -> Turns[str]:
     """A service with its endpoints, hosts and problems."""
     lines = [printable(service.name)]
     lines += [f"host {printable(host)}" for host in service.hosts]
     lines += [f"problem: {problem_line(problem)}" for problem in service.problems]
     now = time.time()
-    return "\n".join([*lines, table(ENDPOINT, [endpoint_row(e, now) for e in service.endpoints], width)])
+    return "\n".join([*lines, (yield from tabled(ENDPOINT, (endpoint_row(e, now) for e in service.endpoints), width))])
 
 
 def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
@@ -94,29 +113,32 @@ UNWELL = frozenset({"starting", "unhealthy"})
 ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
 
 
-def endpoints_text(state: State, width: int | None) -> str:
+def endpoints_text(state: State, width: int | None) -> Turns[str]:
     """A line for each endpoint of each service."""
-    now = time.time()
-    found = [(name, endpoint_row(e, now)) for name, service in state.snapshot.services.items() for e in service.endpoints]
-    rows = [(name, *row) for name, row in sorted([*found, *gone.rows(state)], key=lambda each: each[0])]
-    if not rows:
+    now, found = time.time(), []
+    for each in shapes.memberships(state.snapshot):
+        found.append((each.name, endpoint_row(each.endpoint, now)))
+        yield
+    every = yield from ordered([*found, *gone.rows(state)], lambda row: row[0])
+    if not every:
         return "\n".join(["no endpoints yet", *trouble_lines(state)])
+    shown = yield from tabled(("service", *ENDPOINT), ((name, *row) for name, row in every), width)
     ill = [health_line(c) for c in state.snapshot.containers.values() if c.health in UNWELL and c.health_output]
-    return "\n".join([table(("service", *ENDPOINT), rows, width), *ill, *gone.lines(state), *trouble_lines(state)])
+    return "\n".join([shown, *ill, *gone.lines(state), *trouble_lines(state)])
 
 
-def containers_text(state: State, width: int | None) -> str:
+def containers_text(state: State, width: int | None) -> Turns[str]:
     """A line a container, and its problems below."""
-    found = sorted(state.snapshot.containers.values(), key=lambda c: (c.name, c.id))
-    rows = [
-        (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
-    ]
-    if not rows:
+    found = yield from ordered(state.snapshot.containers.values(), lambda c: f"{c.name}\0{c.id}")
+    if not found:
         return "\n".join(["no containers yet", *trouble_lines(state)])
+    rows = (
+        (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
+    )
+    shown = yield from tabled(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width)
     lines = [f"{printable(c.name)}: {problem_line(p)}" for c in found for p in c.problems]
     lines += [health_line(c) for c in found if c.health in UNWELL and c.health_output]
-    lines += trouble_lines(state)
-    return "\n".join([table(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width), *lines])
+    return "\n".join([shown, *lines, *trouble_lines(state)])
 
 
 def health_line(container: Container) -> str:
@@ -124,34 +146,45 @@ def health_line(container: Container) -> str:
     return printable(f"{container.name}: health {container.health}: {container.health_output}")
 
 
-def networks_text(state: State, width: int | None) -> str:
+def networks_text(state: State, width: int | None) -> Turns[str]:
     """A line a network."""
-    found = sorted(state.snapshot.networks.values(), key=lambda n: (n.name, n.id))
-    rows = [(n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found]
-    return table(("id", "name", "scope", "driver", "gateway", "subnet"), rows, width) if rows else "no networks yet"
+    found = yield from ordered(state.snapshot.networks.values(), lambda n: f"{n.name}\0{n.id}")
+    rows = ((n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
+    return (yield from tabled(("id", "name", "scope", "driver", "gateway", "subnet"), rows, width)) if found else "no networks yet"
 
 
-def engines_text(state: State, width: int | None) -> str:
+def engines_text(state: State, width: int | None) -> Turns[str]:
     """A line a source of containers, answering or not."""
     rows = []
     for name, source in sorted(state.registry.sources.items()):
         engine = source.engine
         known = (engine.short_id, engine.name, engine.address, engine.version) if engine else (None,) * 4
         rows.append((name, *known, "connected" if source.connected else f"lost: {source.error}", moment(source.since)))
-    return table(("source", "id", "name", "address", "version", "state", "since"), rows, width) if rows else "no engines yet"
+    return (yield from tabled(("source", "id", "name", "address", "version", "state", "since"), rows, width)) if rows else "no engines yet"
 
 
-def engines_shape(state: State) -> dict[str, Any]:
+def engines_json(state: State) -> Turns[str]:
     """Engines by id and sources by name, as in /api/info."""
-    return {
-        "engines": {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items()},
-        "sources": {key: shapes.source_shape(source) for key, source in state.registry.sources.items()},
-    }
+    engines = {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items()}
+    sources = {key: shapes.source_shape(source) for key, source in state.registry.sources.items()}
+    return (yield from json_object({"engines": engines, "sources": sources}.items()))
 
 
-def services_shape(state: State) -> list[dict[str, Any]]:
+def services_json(state: State) -> Turns[str]:
     """/api/services."""
-    return shapes.services(state.snapshot, shapes.ttl_of(state))
+    ttl, now = shapes.ttl_of(state), time.time()
+    return (yield from json_array(shapes.service_shape(each, ttl, now) for each in shapes.memberships(state.snapshot)))
+
+
+def containers_json(state: State) -> Turns[str]:
+    """/api/containers."""
+    snapshot = state.snapshot
+    return (yield from json_object((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items()))
+
+
+def networks_json(state: State) -> Turns[str]:
+    """/api/networks."""
+    return (yield from json_object((key, shapes.network_shape(network)) for key, network in state.snapshot.networks.items()))
 
 
 def problem_line(problem: Problem) -> str:
@@ -159,8 +192,8 @@ def problem_line(problem: Problem) -> str:
     return printable(f"{problem.subject}: {problem.message}")
 
 
-SERVICES = Listing(services_text, services_shape)
-ENDPOINTS = Listing(endpoints_text, services_shape)
-CONTAINERS = Listing(containers_text, lambda state: shapes.containers(state.snapshot))
-NETWORKS = Listing(networks_text, lambda state: shapes.networks(state.snapshot))
-ENGINES = Listing(engines_text, engines_shape)
+SERVICES = Listing(services_text, services_json)
+ENDPOINTS = Listing(endpoints_text, services_json)
+CONTAINERS = Listing(containers_text, containers_json)
+NETWORKS = Listing(networks_text, networks_json)
+ENGINES = Listing(engines_text, engines_json)

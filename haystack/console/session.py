@@ -19,12 +19,14 @@ from haystack.console.terminal import Terminal
 from haystack.observe import logs
 from haystack.observe.trace import Subscription, render
 from haystack.state import State
+from haystack.turns import in_turns
 
 log = structlog.get_logger(__name__)
 
 INTERRUPTS = frozenset("\x03\x04")
 # The longest line that comes without its end, from a client that is no terminal.
 LONGEST = 65536
+WRITTEN = 16384  # characters that are encrypted in one go
 
 
 class Tracer:
@@ -173,7 +175,7 @@ class Session(asyncssh.SSHServerSession[str]):
         if result.status != commands.OK or isinstance(result.effect, commands.Trace):
             self._complain(result.text)
         else:
-            self._write_lines(result.text)
+            await self._print(result.text)
         if self._tracer.task is not None:
             await asyncio.wait({self._tracer.task})
         await self._writable.wait()
@@ -187,7 +189,7 @@ class Session(asyncssh.SSHServerSession[str]):
                 self._complain(result.text)
                 status = result.status
             else:
-                self._write_lines(result.text)
+                await self._print(result.text)
             if isinstance(result.effect, Leave):
                 break
             await self._writable.wait()
@@ -198,7 +200,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
         async def execute(line: str) -> bool:
             result = await self._execute(line)
-            terminal.print(result.text)
+            await self._print(result.text)
             return not isinstance(result.effect, Leave)
 
         await terminal.converse(self._term, self._candidates, execute)
@@ -211,7 +213,8 @@ class Session(asyncssh.SSHServerSession[str]):
         if words.normal(asked)[:1] == ["metrics"]:
             await self._state.refresh()
         try:
-            result = commands.run(self._state, asked, Context(self._size()[0] or None if self._terminal else None, self._local))
+            context = Context(self._size()[0] or None if self._terminal else None, self._local)
+            result = await in_turns(commands.work(self._state, asked, context))
         except Exception:
             log.exception("a shell command failed", command=line)
             return Result("the command failed; the log says why", commands.NOT_FOUND)
@@ -237,6 +240,15 @@ class Session(asyncssh.SSHServerSession[str]):
             await self._terminal.show(text)
         else:
             self._write_lines(text)
+
+    async def _print(self, text: str) -> None:
+        """Write what may be long: a little at a time, no faster than it is read."""
+        for at in range(0, len(text), WRITTEN):
+            await self._writable.wait()
+            self._write(text[at : at + WRITTEN].replace("\n", "\r\n" if self._terminal else "\n"))
+            await asyncio.sleep(0)
+        if text:
+            self._write("\r\n" if self._terminal else "\n")
 
     def _write_lines(self, text: str) -> None:
         if text:

@@ -10,49 +10,90 @@ from datetime import UTC, datetime
 from io import StringIO
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from haystack.observe.text import printable
+from haystack.turns import Turns, at_once
 
-# Without a terminal nothing is folded, so that grep and awk see one line an item.
-UNBOUNDED = 10_000
 NARROWEST = 20
 FOLDED = 3  # columns at most of a table whose cells may be folded
+GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> str:
-    """The rows under their titles. width: columns of the terminal, None where there is none.
+def tabled(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> Turns[str]:
+    """The rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
 
     Where a row of many columns is wider than the terminal, it becomes a block of lines: words cut in pieces can't be read.
     """
-    cells = [[cell(value) for value in row] for row in rows]
+    heads = [title.upper() for title in titles]
+    cells, widest = [], [cell_len(head) for head in heads]
+    for row in rows:
+        made = [cell(value) for value in row]
+        widest = [max(most, columns(text)) for most, text in zip(widest, made, strict=True)]
+        cells.append(made)
+        yield
+    total = sum(widest) + len(GAP) * (len(heads) - 1)
+    if width is not None and total > max(width, NARROWEST):
+        if len(heads) > FOLDED:
+            return (yield from blocks(heads, cells, max(width, NARROWEST)))
+        return folded(heads, cells, max(width, NARROWEST))
+    lines = [line(heads, widest), "\u2500" * total]
+    for row in cells:
+        lines.append(line(row, widest))
+        yield
+    return "\n".join(lines)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> str:
+    """The same at once, of a few rows."""
+    return at_once(tabled(titles, rows, width))
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal it takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def line(row: Sequence[str], widest: Sequence[int]) -> str:
+    """One row, each cell as wide as its column."""
+    return GAP.join(text + " " * (most - columns(text)) for text, most in zip(row, widest, strict=True)).rstrip()
+
+
+def blocks(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Turns[str]:
+    """A block a row, a line a cell, the title before it."""
+    left = max(map(columns, titles))
+    lines: list[str] = []
+    for row in rows:
+        for title, value in zip(titles, row, strict=True):
+            first, *more = pieces(value, max(1, width - left - len(INDENT)))
+            lines.append(f"{title}{' ' * (left - columns(title))}{INDENT}{first}")
+            lines += [f"{' ' * left}{INDENT}{piece}" for piece in more]
+        lines.append("")
+        yield
+    return "\n".join(lines).rstrip()
+
+
+def pieces(text: str, width: int) -> list[str]:
+    """The text in lines of so many columns at most, cut within words only where they are too long; one line at least."""
+    if columns(text) <= width:
+        return [text]
+    wrapped = Text(text).wrap(Console(file=StringIO(), width=width, color_system=None), width, overflow="fold")
+    return [piece.plain.rstrip() for piece in wrapped] or [""]
+
+
+def folded(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """A table of few columns whose cells are folded so that it fits."""
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
     for title in titles:
-        grid.add_column(title.upper(), overflow="fold")
-    for row in cells:
+        grid.add_column(title, overflow="fold")
+    for row in rows:
         grid.add_row(*map(Text, row))
     out = StringIO()
-    columns = UNBOUNDED if width is None else max(width, NARROWEST)
-    console = Console(file=out, width=columns, color_system=None, force_terminal=False, legacy_windows=False)
-    if len(titles) > FOLDED and console.measure(grid, options=console.options.update(width=UNBOUNDED)).maximum > columns:
-        return blocks(titles, cells, console, out)
-    console.print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
-
-
-def blocks(titles: Sequence[str], rows: Sequence[Sequence[str]], console: Console, out: StringIO) -> str:
-    """A block a row, a line a cell, the title before it."""
-    for row in rows:
-        grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-        for overflow in ("ellipsis", "fold"):
-            grid.add_column(overflow=overflow, no_wrap=overflow == "ellipsis")
-        for title, value in zip(titles, row, strict=True):
-            grid.add_row(title.upper(), Text(value))
-        console.print(grid)
-        console.print()
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).rstrip()
+    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
+    return "\n".join(each.rstrip() for each in out.getvalue().splitlines() if each.strip())
 
 
 def cell(value: object) -> str:

@@ -10,6 +10,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from haystack.turns import Turns, at_once
+
 CALL = re.compile(r"(?:haystack\.)?([A-Za-z_]\w*)\s*\((.*)\)\s*;?", re.DOTALL)
 SWITCH = {"true": "on", "false": "off", "1": "on", "0": "off"}
 
@@ -36,5 +38,15 @@ def normal(words: Iterable[str]) -> list[str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` for the known word nearest to this one, or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return at_once(nearest_of(word, known))
+
+
+def nearest_of(word: str, known: Iterable[str]) -> Turns[str]:
+    """The same in turns, for there may be many."""
+    best, likeness = "", 0.0
+    for each in known:
+        close = difflib.get_close_matches(word.lower(), [each], n=1, cutoff=0.5)
+        if close and (found := difflib.SequenceMatcher(None, each, word.lower()).ratio()) > likeness:
+            best, likeness = each, found
+        yield
+    return f"; did you mean {best}?" if best else ""

@@ -7,16 +7,27 @@ makes costs nothing, and no figure can drift from what the API and the shell sho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from haystack import __version__
+from haystack.model import Service
+from haystack.observe.pieces import Pieces
+from haystack.proxy.series import Asked, Place
 from haystack.state import State, word_of
+from haystack.turns import Turns
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+REQUESTS = b"""# HELP haystack_requests_total Requests by the name asked for and the endpoint that answered, with its container.
+# TYPE haystack_requests_total counter
+"""
+ENDPOINTS = b"""# HELP haystack_endpoints Endpoints of a service, ready or not.
+# TYPE haystack_endpoints gauge
+"""
+Count = tuple[Asked, Place, int]
 
 
 class StateCollector(Collector):
@@ -29,20 +40,10 @@ class StateCollector(Collector):
         """Every family, in a stable order."""
         yield gauge("haystack_build_info", "The version that runs.", {"version": __version__}, 1)
         yield GaugeMetricFamily("haystack_start_time_seconds", "Unix time of the start.", value=self._state.started)
-        yield self._requests()
         yield self._errors()
         yield from self._picture()
         yield from self._sources()
         yield self._workers()
-
-    def _requests(self) -> Metric:
-        family = CounterMetricFamily(
-            "haystack_requests", "Requests by the name asked for and the endpoint that answered.", labels=["host", "port", "endpoint"]
-        )
-        for (host, port), endpoints in self._state.proxy.requests.items():
-            for (address, number), count in endpoints.items():
-                family.add_metric([legible(host), str(port), f"{address}:{number}"], count)
-        return family
 
     def _errors(self) -> Metric:
         family = CounterMetricFamily(
@@ -62,12 +63,6 @@ class StateCollector(Collector):
         yield GaugeMetricFamily("haystack_containers", "Containers known.", value=len(snapshot.containers))
         yield GaugeMetricFamily("haystack_services", "Services with endpoints.", value=len(snapshot.services))
         yield GaugeMetricFamily("haystack_problems", "Odd things that were ignored.", value=len(snapshot.problems))
-        family = GaugeMetricFamily("haystack_endpoints", "Endpoints of a service, ready or not.", labels=["service", "ready"])
-        for name, service in sorted(snapshot.services.items()):
-            ready = sum(endpoint.ready for endpoint in service.endpoints)
-            family.add_metric([legible(name), "true"], ready)
-            family.add_metric([legible(name), "false"], len(service.endpoints) - ready)
-        yield family
 
     def _sources(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("haystack_source_connected", "1 while the source of containers answers.", labels=["source"])
@@ -94,8 +89,55 @@ def legible(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def exposition(state: State) -> bytes:
-    """The page of /metrics."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(StateCollector(state))
-    return bytes(generate_latest(registry))
+def line(name: str, value: int, **labels: str) -> str:
+    """A sample as generate_latest writes it."""
+    told = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
+    return f"{name}{{{told}}} {float(value)}\n"
+
+
+def escaped(text: str) -> str:
+    """A label value in the text format."""
+    return legible(text).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+class Exposition:
+    """The page of /metrics, in pieces. Written by hand are the two families that have a sample or more for each endpoint or service."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(StateCollector(state))
+        self._requests = Pieces(_requests_line)
+        self._endpoints = Pieces(_endpoint_lines)
+
+    def pieces(self) -> Turns[list[bytes]]:
+        """The whole page. Await State.refresh() first for the workers' newest counters."""
+        services = self._state.snapshot.services
+        counts = [(asked, dict(found)) for asked, found in self._state.proxy.requests.items()]
+        few = bytes(generate_latest(self._registry))
+        yield
+        requests = yield from self._requests.of(_requests(counts), 0)
+        endpoints = yield from self._endpoints.of(_endpoints(services), 0)
+        return [few, REQUESTS, *requests, ENDPOINTS, *endpoints]
+
+
+def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[tuple[str, Count]]:
+    for asked, found in counts:
+        yield from ((f"{asked} {place.id}", (asked, place, number)) for place, number in found.items())
+
+
+def _requests_line(_key: str, count: Count, _now: float) -> bytes:
+    (host, port), place, number = count
+    labels = {"container": place.id.partition(":")[0], "endpoint": f"{place.address}:{place.port}", "host": host, "port": str(port)}
+    return line("haystack_requests_total", number, **labels).encode()
+
+
+def _endpoints(services: Mapping[str, Service]) -> Iterator[tuple[str, tuple[int, int]]]:
+    for name, service in sorted(services.items()):
+        ready = sum(endpoint.ready for endpoint in service.endpoints)
+        yield name, (ready, len(service.endpoints) - ready)
+
+
+def _endpoint_lines(name: str, figures: tuple[int, int], _now: float) -> bytes:
+    told = zip(("true", "false"), figures, strict=True)
+    return "".join(line("haystack_endpoints", number, ready=ready, service=name) for ready, number in told).encode()

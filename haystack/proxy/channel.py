@@ -145,11 +145,15 @@ class Beat(Message, frozen=True):
     """The worker's loop turns."""
 
 
+MemberRow = tuple[str, int, str, str, int]  # service, listener's port, and the endpoint's id, address and port
+
+
 class Counts(Message, frozen=True):
     """What was new since the last Counts: (member, requests) rows; a member's number is its place among all that were ever told, from 1.
 
-    members: those told for the first time, as (service, listener's port, endpoint's address, its port) rows: names cost once, not a second;
-    errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer. The other figures are since the worker's start.
+    members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
+    endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
+    The other figures are since the worker's start.
     """
 
     number: int
@@ -157,8 +161,9 @@ class Counts(Message, frozen=True):
     exchanges: int
     statuses: tuple[int, ...]
     connections: int
-    members: tuple[tuple[str, int, str, int], ...] = ()
+    members: tuple[MemberRow, ...] = ()
     errors: tuple[tuple[str, int, int], ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

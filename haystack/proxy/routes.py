@@ -84,10 +84,12 @@ class Routes:
         found = (self._cells.get(spot) or self._draining.get(spot) for spot in spots)
         return {cell for cell in found if cell is not None}
 
-    def forget_drained(self) -> None:
-        """Let go of what left the table and has nothing in flight any more."""
-        self._leaving = {place: m for place, m in self._leaving.items() if m.cell.in_flight}
+    def forget_drained(self) -> list[Member]:
+        """Let go of what left the table and has nothing in flight any more: those members."""
+        gone = [place for place, member in self._leaving.items() if not member.cell.in_flight]
+        forgotten = [self._leaving.pop(place) for place in gone]
         self._draining = {spot: cell for spot, cell in self._draining.items() if cell.worth_keeping}
+        return forgotten
 
     def _serve(self, row: ServiceRow) -> None:
         """Put a new or changed service in the place of the old one."""

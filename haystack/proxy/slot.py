@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections import Counter
+from collections.abc import Iterable
 
 from haystack.proxy import channel as wire
 from haystack.proxy.birth import Newborn
 from haystack.proxy.pulse import Pulse
+from haystack.proxy.series import Asked, Place
 
 HOPELESS = 3
 
@@ -39,7 +40,8 @@ class Slot:
         self.last = ""  # how the last one of them ended
         self.connections = 0
         self.exchanges = 0
-        self.members: list[tuple[Counter[tuple[str, int]], tuple[str, int]]] = []  # what to count in and under what, by member
+        self.told = 0  # members, since its process began
+        self.members: dict[int, tuple[Asked, Place]] = {}  # what to count its requests under, by member
         self.channel: wire.Channel | None = None
         self.born: Newborn | None = None
         self.pulse = Pulse()
@@ -56,6 +58,23 @@ class Slot:
         self.restarts += 1
         self.deaths = 1 if steady else self.deaths + 1
         self.last = ended(self.status)
+
+    def forget(self) -> None:
+        """Another process begins to count: it knows no member yet."""
+        self.told = 0
+        self.members.clear()
+
+    def learn(self, counts: wire.Counts) -> None:
+        """Take in how it stands, and the members that its process has counted for the first time."""
+        self.exchanges, self.connections = counts.exchanges, counts.connections
+        for service, port, identity, address, number in counts.members:
+            self.told += 1
+            self.members[self.told] = (service, port), Place(identity, address, number)
+
+    def unlearn(self, members: Iterable[int]) -> None:
+        """Its process has let go of these."""
+        for member in members:
+            del self.members[member]
 
     @property
     def status(self) -> int | None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from haystack.proxy import channel as wire
 from haystack.proxy import confine, limits, pulse, table
 from haystack.proxy.birth import Nursery
 from haystack.proxy.listeners import Listeners
+from haystack.proxy.series import Asked, Counts, Series
 from haystack.proxy.slot import Slot
 from haystack.proxy.tables import Tables
 from haystack.settings import Settings
@@ -37,7 +38,7 @@ log = structlog.get_logger("haystack.proxy")
 
 
 class Supervisor:
-    """All workers. admin_socket: where requests to Haystack itself go. `requests` and `errors` only ever grow."""
+    """All workers. admin_socket: where requests to Haystack itself go. What it counts only grows."""
 
     def __init__(self, settings: Settings, admin_socket: str) -> None:
         self._settings = settings
@@ -57,9 +58,7 @@ class Supervisor:
         self._watch: asyncio.Task[None] | None = None
         self._farewell: wire.Drain | None = None
         self.workers: list[Slot] = []
-        self.requests: dict[tuple[str, int], Counter[tuple[str, int]]] = {}
-        self.statuses = [0] * 5
-        self.exchanges = 0
+        self._series = Series()
         self.errors: Counter[tuple[str, int]] = Counter()
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
@@ -76,6 +75,11 @@ class Supervisor:
     def ports(self) -> dict[str, int]:
         """Of the listeners, by name."""
         return self._listeners.ports
+
+    @property
+    def requests(self) -> Mapping[Asked, Counts]:
+        """How many went where, as far as the workers have told."""
+        return self._series.counts
 
     async def start(self, *, hold: bool = False) -> bool:
         """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`.
@@ -100,7 +104,9 @@ class Supervisor:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
-        self._announce(self._tables.follow(snapshot, asyncio.get_running_loop().time()))
+        now = asyncio.get_running_loop().time()
+        self._announce(self._tables.follow(snapshot, now))
+        self._series.follow(snapshot, now)
 
     def _announce(self, parts: Iterable[wire.Table]) -> None:
         """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""
@@ -202,7 +208,7 @@ class Supervisor:
         born = slot.born = await self._nursery.take()
         slot.pid, slot.state, slot.pulse = born.process.pid, "starting", pulse.Pulse()
         slot.channel = wire.Channel(born.sock)
-        slot.members = []
+        slot.forget()
         try:
             born.lend(slot.sockets)
             await slot.channel.open()
@@ -224,6 +230,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(pulse.LOOK)
+            self._series.expire(loop.time())
             for slot in self.workers:
                 if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
                     slot.deaths = 0
@@ -281,16 +288,11 @@ class Supervisor:
                     self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
 
     def _count(self, slot: Slot, counts: wire.Counts) -> None:
-        new = counts.exchanges - slot.exchanges
-        # a worker counts from zero in each of its lives
-        self.exchanges += new if new >= 0 else counts.exchanges
-        slot.exchanges, slot.connections = counts.exchanges, counts.connections
-        for service, port, address, number in counts.members:
-            slot.members.append((self.requests.setdefault((service, port), Counter()), (address, number)))
-        members = slot.members
+        slot.learn(counts)
+        now = asyncio.get_running_loop().time()
         for member, requests in counts.requests:
-            counter, place = members[member - 1]
-            counter[place] += requests
+            self._series.put(*slot.members[member], requests, now)
+        slot.unlearn(counts.gone)
         for word, status, count in counts.errors:
             self.errors[word, status] += count
         if counts.number in self._waiting:

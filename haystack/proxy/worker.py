@@ -69,6 +69,7 @@ class Worker:
         self._listeners: list[Listener] = []
         self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
         self._told = 0
+        self._gone: list[int] = []  # members that are told to be gone with the next counts
         self._draining: asyncio.Task[None] | None = None
         self._known = False
         self._held = False
@@ -166,14 +167,22 @@ class Worker:
         """Send up the counts, where they changed or were asked for."""
         exchanges, statuses = self._plane.counted()
         state = (exchanges, tuple(statuses), self._poller.open_streams)
-        if number or state != self._reported:
+        if number or self._gone or state != self._reported:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
             members, requests = self._requests()
-            self._channel.send(wire.Counts(number, requests, *state, members, errors))
-        self._routes.forget_drained()
+            self._channel.send(wire.Counts(number, requests, *state, members, errors, tuple(self._gone)))
+            self._gone.clear()
+        self._forget_drained()
 
-    def _requests(self) -> tuple[tuple[tuple[str, int, str, int], ...], tuple[tuple[int, int], ...]]:
+    def _forget_drained(self) -> None:
+        """Let go of members that have left, and tell so of those that were told."""
+        for member in self._routes.forget_drained():
+            if member.number:
+                self._gone.append(member.number)
+                member.number = 0  # should something count for it all the same, it is told anew
+
+    def _requests(self) -> tuple[tuple[wire.MemberRow, ...], tuple[tuple[int, int], ...]]:
         """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
         new, rows = [], []
         for member in self._plane.take_busy():
@@ -184,7 +193,7 @@ class Worker:
             if not member.number:
                 self._told += 1
                 member.number = self._told
-                new.append((member.service, member.port, *address))
+                new.append((member.service, member.port, member.cell.key, *address))
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from haystack.model import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.observe.trace import Trace, TraceHub
+from haystack.proxy.series import Counts, Place
 from haystack.state import State
 
 ID = "ab" * 32
@@ -43,7 +44,7 @@ class Proxy:
 
     async def refresh(self):
         self.refreshed += 1
-        self.requests = {(NAME, 80): {("172.17.0.2", 80): 3}}
+        self.requests = {(NAME, 80): Counts({Place("abababababab:80/tcp", "172.17.0.2", 80): 3})}
         self.errors = {("destination_not_found", 404): 2}
 
 

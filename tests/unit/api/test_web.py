@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from haystack.api import shapes
 from haystack.api.server import ApiServer
 from haystack.api.views import application
-from haystack.model import Service
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 PATHS = ["/api/info", "/api/containers", "/api/networks", "/api/services", "/healthz", "/readyz", "/metrics", "/ui"]
@@ -73,12 +72,13 @@ async def test_a_service_is_one_object_an_endpoint():
 
 async def test_an_srv_name_is_the_one_that_dns_knows():
     odd = replace(ENDPOINT, port_name="my_port")
-    assert shapes.service_shape(Service(name=NAME, endpoints=(odd,)), odd, 5)["srv"] == f"_my-port._tcp.{NAME}"
+    assert shapes.service_shape(shapes.Membership(odd, NAME, (), None, ()), 5, 0.0)["srv"] == f"_my-port._tcp.{NAME}"
 
 
 async def test_info_holds_everything_with_fresh_counters():
     info = (await ask("/api/info")).json()
     assert info["proxy"]["requests"] == {f"tcp://{NAME}:80": {"tcp://172.17.0.2:80": 3}}
+    assert info["proxy"]["endpoints"] == {f"tcp://{NAME}:80": {"abababababab:80/tcp": 3}}
     assert info["services"][f"tcp://{NAME}:80"][0]["name"] == NAME
     assert info["containers"].keys() == {ID}
     assert info["networks"].keys() == {"n1"}
@@ -103,7 +103,7 @@ async def test_not_ready_says_why():
 
 async def test_metrics_name_requests_services_and_workers():
     text = (await ask("/metrics")).text
-    assert f'haystack_requests_total{{endpoint="172.17.0.2:80",host="{NAME}",port="80"}} 3.0' in text
+    assert f'haystack_requests_total{{container="abababababab",endpoint="172.17.0.2:80",host="{NAME}",port="80"}} 3.0' in text
     assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 1.0' in text
     assert 'haystack_workers{state="serving"} 1.0' in text
 

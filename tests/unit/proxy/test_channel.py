@@ -21,7 +21,9 @@ MESSAGES = [
     wire.Collect(5),
     wire.Drain(2.5),
     wire.Ready(7),
-    wire.Counts(5, ((1, 12),), 12, (0, 12, 0, 0, 0), 3, (("web", 80, "10.0.0.1", 80),), (("destination_not_found", 404, 2),)),
+    wire.Counts(
+        5, ((1, 12),), 12, (0, 12, 0, 0, 0), 3, (("web", 80, "a:80/tcp", "10.0.0.1", 80),), (("destination_not_found", 404, 2),), (1,)
+    ),
     wire.Lines(b"line\n", 1, 0),
     wire.Traces((b"\x00\xff", b"")),
 ]

@@ -1,0 +1,102 @@
+"""What the workers count, by the name that was asked for and the endpoint that was chosen; and the end of such a series.
+
+A series belongs to a container's port, not to an address: whoever has the address next begins a new one. It leaves GRACE seconds after its
+endpoint: by then every scraper has seen its last value. Never counts anything itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from haystack.model import Service
+from haystack.snapshot import Snapshot
+
+GRACE = 120.0  # seconds: two scrapes of one that comes by once a minute
+
+Asked = tuple[str, int]  # a service's name, and the listener's port
+
+
+class Place(NamedTuple):
+    """An endpoint: its id, which begins with its container's, and where it was."""
+
+    id: str
+    address: str
+    port: int
+
+
+class Counts(dict[Place, int]):
+    """Requests by endpoint. version: another one after each change."""
+
+    version = 0
+
+    def put(self, place: Place, number: int) -> None:
+        """Count so many more."""
+        self[place] = self.get(place, 0) + number
+        self.version += 1
+
+    def end(self, place: Place) -> None:
+        """Forget one."""
+        self.pop(place, None)
+        self.version += 1
+
+
+class Series:
+    """All counts. Every `now` is of one clock that only grows, in seconds."""
+
+    def __init__(self) -> None:
+        self.counts: dict[Asked, Counts] = {}
+        self._ports: dict[str, set[int]] = {}
+        self._services: Mapping[str, Service] = {}
+        self._version: int | None = None
+        self._gone: dict[tuple[Asked, Place], float] = {}  # since when, the earliest first
+
+    def put(self, asked: Asked, place: Place, number: int, now: float) -> None:
+        """Count so many requests more. One that left may still end some: its series is there for a while again."""
+        counts = self.counts.get(asked)
+        if counts is None:
+            counts = self.counts[asked] = Counts()
+            self._ports.setdefault(asked[0], set()).add(asked[1])
+        if place not in counts and place not in places(self._services.get(asked[0])):
+            self._gone[asked, place] = now
+        counts.put(place, number)
+
+    def follow(self, snapshot: Snapshot, now: float) -> None:
+        """Note who is gone, or back. What costs is what has changed."""
+        change = snapshot.change
+        names: Iterable[str] = tuple(self._ports)
+        if change is not None and change.base == self._version:
+            names = change.services & self._ports.keys()
+        self._services, self._version = snapshot.services, snapshot.version
+        for name in names:
+            there = places(snapshot.services.get(name))
+            for asked in ((name, port) for port in self._ports[name]):
+                for place in self.counts[asked]:
+                    if place in there:
+                        self._gone.pop((asked, place), None)
+                    else:
+                        self._gone.setdefault((asked, place), now)
+
+    def expire(self, now: float) -> None:
+        """Let go of those whose time is up."""
+        while self._gone:
+            (asked, place), since = next(iter(self._gone.items()))
+            if since + GRACE > now:
+                return
+            del self._gone[asked, place]
+            self._end(asked, place)
+
+    def _end(self, asked: Asked, place: Place) -> None:
+        self.counts[asked].end(place)
+        if self.counts[asked]:
+            return
+        del self.counts[asked]
+        self._ports[asked[0]].discard(asked[1])
+        if not self._ports[asked[0]]:
+            del self._ports[asked[0]]
+
+
+def places(service: Service | None) -> frozenset[Place]:
+    """Where the endpoints of a service are, ready or not."""
+    endpoints = service.endpoints if service is not None else ()
+    return frozenset(Place(e.id, e.address or e.address6 or "", e.port) for e in endpoints)

@@ -1,0 +1,53 @@
+import asyncio
+import random
+from time import perf_counter
+
+import pytest
+
+from haystack.turns import at_once, in_turns, ordered
+
+
+def steps(count, note=lambda: None):
+    for _ in range(count):
+        end = perf_counter() + 0.0002
+        while perf_counter() < end:
+            pass
+        note()
+        yield
+    return count
+
+
+async def test_work_is_done_beside_everything_else():
+    turns = 0
+    work = asyncio.ensure_future(in_turns(steps(100)))
+    while not work.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert await work == 100
+    assert turns > 15
+
+
+async def test_all_work_under_way_has_one_turn_in_each_round_of_the_loop():
+    worked = []
+    works = [asyncio.ensure_future(in_turns(steps(20, lambda n=n: worked.append(n)))) for n in range(10)]
+    rounds = []
+    while not all(work.done() for work in works):
+        worked.clear()
+        await asyncio.sleep(0)
+        rounds.append(set(worked))
+    assert max(map(len, rounds)) == 1
+
+
+async def test_what_fails_in_its_turn_fails_for_who_waits():
+    def work():
+        yield
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await in_turns(work())
+    assert await in_turns(steps(1)) == 1
+
+
+def test_sorting_in_turns_is_stable():
+    words = [(random.choice("abc"), n) for n in range(2000)]
+    assert at_once(ordered(words, lambda word: word[0])) == sorted(words, key=lambda word: word[0])
