@@ -41,6 +41,8 @@ def obstacle(place: Attachment, networks: Mapping[str, Network], here: Standpoin
         if here.stand is not Stand.MACHINE or network.driver not in ASIDE:
             return None
         why = f"a machine has no way to containers of its own on its {network.driver} network {network.name}"
+    elif here.stand is not Stand.INSIDE and not network.subnets:
+        return None  # nothing is told that Haystack's own addresses could be held against
     else:
         why = f"Haystack has no address on its network {network.name}"
     return Obstacle(why=why, remedy=_remedy(network, networks, here))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dns.message
@@ -133,6 +134,43 @@ def test_a_503_tells_why_the_last_endpoint_is_out_and_since_when(origin: Origin)
         until(lambda: haystack.serving("new", ready=False) == 1, 10, "it was not found")
         assert_told(haystack, "new", rf"waiting: port {port} does not accept yet \d\.\d s ago")
         assert_told(haystack, "web", r"gone \d\.\d s ago")
+
+
+def test_a_503_tells_what_to_type_where_no_network_leads_to_the_only_endpoint(fakes: Loop) -> None:
+    """To its end, however long; and it is served as soon as a connection can be made, whatever networks say."""
+    port, name = free_port(), "a-network-with-a-name-that-is-longer-than-most-of-those-that-people-type_default"
+    pool = {"Subnet": "10.99.0.0/24", "Gateway": "10.99.0.1"}
+    raw = inspected(1, "far", "far")
+    raw["Config"] |= {"Labels": {"haystack.port": str(port)}}
+    raw["NetworkSettings"]["Networks"] = {name: {"NetworkID": "5" * 64, "IPAddress": "127.0.0.1"}}
+    with FakeEngine() as engine:
+        engine.networks.append({"Id": "5" * 64, "Name": name, "Scope": "local", "Driver": "bridge", "IPAM": {"Config": [pool]}})
+        engine.add(raw, event=False)
+        with deaf(port) as end, Haystack([], HAYSTACK_STATIC="", DOCKER_HOST=engine.host, HAYSTACK_WAIT="0") as haystack:
+            until(lambda: status(haystack, "far") == 503, LIMIT, "it is not out")
+            told = f"Haystack has no address on its network {name}; run Haystack in a container there: "
+            told += f"`docker run --network {name} ... haystack`"
+            assert_told(haystack, "far", rf"port {port} does not answer: {re.escape(told)} \d+\.\d s ago")
+            with Client(haystack.port) as client:
+                assert f"far can't be reached: {told}" in client.get("localhost", "/api/info").body.decode()
+            end()
+            served = Origin(fakes, respond(), port=port).start()
+            until(lambda: status(haystack, "far") == 200, LIMIT, "it is out though it can be reached")
+    served.stop()
+
+
+@contextmanager
+def deaf(port: int) -> Iterator[Callable[[], None]]:
+    """A port of this machine that says nothing until it is told to end: its queue is full, and the kernel drops who wants to connect."""
+    with ExitStack() as queued:
+        listening = queued.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", port))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = queued.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield queued.close
 
 
 def assert_told(haystack: Haystack, image: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from haystack import builder, ports
 from haystack.builder import Builder
 from haystack.dns.zone import Zone
 from haystack.health.policy import WELL, Condition
-from haystack.model import Container, Endpoint, Engine, Listing, Network, Options, Problem
+from haystack.model import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
 from haystack.proxy import table
 from haystack.proxy.channel import Table
 from haystack.proxy.lingering import Lingering
@@ -47,6 +47,7 @@ containers = st.builds(
     ports=st.lists(st.sampled_from([ports.named(n, "tcp") for n in (80, 8080, 443)]), max_size=2, unique=True).map(tuple),
     services=st.lists(st.sampled_from(["a", "b", "web.a", "no name"]), max_size=3).map(tuple),
     options=options,
+    obstacle=st.sampled_from([None, Obstacle(why="no network of both", remedy="type `x`")]),
     problems=st.sampled_from([(), (Problem(subject="s", message="m"),)]),
 )
 engines = st.sampled_from([None, Engine(id="E:1", name="one", host="h", address="192.0.2.1"), Engine(id="E:2", name="two", host="h")])
@@ -54,7 +55,12 @@ networks = st.sampled_from([(), (Network(id="n", name="n", engine="e"),)])
 reasons = st.dictionaries(
     st.tuples(st.integers(0, 5), st.sampled_from([80, 8080])),
     st.sampled_from(
-        [Condition(waiting="port 80 does not accept"), Condition(failing="probe"), Condition(ejected="5 in a row", until=200.0)]
+        [
+            Condition(waiting="port 80 does not accept"),
+            Condition(failing="probe"),
+            Condition(ejected="5 in a row", until=200.0),
+            Condition(unreachable="no way"),
+        ]
     ),
     max_size=3,
 )

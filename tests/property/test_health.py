@@ -21,6 +21,7 @@ CONDITIONS = st.sampled_from(
         Condition(waiting="port 80 does not accept"),
         Condition(waiting="port 80 does not accept", overdue=True),
         Condition(failing="probe: 503"),
+        Condition(unreachable="no way"),
         *(Condition(ejected="5 resets in a row", ejected_at=at, until=9.0) for at in (1.0, 2.0, 3.0)),
     ]
 )
@@ -37,7 +38,9 @@ def test_a_service_with_anybody_there_is_never_hidden(drawn):
     verdicts = judge(members)
     running = [v for (c, _), v in zip(members, verdicts, strict=True) if c.state == "running"]
     assert not any(v.ready for (c, _), v in zip(members, verdicts, strict=True) if c.state != "running")
-    assert any(v.ready or v.awaited for v in running) == bool(running)
+    assert any(v.ready or v.awaited or v.unreachable for v in running) == bool(running)
+    assert not any(v.ready for (_, condition), v in zip(members, verdicts, strict=True) if condition.unreachable)
+    assert not (any(v.ready for v in verdicts) and any(v.unreachable for v in verdicts))
     assert not (any(v.ready for v in verdicts) and any(v.awaited for v in verdicts))
     assert all(v.reason for v in verdicts)
     ejected = [v for v in verdicts if v.reason.startswith("ejected")]

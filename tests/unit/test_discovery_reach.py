@@ -116,6 +116,13 @@ def test_the_network_that_a_label_asks_for_counts_and_not_the_one_that_would_do(
     assert seen(me, web, own=OWN)["web"].obstacle.why == "Haystack has no address on its network shop"
 
 
+def test_a_network_without_subnets_is_only_far_from_a_container_that_is_known_not_to_be_on_it():
+    bare = replace(SHOP, gateway=None, subnets=())
+    assert obstacle(raw(2, "other"), bare, networks=(bare,)) is None
+    assert obstacle(raw(2, "other"), bare, networks=()) is None
+    assert obstacle(raw(1, "front", MESH), bare, own=OWN, networks=(bare,)).endswith("connect shop front`")
+
+
 def test_an_address_that_is_not_a_networks_has_no_obstacle():
     assert seen(raw(9, "web", mode="host"), raw(1, "front", SHOP), own=OWN)["web"].obstacle is None
 
