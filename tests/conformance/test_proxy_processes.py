@@ -12,7 +12,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from haystack.proxy import pulse
-from haystack.proxy.supervisor import Supervisor
+from haystack.proxy.supervisor import KILL_SECONDS, Supervisor
 from haystack.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
@@ -210,6 +210,24 @@ def test_sigterm_finishes_what_is_in_flight(origin: Origin) -> None:
         response = client.response()
         assert (response.status, response.body, response.complete) == (200, b"ok", True)
         assert client.closed()
+
+
+def test_what_is_in_flight_has_so_long_and_no_longer(origin: Origin) -> None:
+    """Who ends it with `docker stop` waits 10 s, and then kills everything."""
+    assert load().drain + KILL_SECONDS < 10
+    gate = threading.Event()
+    origin.script = held(gate, OK)
+    try:
+        with Haystack([Member("web", origin.port)], HAYSTACK_DRAIN="300ms") as haystack, Client(haystack.port) as client:
+            client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+            until(lambda: origin.requests, 5, "the request never reached the origin")
+            told = time.monotonic()
+            haystack.terminate()
+            assert client.closed()
+            haystack.ended()
+            assert 0.3 <= time.monotonic() - told < 5
+    finally:
+        gate.set()
 
 
 def _refused(port: int) -> bool:
