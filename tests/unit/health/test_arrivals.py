@@ -236,7 +236,17 @@ async def test_a_port_accepts_from_listening_on():
         assert await accepts("127.0.0.1", port) == "does not accept"
         server.listen()
         assert await accepts("127.0.0.1", port) == ""
-        assert await accepts("::1", port) == "does not accept"
+        assert await accepts("::1", port) == ("does not accept" if has_ipv6() else "can't be reached (Cannot assign requested address)")
+
+
+def has_ipv6():
+    """Whether this machine has the address: in containers it is missing more often than not."""
+    with socket.socket(socket.AF_INET6) as trial:
+        try:
+            trial.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
 
 
 async def test_what_is_the_matter_is_said():
