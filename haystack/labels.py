@@ -21,6 +21,7 @@ HEALTH = "haystack.health."
 HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
+SHORTEST_INTERVAL = 0.1  # seconds between two probes
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
@@ -141,6 +142,14 @@ def _policy(text: str) -> str:
     raise _bad(text, f"one of {', '.join(POLICIES)}")
 
 
+def _often(text: str) -> float:
+    """The time between two probes. The control process makes them all, and has other things to do."""
+    value = seconds(text)
+    if value < SHORTEST_INTERVAL:
+        raise _bad(text, f"{SHORTEST_INTERVAL * 1000:g}ms or more")
+    return value
+
+
 def seconds(text: str) -> float:
     """A duration, ``1.5``, ``500ms``, ``5s``, ``2m``, in seconds. Raises BadValueError."""
     match = _DURATION.fullmatch(text)
@@ -170,7 +179,7 @@ def _health(word: str, text: str) -> str:
     if word == "path":
         return _path(text)
     if word in ("interval", "timeout", "slow_start"):
-        return str(seconds(text))
+        return str(_often(text) if word == "interval" else seconds(text))
     if word in ("rise", "fall"):
         return str(_int(1, 100)(text))
     if word == "port":
@@ -217,4 +226,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "timeout": ("timeout", seconds),
     "wait": ("wait", _wait),
     "retry": ("retry", _retry),
+    "eject": ("eject", _bool),
 }

@@ -97,6 +97,7 @@ class Options(Record, frozen=True, kw_only=True):
     health_policy: str | None = None
     wait: float | None = None
     retry: tuple[int, ...] | None = None
+    eject: bool = True
     health: Mapping[str, str] = {}
 
 

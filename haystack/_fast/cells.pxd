@@ -37,6 +37,7 @@ cdef class Queue:
     cdef double budget                  # requests that may be sent again
     cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
     cdef readonly Pace pace
+    cdef int64_t answered, erred        # answers so far; those of them that speak against the endpoint (500, 502, 503, 504)
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef void earn(self) noexcept
@@ -61,6 +62,11 @@ cdef class Cell:
     cdef int streak                     # faults in a row
     cdef bint listed                    # stands in the plane's list of those to tell of
     cdef bint told_bad                  # was last told of with a streak
+    # what its service's answers were when its own began to be errors, or when that was told last: what others answer since then
+    # tells whether it is the endpoint or the request
+    cdef Queue compared                 # of that service; None: with nothing
+    cdef Member compared_as             # what it is in that service
+    cdef int64_t others_answered, others_erred, compared_at
     # times in the poller's milliseconds
     cdef int64_t shunned                # another one is preferred until then
     cdef int64_t spoke                  # when it last began an answer; 0: never

@@ -1,7 +1,7 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
-from haystack._fast.cells cimport Cell, Fault, Member, Route
+from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route
 from haystack._fast.logline cimport Log
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
@@ -56,10 +56,12 @@ cdef class Plane:
     cdef int pause(self, Stream listener) except -1
     cdef int count(self, Member member) except -1
     cdef int fault(self, Member member, Fault kind) except -1
+    cdef int errs(self, Member member, Queue queue) except -1
     cdef int fine(self, Member member) except -1
     cdef int tell_of(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int on_trial(self, Cell cell) except -1
+    cdef tuple take_others(self, Cell cell)
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept
     cdef bint traced(self, Route route) noexcept

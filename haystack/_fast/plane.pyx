@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from haystack._fast.buffer cimport release
-from haystack._fast.cells cimport Cell, Fault, Member, Route, Silence
+from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route, Silence
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
@@ -20,6 +20,8 @@ LIMITS = (
 cdef enum:
     SHUN_MS = 50            # for which others are preferred after a fault, twice as long for each further one in a row,
     SHUN_DOUBLED = 4        # up to 800 ms: until then the control process has put it out
+
+    COMPARED_MS = 10_000    # so long what others answered counts as the same time
 
 cdef int64_t FOREVER = 1 << 62
 
@@ -142,6 +144,16 @@ cdef class Plane:
         cell.streak += 1
         return 0
 
+    cdef int errs(self, Member member, Queue queue) except -1:
+        """It answers with an error. queue: of the service that was asked, whose other endpoints are what it is compared with."""
+        cdef Cell cell = member.cell
+        if cell.compared is None or self.poller.now - cell.compared_at > COMPARED_MS:
+            compare(cell, member, queue, self.poller.now)
+        queue.erred += 1
+        if cell.compared is queue:
+            cell.others_erred += 1          # its own are not the others'
+        return self.fault(member, Fault.ERROR)
+
     cdef int fine(self, Member member) except -1:
         """An exchange with this member is being answered as it should be."""
         cdef Cell cell = member.cell
@@ -184,7 +196,8 @@ cdef class Plane:
     def take_faults(self):
         """News of endpoints since the last call.
 
-        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms).
+        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms,
+        answers of the service's others meanwhile, errors among them).
         """
         cdef Member member
         cdef Cell cell
@@ -194,13 +207,24 @@ cdef class Plane:
         for member in failing:
             cell = member.cell
             rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak,
-                         cell.unanswered, cell.quiet_ms))
+                         cell.unanswered, cell.quiet_ms, *self.take_others(cell)))
             cell.unanswered = cell.quiet_ms = 0
             memset(cell.faults, 0, sizeof(cell.faults))
             cell.ended = 0
             cell.listed = False
             cell.told_bad = cell.streak > 0
         return rows
+
+    cdef tuple take_others(self, Cell cell):
+        """What others of the service have answered while this one answered with errors: answers, and errors among them."""
+        cdef Queue queue = cell.compared
+        cdef int64_t answered, erred
+        if queue is None:
+            return 0, 0
+        answered = queue.answered - cell.compared_as.requests - cell.others_answered
+        erred = queue.erred - cell.others_erred
+        compare(cell, cell.compared_as, queue, self.poller.now)
+        return answered, erred
 
     cdef int erred(self, const char *word, int status) except -1:
         """One more exchange that ends with an error of Haystack's own, or with none to answer."""
@@ -220,3 +244,12 @@ cdef class Plane:
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size):
         """The route of a request, None: nobody's; path may have a query. BadHostError: Host is none."""
         return self.router.find(listener, host, host_size, path, path_size)
+
+
+cdef void compare(Cell cell, Member member, Queue queue, int64_t now) noexcept:
+    """From here on, what the others of this service answer is counted."""
+    cell.compared = queue
+    cell.compared_as = member
+    cell.others_answered = queue.answered - member.requests
+    cell.others_erred = queue.erred
+    cell.compared_at = now

@@ -329,9 +329,10 @@ cdef class Upstream(Stream):
             self.late = False
             self.cell.late -= 1
         self.plane.count(exchange.member)
+        exchange.route.queue.answered += 1
         if status in (500, 502, 503, 504):
             exchange.route.picker.failed(exchange.member)   # a quick error is no reason to come again
-            return self.plane.fault(exchange.member, Fault.ERROR)
+            return self.plane.errs(exchange.member, exchange.route.queue)
         if exchange.t_connected and exchange.route.picker.timed:
             exchange.route.picker.answered(exchange.member, clock_ns() - exchange.t_connected)
         return self.plane.fine(exchange.member)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from haystack.discovery import inspect
 from haystack.discovery.provider import Sink
 from haystack.model import Container, Engine, Listing, Problem
 
+DEEPEST = 32  # tables within tables of labels
 POLL = 1000  # milliseconds between looks for which no notification is needed: network file systems send none
 
 _log = structlog.get_logger()
@@ -121,8 +122,19 @@ def identity(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+def _labels(table: Mapping[str, Any], above: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Names and texts. A dotted key is a table within a table in TOML, and one name here: `labels.haystack.port = 80`."""
+    if depth == DEEPEST:
+        raise ValueError("the tables of its labels are nested too deeply")
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _labels(value, f"{above}{key}.", depth + 1)
+        else:
+            yield above + key, str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _container(entry: dict[str, Any], name: str, source: str) -> Container:
-    labels = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in inspect.mapping(entry.get("labels")).items()}
+    labels = dict(_labels(inspect.mapping(entry.get("labels"))))
     options, label_problems = label_reader.read(labels)
     image = inspect.text(entry.get("image"))
     image_name = naming.repository(image)

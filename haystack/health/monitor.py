@@ -53,6 +53,7 @@ class Monitor:
         self._expected: set[str] = set()
         self._doubtful: set[str] = set()
         self._step: asyncio.TimerHandle | None = None
+        self._exempt: set[str] = set()  # by haystack.eject=off
         self._histories: dict[str, History] = {}
         self._out: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # who is ejected: when that ends, Unix seconds
 
@@ -98,6 +99,8 @@ class Monitor:
                 continue
             if row.refused or (row.timeouts and self._arrivals.hindered(row.key)):
                 self._arrivals.doubt(row.key, worked=row.requests > row.refused + row.resets + row.timeouts)
+            if row.key in self._exempt:
+                continue
             now = self._clock()
             old = self._histories.get(row.key, History(heard=now))
             new = self._histories[row.key] = outliers.hear(old, row, now)
@@ -118,8 +121,10 @@ class Monitor:
             self._out.pop(identity)[0].cancel()
 
     def _return(self, identity: str) -> None:
-        """Its time is up."""
-        del self._out[identity]
+        """Its time is up, or it is ejected no more."""
+        if identity not in self._out:
+            return
+        self._cancel(identity)
         _log.info("endpoint.returned", endpoint=identity)
         self._doubtful.add(identity)
         self._changed()
@@ -158,6 +163,10 @@ class Monitor:
             elif probe.of(life[0].options, life[1]) != self._prober.probe(key):
                 self._probe_anew(*life)
             self._arrivals.note(key, life[0].obstacle)
+            self._exempt.discard(key)
+            if not life[0].options.eject:
+                self._exempt.add(key)
+                self._return(key)
         self._of.pop(identity, None)
         if lives:
             self._of[identity] = frozenset(lives)
@@ -204,6 +213,7 @@ class Monitor:
 
     def _forget(self, identity: str) -> None:
         self._lives.pop(identity, None)
+        self._exempt.discard(identity)
         self._slow.pop(identity, None)
         self._arrivals.drop(identity)
         self._prober.drop(identity)

@@ -1,11 +1,16 @@
 """Which endpoints their own traffic speaks against, for how long they are out, and when they are back. Pure: history, news, now → history.
 
-An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. It
-returns by itself: after 5 s the first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a
-new one, and one is forgiven. That no more than half of a service is out is policy.py's business.
+An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. An
+answer that is an error (5xx) may be the request's fault as well: errors count only where those of the service's others, in the same
+time, were half as frequent at most. So a page that fails everywhere ejects nobody. An ejected endpoint returns by itself: after 5 s the
+first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a new one, and one is forgiven.
+That no more than half of a service is out is policy.py's business.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from haystack.model import Record
 from haystack.proxy.channel import FailureRow
@@ -18,7 +23,19 @@ SHORTEST, LONGEST = 5.0, 300.0  # seconds out
 KINDS = ("refused", "reset", "timed out", "5xx")
 SILENT = "silent: "  # how the reason of one begins that accepts and never answers
 NOTHING = (0, 0, 0, 0)
-Beat = tuple[float, int, int]  # when, requests, failures
+OTHERS, FEWER = 5, 2  # answers of others that are enough to compare with, and by how much less often they have to be errors
+ERROR = KINDS.index("5xx")
+
+
+class Beat(NamedTuple):
+    """One report. at: when; errors: of the failures; others, others_errors: answers of the service's other endpoints in the same time."""
+
+    at: float
+    requests: int
+    failures: int
+    errors: int
+    others: int
+    others_errors: int
 
 
 class History(Record, frozen=True, kw_only=True):
@@ -61,7 +78,8 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
     requests = max(failures, round(row.requests * share))
     goes_on = failures >= row.requests
     streak = history.streak + failures if goes_on else row.streak
-    beats = (*(b for b in history.beats if b[0] > now - WINDOW), (now, requests, failures))
+    new = Beat(now, requests, failures, row.errors, row.others, row.others_errors)
+    beats = (*(b for b in history.beats if b.at > now - WINDOW), new)
     kept = history.kinds if streak and now - history.heard < WINDOW else NOTHING
     kinds = tuple(a + b for a, b in zip(kept, counts, strict=True))
     return History(
@@ -73,12 +91,21 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
 def _verdict(history: History) -> str:
     """Why it is to be put out; empty where it is not."""
     told = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, history.kinds, strict=True) if count)
-    if history.streak >= IN_A_ROW:
-        return f"{history.streak} failures in a row ({told})"
-    requests, failures = sum(b[1] for b in history.beats), sum(b[2] for b in history.beats)
+    blamed = _errs_more_than_others(history.beats)
+    in_a_row = history.streak if blamed else min(history.streak, sum(history.kinds) - history.kinds[ERROR])
+    if in_a_row >= IN_A_ROW:
+        return f"{in_a_row} failures in a row ({told})"
+    requests = sum(b.requests for b in history.beats)
+    failures = sum(b.failures if blamed else b.failures - b.errors for b in history.beats)
     if requests >= ENOUGH and failures >= requests * TOO_MANY:
         return f"{failures} of {requests} requests failed within {WINDOW:g} s ({told})"
     return ""
+
+
+def _errs_more_than_others(beats: Sequence[Beat]) -> bool:
+    """Whether its errors are its own, and not those of what is asked: others of the service answer, and well."""
+    requests, errors, others, theirs = (sum(b[n] for b in beats) for n in (1, 3, 4, 5))
+    return others >= OTHERS and theirs * FEWER * requests <= errors * others
 
 
 def _ejected(history: History, why: str, now: float) -> History:

@@ -17,6 +17,7 @@ from haystack.health.ask import ask
 from haystack.health.probe import Probe, State
 
 AT_ONCE = 128  # probes in flight
+GAP = 0.002  # seconds at least between two that begin: the loop has DNS to answer
 JITTER = 0.1  # of an interval: those that start together drift apart
 
 Ask = Callable[[str, int, bytes, float], Awaitable[tuple[int, str]]]
@@ -47,6 +48,7 @@ class Prober:
         self._clock = clock
         self._known: dict[str, Probed] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._free = 0.0  # of the loop's clock: when the next probe may begin
 
     def add(self, identity: str, probe: Probe, *, running: bool) -> None:
         """Probe an endpoint like this from now on; one that is probed already keeps what it has shown.
@@ -91,6 +93,16 @@ class Prober:
         probed.timer = asyncio.get_running_loop().call_later(seconds, self._start, probed)
 
     def _start(self, probed: Probed) -> None:
+        """Its time has come; where many others' has too, it has its turn behind them."""
+        loop = asyncio.get_running_loop()
+        turn, now = max(self._free, loop.time()), loop.time()
+        self._free = turn + GAP
+        if turn > now:
+            probed.timer = loop.call_at(turn, self._begin, probed)
+        else:
+            self._begin(probed)
+
+    def _begin(self, probed: Probed) -> None:
         probed.timer = None
         probed.task = asyncio.create_task(self._look(probed))
 

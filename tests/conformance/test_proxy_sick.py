@@ -22,7 +22,8 @@ from tests.fakes.worker import Haystack, Member, host, until
 SOON = 3.0  # seconds: a third of that on a quiet machine
 LABELS = {
     "stuck": {}, "posts": {"haystack.timeout": "3s"}, "slow": {}, "report": {}, "polls": {}, "half": {}, "last": {}, "stalled": {},
-    "failing": {}, "all": {}, "off": {"haystack.retry": "off"}, "some": {"haystack.retry": "503"}, "hint": {}, "idle": {},
+    "failing": {}, "all": {}, "off": {"haystack.retry": "off"}, "some": {"haystack.retry": "503"}, "hint": {}, "idle": {}, "page": {},
+    "exempt": {"haystack.eject": "off", "haystack.retry": "off"},
     "sticky": {"haystack.sticky": "who"},
 }  # fmt: skip
 
@@ -292,6 +293,28 @@ def test_who_fails_at_once_is_not_preferred_for_being_idle(ward: Ward) -> None:
                 client.send(f"POST / HTTP/1.1\r\nHost: {host('idle')}\r\nContent-Length: 0\r\n\r\n".encode())
             failed += sum(client.response().status == 500 for client in clients)
     assert 5 <= failed <= 8 + 8
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_page_that_fails_everywhere_has_nobody_ejected(ward: Ward, method: str) -> None:
+    """Five errors of one URL in a row ejected an endpoint, and then the next one."""
+    ward.turn("page", *[error(500)] * 4)
+    with ward.client() as client:
+        for _ in range(60):
+            assert client.get(host("page"), "/bad", b"Content-Length: 0\r\n", method).status == 500
+        ward.turn("page")
+        assert {client.get(host("page"), "/").status for _ in range(12)} == {200}
+    assert ward.haystack.serving("page") == 4
+    assert ward.ejections("page") == []
+
+
+def test_a_label_exempts_an_endpoint_from_ejection(ward: Ward) -> None:
+    """haystack.eject=off: its errors go to its clients."""
+    ward.turn("exempt", error(500))
+    with ward.client() as client:
+        statuses = [client.get(host("exempt"), "/").status for _ in range(120)]
+    assert statuses.count(500) >= 5
+    assert (ward.ejections("exempt"), ward.haystack.serving("exempt")) == ([], 4)
 
 
 @pytest.mark.parametrize("status", [408, 421, 429, 501, 505])

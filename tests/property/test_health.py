@@ -73,9 +73,13 @@ class Simulation:
             requests, failed, streak = done.get(n, (0, 0, self.histories[n].streak))
             bad = self.random.random() < sick.get(n, 0.0)
             done[n] = requests + 1, failed + bad, streak + 1 if bad else 0
+        whole, bad = (sum(each[column] for each in done.values()) for column in (0, 1))
         for n, (requests, failed, streak) in done.items():
             if failed or self.histories[n].streak:
-                self.histories[n] = hear(self.histories[n], FailureRow(str(n), "s", requests, errors=failed, streak=streak), self.now)
+                beside = {"others": whole - requests, "others_errors": bad - failed}
+                self.histories[n] = hear(
+                    self.histories[n], FailureRow(str(n), "s", requests, errors=failed, streak=streak, **beside), self.now
+                )
         self.now += TICK
         return sum(failed for _, failed, _ in done.values())
 

@@ -31,9 +31,15 @@ def test_odd_entries_cost_themselves():
     assert [p.subject for p in listing.problems] == ["container 1", "container 3"]
 
 
+def test_a_label_may_be_a_dotted_key():
+    listing = read(b'[[container]]\nname = "a"\naddress = "10.0.0.1"\nlabels.haystack.port = 99\nlabels."haystack.weight" = 7', "s")
+    (container,) = listing.containers
+    assert (container.options.port, container.options.weight, container.problems[1:]) == (99, 7, ())
+
+
 def test_a_value_that_is_no_text_costs_its_entry():
     huge = b"0x" + b"f" * 5000
-    deep = b".".join([b"a"] * 20_000)  # newer Pythons write a nesting of 2,000 as text
+    deep = b".".join([b"a"] * 2000)
     for value in (b"labels.x = " + huge, b"ports = [" + huge + b"]", b"address = " + huge, b"labels." + deep + b" = 1"):
         listing = read(b'[[container]]\nname = "a"\n' + value + b'\n[[container]]\nname = "b"\n', "s")
         assert [c.name for c in listing.containers] == ["b"]

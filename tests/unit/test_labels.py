@@ -51,6 +51,8 @@ def test_bad_costs_itself_alone(key, text):
 
 
 def test_a_probe_without_a_path_is_none_and_that_is_told():
+    _, problems = labels.read({"haystack.health.path": "/", "haystack.health.interval": "99ms"})
+    assert [p.message for p in problems] == ["'99ms' is not 100ms or more; label ignored"]
     options, problems = labels.read({"haystack.health.interval": "1s", "haystack.health.status": "200-299,404"})
     assert options.health == {"interval": "1.0", "status": "200-299,404"}
     assert [p.subject for p in problems] == ["label haystack.health.path"]

@@ -142,7 +142,7 @@ async def test_who_is_gone_is_forgotten(rig):
 
 
 def failed(number, **kinds):
-    return FailureRow(f"{number:x}" * 12 + ":80/tcp", NAME, 5, streak=5, **kinds)
+    return FailureRow(f"{number:x}" * 12 + ":80/tcp", NAME, 5, streak=5, others=20, **kinds)
 
 
 async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypatch):
@@ -153,6 +153,23 @@ async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypa
     await rig.until(lambda seen: seen[1] == (False, "ejected: 5 failures in a row (5 5xx)", False))
     (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if not e.ready]
     assert 0 < endpoint.until - endpoint.since < 1
+    await rig.until(lambda seen: seen[1] == (True, "running", False))
+
+
+async def test_a_label_exempts_from_ejection(rig):
+    rig.accepting |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(container(1), container(2, options=Options(eject=False)))
+    rig.monitor.failures([failed(2, errors=5), failed(1, errors=5)])
+    await rig.until(lambda seen: seen[0] == (False, "ejected: 5 failures in a row (5 5xx)", False))
+    assert rig.monitor._out.keys() == {"111111111111:80/tcp"}
+
+
+async def test_a_label_that_comes_while_it_is_ejected_ends_that(rig):
+    rig.accepting |= {"10.0.0.1", "10.0.0.2"}
+    rig.list(container(1), container(2))
+    rig.monitor.failures([failed(2, errors=5)])
+    await rig.until(lambda seen: not seen[1][0])
+    rig.list(container(1), container(2, options=Options(eject=False)))
     await rig.until(lambda seen: seen[1] == (True, "running", False))
 
 

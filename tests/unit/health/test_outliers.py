@@ -6,8 +6,9 @@ from haystack.health.outliers import LONGEST, History, hear
 from haystack.proxy.channel import FailureRow
 
 
-def row(requests, streak=0, **kinds):
-    return FailureRow("a:80/tcp", "s", requests, streak=streak, **kinds)
+def row(requests, streak=0, others=20, **kinds):
+    """One report, while the others of the service answered 20 requests well."""
+    return FailureRow("a:80/tcp", "s", requests, streak=streak, others=others, **kinds)
 
 
 def heard(*rows, at=0.0, history=None):
@@ -79,3 +80,25 @@ def test_one_that_was_silent_is_out_at_once_and_the_reason_says_to_how_many():
     assert history.ejected(0)
     assert history.why == "silent: no answer for 0.6 s to 12 requests"
     assert history.until == 5
+
+
+def test_a_page_that_fails_everywhere_puts_nobody_out():
+    """Five errors of one URL in a row had an endpoint ejected, and then the next one."""
+    assert not heard(*[row(1, n + 1, errors=1, others=2, others_errors=2) for n in range(50)]).ejected(5)
+    assert not heard(*[row(4, 1, errors=2, others=8, others_errors=4) for _ in range(50)]).ejected(5)
+
+
+@pytest.mark.parametrize(("theirs", "out"), [(0, True), (40, True), (41, False), (80, False)])
+def test_errors_put_it_out_where_those_of_others_are_half_as_frequent_at_most(theirs, out):
+    """All of its 20 requests were errors, and so many of the others' 80: so half of a service that is sick can go."""
+    assert heard(row(20, 20, errors=20, others=80, others_errors=theirs)).ejected(0) == out
+
+
+def test_errors_without_others_to_compare_with_put_nobody_out():
+    assert not heard(row(50, 50, errors=50, others=4)).ejected(0)
+    assert heard(row(50, 50, errors=50, others=4), row(1, 51, errors=1, others=1)).ejected(0.1)
+
+
+def test_refusals_need_no_comparison():
+    assert heard(row(9, 9, refused=5, errors=4, others=0)).why == "5 failures in a row (5 refused, 4 5xx)"
+    assert not heard(row(9, 9, refused=4, errors=5, others=0)).ejected(0)
