@@ -283,6 +283,7 @@ cdef class Downstream(Upload):
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         self.plane.erred(error, self.status if self.answered else status)
+        self.detail = detail
         if self.answered:
             self.error = error
             return self.abort()
@@ -319,6 +320,7 @@ cdef class Downstream(Upload):
         self.member = self.named = None
         self.answered = False
         self.error = b""
+        self.detail = None
         take(&self.request, self.request.end)
         if self.request.capacity > IDLE_KEPT:
             release(&self.request)

@@ -43,6 +43,7 @@ cdef class Exchange(Stream):
     cdef int moves              # how often it went elsewhere, for an endpoint was silent or gave an answer that was not taken
     cdef int status
     cdef const char *error
+    cdef bytes detail           # the same in words; None: there is none
     cdef int64_t received, sent
     cdef int64_t t_start, t_routed, t_connected, t_first
     cdef Buffer note            # what the log or a trace will tell of the request and of who was tried; empty: nothing will

@@ -3,6 +3,7 @@
 Downstream is the one that fills it in and implements the calls; Upstream knows only this. Moves no bytes itself.
 Time in milliseconds of the poller's clock, phases in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memset, strlen
@@ -123,6 +124,7 @@ cdef class Exchange(Stream):
         at = entry.identity.data + note.identity
         entry.candidates = Text(at, self.note.data + self.note.end - at)
         entry.error = Text(self.error, strlen(self.error))
+        entry.detail = Text(NULL, 0) if self.detail is None else Text(PyBytes_AS_STRING(self.detail), <int>PyBytes_GET_SIZE(self.detail))
         entry.service = Text(NULL, 0) if self.route is None else utf8(self.route.service)
         entry.endpoint = Text(NULL, 0) if self.member is None else utf8(self.member.cell.label)
         entry.status, entry.received, entry.sent = self.status, self.received, self.sent
@@ -150,6 +152,7 @@ cdef class Exchange(Stream):
             bool(self.reused), self.status, self.received, self.sent,
             (self.t_routed - self.t_start) / 1e6, (self.t_connected - self.t_routed) / 1e6 if self.t_connected else -1.0,
             (self.t_first - self.t_connected) / 1e6 if self.t_first else -1.0, total_ns / 1e6, self.error,
+            self.detail or b"",
         ))
         return 0
 

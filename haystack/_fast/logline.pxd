@@ -9,7 +9,7 @@ cdef struct Text:
 cdef struct Entry:
     int64_t at_us               # microseconds of Unix time at the exchange's end
     int listener                # its index
-    Text client, method, host, target, identity, error  # as they came: one character a byte
+    Text client, method, host, target, identity, error, detail  # as they came: one character a byte
     Text service, endpoint      # UTF-8
     Text candidates             # UTF-8, a NUL behind each
     int minor                   # of the request's HTTP version

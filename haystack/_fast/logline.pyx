@@ -120,13 +120,14 @@ cdef class Log:
         out = put_field(out, b',"request_id":"', &entry.identity, True)
         out = put_number(put_word(out, b',"version":"1.'), entry.minor)
         out = put_field(out, b'","error":"', &entry.error, True)
+        out = put_field(out, b',"detail":"', &entry.detail, True)
         return put(out, b"}", 1)
 
 
 cdef size_t longest(const Entry *entry) noexcept nogil:
     """The most bytes that the line of this entry can have."""
     cdef size_t texts = entry.client.size + entry.method.size + entry.host.size + entry.target.size + entry.identity.size
-    texts += entry.error.size + entry.service.size + entry.endpoint.size
+    texts += entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
     return FIXED + WORST * texts + (WORST + COMMA) * <size_t>entry.candidates.size
 
 
@@ -269,10 +270,11 @@ def line(str form, object trace):
     """The line of a Trace whose phases and time are as exact as a line tells them: for tests."""
     cdef Log log = Log(form, trace.worker, [trace.listener])
     cdef Entry entry
-    latin = [getattr(trace, name).encode("latin-1") for name in ("client", "method", "host", "target", "request_id", "error")]
+    latin = [getattr(trace, name).encode("latin-1") for name in ("client", "method", "host", "target", "request_id", "error", "detail")]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
     entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
-    entry.target, entry.identity, entry.error = text_of(latin[3]), text_of(latin[4]), text_of(latin[5])
+    entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
+    entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
     entry.at_us = round(trace.time * 1000000)
     entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status

@@ -22,7 +22,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
     candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
-    section 2.3, or empty.
+    section 2.3, or empty; detail: the same in words, as the answer has it.
     """
 
     time: float
@@ -46,6 +46,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str = ""
     version: str = "1.1"
     error: str = ""
+    detail: str = ""
 
 
 def render(trace: Trace) -> str:
@@ -66,7 +67,7 @@ def render(trace: Trace) -> str:
         f"first={phase(trace.first_byte_ms)} total={phase(trace.total_ms)}",
     ]
     if trace.error:
-        words.append(f"error={trace.error}")
+        words.append(f"error={trace.error}" + (f" ({trace.detail})" if trace.detail else ""))
     return printable(" ".join(words))
 
 

@@ -198,8 +198,8 @@ class Worker:
         return tuple(new), tuple(rows)
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
-        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-5]
-        route, connect, first, total, error = row[-5:]
+        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-6]
+        route, connect, first, total, error, detail = row[-6:]
         method, host, target, identity = (part.decode("latin-1") for part in told)
         return Trace(
             time=when,
@@ -223,6 +223,7 @@ class Worker:
             request_id=identity,
             version=f"1.{minor}",
             error=error.decode(),
+            detail=detail.decode("latin-1"),
         )
 
     def _listener(self, port: int) -> str:

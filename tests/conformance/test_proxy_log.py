@@ -93,6 +93,25 @@ def test_errors_have_the_same_word_in_the_log_and_in_the_metrics(fakes):
         assert f'haystack_errors_total{{error="{line["error"]}",status="{line["status"]}"}} 1.0' in metrics
 
 
+def test_the_log_says_in_words_what_was_refused(fakes):
+    """What Proxy-Status tells the client, the operator reads here; the next request on a connection has nothing of it."""
+
+    def talk(port):
+        for data in (b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a%zz\r\n\r\n"):
+            with Client(port) as client:
+                client.send(data).response()
+        with Client(port) as client:
+            assert [client.get(name).status for name in ("nobody.example", host("web"))] == [404, 200]
+
+    _, lines = logged(fakes, "json", talk)
+    assert [line["detail"] for line in lines] == [
+        "the request's head is refused: white space between a field's name and its colon",
+        "Host is not a host: two hexadecimal digits have to follow %",
+        "no service has this host name and path",
+        "",
+    ]
+
+
 def test_a_request_that_succeeded_at_last_tells_no_error(fakes):
     """RFC 9209, section 2.3: the word is that of the answer; who was tried stands in `candidates`."""
     dying, good = (Origin(fakes, script).start() for script in (respond_and_close(), respond()))

@@ -117,8 +117,9 @@ STRICT = {True: REQUEST, False: [*RESPONSE, Rule("RFC 9112 3.2: one Host", froze
 
 def extent(data):
     """The head in data, as far as anybody may think that it goes: the rules are not for the body."""
-    found = re.match(rb"(?s)(?:\r?\n)*.*?\n\r?\n", data)
-    return found[0] if found else data
+    before = re.match(rb"(?:\r?\n)*", data).end()
+    found = re.compile(rb"(?s).*?\n\r?\n").match(data, before)
+    return data[: found.end()] if found else data
 
 
 def broken(data, *, request):

@@ -21,7 +21,7 @@ TRACES = st.builds(
     Trace, time=st.integers(0, 2**32 * 1_000_000).map(lambda us: us / 1e6), worker=st.integers(0, 999), listener=st.just("http-alt:8080"),
     client=LATIN, method=LATIN, host=LATIN, target=LATIN, service=NAMES, candidates=st.lists(NAMES, max_size=8).map(tuple), endpoint=NAMES,
     reused=st.booleans(), status=st.integers(0, 999), received=COUNT, sent=COUNT, route_ms=PHASE, connect_ms=REACHED, first_byte_ms=REACHED,
-    total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN,
+    total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN, detail=LATIN,
 )  # fmt: skip
 
 
@@ -57,12 +57,12 @@ def test_a_request_whose_head_could_not_be_read_is_a_dash_in_common():
 
 
 def test_json_is_an_object_with_all_of_the_trace():
-    line = logline.line("json", trace(status=502, error="connection_refused", candidates=("10.0.0.1:80", "[fd00::1]:80")))
+    line = logline.line("json", trace(status=502, error="connection_refused", detail='"', candidates=("10.0.0.1:80", "[fd00::1]:80")))
     assert line == (
         b'{"time":0.000000,"worker":0,"listener":"http:80","client":"192.0.2.9","method":"GET","host":"web.services.haystack","target":"/",'
         b'"service":"web.services.haystack","candidates":["10.0.0.1:80","[fd00::1]:80"],"endpoint":"10.0.0.1:80","reused":false,"status":502,'
         b'"received":0,"sent":12,"route_ms":0.100000,"connect_ms":0.100000,"first_byte_ms":0.100000,"total_ms":0.400000,"request_id":"",'
-        b'"version":"1.1","error":"connection_refused"}\n'
+        b'"version":"1.1","error":"connection_refused","detail":"\\""}\n'
     )
 
 

@@ -35,6 +35,7 @@ def test_a_phase_never_reached_is_a_dash_and_an_error_is_named():
     assert "connect=- " in line
     assert "tried=- endpoint=-" in line
     assert line.endswith("error=destination_unavailable")
+    assert render(trace(error="http_request_error", detail="Host is missing")).endswith("error=http_request_error (Host is missing)")
 
 
 def test_a_request_cannot_forge_a_line():
