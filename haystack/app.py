@@ -213,6 +213,7 @@ class App:
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
+        self.proxy.on_traces_lost = self.traces.lost
         self.proxy.on_hopeless = self.stopping.set
         if self.settings.access_log != "off":
             lines = AccessLog(sys.stdout.fileno())
@@ -251,7 +252,11 @@ class App:
 
     async def _log_traces(self) -> None:
         async with self.traces.subscribe(None) as traces:
+            lost = 0
             async for trace in traces:
+                if traces.dropped > lost:
+                    log.warning("traces lost: there were more than can be taken", count=traces.dropped - lost)
+                    lost = traces.dropped
                 log.info("trace", **{name: getattr(trace, name) for name in trace.__struct_fields__ if name != "time"})
 
     def _watch_signals(self) -> None:

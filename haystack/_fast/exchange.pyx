@@ -15,6 +15,9 @@ from haystack._fast.logline cimport Entry, Text
 from haystack._fast.poller cimport Stream, clock_ns
 
 
+cdef Py_ssize_t TRACES = 500     # in a worker until they are taken, a tenth of a second's: more are counted, not made
+
+
 cdef class Exchange(Stream):
     """Base of Downstream."""
 
@@ -107,7 +110,10 @@ cdef class Exchange(Stream):
         if self.plane.log is not None:
             self.add_line(at_us, total_ns)
         if self.plane.traced(self.route):
-            self.add_trace(at_us, total_ns)
+            if len(self.plane.traces) < TRACES:
+                self.add_trace(at_us, total_ns)
+            else:
+                self.plane.traces_lost += 1
         release(&self.note)
         return 0
 

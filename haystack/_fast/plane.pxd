@@ -21,6 +21,7 @@ cdef class Plane:
     cdef bint tracing
     cdef str traced_service             # None: all of them
     cdef readonly list traces
+    cdef int64_t traces_lost
     cdef list failing                   # members with news of their faults
     cdef list late                      # (member, route) where exchanges wait for an answer for long, for silence.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log

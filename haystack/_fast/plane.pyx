@@ -67,10 +67,10 @@ cdef class Plane:
         self.traced_service = service
 
     def take_traces(self):
-        """What was recorded since the last call, oldest first."""
-        traces = self.traces
-        self.traces = []
-        return traces
+        """What was recorded since the last call, oldest first, and how many more there was no room for."""
+        traces, lost = self.traces, self.traces_lost
+        self.traces, self.traces_lost = [], 0
+        return traces, lost
 
     def take_busy(self):
         """The members that got requests since the last call, each once: so that counting costs what there was, not what there is."""

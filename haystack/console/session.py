@@ -61,7 +61,7 @@ class Tracer:
         lost = 0
         async for trace in traces:
             if traces.dropped > lost:
-                await self._show(f"({traces.dropped - lost} lines lost: this client is too slow)")
+                await self._show(f"({traces.dropped - lost} lines lost: there were more than can be taken)")
                 lost = traces.dropped
             await self._show(render(trace))
 

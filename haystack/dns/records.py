@@ -5,12 +5,13 @@ Never does: look a name up, know a transport, keep anything. Between the zone an
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 import dnslib
 
 from haystack.dns import wire
-from haystack.dns.zone import OWN, PRIORITY, Found, Node, Zone
+from haystack.dns.zone import OWN, PRIORITY, Node, Zone
 
 type_names = dnslib.QTYPE
 _POINTABLE = 0x4000
@@ -25,17 +26,21 @@ class Sections:
         self.additionals: list[dnslib.RR] = []
 
 
-def answer(zone: Zone, found: Found, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> wire.Packed:
-    """The packed answer to a question in the zone. own: Haystack's IPv4 and IPv6 addresses as this asker reaches it."""
+def answer(zone: Zone, node: Node, apex: bytes, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> wire.Packed:
+    """The packed answer about a name that is there, below this apex. own: Haystack's IPv4 and IPv6 addresses as this asker reaches it."""
     sections = Sections()
-    rcode = wire.NXDOMAIN
-    if found.node is not None:
-        rcode = wire.NOERROR
-        _fill(sections, zone, found.node, key, qtype, own)
+    _fill(sections, zone, node, key, qtype, own)
     if not sections.answers:
         # RFC 2308 section 3: a negative answer lives as long as its SOA says.
-        sections.authorities.append(_soa(zone, found.apex))
-    return pack(key, qtype, sections, wire.AA | wire.RA | rcode)
+        sections.authorities.append(_soa(zone, apex))
+    return pack(key, qtype, sections, wire.AA | wire.RA | wire.NOERROR)
+
+
+def denial(zone: Zone, apex: bytes) -> wire.Packed:
+    """NXDOMAIN with the SOA of this apex: the same bytes whatever name was asked for, since no name in them points into the question."""
+    soa = b"\2ns" + zone.apex + b"\x0ahostmaster" + zone.apex + struct.pack("!5I", *_times(zone))
+    record = apex + struct.pack("!HHIH", wire.SOA, wire.CLASS_IN, zone.ttl, len(soa)) + soa
+    return wire.Packed(wire.AA | wire.RA | wire.NXDOMAIN, record, (len(record),), (0, 1, 0))
 
 
 def _fill(out: Sections, zone: Zone, node: Node, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
@@ -77,8 +82,11 @@ def _addresses(owner: dnslib.DNSLabel, ttl: int, addresses: Iterable[str]) -> li
 
 def _soa(zone: Zone, apex: bytes) -> dnslib.RR:
     mbox = dnslib.DNSLabel((b"hostmaster", *wire.labels(zone.apex)))
-    times = (zone.serial, 3600, 600, 86400, zone.ttl)
-    return _rr(_label(apex), zone.ttl, wire.SOA, dnslib.SOA(_ns(zone), mbox, times))
+    return _rr(_label(apex), zone.ttl, wire.SOA, dnslib.SOA(_ns(zone), mbox, _times(zone)))
+
+
+def _times(zone: Zone) -> tuple[int, int, int, int, int]:
+    return zone.serial, 3600, 600, 86400, zone.ttl
 
 
 def _hinfo() -> dnslib.RD:

@@ -69,6 +69,7 @@ class Responder:
         self._addresses = tuple(str(address) for address in addresses)
         self._owns: dict[str, Own] = {}
         self._packed: dict[tuple[bytes, int, str], wire.Packed] = {}
+        self._denials: dict[bytes, wire.Packed] = {}
         self._held = False
         self._version = 0
         self.zone = Zone.of(Nothing(origin), ttl)
@@ -85,7 +86,7 @@ class Responder:
         """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
         self._version = snapshot.version
         self.zone = self.zone.follow(snapshot)
-        self._packed = {}
+        self._packed, self._denials = {}, {}
 
     def answer(self, query: bytes, local: str, tcp: bool) -> bytes | Forward | None:
         """The bytes to send, Forward for what is not ours, None to stay silent. Never raises.
@@ -121,13 +122,22 @@ class Responder:
         found = self._find(key, own)
         if found is None:
             return None
-        if found.node is None and (self._held or self._version == 0):
-            # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
-            return wire.Packed(wire.RA | wire.SERVFAIL)
-        packed = records.answer(self.zone, found, key, qtype, (own.v4, own.v6))
+        if found.node is None:
+            return self._denied(found.apex)
+        packed = records.answer(self.zone, found.node, found.apex, key, qtype, (own.v4, own.v6))
         if len(self._packed) >= CACHED:
             self._packed.clear()
         self._packed[key, qtype, local if _depends(found.node, qtype) else ""] = packed
+        return packed
+
+    def _denied(self, apex: bytes) -> wire.Packed:
+        """One answer for all names that are not there: whoever invents them takes the place of no other answer, and costs a copy."""
+        if self._held or self._version == 0:
+            # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
+            return wire.Packed(wire.RA | wire.SERVFAIL)
+        packed = self._denials.get(apex)
+        if packed is None:
+            packed = self._denials[apex] = records.denial(self.zone, apex)
         return packed
 
     def _find(self, key: bytes, own: Own) -> Found | None:
@@ -183,9 +193,9 @@ def _unanswerable(query: wire.Query) -> int:
     return wire.NOERROR
 
 
-def _depends(node: Node | None, qtype: int) -> bool:
-    """A name that is not there may be the reverse of another asker's address; a name server's address is our own."""
-    if node is None or node.empty:
+def _depends(node: Node, qtype: int) -> bool:
+    """A name with nothing may be the reverse of another asker's address; a name server's address is our own."""
+    if node.empty:
         return True
     if qtype in (wire.PTR, wire.NS):
         return True

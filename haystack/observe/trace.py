@@ -15,6 +15,7 @@ import msgspec
 from haystack.observe.text import printable
 
 QUEUE = 1000
+TOGETHER = 10  # traces that are shown in one go
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class Subscription:
     def __init__(self, service: str | None, limit: int = QUEUE) -> None:
         self.service = service
         self.dropped = 0
+        self._taken = 0
         self._waiting: deque[Trace] = deque(maxlen=limit)
         self._arrived = asyncio.Event()
 
@@ -94,10 +96,17 @@ class Subscription:
         self._waiting.append(trace)
         self._arrived.set()
 
+    def lose(self, count: int) -> None:
+        """Count what the workers had no room for; for one service or for all, they have one room."""
+        self.dropped += count
+
     def __aiter__(self) -> Subscription:
         return self
 
     async def __anext__(self) -> Trace:
+        self._taken += 1
+        if self._taken % TOGETHER == 0:
+            await asyncio.sleep(0)  # however many wait, others have their turn
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
@@ -120,6 +129,11 @@ class TraceHub:
         """Offer the trace to every listener. Never blocks, never fails on a slow one."""
         for subscription in self._subscriptions:
             subscription.offer(trace)
+
+    def lost(self, count: int) -> None:
+        """So many more there would have been: every listener is told."""
+        for subscription in self._subscriptions:
+            subscription.lose(count)
 
     @asynccontextmanager
     async def subscribe(self, service: str | None = None, limit: int = QUEUE) -> AsyncIterator[Subscription]:

@@ -198,9 +198,10 @@ class Failures(Message, frozen=True):
 
 
 class Traces(Message, frozen=True):
-    """Exchanges as msgpack of observe.trace.Trace."""
+    """Exchanges as msgpack of observe.trace.Trace, and how many more there was no room for."""
 
     traces: tuple[bytes, ...]
+    dropped: int = 0
 
 
 class Lines(Message, frozen=True):

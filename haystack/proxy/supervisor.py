@@ -60,6 +60,7 @@ class Supervisor:
         self.workers: list[Slot] = []
         self._series = Series()
         self.errors: Counter[tuple[str, int]] = Counter()
+        self.on_traces_lost: Callable[[int], None] = lambda _count: None
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
         self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
@@ -284,6 +285,7 @@ class Supervisor:
             case wire.Lines():
                 self.on_lines(message.lines, message.count, message.dropped)
             case wire.Traces():
+                self.on_traces_lost(message.dropped)
                 for trace in message.traces:
                     self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
 

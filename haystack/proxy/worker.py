@@ -38,7 +38,8 @@ from haystack.proxy.table import LISTENERS
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
 BEATEN = 5  # ticks between two Beats: the supervisor looks as often (pulse.LOOK)
-BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines wait in their own bounded room then
+BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
+TRACED = 50  # traces in a message: the control process does something else between two of them
 ADMIN_TIMEOUT_MS = 30_000
 LAST_SECONDS = 1.0
 LEAKED = 70
@@ -156,12 +157,17 @@ class Worker:
 
     def _tell(self, *, last: bool = False) -> None:
         """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
-        if traces := self._plane.take_traces():
-            self._channel.send(wire.Traces(tuple(msgspec.msgpack.encode(self._trace(t)) for t in traces)))
+        if last or self._channel.unsent < BEHIND:
+            self._send_traces(*self._plane.take_traces())
         if faults := self._plane.take_faults():
             self._channel.send(wire.Failures(tuple(wire.FailureRow(*row) for row in faults)))
         if self._plane.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._plane.log.take()):
             self._channel.send(wire.Lines(*lines))
+
+    def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
+        for at in range(0, max(len(traces), lost > 0), TRACED):
+            told = tuple(msgspec.msgpack.encode(self._trace(each)) for each in traces[at : at + TRACED])
+            self._channel.send(wire.Traces(told, 0 if at else lost))
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""

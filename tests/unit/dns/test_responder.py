@@ -216,3 +216,21 @@ def test_lookup_speaks_to_a_person(responder):
     assert responder.lookup("haystack", "TYPE1", OWN)[0] == ";; NOERROR, 1 answers"
     assert responder.lookup("x" * 64, "A", OWN)[0].startswith(";; not a DNS name")
     assert responder.lookup("no.haystack", "A", OWN)[0] == ";; NXDOMAIN, 0 answers"
+
+
+def test_names_that_somebody_invents_cost_a_copy_and_nobodys_place(responder, ask, monkeypatch):
+    ask("nginx.services.haystack")
+    kept = dict(responder._packed)
+    ask("x0.services.haystack")
+    monkeypatch.setattr("haystack.dns.records.denial", None)
+    monkeypatch.setattr("haystack.dns.records.answer", None)
+    for number in range(1, 200):
+        assert ask(f"x{number}.a.services.haystack", rdtype="AAAA" if number % 2 else "SRV").rcode() == dns.rcode.NXDOMAIN
+    assert responder._packed == kept
+
+
+def test_a_denial_has_the_soa_of_the_newest_snapshot(responder, ask, stocked):
+    [record] = [rrset[0] for rrset in ask("no.haystack").authority]
+    assert str(record) == f"ns.haystack. hostmaster.haystack. {stocked.version} 3600 600 86400 5"
+    [rrset] = ask("no.10.in-addr.arpa", "PTR").authority
+    assert str(rrset.name) == "10.in-addr.arpa."

@@ -1,3 +1,5 @@
+import asyncio
+
 from haystack.observe.trace import TraceHub, render
 from tests.fakes.state import NAME, trace
 
@@ -40,3 +42,30 @@ def test_a_phase_never_reached_is_a_dash_and_an_error_is_named():
 
 def test_a_request_cannot_forge_a_line():
     assert "\n" not in render(trace(target="/\r\nhttp forged"))
+
+
+async def test_what_the_workers_had_no_room_for_is_counted_too():
+    hub = TraceHub()
+    async with hub.subscribe() as traces:
+        hub.lost(7)
+        assert traces.dropped == 7
+
+
+async def test_who_takes_many_traces_lets_others_have_their_turn():
+    hub = TraceHub()
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with hub.subscribe() as traces:
+        task = asyncio.create_task(other())
+        for _ in range(500):
+            hub.publish(trace())
+        for _ in range(500):
+            await anext(traces)
+        task.cancel()
+    assert turns > 20
