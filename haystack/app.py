@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import __version__, choice
+from haystack import __version__, choice, garbage
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
 from haystack.discovery import providers
@@ -37,7 +37,7 @@ from haystack.listening import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.outages import Outages
-from haystack.observe.trace import TraceHub
+from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import confine
 from haystack.proxy.supervisor import Supervisor
 from haystack.registry import Registry, SourceState
@@ -188,7 +188,7 @@ class App:
         for provider in self.sources:
             self._spawn(provider.run(self.registry), provider.source)
         if self.settings.trace:
-            self._spawn(self._log_traces(), "trace")
+            self._spawn(logged(self.traces), "trace")
         self._spawn(self._tell_ready(), "ready")
 
     async def _drain(self) -> None:
@@ -208,8 +208,8 @@ class App:
         for publish in (self.proxy.publish, self.responder.publish):  # workers first: a removed endpoint must get no request
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
-        stack.callback(self.registry.subscribe(self.health.follow))
-        stack.callback(self.registry.subscribe(Outages().follow))
+        for follow in (self.health.follow, Outages().follow, garbage.Garbage().follow):
+            stack.callback(self.registry.subscribe(follow))
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
@@ -250,15 +250,6 @@ class App:
         place = next((text for text in map(str, self.settings.bind) if ":" not in text), "127.0.0.1")
         return f"curl -H 'Host: {name}' http://{place}:{self.proxy.ports['http']}/" if name else None
 
-    async def _log_traces(self) -> None:
-        async with self.traces.subscribe(None) as traces:
-            lost = 0
-            async for trace in traces:
-                if traces.dropped > lost:
-                    log.warning("traces lost: there were more than can be taken", count=traces.dropped - lost)
-                    lost = traces.dropped
-                log.info("trace", **{name: getattr(trace, name) for name in trace.__struct_fields__ if name != "time"})
-
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
@@ -291,6 +282,7 @@ async def serve(settings: Settings, sources: list[Provider], *, replace: bool = 
 def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     """Run until told to stop; the status to exit with."""
     logs.configure(settings.log_level, settings.log_format)
+    garbage.seldom()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
     except (PortError, WorkersError) as error:

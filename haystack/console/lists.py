@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import StringIO
 
 import msgspec
 
@@ -45,11 +46,15 @@ def json_array(items: Iterable[object]) -> Turns[str]:
 
 
 def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[str]:
-    lines = []
+    out = StringIO()  # which has no need to copy it all at the end more than once
+    between = before
     for item in items:
-        lines.append("\n  " + item.replace("\n", "\n  "))  # no line feed stands within a string of JSON
+        out.write(f"{between}\n  ")
+        out.write(item.replace("\n", "\n  "))  # no line feed stands within a string of JSON
+        between = ","
         yield
-    return before + ",".join(lines) + ("\n" if lines else "") + after
+    out.write(f"\n{after}" if between == "," else before + after)
+    return out.getvalue()
 
 
 def whole(name: str, state: State) -> str:

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
+import structlog
 
 from haystack.observe.text import printable
 
+log = structlog.get_logger("haystack")
 QUEUE = 1000
 TOGETHER = 10  # traces that are shown in one go
 
@@ -154,3 +156,14 @@ class TraceHub:
             self.interest = interest
             if self.on_change is not None:
                 self.on_change(*interest)
+
+
+async def logged(hub: TraceHub) -> None:
+    """Have every exchange in the log, and how many more there were than it takes."""
+    lost = 0
+    async with hub.subscribe(None) as traces:
+        async for trace in traces:
+            if traces.dropped > lost:
+                log.warning("traces lost: there were more than can be taken", count=traces.dropped - lost)
+                lost = traces.dropped
+            log.info("trace", **{name: getattr(trace, name) for name in trace.__struct_fields__ if name != "time"})

@@ -1,0 +1,231 @@
+"""`python -m bench.micro.loop [--size N]`: the longest hold of the control loop by each thing that it does at 10,000 containers.
+
+A ticker on the loop asks to be called each millisecond. The hold is the CPU time of the loop's thread between two of its calls, for other
+processes of a busy machine are not to count; the last table is what a DNS client on the loop waits (median and worst, by the wall clock)
+while pages are asked for all the time. Ten containers a service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import structlog
+import uvloop
+from msgspec.structs import replace
+
+from haystack import garbage
+from haystack.api.server import ApiServer
+from haystack.console import commands
+from haystack.dns import wire
+from haystack.dns.responder import Responder
+from haystack.health.monitor import Monitor
+from haystack.model import Attachment, Container, Engine, Listing, Network, Port
+from haystack.observe.outages import Outages
+from haystack.observe.trace import TraceHub
+from haystack.proxy import table
+from haystack.proxy.series import Place, Series
+from haystack.proxy.tables import Tables
+from haystack.registry import Registry
+from haystack.state import State
+from haystack.turns import in_turns
+
+A_SERVICE = 10
+NAME = "g5.app.services.haystack"
+PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
+LISTS = ("services", "containers", "containers --json", "endpoints", "endpoints --json", "metrics", f"service {NAME}", "service nobody")
+
+
+def container(number: int, size: int) -> Container:
+    """One of so many; neighbours in the order of ids are in different services."""
+    address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+    place = Attachment(network="bridge", network_id="b", ipv4=address, mac_address="02:42:ac:11:00:02", endpoint_id="e" * 64)
+    return Container(
+        id=f"{number * 7919 % size:012x}".ljust(64, "a"), name=f"g{number // A_SERVICE}-{number}", engine="E", image="registry/app:1",
+        image_name="app", since=1.0, state_reason="start", attachments=(place,), network="bridge", address=address,
+        address_reason="only one", ports=(Port(number=80, protocol="tcp", name="http"),), services=(f"g{number // A_SERVICE}.app",),
+    )  # fmt: skip
+
+
+CLIENT = """
+import http.client, socket, sys
+for line in sys.stdin:
+    client = http.client.HTTPConnection("x")
+    client.sock = socket.socket(socket.AF_UNIX)
+    client.sock.connect(sys.argv[1])
+    client.request("GET", line.strip())
+    answer = client.getresponse()
+    answer.read()
+    client.close()
+    print(answer.status, flush=True)
+"""
+
+
+class Rig:
+    """The control plane but for providers and workers."""
+
+    def __init__(self, size: int, folder: Path) -> None:
+        self.registry = Registry("haystack")
+        self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
+        self.responder = Responder("haystack", 5)
+        tables, self.series, loop = Tables(table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
+        follow = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
+        for each in (*follow, self.responder.publish, self.monitor.follow, Outages().follow, garbage.Garbage().follow):
+            self.registry.subscribe(each)
+        proxy = SimpleNamespace(requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing)
+        settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
+        self.state = State(settings, self.registry, self.responder, proxy, TraceHub(), time.time())
+        self.path = str(folder / "admin")
+        self.api = ApiServer(self.state, self.path)
+        found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
+        engine, network = Engine(id="E", name="box", host="unix:///x"), Network(id="b", name="bridge", engine="E")
+        self.listing = Listing(engine=engine, networks=(network,), containers=tuple(found))
+
+    async def list_all(self) -> None:
+        """The first list of an engine."""
+        self.registry.replace("s", self.listing)
+        await self.registry.listed.wait()
+
+    async def change(self) -> None:
+        """One container is told to stop."""
+        found = list(self.listing.containers)
+        found[len(found) // 2] = replace(found[len(found) // 2], state="stopping", since=time.time())
+        self.listing = replace(self.listing, containers=tuple(found))
+        version = self.registry.snapshot.version
+        self.registry.replace("s", self.listing)
+        while self.registry.snapshot.version == version:  # noqa: ASYNC110 - it tells by callbacks alone
+            await asyncio.sleep(0.005)
+
+    def count(self) -> None:
+        """Every endpoint has had requests."""
+        for name, service in self.registry.snapshot.services.items():
+            for e in service.endpoints:
+                self.series.put((name, 80), Place(e.id, e.address, e.port), 5, 0.0)
+
+    async def call(self) -> None:
+        """Have a client in a process of its own."""
+        self.client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CLIENT, self.path, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+
+    async def get(self, path: str) -> None:
+        """A page, whole, to that client."""
+        asked, answered = self.client.stdin, self.client.stdout
+        if asked is None or answered is None:
+            return
+        asked.write(f"{path}\n".encode())
+        if await answered.readline() != b"200\n":
+            raise ValueError(path)
+
+    async def do(self, line: str) -> None:
+        """A command of the shell."""
+        await in_turns(commands.work(self.state, line.split()))
+
+
+async def _nothing() -> None:
+    """No worker has anything to tell."""
+
+
+async def _accepts(*_args: object) -> bool:
+    """Every port does."""
+    return True
+
+
+@contextlib.asynccontextmanager
+async def watched() -> AsyncIterator[list[float]]:
+    """Seconds of CPU time between two calls of the ticker, while the context lasts."""
+    held: list[float] = []
+
+    async def tick() -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.thread_time()
+            held.append(now - last)
+            last = now
+
+    ticker = asyncio.create_task(tick())
+    await asyncio.sleep(0.01)
+    held.clear()
+    yield held
+    await asyncio.sleep(0.003)
+    ticker.cancel()
+
+
+async def hold(what: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Print one line: the longest hold, and how long all of it took."""
+    began = time.perf_counter()
+    async with watched() as held:
+        await work()
+    print(f"| {what} | {max(held) * 1000:.1f} | {(time.perf_counter() - began) * 1000:.0f} |", flush=True)
+
+
+async def asked(rig: Rig) -> list[float]:
+    """Milliseconds that a query waits, each due a millisecond after the last."""
+    query, found = wire.question(wire.name(NAME), wire.A), []
+    for _ in range(1000):
+        due = time.perf_counter() + 0.001
+        await asyncio.sleep(0.001)
+        rig.responder.answer(query, "127.0.0.1", False)
+        found.append((time.perf_counter() - due) * 1000)
+    return found
+
+
+async def latency(rig: Rig, *paths: str) -> None:
+    """Print one line: what a DNS query waits while these are asked for again and again."""
+    asking = True
+
+    async def load() -> None:
+        while asking:
+            for path in paths:
+                await rig.get(path)
+
+    loads = [asyncio.create_task(load())] if paths else []
+    found = await asked(rig)
+    asking = False
+    await asyncio.gather(*loads)
+    print(f"| {' and '.join(paths) or 'nothing'} | {statistics.median(found):.2f} | {max(found):.1f} |", flush=True)
+
+
+async def measure(size: int, folder: Path) -> None:
+    """Print both tables."""
+    rig = Rig(size, folder)
+    await rig.api.start()
+    await rig.call()
+    print("| what | longest hold, ms | all of it, ms |\n| --- | --- | --- |")
+    await hold("first list of an engine", rig.list_all)
+    await asyncio.sleep(1)
+    rig.count()
+    for _ in range(2):
+        await hold("one change", rig.change)
+    for path in PAGES:
+        await hold(f"GET {path}, first", lambda path=path: rig.get(path))
+        await hold(f"GET {path}, again", lambda path=path: rig.get(path))
+    for line in LISTS:
+        await hold(f"shell: {line}", lambda line=line: rig.do(line))
+    print("\n| a DNS query beside | median wait, ms | worst |\n| --- | --- | --- |")
+    for paths in ((), ("/api/info",), ("/metrics",), ("/api/info", "/metrics")):
+        await latency(rig, *paths)
+    rig.client.kill()
+    await rig.client.wait()
+    rig.monitor.close()
+    await rig.api.close()
+
+
+def main() -> None:
+    """Print tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=10_000)
+    options = parser.parse_args(sys.argv[1:])
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    garbage.seldom()
+    with tempfile.TemporaryDirectory() as folder:
+        uvloop.run(measure(options.size, Path(folder)))

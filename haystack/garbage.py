@@ -1,0 +1,36 @@
+"""Keeps what is known of containers out of the search for garbage: going through all of it takes 160 ms at 10,000 containers, each time.
+
+Records hold no cycles: they go when nobody refers to them. Never collects anything itself.
+"""
+
+from __future__ import annotations
+
+import gc
+
+from haystack.snapshot import Snapshot
+
+THRESHOLDS = 1000, 10, 1000  # objects, and searches of each kind before the next larger one: what lives long is seldom looked through
+LEAST, SHARE = 200, 0.05  # containers that are new or other, and their part of all, before what is there now is set aside again
+
+
+def seldom() -> None:
+    """Look for garbage among what is young, a millisecond each time, and hardly ever among all there is."""
+    gc.set_threshold(*THRESHOLDS)
+
+
+class Garbage:
+    """A subscriber of snapshots."""
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._changed = 0
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Set aside what is there once much of it is new. What is in a cycle just then is never found: so not with each change."""
+        change = snapshot.change
+        known = change is not None and change.base == self._version
+        self._changed += len(change.containers) if change is not None and known else len(snapshot.containers)
+        self._version = snapshot.version
+        if self._changed > max(LEAST, SHARE * len(snapshot.containers)):
+            self._changed = 0
+            gc.freeze()
