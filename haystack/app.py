@@ -157,7 +157,7 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
                 # sources have no event each
-                while not all(map(said, sources.values())) and not self.stopping.is_set():  # noqa: ASYNC110
+                while (self.registry.behind or not all(map(said, sources.values()))) and not self.stopping.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
         if any(each.connected for each in sources.values()):
             self.registry.flush()  # what has been listed is published before anybody is served

@@ -7,6 +7,7 @@ when a build fails. Never does: finding containers, serving anything. Lives on t
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -16,9 +17,11 @@ import structlog
 
 from haystack.builder import Builder
 from haystack.health.policy import Condition
+from haystack.intake import MOST, Intake
 from haystack.model import Container, Departure, Endpoint, Engine, Listing
 from haystack.snapshot import Snapshot, check, unwatched
 
+BETWEEN = 0.001  # seconds between two portions of a long list
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
 
@@ -71,7 +74,8 @@ class Registry:
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
         self.listed = asyncio.Event()
-        self._listings: dict[str, Listing] = {}
+        self._intakes: dict[str, Intake] = {}
+        self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -92,16 +96,22 @@ class Registry:
     def replace(self, source: str, listing: Listing) -> None:
         """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
         self._note(source, True, None, listing.engine)
-        if source not in self._listings and self.watcher is not None:
-            self.watcher.expect(listing.containers)
-        self._listings[source] = listing
+        if source not in self._intakes:
+            self._intakes[source] = Intake()
+            self._arriving.add(source)
+        self._intakes[source].aim(listing)
         self._schedule()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something that is listed is not in the snapshot yet."""
+        return any(intake.behind for intake in self._intakes.values())
 
     @property
     def departures(self) -> list[Departure]:
         """How containers ended that have done so in the last minute, the latest last."""
         since = self._steady() - REMEMBERED
-        found = [d for listing in self._listings.values() for d in listing.departures if d.seen > since]
+        found = [d for intake in self._intakes.values() for d in intake.wanted.departures if d.seen > since]
         return sorted(found, key=lambda d: d.seen)
 
     def failed(self, source: str, error: str) -> None:
@@ -126,13 +136,29 @@ class Registry:
             self._first = loop.time()
         else:
             self._timer.cancel()
-        self._timer = loop.call_at(min(loop.time() + QUIET, self._first + LATEST), self.flush)
+        self._timer = loop.call_at(min(loop.time() + QUIET, self._first + LATEST), self._next)
+
+    def _next(self) -> None:
+        """Build and publish the next portion. Where there is more, others have their turn before it."""
+        self._step(MOST)
+        if self.behind and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._first = loop.time()
+            self._timer = loop.call_later(BETWEEN, self._next)
 
     def flush(self) -> None:
-        """Build and publish now. A failure keeps the old snapshot, and the log says so."""
+        """Build and publish all there is, now."""
+        self._step(sys.maxsize)
+
+    def _step(self, most: int) -> None:
+        """Build and publish. A failure keeps the old snapshot, and the log says so."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        for source, intake in self._intakes.items():
+            arrived = intake.step(most)
+            if source in self._arriving and self.watcher is not None:
+                self.watcher.expect(arrived)
         try:
             new = self._build()
         except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
@@ -141,11 +167,13 @@ class Registry:
         else:
             if new is not None:
                 self._publish(new)
-        if self._listings:
+        self._arriving = {source for source in self._arriving if self._intakes[source].behind}
+        if self._intakes.keys() - self._arriving:
             self.listed.set()
 
     def _build(self) -> Snapshot | None:
-        ordered = {source: self._listings[source] for source in self.sources if source in self._listings}
+        known = ((source, self._intakes.get(source)) for source in self.sources)
+        ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful)

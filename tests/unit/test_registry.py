@@ -106,3 +106,15 @@ async def test_the_next_snapshot_comes_by_itself():
     under_test = Registry("haystack")
     under_test.replace("x", listing(1))
     assert (await published(under_test)).version == 1
+
+
+async def test_a_long_list_is_published_in_portions_and_listed_when_it_is_whole():
+    under_test = Registry("haystack")
+    seen = []
+    under_test.subscribe(lambda snapshot: seen.append((len(snapshot.containers), under_test.listed.is_set())))
+    under_test.replace("s", Listing(containers=tuple(Container(id=f"{n:064}", name=f"c{n}", engine="E") for n in range(1000))))
+    await asyncio.wait_for(under_test.listed.wait(), 10)
+    assert len(under_test.snapshot.containers) == 1000
+    assert not under_test.behind
+    assert len(seen) == 5
+    assert not any(listed for _, listed in seen)
