@@ -8,6 +8,13 @@ cdef class Downstream(Upload):
     cdef bint trusted
     cdef uint64_t origin        # what stands for its address where connections of one are limited; 0: not counted
     cdef bint in_head           # part of a head is in input
+    cdef bint torn              # its last answer is not whole
+    cdef int64_t end_by         # when a connection that is being ended is closed, whatever the client does; 0: it is not
+    # of a client that sends no more, for absent.pyx
+    cdef bint watched           # stands in the plane's list of them
+    cdef int64_t quiet_since    # since when nothing went down to it; 0: it is not waiting
+    cdef int64_t quiet_at       # what `written` was then
+    cdef int asked              # how often it was tried whether it is there, since then
 
     cdef int proceed(self) except -1
     cdef int drained(self) except -1
@@ -24,3 +31,4 @@ cdef class Downstream(Upload):
     cdef int finish(self) except -1
     cdef int drop_input(self) except -1
     cdef int end(self) except -1
+    cdef int tear(self) except -1

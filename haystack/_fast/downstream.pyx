@@ -15,6 +15,7 @@ from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.rewrite cimport Client, write_answer, write_hex, write_request
+from haystack._fast.tcp cimport unacknowledged
 from haystack._fast.upload cimport Upload
 from haystack._fast.route import BadHostError
 
@@ -36,7 +37,10 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
-    LINGER_MS = 2000
+    LINGER_MS = 30000       # that a client may go on sending what nobody wants before its connection is closed, as with nginx;
+    LINGER_QUIET_MS = 5000  # without a byte it has so long,
+    LINGER_DRAINED_MS = 2000    # and so long where this worker is about to end;
+    LINGER_BYTES = 268435456    # and it may send so much
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
     NO_LIMIT = -1           # of forwards
     NO_NUMBER = -2
@@ -61,7 +65,10 @@ cdef class Downstream(Upload):
             else:
                 self.writable = True
         if self.readable and self.fd >= 0:
-            return self.proceed()
+            self.proceed()
+        if self.hung_up and self.fd >= 0 and not self.watched:
+            self.watched = True
+            self.plane.leaving.append(self)
         return 0
 
     cdef int on_again(self) except -1:
@@ -82,6 +89,8 @@ cdef class Downstream(Upload):
             return self.check_rate()
         if self.state == State.QUEUED:
             return self.waited()
+        if self.state == State.CLOSING and self.unsent() == 0:
+            return self.end()
         return self.abort()
 
     cdef int proceed(self) except -1:
@@ -185,7 +194,7 @@ cdef class Downstream(Upload):
         self.tries = self.status = self.failure = 0
         self.error = b""
         self.received = self.sent = 0
-        self.answered = self.body_sent = self.fresh_only = False
+        self.answered = self.body_sent = self.fresh_only = self.bare = False
         self.hope = 0
         self.queue = None
         self.minor = h.minor
@@ -286,7 +295,7 @@ cdef class Downstream(Upload):
         self.detail = detail
         if self.answered:
             self.error = error
-            return self.abort()
+            return self.cut()
         return self.answer(status, error, detail)
 
     cdef int answer(self, int status, const char *error, bytes detail) except -1:
@@ -301,6 +310,8 @@ cdef class Downstream(Upload):
         self.answered = True
         write_answer(&self.plane.work, status, error, detail, self.head_only, not self.keep_alive)
         self.sent = self.plane.work.end
+        if self.ahead:
+            self.skip_ahead()
         self.last = not self.keep_alive
         self.send(self.plane.work.data, self.plane.work.end)
         take(&self.plane.work, self.plane.work.end)
@@ -308,6 +319,12 @@ cdef class Downstream(Upload):
 
     cdef int completed(self, bint reusable) except -1:
         self.detach(reusable)
+        return self.finish()
+
+    cdef int cut(self) except -1:
+        self.detach(False)
+        self.keep_alive = False
+        self.torn = True
         return self.finish()
 
     cdef int finish(self) except -1:
@@ -337,29 +354,43 @@ cdef class Downstream(Upload):
 
     cdef int end(self) except -1:
         """Close; where the client may still be sending, only after it has read the answer (RFC 9112, section 9.6)."""
+        if self.end_by == 0:
+            self.end_by = self.poller.now + LINGER_MS
+        if self.torn and self.bare:
+            return self.tear()
         if self.body.done and not self.readable:
             return self.close()
         shutdown(self.fd, SHUT_WR)
         self.state = State.LINGERING
-        self.deadline = self.poller.now + LINGER_MS
+        self.received = 0
         return self.drop_input()
 
     cdef int drop_input(self) except -1:
+        """Read on: a close with bytes unread is a reset, which takes the answer from a client that looks up only when it has sent all."""
         cdef Py_ssize_t n
         cdef int burst = 0
+        self.deadline = min(self.end_by, self.poller.now + (LINGER_DRAINED_MS if self.plane.draining else LINGER_QUIET_MS))
         while self.readable:
             burst += 1
             if burst > BURST:
                 return self.poller.later(self)
             n = self.receive(self.plane.scratch, SCRATCH)
-            if n == 0 or n == -2:
+            if n == 0 or n == -2 or self.received > LINGER_BYTES:
                 return self.close()
+            self.received += max(n, 0)
         return 0
+
+    cdef int tear(self) except -1:
+        """Reset the connection, once the client's system has all that went down: a reset throws away what is on its way."""
+        if unacknowledged(self.fd) and self.poller.now < self.end_by:
+            self.deadline = self.poller.now + 1     # no event tells of it: look again with the next tick
+            return 0
+        return self.abort()
 
     cdef int abort(self) except -1:
         """Break off both sides; where only the end of the connection ends the body, with a reset, or it would seem whole."""
         cdef linger at_once
-        if self.answered and self.minor == 0 and self.fd >= 0:
+        if self.bare and self.fd >= 0 and self.state != State.LINGERING:
             at_once.l_onoff = 1
             at_once.l_linger = 0
             setsockopt(self.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))

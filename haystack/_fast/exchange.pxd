@@ -40,7 +40,9 @@ cdef class Exchange(Stream):
     # of its way
     cdef bint answered          # a byte of the response went down
     cdef bint reused
-    cdef int moves              # how often it went elsewhere, for an endpoint was silent or gave an answer that was not taken
+    cdef int repeats            # how often it was sent again though an endpoint may have seen it
+    cdef bint bare              # to this client only the end of the connection ends the body
+    cdef int ahead              # bytes of the response's head that went down already, to see whether the client is there (absent.pyx)
     cdef int status
     cdef const char *error
     cdef bytes detail           # the same in words; None: there is none
@@ -55,7 +57,9 @@ cdef class Exchange(Stream):
     cdef bint asked_for(self, Head *h) except -1
     cdef int switched(self) except -1
     cdef int completed(self, bint reusable) except -1
+    cdef int cut(self) except -1
     cdef int abort(self) except -1
+    cdef void skip_ahead(self) noexcept
     cdef int rescue(self) except -1
     cdef bint forsake(self) except -1
     cdef bint retry(self, int status) except -1

@@ -6,10 +6,10 @@ Time in milliseconds of the poller's clock, phases in nanoseconds. Status and er
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.string cimport memcmp, memset, strlen
+from libc.string cimport memcmp, memmove, memset, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
-from haystack._fast.buffer cimport add, release, reserve
+from haystack._fast.buffer cimport Buffer, add, release, reserve
 from haystack._fast.head cimport Head, Kind
 from haystack._fast.logline cimport Entry, Text
 from haystack._fast.poller cimport Stream, clock_ns
@@ -53,6 +53,10 @@ cdef class Exchange(Stream):
         """The response has gone down whole. reusable: the endpoint's connection is in a known state."""
         raise NotImplementedError
 
+    cdef int cut(self) except -1:
+        """The rest of the response can't be had: what came of it goes down, then an end that tells so."""
+        raise NotImplementedError
+
     cdef int abort(self) except -1:
         """Break off both sides."""
         raise NotImplementedError
@@ -68,6 +72,13 @@ cdef class Exchange(Stream):
     cdef bint retry(self, int status) except -1:
         """The endpoint answers with an error, of which nothing went down: whether another one is asked instead."""
         raise NotImplementedError
+
+    cdef void skip_ahead(self) noexcept:
+        """A head stands in work, and the client has its first bytes."""
+        cdef Buffer *work = &self.plane.work
+        work.end -= self.ahead
+        memmove(work.data, work.data + self.ahead, work.end)
+        self.ahead = 0
 
     cdef int begin_record(self, Head *h, const char *identity) except -1:
         """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""

@@ -32,6 +32,7 @@ cdef class Plane:
     cdef readonly int64_t clients       # connections of clients that are open
     cdef dict origins                   # by client address, where that is limited
     cdef list paused                    # listeners that wait for a client to leave
+    cdef list leaving                   # clients that send no more, for absent.pyx
     # limits; a time is in milliseconds, and 0 is off where that can be
     cdef public int64_t max_head            # bytes of a request's head
     cdef public int64_t max_headers         # fields of a request's head

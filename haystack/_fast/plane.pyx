@@ -54,6 +54,7 @@ cdef class Plane:
         self.late = []
         self.origins = {}
         self.paused = []
+        self.leaving = []
         self.kept_body = 65536          # for planes that are held to no limits
 
     def limit(self, object limits):

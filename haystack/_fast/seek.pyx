@@ -1,9 +1,10 @@
 """From a request that is ready to a connection that takes it: candidates, retries, and waiting where that is better than an error.
 
-Retries follow design rule 4: any method while no endpoint saw it, afterwards only an idempotent one that can be replayed, never once a
-response byte went down; within the service's budget, so that a sick one is not buried. Who finds every endpoint full waits for room; who
-finds none at all, or none that works, waits for news: a container that stops is told of within milliseconds, and one that is started anew
-within seconds. Reads nothing from the client and writes no answer: the client's side does.
+Retries follow design rule 4: any method while no endpoint saw it, afterwards only an idempotent one that can be replayed, once, whatever
+went wrong (it broke off, was silent, or answered with an error), and never after a response byte went down; within the service's budget, so
+that a sick one is not buried. Who finds every endpoint full waits for room; who finds none at all, or none that works, waits for news: a
+container that stops is told of within milliseconds, and one that is started anew within seconds. Reads nothing from the client and writes
+no answer: the client's side does.
 """
 from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
@@ -11,13 +12,20 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from haystack._fast.buffer cimport add, pending, release
 from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, Silence, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
+from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport clock_ns
-from haystack._fast.upstream cimport Upstream, dial, pooled
+from haystack._fast.upstream cimport Upstream
+
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_PEEK
+        MSG_DONTWAIT
+    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed
     TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
-    MOST_MOVES = 2
+    MOST_REPEATS = 1        # of a request that an endpoint may have seen: it may be what kills, or silences, whoever reads it
     MAX_WHY = 400           # bytes of a reason that go to a client: what to type stands at its end
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
 
@@ -32,7 +40,7 @@ cdef class Seeker(Exchange):
         """The request is ready: find it an endpoint."""
         self.renew()                    # the body may have taken its time
         self.route.queue.earn()
-        self.moves = 0
+        self.repeats = 0
         return self.dispatch()
 
     cdef int dispatch(self) except -1:
@@ -281,11 +289,16 @@ cdef class Seeker(Exchange):
         self.failure = status
         if self.body_sent or not (unseen or self.idempotent):
             return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
+        if not unseen and self.repeats >= MOST_REPEATS:
+            return self.fail(status, error, b"the endpoint broke off, and the request had been repeated already")
         if not stale and not unseen and not self.route.queue.spend(self.poller.now):
             return self.fail(status, error, b"the endpoint broke off, and too many requests of the service are being repeated")
-        if stale:
+        if stale or not unseen:
+            self.fresh_only = True      # another old connection may be at its end, too, and once more is all that there may be
+        if not unseen:
+            self.repeats += 1
+        if stale and (unseen or len(self.route.members) == 1):
             self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
-            self.fresh_only = True
         self.renew()
         self.deadline = 0                   # who has to wait for room again waits as long as any
         return self.dispatch()
@@ -295,13 +308,13 @@ cdef class Seeker(Exchange):
         cdef bint unseen = self.state == State.WAITING  # what a frozen endpoint's kernel has taken it will read, acknowledged or not
         if self.answered or self.up is None or self.state == State.TUNNEL:
             return 0
-        if self.body_sent or not (unseen or self.idempotent):
+        if self.body_sent or not (unseen or (self.idempotent and self.repeats < MOST_REPEATS)):
             return 0                    # can't be repeated: a paused endpoint may go on, a dead one's connection says so itself
         return self.lost(unseen, b"destination_unavailable", 502)
 
     cdef bint forsake(self) except -1:
-        """Its endpoint is silent while others answer: what may be repeated goes elsewhere; twice at most, for both may be."""
-        if self.moves >= MOST_MOVES or self.answered or self.up is None or self.state != State.EXCHANGING or not self.idempotent:
+        """Its endpoint is silent while others answer: what may be repeated goes elsewhere."""
+        if self.repeats >= MOST_REPEATS or self.answered or self.up is None or self.state != State.EXCHANGING or not self.idempotent:
             return False
         if self.body_sent or not self.body.done or self.up.interim or pending(&self.up.input):
             return False
@@ -312,7 +325,7 @@ cdef class Seeker(Exchange):
 
         Not where the others have just failed too: then the error is the service's answer.
         """
-        if status > 504 or not self.route.retried >> (status - 500) & 1 or self.moves or not self.body.done or self.body_sent:
+        if status > 504 or not self.route.retried >> (status - 500) & 1 or self.repeats or not self.body.done or self.body_sent:
             return False
         if not self.idempotent or self.request.data[self.request.start] not in b"GHO":      # of these, GET, HEAD and OPTIONS
             return False
@@ -325,7 +338,8 @@ cdef class Seeker(Exchange):
         member = self.untroubled()
         if member is None or not self.route.queue.spend(self.poller.now):
             return 0
-        self.moves += 1
+        self.repeats += 1
+        self.fresh_only = True
         self.passed = 0
         self.detach(False)
         self.error = error
@@ -338,3 +352,27 @@ cdef class Seeker(Exchange):
 cdef bint is_due(Cell cell, int64_t now) noexcept:
     """Whether a silent endpoint may be tried again."""
     return cell.silence == Silence.SILENT and cell.trials == 0 and now >= cell.again and not cell.is_full()
+
+
+cdef Upstream pooled(Cell cell, bint idempotent):
+    """The pooled connection used last, still whole; None: there is none."""
+    cdef Upstream up
+    cdef char byte
+    while cell.idle:
+        up = <Upstream>cell.idle.pop()
+        if up.fd < 0:
+            continue
+        # a request that can't be repeated must not meet a connection that was closed a moment ago
+        if not idempotent and recv(up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
+            up.close()
+            continue
+        return up
+    return None
+
+
+cdef Upstream dial(Plane plane, Cell cell, int64_t patience):
+    """A new connection on its way, which may take `patience` milliseconds; None: it failed at once."""
+    cdef Upstream up = Upstream()
+    up.plane = plane
+    up.cell = cell
+    return up if up.connect(patience) else None

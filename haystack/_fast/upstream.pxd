@@ -21,16 +21,22 @@ cdef class Upstream(Stream):
     cdef bint late          # it has waited for an answer for long
     cdef int64_t sent       # bytes of requests before this exchange's
     cdef int64_t head_at    # bytes given to the client before this response's head
-    cdef Buffer input       # part of a response's head
+    cdef int64_t missing    # bytes of the body that is waited for with all of this response in input; 0: none is held so
+    cdef bint hurried       # no answer is held any more in this exchange
+    cdef Buffer input       # part of a response's head, or a response that is held
     cdef Buffer trailer
     cdef Body body
 
     cdef int connect(self, int64_t patience) except -1
     cdef int begin(self, const char *data, size_t size) except -1
     cdef int detach(self, bint reusable) except -1
-    cdef bint unseen(self) noexcept
+    cdef bint unseen(self, bint clean) noexcept
     cdef int read(self) except -1
     cdef int handle(self, const char *data, size_t size) except -1
+    cdef bint holds(self, Head *h) noexcept
+    cdef int hold(self, const char *data, size_t size, int64_t missing) except -1
+    cdef int read_held(self) except -1
+    cdef int let_through(self) except -1
     cdef int refuse(self, int used, Flaw flaw) except -1
     cdef int interim_response(self, Head *h) except -1
     cdef int switch(self, Head *h, const char *data, size_t size) except -1
@@ -47,6 +53,3 @@ cdef class Upstream(Stream):
     cdef int spliced(self, Py_ssize_t n) except -1
     cdef int tunnelled(self) except -1
     cdef int ended(self, bint clean) except -1
-
-cdef Upstream pooled(Cell cell, bint idempotent)
-cdef Upstream dial(Plane plane, Cell cell, int64_t patience)

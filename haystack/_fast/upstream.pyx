@@ -4,19 +4,20 @@ Bytes go on to the client as they come; a client that does not take them stops t
 kept so that a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
 """
 from libc.errno cimport EAGAIN, EINPROGRESS, errno
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.affinity cimport write_cookie
 from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
-from haystack._fast.buffer cimport add, pending, release, take
-from haystack._fast.cells cimport Cell, Fault, speak
+from haystack._fast.buffer cimport add, pending, release, reserve, take
+from haystack._fast.cells cimport Fault, speak
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
-from haystack._fast.plane cimport SCRATCH, Plane
+from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
+from haystack._fast.tcp cimport untouched
 from haystack._fast.tunnel cimport shuttle
 
 cdef extern from "sys/epoll.h" nogil:
@@ -50,9 +51,6 @@ cdef extern from "netinet/in.h" nogil:
 cdef extern from "linux/tcp.h" nogil:
     enum:
         TCP_NODELAY
-        TCP_INFO
-    struct tcp_info:
-        uint64_t tcpi_bytes_acked
 
 cdef enum:
     EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
@@ -60,6 +58,8 @@ cdef enum:
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     WHOLE = 16384           # a run of the body from here on is sent from where it was read
     MAX_INTERIM = 32        # 1xx responses before the one that counts
+    HELD = 32768            # a body up to this is held until it is whole: with the largest head it fits into scratch,
+    HELD_MS = 50            # and for so long, and until the next tick
     LATE_MS = 250           # without an answer, and others are asked how they do
 
 
@@ -95,8 +95,9 @@ cdef class Upstream(Stream):
 
     cdef int begin(self, const char *data, size_t size) except -1:
         """Send a request, or the first part of one."""
-        self.started = False
+        self.started = self.hurried = False
         self.interim = 0
+        self.missing = 0
         self.begun = self.poller.now
         self.deadline = self.begun + min(<int64_t>LATE_MS, self.exchange.route.timeout_ms)
         return self.send(data, size)
@@ -120,16 +121,9 @@ cdef class Upstream(Stream):
         self.cell.idle.append(self)
         return 0
 
-    cdef bint unseen(self) noexcept:
-        """True when the endpoint's kernel acknowledged no byte of this exchange's request: nobody can have acted on it."""
-        cdef tcp_info info
-        cdef unsigned int size = sizeof(info)
-        if self.cell.family == AF_UNIX or self.fd < 0:
-            return False
-        info.tcpi_bytes_acked = <uint64_t>-1        # a kernel that does not tell leaves it so
-        if getsockopt(self.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0:
-            return False
-        return info.tcpi_bytes_acked <= <uint64_t>self.sent + 1         # the handshake's SYN counts as one
+    cdef bint unseen(self, bint clean) noexcept:
+        """Whether nobody can have acted on this exchange's request, now that the connection has ended. clean: with a FIN."""
+        return self.cell.family != AF_UNIX and self.fd >= 0 and untouched(self.fd, self.sent, clean)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef int error = 0
@@ -177,6 +171,8 @@ cdef class Upstream(Stream):
         if exchange.state == State.TUNNEL:
             exchange.error = b"connection_read_timeout"
             return exchange.abort()
+        if self.missing:
+            return self.let_through()
         if not self.started and self.poller.now < self.begun + exchange.route.timeout_ms:
             return self.hesitate()
         if exchange.unsent():
@@ -193,7 +189,7 @@ cdef class Upstream(Stream):
         cdef Exchange exchange = self.exchange
         self.deadline = self.begun + exchange.route.timeout_ms
         # who was moved here once already is slow anywhere, and speaks against nobody
-        if self.late or exchange.moves or not exchange.body.done or self.unsent():
+        if self.late or exchange.repeats or not exchange.body.done or self.unsent():
             return 0
         self.late = True
         return self.plane.hesitates(exchange.member, exchange.route, self.begun)
@@ -217,6 +213,9 @@ cdef class Upstream(Stream):
             burst += 1
             if burst > BURST:
                 return self.poller.later(self)
+            if self.missing:
+                self.read_held()
+                continue
             if self.is_long() and held == 0:
                 n = self.splice_to(self.exchange, <size_t>self.body.left)
                 if n > 0:
@@ -273,6 +272,8 @@ cdef class Upstream(Stream):
             if h.status == 101:
                 return self.switch(&h, data, size)
             if h.status >= 200:
+                if <int64_t>size < h.length <= HELD and self.holds(&h):
+                    return self.hold(data - used, size + used, h.length - <int64_t>size)
                 self.answers(h.status)
                 if h.status >= 500 and self.interim == 0 and self.exchange.retry(h.status):
                     return 0
@@ -285,6 +286,39 @@ cdef class Upstream(Stream):
             if size == 0:
                 return 0
         return self.relay(data, size)
+
+    cdef bint holds(self, Head *h) noexcept:
+        """Whether a small response of which a part is there waits for the rest: while nothing of it went down, it can be had elsewhere."""
+        return not self.hurried and not h.chunked and not self.exchange.head_only and h.status != 204 and h.status != 304
+
+    cdef int hold(self, const char *data, size_t size, int64_t missing) except -1:
+        """Keep a response, from its head on, of which so much is missing."""
+        self.missing = missing
+        self.deadline = self.poller.now + HELD_MS
+        return add(&self.input, data, size)
+
+    cdef int read_held(self) except -1:
+        """Read what is missing of the response that is held."""
+        cdef Py_ssize_t n
+        reserve(&self.input, <size_t>self.missing)
+        n = self.receive(self.input.data + self.input.end, <size_t>self.missing)
+        if n == -1:
+            return 0
+        if n <= 0:
+            return self.ended(n == 0)
+        self.input.end += n
+        self.missing -= n
+        return 0 if self.missing else self.let_through()
+
+    cdef int let_through(self) except -1:
+        """The response that is held is whole, or has been held for long enough: it goes on."""
+        cdef size_t have = pending(&self.input)
+        self.missing = 0
+        self.hurried = True
+        self.deadline = self.poller.now + self.exchange.route.timeout_ms
+        memcpy(self.plane.scratch, self.input.data + self.input.start, have)
+        release(&self.input)
+        return self.handle(self.plane.scratch, have)
 
     cdef int refuse(self, int used, Flaw flaw) except -1:
         """The head is bad in the way that parse_response says, or is too large, or answers what was not asked."""
@@ -303,6 +337,8 @@ cdef class Upstream(Stream):
             return 0
         write_response(&self.plane.work, h, False, False, False, 1)
         add(&self.plane.work, b"\r\n", 2)
+        if self.exchange.ahead:
+            self.exchange.skip_ahead()
         return self.flush_work()
 
     cdef int switch(self, Head *h, const char *data, size_t size) except -1:
@@ -316,6 +352,8 @@ cdef class Upstream(Stream):
         if exchange.note.end:
             exchange.t_first = clock_ns()
         write_switch(&self.plane.work, h)
+        if exchange.ahead:
+            exchange.skip_ahead()
         add(&self.plane.work, data, size)
         exchange.sent += size
         self.flush_work()
@@ -355,6 +393,7 @@ cdef class Upstream(Stream):
         self.chunk_out = framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 1
         if framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE) and exchange.minor == 0:
             exchange.keep_alive = False
+            exchange.bare = True
         if not exchange.body.done or self.plane.draining:
             exchange.keep_alive = False
         exchange.answered = True
@@ -363,6 +402,8 @@ cdef class Upstream(Stream):
             exchange.t_first = clock_ns()
         self.head_at = exchange.written
         write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
+        if exchange.ahead:
+            exchange.skip_ahead()
         if not h.dated:
             write_date(&self.plane.work)
         if exchange.route.sticky is not None and exchange.member is not exchange.named:
@@ -390,10 +431,11 @@ cdef class Upstream(Stream):
 
     cdef int broken(self, Flaw flaw) except -1:
         """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
-        take(&self.plane.work, self.plane.work.end)
         self.plane.fault(self.exchange.member, Fault.RESET)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
+            take(&self.plane.work, self.plane.work.end)
+        self.flush_work()
         return self.exchange.fail(502, b"http_response_transfer_coding", said(b"the response's chunks are refused", flaw))
 
     cdef int emit(self, const char *part, size_t size) except -1:
@@ -417,8 +459,10 @@ cdef class Upstream(Stream):
 
     cdef int finish(self, bint reusable) except -1:
         """The body is whole: send its end, and tell the exchange."""
+        cdef size_t whole = self.plane.work.end
         cdef int flaw = write_last_chunk(&self.plane.work, &self.trailer, self.drop_trailer) if self.chunk_out else 0
         if flaw:
+            self.plane.work.end = whole
             return self.broken(<Flaw>flaw)
         take(&self.trailer, self.trailer.end)
         self.exchange.last = not self.exchange.keep_alive
@@ -435,35 +479,9 @@ cdef class Upstream(Stream):
             if pending(&self.input):
                 self.reused = False     # it has begun to answer: this is no old connection that had been closed
                 return exchange.lost(False, b"http_response_incomplete", 502)
-            # a FIN acknowledges what was read before it; a reset may come from an endpoint that has acted on what it never acknowledged
-            return exchange.lost(clean and self.unseen(), b"connection_terminated", 502)
+            return exchange.lost(self.unseen(clean), b"connection_terminated", 502)
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
         self.plane.fault(exchange.member, Fault.RESET)
-        exchange.error = b"http_response_incomplete"
-        return exchange.abort()
-
-
-cdef Upstream pooled(Cell cell, bint idempotent):
-    """The pooled connection used last, still whole; None: there is none."""
-    cdef Upstream up
-    cdef char byte
-    while cell.idle:
-        up = <Upstream>cell.idle.pop()
-        if up.fd < 0:
-            continue
-        # a request that can't be repeated must not meet a connection that was closed a moment ago
-        if not idempotent and recv(up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
-            up.close()
-            continue
-        return up
-    return None
-
-
-cdef Upstream dial(Plane plane, Cell cell, int64_t patience):
-    """A new connection on its way, which may take `patience` milliseconds; None: it failed at once."""
-    cdef Upstream up = Upstream()
-    up.plane = plane
-    up.cell = cell
-    return up if up.connect(patience) else None
+        return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")

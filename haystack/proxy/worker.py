@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast import ledger, pick, silence, walk
+from haystack._fast import absent, ledger, pick, silence, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -149,6 +149,7 @@ class Worker:
             await asyncio.sleep(TICK)
             self._poller.sweep()
             silence.look(self._plane)
+            absent.look(self._plane)
             if tick % BEATEN == 0:
                 self._channel.send(wire.Beat())
             self._tell()

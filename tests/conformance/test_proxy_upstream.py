@@ -83,7 +83,7 @@ def test_close_before_the_answer_is_502(site: Site) -> None:
 
 
 PARTS = {
-    "content-length": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
+    "content-length": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nonly this",
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n",
 }
 

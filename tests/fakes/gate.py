@@ -8,12 +8,16 @@ from tests.fakes.origin import OK, Call, Loop, Origin, respond
 
 
 class Gate:
-    """An origin that answers a request when it is told to. waiting: requests that it has and has not answered; seen: all, by path."""
+    """An origin that answers a request when it is told to.
+
+    waiting: requests that it has and has not answered; seen: all, by path; says: its answer.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self.waiting: list[asyncio.Event] = []
         self.seen: list[str] = []
         self.loop = loop
+        self.says = OK
         self.origin = Origin(loop, self.take).start()
 
     async def take(self, call: Call) -> None:
@@ -25,7 +29,7 @@ class Gate:
             await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
             await call.reader.read()
             return
-        await respond(OK)(call)
+        await respond(self.says)(call)
 
     def answer(self) -> None:
         """Answer the oldest."""
@@ -39,4 +43,5 @@ class Gate:
         """As for the first time."""
         self.waiting.clear()
         self.seen.clear()
+        self.says = OK
         return self

@@ -1,0 +1,5 @@
+# What the kernel knows of a connection.
+from libc.stdint cimport int64_t
+
+cdef bint untouched(int fd, int64_t before, bint clean) noexcept
+cdef int unacknowledged(int fd) noexcept
