@@ -311,9 +311,10 @@ def test_a_page_that_fails_everywhere_has_nobody_ejected(ward: Ward, method: str
 def test_a_label_exempts_an_endpoint_from_ejection(ward: Ward) -> None:
     """haystack.eject=off: its errors go to its clients."""
     ward.turn("exempt", error(500))
+    failed = 0
     with ward.client() as client:
-        statuses = [client.get(host("exempt"), "/").status for _ in range(120)]
-    assert statuses.count(500) >= 5
+        while failed < 12:  # it is asked less often after each, for a moment: the load goes on until it has failed often enough
+            failed += client.get(host("exempt"), "/").status == 500
     assert (ward.ejections("exempt"), ward.haystack.serving("exempt")) == ([], 4)
 
 
