@@ -1,11 +1,12 @@
 """The shell's host key: made at the first start, kept in the state folder, so that clients meet the same host again.
 
-Never overwrites a key that is there, and never stops the start: without a folder to keep it in, the key lives as long
-as the process, and the log says so.
+Never overwrites a key that is there, never uses one that others can read (sshd(8) refuses it too), and never stops the start: without a
+folder to keep it in, the key lives as long as the process, and the log says so.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def load(folder: Path) -> asyncssh.SSHKey:
     """The kept key, else a new one that is kept if it can be."""
     path = folder / NAME
     try:
+        if path.stat().st_mode & 0o077:
+            raise PermissionError(errno.EPERM, f"others can read it, so it is refused: chmod 600 {path}")
         return asyncssh.import_private_key(path.read_bytes())
     except FileNotFoundError:
         return created(path)
@@ -62,7 +65,7 @@ def keep(path: Path, data: bytes) -> None:
 def warn(path: Path, error: Exception) -> None:
     """Say that clients will warn of a changed host, and what mends it."""
     log.warning(
-        "the shell's host key cannot be kept, it is another one at each start; set HAYSTACK_STATE_DIR to a folder that can be written",
+        "the shell's host key can't be kept or used, it is another one at each start; HAYSTACK_STATE_DIR is to be a folder of its own",
         path=str(path),
-        error=str(error),
+        error=getattr(error, "strerror", None) or str(error),
     )

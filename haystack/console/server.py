@@ -7,65 +7,69 @@ will do, for there is one thing to log in to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import time
 from pathlib import Path
 
 import asyncssh
 import structlog
 
 from haystack.console import hostkey, keys
+from haystack.console.admission import Admission, Login
 from haystack.console.session import Session
 from haystack.listening import Sockets
+from haystack.observe.tally import Tally
 from haystack.state import State
 
 log = structlog.get_logger(__name__)
 
 BACKLOG = 64
 NAME = "ssh"
-LOGIN_SECONDS = 30
-# More clients at once than people there can be: the rest are turned away before they cost a key exchange.
+LOGIN_SECONDS = 10
+# More clients at once than people there can be.
 CONNECTIONS = 100
 # A client that does not read its farewell is cut off.
 FAREWELL_SECONDS = 2
 # A client that vanished without a word is noticed after three of these.
 KEEPALIVE_SECONDS = 30
+PAUSE = 1.0  # seconds before the next try, where a connection can't be accepted
 
 
 class Door(asyncssh.SSHServer):
-    """One connection. connections: the open ones, so that closing the server ends them."""
+    """One connection. It counts as a login that is under way until a key was right."""
 
-    def __init__(self, state: State, connections: set[asyncssh.SSHServerConnection]) -> None:
-        self._state, self._connections = state, connections
+    def __init__(self, server: ConsoleServer, login: Login) -> None:
+        self._server, self._login = server, login
+        self._good = False
         self._connection: asyncssh.SSHServerConnection
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """A client came."""
         self._connection = conn
-        if len(self._connections) >= CONNECTIONS:
-            log.warning("too many connections to the shell; one is turned away", peer=self._peer())
-            conn.abort()
-            return
-        self._connections.add(conn)
+        self._server.connections.add(conn)
+        self._login.evict = conn.abort
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
         """It left."""
-        self._connections.discard(self._connection)
+        self._server.connections.discard(self._connection)
+        if not self._good:
+            self._server.failed.note(self._peer())
 
     async def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - any name will do
         """Always asks for a key; the list is read anew, off the loop."""
-        known = await asyncio.to_thread(keys.authorized, self._state.settings)
-        if known is None:
-            log.warning("a login to the shell is refused, for there is no public key", peer=self._peer(), how=keys.HOW)
-        self._connection.set_authorized_keys(known)
+        self._connection.set_authorized_keys(await self._server.known())
         return True
 
     def auth_completed(self) -> None:
         """The key was good."""
+        self._good = True
+        self._server.admission.end(self._login, good=True)
         log.info("shell login", peer=self._peer(), user=self._connection.get_extra_info("username"))
 
     def session_requested(self) -> Session:
         """A session of its own for each channel."""
-        return Session(self._state, plain(self._connection.get_extra_info("sockname")))
+        return Session(self._server.state, plain(self._connection.get_extra_info("sockname")))
 
     def _peer(self) -> str:
         return plain(self._connection.get_extra_info("peername"))
@@ -77,18 +81,25 @@ def plain(name: object) -> str:
 
 
 class ConsoleServer:
-    """The shell of `state` on settings.ssh_port of each address of settings.bind."""
+    """The shell of `state` on settings.ssh_port of each address of settings.bind. most: connections at once."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, most: int = CONNECTIONS) -> None:
+        self.state = state
+        self.admission = Admission()
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.failed = Tally("a login to the shell failed", __name__)
+        self._turned_away = Tally("connections to the shell are turned away: too many, or too often", __name__)
+        self._most = most
         self._sockets: list[socket.socket] = []
-        self._acceptors: list[asyncssh.SSHAcceptor] = []
-        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._acceptors: list[asyncio.Task[None]] = []
+        self._talks: set[asyncio.Task[None]] = set()
+        self._refused: tuple[str, ...] = ()
+        self._options: asyncssh.SSHServerConnectionOptions
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Take the port, or the sockets that are handed over. Raises OSError where that cannot be."""
         opened = opened or Sockets()
-        port = self._state.settings.ssh_port
+        port = self.state.settings.ssh_port
 
         def one(address: str) -> socket.socket:
             nonlocal port
@@ -98,7 +109,7 @@ class ConsoleServer:
             return made
 
         try:
-            self._sockets = opened.on_each(self._state.settings.bind, one)
+            self._sockets = opened.on_each(self.state.settings.bind, one)
         except OSError:
             opened.close(NAME)
             raise
@@ -110,19 +121,13 @@ class ConsoleServer:
 
     async def start(self) -> None:
         """Let clients in."""
-        settings = self._state.settings
+        settings = self.state.settings
         key = await asyncio.to_thread(hostkey.load, Path(str(settings.state_dir)))
-        if await asyncio.to_thread(keys.authorized, settings) is None:
+        if await self.known() is None:
             log.warning("nobody can log in to the shell, for there is no public key", how=keys.HOW)
-        self._acceptors = [await self._accept(sock, key) for sock in self._sockets]
-
-    async def _accept(self, sock: socket.socket, key: asyncssh.SSHKey) -> asyncssh.SSHAcceptor:
-        return await asyncssh.listen(
-            sock=sock,
-            server_factory=lambda: Door(self._state, self._connections),
+        self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
             server_version="Haystack",
-            config=None,
             password_auth=False,
             kbdint_auth=False,
             host_based_auth=False,
@@ -136,26 +141,81 @@ class ConsoleServer:
             login_timeout=LOGIN_SECONDS,
             keepalive_interval=KEEPALIVE_SECONDS,
         )
+        self._acceptors = [asyncio.create_task(self._accept(sock), name="shell") for sock in self._sockets]
+
+    async def known(self) -> asyncssh.SSHAuthorizedKeys | None:
+        """The keys that may enter now. Lines that let nobody in are told once, and again when they are others."""
+        found = await asyncio.to_thread(keys.authorized, self.state.settings)
+        if found.refused != self._refused:
+            self._refused = found.refused
+            for line in found.refused:
+                log.warning("a line of the public keys lets nobody in", line=line)
+        return found.keys
+
+    async def _accept(self, listener: socket.socket) -> None:
+        """Whoever connects. Who is turned away costs nothing but that: no key is exchanged."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                log.warning("nobody can come to the shell now", error=error.strerror or str(error))
+                await asyncio.sleep(PAUSE)
+                continue
+            if (login := self._admitted(plain(peer), sock)) is None:
+                self._turned_away.note(plain(peer))
+                sock.close()
+                continue
+            task = asyncio.create_task(self._talk(sock, login))
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
+
+    def _admitted(self, peer: str, sock: socket.socket) -> Login | None:
+        if len(self.connections) >= self._most:
+            return None
+        return self.admission.begin(peer, time.monotonic(), sock.close)
+
+    async def _talk(self, sock: socket.socket, login: Login) -> None:
+        """A connection until somebody is logged in, or has failed to; then it lives by itself."""
+        doors = []
+
+        def door() -> Door:
+            doors.append(Door(self, login))
+            return doors[0]
+
+        try:
+            with contextlib.suppress(asyncssh.Error, OSError):
+                await asyncssh.run_server(
+                    sock, config=None, options=asyncssh.SSHServerConnectionOptions(self._options, server_factory=door)
+                )
+        finally:
+            self.admission.end(login, good=False)
+            if not doors:  # else the connection has it
+                sock.close()
 
     def leave(self) -> None:
         """Let nobody else in."""
         for acceptor in self._acceptors:
-            acceptor.close()
+            acceptor.cancel()
+        self._release()
 
     async def close(self) -> None:
         """Let nobody in and send everybody home."""
         self.leave()
-        leaving = list(self._connections)
+        leaving = list(self.connections)
         for connection in leaving:
             connection.close()
         if leaving:
             await asyncio.wait({asyncio.ensure_future(connection.wait_closed()) for connection in leaving}, timeout=FAREWELL_SECONDS)
         for connection in leaving:
             connection.abort()
-        for acceptor in self._acceptors:
-            await acceptor.wait_closed()
+        tasks = [*self._acceptors, *self._talks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._acceptors = []
-        self._release()
+        self.failed.close()
+        self._turned_away.close()
 
     def _release(self) -> None:
         for sock in self._sockets:

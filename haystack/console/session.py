@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 INTERRUPTS = frozenset("\x03\x04")
 # The longest line that comes without its end, from a client that is no terminal.
 LONGEST = 65536
+COLUMNS, ROWS = 80, 24  # of a terminal that does not say
+WIDEST, HIGHEST = 1000, 500
 WRITTEN = 16384  # characters that are encrypted in one go
 
 
@@ -213,7 +215,7 @@ class Session(asyncssh.SSHServerSession[str]):
         if words.normal(asked)[:1] == ["metrics"]:
             await self._state.refresh()
         try:
-            context = Context(self._size()[0] or None if self._terminal else None, self._local)
+            context = Context(self._size()[0] if self._terminal else None, self._local)
             result = await in_turns(commands.work(self._state, asked, context))
         except Exception:
             log.exception("a shell command failed", command=line)
@@ -265,8 +267,9 @@ class Session(asyncssh.SSHServerSession[str]):
             self._channel.write(text)
 
     def _size(self) -> tuple[int, int]:
+        """Columns and rows. The client says what it likes, up to 32 bits: a screen of that is drawn cell by cell."""
         columns, rows, _, _ = self._channel.get_terminal_size()
-        return columns, rows
+        return min(columns, WIDEST) if columns > 0 else COLUMNS, min(rows, HIGHEST) if rows > 0 else ROWS
 
     def _stop(self) -> None:
         if self._task is not None:

@@ -162,4 +162,4 @@ class Terminal:
 
     def _measure(self) -> Size:
         columns, rows = self._size()
-        return Size(rows=rows or 24, columns=columns or 80)
+        return Size(rows=rows, columns=columns)

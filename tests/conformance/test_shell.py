@@ -11,6 +11,7 @@ import stat
 
 import asyncssh
 import pytest
+from structlog.testing import capture_logs
 
 from haystack.console import hostkey
 from haystack.console.server import ConsoleServer
@@ -38,7 +39,7 @@ async def shell(keys, tmp_path):
     server = ConsoleServer(state(tmp_path / "state", ssh_authorized_keys_file=file))
     server.bind()
     await server.start()
-    server.keys, server.file, server.state = keys, file, server._state
+    server.keys, server.file = keys, file
     yield server
     await server.close()
 
@@ -254,13 +255,67 @@ async def test_a_state_folder_that_cannot_be_made_costs_only_the_key(tmp_path):
     assert hostkey.load(tmp_path / "file" / "state").get_fingerprint()
 
 
-async def test_more_clients_than_there_can_be_people_are_turned_away(shell, monkeypatch):
-    monkeypatch.setattr("haystack.console.server.CONNECTIONS", 1)
+async def test_more_clients_than_there_can_be_people_are_turned_away(shell):
+    shell._most = 1
     process = await started(shell, "trace on")
     await asyncio.wait_for(process.stderr.readline(), PATIENCE)
     assert (await ssh(shell, "version"))[0] == 255
     process.terminate()
     await asyncio.wait_for(process.communicate(), PATIENCE)
+
+
+async def test_silent_strangers_lock_nobody_out(shell):
+    """A hundred connections that said nothing had the shell for half a minute."""
+    pairs = [await asyncio.open_connection("127.0.0.1", shell.port, local_addr=(f"127.0.0.{n % 9 + 2}", 0)) for n in range(100)]
+    assert (await ssh(shell, "version"))[0] == 0
+    for _, writer in pairs:
+        writer.close()
+    for _, writer in pairs:
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_one_that_does_not_log_in_is_cut_off(shell, monkeypatch):
+    shell._options.login_timeout = 0.2
+    reader, writer = await asyncio.open_connection("127.0.0.1", shell.port)
+    await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_failed_logins_are_one_line_and_then_counted(shell, capsys):
+    with capture_logs() as lines:
+        for _ in range(5):
+            assert (await ssh(shell, "version", key="wrong"))[0] == 255
+        await shell.close()
+    told = [line for line in lines if line["event"] == "a login to the shell failed"]
+    assert [line.get("more") for line in told] == [None, 4]
+    assert told[0]["peer"] == told[1]["example"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("size", [(2**32 - 1, 2**32 - 1), (0, 0)])
+async def test_a_terminal_of_any_size_costs_what_a_large_one_does(shell, size):
+    """A screen of 4294967295 columns took 24 GB, and everything ended."""
+    private = asyncssh.read_private_key(shell.keys / "good")
+    async with asyncssh.connect("127.0.0.1", shell.port, client_keys=[private], known_hosts=None, username="x", config=None) as connection:
+        process = await connection.create_process(term_type="xterm", term_size=(*size, 0, 0))
+        process.stdin.write("version\r")
+        await asyncio.wait_for(process.stdout.readuntil("haystack> "), PATIENCE)
+        process.change_terminal_size(*size)
+        process.stdin.write("services\rexit\r")
+        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert NAME.removesuffix(".services.haystack") in out
+
+
+async def test_a_host_key_that_others_can_read_is_refused(tmp_path):
+    kept = hostkey.load(tmp_path)
+    (tmp_path / hostkey.NAME).chmod(0o640)
+    with capture_logs() as lines:
+        assert hostkey.load(tmp_path).get_fingerprint() != kept.get_fingerprint()
+    assert "chmod 600" in lines[0]["error"]
+    (tmp_path / hostkey.NAME).chmod(0o600)
+    assert hostkey.load(tmp_path).get_fingerprint() == kept.get_fingerprint()
 
 
 async def test_closing_the_server_sends_everybody_home(shell):

@@ -1,0 +1,105 @@
+"""authorized_keys, line by line: a bad one is named and locks nobody else out; an option is done, or its key is refused."""
+
+import datetime as dt
+from types import SimpleNamespace
+
+import asyncssh
+import pytest
+
+from haystack.console import keys
+
+KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+OTHER = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
+
+
+def found(text, file=None):
+    return keys.authorized(SimpleNamespace(ssh_authorized_keys=text, ssh_authorized_keys_file=file), NOW)
+
+
+def lets_in(result, key):
+    return result.keys is not None and result.keys.validate(asyncssh.import_public_key(key), "host", "192.0.2.1") is not None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "rubbish",
+        "ssh-ed25519 AAAA",
+        "ssh-ed25519",
+        "ssh-rsa \ud800",
+        'from="10.0.0.0/99" ' + KEY,
+        'command="unclosed ' + KEY,
+        'permitopen="x" ' + KEY,
+        'environment="x" ' + KEY,
+        "\x00",
+        "no-such-option " + KEY,
+        "verify-required " + KEY,
+    ],
+)
+def test_a_bad_line_is_named_and_locks_nobody_out(bad):
+    result = found(f"# mine\n{bad}\n{OTHER}\n")
+    assert lets_in(result, OTHER)
+    assert not lets_in(result, KEY)
+    (line,) = result.refused
+    assert line.startswith("HAYSTACK_SSH_AUTHORIZED_KEYS line 2: ")
+    assert KEY.split()[1] not in line
+
+
+def test_a_byte_order_mark_and_a_windows_editors_line_ends_are_no_part_of_a_key(tmp_path):
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xef\xbb\xbf" + f"{KEY} me\r\n{OTHER}\r\n".encode())
+    result = found(None, file)
+    assert (lets_in(result, KEY), lets_in(result, OTHER), result.refused) == (True, True, ())
+    assert lets_in(found("\ufeff" + KEY), KEY)
+
+
+def test_both_sources_count_and_a_file_that_is_not_there_is_named(tmp_path):
+    result = found(KEY, tmp_path / "none")
+    assert lets_in(result, KEY)
+    assert result.refused == (f"{tmp_path / 'none'}: No such file or directory",)
+
+
+@pytest.mark.parametrize("text", ["", None, "# nothing\n\n", "rubbish"])
+def test_without_a_key_there_is_none(text):
+    assert found(text).keys is None
+
+
+@pytest.mark.parametrize(
+    ("time", "good"),
+    [
+        ("20260601120001Z", True),
+        ("20260601120000Z", False),
+        ("202606011201Z", True),
+        ("20260601Z", False),
+        ("20270101", True),
+        ("20260101", False),
+    ],
+)
+def test_a_key_is_good_until_its_expiry_time(time, good):
+    result = found(f'expiry-time="{time}" {KEY}')
+    assert lets_in(result, KEY) == good
+    assert bool(result.refused) != good
+
+
+@pytest.mark.parametrize("time", ["", "tomorrow", "20261301", "2026", "20260601125", "٢٠٢٧٠١٠١"])
+def test_an_expiry_time_that_is_none_refuses_the_key(time):
+    result = found(f'expiry-time="{time}" {KEY}')
+    assert (result.keys, len(result.refused)) == (None, 1)
+
+
+def options(text):
+    result = found(f"{text} {KEY}")
+    assert not result.refused
+    return result.keys.validate(asyncssh.import_public_key(KEY), "host", "10.0.0.1")
+
+
+def test_options_that_are_done_are_kept():
+    assert options('command="services, \\"x\\"",from="10.0.0.0/8"')["command"] == 'services, "x"'
+    assert options("no-pty,no-port-forwarding,no-X11-forwarding")["no-pty"]
+
+
+def test_restrict_forbids_the_terminal_unless_pty_allows_it():
+    assert options("restrict")["no-pty"]
+    assert options('restrict,command="services"') == {"no-pty": True, "command": "services"}
+    assert "no-pty" not in options("restrict,pty")
