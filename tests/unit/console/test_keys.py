@@ -28,7 +28,6 @@ def lets_in(result, key):
         "ssh-ed25519 AAAA",
         "ssh-ed25519",
         "ssh-rsa \ud800",
-        'from="10.0.0.0/99" ' + KEY,
         'command="unclosed ' + KEY,
         'permitopen="x" ' + KEY,
         'environment="x" ' + KEY,
