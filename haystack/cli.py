@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, cast
 
-from haystack import __version__, choice
-from haystack.settings import Settings, SettingsError, flag, load, variable
+from haystack import __version__, choice, values
+from haystack.settings import SECRET, Settings, SettingsError, flag, load, variable
 
 BAD_USAGE = 2
 REPLACE = "take over from the Haystack that runs with the same state folder: it ends once this one serves, and no request is lost"
@@ -26,6 +26,15 @@ class Parser(argparse.ArgumentParser):
         """End with the line."""
         print(f"{self.prog}: {' '.join(message.split())}", file=sys.stderr)
         sys.exit(BAD_USAGE)
+
+
+class Secret(argparse.Action):
+    """A flag that is not there: every user of the machine would read it in the list of processes."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """End with the line."""
+        name = variable(self.dest)
+        parser.error(f"{flag(self.dest)} would show a secret in the list of processes: set {name} or {name}_FILE")
 
 
 def parser() -> Parser:
@@ -46,6 +55,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     """One flag a setting. Values are checked with those of the environment, by settings.py."""
     for name, field in Settings.model_fields.items():
         about = f"{field.description} [{variable(name)}]".replace("%", "%%")
+        if name in SECRET:
+            command.add_argument(flag(name), dest=name, nargs="?", action=Secret, help=argparse.SUPPRESS)
+            continue
         if name in SWITCHES:
             command.add_argument(flag(name), dest=name, nargs="?", const="on", metavar="on|off", help=about)
         else:
@@ -83,7 +95,7 @@ def check(settings: Settings) -> int:
         return check_static(settings)
     reasons = {host: choice.trouble(settings, host) for host in settings.docker_host}
     for host, reason in reasons.items():
-        print(f"engine {host}: {'answers' if reason is None else reason}")
+        print(f"engine {values.masked(host)}: {'answers' if reason is None else values.masked(reason)}")
     return 0 if not any(reasons.values()) else 1
 
 
@@ -115,6 +127,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if name is None:
         grammar.print_help(sys.stderr)
         return BAD_USAGE
+    if values.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
+        grammar.error("--docker-host would show its password in the list of processes: set DOCKER_HOST")
     try:
         settings = load({field: text for field, text in given.items() if text is not None})
     except SettingsError as error:

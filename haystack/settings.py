@@ -1,8 +1,8 @@
 """Every setting, from the environment or from the flag of the same name, checked before anything starts.
 
-Never reads a file and never contacts anybody: `load` turns texts into one frozen Settings or one SettingsError, whose
-message is the one line that a person sees. cli.py calls it; all other rooms only read attributes. Parsers of single
-values are in haystack/values.py.
+Reads no file but those of secrets (NAME_FILE) and never contacts anybody: `load` turns texts into one frozen Settings or one SettingsError,
+whose message is the one line that a person sees. cli.py calls it; all other rooms only read attributes. Parsers of single values are in
+haystack/values.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from haystack import balance, values
 from haystack.values import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
+FILED = ("docker_cert", "docker_key", "docker_ca")  # also as NAME_FILE
 LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
 TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 2m"
 TIME_OR_OFF = f"{TIME} (0: no limit)"
@@ -75,6 +76,9 @@ class Settings(BaseSettings):
     docker_cert: Pem | None = takes("the client's certificate as PEM text")
     docker_key: Pem | None = takes("the client's key as PEM text", repr=False)
     docker_ca: Pem | None = takes("the authority's certificate as PEM text")
+    docker_cert_file: Folder | None = takes("the file that holds DOCKER_CERT")
+    docker_key_file: Folder | None = takes("the file that holds DOCKER_KEY")
+    docker_ca_file: Folder | None = takes("the file that holds DOCKER_CA")
     origin: Annotated[str, BeforeValidator(values.origin)] = takes("DNS labels of letters, digits and dashes", "haystack")
     bind: Addresses = takes("comma separated IP addresses to listen on (unset: all)", ())
     http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
@@ -151,10 +155,28 @@ def load(flags: Mapping[str, str] | None = None) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(complaint(error.errors()[0])) from None
+    if found := {name: text for name in FILED if (text := _kept(settings, name)) is not None}:
+        settings = settings.model_copy(update=found)
     if (settings.docker_key is None) != (settings.docker_cert is None):
         missing = "docker_key" if settings.docker_key is None else "docker_cert"
         raise SettingsError(f"{variable(missing)} is not set: DOCKER_KEY and DOCKER_CERT go together, each PEM text")
     return settings
+
+
+def _kept(settings: Settings, field: str) -> str | None:
+    """The text that is kept in a file; None: no file is named. Raises SettingsError where that can't be read, or both are set."""
+    text, path = getattr(settings, field), getattr(settings, f"{field}_file")
+    name = variable(field)
+    if path is None:
+        return None
+    if text is not None:
+        raise SettingsError(f"{name} and {name}_FILE are both set: one of them is to say it")
+    try:
+        return values.pem(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE: {path} can't be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SettingsError(f"{name}_FILE: {path} can't be used: {error}; it takes {Settings.model_fields[field].description}") from None
 
 
 def complaint(error: ErrorDetails) -> str:
@@ -162,8 +184,8 @@ def complaint(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = next(field for field in Settings.model_fields if variable(field) == name)
     what = Settings.model_fields[field].description
-    value = "its value" if field in LONG else repr(error["input"])
-    detail = str(error.get("ctx", {}).get("error", ""))
+    value = "its value" if field in LONG else values.masked(repr(error["input"]))
+    detail = values.masked(str(error.get("ctx", {}).get("error", "")))
     return f"{name}: {value} can't be used{': ' + detail if detail else ''}; it takes {what}"
 
 
@@ -178,5 +200,5 @@ def display(field: str, value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return ",".join(str(item) for item in value)
+        return values.masked(",".join(str(item) for item in value))
     return f"{value:g}s" if isinstance(value, float) else str(value)

@@ -161,18 +161,29 @@ class State:
         """Why Haystack is not ready, one line each; empty when it is."""
         reasons = []
         if not self.registry.listed.is_set():
-            reasons.append("; ".join(["no source of containers has listed yet", *self.troubles()]))
+            reasons.append("; ".join(["no source of containers has listed yet", *self.troubles(public=True)]))
         if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
             reasons.append("no worker runs")
         # who the kernel hands to such a worker's sockets is not served
         return reasons + [worker.trouble for worker in self.proxy.workers if worker.trouble]
 
-    def troubles(self) -> list[str]:
-        """The sources of containers that don't answer now, and why, one line each."""
-        lost = ((name, source.error) for name, source in sorted(self.registry.sources.items()) if not source.connected)
+    def troubles(self, *, public: bool = False) -> list[str]:
+        """The sources of containers that don't answer now, and why, one line each. public: without saying where they are."""
+        sources = self.public_sources() if public else sorted(self.registry.sources.items())
+        lost = ((name, source.error) for name, source in sources if not source.connected)
         return [f"{name} does not answer: {error}" if error else f"{name} has not answered yet" for name, error in lost]
 
+    def public_sources(self) -> list[tuple[str, Source]]:
+        """The sources by names that don't tell where they are: that is for the shell alone."""
+        named: dict[str, Source] = {}
+        for number, (key, source) in enumerate(sorted(self.registry.sources.items()), 1):
+            name = KINDS.get(key.partition(":")[0]) or (source.engine.name if source.engine else "") or f"engine {number}"
+            named[f"{name} ({number})" if name in named else name] = source
+        return list(named.items())
 
+
+# of sources that are no engines, by what their keys begin with
+KINDS = {"file": "static file", "demo": "demo"}
 # The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.
 RUNNING = frozenset({"serving", "running"})
 

@@ -20,6 +20,7 @@ MAX_NAME = 200  # what is left of 253 octets must hold the names under the origi
 SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s,'\"/]*@", re.IGNORECASE)
 SCHEMES = ("unix", "tcp", "http", "https")
 
 
@@ -158,6 +159,11 @@ def nameserver(value: str) -> str:
 def nameservers(value: object) -> Texts:
     """Name servers, in the order in which they are asked."""
     return tuple(nameserver(part) for part in items(value))
+
+
+def masked(text: str) -> str:
+    """The text with the user and password of every URL in it hidden (RFC 3986, section 3.2.1)."""
+    return _USERINFO.sub(r"\1***@", text)
 
 
 def docker_host(value: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from haystack import __version__, naming
 from haystack.health.words import why
-from haystack.model import Attachment, Container, Endpoint, Network, Problem
+from haystack.model import Attachment, Container, Endpoint, Engine, Network, Problem
 from haystack.proxy.series import Place
 from haystack.state import Picture, Source, State, word_of
 
@@ -151,8 +151,8 @@ def summary(state: State, snapshot: Picture) -> Shape:
         "started": state.started,
         "snapshot": {"version": snapshot.version, "created": snapshot.created},
         "listeners": {**state.proxy.ports, **state.ports},
-        "engines": {key: msgspec.to_builtins(engine) for key, engine in snapshot.engines.items()},
-        "sources": {key: source_shape(source) for key, source in state.registry.sources.items()},
+        "engines": {key: engine_shape(engine) for key, engine in snapshot.engines.items()},
+        "sources": {name: source_shape(source) for name, source in state.public_sources()},
         "workers": [{"slot": w.slot, "pid": w.pid, "state": word_of(w.state)} for w in state.proxy.workers],
     }
 
@@ -161,6 +161,11 @@ def version() -> dict[str, int]:
     """The version in its three parts; what follows the third (a pre-release) is left out."""
     digits = [int("".join(c for c in part if c.isdigit()) or 0) for part in __version__.split(".")[:3]]
     return dict(zip(("major", "minor", "patch"), [*digits, 0, 0, 0], strict=False))
+
+
+def engine_shape(engine: Engine) -> Shape:
+    """An engine, without the way to it (State.public_sources says why)."""
+    return {key: value for key, value in msgspec.to_builtins(engine).items() if key != "host"}
 
 
 def source_shape(source: Source) -> Shape:

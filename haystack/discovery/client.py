@@ -18,6 +18,7 @@ from requests import exceptions
 
 from haystack.discovery import lines
 from haystack.discovery.tls import Certificates
+from haystack.values import masked
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
 
@@ -132,7 +133,7 @@ def explain(error: BaseException, certified: bool = True) -> str:
             return f"TLS: the engine's certificate is not accepted: {one.verify_message}"
         if isinstance(one, OSError) and one.strerror and one.errno:
             return one.strerror.lower()
-    return (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+    return masked((str(error).splitlines() or [type(error).__name__])[0][:200]) or type(error).__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

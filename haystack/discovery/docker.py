@@ -24,22 +24,24 @@ from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.discovery.view import View
 from haystack.discovery.watch import SEEN, StreamEndedError, Watch
 from haystack.model import Engine, Listing
+from haystack.values import masked
 
 _log = structlog.get_logger()
 
 
 class DockerProvider:
-    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host."""
+    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host, without a password."""
 
     def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None) -> None:
-        self.source = host
+        self.source = masked(host)
+        self._host = host
         self._tls = tls or TlsOptions()
         self._timing = timing or Timing()
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
         crossing = Crossing(asyncio.get_running_loop(), sink, self.source)
-        session = Sessions(self.source, self._tls, self._timing, crossing)
+        session = Sessions(self._host, self._tls, self._timing, crossing)
         thread = threading.Thread(target=session.run, name=f"haystack-docker {self.source}", daemon=True)
         thread.start()
         try:
@@ -95,6 +97,7 @@ class Sessions:
 
     def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing) -> None:
         self._host = host
+        self._shown = masked(host)
         self._tls = tls
         self._timing = timing
         self._crossing = crossing
@@ -124,7 +127,7 @@ class Sessions:
             certified = bool(self._tls.cert or self._tls.path)
             text = str(error) if isinstance(error, TlsError | StreamEndedError) else border.explain(error, certified)
             tell = _log.warning if listed or text != told else _log.debug  # once, and not each time for as long as it is away
-            tell("engine.retry", host=self._host, error=text, after=round(pause, 2))
+            tell("engine.retry", host=self._shown, error=text, after=round(pause, 2))
             told = text
             self._crossing.fail(text)
             self._stop.wait(pause)
@@ -159,8 +162,8 @@ class Sessions:
 
     def _describe(self, client: border.Client, info: object, version: object) -> Engine:
         inside = bool(self._own) and not on_host_network(client, self._own, self._timing.answer)
-        engine = inspect.engine(info, version, self._host, local.engine_address(self._host, inside))
-        _log.info("engine.connected", host=self._host, name=engine.name, version=engine.version)
+        engine = inspect.engine(info, version, self._shown, local.engine_address(self._host, inside))
+        _log.info("engine.connected", host=self._shown, name=engine.name, version=engine.version)
         return engine
 
 

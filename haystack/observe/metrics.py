@@ -66,7 +66,7 @@ class StateCollector(Collector):
 
     def _sources(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("haystack_source_connected", "1 while the source of containers answers.", labels=["source"])
-        for name, source in sorted(self._state.registry.sources.items()):
+        for name, source in self._state.public_sources():
             family.add_metric([legible(name)], int(source.connected))
         yield family
 

@@ -139,11 +139,45 @@ def test_a_flag_wins_over_the_variable(monkeypatch):
 def test_a_secret_is_shown_nowhere():
     settings = load({"docker_key": PEM, "docker_cert": PEM})
     assert "c2VjcmV0" not in repr(settings.shown())
-    assert "docker_key" not in repr(settings)
+    assert "docker_key=" not in repr(settings)
     with pytest.raises(SettingsError) as caught:
         load({"docker_key": "c2VjcmV0", "docker_cert": PEM})
     assert "c2VjcmV0" not in str(caught.value)
     assert "DOCKER_KEY" in str(caught.value)
+
+
+def test_secrets_may_be_kept_in_files(monkeypatch, tmp_path):
+    for name in ("key", "cert", "ca"):
+        (tmp_path / name).write_text(PEM)
+        monkeypatch.setenv(f"DOCKER_{name.upper()}_FILE", str(tmp_path / name))
+    settings = load()
+    assert (settings.docker_key, settings.docker_cert, settings.docker_ca) == (PEM, PEM, PEM)
+    monkeypatch.setenv("DOCKER_KEY", PEM)
+    with pytest.raises(SettingsError, match="DOCKER_KEY and DOCKER_KEY_FILE are both set"):
+        load()
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("c2VjcmV0", "no PEM text")])
+def test_a_file_of_a_secret_that_can_not_be_used_ends_the_start_with_one_line(monkeypatch, tmp_path, text, why):
+    if text:
+        (tmp_path / "key").write_text(text)
+    monkeypatch.setenv("DOCKER_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(SettingsError, match=why) as caught:
+        load()
+    assert "c2VjcmV0" not in str(caught.value)
+    assert str(caught.value).startswith("DOCKER_KEY_FILE: ")
+
+
+@pytest.mark.parametrize("host", ["tcp://user:s3cret@10.0.0.1", "tcp://user:s3cret@", "https://s3cret@x:99999", "ftp://user:s3cret@x:1"])
+def test_a_password_in_a_url_that_can_not_be_used_is_not_repeated(host):
+    with pytest.raises(SettingsError) as caught:
+        load({"docker_host": host})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_a_url_is_shown_nowhere():
+    settings = load({"docker_host": "tcp://user:s3cret@10.0.0.1:2375,https://t0ken@h"})
+    assert settings.shown()["DOCKER_HOST"] == "tcp://***@10.0.0.1:2375,https://***@h"
 
 
 def test_a_key_without_its_certificate_is_refused():

@@ -96,9 +96,21 @@ async def test_not_ready_says_why():
     unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining", trouble="worker 0 died 3 times in a row")]
     answer = await ask("/readyz", of=unready)
     assert "worker 0 died 3 times in a row" in answer.text
-    assert "unix:///x does not answer: connection refused" in answer.text
+    assert "engine 1 does not answer: connection refused" in answer.text
     assert (answer.status_code, len(answer.json()["reasons"])) == (503, 3)
     assert (await ask("/healthz", of=unready)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/info", "/metrics", "/readyz", "/ui", "/api/containers", "/api/services", "/api/networks"])
+async def test_where_an_engine_is_is_told_to_nobody(path):
+    """Who reaches an engine is root on its machine; the shell, which needs a key, shows it."""
+    secret = state()
+    engine = replace(next(iter(secret.snapshot.engines.values())), host="tcp://***@10.9.8.7:2375")
+    secret.registry.snapshot.engines = {engine.id: engine}
+    secret.registry.sources.clear()
+    secret.registry.sources["tcp://***@10.9.8.7:2375"] = SimpleNamespace(connected=False, error="no", since=1.0, engine=engine)
+    secret.registry.listed.clear()
+    assert "10.9.8.7" not in (await ask(path, of=secret)).text
 
 
 async def test_metrics_name_requests_services_and_workers():
