@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from haystack import claims, snapshot
+from haystack import claims, service, snapshot
 from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Listing, Problem, Service
-from haystack.snapshot import Change, Found, Made, Snapshot
+from haystack.service import Made
+from haystack.snapshot import Change, Found, Snapshot
 
 Sources = Mapping[str, Listing]
 T = TypeVar("T")
@@ -135,17 +136,17 @@ class Builder:
         found: dict[str, Service | None] = {}
         for name in dirty:
             found[name] = self._judged(name, now, steady, conditions)
-        for name, service in found.items():
-            rivals |= self._book.put(name, claims.of(service) if service is not None else ())
+        for name, each in found.items():
+            rivals |= self._book.put(name, claims.of(each) if each is not None else {})
         for name in rivals - found.keys():
             found[name] = self._bare[name]
-        for name, service in found.items():
-            if service is not None:
-                found[name] = self._known_as(name, snapshot.contested(service, self._book.lost(name)))
+        for name, each in found.items():
+            if each is not None:
+                found[name] = self._known_as(name, snapshot.contested(each, self._book.lost(name)))
             else:
                 self._problems[1].pop(name, None)
         last = self._last.services
-        return {name: service for name, service in found.items() if last.get(name) != service}
+        return {name: each for name, each in found.items() if last.get(name) != each}
 
     def _judged(self, name: str, now: float, steady: float, conditions: Conditions) -> Service | None:
         """One service before its claims are looked at; None where nobody is in it any more."""
@@ -154,19 +155,18 @@ class Builder:
         if not members:
             self._bare.pop(name, None)
             return None
-        old = self._last.services.get(name)
-        before = {(name, e.id): e for e in old.endpoints} if old is not None else {}
-        service = self._bare[name] = snapshot.service(name, members, Judge(before, now, steady, conditions))
-        if any(e.share < 1.0 for e in service.endpoints):
+        judge = Judge(service.before(self._last.services.get(name)), now, steady, conditions)
+        made = self._bare[name] = service.of(self._origin, name, members, judge)
+        if any(e.share < 1.0 for each in (made.endpoints, *(c.endpoints for c in made.claims)) for e in each):
             self._slow.add(name)
-        return service
+        return made
 
-    def _known_as(self, name: str, service: Service) -> Service:
-        if service.problems:
-            self._problems[1][name] = service.problems
+    def _known_as(self, name: str, known: Service) -> Service:
+        if known.problems:
+            self._problems[1][name] = known.problems
         else:
             self._problems[1].pop(name, None)
-        return service
+        return known
 
     # -- the whole
 

@@ -1,13 +1,14 @@
 """Who answers for a host name and a path, where several services ask for them.
 
-A claim is a host name with a path prefix. A service has its own name and each haystack.host, all below its haystack.path. Of several
-claimants the one whose own name it is wins, then the first by name: the same one whatever the order of events. Pure. The snapshot tells
-the others; the workers' routes follow the same order.
+A claim is a host name with a path prefix. A service has its own name, which leads to all of its endpoints, and each haystack.host below
+the haystack.path of the same container, which leads to those who carry both. Of several claimants the one whose own name it is wins, then
+the first by name: the same one whatever the order of events. Pure. The snapshot tells the others, unless whoever carries the claim there is
+served by the winner too: one container is often in two services. The workers' routes follow the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from haystack.model import Problem, Service
 
@@ -25,11 +26,17 @@ def rank(name: str, host: str) -> Rank:
     return host != name, name
 
 
-def of(service: Service) -> tuple[Claim, ...]:
-    """What a service claims; nothing where no port of it speaks HTTP."""
-    if not service.has_http:
-        return ()
-    return tuple((host, prefix(service.path)) for host in dict.fromkeys((service.name, *service.hosts)))
+def of(service: Service) -> dict[Claim, frozenset[str]]:
+    """What a service claims, and the endpoints that answer there; nothing where no port of it speaks HTTP."""
+    own = frozenset(e.id for e in service.endpoints if e.listener is not None)
+    if not own:
+        return {}
+    found = {(service.name, prefix(service.path)): own}
+    sets: dict[int, frozenset[str]] = {}  # many hosts have the very same endpoints
+    for claim in service.claims:
+        made = sets.setdefault(id(claim.endpoints), frozenset(e.id for e in claim.endpoints))
+        found.setdefault((claim.host, claim.path), made)
+    return found
 
 
 def contested(services: Iterable[Service]) -> dict[str, tuple[Problem, ...]]:
@@ -45,12 +52,12 @@ class Book:
     """Who claims what, kept up to date service by service."""
 
     def __init__(self) -> None:
-        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._claims: dict[str, Mapping[Claim, frozenset[str]]] = {}
         self._claimants: dict[Claim, set[str]] = {}
 
-    def put(self, name: str, claims: tuple[Claim, ...]) -> set[str]:
+    def put(self, name: str, claims: Mapping[Claim, frozenset[str]]) -> set[str]:
         """Take these as all that a service claims. Whose problems may be others now, itself aside."""
-        old = self._claims.get(name, ())
+        old = self._claims.get(name, {})
         if old == claims:
             return set()
         for claim in old:
@@ -67,11 +74,14 @@ class Book:
         return rivals - {name}
 
     def lost(self, name: str) -> tuple[Problem, ...]:
-        """The problems of a service with claims that go to another one, in the order of its claims."""
+        """The problems of a service whose endpoints miss a claim that goes to another one, in the order of its claims."""
         lost = []
-        for claim in self._claims.get(name, ()):
+        for claim, mine in self._claims.get(name, {}).items():
             rivals = self._claimants[claim]
-            if len(rivals) > 1 and (winner := min(rank(each, claim[0]) for each in rivals)[1]) != name:
+            if len(rivals) < 2:  # noqa: PLR2004 - itself alone
+                continue
+            winner = min(rank(each, claim[0]) for each in rivals)[1]
+            if not mine <= self._claims[winner][claim]:
                 text = f"{claim[0]}{claim[1]} is served by {winner}, which claims it too"
                 lost.append(Problem(subject="label haystack.host", message=text))
         return tuple(lost)

@@ -36,6 +36,14 @@ class BadValueError(ValueError):
     """A label's value is not what it takes; the text says what it takes."""
 
 
+class BadHostsError(BadValueError):
+    """Some of the hosts in a label are none, each with what is to be done; the others are good."""
+
+    def __init__(self, good: tuple[str, ...], told: list[str]) -> None:
+        super().__init__("; ".join(told))
+        self.good, self.told = good, told
+
+
 def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
     """Options of the labels that are good, Problems of those that are not."""
     found: dict[str, Any] = {}
@@ -44,6 +52,9 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
     for key in sorted(k for k in labels if k.startswith(PREFIX) and k != ITSELF):
         try:
             _take(key, labels[key].strip(), found, health)
+        except BadHostsError as error:
+            found["hosts"] = error.good
+            problems += [Problem(subject=f"label {key}", message=f"{told}; this host ignored") for told in error.told]
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
     if health.keys() - {"slow_start"} and "path" not in health:
@@ -102,13 +113,34 @@ def _group(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(dict.fromkeys(h.strip().lower().rstrip(".") for h in text.split(",") if h.strip()))
-    for host in hosts:
-        if not naming.is_name(host.removeprefix("*.")):
-            raise _bad(host, "a host name, with *. before it or not")
+    """Host names; whether a container may have them, hosts.py decides: that depends on the origin."""
+    hosts = tuple(dict.fromkeys(_lower(h.strip()).removesuffix(".") for h in text.split(",") if h.strip()))
     if not hosts:
         raise _bad(text, "a list of host names")
+    good = tuple(h for h in hosts if naming.is_name(h.removeprefix("*.")))
+    if len(good) < len(hosts):
+        raise BadHostsError(good, [str(_bad(h, _no_host(h))) for h in hosts if h not in good])
     return hosts
+
+
+def _lower(text: str) -> str:
+    """In lower case; what is not ASCII stays what it is, for the Kelvin sign would become a k."""
+    return text.lower() if text.isascii() else text
+
+
+def _no_host(host: str) -> str:
+    """What a text that is no host name should be instead."""
+    if host == "*":
+        return "a host name: give *. and a domain, as in *.example.com"
+    if not host.isascii():
+        return "a host name as clients send it: give its ASCII form, which begins with xn--"
+    if host.startswith("[") or host.count(":") > 1:
+        return "a host name: IP addresses are Haystack's own"
+    if "/" in host or "?" in host:
+        return "a host name: give it without scheme and path, for which there is haystack.path"
+    if ":" in host:
+        return "a host name: give it without port, for which there is haystack.port"
+    return "a host name of letters, digits, dashes and dots, with *. before it or not"
 
 
 def _path(text: str) -> str:

@@ -217,12 +217,26 @@ class Endpoint(Record, frozen=True, kw_only=True):
     risen: float = 0.0
 
 
+class Carried(Record, frozen=True, kw_only=True):
+    """A claim of a service: a haystack.host with its path prefix, and the endpoints of the containers that carry it.
+
+    They are judged among themselves: who is ready here may be out of the service, for there others stand in for it.
+    """
+
+    host: str
+    path: str = "/"
+    endpoints: tuple[Endpoint, ...] = ()
+
+
 class Service(Record, frozen=True, kw_only=True):
-    """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot."""
+    """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot.
+
+    path: the prefix below which its own name leads to all of them; claims: what leads to some of them beside that.
+    """
 
     name: str
     endpoints: tuple[Endpoint, ...] = ()
-    hosts: tuple[str, ...] = ()
+    claims: tuple[Carried, ...] = ()
     path: str | None = None
     balance: str | None = None
     sticky: str | None = None
@@ -231,6 +245,11 @@ class Service(Record, frozen=True, kw_only=True):
     wait: float | None = None
     retry: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host names that lead to some endpoint of it, beside its own."""
+        return tuple(dict.fromkeys(c.host for c in self.claims))
 
     @property
     def has_http(self) -> bool:

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from haystack import claims, naming, ports
+from haystack import claims, naming, ports, service
 from haystack.health import policy
 from haystack.health.policy import Condition
-from haystack.judge import Conditions, Judge, Member
+from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
+from haystack.service import Made
 
 DEFAULT_WEIGHT = 100
 HEAVIEST = 65535  # what an SRV record can say (RFC 2782)
 Found = tuple[str, Problem]
-Made = tuple[Container, tuple[Endpoint, ...]]
 
 
 class SnapshotError(Exception):
@@ -85,7 +85,7 @@ def build(
     services = _services(origin, containers.values(), judge)
     for identity, container in containers.items():
         problems.extend((identity, p) for p in (*container.problems, *names(origin, container)[1]))
-    problems.extend((name, p) for name, service in services.items() for p in service.problems)
+    problems.extend((name, p) for name, each in services.items() for p in each.problems)
     return Snapshot(
         version=version,
         created=now,
@@ -135,7 +135,7 @@ def networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
 
 def _since(previous: Snapshot | None) -> dict[tuple[str, str], Endpoint]:
     services = previous.services if previous else {}
-    return {(name, e.id): e for name, service in services.items() for e in service.endpoints}
+    return {key: e for each in services.values() for key, e in service.before(each).items()}
 
 
 def _services(origin: str, containers: Iterable[Container], judge: Judge) -> dict[str, Service]:
@@ -145,7 +145,7 @@ def _services(origin: str, containers: Iterable[Container], judge: Judge) -> dic
         if made := endpoints(origin, container):
             for name in names(origin, container)[0]:
                 members.setdefault(name, []).append((container, made))
-    found = {name: service(name, members[name], judge) for name in sorted(members)}
+    found = {name: service.of(origin, name, members[name], judge) for name in sorted(members)}
     for name, lost in claims.contested(found.values()).items():
         found[name] = contested(found[name], lost)
     return found
@@ -198,44 +198,21 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
     )
 
 
-def service(name: str, containers: Iterable[Made], judge: Judge) -> Service:
-    """The service of these containers, in the order of their ids: endpoints judged side by side, options on which they agree."""
-    members: dict[str, Member] = {e.id: (container, e) for container, made in containers for e in made}
-    judged, panics = judge.judged(name, list(members.values()))
-    owners = list({c.id: c for c, _ in members.values()}.values())
-    options, odd = _agreed(owners)
-    hosts = tuple(dict.fromkeys(h for c in owners for h in c.options.hosts))
-    return Service(name=name, endpoints=judged, hosts=hosts, problems=odd + panics, **options)  # type: ignore[arg-type]
-
-
-def _agreed(containers: list[Container]) -> tuple[dict[str, object], tuple[Problem, ...]]:
-    """What is asked for the service as a whole; where its containers differ, the first one's word counts."""
-    agreed: dict[str, object] = {}
-    problems: list[Problem] = []
-    for field in ("path", "balance", "sticky", "max_connections", "timeout", "wait", "retry"):
-        asked = {c.id: getattr(c.options, field) for c in containers if getattr(c.options, field) is not None}
-        if not asked:
-            continue
-        first = next(iter(asked))
-        agreed[field] = asked[first]
-        if len(set(asked.values())) > 1:
-            text = f"its containers differ; {asked[first]!r} of {first[:12]} counts"
-            problems.append(Problem(subject=f"label haystack.{field}", message=text))
-    return agreed, tuple(problems)
-
-
 def check(snapshot: Snapshot) -> None:
     """Raise SnapshotError unless every reader can rely on `snapshot`. Of one with a change, what has changed is looked at."""
     changed = snapshot.services if snapshot.change is None else snapshot.change.services & snapshot.services.keys()
     for name in changed:
-        service = snapshot.services[name]
-        _require(name == service.name and naming.is_name(name), f"service name {name!r}")
+        found = snapshot.services[name]
+        _require(name == found.name and naming.is_name(name), f"service name {name!r}")
         _require(name.endswith(f".services.{snapshot.origin}"), f"service {name!r} is outside of the origin")
-        _require(bool(service.endpoints), f"service {name!r} has no endpoint")
-        ids = [e.id for e in service.endpoints]
+        _require(bool(found.endpoints), f"service {name!r} has no endpoint")
+        ids = [e.id for e in found.endpoints]
         _require(len(ids) == len(set(ids)), f"service {name!r} has an endpoint twice")
-        for endpoint in service.endpoints:
+        for endpoint in found.endpoints:
             _check_endpoint(snapshot, endpoint)
+        for claim in found.claims:
+            mine = [e.id for e in claim.endpoints]
+            _require(bool(mine) and len(mine) == len(set(mine)) and set(ids).issuperset(mine), f"{name!r} claims {claim.host!r} for others")
 
 
 def _check_endpoint(snapshot: Snapshot, endpoint: Endpoint) -> None:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from haystack import __version__, naming
+from haystack.claims import Claim
 from haystack.health.words import why
-from haystack.model import Attachment, Container, Endpoint, Engine, Network, Problem
+from haystack.model import Attachment, Container, Endpoint, Engine, Network, Problem, Service
 from haystack.proxy.series import Place
 from haystack.state import Picture, Source, State, word_of
 
@@ -88,17 +89,20 @@ def network_shape(network: Network) -> Shape:
 
 
 class Membership(NamedTuple):
-    """An endpoint, and what is to be said of the service in which it is."""
+    """An endpoint, what leads to it beside its service's own name, and what is to be said of the service as a whole."""
 
     endpoint: Endpoint
     name: str
-    hosts: tuple[str, ...]
+    claims: tuple[Claim, ...]
     path: str | None
     problems: tuple[Problem, ...]
 
 
 def service_shape(service: Membership, ttl: int, now: float) -> Shape:
-    """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time."""
+    """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time.
+
+    path is that of the service's own name; that of each host stands in claims.
+    """
     endpoint = service.endpoint
     return {
         "id": endpoint.id,
@@ -125,7 +129,8 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,
-        "hosts": list(service.hosts),
+        "hosts": list(dict.fromkeys(host for host, _ in service.claims)),
+        "claims": [{"host": host, "path": path} for host, path in service.claims],
         "path": service.path,
         "problems": problem_shapes(service.problems),
     }
@@ -134,8 +139,18 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
 def memberships(snapshot: Picture) -> Iterator[Membership]:
     """Every endpoint of every service: by service name, and then in the service's own order."""
     for name, service in sorted(snapshot.services.items()):
-        about = (name, service.hosts, service.path, service.problems)
-        yield from (Membership(endpoint, *about) for endpoint in service.endpoints)
+        led = _led(service)
+        for endpoint in service.endpoints:
+            yield Membership(endpoint, name, tuple(led.get(endpoint.id, ())), service.path, service.problems)
+
+
+def _led(service: Service) -> dict[str, list[Claim]]:
+    """By endpoint: what leads to it."""
+    found: dict[str, list[Claim]] = {}
+    for claim in service.claims:
+        for endpoint in claim.endpoints:
+            found.setdefault(endpoint.id, []).append((claim.host, claim.path))
+    return found
 
 
 def ages(service: Membership) -> bool:

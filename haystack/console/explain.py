@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from haystack import hosts
 from haystack.claims import prefix, rank
 from haystack.console import gone, lists
 from haystack.console.tables import table
@@ -36,6 +37,7 @@ class Found(NamedTuple):
     service: Service
     host: str
     path: str
+    endpoints: tuple[Endpoint, ...]
 
 
 def read(url: str) -> Asked:
@@ -51,14 +53,20 @@ def find(services: Iterable[Service], asked: Asked) -> Found | None:
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))
     for service in services:
-        if service.has_http:
-            for host in dict.fromkeys((service.name, *service.hosts)):
-                if host in wanted and _below(prefix(service.path), asked.path):
-                    claims.setdefault(host, []).append(Found(service, host, prefix(service.path)))
+        for found in _claims(service):
+            if found.host in wanted and _below(found.path, asked.path):
+                claims.setdefault(found.host, []).append(found)
     for host in _names(asked.host):
         if host in claims:
             return min(claims[host], key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
     return None
+
+
+def _claims(service: Service) -> Iterator[Found]:
+    """What leads to a service, and to which of its endpoints."""
+    if service.has_http:
+        yield Found(service, service.name, prefix(service.path), service.endpoints)
+        yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
 
 
 def _names(host: str) -> Iterator[str]:
@@ -78,30 +86,48 @@ def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
     """What there is to say, and whether some service answers."""
     found = find(state.snapshot.services.values(), asked)
     if found is None:
-        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host), *lists.trouble_lines(state)]
+        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host), *_refused(state, asked.host), *lists.trouble_lines(state)]
         lingers = any(asked.host in gone.served(state, d) for d in state.registry.departures)
         otherwise = (
             "its last container has gone: requests wait for a while, then 503; 404 after a minute" if lingers else _otherwise(state, asked)
         )
         return "\n".join([f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}", *told]), False
     number, listener = _listener(state, asked.port)
-    served = serving(found.service, listener)
+    served = serving(found.endpoints, listener)
     lines = [
         f"service {printable(found.service.name)}, by host {printable(found.host)} and path prefix {printable(found.path)}",
         f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
         _choice(state, found.service, served),
     ]
+    lines += _apart(found)
     lines += ["Haystack speaks no TLS: this is what becomes of the same URL with http"] if asked.tls else []
     lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
-    containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.service.endpoints)]
+    containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.endpoints)]
     lines += [lists.health_line(c) for c in containers if c is not None and c.health in lists.UNWELL and c.health_output]
     watcher = state.registry.watcher
-    probed = [(e.id, watcher.told(e.id)) for e in found.service.endpoints] if watcher is not None else []
+    probed = [(e.id, watcher.told(e.id)) for e in found.endpoints] if watcher is not None else []
     lines += [f"probe of {identity}: {printable(told)}" for identity, told in probed if told]
     now = time.time()
     lines += [*gone.lines(state, [found.service.name]), *_mute(state, found.service.name, placeless=True)]
-    rows = [lists.endpoint_row(e, now) for e in found.service.endpoints]
+    rows = [lists.endpoint_row(e, now) for e in found.endpoints]
     return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True
+
+
+def _apart(found: Found) -> list[str]:
+    """That the host leads to some of the service's containers only."""
+    carrying, every = ({e.container for e in of if e.listener is not None} for of in (found.endpoints, found.service.endpoints))
+    if carrying == every:
+        return []
+    lead = f"{len(carrying)} of its {len(every)} containers: those whose labels haystack.host and haystack.path say so"
+    return [f"this leads to {lead}; {printable(found.service.name)} leads to all"]
+
+
+def _refused(state: State, host: str) -> Iterator[str]:
+    """The containers that ask for this host, and may not have it."""
+    for container in state.snapshot.containers.values():
+        for name, why in hosts.refused(state.snapshot.origin, container).items():
+            if name in _names(host):
+                yield printable(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}")
 
 
 def _listener(state: State, port: int | None) -> tuple[int, str]:
@@ -122,7 +148,7 @@ def _mute(state: State, host: str, *, placeless: bool = False) -> Iterator[str]:
     """The containers that would be this service's, but have no address, or no port that speaks HTTP. placeless: the former alone."""
     for container in state.snapshot.containers.values():
         own = names(state.snapshot.origin, container)[0]
-        if not own or host not in (*own, *container.options.hosts):
+        if not own or host not in (*own, *hosts.of(state.snapshot.origin, container)):
             continue
         if not (container.address or container.address6):
             yield printable(f"{container.name} belongs to it, but has no address: {container.address_reason}")

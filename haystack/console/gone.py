@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from haystack import snapshot
+from haystack import hosts, snapshot
 from haystack.console.tables import moment
 from haystack.health.words import span
 from haystack.model import Departure, Endpoint
@@ -35,7 +35,7 @@ def served(state: State, departure: Departure) -> tuple[str, ...]:
     """The host names under which HTTP was served from it."""
     if not any(e.listener for e in snapshot.endpoints(state.snapshot.origin, departure.container)):
         return ()
-    return *services(state, departure), *departure.container.options.hosts
+    return *services(state, departure), *hosts.of(state.snapshot.origin, departure.container)
 
 
 def why(departure: Departure) -> str:
@@ -50,7 +50,7 @@ def lines(state: State, wanted: Iterable[str] | None = None) -> Iterator[str]:
     names = None if wanted is None else set(wanted)
     for departure in state.registry.departures:
         container = departure.container
-        if names is not None and names.isdisjoint((*services(state, departure), *container.options.hosts)):
+        if names is not None and names.isdisjoint((*services(state, departure), *hosts.of(state.snapshot.origin, container))):
             continue
         if container.id in state.snapshot.containers:
             yield printable(f"{container.name} is back; before: {why(departure)}")

@@ -16,7 +16,7 @@ from haystack.api import shapes
 from haystack.console import gone
 from haystack.console.tables import moment, tabled
 from haystack.health.words import why
-from haystack.model import Container, Endpoint, Problem, Service
+from haystack.model import Carried, Container, Endpoint, Problem, Service
 from haystack.observe.text import printable, printable_json
 from haystack.state import State
 from haystack.turns import Turns, ordered
@@ -92,10 +92,18 @@ def service_row(service: Service) -> tuple[object, ...]:
 def service_text(service: Service, width: int | None) -> Turns[str]:
     """A service with its endpoints, hosts and problems."""
     lines = [printable(service.name)]
-    lines += [f"host {printable(host)}" for host in service.hosts]
+    lines += [host_line(service, claim) for claim in service.claims]
     lines += [f"problem: {problem_line(problem)}" for problem in service.problems]
     now = time.time()
     return "\n".join([*lines, (yield from tabled(ENDPOINT, (endpoint_row(e, now) for e in service.endpoints), width))])
+
+
+def host_line(service: Service, claim: Carried) -> str:
+    """A host, its prefix, and who carries them where that is not everybody."""
+    carrying = dict.fromkeys(e.container_name for e in claim.endpoints)
+    every = {e.container_name for e in service.endpoints if e.listener is not None}
+    told = "" if every == carrying.keys() else f": {', '.join(carrying)}"
+    return printable(f"host {claim.host}{'' if claim.path == '/' else claim.path}{told}")
 
 
 def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:

@@ -174,6 +174,7 @@ class Monitor:
     def _note_slow(self, snapshot: Snapshot, service: Service) -> None:
         for endpoint in service.endpoints:
             self._slow.pop(endpoint.id, None)
+        for endpoint in (*service.endpoints, *(e for claim in service.claims for e in claim.endpoints)):  # one can be in for a claim alone
             if endpoint.share < 1.0:
                 self._slow[endpoint.id] = ramp.length(snapshot.containers[endpoint.container].options) / ramp.STEPS
 

@@ -30,8 +30,10 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One service as a worker needs it; hosts: its own name first; path: `/` or a prefix without slash at its end.
+    """A service's own name, or a claim of it, as a worker needs it: hosts that lead to the same endpoints, below one path prefix.
 
+    name: the service's; claim: empty, or the haystack.host and path that this row is for: requests wait, are sent again and are spread
+    row by row; path: `/` or a prefix without slash at its end.
     listeners: the endpoints for each listener by its index; the last of them stands for those that are not there.
     wait_ms: that a request waits for an endpoint once the service has lost its last one; 0: not at all.
     max_connections: exchanges at once an endpoint, of all workers together; 0: any number.
@@ -53,6 +55,12 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     awaited: bool = False
     why: str = ""
     since: float = 0.0
+    claim: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all other rows; neither part holds a blank."""
+        return f"{self.name} {self.claim}" if self.claim else self.name
 
 
 class Limits(msgspec.Struct, frozen=True, array_like=True):
@@ -103,7 +111,7 @@ class Open(Message, frozen=True):
 class Table(Message, frozen=True):
     """The routing table of one snapshot: whole, or what is new in it since the one before.
 
-    removed: names of services that are there no more. ended: endpoints (id, address, port) that can't answer any more.
+    removed: keys of rows that are there no more. ended: endpoints (id, address, port) that can't answer any more.
     last: with this part the version is complete.
     """
 

@@ -18,14 +18,14 @@ from haystack.claims import rank
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
-Place = tuple[str, int, str, str, int]  # service, listener's port, spot
+Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
 Claim = tuple[bytes, bytes]  # host, path
-Rank = tuple[bool, str]
-ITSELF: Rank = (True, "\U0010ffff")  # behind every service: no name begins like this
+Rank = tuple[bool, str, str]  # as claims.py has it, and the row's key
+ITSELF: Rank = (False, "", "")  # before every service
 
 
 class Served(NamedTuple):
-    """What a service has in the router, for the next change of it."""
+    """What a row has in the router, for the next change of it."""
 
     routes: tuple[Route, ...]
     places: frozenset[Place]
@@ -41,7 +41,8 @@ class Routes:
         self._workers = workers
         self._ports = ports
         self._router = router
-        self._services: dict[str, Served] = {}
+        self._rows: dict[str, Served] = {}
+        self._own: frozenset[bytes] = frozenset()
         self._claims: dict[Claim, list[Rank]] = {}
         self._given_up: list[tuple[Claim, Rank]] = []
         self._cells: dict[Spot, Cell] = {}
@@ -51,9 +52,10 @@ class Routes:
         self._draining: dict[Spot, Cell] = {}
 
     def add_itself(self, route: Route, hosts: tuple[str, ...]) -> None:
-        """Lead these hosts, where no service claims them, and bare addresses to Haystack's own web side."""
-        claims: dict[Claim, Rank] = {(host.encode(), b"/"): ITSELF for host in hosts}
-        self._services[ITSELF[1]] = Served((route,) * len(self._ports), frozenset(), claims)
+        """Lead these hosts, which no service gets, and bare addresses to Haystack's own web side."""
+        self._own = frozenset(host.encode() for host in hosts)
+        claims: dict[Claim, Rank] = {(host, b"/"): ITSELF for host in self._own}
+        self._rows[ITSELF[2]] = Served((route,) * len(self._ports), frozenset(), claims)
         self._router.fall_back(route)
         for claim in claims:
             self._claim(claim, ITSELF)
@@ -65,19 +67,19 @@ class Routes:
         """
         removed = set(table.removed)
         if table.whole:
-            removed = self._services.keys() - {row.name for row in table.services} - {ITSELF[1]}
+            removed = self._rows.keys() - {row.key for row in table.services} - {ITSELF[2]}
         for row in table.services:
             self._serve(row)
-        for name in removed & self._services.keys():
-            old = self._services[name]
+        for key in removed & self._rows.keys():
+            old = self._rows[key]
             self._leave(old.places)
             self._given_up += old.claims.items()
         if table.last:
             for claim, ranked in self._given_up:
                 self._give_up(claim, ranked)
             self._given_up.clear()
-            for name in removed:
-                self._services.pop(name, None)
+            for key in removed:
+                self._rows.pop(key, None)
 
     def cells(self, spots: Iterable[Spot]) -> set[Cell]:
         """The cells of these endpoints, as far as they are known."""
@@ -92,12 +94,13 @@ class Routes:
         return forgotten
 
     def _serve(self, row: ServiceRow) -> None:
-        """Put a new or changed service in the place of the old one."""
-        old = self._services.get(row.name)
+        """Put a new or changed row in the place of the old one."""
+        old = self._rows.get(row.key)
         places = [self._places(row, index) for index in range(len(self._ports))]
         routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
-        claims = {(host.encode(), row.path.encode()): rank(row.name, host) for host in row.hosts}
-        new = self._services[row.name] = Served(
+        hosts = ((host, host.encode()) for host in row.hosts)
+        claims = {(name, row.path.encode()): (*rank(row.name, host), row.key) for host, name in hosts if name not in self._own}
+        new = self._rows[row.key] = Served(
             routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0, row.awaited
         )
         for claim, ranked in claims.items():
@@ -108,12 +111,12 @@ class Routes:
 
     def _places(self, row: ServiceRow, index: int) -> list[Place]:
         port = self._ports[index]
-        return [(row.name, port, e.id, e.address, e.port) for e in _endpoints(row, index)]
+        return [(row.key, port, e.id, e.address, e.port) for e in _endpoints(row, index)]
 
     def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
         """A route for one listener; its picker goes on where that of the old route is."""
         endpoints = _endpoints(row, index)
-        members = [self._member(place, e.born) for place, e in zip(places, endpoints, strict=True)]
+        members = [self._member(row.name, place, e.born) for place, e in zip(places, endpoints, strict=True)]
         weights = [e.weight for e in endpoints]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
@@ -129,7 +132,7 @@ class Routes:
         route.queue.wake_all()
         return route
 
-    def _member(self, place: Place, born: float) -> Member:
+    def _member(self, service: str, place: Place, born: float) -> Member:
         """The member of a place. One that comes back while it drains is the same again, and so is its cell; a new process is forgiven."""
         member = self._members.get(place)
         if member is None:
@@ -139,7 +142,7 @@ class Routes:
             self._cells[spot] = cell
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
-            member = self._members[place] = back or Member(cell, place[0], place[1])
+            member = self._members[place] = back or Member(cell, service, place[1])
         if member.cell.born != born:
             member.cell.begin(born)
         return member
@@ -160,13 +163,13 @@ class Routes:
         claimants = self._claims.setdefault(claim, [])
         if ranked not in claimants:
             insort(claimants, ranked)
-        self._router.put(*claim, self._services[claimants[0][1]].routes)
+        self._router.put(*claim, self._rows[claimants[0][2]].routes)
 
     def _give_up(self, claim: Claim, ranked: Rank) -> None:
         claimants = self._claims[claim]
         claimants.remove(ranked)
         if claimants:
-            self._router.put(*claim, self._services[claimants[0][1]].routes)
+            self._router.put(*claim, self._rows[claimants[0][2]].routes)
         else:
             del self._claims[claim]
             self._router.put(*claim, None)

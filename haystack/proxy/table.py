@@ -31,8 +31,7 @@ class Defaults(NamedTuple):
 
 def of(snapshot: Snapshot, defaults: Defaults) -> Table:
     """The table of all services that speak HTTP."""
-    rows = tuple(row(s, defaults) for s in snapshot.services.values() if s.has_http)
-    return Table(version=snapshot.version, services=rows)
+    return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, defaults)))
 
 
 def alive(snapshot: Snapshot) -> frozenset[str]:
@@ -51,10 +50,10 @@ def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Ite
 
     living: `alive` of the new snapshot; the endpoints that left the table and are not among them have ended (None: none has).
     """
-    before = {each.name: each for each in old.services}
+    before = {each.key: each for each in old.services}
     changed, replaced = [], []
     for each in new.services:
-        was = before.pop(each.name, None)
+        was = before.pop(each.key, None)
         if was != each:
             changed.append(each)
             replaced.append(was)
@@ -62,17 +61,17 @@ def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Ite
     yield from parts(new.version, changed, tuple(before), ended)
 
 
-def parts(version: int, rows: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...]) -> Iterator[Table]:
+def parts(version: int, told: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...]) -> Iterator[Table]:
     """A change as messages that are not too long, in their order; one at least, for the version."""
     at = 0
-    while len(rows) - at > PART:
-        yield Table(version, tuple(rows[at : at + PART]), whole=False, last=False)
+    while len(told) - at > PART:
+        yield Table(version, tuple(told[at : at + PART]), whole=False, last=False)
         at += PART
-    yield Table(version, tuple(rows[at:]), removed, whole=False, ended=ended)
+    yield Table(version, tuple(told[at:]), removed, whole=False, ended=ended)
 
 
 def spots(row: ServiceRow) -> set[Spot]:
-    """The endpoints of a service."""
+    """The endpoints of a row."""
     return {(e.id, e.address, e.port) for listener in row.listeners for e in listener}
 
 
@@ -85,45 +84,53 @@ def lives(snapshot: Snapshot, container: str, endpoint: str) -> bool:
     return any(e.id == endpoint and not is_mute(e) for service in services if service is not None for e in service.endpoints)
 
 
-def _ended(rows: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
-    return tuple({spot for row in rows for spot in spots(row) if spot[0] not in living})
+def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
+    return tuple({spot for row in left for spot in spots(row) if spot[0] not in living})
 
 
-def row(service: Service, defaults: Defaults) -> ServiceRow:
-    """One service as the workers see it."""
-    listeners = tuple(_endpoints(service, listener) for listener in LISTENERS)
-    last = _last(service)
+def rows(service: Service, defaults: Defaults) -> tuple[ServiceRow, ...]:
+    """One service as the workers see it: its own name, and each claim; none where it does not speak HTTP."""
+    if not service.has_http:
+        return ()
+    own = _row(service, service.endpoints, defaults, service.name, prefix(service.path))
+    return own, *(_row(service, c.endpoints, defaults, c.host, c.path, f"{c.host}{c.path}") for c in service.claims)
+
+
+def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "") -> ServiceRow:
+    listeners = tuple(_endpoints(endpoints, listener) for listener in LISTENERS)
+    last = _last(endpoints)
     return ServiceRow(
         name=service.name,
-        hosts=tuple(dict.fromkeys((service.name, *service.hosts))),
+        hosts=(host,),
         balance=service.balance or defaults.balance,
         sticky=service.sticky or "",
         timeout_ms=max(1, int((service.timeout or defaults.timeout) * 1000)),
         listeners=listeners[:1] if listeners[0] == listeners[1] else listeners,
-        path=prefix(service.path),
+        path=path,
         max_connections=service.max_connections or 0,
         wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
         retry=RETRIED if service.retry is None else service.retry,
-        awaited=any(e.awaited for e in service.endpoints),
+        awaited=any(e.awaited for e in endpoints),
         why=last.reason if last is not None else "",
         since=last.since if last is not None else 0.0,
+        claim=claim,
     )
 
 
-def serving(service: Service, listener: str) -> list[Endpoint]:
-    """The endpoints for one listener, ready or not; a service that has only the other kind of port is served there too."""
-    mine = [e for e in service.endpoints if e.listener == listener]
-    return mine or [e for e in service.endpoints if e.listener is not None]
+def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:
+    """Those for one listener, ready or not; where there is only the other kind of port, it is served there too."""
+    mine = [e for e in endpoints if e.listener == listener]
+    return mine or [e for e in endpoints if e.listener is not None]
 
 
-def _endpoints(service: Service, listener: str) -> tuple[EndpointRow, ...]:
-    return tuple(_endpoint(e) for e in serving(service, listener) if e.ready and (e.address or e.address6))
+def _endpoints(endpoints: tuple[Endpoint, ...], listener: str) -> tuple[EndpointRow, ...]:
+    return tuple(_endpoint(e) for e in serving(endpoints, listener) if e.ready and (e.address or e.address6))
 
 
-def _last(service: Service) -> Endpoint | None:
+def _last(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
     """Of a listener where nobody is in, who was to the last; None: somebody is, everywhere."""
     for listener in LISTENERS:
-        candidates = serving(service, listener)
+        candidates = serving(endpoints, listener)
         if candidates and not any(e.ready for e in candidates):
             return max(candidates, key=lambda e: e.since)
     return None

@@ -22,6 +22,7 @@ class Tables:
         self._defaults = defaults
         self._lingering = lingering or Lingering()
         self._snapshot: Snapshot | None = None
+        self._keys: dict[str, tuple[str, ...]] = {}  # by service: those of its rows that are live
         self._live: dict[str, ServiceRow] = {}
         self._told: dict[str, ServiceRow] = {}  # the live ones, and those that linger
         self._taken: Counter[tuple[str, str]] = Counter()
@@ -37,14 +38,15 @@ class Tables:
     def follow(self, snapshot: Snapshot, now: float) -> list[Table]:
         """Take in a snapshot. The parts that bring a worker up to date, in their order; one at least, for the version."""
         change, old = snapshot.change, self._snapshot
-        names: Iterable[str] = {*snapshot.services, *self._live}
+        names: Iterable[str] = {*snapshot.services, *self._keys}
         if change is not None and old is not None and change.base == old.version:
             names = change.services
-        before = {name: self._live.get(name) for name in names}
-        changed = [name for name in before if self._put(snapshot, name, now)]
+        before: dict[str, ServiceRow | None] = {}
+        for name in names:
+            before |= self._put(snapshot, name, now)
         self._snapshot = snapshot
-        ended = {spot for name in changed for spot in self._ended(old, name, before[name])}
-        return self._news([*changed, *self._lingering.expire(now)], tuple(ended))
+        ended = {spot for row in before.values() if row is not None for spot in self._ended(old, row)}
+        return self._news([*before, *self._lingering.expire(now)], tuple(ended))
 
     def expire(self, now: float) -> list[Table]:
         """Let go of those that have lingered for long enough; the parts that say so."""
@@ -54,44 +56,54 @@ class Tables:
     def _version(self) -> int:
         return self._snapshot.version if self._snapshot is not None else 0
 
-    def _put(self, snapshot: Snapshot, name: str, now: float) -> bool:
-        """Take in one service; whether its row is another one now."""
-        service, old = snapshot.services.get(name), self._live.get(name)
-        new = table.row(service, self._defaults) if service is not None and service.has_http else None
-        if new == old:
-            return False
+    def _put(self, snapshot: Snapshot, name: str, now: float) -> dict[str, ServiceRow | None]:
+        """Take in one service; those of its rows that are others now, as they were before, by their keys."""
+        found = snapshot.services.get(name)
+        rows = {row.key: row for row in table.rows(found, self._defaults)} if found is not None else {}
+        keys = dict.fromkeys((*self._keys.get(name, ()), *rows))
+        before = {key: self._live.get(key) for key in keys if self._live.get(key) != rows.get(key)}
+        for key, old in before.items():
+            self._swap(key, old, rows.get(key), now, snapshot.created)
+        if rows:
+            self._keys[name] = tuple(rows)
+        else:
+            self._keys.pop(name, None)
+        return before
+
+    def _swap(self, key: str, old: ServiceRow | None, new: ServiceRow | None, now: float, since: float) -> None:
+        """Put one row in the place of another. since: when this was, Unix seconds."""
         if old is not None:
-            self._taken.subtract((host, old.path) for host in old.hosts)
-            for host in old.hosts:
-                if not self._taken[host, old.path]:
-                    del self._taken[host, old.path]
+            claims = [(host, old.path) for host in old.hosts]
+            self._taken.subtract(claims)
+            for claim in claims:
+                if not self._taken[claim]:
+                    del self._taken[claim]
         if new is not None:
             self._taken.update((host, new.path) for host in new.hosts)
-            self._live[name] = new
-            self._lingering.back(name)
+            self._live[key] = new
+            self._lingering.back(key)
         elif old is not None:
-            del self._live[name]
-            self._lingering.gone(old, now, snapshot.created)
-        return True
+            del self._live[key]
+            self._lingering.gone(old, now, since)
 
-    def _ended(self, old: Snapshot | None, name: str, before: ServiceRow | None) -> set[tuple[str, str, int]]:
-        """The endpoints that left this service, and whose containers can't answer any more."""
-        if before is None or old is None or self._snapshot is None:
+    def _ended(self, old: Snapshot | None, before: ServiceRow) -> set[table.Spot]:
+        """The endpoints that left this row, and whose containers can't answer any more."""
+        if old is None or self._snapshot is None:
             return set()
-        after = self._live.get(name)
+        after = self._live.get(before.key)
         left = table.spots(before) - (table.spots(after) if after is not None else set())
         if not left:
             return left
-        owners = {e.id: e.container for e in old.services[name].endpoints}
+        owners = {e.id: e.container for e in old.services[before.name].endpoints}
         return {spot for spot in left if not table.lives(self._snapshot, owners[spot[0]], spot[0])}
 
-    def _news(self, names: list[str], ended: tuple[tuple[str, str, int], ...]) -> list[Table]:
-        """What differs from what was told, of these services and of all that linger."""
-        wanted = {name: self._live.get(name) for name in names}
-        wanted.update((row.name, row) for row in self._lingering.rows(self._taken))
-        rows = [row for name, row in wanted.items() if row is not None and self._told.get(name) != row]
-        removed = tuple(name for name, row in wanted.items() if row is None and name in self._told)
-        self._told.update((row.name, row) for row in rows)
-        for name in removed:
-            del self._told[name]
+    def _news(self, keys: list[str], ended: tuple[table.Spot, ...]) -> list[Table]:
+        """What differs from what was told, of these rows and of all that linger."""
+        wanted = {key: self._live.get(key) for key in keys}
+        wanted.update((row.key, row) for row in self._lingering.rows(self._taken))
+        rows = [row for key, row in wanted.items() if row is not None and self._told.get(key) != row]
+        removed = tuple(key for key, row in wanted.items() if row is None and key in self._told)
+        self._told.update((row.key, row) for row in rows)
+        for key in removed:
+            del self._told[key]
         return list(table.parts(self._version, rows, removed, ended))

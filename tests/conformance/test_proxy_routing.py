@@ -14,7 +14,7 @@ from haystack.settings import load
 from haystack.snapshot import build
 from tests.fakes.client import Client, Response
 from tests.fakes.origin import Loop, Origin, respond
-from tests.fakes.worker import Haystack, Member, Site
+from tests.fakes.worker import Haystack, Member, Site, until
 
 
 def test_get_reaches_the_service_and_its_answer_comes_back(site: Site) -> None:
@@ -184,3 +184,77 @@ def test_options_of_the_whole_server_goes_to_the_service_without_prefix(shared: 
     with Client(port) as client:
         assert client.get("app.example", "*", method="OPTIONS").body == b"rival"
         assert client.get("api.services.haystack", "*", method="OPTIONS").status == 404
+
+
+CARRIED = {
+    "one": {"haystack.host": "one.example"},
+    "two": {"haystack.host": "two.example,both.example", "haystack.sticky": "sid"},
+    "both": {"haystack.host": "both.example,localhost,haystack,127.0.0.1,*.services.haystack"},
+    "none": {},
+}
+
+
+@pytest.fixture(scope="module")
+def carried(fakes: Loop) -> Iterator[int]:
+    """Four containers of one service with claims of their own, each with an origin that answers with its name."""
+    origins = {name: Origin(fakes, respond(_named(name))).start() for name in CARRIED}
+    with Haystack([Member("nginx", origins[name].port, labels) for name, labels in CARRIED.items()]) as haystack:
+        yield haystack.port
+    for origin in origins.values():
+        origin.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "served"),
+    [("one.example", {"one"}), ("two.example", {"two"}), ("both.example", {"two", "both"}), ("nginx.services.haystack", set(CARRIED))],
+)
+def test_a_host_leads_to_the_containers_that_carry_it_and_no_other(carried: int, host: str, served: set[str]) -> None:
+    """docs/routing.md; each on a connection of its own, so that no cookie and no turn hides one."""
+    answers = set()
+    for _ in range(60):
+        with Client(carried) as client:
+            response = client.get(host)
+        assert response.status == 200
+        answers.add(response.body.decode())
+    assert answers == served
+
+
+@pytest.mark.parametrize(("host", "path"), [("localhost", "/healthz"), ("haystack", "/api/info"), ("127.0.0.1", "/healthz")])
+def test_no_label_takes_haystacks_own_names(carried: int, host: str, path: str) -> None:
+    with Client(carried) as client:
+        response = client.get(host, path)
+    assert response.status == 200
+    assert response.body not in {name.encode() for name in CARRIED}
+
+
+def test_no_wildcard_takes_names_under_the_origin(carried: int) -> None:
+    with Client(carried) as client:
+        assert client.get("nobody.services.haystack").status == 404
+
+
+def test_a_cookie_of_a_claim_sticks_there(carried: int) -> None:
+    """The same endpoint has the same value under every name, and the cookie never leads to one that does not carry the claim."""
+    with Client(carried) as client:
+        told = client.get("two.example").get("set-cookie")
+        assert told is not None
+        cookie = f"Cookie: {told.partition(';')[0]}\r\n".encode()
+        assert {client.get("both.example", extra=cookie).body for _ in range(20)} == {b"two"}
+        assert client.get("one.example", extra=cookie).body == b"one"
+
+
+def test_a_claim_that_has_lost_its_last_container_is_503_while_the_others_serve(fakes: Loop) -> None:
+    """As a service is that has: not 404 at once, and not an endpoint that does not carry it."""
+    origins = {name: Origin(fakes, respond(_named(name))).start() for name in ("one", "none")}
+    one = Member("nginx", origins["one"].port, {"haystack.host": "one.example", "haystack.wait": "off"})
+    none = Member("nginx", origins["none"].port, {"haystack.wait": "off"})
+    with Haystack([one, none]) as haystack, Client(haystack.port) as client:
+        assert client.get("one.example").body == b"one"
+        haystack.show([None, none])
+        until(lambda: client.get("one.example").status != 200, 10, "it was never out")
+        gone = client.get("one.example")
+        assert (gone.status, gone.get("retry-after") is not None) == (503, True)
+        assert {client.get("nginx.services.haystack").body for _ in range(5)} == {b"none"}
+        haystack.show([one, none])
+        until(lambda: client.get("one.example").body == b"one", 10, "it never came back")
+    for origin in origins.values():
+        origin.stop()

@@ -22,13 +22,13 @@ from haystack.snapshot import Snapshot, build, check
 
 ORIGIN = "haystack"
 SOURCES = ("x", "y")
-HOSTS = ("app.example", "*.example", "b.services.haystack")
+HOSTS = ("app.example", "*.example", "two.example", "b.services.haystack", "localhost")
 
 options = st.builds(
     Options,
     enable=st.sampled_from([True, True, True, False]),
     hosts=st.lists(st.sampled_from(HOSTS), max_size=2).map(tuple),
-    path=st.sampled_from([None, "/api", "/api/"]),
+    path=st.sampled_from([None, None, "/api", "/api/", "/b"]),
     balance=st.sampled_from([None, "random", "p2c"]),
     weight=st.sampled_from([None, 7]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
@@ -194,11 +194,11 @@ def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
         *_, last = table.changes(before, after, table.alive(expected))
         parts = under_test.follow(new, 0.0)
         for part in parts:
-            told.update((row.name, row) for row in part.services)
-            for name in part.removed:
-                del told[name]
-        assert told == {row.name: row for row in after.services}
-        assert {row.name: row for row in under_test.whole().services} == told
+            told.update((row.key, row) for row in part.services)
+            for key in part.removed:
+                del told[key]
+        assert told == {row.key: row for row in after.services}
+        assert {row.key: row for row in under_test.whole().services} == told
         assert set(parts[-1].ended) == set(last.ended)
         assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
         before = after

@@ -3,12 +3,12 @@
 import pytest
 
 from haystack.claims import contested, prefix
-from haystack.model import Endpoint, Service
+from haystack.model import Carried, Endpoint, Service
 
 
-def service(name, *hosts, path=None, listener="http"):
+def service(name, *hosts, path=None, listener="http", container=None):
     endpoint = Endpoint(
-        id=name,
+        id=container or name,
         container="c",
         container_name="c",
         target="t",
@@ -18,7 +18,8 @@ def service(name, *hosts, path=None, listener="http"):
         port_name="http",
         listener=listener,
     )
-    return Service(name=name, endpoints=(endpoint,), hosts=hosts, path=path)
+    claims = tuple(Carried(host=host, path=prefix(path), endpoints=(endpoint,)) for host in hosts if listener)
+    return Service(name=name, endpoints=(endpoint,), claims=claims, path=path)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,7 @@ def test_a_services_own_name_is_its_own():
 def test_other_paths_and_services_without_http_are_no_rivals():
     assert not contested([service("a", "app", path="/api"), service("b", "app"), service("c", "app", listener=None)])
     assert set(contested([service("a", "app", path="/api"), service("b", "app", path="/api/")])) == {"b"}
+
+
+def test_who_is_served_by_the_winner_has_lost_nothing():
+    assert not contested([service("a", "app", container="x"), service("b", "app", container="x")])

@@ -56,3 +56,22 @@ def test_a_probe_without_a_path_is_none_and_that_is_told():
     options, problems = labels.read({"haystack.health.interval": "1s", "haystack.health.status": "200-299,404"})
     assert options.health == {"interval": "1.0", "status": "200-299,404"}
     assert [p.subject for p in problems] == ["label haystack.health.path"]
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("*", "*.example.com"), ("*.", "*.example.com"), ("one.example:80", "without port"), ("http://one.example", "without scheme"),
+        ("one.example/x", "without scheme"), ("[::1]", "IP address"), ("[::1]:80", "IP address"), ("fe80::1", "IP address"),
+        ("bücher.example", "xn--"), ("LOCAL\u212aOST", "xn--"), ("a..b", "letters"), ("a.*.b", "letters"), ("*.*.example", "letters"),
+        ("my_app.example", "letters"), ("one.example..", "letters"), ("one example", "letters"), ("x" * 64, "letters"),
+        ("one\0.example", "letters"),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_host_is_ignored_alone_and_what_to_do_is_told(host, hint):
+    options, problems = labels.read({"haystack.host": f"two.example,{host},*.three.example."})
+    assert options.hosts == ("two.example", "*.three.example")
+    (problem,) = problems
+    assert problem.subject == "label haystack.host"
+    assert hint in problem.message
+    assert problem.message.endswith("this host ignored")

@@ -79,10 +79,10 @@ def test_the_first_source_wins_and_it_is_told():
 
 
 def test_options_of_a_service_and_where_its_containers_differ():
-    one, two = container(1, options=Options(path="/a", hosts=("h",))), container(2, options=Options(path="/b", hosts=("i",)))
+    one, two = container(1, options=Options(balance="random", hosts=("h",))), container(2, options=Options(balance="p2c", hosts=("i",)))
     service = only(built(one, two))
-    assert (service.path, service.hosts) == ("/a", ("h", "i"))
-    assert service.problems[0].subject == "label haystack.path"
+    assert (service.balance, service.hosts) == ("random", ("h", "i"))
+    assert service.problems[0].subject == "label haystack.balance"
 
 
 def test_a_name_that_is_none_is_left_out_with_a_problem():

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from haystack._fast.route import Router
+from haystack.api import shapes
+from haystack.claims import prefix
 from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read
-from haystack.model import Options, Problem, Service
+from haystack.model import Carried, Options, Problem, Service
 from haystack.proxy import table
 from haystack.proxy.routes import Routes
 from haystack.snapshot import Snapshot
@@ -19,9 +21,15 @@ from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
 
 
+def claimed(hosts, path, endpoints):
+    return tuple(Carried(host=host, path=prefix(path), endpoints=endpoints) for host in hosts)
+
+
 def site(*endpoints, **fields):
     seen = picture()
-    seen.services = {NAME: Service(name=NAME, endpoints=endpoints or (ENDPOINT,), hosts=("shop.example", "*.shop.example"), **fields)}
+    endpoints = endpoints or (ENDPOINT,)
+    claims = claimed(("shop.example", "*.shop.example"), fields.get("path"), endpoints)
+    seen.services = {NAME: Service(name=NAME, endpoints=endpoints, claims=claims, **fields)}
     return state(snapshot=seen)
 
 
@@ -126,19 +134,53 @@ def test_a_url_of_parts():
     assert read("Shop.Example:81/a?b#c") == Asked("shop.example", 81, "/a")
 
 
+def test_a_host_of_some_containers_says_so_and_shows_them_alone():
+    shown = site()
+    service = Service(
+        name=NAME, endpoints=(ENDPOINT, replace(SECOND, container="cd" * 32)), claims=claimed(["one.example"], None, (ENDPOINT,))
+    )
+    shown.snapshot.services = {NAME: service}
+    text = run(shown, ["explain", "one.example"]).text
+    assert f"this leads to 1 of its 2 containers: those whose labels haystack.host and haystack.path say so; {NAME} leads to all" in text
+    assert "picked: abababababab:80/tcp (weight 100): no other is in" in text
+    assert "cdcdcdcdcdcd" not in text
+    assert "this leads to" not in run(shown, ["explain", NAME]).text
+    assert f"host one.example: {ENDPOINT.container_name}" in run(shown, ["service", NAME]).text
+    told = [shapes.service_shape(each, 5, 0.0) for each in shapes.memberships(shown.snapshot)]
+    assert [each["claims"] for each in told] == [[{"host": "one.example", "path": "/"}], []]
+    assert [each["hosts"] for each in told] == [["one.example"], []]
+
+
+@pytest.mark.parametrize(("url", "end"), [("localhost", "Haystack itself answers"), ("x.services.haystack", "404")])
+def test_a_host_that_no_container_may_have_is_told_with_what_to_do(url, end):
+    shown = site()
+    options = Options(hosts=("localhost", "*.services.haystack"))
+    shown.snapshot.containers[ID] = replace(shown.snapshot.containers[ID], name="thief", options=options)
+    first, *told = run(shown, ["explain", url]).text.splitlines()
+    assert first.endswith(end)
+    assert any(line.startswith("thief has the label haystack.host=") and "is ignored" in line for line in told), told
+
+
 HOSTS = st.sampled_from(["a.x", "b.a.x", "*.x", "*.a.x", "x", "c.b.a.x"])
 PATHS = st.sampled_from([None, "/", "/p", "/p/", "/p/q", "/pq"])
+CARRIERS = st.sampled_from([(ENDPOINT,), (SECOND,), (ENDPOINT, SECOND)])
+CLAIMS = st.dictionaries(st.tuples(HOSTS, PATHS.map(prefix)), CARRIERS, max_size=3)
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.tuples(st.sets(HOSTS, max_size=3), PATHS), max_size=6),
+    st.lists(st.tuples(CLAIMS, PATHS), max_size=6),
     st.lists(st.tuples(st.sampled_from(["a.x", "x", "z.a.x", "y.x", "c.b.a.x", "s1.services.o"]), PATHS), min_size=1, max_size=6),
 )
 def test_it_agrees_with_the_router(services, questions):
     made = [
-        Service(name=f"s{n}.services.o", endpoints=(ENDPOINT,), hosts=tuple(sorted(hosts)), path=path)
-        for n, (hosts, path) in enumerate(services)
+        Service(
+            name=f"s{n}.services.o",
+            endpoints=(ENDPOINT, SECOND),
+            claims=tuple(Carried(host=host, path=below, endpoints=carriers) for (host, below), carriers in claims.items()),
+            path=path,
+        )
+        for n, (claims, path) in enumerate(services)
     ]
     router = Router()
     routes = Routes((80, 8080), router)
@@ -148,3 +190,4 @@ def test_it_agrees_with_the_router(services, questions):
         asked = Asked(host, None, path or "/")
         found, route = find(made, asked), router.lookup(0, host.encode(), asked.path.encode())
         assert (found.service.name if found else None) == (route.service if route else None)
+        assert [e.id for e in found.endpoints] == [m.cell.key for m in route.members] if found else route is None

@@ -287,7 +287,7 @@ async def test_what_no_network_leads_to_is_told_with_what_to_type_and_in_as_soon
     await rig.until(lambda seen: seen == [(False, TOLD, False)] * 2)
     service = rig.registry.snapshot.services[NAME]
     assert [(p.subject, p.message) for p in service.problems] == [("network", f"n1 and 1 more can't be reached: {FAR.told}")]
-    row = table.row(service, table.Defaults("p2c", 1.0, 1.0))
+    (row,) = table.rows(service, table.Defaults("p2c", 1.0, 1.0))
     assert (row.why, row.awaited, row.listeners) == (TOLD, False, ((),))
     assert all(e.unreachable for e in service.endpoints)
     rig.accepting |= rig.silent  # by a route that nobody told of

@@ -230,12 +230,12 @@ def test_nobody_takes_a_services_own_name(routes):
     assert routes.name("web") == "web"
 
 
-def test_haystack_itself_has_what_no_service_claims(routes):
+def test_haystack_itself_has_its_own_names_whoever_claims_them(routes):
     member = Member(Cell("haystack", "/run/x.sock"), "haystack", 0)
     routes.add_itself(Route("itself", pick.make("random", [member], [100]), 1000), ("", "localhost"))
     assert [routes.name(h) for h in ("", "localhost", "127.0.0.1", "web")] == ["itself", "itself", "itself", None]
     routes.show(service("web", A, hosts=("localhost",), path="/app"))
-    assert [routes.name("localhost", path) for path in ("/", "/app/")] == ["itself", "web"]
+    assert [routes.name("localhost", path) for path in ("/", "/app/")] == ["itself", "itself"]
     routes.apply(Table(9, ()))
     assert routes.name("localhost", "/app/") == "itself"
 

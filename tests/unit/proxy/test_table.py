@@ -32,9 +32,11 @@ def row(name, **fields):
     return ServiceRow(name=name, hosts=(name,), balance="p2c", sticky="", timeout_ms=1000, listeners=((),), **fields)
 
 
-def test_a_service_has_its_name_its_hosts_and_its_prefix():
-    (made,) = table(container(hosts=("app", "*.app", "app"), path="/api/")).services
-    assert (made.hosts, made.path) == (("web.services.haystack", "app", "*.app"), "/api")
+def test_a_row_for_the_services_own_name_and_one_for_each_claim():
+    made = table(container(hosts=("app", "*.app", "app"), path="/api/")).services
+    assert [(row.hosts, row.path) for row in made] == [((host,), "/api") for host in ("web.services.haystack", "app", "*.app")]
+    assert [row.key for row in made] == ["web.services.haystack", "web.services.haystack app/api", "web.services.haystack *.app/api"]
+    assert {row.name for row in made} == {"web.services.haystack"}
 
 
 @pytest.mark.parametrize(("numbers", "served"), [((80,), [[80]]), ((8080,), [[8080]]), ((80, 8080), [[80], [8080]])])
