@@ -35,6 +35,14 @@ def _unreached(containers: list[Container]) -> list[Problem]:
     ]
 
 
+class Judged(NamedTuple):
+    """What comes of it, in the order of the members. well: ids of those whose verdict does not depend on the others."""
+
+    endpoints: tuple[Endpoint, ...]
+    problems: tuple[Problem, ...]
+    well: set[str]
+
+
 class Judge(NamedTuple):
     """Verdicts in one build.
 
@@ -46,22 +54,24 @@ class Judge(NamedTuple):
     steady: float
     conditions: Conditions
 
-    def judged(self, name: str, members: list[Member]) -> tuple[tuple[Endpoint, ...], tuple[Problem, ...]]:
+    def judged(self, name: str, members: list[Member]) -> Judged:
         """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well, or that can't be reached."""
         kinds: dict[str, list[Member]] = {}
         for member in members:
             kinds.setdefault(_kind(member[1]), []).append(member)
         found: dict[str, Endpoint] = {}
         panics: list[Problem] = []
+        well: set[str] = set()
         for kind, peers in kinds.items():
             conditions = [self.conditions(c, e) for c, e in peers]
             verdicts = policy.judge([(c, condition) for (c, _), condition in zip(peers, conditions, strict=True)])
             found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
+            well.update(e.id for (_, e), v in zip(peers, verdicts, strict=True) if v.well)
             panics += _unreached([c for (c, _), condition in zip(peers, conditions, strict=True) if condition.unreachable])
             if unwell := sum(v.panic for v in verdicts):
                 told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
                 panics.append(Problem(subject=f"health of {kind}", message=told))
-        return tuple(found[e.id] for _, e in members), tuple(panics)
+        return Judged(tuple(found[e.id] for _, e in members), tuple(panics), well)
 
     def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
         old = self.before.get((name, endpoint.id))

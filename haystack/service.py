@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from haystack import hosts
 from haystack.claims import Claim, prefix
-from haystack.judge import Judge, Member
+from haystack.judge import Judge, Judged, Member
 from haystack.model import Carried, Container, Endpoint, Problem, Service
 
 OPTIONS = ("balance", "sticky", "max_connections", "timeout", "wait", "retry")
@@ -19,14 +19,14 @@ Made = tuple[Container, tuple[Endpoint, ...]]
 def of(origin: str, name: str, containers: Iterable[Made], judge: Judge) -> Service:
     """The service of these containers, in the order of their ids."""
     members: dict[str, Member] = {e.id: (container, e) for container, made in containers for e in made}
-    judged, panics = judge.judged(name, list(members.values()))
+    judged = judge.judged(name, list(members.values()))
     owners = list({c.id: c for c, _ in members.values()}.values())
     options, differ = _agreed(owners)
     web = {c.id: c for c, e in members.values() if e.listener is not None}
     path, astray = _path(list(web.values()))
     claims, unwell = _claims(origin, name, list(members.values()), judged, judge)
-    problems = (*differ, *astray, *_refused(origin, owners), *panics, *unwell)
-    return Service(name=name, endpoints=judged, claims=claims, path=path, problems=problems, **options)  # type: ignore[arg-type]
+    problems = (*differ, *astray, *_refused(origin, owners), *judged.problems, *unwell)
+    return Service(name=name, endpoints=judged.endpoints, claims=claims, path=path, problems=problems, **options)  # type: ignore[arg-type]
 
 
 def before(service: Service | None) -> dict[tuple[str, str], Endpoint]:
@@ -43,23 +43,23 @@ def _scope(name: str, claim: Claim) -> str:
     return f"{name} {claim[0]}{claim[1]}"
 
 
-def _claims(
-    origin: str, name: str, members: list[Member], judged: tuple[Endpoint, ...], judge: Judge
-) -> tuple[tuple[Carried, ...], tuple[Problem, ...]]:
+def _claims(origin: str, name: str, members: list[Member], judged: Judged, judge: Judge) -> tuple[tuple[Carried, ...], tuple[Problem, ...]]:
     """Each host with its path, and those who carry it: judged among themselves, for no other container stands in for them."""
     carriers: dict[Claim, list[Member]] = {}
     for container, endpoint in members:
         if endpoint.listener is not None:
             for host in hosts.of(origin, container):
                 carriers.setdefault((host, prefix(container.options.path)), []).append((container, endpoint))
-    everybody = tuple(e for e in judged if e.listener is not None)
-    known = {tuple(e.id for e in everybody): everybody}  # many hosts of one set of containers are judged once
+    every = {e.id: e for e in judged.endpoints if e.listener is not None}
+    known = {tuple(every): tuple(every.values())}  # many hosts of one set of containers are judged once
     problems: list[Problem] = []
     found: list[Carried] = []
     for claim, carrying in carriers.items():
         ids = tuple(e.id for _, e in carrying)
-        if ids not in known:
-            known[ids], told = judge.judged(_scope(name, claim), carrying)
+        if ids not in known and judged.well.issuperset(ids):
+            known[ids] = tuple(every[i] for i in ids)
+        elif ids not in known:
+            known[ids], told, _ = judge.judged(_scope(name, claim), carrying)
             about = (p for p in told if p.subject.startswith("health"))
             problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
         found.append(Carried(host=claim[0], path=claim[1], endpoints=known[ids]))

@@ -40,7 +40,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     awaited: it is out, nobody else is in, and it is expected: who asks for it may wait. until: Unix seconds at which it comes back
     by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be. unreachable: it is out, nobody else is in,
-    and what is between us and it may not be between others and it.
+    and what is between us and it may not be between others and it. well: it is in whoever else is.
     """
 
     ready: bool
@@ -49,6 +49,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     until: float = 0.0
     panic: bool = False
     unreachable: bool = False
+    well: bool = False
 
 
 class Standing(enum.Enum):
@@ -123,7 +124,7 @@ def _panic(standings: Standings) -> Standing | None:
 
 def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky: Standing | None, hopeless: bool) -> Verdict:
     if s is Standing.WELL:
-        return Verdict(ready=True, reason=why)
+        return Verdict(ready=True, reason=why, well=True)
     if spared:
         return Verdict(ready=True, reason=f"{why}, but in all the same: no more than half may be out", panic=True)
     if s is lucky:

@@ -5,7 +5,8 @@ Pure; runs in the control process. What a worker makes of it is in routes.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from haystack.claims import prefix
@@ -18,6 +19,7 @@ from haystack.snapshot import Snapshot
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", "stopping")
 LISTENERS = ("http", "http-alt")
+NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 
 
@@ -88,12 +90,26 @@ def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
     return tuple({spot for row in left for spot in spots(row) if spot[0] not in living})
 
 
-def rows(service: Service, defaults: Defaults) -> tuple[ServiceRow, ...]:
-    """One service as the workers see it: its own name, and each claim; none where it does not speak HTTP."""
+def rows(service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING) -> list[ServiceRow]:
+    """One service as the workers see it: its own name, and each claim; none where it does not speak HTTP.
+
+    before, live: the service as it was, and rows by their keys: those of claims that have not changed are taken from there.
+    """
     if not service.has_http:
-        return ()
-    own = _row(service, service.endpoints, defaults, service.name, prefix(service.path))
-    return own, *(_row(service, c.endpoints, defaults, c.host, c.path, f"{c.host}{c.path}") for c in service.claims)
+        return []
+    found = [_row(service, service.endpoints, defaults, service.name, prefix(service.path))]
+    same = before is not None and _options(before) == _options(service)
+    old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
+    for c in service.claims:
+        claim = f"{c.host}{c.path}"
+        row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
+        found.append(row or _row(service, c.endpoints, defaults, c.host, c.path, claim))
+    return found
+
+
+def _options(service: Service) -> tuple[object, ...]:
+    """What all rows of a service have in common."""
+    return service.balance, service.sticky, service.timeout, service.wait, service.retry, service.max_connections
 
 
 def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "") -> ServiceRow:

@@ -59,16 +59,17 @@ class Tables:
     def _put(self, snapshot: Snapshot, name: str, now: float) -> dict[str, ServiceRow | None]:
         """Take in one service; those of its rows that are others now, as they were before, by their keys."""
         found = snapshot.services.get(name)
-        rows = {row.key: row for row in table.rows(found, self._defaults)} if found is not None else {}
+        before = self._snapshot.services.get(name) if self._snapshot is not None else None
+        rows = {row.key: row for row in table.rows(found, self._defaults, before, self._live)} if found is not None else {}
         keys = dict.fromkeys((*self._keys.get(name, ()), *rows))
-        before = {key: self._live.get(key) for key in keys if self._live.get(key) != rows.get(key)}
-        for key, old in before.items():
+        changed = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
+        for key, old in changed.items():
             self._swap(key, old, rows.get(key), now, snapshot.created)
         if rows:
             self._keys[name] = tuple(rows)
         else:
             self._keys.pop(name, None)
-        return before
+        return changed
 
     def _swap(self, key: str, old: ServiceRow | None, new: ServiceRow | None, now: float, since: float) -> None:
         """Put one row in the place of another. since: when this was, Unix seconds."""

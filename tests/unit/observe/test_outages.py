@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from haystack import ports
 from haystack.builder import Builder
 from haystack.health.policy import Condition
-from haystack.model import Container, Endpoint, Listing
+from haystack.model import Container, Endpoint, Listing, Options
 from haystack.observe.outages import Outages
 from haystack.snapshot import Snapshot
 
@@ -40,12 +40,18 @@ class Heard:
 
 
 def container(
-    number: int = 1, state: str = "running", reason: str = "", *, numbers: tuple[int, ...] = (80,), service: str = "web"
+    number: int = 1,
+    state: str = "running",
+    reason: str = "",
+    *,
+    numbers: tuple[int, ...] = (80,),
+    service: str = "web",
+    hosts: tuple[str, ...] = (),
 ) -> Container:
     listed = tuple(ports.named(each, "tcp") for each in numbers)
     return Container(
         id=f"{number:012x}" * 5, name=f"c{number}", engine="e", services=(service,), address="10.0.0.1", ports=listed,
-        state=state, state_reason=reason, since=1.0,
+        state=state, state_reason=reason, since=1.0, options=Options(hosts=hosts),
     )  # fmt: skip
 
 
@@ -96,3 +102,26 @@ def test_after_a_minute_it_is_a_new_one(heard: Heard) -> None:
 
 def test_one_that_was_never_up_is_not_down(heard: Heard) -> None:
     assert heard.show(container(1, "paused", "paused")) == []
+
+
+def test_a_host_whose_last_container_is_out_is_told_while_others_of_its_service_are_in(heard: Heard) -> None:
+    of_one, other = ("one.example", "two.example"), container(2, hosts=("two.example",))
+    assert heard.show(container(1, hosts=of_one), other) == []
+    assert heard.show(container(1, "paused", hosts=of_one), other) == [("service.down", "paused")]
+    assert heard.show(container(1, hosts=of_one), other) == [("service.up", 10.0)]
+    assert heard.show(other) == [("service.down", "gone")]
+    assert heard.show(container(3, hosts=("one.example",)), other) == [("service.up", 10.0)]
+
+
+def test_a_service_that_has_nobody_left_is_told_once_however_many_hosts_it_has(heard: Heard) -> None:
+    hosts = ("one.example", "two.example")
+    assert heard.show(container(1, hosts=hosts), container(2)) == []
+    assert heard.show() == [("service.down", "gone")]
+    assert heard.show(container(1, hosts=hosts), container(2)) == [("service.up", 10.0)]
+
+
+def test_what_is_known_of_hosts_that_are_gone_is_forgotten_after_a_while(heard: Heard) -> None:
+    for number in range(3, 50):
+        heard.show(container(number, hosts=(f"h{number}.example",)), container(2))
+    assert len(heard.outages._claims["web.services.haystack"]) < 10
+    assert len(heard.outages._down) < 10
