@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from haystack import ports
@@ -258,3 +259,24 @@ def test_what_has_gone_leaves_no_tombstone_on_haystacks_own_names(worker: Worker
     worker.show()
     assert [worker.members(h) for h in ("localhost", "haystack", "ns.haystack", "")] == [["itself"]] * 4
     assert worker.members(NGINX) == []
+
+
+def test_a_change_costs_the_claims_that_it_touches_and_not_all_of_a_service(worker: Worker) -> None:
+    """Sites of one image, each with a host of its own: who is well is judged once, and what is as it was is neither made nor told again."""
+    asked: list[str] = []
+
+    class Counting(dict[str, Condition]):
+        def get(self, name: str, otherwise: Any = None) -> Any:
+            asked.append(name)
+            return super().get(name, otherwise)
+
+    worker.ill = Counting()
+    sites = [container(number, f"site{number}.example") for number in range(1, 10)]
+    worker.show(*sites)
+    assert sorted(asked) == [f"c{number}" for number in range(1, 10)]
+    before = {row.key: row for row in worker.tables.whole().services}
+    asked.clear()
+    worker.show(msgspec.structs.replace(sites[0], state="paused"), *sites[1:])
+    assert len(asked) == len(sites) + 1
+    after = {row.key: row for row in worker.tables.whole().services}
+    assert {key for key in after if after[key] is not before[key]} == {NGINX, f"{NGINX} site1.example/"}
