@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import __version__, choice, garbage
+from haystack import __version__, choice, descriptors, garbage
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
 from haystack.discovery import providers
@@ -73,13 +73,14 @@ class App:
         self.old = old
         self.sockets = Sockets(old.sockets if old else ())
         self.registry = Registry(settings.origin, [source.source for source in sources])
-        self.health = self.registry.watcher = Monitor(self.registry.refresh)
+        rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
+        self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes)
         self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
-        self.dns = DnsServer(settings, self.responder)
-        self.proxy = Supervisor(settings, str(folder / "admin.sock"))
+        self.dns = DnsServer(settings, self.responder, connections=rooms.dns, questions=rooms.questions)
+        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers))
         self.traces = TraceHub(self.proxy.trace)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
-        self.console = ConsoleServer(self.state)
+        self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
@@ -285,13 +286,8 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     garbage.seldom()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except (PortError, WorkersError) as error:
-        return _failed(str(error))
-    except ReplaceError as error:  # the old one serves on
-        return _failed(f"nothing was replaced: {error}")
+    except (PortError, WorkersError, ReplaceError) as error:
+        why = f"nothing was replaced: {error}" if isinstance(error, ReplaceError) else error  # the old one serves on
+        print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line for a person
+        return 1
     return 0
-
-
-def _failed(why: str) -> int:
-    print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line for a person
-    return 1

@@ -4,6 +4,7 @@ from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route
 from haystack._fast.logline cimport Log
 from haystack._fast.poller cimport Poller, Stream
+from haystack._fast.ring cimport Ring
 from haystack._fast.route cimport Router
 
 cdef enum:
@@ -30,6 +31,8 @@ cdef class Plane:
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
     cdef readonly int64_t clients       # connections of clients that are open
+    cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
+    cdef Ring resting                   # of these the pooled ones, by when they came to rest
     cdef dict origins                   # by client address, where that is limited
     cdef list paused                    # listeners that wait for a client to leave
     cdef list leaving                   # clients that send no more, for absent.pyx
@@ -38,6 +41,7 @@ cdef class Plane:
     cdef public int64_t max_headers         # fields of a request's head
     cdef public int64_t max_clients         # connections of clients
     cdef public int64_t max_per_client      # of one client address
+    cdef public int64_t max_endpoints       # connections to endpoints, pooled ones too
     cdef public int64_t head_ms             # from the first byte of a request's head to its last
     cdef public int64_t idle_ms             # between requests, and for a client to take bytes
     cdef public int64_t body_rate           # bytes a second that a client must send at least
@@ -64,6 +68,7 @@ cdef class Plane:
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int on_trial(self, Cell cell) except -1
     cdef tuple take_others(self, Cell cell)
+    cdef int untried(self, Cell cell) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept
     cdef bint traced(self, Route route) noexcept

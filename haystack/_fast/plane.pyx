@@ -13,8 +13,8 @@ from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
 LIMITS = (
-    "max_head", "max_headers", "max_clients", "max_per_client", "head_ms", "idle_ms", "body_rate", "connect_ms", "tunnel_ms",
-    "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
+    "max_head", "max_headers", "max_clients", "max_per_client", "max_endpoints", "head_ms", "idle_ms", "body_rate", "connect_ms",
+    "tunnel_ms", "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
 )
 
 cdef enum:
@@ -192,6 +192,12 @@ cdef class Plane:
         cell.trials += 1
         cell.tried_at = self.poller.now
         cell.shunned = FOREVER
+        return 0
+
+    cdef int untried(self, Cell cell) except -1:
+        """That request could not go there, by no fault of the endpoint's."""
+        cell.trials -= 1
+        cell.shunned = self.poller.now
         return 0
 
     def take_faults(self):

@@ -1,6 +1,7 @@
 # The sockets of a worker: one edge-triggered epoll beneath uvloop, and streams that it calls back (docs/decisions/0001).
 from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.buffer cimport Buffer
+from haystack._fast.ring cimport Link
 from haystack._fast.splice cimport Pipe
 
 cdef extern from "sys/epoll.h" nogil:
@@ -14,6 +15,7 @@ cdef class Stream:
     cdef Poller poller
     cdef void *before       # neighbours in the poller's list of open streams; the list owns one reference to each
     cdef void *behind
+    cdef Link link          # among those that idle
     cdef int fd             # -1 once closed
     cdef bint readable      # an edge was seen and not yet read to its end
     cdef bint writable

@@ -11,6 +11,7 @@ from posix.unistd cimport close as close_fd
 
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+from haystack._fast.ring cimport leave
 from haystack._fast.splice cimport drain, fill, give_pipe, take_pipe
 
 cdef extern from "sys/epoll.h" nogil:
@@ -62,6 +63,7 @@ cdef class Stream:
 
     def __cinit__(self):
         self.fd = -1
+        self.link.owner = <void *>self
         if IS_DEBUG:
             book(Asset.STREAM, 1)
 
@@ -232,6 +234,7 @@ cdef class Stream:
         close_fd(self.fd)
         self.fd = -1
         self.deadline = 0
+        leave(&self.link)
         release(&self.out)
         self.drop_pipe()
         if self.before != NULL:

@@ -15,6 +15,7 @@ cdef class Seeker(Exchange):
     cdef Queue queue            # in which it waits or waited; None: it did not
     cdef bint roomless          # its deadline is that of waiting for room
     cdef int64_t hope           # poller's milliseconds until which it waits for news of endpoints that all failed; 0: none did
+    cdef bint short_of          # the last try failed for want of a descriptor of ours, or the like
     cdef bint fresh_only        # no pooled connection any more: the last one was stale
     cdef bint body_sent         # bytes of a body that isn't kept went up
     cdef Buffer request         # the head as sent upstream and what is kept of the body, for another try

@@ -12,15 +12,9 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from haystack._fast.buffer cimport add, pending, release
 from haystack._fast.cells cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, Silence, let_go, take_on, was_tried
 from haystack._fast.exchange cimport Exchange, State
-from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport clock_ns
+from haystack._fast.pool cimport dial, pooled
 from haystack._fast.upstream cimport Upstream
-
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        MSG_PEEK
-        MSG_DONTWAIT
-    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed
@@ -87,9 +81,15 @@ cdef class Seeker(Exchange):
         return self.failed_at_once(member)
 
     cdef int failed_at_once(self, Member member) except -1:
+        self.member = None
+        if self.short_of:
+            if member.cell.silence:
+                self.plane.untried(member.cell)
+            self.failure = 503
+            self.error = b"proxy_internal_error"
+            return 0
         self.plane.fault(member, Fault.REFUSED)
         self.route.picker.failed(member)
-        self.member = None
         self.failure = 502
         self.error = b"connection_refused"
         return 0
@@ -201,6 +201,8 @@ cdef class Seeker(Exchange):
         if self.failure == 502 and self.poller.now < self.hope and len(self.route.queue) < self.plane.queue_size:
             self.deadline = self.hope
             return self.join(False)
+        if self.failure == 503:
+            return self.fail(503, self.error, b"the proxy has no file descriptor or port left for a connection to an endpoint")
         if self.failure == 504:
             return self.fail(504, self.error, b"no endpoint answered in time")
         return self.fail(502, self.error, b"no endpoint could be reached")
@@ -233,7 +235,8 @@ cdef class Seeker(Exchange):
         cdef bint others = self.tries + self.passed < min(<Py_ssize_t>MAX_TRIES, len(self.route.members))
         self.reused = up is not None
         if up is None:
-            up = dial(self.plane, cell, min(self.plane.connect_ms, HEDGE_MS) if others else self.plane.connect_ms)
+            up = dial(self.plane, cell, min(self.plane.connect_ms, HEDGE_MS) if others else self.plane.connect_ms,
+                      &self.short_of)
             if up is None:
                 return 0
         up.reused = self.reused
@@ -352,27 +355,3 @@ cdef class Seeker(Exchange):
 cdef bint is_due(Cell cell, int64_t now) noexcept:
     """Whether a silent endpoint may be tried again."""
     return cell.silence == Silence.SILENT and cell.trials == 0 and now >= cell.again and not cell.is_full()
-
-
-cdef Upstream pooled(Cell cell, bint idempotent):
-    """The pooled connection used last, still whole; None: there is none."""
-    cdef Upstream up
-    cdef char byte
-    while cell.idle:
-        up = <Upstream>cell.idle.pop()
-        if up.fd < 0:
-            continue
-        # a request that can't be repeated must not meet a connection that was closed a moment ago
-        if not idempotent and recv(up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
-            up.close()
-            continue
-        return up
-    return None
-
-
-cdef Upstream dial(Plane plane, Cell cell, int64_t patience):
-    """A new connection on its way, which may take `patience` milliseconds; None: it failed at once."""
-    cdef Upstream up = Upstream()
-    up.plane = plane
-    up.cell = cell
-    return up if up.connect(patience) else None

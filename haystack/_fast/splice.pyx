@@ -20,11 +20,17 @@ cdef extern from "unistd.h" nogil:
 
 cdef enum:
     KEPT = 32               # free pipes
-    MOST = 512              # pipes in all
 
 cdef Pipe *free_pipes = NULL
 cdef int free_count = 0
 cdef int all_count = 0
+cdef int most = 512         # in all
+
+
+def limit(int pipes):
+    """Have so many pipes at most from now on."""
+    global most
+    most = pipes
 
 
 cdef Pipe *take_pipe() noexcept nogil:
@@ -36,7 +42,7 @@ cdef Pipe *take_pipe() noexcept nogil:
         free_pipes = pipe.next
         free_count -= 1
         return pipe
-    if all_count >= MOST or pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0:
+    if all_count >= most or pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0:
         return NULL
     pipe = <Pipe *>malloc(sizeof(Pipe))
     if pipe == NULL:

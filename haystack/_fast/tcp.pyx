@@ -1,4 +1,5 @@
 """What the kernel knows of a connection: how much of what was sent the other side has. Sends and reads nothing."""
+from libc.errno cimport EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "sys/socket.h" nogil:
@@ -39,3 +40,8 @@ cdef int unacknowledged(int fd) noexcept:
     """Bytes that the socket took and the other side's kernel has not acknowledged; 0 also where that can't be told."""
     cdef int left = 0
     return left if ioctl(fd, SIOCOUTQ, &left) == 0 else 0
+
+
+cdef bint is_own(int error) noexcept:
+    """Whether connect failed for want of something of ours: of local ports, descriptors or memory (connect(2))."""
+    return error in (EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM)

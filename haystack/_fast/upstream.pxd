@@ -9,6 +9,11 @@ from haystack._fast.head cimport Head
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
 
+cdef enum Dial:
+    REFUSED = 0
+    UNDER_WAY
+    SHORT               # we have no descriptor, port or memory for it: the endpoint was not asked
+
 cdef class Upstream(Stream):
     cdef Plane plane
     cdef Cell cell
@@ -27,7 +32,7 @@ cdef class Upstream(Stream):
     cdef Buffer trailer
     cdef Body body
 
-    cdef int connect(self, int64_t patience) except -1
+    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED
     cdef int begin(self, const char *data, size_t size) except -1
     cdef int detach(self, bint reusable) except -1
     cdef bint unseen(self, bint clean) noexcept

@@ -16,8 +16,9 @@ from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
+from haystack._fast.ring cimport join
 from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
-from haystack._fast.tcp cimport untouched
+from haystack._fast.tcp cimport is_own, untouched
 from haystack._fast.tunnel cimport shuttle
 
 cdef extern from "sys/epoll.h" nogil:
@@ -31,16 +32,12 @@ cdef extern from "sys/epoll.h" nogil:
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_UNIX
-        SOCK_STREAM
-        SOCK_NONBLOCK
-        SOCK_CLOEXEC
         SOL_SOCKET
         SO_ERROR
         MSG_PEEK
         MSG_DONTWAIT
     struct sockaddr:
         pass
-    int socket(int, int, int)
     int connect(int, const sockaddr *, unsigned int)
     int getsockopt(int, int, int, void *, unsigned int *)
     int setsockopt(int, int, int, const void *, unsigned int)
@@ -73,25 +70,29 @@ cdef class Upstream(Stream):
         release(&self.input)
         release(&self.trailer)
 
-    cdef int connect(self, int64_t patience) except -1:
-        """Begin to connect: 1, or 0 when it failed at once."""
-        cdef int one = 1
-        cdef int fd = socket(self.cell.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-        if fd < 0:
-            return 0
+    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
+        """Begin to connect this socket, which is this stream's from here on."""
+        cdef int one = 1, error
         self.connecting = self.heeds_room = True
+        self.plane.endpoints += self.cell.family != AF_UNIX
         try:
             self.plane.poller.watch(self, fd, EVENTS)
         except OSError:
-            return 0                    # the kernel watches no more; the descriptor is closed already
+            return SHORT                # the kernel watches no more; the descriptor is closed already
         if self.cell.family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
         if connect(fd, <sockaddr *>self.cell.sockaddr, self.cell.sockaddr_size) < 0 and errno != EINPROGRESS:
+            error = errno
             self.close()
-            return 0
+            return SHORT if is_own(error) else REFUSED
         self.born = self.poller.now
         self.deadline = self.poller.now + patience
-        return 1
+        return UNDER_WAY
+
+    cdef int close(self) except -1:
+        if self.fd >= 0:
+            self.plane.endpoints -= self.cell.family != AF_UNIX
+        return Stream.close(self)
 
     cdef int begin(self, const char *data, size_t size) except -1:
         """Send a request, or the first part of one."""
@@ -119,6 +120,7 @@ cdef class Upstream(Stream):
             return self.close()
         self.deadline = self.poller.now + self.plane.pool_ms
         self.cell.idle.append(self)
+        join(&self.plane.resting, &self.link)
         return 0
 
     cdef bint unseen(self, bint clean) noexcept:

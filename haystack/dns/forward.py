@@ -43,14 +43,20 @@ class _Kept(NamedTuple):
 class Forwarder:
     """Asks nameservers in order, each once; keeps answers as long as they say, an hour at most.
 
-    clock: seconds, monotonic.
+    clock: seconds, monotonic; most: questions that wait at once.
     """
 
     def __init__(
-        self, servers: tuple[Nameserver, ...] = (), *, timeout: float = TIMEOUT, clock: Callable[[], float] = time.monotonic
+        self,
+        servers: tuple[Nameserver, ...] = (),
+        *,
+        timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = WAITING,
     ) -> None:
         self.servers = servers
         self._timeout = timeout
+        self._most = most
         self._clock = clock
         self._cache: OrderedDict[Key, _Kept] = OrderedDict()
         self._asking: dict[Key, asyncio.Task[wire.Packed | None]] = {}
@@ -81,7 +87,7 @@ class Forwarder:
             return wire.render(_REFUSED, query, tcp)
         if not self.servers:
             return wire.render(_SERVFAIL, query, tcp, options=_NO_SERVER)
-        if self._waiting >= WAITING:
+        if self._waiting >= self._most:
             return wire.render(_SERVFAIL, query, tcp)
         packed = await self._shared(query)
         return wire.render(packed or _SERVFAIL, query, tcp, options=b"" if packed else _NO_ANSWER)

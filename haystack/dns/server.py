@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import structlog
 
 from haystack.dns import sockets, upstreams
-from haystack.dns.forward import Forwarder
+from haystack.dns.forward import WAITING, Forwarder
 from haystack.dns.responder import Forward, Responder
 from haystack.listening import Sockets
 
@@ -48,13 +48,27 @@ class DnsSettings(Protocol):
 
 
 class DnsServer:
-    """The DNS listener, UDP and TCP. forwarder: made from the settings at start unless given."""
+    """The DNS listener, UDP and TCP. forwarder: made from the settings at start unless given; connections: at once, over TCP.
 
-    def __init__(self, settings: DnsSettings, responder: Responder, forwarder: Forwarder | None = None, *, idle: float = IDLE) -> None:
+    questions: to nameservers at once.
+    """
+
+    def __init__(
+        self,
+        settings: DnsSettings,
+        responder: Responder,
+        forwarder: Forwarder | None = None,
+        *,
+        idle: float = IDLE,
+        connections: int = CONNECTIONS,
+        questions: int = WAITING,
+    ) -> None:
         self._settings = settings
         self._responder = responder
         self._forwarder = forwarder
         self._idle = idle
+        self._most = connections
+        self._questions = questions
         self._bound: sockets.Bound | None = None
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
@@ -77,7 +91,7 @@ class DnsServer:
         assert bound is not None  # noqa: S101 - bind has just set it
         if self._forwarder is None:
             servers = upstreams.chosen(map(str, self._settings.dns_nameservers), map(str, self._settings.bind), bound.port)
-            self._forwarder = Forwarder(servers)
+            self._forwarder = Forwarder(servers, most=self._questions)
         loop = asyncio.get_running_loop()
         for udp in bound.udp:
             loop.add_reader(udp, self._readable, udp, self._forwarder)
@@ -139,7 +153,7 @@ class DnsServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or self._forwarder is None or len(self._connections) >= CONNECTIONS:
+        if task is None or self._forwarder is None or len(self._connections) >= self._most:
             writer.close()
             return
         self._connections.add(task)

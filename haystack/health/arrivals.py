@@ -15,8 +15,8 @@ from haystack.health import readiness
 from haystack.health.connect import REFUSED, accepts
 from haystack.model import Obstacle
 
-# connections in the making: to new endpoints, to those that are in, and to those that never answer
-AT_ONCE, IN_THE_BACKGROUND, SILENT = 256, 32, 32
+LOOKS = 320  # connections in the making,
+BACKGROUND = 10  # one in so many of them to endpoints that are in, and as many to those that never answer
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
 
@@ -58,18 +58,25 @@ class Arrival:
 
 
 class Arrivals:
-    """Endpoints by id. changed: called whenever one joins or leaves; connect: how to look; clock: seconds that only grow."""
+    """Endpoints by id. changed: called whenever one joins or leaves; connect: how to look; clock: seconds, monotonic; looks: at once."""
 
-    def __init__(self, changed: Callable[[], None], connect: Connect = accepts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        connect: Connect = accepts,
+        clock: Callable[[], float] = time.monotonic,
+        looks: int = LOOKS,
+    ) -> None:
         self._changed = changed
         self.changed: set[str] = set()  # whose state is another one, for who asks and clears it
         self._connect = connect
         self._clock = clock
         self._known: dict[str, Arrival] = {}
         self._waiting = 0
-        self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._in_the_background = asyncio.Semaphore(IN_THE_BACKGROUND)
-        self._silent = asyncio.Semaphore(SILENT)
+        background = max(1, looks // BACKGROUND)
+        self._at_once = asyncio.Semaphore(max(1, looks - 2 * background))
+        self._in_the_background = asyncio.Semaphore(background)
+        self._silent = asyncio.Semaphore(background)
 
     def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
         """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from typing import cast
 
-from haystack.health.connect import trouble
+from haystack.health.connect import own, trouble
 
 LONGEST = 65536  # bytes before a final status
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?:[ \r\n])")
@@ -21,15 +22,20 @@ async def ask(address: str, port: int, request: bytes, timeout: float) -> tuple[
     loop = asyncio.get_running_loop()
     status: asyncio.Future[int] = loop.create_future()
     transport: asyncio.Transport | None = None
+    sock: socket.socket | None = None
     try:
+        sock = await own(socket.AF_INET6 if ":" in address else socket.AF_INET)
         async with asyncio.timeout(timeout):
-            transport, _ = await loop.create_connection(lambda: _Asker(request, status), address, port)
+            await loop.sock_connect(sock, (address, port))
+            transport, _ = await loop.create_connection(lambda: _Asker(request, status), sock=sock)
             found = await status
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         return 0, trouble(error)
     finally:
         if transport is not None:
             transport.abort()
+        elif sock is not None:
+            sock.close()
     return (found, "") if found else (0, "does not speak HTTP")
 
 

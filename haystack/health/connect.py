@@ -11,8 +11,11 @@ import errno
 import os
 import socket
 
+from haystack import descriptors
+
 TIMEOUT = 1.0  # seconds
 REFUSED = "does not accept"  # somebody is at the address, and nobody at the port
+PAUSE = 0.2  # seconds between two tries to get a descriptor
 
 _GONE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED})
 
@@ -21,7 +24,7 @@ async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # 
     """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = await own(family)
     except OSError as error:
         return trouble(error)
     with sock:
@@ -31,6 +34,17 @@ async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # 
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             return trouble(error)
     return ""
+
+
+async def own(family: socket.AddressFamily) -> socket.socket:
+    """A socket, as soon as this process can have one: that it has none says nothing of an endpoint. Raises OSError for other reasons."""
+    while True:
+        try:
+            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            if error.errno not in descriptors.SHORTAGES:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 def trouble(error: Exception) -> str:

@@ -14,12 +14,12 @@ import structlog
 from msgspec.structs import replace
 
 from haystack.health import outliers, probe, ramp
-from haystack.health.arrivals import UNKNOWN, Arrivals, Connect
+from haystack.health.arrivals import LOOKS, UNKNOWN, Arrivals, Connect
 from haystack.health.ask import ask
 from haystack.health.connect import accepts
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
-from haystack.health.prober import Ask, Prober
+from haystack.health.prober import AT_ONCE, Ask, Prober
 from haystack.health.words import span
 from haystack.model import Container, Endpoint, Service
 from haystack.proxy.channel import FailureRow
@@ -33,7 +33,10 @@ YOUNG = 60.0  # seconds for which a container may be starting still
 
 
 class Monitor:
-    """changed: have a snapshot built; connect: how to see whether a port accepts; asker: how to probe; clock: seconds that only grow."""
+    """changed: have a snapshot built; connect: how to see whether a port accepts; asker: how to probe; clock: seconds that only grow.
+
+    looks, probes: connections at once, to see whether ports accept and for probes.
+    """
 
     def __init__(
         self,
@@ -41,11 +44,14 @@ class Monitor:
         connect: Connect = accepts,
         asker: Ask = ask,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        looks: int = LOOKS,
+        probes: int = AT_ONCE,
     ) -> None:
         self._changed = changed
         self._clock = clock
-        self._arrivals = Arrivals(changed, connect, clock)
-        self._prober = Prober(changed, asker, clock)
+        self._arrivals = Arrivals(changed, connect, clock, looks)
+        self._prober = Prober(changed, asker, clock, probes)
         self._version: int | None = None
         self._lives: dict[str, Life] = {}
         self._of: dict[str, frozenset[str]] = {}  # by container: its endpoints among `_lives`

@@ -39,15 +39,17 @@ class Probed:
 
 
 class Prober:
-    """Endpoints by id. changed: called whenever one's verdict changes; asker: how to ask; clock: seconds that only grow."""
+    """Endpoints by id. changed: called whenever one's verdict changes; asker: how to ask; clock: seconds that only grow; most: at once."""
 
-    def __init__(self, changed: Callable[[], None], asker: Ask = ask, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, changed: Callable[[], None], asker: Ask = ask, clock: Callable[[], float] = time.monotonic, most: int = AT_ONCE
+    ) -> None:
         self._changed = changed
         self.changed: set[str] = set()  # whose verdict is another one, for who asks and clears it
         self._ask = asker
         self._clock = clock
         self._known: dict[str, Probed] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(most)
         self._free = 0.0  # of the loop's clock: when the next probe may begin
 
     def add(self, identity: str, probe: Probe, *, running: bool) -> None:

@@ -67,7 +67,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those of Plane's attributes.
 
     max_clients: connections of this worker; max_per_client: of one client address, in this worker; body_rate: bytes a second;
-    kept_body: bytes of a request's body.
+    kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too.
     """
 
     max_head: int
@@ -85,12 +85,14 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     queue_size: int
     queue_ms: int
     kept_body: int
+    max_endpoints: int = 0
 
 
 class Setup(Message, frozen=True):
     """The first message down.
 
     ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open; access_log: off, json or common.
+    admin_connections: to the control process, of this worker; 0: any number.
     """
 
     slot: int
@@ -102,6 +104,7 @@ class Setup(Message, frozen=True):
     workers: int = 1
     hold: bool = False
     access_log: str = "off"
+    admin_connections: int = 0
 
 
 class Open(Message, frozen=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from haystack import descriptors
 from haystack.proxy.channel import Limits
 from haystack.settings import Settings
 
@@ -25,6 +28,11 @@ def of(settings: Settings) -> Limits:
         queue_ms=_ms(settings.queue_timeout),
         kept_body=settings.kept_body,
     )
+
+
+def fitted(limits: Limits, shares: descriptors.Shares) -> Limits:
+    """These limits, where they are no higher than a worker's descriptors allow."""
+    return msgspec.structs.replace(limits, max_clients=shares.clients, max_endpoints=shares.endpoints)
 
 
 def _ms(seconds: float) -> int:

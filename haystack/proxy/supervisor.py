@@ -38,11 +38,12 @@ log = structlog.get_logger("haystack.proxy")
 
 
 class Supervisor:
-    """All workers. admin_socket: where requests to Haystack itself go. What it counts only grows."""
+    """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). What it counts only grows."""
 
-    def __init__(self, settings: Settings, admin_socket: str) -> None:
+    def __init__(self, settings: Settings, admin_socket: str, admin_connections: int = 0) -> None:
         self._settings = settings
         self._admin_socket = admin_socket
+        self._admin_connections = admin_connections
         self._listeners = Listeners(settings)
         self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
         self._trace = wire.TraceOrder(on=False)
@@ -266,6 +267,7 @@ class Supervisor:
             workers=len(self.workers),
             hold=self._hold,
             access_log=self._settings.access_log,
+            admin_connections=self._admin_connections,
         )
 
     def _take(self, slot: Slot, message: wire.Any) -> None:

@@ -9,20 +9,17 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
-import ipaddress
-import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from functools import lru_cache
 from itertools import count
 from typing import Any
 
 import msgspec
 import uvloop
 
-from haystack._fast import absent, ledger, pick, silence, walk
+from haystack import descriptors
+from haystack._fast import absent, ledger, pick, silence, splice, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -30,10 +27,11 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.observe.trace import Trace
-from haystack.proxy import birth, confine
+from haystack.proxy import birth, confine, limits
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import LISTENERS
+from haystack.proxy.trust import trusts
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -43,22 +41,6 @@ TRACED = 50  # traces in a message: the control process does something else betw
 ADMIN_TIMEOUT_MS = 30_000
 LAST_SECONDS = 1.0
 LEAKED = 70
-
-
-def trusts(networks: tuple[str, ...]) -> Callable[[str], bool] | None:
-    """Whether an address lies in one of the networks; None where there are none, which costs nothing."""
-    if not networks:
-        return None
-    parsed = [ipaddress.ip_network(n, strict=False) for n in networks]
-
-    @lru_cache(4096)
-    def trusted(address: str) -> bool:
-        try:
-            return any(ipaddress.ip_address(address) in n for n in parsed)
-        except ValueError:
-            return False
-
-    return trusted
 
 
 class Worker:
@@ -111,12 +93,15 @@ class Worker:
         self._poller.heed(self._channel.fileno())
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
-        self._plane.limit(setup.limits)
+        shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
+        self._plane.limit(limits.fitted(setup.limits, shares))
+        splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
         self._routes = Routes(setup.ports, router, setup.workers)
         if setup.admin_socket:
             member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)
+            member.cell.hold(self, setup.admin_connections)
             self._routes.add_itself(Route("haystack", pick.make("random", [member], [100]), ADMIN_TIMEOUT_MS), setup.admin_hosts)
 
     def _failed(self, error: Exception) -> None:
@@ -276,9 +261,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # one that hangs is asked where: the answer goes to a file that the supervisor reads
     faulthandler.register(signal.SIGUSR1, file=stack)
-    # a client and its endpoint need a descriptor each: take what the system allows
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    descriptors.raised()
     _confine(uid, gid)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()

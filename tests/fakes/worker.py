@@ -58,6 +58,11 @@ def command() -> list[str | Path]:
     return [Path(sys.executable).with_name("haystack"), "run"]
 
 
+def limited(descriptors: str) -> list[str]:
+    """What starts a command so that it has this limit of file descriptors."""
+    return ["sh", "-c", f'ulimit {descriptors} && exec "$@"', "sh"] if descriptors else []
+
+
 def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, str]:
     """Free ports, one worker, the static file, and nothing of this machine's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HAYSTACK_", "DOCKER_"))}
@@ -69,7 +74,8 @@ def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, s
 class Haystack:
     """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
-    instead_of: another one, which it replaces, with the same folder; out: a file for its standard output; cwd: where it is started.
+    instead_of: another one, which it replaces, with the same folder; out: a file for its standard output; cwd: where it is started;
+    descriptors: what `ulimit` is told of file descriptors before it starts.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Haystack:
         instead_of: Haystack | None = None,
         out: Any = subprocess.DEVNULL,
         cwd: Path | None = None,
+        descriptors: str = "",
         **settings: str,
     ) -> None:
         self.folder = instead_of.folder if instead_of else tempfile.TemporaryDirectory(prefix="haystack-test-")
@@ -88,7 +95,7 @@ class Haystack:
         self.show(list(members))
         self.state = Path(self.folder.name) / "state"
         self.process = subprocess.Popen(
-            [*command(), *(["--replace"] if instead_of else [])],
+            [*limited(descriptors), *command(), *(["--replace"] if instead_of else [])],
             env=environment(static, self.state, settings),
             stdout=out,
             stderr=subprocess.PIPE,

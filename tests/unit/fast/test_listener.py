@@ -5,8 +5,6 @@ from __future__ import annotations
 import resource
 import select
 import socket
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +14,7 @@ from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.proxy import limits
 from haystack.settings import Settings
+from tests.fakes.shortage import descriptors, no_more_descriptors
 from tests.fakes.worker import until
 
 
@@ -85,23 +84,6 @@ def door():
     yield make
     for each in made:
         each.close()
-
-
-def descriptors():
-    """Those that are open: not the one by which they are listed."""
-    return {int(each.name) for each in list(Path("/proc/self/fd").iterdir()) if each.is_symlink()}
-
-
-@contextmanager
-def no_more_descriptors():
-    """Nobody in this process gets another one meanwhile."""
-    old = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = next(n for n in range(old[0]) if n not in descriptors())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, old[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, old)
 
 
 def test_a_client_whose_admission_fails_keeps_no_descriptor(door):

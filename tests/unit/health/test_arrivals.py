@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.health import readiness
-from haystack.health.arrivals import AT_ONCE, Arrivals
+from haystack.health.arrivals import LOOKS, Arrivals
 from haystack.health.connect import accepts
 from haystack.model import Obstacle
 
@@ -204,14 +204,14 @@ async def test_hundreds_that_never_answer_delay_no_new_one(ports, monkeypatch):
         if port == 80:
             return ""
         looks[port] += 1
-        if len(looks) > AT_ONCE and min(looks.values()) >= 2:
+        if len(looks) > LOOKS and min(looks.values()) >= 2:
             silent.set()
         if looks[port] > 2:
             await hang.wait()
         return "does not answer"
 
     arrivals = Arrivals(ports.changed, connect)
-    for number in range(AT_ONCE + 1):
+    for number in range(LOOKS + 1):
         arrivals.add(str(number), "10.0.0.1", 1000 + number, running=False)
     await asyncio.wait_for(silent.wait(), 10)
     arrivals.add("a", "10.0.0.2", 80, running=False)

@@ -1,0 +1,72 @@
+"""How many file descriptors a process may have, and how they are shared out among its rooms.
+
+The rooms of a process add up to less than its limit, so that none takes what another needs: whoever fills one of them leaves the control
+process enough to start workers, to hand over to a successor and to read its files. Pure, but for `raised`.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+from typing import NamedTuple
+
+RESERVE = 32  # of the control process: a worker's start (10), a handover, files that are read, connections that are being turned away
+BASE = 32  # of the control process: loop, pipes, logs, the control socket
+ENGINE = 12  # connections to one engine
+WORKER = 8  # of each worker in the control process: its channel, its stack file, its end of listening sockets
+LEAST = 4  # of any room
+OWN = 72  # of a worker: loop, channel, and connections to the control process, which have a reserve of their own
+ADMIN = 32  # of these
+LISTENER = 3  # of a worker for each listening socket: the one lent, its own copy, a spare one
+PIPES = 512
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # nobody else is to blame for these
+
+
+class Rooms(NamedTuple):
+    """What each room of the control process may have open at once.
+
+    api: connections of workers; ssh, dns: of clients; questions: to nameservers; probes, looks: at endpoints, of the background too.
+    """
+
+    api: int
+    ssh: int
+    dns: int
+    questions: int
+    probes: int
+    looks: int
+
+
+class Shares(NamedTuple):
+    """What a worker may have open at once: clients, connections to endpoints, pipes."""
+
+    clients: int
+    endpoints: int
+    pipes: int
+
+
+def raised() -> int:
+    """This process's limit, which is from now on what the system allows at most."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+def control(limit: int, workers: int, engines: int) -> Rooms:
+    """The rooms of a control process with this limit: as large as any needs to be, or all smaller by the same factor."""
+    wanted = Rooms(ADMIN * workers, ssh=100, dns=128, questions=1000, probes=128, looks=320)
+    free = limit - BASE - RESERVE - ENGINE * engines - WORKER * (workers + 1)
+    if free >= sum(wanted):
+        return wanted
+    return Rooms(*(max(LEAST, free * each // sum(wanted)) for each in wanted))
+
+
+def worker(limit: int, sockets: int, clients: int) -> Shares:
+    """The shares of a worker that lends so many listening sockets. clients: as many as are wanted; 0: any number.
+
+    Each client that is served has an endpoint's connection: there are never fewer of these than of clients.
+    """
+    free = limit - OWN - LISTENER * sockets
+    pipes = min(PIPES, max(0, free // 16))
+    rest = max(2, free - 2 * pipes)
+    admitted = min(clients or rest, rest // 2)
+    return Shares(admitted, rest - admitted, pipes)
