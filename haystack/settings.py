@@ -101,10 +101,14 @@ class Settings(BaseSettings):
     max_head: Annotated[int, BeforeValidator(values.whole(1024, 65536))] = takes("bytes, 1024 to 65536", 65536)
     max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of fields, 1 to 128", 128)
     max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
-    max_client_connections: Count = takes("a number of connections, 0 to 10000000 (0: no limit)", 0)
+    max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of what is free)")
     head_timeout: Time = takes(TIME, 10.0)
     idle_timeout: Time = takes(TIME, 75.0)
     body_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
+    read_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
+    answer_memory: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes(
+        "bytes of answers that clients have not taken yet, 0 to 999999999 (0: no limit)", 1 << 28
+    )
     connect_timeout: Time = takes(TIME, 1.0)
     timeout: Time = takes(TIME, 60.0)
     wait: TimeOrOff = takes("how long requests wait for a service that has just lost its last endpoint: 10ms to 24h (0: not at all)", 10.0)

@@ -16,6 +16,8 @@ cdef class Downstream(Upload):
     cdef int64_t quiet_at       # what `written` was then
     cdef int asked              # how often it was tried whether it is there, since then
 
+    cdef bint is_at_rest(self) noexcept
+    cdef int rest(self) noexcept
     cdef int proceed(self) except -1
     cdef int drained(self) except -1
     cdef int read_head(self) except -1

@@ -14,6 +14,7 @@ from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
+from haystack._fast.ring cimport join, leave
 from haystack._fast.rewrite cimport Client, write_answer, write_hex, write_request
 from haystack._fast.tcp cimport unacknowledged
 from haystack._fast.upload cimport Upload
@@ -29,11 +30,14 @@ cdef extern from "sys/socket.h" nogil:
         SOL_SOCKET
         SO_LINGER
         SHUT_WR
+        MSG_PEEK
+        MSG_DONTWAIT
     struct linger:
         int l_onoff
         int l_linger
     int setsockopt(int, int, int, const void *, unsigned int)
     int shutdown(int, int)
+    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
@@ -50,10 +54,29 @@ cdef enum:
 cdef class Downstream(Upload):
     """A client's connection."""
 
+    def __cinit__(self):
+        self.counted = True
+
     cdef int close(self) except -1:
         if self.fd >= 0:
             self.plane.leave(self.origin)
         return Stream.close(self)
+
+    cdef bint is_at_rest(self) noexcept:
+        """Whether it has no request, not even one that was not read yet: it may be closed (RFC 9112, section 9.5)."""
+        cdef char byte
+        return self.state == State.IDLE and pending(&self.input) == 0 and self.unsent() == 0 and not self.readable and (
+            recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+
+    cdef int rest(self) noexcept:
+        """It has no request from now on, and has taken every answer."""
+        self.shrink(IDLE_KEPT)
+        join(&self.plane.idle, &self.link)
+        return 0
+
+    cdef void blocked(self) noexcept:
+        Stream.blocked(self)
+        join(&self.plane.readers, &self.link)
 
     cdef int on_event(self, uint32_t events) except -1:
         if events & EPOLLERR or (events & EPOLLHUP and self.state != State.TUNNEL):
@@ -116,9 +139,11 @@ cdef class Downstream(Upload):
             self.deadline = self.poller.now + self.plane.idle_ms
         if self.unsent():
             return 0
+        leave(&self.link)
         if self.state == State.CLOSING:
             return self.end()
         if self.state == State.IDLE:
+            self.rest()
             return self.proceed()
         if self.up is not None and (self.up.readable or self.state == State.TUNNEL):
             return self.up.read()
@@ -149,6 +174,7 @@ cdef class Downstream(Upload):
                 if n <= 0:
                     return self.abort()
                 size += n
+            leave(&self.link)
             used = parse_request(&h, data, size)
             used = self.within_limits(&h, used, data, size)
             if used:
@@ -348,6 +374,8 @@ cdef class Downstream(Upload):
             self.state = State.CLOSING
             return 0 if self.unsent() else self.end()
         self.state = State.IDLE
+        if self.unsent() == 0:
+            self.rest()
         if pending(&self.input) or self.readable:
             return self.poller.later(self)
         return 0

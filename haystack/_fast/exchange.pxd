@@ -48,6 +48,8 @@ cdef class Exchange(Stream):
     cdef bytes detail           # the same in words; None: there is none
     cdef int64_t received, sent
     cdef int64_t t_start, t_routed, t_connected, t_first
+    cdef int64_t stalled        # milliseconds for which bytes have waited for the client, and
+    cdef int64_t taken          # bytes that it had taken, when its rate was judged last
     cdef Buffer note            # what the log or a trace will tell of the request and of who was tried; empty: nothing will
 
     cdef int connected(self) except -1

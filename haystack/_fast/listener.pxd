@@ -1,5 +1,6 @@
 # A listening socket of a worker.
 from libc.stdint cimport uint64_t
+from haystack._fast.downstream cimport Downstream
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream
 
@@ -16,6 +17,7 @@ cdef class Listener(Stream):
 
     cdef int rest(self) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
+    cdef bint make_way(self, Downstream down) except -1
     cdef int turn_away(self, int fd) except -1
     cdef int go_short(self, int error) except -1
     cdef bint refuse_one(self) except -1

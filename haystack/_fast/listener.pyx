@@ -12,6 +12,7 @@ from haystack._fast.downstream cimport Downstream
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream
 from haystack._fast.rewrite cimport write_answer
+from haystack._fast.ring cimport Link
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -47,6 +48,8 @@ cdef extern from "netinet/in.h" nogil:
 cdef enum:
     ACCEPTS = 64
     NAP_MS = 100
+    RESTED_MS = 500     # a client that has been idle for less may have sent a request that is on its way still
+    LOOKS = 64          # at idle clients, for one that may be closed
     BACKLOG = 4096      # of the supervisor's sockets
 
 
@@ -93,7 +96,7 @@ cdef class Listener(Stream):
         cdef unsigned int size
         cdef int fd, i
         for i in range(ACCEPTS if self.stopping else self.burst):
-            if not self.plane.has_room() and not self.stopping:
+            if not self.plane.has_room() and not self.stopping and longest_idle(self.plane, 0) is None:
                 return self.rest()
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -110,7 +113,10 @@ cdef class Listener(Stream):
         return 0
 
     cdef int go_short(self, int error) except -1:
-        """The system can't give another connection: turn a client away if that can be done, else leave all in the queue for a while."""
+        """The system can't give another connection: close an idle client, turn the new one away, or leave all in the queue for a while."""
+        cdef Downstream idle = longest_idle(self.plane, 0)
+        if error in (EMFILE, ENFILE) and idle is not None:
+            return idle.close()
         if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
             return 0
         self.deadline = self.poller.now + NAP_MS        # or the same client would be ready for ever
@@ -121,12 +127,13 @@ cdef class Listener(Stream):
         if self.spare < 0:
             self.spare = dup(self.fd)
         if self.resting:
-            return 0
+            return self.on_again()
         self.poller.rewatch(self, EPOLLIN)
         return self.on_event(0)
 
     cdef int rest(self) except -1:
-        """There is no room: leave further clients in the kernel's queue until one goes."""
+        """There is no room: leave further clients in the kernel's queue until one goes, or has been idle for long enough."""
+        self.deadline = self.poller.now + NAP_MS
         if not self.resting:
             self.resting = True
             self.poller.rewatch(self, 0)
@@ -140,7 +147,7 @@ cdef class Listener(Stream):
 
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
-        cdef Downstream down
+        cdef Downstream down, idle
         try:
             down = Downstream()
         except BaseException:
@@ -154,13 +161,25 @@ cdef class Listener(Stream):
             down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
         if self.plane.max_per_client and not down.trusted:
             down.origin = origin_of(peer)
-            if not self.plane.welcomes(down.origin):
+            if not self.plane.welcomes(down.origin) and not self.make_way(down):
                 return self.turn_away(fd)       # closed with its Downstream, which nobody holds
+        if not self.plane.has_room() and not self.stopping:
+            idle = longest_idle(self.plane, 0)
+            if idle is not None:
+                idle.close()
         self.plane.enter(down.origin)
         self.poller.watch(down, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
         down.writable = True
         down.deadline = self.poller.now + self.plane.idle_ms
-        return 0
+        return down.rest()
+
+    cdef bint make_way(self, Downstream down) except -1:
+        """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
+        cdef Downstream idle = None if self.plane.max_per_client > 0 else longest_idle(self.plane, down.origin)
+        if idle is None:
+            return False
+        idle.close()
+        return True
 
     cdef int turn_away(self, int fd) except -1:
         """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
@@ -182,6 +201,23 @@ cdef class Listener(Stream):
             close_fd(fd)
         self.spare = dup(self.fd)
         return fd >= 0
+
+
+cdef Downstream longest_idle(Plane plane, uint64_t origin):
+    """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
+    cdef Link *at = plane.idle.oldest
+    cdef Downstream down
+    cdef int _look
+    for _look in range(LOOKS):
+        if at == NULL:
+            return None
+        down = <Downstream>at.owner
+        at = at.newer
+        if plane.poller.now - (down.deadline - plane.idle_ms) < RESTED_MS:
+            return None
+        if (origin == 0 or down.origin == origin) and down.is_at_rest():
+            return down
+    return None
 
 
 cdef bint is_of_client(int error) noexcept:

@@ -33,6 +33,9 @@ cdef class Plane:
     cdef readonly int64_t clients       # connections of clients that are open
     cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
     cdef Ring resting                   # of these the pooled ones, by when they came to rest
+    cdef Ring idle                      # clients without a request, by when they became so
+    cdef Ring readers                   # clients that bytes wait for, by when they took some last
+    cdef int64_t looked                 # milliseconds at which readers.pyx looked at these last
     cdef dict origins                   # by client address, where that is limited
     cdef list paused                    # listeners that wait for a client to leave
     cdef list leaving                   # clients that send no more, for absent.pyx
@@ -40,11 +43,13 @@ cdef class Plane:
     cdef public int64_t max_head            # bytes of a request's head
     cdef public int64_t max_headers         # fields of a request's head
     cdef public int64_t max_clients         # connections of clients
-    cdef public int64_t max_per_client      # of one client address
+    cdef public int64_t max_per_client      # of one client address; -1: a share of what is free
     cdef public int64_t max_endpoints       # connections to endpoints, pooled ones too
     cdef public int64_t head_ms             # from the first byte of a request's head to its last
     cdef public int64_t idle_ms             # between requests, and for a client to take bytes
     cdef public int64_t body_rate           # bytes a second that a client must send at least
+    cdef public int64_t read_rate           # bytes a second that a client must take at least, while some wait for it
+    cdef public int64_t max_kept            # bytes of memory for what clients have not taken
     cdef public int64_t kept_body           # a body up to so many bytes is read whole before it is sent
     cdef public int64_t connect_ms          # to an endpoint
     cdef public int64_t tunnel_ms           # without a byte either way after 101
@@ -56,6 +61,7 @@ cdef class Plane:
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef bint has_room(self) noexcept
+    cdef bint is_pressed(self) noexcept
     cdef bint welcomes(self, uint64_t origin) except -1
     cdef int enter(self, uint64_t origin) except -1
     cdef int leave(self, uint64_t origin) except -1

@@ -14,10 +14,11 @@ from haystack._fast.route cimport Router
 
 LIMITS = (
     "max_head", "max_headers", "max_clients", "max_per_client", "max_endpoints", "head_ms", "idle_ms", "body_rate", "connect_ms",
-    "tunnel_ms", "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
+    "tunnel_ms", "read_rate", "max_kept", "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
 )
 
 cdef enum:
+    LEAST_SHARE = 8         # connections that any client address may have: browsers open six
     SHUN_MS = 50            # for which others are preferred after a fault, twice as long for each further one in a row,
     SHUN_DOUBLED = 4        # up to 800 ms: until then the control process has put it out
 
@@ -55,6 +56,7 @@ cdef class Plane:
         self.origins = {}
         self.paused = []
         self.leaving = []
+        self.looked = poller.now
         self.kept_body = 65536          # for planes that are held to no limits
 
     def limit(self, object limits):
@@ -99,7 +101,15 @@ cdef class Plane:
 
     cdef bint welcomes(self, uint64_t origin) except -1:
         """Whether one more connection of this client may be. origin: what stands for its address; 0: it is not counted."""
-        return self.max_per_client == 0 or origin == 0 or self.origins.get(origin, 0) < self.max_per_client
+        cdef int64_t most = self.max_per_client
+        if most < 0:
+            # no more than are free: one has half of the room at most, two a third each, and there is always something left for others
+            most = max(<int64_t>LEAST_SHARE, self.max_clients - self.clients) if self.max_clients else 0
+        return most == 0 or origin == 0 or self.origins.get(origin, 0) < most
+
+    cdef bint is_pressed(self) noexcept:
+        """Whether so much waits for slow clients that no more than a little is read for each."""
+        return self.max_kept > 0 and self.poller.kept > self.max_kept // 2
 
     cdef int enter(self, uint64_t origin) except -1:
         """A client has come."""
@@ -124,7 +134,8 @@ cdef class Plane:
 
     cdef int pause(self, Stream listener) except -1:
         """Call the listener's on_again when a client has gone."""
-        self.paused.append(listener)
+        if listener not in self.paused:
+            self.paused.append(listener)
         return 0
 
     cdef int count(self, Member member) except -1:

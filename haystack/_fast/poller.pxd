@@ -15,7 +15,7 @@ cdef class Stream:
     cdef Poller poller
     cdef void *before       # neighbours in the poller's list of open streams; the list owns one reference to each
     cdef void *behind
-    cdef Link link          # among those that idle
+    cdef Link link          # among those that rest, or those that bytes wait for
     cdef int fd             # -1 once closed
     cdef bint readable      # an edge was seen and not yet read to its end
     cdef bint writable
@@ -23,6 +23,7 @@ cdef class Stream:
     cdef bint hung_up       # the peer sends no more
     cdef bint last          # what is sent now is the last: its segment waits for the end, which follows at once, and takes that along
     cdef bint urgent        # its events are handled before the others' of a batch
+    cdef bint counted       # what it keeps counts in poller.kept
     cdef bint queued        # stands in poller.again
     cdef bint roused        # was taken out of a queue of those who wait for an endpoint, and has not looked for one yet
     cdef bint over          # of a tunnel: nothing more will come
@@ -40,6 +41,7 @@ cdef class Stream:
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1
     cdef void blocked(self) noexcept
     cdef size_t unsent(self) noexcept
+    cdef void shrink(self, size_t most) noexcept
     cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3
     cdef int flush(self) except -1
     cdef bint flush_pipe(self) noexcept
@@ -53,6 +55,7 @@ cdef class Poller:
     cdef object on_error
     cdef void *first
     cdef readonly Py_ssize_t open_streams
+    cdef readonly int64_t kept          # bytes of memory in which clients' streams keep what their sockets have not taken
     cdef int64_t now        # monotonic milliseconds, read once a batch
     cdef list again         # streams to call on_again of after this batch
     cdef list graveyard     # closed in this batch: events of it may still name them

@@ -96,6 +96,7 @@ cdef class Stream:
     cdef int send(self, const char *data, size_t size) except -1:
         """Send now, or keep what the socket does not take. A dead peer is noticed by its event, not here."""
         cdef ssize_t n = 0
+        cdef size_t before
         if self.fd < 0:
             return 0
         self.written += <int64_t>size
@@ -110,7 +111,10 @@ cdef class Stream:
                     return 0            # the event with EPOLLERR or EPOLLHUP follows and ends the exchange
                 n = 0
             self.blocked()
+        before = self.out.capacity
         add(&self.out, data + n, size - n)
+        if self.counted:
+            self.poller.kept += <int64_t>(self.out.capacity - before)
         return 0
 
     cdef void blocked(self) noexcept:
@@ -203,9 +207,15 @@ cdef class Stream:
                 return 0
             take(&self.out, <size_t>n)
         self.writable = True
-        if self.out.capacity > 65536:
-            release(&self.out)
+        self.shrink(65536)
         return 0
+
+    cdef void shrink(self, size_t most) noexcept:
+        """Where nothing is kept, keep no more memory than that for it either."""
+        if self.out.capacity > most and pending(&self.out) == 0:
+            if self.counted:
+                self.poller.kept -= <int64_t>self.out.capacity
+            release(&self.out)
 
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         """Bytes read; 0: the peer sends no more; -1: nothing now; -2: the connection is broken."""
@@ -235,6 +245,8 @@ cdef class Stream:
         self.fd = -1
         self.deadline = 0
         leave(&self.link)
+        if self.counted:
+            poller.kept -= <int64_t>self.out.capacity
         release(&self.out)
         self.drop_pipe()
         if self.before != NULL:

@@ -16,6 +16,7 @@ from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
+from haystack._fast.readers cimport relieve
 from haystack._fast.ring cimport join
 from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.tcp cimport is_own, untouched
@@ -206,11 +207,15 @@ cdef class Upstream(Stream):
         cdef size_t have, held
         cdef Py_ssize_t n
         cdef int burst = 0
+        cdef bint pressed
         while self.exchange is not None and self.readable and self.fd >= 0:
+            pressed = self.plane.is_pressed()
+            if pressed and self.poller.kept > self.plane.max_kept:
+                relieve(self.plane, self.exchange)
             if self.exchange.state == State.TUNNEL:
                 return self.tunnelled()
             held = self.exchange.unsent()
-            if held and (held >= SPARE or (self.body.framing == Framing.LENGTH and <int64_t>held + self.body.left > SPARE)):
+            if held and (pressed or held >= SPARE or (self.body.framing == Framing.LENGTH and <int64_t>held + self.body.left > SPARE)):
                 return 0                # goes on when the client has taken that
             burst += 1
             if burst > BURST:
@@ -228,7 +233,7 @@ cdef class Upstream(Stream):
             have = pending(&self.input)
             if have:
                 memcpy(data, self.input.data + self.input.start, have)
-            n = self.receive(data + have, SCRATCH - have)
+            n = self.receive(data + have, WHOLE if pressed else SCRATCH - have)
             if n == -1:
                 return 0
             if n <= 0:

@@ -1,16 +1,8 @@
 """Walks over all streams of a worker, for what happens seldom: a drain, an endpoint that died."""
-from haystack._fast.buffer cimport pending
 from haystack._fast.downstream cimport Downstream
-from haystack._fast.exchange cimport State
 from haystack._fast.plane cimport Plane
 from haystack._fast.poller cimport Stream, clock_ns
 from haystack._fast.upstream cimport Upstream
-
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        MSG_PEEK
-        MSG_DONTWAIT
-    ssize_t recv(int, void *, size_t, int)
 
 
 def close_idle(Plane plane):
@@ -19,15 +11,12 @@ def close_idle(Plane plane):
     cdef Stream stream
     cdef Downstream down
     cdef int busy = 0
-    cdef char byte
     while at != NULL:
         stream = <Stream>at
         at = stream.behind
         if isinstance(stream, Downstream):
             down = <Downstream>stream
-            if down.state == State.IDLE and pending(&down.input) == 0 and down.unsent() == 0 and (
-                not down.readable and recv(down.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
-            ):
+            if down.is_at_rest():
                 down.close()
             else:
                 busy += 1

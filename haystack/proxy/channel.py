@@ -66,8 +66,9 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Limits(msgspec.Struct, frozen=True, array_like=True):
     """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those of Plane's attributes.
 
-    max_clients: connections of this worker; max_per_client: of one client address, in this worker; body_rate: bytes a second;
-    kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too.
+    max_clients: connections of this worker; max_per_client: of one client address, in this worker (-1: a share); body_rate: bytes a second;
+    kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too;
+    read_rate: bytes a second that a client takes at least; max_kept: bytes of memory for what sockets have not taken.
     """
 
     max_head: int
@@ -86,6 +87,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     queue_ms: int
     kept_body: int
     max_endpoints: int = 0
+    read_rate: int = 0
+    max_kept: int = 0
 
 
 class Setup(Message, frozen=True):

@@ -8,6 +8,8 @@ from haystack import descriptors
 from haystack.proxy.channel import Limits
 from haystack.settings import Settings
 
+SHARE = -1  # of what is free
+
 
 def of(settings: Settings) -> Limits:
     """The limits of one of the workers: connections in all are shared out evenly, as the kernel does it."""
@@ -15,7 +17,7 @@ def of(settings: Settings) -> Limits:
         max_head=settings.max_head,
         max_headers=settings.max_headers,
         max_clients=-(-settings.max_connections // settings.workers),
-        max_per_client=settings.max_client_connections,
+        max_per_client=SHARE if settings.max_client_connections is None else settings.max_client_connections,
         head_ms=_ms(settings.head_timeout),
         idle_ms=_ms(settings.idle_timeout),
         body_rate=settings.body_rate,
@@ -27,6 +29,8 @@ def of(settings: Settings) -> Limits:
         queue_size=settings.queue_size,
         queue_ms=_ms(settings.queue_timeout),
         kept_body=settings.kept_body,
+        read_rate=settings.read_rate,
+        max_kept=-(-settings.answer_memory // settings.workers),
     )
 
 

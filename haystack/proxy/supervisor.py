@@ -38,12 +38,11 @@ log = structlog.get_logger("haystack.proxy")
 
 
 class Supervisor:
-    """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). What it counts only grows."""
+    """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). Counts only grow."""
 
     def __init__(self, settings: Settings, admin_socket: str, admin_connections: int = 0) -> None:
         self._settings = settings
-        self._admin_socket = admin_socket
-        self._admin_connections = admin_connections
+        self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
         self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
         self._trace = wire.TraceOrder(on=False)

@@ -19,7 +19,7 @@ import msgspec
 import uvloop
 
 from haystack import descriptors
-from haystack._fast import absent, ledger, pick, silence, splice, walk
+from haystack._fast import absent, ledger, pick, readers, silence, splice, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -135,6 +135,7 @@ class Worker:
             self._poller.sweep()
             silence.look(self._plane)
             absent.look(self._plane)
+            readers.look(self._plane)
             if tick % BEATEN == 0:
                 self._channel.send(wire.Beat())
             self._tell()

@@ -147,8 +147,12 @@ def test_clients_beyond_the_limit_wait_until_one_goes(limited: Any) -> None:
     with ExitStack() as stack:
         first, *others = [stack.enter_context(Client(port)) for _ in range(3)]
         assert all(served(client) for client in (first, *others))
+        for client in (first, *others):
+            client.send(REQUEST.encode())  # who has begun to ask makes no room
         waiting = [stack.enter_context(Client(port)).send(REQUEST.encode() + b"\r\n") for _ in range(2)]
-        assert all(served(client) for client in others), "those within go on"
+        for client in others:
+            assert client.send(b"\r\n").response().status == 200, "those within go on"
+            client.send(REQUEST.encode())
         for client in waiting:
             client.socket.setblocking(False)
             with pytest.raises(BlockingIOError):

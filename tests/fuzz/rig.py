@@ -44,6 +44,8 @@ LIMITS = Limits(
     queue_size=4,
     queue_ms=1,
     kept_body=65536,
+    read_rate=1,
+    max_kept=1 << 20,
 )
 
 

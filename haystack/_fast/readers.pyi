@@ -1,0 +1,3 @@
+from haystack._fast.plane import Plane
+
+def look(plane: Plane) -> None: ...
