@@ -94,7 +94,8 @@ def test_crowds_at_every_door_leave_enough_for_a_new_worker_and_a_successor(orig
 
 def test_few_descriptors_limit_the_clients_and_all_are_served_in_turn(origin: Origin) -> None:
     """Each client within may have an endpoint's connection at the same time."""
-    with Haystack([Member("web", origin.port)], descriptors=FEW) as haystack, ExitStack() as stack:
+    few = Haystack([Member("web", origin.port)], descriptors=FEW, HAYSTACK_MAX_CLIENT_CONNECTIONS="0")
+    with few as haystack, ExitStack() as stack:
         clients = [stack.enter_context(Client(haystack.port)) for _ in range(200)]
         for client in clients:
             client.send(REQUEST[:-2] + b"Connection: close\r\n\r\n")
