@@ -112,6 +112,8 @@ cdef class Downstream(Upload):
             return self.check_rate()
         if self.state == State.QUEUED:
             return self.waited()
+        if self.state == State.WAITING and self.up is None:
+            return self.suspected()
         if self.state == State.CLOSING and self.unsent() == 0:
             return self.end()
         return self.abort()

@@ -13,6 +13,7 @@ cdef class Seeker(Exchange):
     cdef int passed             # members that had no room when the last one was chosen
     cdef int failure            # the status that the last failed try would be answered with; 0: none failed
     cdef Queue queue            # in which it waits or waited; None: it did not
+    cdef int crowd              # members that its service had when it was ready
     cdef bint roomless          # its deadline is that of waiting for room
     cdef int64_t hope           # poller's milliseconds until which it waits for news of endpoints that all failed; 0: none did
     cdef bint short_of          # the last try failed for want of a descriptor of ours, or the like
@@ -36,6 +37,7 @@ cdef class Seeker(Exchange):
     cdef int nobody(self, Route route) except -1
     cdef int exhausted(self) except -1
     cdef int join(self, bint first) except -1
+    cdef int suspected(self) except -1
     cdef int look_again(self) except -1
     cdef int waited(self) except -1
     cdef int connect_to(self, Cell cell) except -1

@@ -35,6 +35,7 @@ cdef class Seeker(Exchange):
         self.renew()                    # the body may have taken its time
         self.route.queue.earn()
         self.repeats = 0
+        self.crowd = <int>len(self.route.members)
         return self.dispatch()
 
     cdef int dispatch(self) except -1:
@@ -207,6 +208,24 @@ cdef class Seeker(Exchange):
             return self.fail(504, self.error, b"no endpoint answered in time")
         return self.fail(502, self.error, b"no endpoint could be reached")
 
+    cdef int suspected(self) except -1:
+        """Two that may have seen the request broke off: it may be what kills them, so nobody else is sent it.
+
+        But where all others, which it never reached, have gone too within a moment, as with their engine or host, the cause is another one:
+        then it waits for an endpoint as any does. Looks again with each tick.
+        """
+        if self.hope == 0:
+            self.hope = self.poller.now + min(HOPE_MS, self.route.wait_ms)
+        self.renew()
+        if self.crowd > MOST_REPEATS + 1 and len(self.route.members) == 0:
+            self.hope = 0
+            return self.wait_for_endpoint()
+        if self.crowd > MOST_REPEATS + 1 and self.poller.now < self.hope:
+            self.state = State.WAITING
+            self.deadline = self.poller.now + 1
+            return 0
+        return self.fail(self.failure, self.error, b"the endpoint broke off, and the request had been repeated already")
+
     cdef int join(self, bint first) except -1:
         self.queue = self.route.queue
         self.state = State.QUEUED
@@ -293,7 +312,7 @@ cdef class Seeker(Exchange):
         if self.body_sent or not (unseen or self.idempotent):
             return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
         if not unseen and self.repeats >= MOST_REPEATS:
-            return self.fail(status, error, b"the endpoint broke off, and the request had been repeated already")
+            return self.suspected()
         if not stale and not unseen and not self.route.queue.spend(self.poller.now):
             return self.fail(status, error, b"the endpoint broke off, and too many requests of the service are being repeated")
         if stale or not unseen:

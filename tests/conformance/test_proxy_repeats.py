@@ -9,7 +9,8 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import Call, Loop, Origin, Script, close_after, never, reset, respond, respond_and_close
-from tests.fakes.worker import Haystack, Member, host
+from tests.fakes.waiting import origins as origins_of
+from tests.fakes.worker import Haystack, Member, host, until
 
 KINDS = ("FIN", "RST", "half a head", "half an answer", "pooled FIN", "pooled RST", "error, then FIN", "races", "silent")
 EIGHT = 8
@@ -117,6 +118,22 @@ def stuck_by(word: str) -> Script:
         await (never() if stuck else respond())(call)
 
     return script
+
+
+def test_where_all_others_go_as_well_it_was_not_what_killed_them(fakes: Loop) -> None:
+    """An engine that ends takes all its containers along: who was lost with two of them waits for what comes back."""
+    with origins_of(fakes, *[respond_and_close()] * 3) as three:
+        members = [Member("web", each.port) for each in three]
+        with Haystack(members) as haystack, Client(haystack.port, timeout=10) as client:
+            client.send(f"GET /kill HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+            until(lambda: sent(three) == 2, 5, "it was not repeated")
+            haystack.show([])
+            until(lambda: not haystack.serving("web"), 5, "the endpoints did not go")
+            for each in three:
+                each.script = respond()
+            haystack.show(members)
+            assert client.response().status == 200
+        assert sent(three) == 3
 
 
 def test_connections_that_end_before_they_take_anything_cost_no_repetition(haystack: Haystack, origins: dict[str, list[Origin]]) -> None:
