@@ -57,8 +57,10 @@ class Bodies:
 
     def info(self) -> Turns[Body]:
         """/api/info: everything at once. Await State.refresh() first for the newest counters."""
-        snapshot, now = self._state.snapshot, time.time()
-        counts = [(shapes.url("tcp", *asked), dict(found)) for asked, found in self._state.proxy.requests.items()]
+        snapshot, now, counts = self._state.snapshot, time.time(), []
+        for asked, found in list(self._state.proxy.requests.items()):
+            counts.append((shapes.url("tcp", *asked), dict(found)))
+            yield
         body = [shapes.encode(shapes.summary(self._state, snapshot))[:-1]]
         body += framed(b',"containers":{', (yield from self._containers.of(snapshot.containers.items(), now)), b"}")
         body += framed(b',"networks":{', (yield from self._networks.of(snapshot.networks.items(), now)), b"}")

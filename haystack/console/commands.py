@@ -48,11 +48,21 @@ Effect = Trace | LogLevel | Leave
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command says. status: 0 done, 1 no such thing, 2 wrong use; effect: what the session is to do."""
+    """What a command says, in pieces where it may be long. status: 0 done, 1 no such thing, 2 wrong use; effect: for the session."""
 
-    text: str
+    said: str | list[str]
     status: int = OK
     effect: Effect | None = None
+
+    @property
+    def pieces(self) -> list[str]:
+        """All that it says."""
+        return [self.said] if isinstance(self.said, str) else self.said
+
+    @property
+    def text(self) -> str:
+        """The same as one string, where it is known to be short."""
+        return "".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +139,16 @@ def service(state: State, words: list[str], context: Context) -> Turns[Result]:
         short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
         nobody = f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}"
         return Result("\n".join([nobody, *gone.lines(state, [name])]), NOT_FOUND)
-    return Result("\n".join([(yield from lists.service_text(found, context.width)), *gone.lines(state, [name])]))
+    return Result((yield from lists.service_text(found, context.width, gone.lines(state, [name]))))
 
 
-def explain(state: State, words: list[str], context: Context) -> Result:
+def explain(state: State, words: list[str], context: Context) -> Turns[Result]:
     """Which service answers a URL, and with which endpoints."""
     try:
         asked = explanation.read(words[0])
     except ValueError as error:
         return misuse("explain", f"{printable(words[0])!r} is no URL: {printable(str(error))}")
-    text, found = explanation.text(state, asked, context.width)
+    text, found = yield from explanation.text(state, asked, context.width)
     return Result(text, OK if found else NOT_FOUND)
 
 
@@ -175,7 +185,8 @@ def log(_state: State, words: list[str], _context: Context) -> Result:
 
 def metrics(state: State, _words: list[str], _context: Context) -> Turns[Result]:
     """What /metrics shows."""
-    return Result(b"".join((yield from figures.Exposition(state).pieces())).decode().rstrip("\n"))
+    found = yield from figures.Exposition(state).pieces()
+    return Result([*(piece.decode() for piece in found[:-1]), found[-1].decode().rstrip("\n")])
 
 
 def version(_state: State, _words: list[str], _context: Context) -> Result:

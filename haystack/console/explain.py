@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 from haystack import hosts
 from haystack.claims import prefix, rank
 from haystack.console import gone, lists
-from haystack.console.tables import table
-from haystack.model import Endpoint, Service
+from haystack.console.longtext import Lines
+from haystack.console.tables import tabled
+from haystack.model import Container, Endpoint, Service
 from haystack.observe.text import printable
 from haystack.proxy.table import LISTENERS, serving
 from haystack.snapshot import names
 from haystack.state import State
+from haystack.turns import Turns
+
+NAMED = 50  # of those among which one is picked; the table has all
 
 
 class Asked(NamedTuple):
@@ -48,7 +52,7 @@ def read(url: str) -> Asked:
     return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme == "https")
 
 
-def find(services: Iterable[Service], asked: Asked) -> Found | None:
+def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
     """The service that answers; None: none does."""
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))
@@ -56,6 +60,7 @@ def find(services: Iterable[Service], asked: Asked) -> Found | None:
         for found in _claims(service):
             if found.host in wanted and _below(found.path, asked.path):
                 claims.setdefault(found.host, []).append(found)
+        yield
     for host in _names(asked.host):
         if host in claims:
             return min(claims[host], key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
@@ -82,35 +87,58 @@ def _below(claimed: str, path: str) -> bool:
     return claimed in ("/", path) or path.startswith(f"{claimed}/")
 
 
-def text(state: State, asked: Asked, width: int | None) -> tuple[str, bool]:
-    """What there is to say, and whether some service answers."""
-    found = find(state.snapshot.services.values(), asked)
+def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str], bool]]:
+    """What there is to say, in pieces, and whether some service answers."""
+    found = yield from find(state.snapshot.services.values(), asked)
     if found is None:
-        told = [*gone.lines(state, [asked.host]), *_mute(state, asked.host), *_refused(state, asked.host), *lists.trouble_lines(state)]
-        lingers = any(asked.host in gone.served(state, d) for d in state.registry.departures)
-        otherwise = (
-            "its last container has gone: requests wait for a while, then 503; 404 after a minute" if lingers else _otherwise(state, asked)
-        )
-        return "\n".join([f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}", *told]), False
+        return (yield from _nobody(state, asked)), False
+    out, name, now = Lines(*_lead(state, asked, found)), found.service.name, time.time()
+    for container in dict.fromkeys(e.container for e in found.endpoints):
+        out.add(*_health(state.snapshot.containers.get(container)))
+        yield
+    for endpoint in found.endpoints:
+        out.add(*_probe(state, endpoint))
+        yield
+    out.add(*gone.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
+    yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(e, now) for e in found.endpoints), width)
+    return out.pieces(), True
+
+
+def _nobody(state: State, asked: Asked) -> Turns[list[str]]:
+    """What there is to say where no service answers."""
+    otherwise = _otherwise(state, asked)
+    if any(asked.host in gone.served(state, d) for d in state.registry.departures):
+        otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
+    out = Lines(f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}")
+    out.add(*gone.lines(state, [asked.host]), *(yield from _mute(state, asked.host)), *(yield from _refused(state, asked.host)))
+    out.add(*lists.trouble_lines(state))
+    return out.pieces()
+
+
+def _lead(state: State, asked: Asked, found: Found) -> list[str]:
+    """Which service it is, why, and how one of its endpoints is chosen."""
     number, listener = _listener(state, asked.port)
-    served = serving(found.endpoints, listener)
     lines = [
         f"service {printable(found.service.name)}, by host {printable(found.host)} and path prefix {printable(found.path)}",
         f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
-        _choice(state, found.service, served),
+        _choice(state, found.service, serving(found.endpoints, listener)),
+        *_apart(found),
     ]
-    lines += _apart(found)
     lines += ["Haystack speaks no TLS: this is what becomes of the same URL with http"] if asked.tls else []
-    lines += [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
-    containers = [state.snapshot.containers.get(key) for key in dict.fromkeys(e.container for e in found.endpoints)]
-    lines += [lists.health_line(c) for c in containers if c is not None and c.health in lists.UNWELL and c.health_output]
+    return lines + [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
+
+
+def _health(container: Container | None) -> list[str]:
+    """What the check of a container said last, where it is not well."""
+    told = container is not None and container.health in lists.UNWELL and container.health_output
+    return [lists.health_line(container)] if container is not None and told else []
+
+
+def _probe(state: State, endpoint: Endpoint) -> list[str]:
+    """What the probe of an endpoint said last."""
     watcher = state.registry.watcher
-    probed = [(e.id, watcher.told(e.id)) for e in found.endpoints] if watcher is not None else []
-    lines += [f"probe of {identity}: {printable(told)}" for identity, told in probed if told]
-    now = time.time()
-    lines += [*gone.lines(state, [found.service.name]), *_mute(state, found.service.name, placeless=True)]
-    rows = [lists.endpoint_row(e, now) for e in found.endpoints]
-    return "\n".join([*lines, table(lists.ENDPOINT, rows, width)]), True
+    told = watcher.told(endpoint.id) if watcher is not None else ""
+    return [f"probe of {endpoint.id}: {printable(told)}"] if told else []
 
 
 def _apart(found: Found) -> list[str]:
@@ -122,12 +150,15 @@ def _apart(found: Found) -> list[str]:
     return [f"this leads to {lead}; {printable(found.service.name)} leads to all"]
 
 
-def _refused(state: State, host: str) -> Iterator[str]:
+def _refused(state: State, host: str) -> Turns[list[str]]:
     """The containers that ask for this host, and may not have it."""
+    found, wanted = [], set(_names(host))
     for container in state.snapshot.containers.values():
         for name, why in hosts.refused(state.snapshot.origin, container).items():
-            if name in _names(host):
-                yield printable(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}")
+            if name in wanted:
+                found.append(printable(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}"))
+        yield
+    return found
 
 
 def _listener(state: State, port: int | None) -> tuple[int, str]:
@@ -144,17 +175,20 @@ def _otherwise(state: State, asked: Asked) -> str:
     return "Haystack itself answers" if itself else "404"
 
 
-def _mute(state: State, host: str, *, placeless: bool = False) -> Iterator[str]:
+def _mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]]:
     """The containers that would be this service's, but have no address, or no port that speaks HTTP. placeless: the former alone."""
+    found, origin = [], state.snapshot.origin
     for container in state.snapshot.containers.values():
-        own = names(state.snapshot.origin, container)[0]
-        if not own or host not in (*own, *hosts.of(state.snapshot.origin, container)):
+        yield
+        own = names(origin, container)[0]
+        if not own or host not in (*own, *hosts.of(origin, container)):
             continue
         if not (container.address or container.address6):
-            yield printable(f"{container.name} belongs to it, but has no address: {container.address_reason}")
+            found.append(printable(f"{container.name} belongs to it, but has no address: {container.address_reason}"))
         elif not placeless:
             what = "has no port that speaks HTTP" if container.ports else "exposes no port"
-            yield printable(f"{container.name} belongs to it, but {what}; the label haystack.port names one")
+            found.append(printable(f"{container.name} belongs to it, but {what}; the label haystack.port names one"))
+    return found
 
 
 def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
@@ -164,7 +198,8 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
         told = "nobody is ready, but one is awaited" if any(e.awaited for e in served) else "nobody is ready"
         return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
     heavy = [e for e in ready if e.weight] or ready
-    names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy)
+    names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
+    names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
     if len(heavy) == 1:
         return f"picked: {names}: no other is in"
     sticky = f"the one that cookie {printable(service.sticky)} names, else " if service.sticky else ""

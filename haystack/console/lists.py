@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from io import StringIO
+from heapq import merge
+from operator import itemgetter
 
 import msgspec
 
 from haystack.api import shapes
 from haystack.console import gone
+from haystack.console.longtext import Lines
 from haystack.console.tables import moment, tabled
 from haystack.health.words import why
 from haystack.model import Carried, Container, Endpoint, Problem, Service
@@ -24,10 +26,10 @@ from haystack.turns import Turns, ordered
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One list: its text for a terminal of some width, and its shape for JSON."""
+    """One list: its text for a terminal of some width, and its shape for JSON, each in pieces."""
 
-    text: Callable[[State, int | None], Turns[str]]
-    json: Callable[[State], Turns[str]]
+    text: Callable[[State, int | None], Turns[list[str]]]
+    json: Callable[[State], Turns[list[str]]]
 
 
 def as_json(shape: object) -> str:
@@ -35,26 +37,24 @@ def as_json(shape: object) -> str:
     return printable_json(msgspec.json.format(shapes.encode(shape), indent=2).decode())
 
 
-def json_object(items: Iterable[tuple[str, object]]) -> Turns[str]:
+def json_object(items: Iterable[tuple[str, object]]) -> Turns[list[str]]:
     """The same of an object, a value at a time."""
     return (yield from _bracketed("{", (f"{as_json(key)}: {as_json(value)}" for key, value in items), "}"))
 
 
-def json_array(items: Iterable[object]) -> Turns[str]:
+def json_array(items: Iterable[object]) -> Turns[list[str]]:
     """The same of an array, an item at a time."""
     return (yield from _bracketed("[", map(as_json, items), "]"))
 
 
-def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[str]:
-    out = StringIO()  # which has no need to copy it all at the end more than once
-    between = before
+def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[list[str]]:
+    out, previous = Lines(), ""
     for item in items:
-        out.write(f"{between}\n  ")
-        out.write(item.replace("\n", "\n  "))  # no line feed stands within a string of JSON
-        between = ","
+        out.add(f"{previous}," if previous else before)
+        previous = "  " + item.replace("\n", "\n  ")  # no line feed stands within a string of JSON
         yield
-    out.write(f"\n{after}" if between == "," else before + after)
-    return out.getvalue()
+    out.add(*((previous, after) if previous else (before + after,)))
+    return out.pieces()
 
 
 def whole(name: str, state: State) -> str:
@@ -69,12 +69,16 @@ def short_names(state: State) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
 
 
-def services_text(state: State, width: int | None) -> Turns[str]:
+def services_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line a service."""
-    rows = (service_row(service) for _, service in sorted(state.snapshot.services.items()))
-    some = bool(state.snapshot.services)
-    found = (yield from tabled(("service", "ready", "ports", "hosts", "problems"), rows, width)) if some else "no services yet"
-    return "\n".join([found, *trouble_lines(state)])
+    out, services = Lines(), state.snapshot.services
+    if services:
+        rows = (service_row(service) for _, service in sorted(services.items(), key=itemgetter(0)))
+        yield from tabled(out, ("service", "ready", "ports", "hosts", "problems"), rows, width)
+    else:
+        out.add("no services yet")
+    out.add(*trouble_lines(state))
+    return out.pieces()
 
 
 def trouble_lines(state: State) -> list[str]:
@@ -89,13 +93,16 @@ def service_row(service: Service) -> tuple[object, ...]:
     return (service.name, ready, [f"{port}/{protocol}" for port, protocol in ports], service.hosts, len(service.problems) or None)
 
 
-def service_text(service: Service, width: int | None) -> Turns[str]:
-    """A service with its endpoints, hosts and problems."""
-    lines = [printable(service.name)]
-    lines += [host_line(service, claim) for claim in service.claims]
-    lines += [f"problem: {problem_line(problem)}" for problem in service.problems]
-    now = time.time()
-    return "\n".join([*lines, (yield from tabled(ENDPOINT, (endpoint_row(e, now) for e in service.endpoints), width))])
+def service_text(service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
+    """A service with its endpoints, hosts and problems, and some lines more."""
+    out, now = Lines(printable(service.name)), time.time()
+    for claim in service.claims:
+        out.add(host_line(service, claim))
+        yield
+    out.add(*(f"problem: {problem_line(problem)}" for problem in service.problems))
+    yield from tabled(out, ENDPOINT, (endpoint_row(e, now) for e in service.endpoints), width)
+    out.add(*more)
+    return out.pieces()
 
 
 def host_line(service: Service, claim: Carried) -> str:
@@ -126,32 +133,44 @@ UNWELL = frozenset({"starting", "unhealthy"})
 ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
 
 
-def endpoints_text(state: State, width: int | None) -> Turns[str]:
+def endpoints_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line for each endpoint of each service."""
-    now, found = time.time(), []
-    for each in shapes.memberships(state.snapshot):
-        found.append((each.name, endpoint_row(each.endpoint, now)))
-        yield
-    every = yield from ordered([*found, *gone.rows(state)], lambda row: row[0])
-    if not every:
-        return "\n".join(["no endpoints yet", *trouble_lines(state)])
-    shown = yield from tabled(("service", *ENDPOINT), ((name, *row) for name, row in every), width)
-    ill = [health_line(c) for c in state.snapshot.containers.values() if c.health in UNWELL and c.health_output]
-    return "\n".join([shown, *ill, *gone.lines(state), *trouble_lines(state)])
+    now, snapshot, left = time.time(), state.snapshot, sorted(gone.rows(state), key=itemgetter(0))
+    if not (snapshot.services or left):
+        return Lines("no endpoints yet", *trouble_lines(state)).pieces()
+    out = Lines()
+    here = ((each.name, endpoint_row(each.endpoint, now)) for each in shapes.memberships(snapshot))
+    every = merge(here, left, key=itemgetter(0))
+    yield from tabled(out, ("service", *ENDPOINT), ((name, *row) for name, row in every), width)
+    yield from _add_health(out, snapshot.containers.values())
+    out.add(*gone.lines(state), *trouble_lines(state))
+    return out.pieces()
 
 
-def containers_text(state: State, width: int | None) -> Turns[str]:
+def containers_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line a container, and its problems below."""
     found = yield from ordered(state.snapshot.containers.values(), lambda c: f"{c.name}\0{c.id}")
     if not found:
-        return "\n".join(["no containers yet", *trouble_lines(state)])
+        return Lines("no containers yet", *trouble_lines(state)).pieces()
+    out = Lines()
     rows = (
         (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
     )
-    shown = yield from tabled(("id", "name", "image", "address", "network", "state", "health", "services"), rows, width)
-    lines = [f"{printable(c.name)}: {problem_line(p)}" for c in found for p in c.problems]
-    lines += [health_line(c) for c in found if c.health in UNWELL and c.health_output]
-    return "\n".join([shown, *lines, *trouble_lines(state)])
+    yield from tabled(out, ("id", "name", "image", "address", "network", "state", "health", "services"), rows, width)
+    for container in found:
+        out.add(*(f"{printable(container.name)}: {problem_line(p)}" for p in container.problems))
+        yield
+    yield from _add_health(out, found)
+    out.add(*trouble_lines(state))
+    return out.pieces()
+
+
+def _add_health(out: Lines, containers: Iterable[Container]) -> Turns[None]:
+    """What the checks of those said that are not well."""
+    for container in containers:
+        if container.health in UNWELL and container.health_output:
+            out.add(health_line(container))
+        yield
 
 
 def health_line(container: Container) -> str:
@@ -159,43 +178,51 @@ def health_line(container: Container) -> str:
     return printable(f"{container.name}: health {container.health}: {container.health_output}")
 
 
-def networks_text(state: State, width: int | None) -> Turns[str]:
+def networks_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line a network."""
     found = yield from ordered(state.snapshot.networks.values(), lambda n: f"{n.name}\0{n.id}")
+    if not found:
+        return ["no networks yet"]
+    out = Lines()
     rows = ((n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
-    return (yield from tabled(("id", "name", "scope", "driver", "gateway", "subnet"), rows, width)) if found else "no networks yet"
+    yield from tabled(out, ("id", "name", "scope", "driver", "gateway", "subnet"), rows, width)
+    return out.pieces()
 
 
-def engines_text(state: State, width: int | None) -> Turns[str]:
+def engines_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line a source of containers, answering or not."""
     rows = []
     for name, source in sorted(state.registry.sources.items()):
         engine = source.engine
         known = (engine.short_id, engine.name, engine.address, engine.version) if engine else (None,) * 4
         rows.append((name, *known, "connected" if source.connected else f"lost: {source.error}", moment(source.since)))
-    return (yield from tabled(("source", "id", "name", "address", "version", "state", "since"), rows, width)) if rows else "no engines yet"
+    if not rows:
+        return ["no engines yet"]
+    out = Lines()
+    yield from tabled(out, ("source", "id", "name", "address", "version", "state", "since"), rows, width)
+    return out.pieces()
 
 
-def engines_json(state: State) -> Turns[str]:
+def engines_json(state: State) -> Turns[list[str]]:
     """Engines by id and sources by name, as in /api/info."""
     engines = {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items()}
     sources = {key: shapes.source_shape(source) for key, source in state.registry.sources.items()}
     return (yield from json_object({"engines": engines, "sources": sources}.items()))
 
 
-def services_json(state: State) -> Turns[str]:
+def services_json(state: State) -> Turns[list[str]]:
     """/api/services."""
     ttl, now = shapes.ttl_of(state), time.time()
     return (yield from json_array(shapes.service_shape(each, ttl, now) for each in shapes.memberships(state.snapshot)))
 
 
-def containers_json(state: State) -> Turns[str]:
+def containers_json(state: State) -> Turns[list[str]]:
     """/api/containers."""
     snapshot = state.snapshot
     return (yield from json_object((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items()))
 
 
-def networks_json(state: State) -> Turns[str]:
+def networks_json(state: State) -> Turns[list[str]]:
     """/api/networks."""
     return (yield from json_object((key, shapes.network_shape(network)) for key, network in state.snapshot.networks.items()))
 

@@ -177,7 +177,7 @@ class Session(asyncssh.SSHServerSession[str]):
         if result.status != commands.OK or isinstance(result.effect, commands.Trace):
             self._complain(result.text)
         else:
-            await self._print(result.text)
+            await self._print(result.pieces)
         if self._tracer.task is not None:
             await asyncio.wait({self._tracer.task})
         await self._writable.wait()
@@ -191,7 +191,7 @@ class Session(asyncssh.SSHServerSession[str]):
                 self._complain(result.text)
                 status = result.status
             else:
-                await self._print(result.text)
+                await self._print(result.pieces)
             if isinstance(result.effect, Leave):
                 break
             await self._writable.wait()
@@ -202,7 +202,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
         async def execute(line: str) -> bool:
             result = await self._execute(line)
-            await self._print(result.text)
+            await self._print(result.pieces)
             return not isinstance(result.effect, Leave)
 
         await terminal.converse(self._term, self._candidates, execute)
@@ -243,13 +243,14 @@ class Session(asyncssh.SSHServerSession[str]):
         else:
             self._write_lines(text)
 
-    async def _print(self, text: str) -> None:
+    async def _print(self, pieces: list[str]) -> None:
         """Write what may be long: a little at a time, no faster than it is read."""
-        for at in range(0, len(text), WRITTEN):
-            await self._writable.wait()
-            self._write(text[at : at + WRITTEN].replace("\n", "\r\n" if self._terminal else "\n"))
-            await asyncio.sleep(0)
-        if text:
+        for text in pieces:
+            for at in range(0, len(text), WRITTEN):
+                await self._writable.wait()
+                self._write(text[at : at + WRITTEN].replace("\n", "\r\n" if self._terminal else "\n"))
+                await asyncio.sleep(0)
+        if any(pieces):
             self._write("\r\n" if self._terminal else "\n")
 
     def _write_lines(self, text: str) -> None:

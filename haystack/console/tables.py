@@ -5,7 +5,7 @@ Never colours, never interprets: every cell passes `printable`, for names come f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from haystack.console.longtext import Lines
 from haystack.observe.text import printable
 from haystack.turns import Turns, at_once
 
@@ -23,13 +24,14 @@ FOLDED = 3  # columns at most of a table whose cells may be folded
 GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
-def tabled(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> Turns[str]:
-    """The rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
+def tabled(out: Lines, titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> Turns[None]:
+    """Write the rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
 
     Where a row of many columns is wider than the terminal, it becomes a block of lines: words cut in pieces can't be read.
     """
     heads = [title.upper() for title in titles]
-    cells, widest = [], [cell_len(head) for head in heads]
+    cells: list[list[str]] = []
+    widest = [cell_len(head) for head in heads]
     for row in rows:
         made = [cell(value) for value in row]
         widest = [max(most, columns(text)) for most, text in zip(widest, made, strict=True)]
@@ -38,18 +40,28 @@ def tabled(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int |
     total = sum(widest) + len(GAP) * (len(heads) - 1)
     if width is not None and total > max(width, NARROWEST):
         if len(heads) > FOLDED:
-            return (yield from blocks(heads, cells, max(width, NARROWEST)))
-        return folded(heads, cells, max(width, NARROWEST))
-    lines = [line(heads, widest), "\u2500" * total]
-    for row in cells:
-        lines.append(line(row, widest))
+            yield from blocks(out, heads, cells, max(width, NARROWEST))
+        else:
+            out.add(folded(heads, cells, max(width, NARROWEST)))
+        return
+    out.add(line(heads, widest), "\u2500" * total)
+    for made in taken(cells):
+        out.add(line(made, widest))
         yield
-    return "\n".join(lines)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> str:
     """The same at once, of a few rows."""
-    return at_once(tabled(titles, rows, width))
+    out = Lines()
+    at_once(tabled(out, titles, rows, width))
+    return "".join(out.pieces())
+
+
+def taken(rows: list[list[str]]) -> Iterator[list[str]]:
+    """Each of them, freed one by one: the list is empty at the end."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 def columns(text: str) -> int:
@@ -62,18 +74,17 @@ def line(row: Sequence[str], widest: Sequence[int]) -> str:
     return GAP.join(text + " " * (most - columns(text)) for text, most in zip(row, widest, strict=True)).rstrip()
 
 
-def blocks(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Turns[str]:
+def blocks(out: Lines, titles: Sequence[str], rows: list[list[str]], width: int) -> Turns[None]:
     """A block a row, a line a cell, the title before it."""
     left = max(map(columns, titles))
-    lines: list[str] = []
-    for row in rows:
+    between: tuple[str, ...] = ()
+    for row in taken(rows):
+        out.add(*between)
         for title, value in zip(titles, row, strict=True):
             first, *more = pieces(value, max(1, width - left - len(INDENT)))
-            lines.append(f"{title}{' ' * (left - columns(title))}{INDENT}{first}")
-            lines += [f"{' ' * left}{INDENT}{piece}" for piece in more]
-        lines.append("")
+            out.add(f"{title}{' ' * (left - columns(title))}{INDENT}{first}", *(f"{' ' * left}{INDENT}{piece}" for piece in more))
+        between = ("",)
         yield
-    return "\n".join(lines).rstrip()
 
 
 def pieces(text: str, width: int) -> list[str]:

@@ -23,7 +23,7 @@ from haystack.health.prober import AT_ONCE, Ask, Prober
 from haystack.health.words import span
 from haystack.model import Container, Endpoint, Service
 from haystack.proxy.channel import FailureRow
-from haystack.snapshot import Snapshot
+from haystack.snapshot import Snapshot, endpoints, names
 
 Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
 
@@ -156,9 +156,8 @@ class Monitor:
         container = snapshot.containers.get(identity)
         lives: dict[str, tuple[Container, Endpoint]] = {}
         if container is not None and container.state == "running":
-            found = (snapshot.services.get(f"{short}.services.{snapshot.origin}") for short in container.services)
-            each = (e for service in found if service is not None for e in service.endpoints)
-            lives = {e.id: (container, e) for e in each if e.container == identity and e.listener is not None}
+            each = endpoints(snapshot.origin, container) if names(snapshot.origin, container)[0] else ()
+            lives = {e.id: (container, e) for e in each if e.listener is not None}
         for gone in self._of.get(identity, frozenset()):
             if gone not in lives or self._lives.get(gone) != _life(*lives[gone]):
                 self._forget(gone)

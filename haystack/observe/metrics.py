@@ -113,7 +113,10 @@ class Exposition:
     def pieces(self) -> Turns[list[bytes]]:
         """The whole page. Await State.refresh() first for the workers' newest counters."""
         services = self._state.snapshot.services
-        counts = [(asked, dict(found)) for asked, found in self._state.proxy.requests.items()]
+        counts = []
+        for asked, found in list(self._state.proxy.requests.items()):
+            counts.append((asked, dict(found)))
+            yield
         few = bytes(generate_latest(self._registry))
         yield
         requests = yield from self._requests.of(_requests(counts), 0)

@@ -77,13 +77,25 @@ def spots(row: ServiceRow) -> set[Spot]:
     return {(e.id, e.address, e.port) for listener in row.listeners for e in listener}
 
 
-def lives(snapshot: Snapshot, container: str, endpoint: str) -> bool:
-    """`alive` of one endpoint of this container."""
-    found = snapshot.containers.get(container)
-    if found is None or found.state not in ALIVE:
-        return False
-    services = (snapshot.services.get(f"{short}.services.{snapshot.origin}") for short in found.services)
-    return any(e.id == endpoint and not is_mute(e) for service in services if service is not None for e in service.endpoints)
+class Living:
+    """`alive` of single endpoints: each service is looked through once, however many of its endpoints are asked for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._answering: dict[str, frozenset[str]] = {}
+
+    def has(self, container: str, endpoint: str) -> bool:
+        """Of an endpoint of this container."""
+        found = self._snapshot.containers.get(container)
+        if found is None or found.state not in ALIVE:
+            return False
+        return any(endpoint in self._of(f"{short}.services.{self._snapshot.origin}") for short in found.services)
+
+    def _of(self, name: str) -> frozenset[str]:
+        if name not in self._answering:
+            service = self._snapshot.services.get(name)
+            self._answering[name] = frozenset(e.id for e in service.endpoints if not is_mute(e)) if service is not None else frozenset()
+        return self._answering[name]
 
 
 def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:

@@ -45,7 +45,8 @@ class Tables:
         for name in names:
             before |= self._put(snapshot, name, now)
         self._snapshot = snapshot
-        ended = {spot for row in before.values() if row is not None for spot in self._ended(old, row)}
+        living = table.Living(snapshot)
+        ended = {spot for row in before.values() if row is not None for spot in self._ended(old, row, living)}
         return self._news([*before, *self._lingering.expire(now)], tuple(ended))
 
     def expire(self, now: float) -> list[Table]:
@@ -87,16 +88,16 @@ class Tables:
             del self._live[key]
             self._lingering.gone(old, now, since)
 
-    def _ended(self, old: Snapshot | None, before: ServiceRow) -> set[table.Spot]:
+    def _ended(self, old: Snapshot | None, before: ServiceRow, living: table.Living) -> set[table.Spot]:
         """The endpoints that left this row, and whose containers can't answer any more."""
-        if old is None or self._snapshot is None:
+        if old is None:
             return set()
         after = self._live.get(before.key)
         left = table.spots(before) - (table.spots(after) if after is not None else set())
         if not left:
             return left
         owners = {e.id: e.container for e in old.services[before.name].endpoints}
-        return {spot for spot in left if not table.lives(self._snapshot, owners[spot[0]], spot[0])}
+        return {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
 
     def _news(self, keys: list[str], ended: tuple[table.Spot, ...]) -> list[Table]:
         """What differs from what was told, of these rows and of all that linger."""

@@ -16,6 +16,7 @@ from haystack.model import Carried, Options, Problem, Service
 from haystack.proxy import table
 from haystack.proxy.routes import Routes
 from haystack.snapshot import Snapshot
+from haystack.turns import at_once
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
@@ -188,6 +189,6 @@ def test_it_agrees_with_the_router(services, questions):
     routes.apply(table.of(snapshot, table.Defaults("p2c", 1.0, 0.0)))
     for host, path in questions:
         asked = Asked(host, None, path or "/")
-        found, route = find(made, asked), router.lookup(0, host.encode(), asked.path.encode())
+        found, route = at_once(find(made, asked)), router.lookup(0, host.encode(), asked.path.encode())
         assert (found.service.name if found else None) == (route.service if route else None)
         assert [e.id for e in found.endpoints] == [m.cell.key for m in route.members] if found else route is None
