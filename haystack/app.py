@@ -40,6 +40,7 @@ from haystack.observe.outages import Outages
 from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import confine
 from haystack.proxy.supervisor import Supervisor
+from haystack.proxy.via import new_instance
 from haystack.registry import Registry, SourceState
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
@@ -77,7 +78,8 @@ class App:
         self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes)
         self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
         self.dns = DnsServer(settings, self.responder, connections=rooms.dns, questions=rooms.questions)
-        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers))
+        instance = (old.instance if old else "") or new_instance()
+        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.traces = TraceHub(self.proxy.trace)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
@@ -85,7 +87,7 @@ class App:
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
-        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory)
+        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance)
 
     async def run(self) -> None:
         """Serve until a signal says stop, or another Haystack serves instead; then drain."""

@@ -22,6 +22,7 @@ HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall",
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
+NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/upgrade.pyx)
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
@@ -206,6 +207,19 @@ def _retry(text: str) -> tuple[int, ...]:
     raise _bad(text, "off, or some of 500, 502, 503 and 504")
 
 
+def _upgrade(text: str) -> tuple[str, ...]:
+    """Protocols that a client may switch to beside websocket (RFC 9110, section 7.8)."""
+    names = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    for name in names:
+        if name.startswith(NEVER_SWITCHED) or name in ("http", "https"):
+            raise _bad(name, "a protocol that is passed on: h2c and TLS never are")
+        if not _TOKEN.fullmatch(name):
+            raise _bad(name, "a protocol's name, without its version")
+    if not names:
+        raise _bad(text, "a list of protocols, or any")
+    return names
+
+
 def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
@@ -258,5 +272,6 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "timeout": ("timeout", seconds),
     "wait": ("wait", _wait),
     "retry": ("retry", _retry),
+    "upgrade": ("upgrade", _upgrade),
     "eject": ("eject", _bool),
 }

@@ -97,6 +97,7 @@ class Options(Record, frozen=True, kw_only=True):
     health_policy: str | None = None
     wait: float | None = None
     retry: tuple[int, ...] | None = None
+    upgrade: tuple[str, ...] | None = None
     eject: bool = True
     health: Mapping[str, str] = {}
 
@@ -244,6 +245,7 @@ class Service(Record, frozen=True, kw_only=True):
     timeout: float | None = None
     wait: float | None = None
     retry: tuple[int, ...] | None = None
+    upgrade: tuple[str, ...] | None = None
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -12,7 +12,7 @@ from haystack.claims import Claim, prefix
 from haystack.judge import Judge, Judged, Member
 from haystack.model import Carried, Container, Endpoint, Problem, Service
 
-OPTIONS = ("balance", "sticky", "max_connections", "timeout", "wait", "retry")
+OPTIONS = ("balance", "sticky", "max_connections", "timeout", "wait", "retry", "upgrade")
 Made = tuple[Container, tuple[Endpoint, ...]]
 
 

@@ -61,4 +61,6 @@ class Route:
         path: str = "/",
         wait_ms: int = 0,
         retry: tuple[int, ...] = (),
+        via: str = "",
+        upgrade: tuple[str, ...] = (),
     ) -> None: ...

@@ -410,11 +410,13 @@ cdef class Route:
 
     balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
     queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
-    500 to 504 after which a request that only reads asks another endpoint.
+    500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
+    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS.
     """
 
     def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
-                 int64_t wait_ms=0, tuple retry=()):
+                 int64_t wait_ms=0, tuple retry=(), str via="",
+                 tuple upgrade=()):
         cdef Member member
         self.service = service
         self.picker = picker
@@ -423,6 +425,8 @@ cdef class Route:
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
         self.wait_ms = wait_ms
+        self.upgrade = tuple([name.encode() for name in upgrade])
+        self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
         for status in retry:
             self.retried |= 1 << (status - 500)
         algorithm, _, key = balance.partition(":")

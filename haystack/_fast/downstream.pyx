@@ -2,6 +2,7 @@
 
 upload.pyx sends on what follows a head, seek.pyx finds the endpoint. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -9,14 +10,17 @@ from haystack._fast.affinity cimport recalled, request_key
 from haystack._fast.body cimport Framing, begin
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.chance cimport next_random
+from haystack._fast.digits cimport write_hex
 from haystack._fast.exchange cimport State, is_idempotent
 from haystack._fast.flaw cimport Flaw, said
+from haystack._fast.forwarding cimport came_round, find_client
 from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.ring cimport join, leave
-from haystack._fast.rewrite cimport Client, write_answer, write_hex, write_request
+from haystack._fast.rewrite cimport Client, write_answer, write_request
 from haystack._fast.tcp cimport unacknowledged
+from haystack._fast.upgrade cimport offer
 from haystack._fast.upload cimport Upload
 from haystack._fast.route import BadHostError
 
@@ -231,8 +235,6 @@ cdef class Downstream(Upload):
         self.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
         self.head_only = h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         self.idempotent = is_idempotent(h.method, h.method_size)
-        self.upgrade = h.upgrade and h.minor == 1 and not h.chunked and h.length <= 0 and (
-            h.method_size == 3 and memcmp(h.method, b"GET", 3) == 0)
         begin(&self.body, Framing.CHUNKED if h.chunked else Framing.LENGTH if h.length >= 0 else Framing.NONE, h.length)
         return 0
 
@@ -291,6 +293,8 @@ cdef class Downstream(Upload):
             return self.fail(503, b"destination_unavailable", b"no source of containers has listed any yet")
         if self.route is None:
             return self.fail(404, b"destination_not_found", b"no service has this host name and path")
+        if h.via and came_round(h, PyBytes_AS_STRING(self.route.via), PyBytes_GET_SIZE(self.route.via)):
+            return self.fail(508, b"proxy_loop_detected", b"the request came round: its service's endpoint sends it back here")
         client.forwards = forwards_left(h)
         if client.forwards < NO_LIMIT or client.forwards == 0:
             return self.answer_last(h, client.forwards)
@@ -301,9 +305,15 @@ cdef class Downstream(Upload):
         client.address_size = self.address_size
         client.port = self.plane.ports[self.listener]
         client.trusted = self.trusted
-        client.upgrade = self.upgrade
+        client.via = PyBytes_AS_STRING(self.route.via)
+        client.via_size = PyBytes_GET_SIZE(self.route.via)
+        find_client(h, &client, self.plane.trusts)
+        # which HTTP/1.0 knows nothing of (RFC 9110, section 7.8)
+        self.upgrade = h.upgrade and h.minor == 1 and offer(&self.plane.work, h, self.route)
+        client.offer = &self.plane.work if self.upgrade else NULL
         client.request_id = identity
         write_request(&self.request, h, &client)
+        take(&self.plane.work, self.plane.work.end)
         if self.body.framing == Framing.LENGTH and not self.body.done and self.body.left <= self.plane.kept_body and not h.expect:
             self.state = State.GATHERING
             return self.gather()

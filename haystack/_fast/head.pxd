@@ -7,14 +7,19 @@ cdef enum:
     MAX_FIELDS = 1024   # HAYSTACK_MAX_HEADERS bounds those of a request further
     MAX_HEAD = 65536
 
-# What a field means to a proxy. Everything from FIRST_HOP on is never sent on as it came.
+# What a field means to a proxy. Everything from FIRST_HOP on is never sent on as it came. Names: kinds.pyx.
 cdef enum Kind:
     OTHER = 0
     HOST
     CONTENT_LENGTH
     REQUEST_ID
-    FORWARDED           # X-Forwarded-* other than -For, and Forwarded
+    VIA
+    FORWARDED           # what only a trusted proxy may say of the client, and is sent on as it came
+    FORWARDED_HOST      # X-Forwarded-…
+    FORWARDED_PORT
+    FORWARDED_PROTO
     FORWARDED_FOR
+    REAL_IP
     EXPECT
     DATE
     FIRST_HOP
@@ -24,7 +29,7 @@ cdef enum Kind:
     UPGRADE
     TE
     TRAILER
-    PROXY_HOP           # Proxy-Connection, Proxy-Authenticate, Proxy-Authorization
+    PROXY_HOP           # Proxy-Connection and the like; goes no further whoever sent it
     NAMED               # listed by Connection
 
 cdef struct Field:
@@ -54,6 +59,7 @@ cdef struct Head:
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
     bint dated          # Date is there
+    bint via            # Via is there
     bint expect         # Expect: 100-continue
     bint upgrade        # Upgrade, and Connection lists it
     bint names_hops     # Connection lists names of fields

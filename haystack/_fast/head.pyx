@@ -8,10 +8,11 @@ from libc.string cimport memchr
 
 from haystack._fast.flaw cimport Flaw, flaw_of_byte, flaw_of_name, flaw_of_request_line, flaw_of_start, said
 from haystack._fast.framing cimport judge_codings, lists, read_codings, read_connections, refuse
+from haystack._fast.kinds cimport is_disguised, kind_of
 from haystack._fast.scan cimport first_control, plain_end
 
 cdef enum:
-    UNDERSCORE = 2
+    MARK = 2                # in a name, beside letters, digits and dashes
 
 cdef char TOKEN[256]
 cdef char VALUE[256]
@@ -29,8 +30,8 @@ cdef void make_tables() noexcept:
         # ASCII, and no fragment (RFC 9112, section 3.2): some readers of a path end it there, and some do not
         TARGET[c] = 32 < c < 127 and c != 35
     for c in marks:
-        TOKEN[c] = 1
-    TOKEN[95] = UNDERSCORE | 1
+        TOKEN[c] = MARK | 1
+    TOKEN[45] = 1
 
 
 make_tables()
@@ -48,57 +49,6 @@ cdef bint same(const char *a, const char *lower, int size) noexcept nogil:
         if LOWER[<unsigned char>a[i]] != lower[i]:
             return False
     return True
-
-
-cdef int kind_of(const char *n, int size) noexcept nogil:
-    """What the field of this name means: by its length first, so that most names are never looked at."""
-    if size == 2:
-        return Kind.TE if same(n, "te", 2) else Kind.OTHER
-    if size == 4:
-        return Kind.HOST if same(n, "host", 4) else Kind.DATE if same(n, "date", 4) else Kind.OTHER
-    if size == 6:
-        return Kind.EXPECT if same(n, "expect", 6) else Kind.OTHER
-    if size == 7:
-        return Kind.UPGRADE if same(n, "upgrade", 7) else Kind.TRAILER if same(n, "trailer", 7) else Kind.OTHER
-    if size == 9:
-        return Kind.FORWARDED if same(n, "forwarded", 9) else Kind.OTHER
-    if size == 10:
-        return Kind.CONNECTION if same(n, "connection", 10) else Kind.KEEP_ALIVE if same(n, "keep-alive", 10) else Kind.OTHER
-    if size == 12:
-        return Kind.REQUEST_ID if same(n, "x-request-id", 12) else Kind.OTHER
-    if size == 14:
-        return Kind.CONTENT_LENGTH if same(n, "content-length", 14) else Kind.OTHER
-    if size >= 15 and same(n, "x-forwarded-", 12):
-        return forwarded_kind(n + 12, size - 12)
-    if size == 16:
-        return Kind.PROXY_HOP if same(n, "proxy-connection", 16) else Kind.OTHER
-    if size == 17:
-        return Kind.TRANSFER_ENCODING if same(n, "transfer-encoding", 17) else Kind.OTHER
-    if size == 18:
-        return Kind.PROXY_HOP if same(n, "proxy-authenticate", 18) else Kind.OTHER
-    if size == 19:
-        return Kind.PROXY_HOP if same(n, "proxy-authorization", 19) else Kind.OTHER
-    return Kind.OTHER
-
-
-cdef bint is_disguised(const char *n, int size) noexcept nogil:
-    """True for a name that would mean something to us with dashes for its underscores: CGI, WSGI and Rack can't tell the two apart."""
-    cdef char dashed[20]
-    cdef int i
-    if size > 20:
-        return False
-    for i in range(size):
-        dashed[i] = c'-' if n[i] == c'_' else n[i]
-    return kind_of(dashed, size) != Kind.OTHER
-
-
-cdef int forwarded_kind(const char *rest, int size) noexcept nogil:
-    """The kind of X-Forwarded-…, by what follows the second dash."""
-    if size == 3:
-        return Kind.FORWARDED_FOR if same(rest, "for", 3) else Kind.OTHER
-    if size == 4:
-        return Kind.FORWARDED if same(rest, "host", 4) or same(rest, "port", 4) else Kind.OTHER
-    return Kind.FORWARDED if size == 5 and same(rest, "proto", 5) else Kind.OTHER
 
 
 cdef int64_t number(const char *p, int size) noexcept nogil:
@@ -138,6 +88,8 @@ cdef int note(Head *h, const Field *f) noexcept nogil:
         h.host_size = f.value_size
     elif f.kind == Kind.DATE:
         h.dated = True
+    elif f.kind == Kind.VIA:
+        h.via = True
     elif f.kind == Kind.EXPECT:
         h.expect = h.expect or lists(f, "100-continue", 12)
     return 0
@@ -202,7 +154,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noe
         f.value_size = <int>(last - at)
         f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last + 2 == following
         f.kind = kind_of(f.name, f.name_size)
-        if seen & UNDERSCORE and is_disguised(f.name, f.name_size):
+        if seen & MARK and is_disguised(f.name, f.name_size):
             f.kind = Kind.NAMED
         h.count += 1
         if f.kind != Kind.OTHER:
@@ -220,7 +172,7 @@ cdef void clear(Head *h) noexcept nogil:
     h.status = 0
     h.flaw = Flaw.NO_FLAW
     h.codings = h.options = 0
-    h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = False
+    h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = h.via = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:

@@ -158,7 +158,7 @@ cdef class Listener(Stream):
         down.listener = self.index
         set_address(down, peer)
         if self.plane.trusts is not None:
-            down.trusted = self.plane.trusts(down.address[:down.address_size].decode())
+            down.trusted = self.plane.trusts(down.address[:down.address_size].decode()) is True
         if self.plane.max_per_client and not down.trusted:
             down.origin = origin_of(peer)
             if not self.plane.welcomes(down.origin) and not self.make_way(down):

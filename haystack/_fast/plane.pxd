@@ -18,7 +18,7 @@ cdef class Plane:
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
-    cdef object trusts                  # (address) -> bool, or None: nobody is believed
+    cdef object trusts                  # (address) -> bool, None: it is no address; or None: nobody is believed
     cdef bint tracing
     cdef str traced_service             # None: all of them
     cdef readonly list traces

@@ -1,14 +1,18 @@
 # Heads as they are sent on: fields that need no change go in whole runs, as they stand.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.head cimport Head
 
 cdef struct Client:
     const char *address
     int address_size
+    const char *real        # what X-Real-IP says: the address, or what a trusted proxy says is the client's
+    int real_size
+    const char *via         # our line of Via; may be empty
+    size_t via_size
     int port                # of the listener
     bint absolute           # the target named the host: Host is written anew
-    bint upgrade            # the endpoint is asked to switch protocols
+    const Buffer *offer     # lines that ask the endpoint to switch protocols; NULL: it is not asked
     bint trusted            # its forwarding headers are believed
     int64_t forwards        # Max-Forwards that is left for who comes next; -1: none is sent
     const char *request_id  # 32 characters, for a request that brings none
@@ -18,5 +22,3 @@ cdef int write_date(Buffer *out) except -1
 cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1
 cdef int write_switch(Buffer *out, Head *h) except -1
 cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1
-cdef int write_chunk_size(Buffer *out, size_t size) except -1
-cdef void write_hex(char *out, uint64_t n) noexcept nogil

@@ -2,12 +2,13 @@
 
 RFC 9110, section 7.6; RFC 9112, sections 6 and 9; RFC 9209 for answers of Haystack's own. Never reads a socket, decides no framing.
 """
-from libc.stdint cimport uint64_t
 from libc.time cimport time, time_t
 from libc.string cimport strlen
 
 from haystack._fast.buffer cimport Buffer, add, reserve
+from haystack._fast.digits cimport decimal
 from haystack._fast.flaw cimport Flaw
+from haystack._fast.forwarding cimport add_forwarding
 from haystack._fast.head cimport Field, Head, Kind, parse_trailer, same
 
 
@@ -20,7 +21,6 @@ cdef extern from "time.h" nogil:
 cdef char date[64]
 cdef size_t date_size = 0
 cdef time_t date_of = -1
-cdef const char *HEX = b"0123456789abcdef"
 
 
 cdef int add_field(Buffer *out, Field *f) except -1:
@@ -37,47 +37,38 @@ cdef inline int text(Buffer *out, const char *what) except -1:
     return add(out, what, strlen(what))
 
 
-cdef int decimal(Buffer *out, unsigned long long n) except -1:
-    cdef char digits[24]
-    cdef int at = 24
-    while True:
-        at -= 1
-        digits[at] = c'0' + <char>(n % 10)
-        n = n // 10
-        if n == 0:
-            break
-    return add(out, digits + at, 24 - at)
+cdef enum:      # kinds of fields, one bit each
+    PLAIN = 1 << Kind.OTHER | 1 << Kind.REQUEST_ID | 1 << Kind.EXPECT | 1 << Kind.DATE | 1 << Kind.VIA
+    # a trusted proxy's word goes on; the rest of it is in what add_forwarding writes
+    BELIEVED = 1 << Kind.FORWARDED | 1 << Kind.FORWARDED_HOST | 1 << Kind.FORWARDED_PORT | 1 << Kind.FORWARDED_PROTO
+    OF_REQUEST = PLAIN | 1 << Kind.HOST
+    OF_RESPONSE = OF_REQUEST | BELIEVED | 1 << Kind.FORWARDED_FOR | 1 << Kind.REAL_IP
 
 
-cdef int add_kept(Buffer *out, Head *h, bint drop_forwarded, bint drop_host) except -1:
-    """The fields that go on, in their order; neighbours that stand in normal form are one copy."""
-    cdef int i, kind
+cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
+    """The fields that go on, in their order; neighbours that stand in normal form are one copy. kept: of these kinds."""
+    cdef int i
     cdef Field *f
     cdef const char *run = NULL
     cdef size_t size = 0
+    if h.chunked:
+        kept |= 1 << Kind.TRAILER
     for i in range(h.count):
         f = &h.fields[i]
-        kind = f.kind
-        if kind in (Kind.OTHER, Kind.REQUEST_ID, Kind.EXPECT, Kind.DATE) or (
-                kind == Kind.HOST and not drop_host) or (
-                kind == Kind.FORWARDED and not drop_forwarded) or (
-                kind == Kind.TRAILER and h.chunked):
-            if f.normal:
-                if run != NULL and run + size == f.line:
-                    size += f.size
-                    continue
-                if run != NULL:
-                    add(out, run, size)
-                run = f.line
-                size = f.size
+        if kept >> f.kind & 1 and f.normal:
+            if run != NULL and run + size == f.line:
+                size += f.size
                 continue
             if run != NULL:
                 add(out, run, size)
-                run = NULL
-            add_field(out, f)
-        elif run != NULL:
+            run = f.line
+            size = f.size
+            continue
+        if run != NULL:
             add(out, run, size)
             run = NULL
+        if kept >> f.kind & 1:
+            add_field(out, f)
     if run != NULL:
         add(out, run, size)
     return 0
@@ -89,32 +80,6 @@ cdef bint has(Head *h, int kind, int name_size) noexcept:
         if h.fields[i].kind == kind and (name_size == 0 or h.fields[i].name_size == name_size):
             return True
     return False
-
-
-cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
-    """X-Forwarded-*: our own word, and what a trusted client said before it."""
-    cdef int i
-    cdef bint said_proto = False, said_host = False, said_port = False
-    text(out, b"X-Forwarded-For: ")
-    if client.trusted:
-        for i in range(h.count):
-            if h.fields[i].kind == Kind.FORWARDED_FOR:
-                add(out, h.fields[i].value, h.fields[i].value_size)
-                add(out, b", ", 2)
-            elif h.fields[i].kind == Kind.FORWARDED and h.fields[i].name_size > 15:
-                said_proto = said_proto or h.fields[i].name_size == 17
-                said_host = said_host or h.fields[i].name[12] in b"hH"
-                said_port = said_port or (h.fields[i].name_size == 16 and h.fields[i].name[12] in b"pP")
-    add(out, client.address, client.address_size)
-    if not said_proto:
-        text(out, b"\r\nX-Forwarded-Proto: http")
-    if not said_host and h.host_size >= 0:
-        text(out, b"\r\nX-Forwarded-Host: ")
-        add(out, h.host, h.host_size)
-    if not said_port:
-        text(out, b"\r\nX-Forwarded-Port: ")
-        decimal(out, client.port)
-    return add(out, b"\r\n", 2)
 
 
 cdef int add_upgrade(Buffer *out, Head *h) except -1:
@@ -130,7 +95,7 @@ cdef int add_upgrade(Buffer *out, Head *h) except -1:
 cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
     """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came."""
     cdef const char *target = h.target
-    cdef int size = h.target_size, i
+    cdef int size = h.target_size, i, kept = OF_REQUEST
     if client.absolute:
         # absolute form becomes origin form for the origin, and its host is the Host (RFC 9112, section 3.2.2)
         i = 7
@@ -153,9 +118,13 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         add(out, b"\r\n", 2)
     elif h.host_size < 0:
         text(out, b"Host: \r\n")        # of HTTP/1.0, and now of 1.1, which must have one (RFC 9112, section 3.2)
-    add_kept(out, h, not client.trusted, client.absolute)
-    if client.upgrade:
-        add_upgrade(out, h)
+    if client.trusted:
+        kept |= BELIEVED
+    if client.absolute:
+        kept &= ~(1 << Kind.HOST)
+    add_kept(out, h, kept)
+    if client.offer != NULL:
+        add(out, client.offer.data, client.offer.end)
     elif h.trailers:
         text(out, b"Connection: TE\r\nTE: trailers\r\n")
     if h.chunked:
@@ -184,7 +153,9 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
     add(out, b" ", 1)
     add(out, h.reason, h.reason_size)
     add(out, b"\r\n", 2)
-    add_kept(out, h, False, False)
+    add_kept(out, h, OF_RESPONSE)
+    if h.status == 426 and minor:
+        add_upgrade(out, h)             # which protocols it wants instead (RFC 9110, section 15.5.22)
     if with_length:
         text(out, b"Content-Length: ")
         decimal(out, h.length)
@@ -213,7 +184,7 @@ cdef int write_date(Buffer *out) except -1:
 cdef int write_switch(Buffer *out, Head *h) except -1:
     """The client's 101."""
     text(out, b"HTTP/1.1 101 Switching Protocols\r\n")
-    add_kept(out, h, False, False)
+    add_kept(out, h, OF_RESPONSE)
     add_upgrade(out, h)
     return add(out, b"\r\n", 2)
 
@@ -251,7 +222,7 @@ cdef dict REASONS = {
     200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
-    505: b"HTTP Version Not Supported",
+    505: b"HTTP Version Not Supported", 508: b"Loop Detected",
 }
 
 
@@ -273,24 +244,3 @@ cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, 
     if not head_only:
         add(out, body, len(body))
     return 0
-
-
-cdef int write_chunk_size(Buffer *out, size_t size) except -1:
-    cdef char line[20]
-    cdef int at = 18
-    line[18] = c'\r'
-    line[19] = c'\n'
-    while True:
-        at -= 1
-        line[at] = HEX[size & 15]
-        size >>= 4
-        if size == 0:
-            break
-    return add(out, line + at, 20 - at)
-
-
-cdef void write_hex(char *out, uint64_t n) noexcept nogil:
-    """Sixteen lower-case digits."""
-    cdef int i
-    for i in range(16):
-        out[i] = HEX[(n >> (60 - 4 * i)) & 15]

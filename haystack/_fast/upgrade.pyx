@@ -1,9 +1,12 @@
-"""Whether a 101 switches to what was asked for: its protocols beside those of the request as it went up (RFC 9110, section 7.8).
+"""Which protocols of an Upgrade go up, and whether a 101 switches to one of them (RFC 9110, section 7.8).
 
-Reads two heads, and sends nothing. Called once for each 101, so the request's head is simply read again.
+websocket goes up, and what haystack.upgrade names. h2c and TLS never do: requests behind them would be seen by nobody here (RFC 9113,
+section 3.1; RFC 2817). Sends nothing. Called only for requests that ask for an upgrade; for a 101 the request's head is simply read again.
 """
 from libc.string cimport memchr
 
+from haystack._fast.buffer cimport Buffer, add
+from haystack._fast.cells cimport Route
 from haystack._fast.head cimport Field, Head, Kind, parse_request, parse_response
 
 cdef extern from "strings.h" nogil:
@@ -14,12 +17,40 @@ cdef struct Protocol:
     int size                # of name
     const char *version
     int version_size        # 0: none was said
+    int whole_size          # of both
 
 
 cdef struct Reader:         # goes through all Upgrade fields of a head
     Head *head
     int field
     int at                  # in its value
+
+
+cdef bint offer(Buffer *out, Head *h, Route route) except -1:
+    """Write Connection and Upgrade with those of h's protocols that go on; False, and nothing is written: none does."""
+    cdef Reader reader = Reader(h, 0, 0)
+    cdef Protocol protocol
+    cdef bint any = False
+    while next_protocol(&reader, &protocol):
+        if not passes(&protocol, route.upgrade):
+            continue
+        add(out, b", " if any else b"Connection: Upgrade\r\nUpgrade: ", 2 if any else 30)
+        add(out, protocol.name, protocol.whole_size)
+        any = True
+    if any:
+        add(out, b"\r\n", 2)
+    return any
+
+
+cdef bint passes(const Protocol *protocol, tuple named) except -1:
+    """Whether the protocol may go up. named: by the label, in lower case."""
+    cdef bytes name = protocol.name[:protocol.size].lower()
+    if name == b"websocket":
+        return True
+    # protocols that carry further requests past the proxy: of HTTP/2 all that its drafts were called, too
+    if name.startswith((b"h2", b"h3", b"tls", b"ssl")) or name in (b"http", b"https"):
+        return False
+    return name in named or b"any" in named
 
 
 cdef bint keeps_to(const char *request, size_t size, Head *answer) noexcept:
@@ -81,6 +112,7 @@ cdef void split(Protocol *protocol, const char *data, int size) noexcept:
     protocol.name = data
     protocol.size = size if slash == NULL else <int>(slash - data)
     protocol.version = data if slash == NULL else slash + 1
+    protocol.whole_size = size
     protocol.version_size = 0 if slash == NULL else size - protocol.size - 1
 
 

@@ -17,4 +17,5 @@ cdef class Upload(Seeker):
     cdef int spliced(self, Py_ssize_t n) except -1
     cdef Py_ssize_t relay(self, const char *data, size_t size) except -2
     cdef Py_ssize_t bad_chunks(self, Flaw flaw) except -2
+    cdef int let_switch(self) except -1
     cdef int tunnelled(self) except -1

@@ -4,14 +4,16 @@ A small body is read whole before an endpoint is asked, so that a slow client ho
 the least rate. Chunks are made anew. Finds no endpoint and writes no answer: Seeker below and Downstream above it do.
 """
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 from haystack._fast.body cimport SPLICED, Framing, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
+from haystack._fast.digits cimport write_chunk_size
 from haystack._fast.exchange cimport State
 from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head
 from haystack._fast.plane cimport SCRATCH
-from haystack._fast.rewrite cimport write_chunk_size, write_last_chunk
+from haystack._fast.rewrite cimport write_last_chunk
 from haystack._fast.seek cimport Seeker
 from haystack._fast.tunnel cimport shuttle
 from haystack._fast.upgrade cimport keeps_to
@@ -122,6 +124,8 @@ cdef class Upload(Seeker):
                 self.unparsed = True
         if self.body.done:
             self.deadline = 0
+            if self.up is not None and self.up.held:
+                return self.let_switch()
         return 0
 
     cdef int spliced(self, Py_ssize_t n) except -1:
@@ -176,6 +180,16 @@ cdef class Upload(Seeker):
 
     cdef bint asked_for(self, Head *h) except -1:
         return keeps_to(self.request.data, self.request.end, h)
+
+    cdef int let_switch(self) except -1:
+        """The body has gone up whole: the endpoint's 101 that waits for it may go down."""
+        cdef Upstream up = self.up
+        cdef size_t size = pending(&up.input)
+        up.held = False
+        memcpy(self.plane.scratch, up.input.data + up.input.start, size)
+        take(&up.input, size)
+        up.handle(self.plane.scratch, size)
+        return up.read() if up.exchange is not None and up.fd >= 0 else 0
 
     cdef int switched(self) except -1:
         """The endpoint's 101 has gone down: what the client sent behind its request may go up now."""

@@ -19,6 +19,7 @@ cdef class Upstream(Stream):
     cdef Cell cell
     cdef Exchange exchange  # None while pooled
     cdef bint connecting, reused, started, keep, chunk_out
+    cdef bint held          # its 101 waits in input until the request's body has gone up whole
     cdef bint drop_trailer  # the response's Connection lists fields
     cdef int interim        # 1xx responses of this exchange
     cdef int64_t born       # milliseconds

@@ -11,6 +11,7 @@ from haystack._fast.affinity cimport write_cookie
 from haystack._fast.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.buffer cimport add, pending, release, reserve, take
 from haystack._fast.cells cimport Fault, speak
+from haystack._fast.digits cimport write_chunk_size
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.head cimport Head, MAX_HEAD, parse_response
@@ -18,7 +19,7 @@ from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.readers cimport relieve
 from haystack._fast.ring cimport join
-from haystack._fast.rewrite cimport write_chunk_size, write_date, write_last_chunk, write_response, write_switch
+from haystack._fast.rewrite cimport write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.tcp cimport is_own, untouched
 from haystack._fast.tunnel cimport shuttle
 
@@ -97,7 +98,7 @@ cdef class Upstream(Stream):
 
     cdef int begin(self, const char *data, size_t size) except -1:
         """Send a request, or the first part of one."""
-        self.started = self.hurried = False
+        self.started = self.held = self.hurried = False
         self.interim = 0
         self.missing = 0
         self.begun = self.poller.now
@@ -212,8 +213,8 @@ cdef class Upstream(Stream):
             pressed = self.plane.is_pressed()
             if pressed and self.poller.kept > self.plane.max_kept:
                 relieve(self.plane, self.exchange)
-            if self.exchange.state == State.TUNNEL:
-                return self.tunnelled()
+            if self.held or self.exchange.state == State.TUNNEL:
+                return 0 if self.held else self.tunnelled()     # Upload.let_switch goes on
             held = self.exchange.unsent()
             if held and (pressed or held >= SPARE or (self.body.framing == Framing.LENGTH and <int64_t>held + self.body.left > SPARE)):
                 return 0                # goes on when the client has taken that
@@ -274,6 +275,9 @@ cdef class Upstream(Stream):
                 return add(&self.input, data, size)
             if used < 0 or used > MAX_HEAD or (h.status == 101 and not self.exchange.upgrade):
                 return self.refuse(used, h.flaw or (Flaw.LARGE_HEAD if used > MAX_HEAD else Flaw.UNASKED_SWITCH))
+            if h.status == 101 and not self.exchange.body.done:
+                self.held = True        # a client speaks the new protocol only behind its whole request (RFC 9110, section 7.8)
+                return add(&self.input, data, size)
             data += used
             size -= used
             if h.status == 101:

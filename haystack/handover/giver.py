@@ -32,12 +32,13 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again.
+    memory: of who was replaced of late, and does not take over again; instance: as in Offer.
     """
 
-    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None], memory: Memory) -> None:
+    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None], memory: Memory, instance: str = "") -> None:
         self.released = False
         self._memory = memory
+        self._instance = instance
         self._path = folder / wire.NAME
         self._sockets = sockets
         self._on_release = on_release
@@ -147,7 +148,8 @@ class Giver:
             await _heard(peer)
 
     def _give(self, peer: socket.socket, held: list[Held]) -> None:
-        wire.send(peer, wire.Offer(wire.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, self._memory.told()))
+        told = self._memory.told()
+        wire.send(peer, wire.Offer(wire.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, told, self._instance))
         for start in range(0, len(held), wire.AT_ONCE):
             batch = held[start : start + wire.AT_ONCE]
             wire.send(peer, wire.Batch(tuple(each.name for each in batch)), batch)

@@ -29,7 +29,7 @@ class Predecessor:
 
     def __init__(self, peer: socket.socket, offer: wire.Offer, sockets: list[Held]) -> None:
         self.pid, self.version = offer.pid, offer.version
-        self.home, self.left = offer.home, offer.left
+        self.home, self.left, self.instance = offer.home, offer.left, offer.instance
         self.sockets = sockets
         self._peer = peer
 

@@ -65,7 +65,10 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Offer(Message, frozen=True):
-    """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it."""
+    """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it.
+
+    instance: its name in Via, which the next one takes on: their workers serve side by side for a while.
+    """
 
     protocol: int
     version: str
@@ -73,6 +76,7 @@ class Offer(Message, frozen=True):
     sockets: int
     home: str = ""
     left: tuple[Left, ...] = ()
+    instance: str = ""
 
 
 class Batch(Message, frozen=True):

@@ -40,6 +40,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retry: statuses after which a request that only reads asks another endpoint.
     awaited: nobody is in, and an endpoint is expected within seconds.
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
+    upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     why: str = ""
     since: float = 0.0
     claim: str = ""
+    upgrade: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -96,6 +98,7 @@ class Setup(Message, frozen=True):
 
     ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open; access_log: off, json or common.
     admin_connections: to the control process, of this worker; 0: any number.
+    instance: what tells this Haystack from others.
     """
 
     slot: int
@@ -108,6 +111,7 @@ class Setup(Message, frozen=True):
     hold: bool = False
     access_log: str = "off"
     admin_connections: int = 0
+    instance: str = ""
 
 
 class Open(Message, frozen=True):

@@ -16,6 +16,7 @@ from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.route import Router
 from haystack.claims import rank
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
+from haystack.proxy.via import pseudonym
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
@@ -35,9 +36,13 @@ class Served(NamedTuple):
 
 
 class Routes:
-    """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`."""
+    """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`.
 
-    def __init__(self, ports: tuple[int, ...], router: Router, workers: int = 1) -> None:
+    instance: what tells this Haystack from others in Via; empty: it is not told.
+    """
+
+    def __init__(self, ports: tuple[int, ...], router: Router, workers: int = 1, instance: str = "") -> None:
+        self._instance = instance
         self._workers = workers
         self._ports = ports
         self._router = router
@@ -120,7 +125,8 @@ class Routes:
         weights = [e.weight for e in endpoints]
         picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
-        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry)
+        via = pseudonym(self._instance, row.key) if self._instance else ""
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)
         route.why, route.since = row.why, row.since
         lost = old is not None and old.routes[index].members
         if not members and (lost or (row.awaited and not (old is not None and old.awaited))):

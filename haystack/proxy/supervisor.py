@@ -19,7 +19,7 @@ import structlog
 from haystack.listening import Sockets
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy import confine, limits, pulse, table
+from haystack.proxy import confine, first, pulse, table
 from haystack.proxy.birth import Nursery
 from haystack.proxy.listeners import Listeners
 from haystack.proxy.series import Asked, Counts, Series
@@ -38,9 +38,13 @@ log = structlog.get_logger("haystack.proxy")
 
 
 class Supervisor:
-    """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). Counts only grow."""
+    """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). Counts only grow.
 
-    def __init__(self, settings: Settings, admin_socket: str, admin_connections: int = 0) -> None:
+    instance: of via.py.
+    """
+
+    def __init__(self, settings: Settings, admin_socket: str, admin_connections: int = 0, instance: str = "") -> None:
+        self._instance = instance
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
@@ -254,20 +258,9 @@ class Supervisor:
             born.process.kill()
 
     def _setup(self, slot: Slot) -> wire.Setup:
-        origin = self._settings.origin
-        admin = self._settings.admin
-        return wire.Setup(
-            slot=slot.slot,
-            ports=tuple(self.ports[name] for name in table.LISTENERS),
-            trusted=tuple(str(n) for n in self._settings.trusted_proxies),
-            admin_socket=self._admin_socket if admin else "",
-            admin_hosts=("", "localhost", origin, f"ns.{origin}") if admin else (),
-            limits=limits.of(self._settings),
-            workers=len(self.workers),
-            hold=self._hold,
-            access_log=self._settings.access_log,
-            admin_connections=self._admin_connections,
-        )
+        ports = tuple(self.ports[name] for name in table.LISTENERS)
+        setup = first.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
+        return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections)
 
     def _take(self, slot: Slot, message: wire.Any) -> None:
         slot.pulse.beat()

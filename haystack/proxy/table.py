@@ -142,6 +142,7 @@ def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, 
         why=last.reason if last is not None else "",
         since=last.since if last is not None else 0.0,
         claim=claim,
+        upgrade=service.upgrade or (),
     )
 
 

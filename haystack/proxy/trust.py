@@ -7,17 +7,18 @@ from collections.abc import Callable
 from functools import lru_cache
 
 
-def trusts(networks: tuple[str, ...]) -> Callable[[str], bool] | None:
-    """Whether an address lies in one of the networks; None where there are none, which costs nothing."""
+def trusts(networks: tuple[str, ...]) -> Callable[[str], bool | None] | None:
+    """Whether an address lies in one of the networks (None: it is no address); None where there are none, which costs nothing."""
     if not networks:
         return None
     parsed = [ipaddress.ip_network(n, strict=False) for n in networks]
 
     @lru_cache(4096)
-    def trusted(address: str) -> bool:
+    def trusted(text: str) -> bool | None:
         try:
-            return any(ipaddress.ip_address(address) in n for n in parsed)
+            address = ipaddress.ip_address(text)
         except ValueError:
-            return False
+            return None
+        return any(address in n for n in parsed)
 
     return trusted

@@ -98,7 +98,7 @@ class Worker:
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
-        self._routes = Routes(setup.ports, router, setup.workers)
+        self._routes = Routes(setup.ports, router, setup.workers, setup.instance)
         if setup.admin_socket:
             member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)
             member.cell.hold(self, setup.admin_connections)

@@ -199,7 +199,7 @@ def test_a_tunnel_keeps_its_place_to_its_end(row: Row) -> None:
     gate = row.gate("one")
     with ExitStack() as stack:
         tunnel, second = row.client(stack), row.client(stack)
-        ask(tunnel, "one", "/tunnel", "Connection: upgrade\r\nUpgrade: x\r\n")
+        ask(tunnel, "one", "/tunnel", "Connection: upgrade\r\nUpgrade: websocket\r\n")
         until(lambda: gate.waiting, 5, "nobody came")
         gate.answer()
         assert tunnel.response().status == 101

@@ -26,7 +26,7 @@ class Gate:
         self.seen.append(call.request.line.split()[1])
         await told.wait()
         if call.request.fields("upgrade"):
-            await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+            await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
             await call.reader.read()
             return
         await respond(self.says)(call)

@@ -49,7 +49,7 @@ class Service:
         sticky = "s" if manner & Manner.STICKY else None
         wait_ms = 0 if manner & Manner.HASTY else self.wait_ms
         retry = tuple(range(500, 505)) if manner & Manner.RETRYING else ()
-        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms, retry)
+        self.route = Route("fuzz", picker, self.timeout_ms, balance, sticky, old.queue if old else None, "/", wait_ms, retry, "", ("any",))
         if not inside and old and old.members:
             self.route.queue.empty_since = int(time.monotonic() * 1000)
         for member in inside:

@@ -16,7 +16,7 @@ from tests.fuzz.service import Manner
 
 ONE, TWO, THREE, BOTH = 0b1, 0b10, 0b100, 0b11
 LONG = 60_000
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_a_tunnel_that_was_held_up_may_rest_as_long_as_any(rig: Rig) -> None:
     """Only HAYSTACK_TUNNEL_TIMEOUT counts in a tunnel, also after its client was slow to read."""
     rig.service.timeout_ms = 20
     rig.service.change(ONE, Manner(0))
-    (client,) = asking(rig, b"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+    (client,) = asking(rig, b"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
     (endpoint,) = rig.endpoints
     endpoint.send(SWITCH)
     rig.settle()

@@ -1,0 +1,22 @@
+"""The first message to a worker: what it is to be. Pure."""
+
+from __future__ import annotations
+
+from haystack.proxy import limits
+from haystack.proxy.channel import Setup
+from haystack.settings import Settings
+
+
+def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: str, instance: str) -> Setup:
+    """Of the worker in this slot. admin_socket: where requests to Haystack itself go; instance: what tells this one from others."""
+    origin = settings.origin
+    return Setup(
+        slot=slot,
+        ports=ports,
+        trusted=tuple(str(network) for network in settings.trusted_proxies),
+        admin_socket=admin_socket if settings.admin else "",
+        admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
+        limits=limits.of(settings),
+        access_log=settings.access_log,
+        instance=instance,
+    )
