@@ -152,7 +152,7 @@ cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noe
             last -= 1
         f.value = at
         f.value_size = <int>(last - at)
-        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last + 2 == following
+        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop and last + 2 == following
         f.kind = kind_of(f.name, f.name_size)
         if seen & MARK and is_disguised(f.name, f.name_size):
             f.kind = Kind.NAMED

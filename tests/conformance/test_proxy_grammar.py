@@ -199,6 +199,7 @@ LF = {
     "a status line without reason": b"HTTP/1.1 200\nX: a\r\nContent-Length: 2\r\n\r\nok",
     "a field": b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 2\r\n\r\nok",
     "the last field": b"HTTP/1.1 200 OK\r\nX: a\r\nContent-Length: 2\n\r\nok",
+    "all lines, and blanks before them": b"HTTP/1.1 200 OK\nX: a \nContent-Length: 2 \n\nok",
     "the empty line": b"HTTP/1.1 200 OK\r\nX: a\r\nContent-Length: 2\r\n\nok",
     "chunks": b"HTTP/1.1 200 OK\nX: a\nTransfer-Encoding: chunked\n\n2\r\nok\r\n0\r\n\r\n",
 }
