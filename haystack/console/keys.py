@@ -127,6 +127,6 @@ def _moment(match: re.Match[str]) -> dt.datetime | None:
     day, minute, second, utc = match.groups()
     try:
         read = dt.datetime.strptime(f"{day}{minute or '0000'}{second or '00'}", "%Y%m%d%H%M%S")  # noqa: DTZ007 - told below
-    except ValueError:
+        return read.replace(tzinfo=dt.UTC) if utc else read.astimezone()
+    except (ValueError, OverflowError):  # of astimezone too: no local time is known in the year 1
         return None
-    return read.replace(tzinfo=dt.UTC) if utc else read.astimezone()

@@ -81,7 +81,7 @@ def test_a_key_is_good_until_its_expiry_time(time, good):
     assert bool(result.refused) != good
 
 
-@pytest.mark.parametrize("time", ["", "tomorrow", "20261301", "2026", "20260601125", "٢٠٢٧٠١٠١"])
+@pytest.mark.parametrize("time", ["", "tomorrow", "20261301", "2026", "20260601125", "00010101", "٢٠٢٧٠١٠١"])
 def test_an_expiry_time_that_is_none_refuses_the_key(time):
     result = found(f'expiry-time="{time}" {KEY}')
     assert (result.keys, len(result.refused)) == (None, 1)
