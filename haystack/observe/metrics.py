@@ -126,7 +126,7 @@ class Exposition:
 
 def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[tuple[str, Count]]:
     for asked, found in counts:
-        yield from ((f"{asked} {place.id}", (asked, place, number)) for place, number in found.items())
+        yield from ((f"{asked} {place}", (asked, place, number)) for place, number in found.items())
 
 
 def _requests_line(_key: str, count: Count, _now: float) -> bytes:

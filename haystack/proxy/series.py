@@ -25,20 +25,7 @@ class Place(NamedTuple):
     port: int
 
 
-class Counts(dict[Place, int]):
-    """Requests by endpoint. version: another one after each change."""
-
-    version = 0
-
-    def put(self, place: Place, number: int) -> None:
-        """Count so many more."""
-        self[place] = self.get(place, 0) + number
-        self.version += 1
-
-    def end(self, place: Place) -> None:
-        """Forget one."""
-        self.pop(place, None)
-        self.version += 1
+Counts = dict[Place, int]  # requests by endpoint
 
 
 class Series:
@@ -48,6 +35,7 @@ class Series:
         self.counts: dict[Asked, Counts] = {}
         self._ports: dict[str, set[int]] = {}
         self._services: Mapping[str, Service] = {}
+        self._known: dict[str, frozenset[Place]] = {}  # places of services in this snapshot, as far as they were asked for
         self._version: int | None = None
         self._gone: dict[tuple[Asked, Place], float] = {}  # since when, the earliest first
 
@@ -57,9 +45,9 @@ class Series:
         if counts is None:
             counts = self.counts[asked] = Counts()
             self._ports.setdefault(asked[0], set()).add(asked[1])
-        if place not in counts and place not in places(self._services.get(asked[0])):
+        if place not in counts and place not in self._places(asked[0]):
             self._gone[asked, place] = now
-        counts.put(place, number)
+        counts[place] = counts.get(place, 0) + number
 
     def follow(self, snapshot: Snapshot, now: float) -> None:
         """Note who is gone, or back. What costs is what has changed."""
@@ -68,14 +56,21 @@ class Series:
         if change is not None and change.base == self._version:
             names = change.services & self._ports.keys()
         self._services, self._version = snapshot.services, snapshot.version
+        self._known.clear()
         for name in names:
-            there = places(snapshot.services.get(name))
+            there = self._places(name)
             for asked in ((name, port) for port in self._ports[name]):
                 for place in self.counts[asked]:
                     if place in there:
                         self._gone.pop((asked, place), None)
                     else:
                         self._gone.setdefault((asked, place), now)
+
+    def _places(self, service: str) -> frozenset[Place]:
+        known = self._known.get(service)
+        if known is None:
+            known = self._known[service] = places(self._services.get(service))
+        return known
 
     def expire(self, now: float) -> None:
         """Let go of those whose time is up."""
@@ -87,7 +82,7 @@ class Series:
             self._end(asked, place)
 
     def _end(self, asked: Asked, place: Place) -> None:
-        self.counts[asked].end(place)
+        self.counts[asked].pop(place, None)
         if self.counts[asked]:
             return
         del self.counts[asked]

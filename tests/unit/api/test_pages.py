@@ -14,7 +14,9 @@ from haystack.api import pages, streamed
 from haystack.api.pages import Page
 from haystack.api.server import ApiServer
 from haystack.api.views import application
+from haystack.observe.metrics import Exposition
 from haystack.observe.pieces import Pieces
+from haystack.proxy.series import Counts, Place
 from haystack.turns import at_once
 from tests.fakes.state import ID, NAME, picture, state
 
@@ -170,3 +172,11 @@ async def test_metrics_read_back_as_they_were_meant():
     (sample,) = found["haystack_requests"].samples
     assert sample.labels == {"host": NAME, "port": "80", "endpoint": "172.17.0.2:80", "container": ID[:12]}
     assert [(s.labels["ready"], s.value) for s in found["haystack_endpoints"].samples] == [("true", 1.0), ("false", 0.0)]
+
+
+def test_metrics_have_every_address_that_a_container_had():
+    there = state()
+    places = [Place(f"{n:012x}:80/tcp", address, 80) for address in ("10.0.0.1", "10.0.0.2") for n in range(200)]
+    there.proxy.requests = {(NAME, 80): Counts(dict.fromkeys(places, 1))}
+    text = b"".join(at_once(Exposition(there).pieces())).decode()
+    assert text.count("haystack_requests_total{") == len(places)
