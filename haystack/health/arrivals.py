@@ -106,7 +106,9 @@ class Arrivals:
         arrival = self._known.get(identity)
         if arrival is None or arrival.obstacle == obstacle:
             return
+        before = arrival.verdict
         arrival.obstacle = obstacle
+        self._tell(arrival, before)
         if arrival.task is not None:
             arrival.task.cancel()
         arrival.task = asyncio.create_task(self._until_it_accepts(arrival))
@@ -160,7 +162,7 @@ class Arrivals:
         return self._at_once if arrival.why else self._in_the_background
 
     def _take(self, arrival: Arrival, trouble: str) -> None:
-        """What one look showed: tell those who want to know when it changes anything."""
+        """What one look showed."""
         before = arrival.verdict
         arrival.failed = arrival.failed + 1 if trouble else 0
         arrival.silent = arrival.silent + 1 if trouble and trouble != REFUSED else 0
@@ -173,6 +175,10 @@ class Arrivals:
         elif arrival.failed >= SURE:
             self._waiting += 1
             arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
+        self._tell(arrival, before)
+
+    def _tell(self, arrival: Arrival, before: tuple[str, bool, bool]) -> None:
+        """Tell those who want to know that the verdict is another one than before, where it is."""
         if before != arrival.verdict:
             self.changed.add(arrival.identity)
             self._changed()

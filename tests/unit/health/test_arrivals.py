@@ -195,6 +195,17 @@ async def test_when_an_obstacle_goes_it_is_looked_at_at_once(ports, monkeypatch)
     assert ports.arrivals.state("a") == ("", False)
 
 
+async def test_what_an_obstacle_changes_for_one_that_has_failed_already_is_told(ports):
+    ports.trouble[80] = "does not answer"
+    ports.arrivals.add("a", "10.0.0.1", 80, running=False)
+    await ports.looked(80, 3)
+    for obstacle in (FAR, None):
+        ports.arrivals.changed.clear()
+        ports.arrivals.note("a", obstacle)
+        assert ports.arrivals.changed == {"a"}
+        assert bool(ports.arrivals.unreached("a")) is (obstacle is not None)
+
+
 async def test_hundreds_that_never_answer_delay_no_new_one(ports, monkeypatch):
     """More than may be looked at at once, each for as long as a look may take."""
     monkeypatch.setattr(readiness, "pause", lambda *_: 0.0)
