@@ -104,8 +104,9 @@ def _verdict(history: History) -> str:
 
 def _errs_more_than_others(beats: Sequence[Beat]) -> bool:
     """Whether its errors are its own, and not those of what is asked: others of the service answer, and well."""
-    requests, errors, others, theirs = (sum(b[n] for b in beats) for n in (1, 3, 4, 5))
-    return others >= OTHERS and theirs * FEWER * requests <= errors * others
+    requests, errors = sum(b.requests for b in beats), sum(b.errors for b in beats)
+    others, others_errors = sum(b.others for b in beats), sum(b.others_errors for b in beats)
+    return others >= OTHERS and others_errors * FEWER * requests <= errors * others
 
 
 def _ejected(history: History, why: str, now: float) -> History:

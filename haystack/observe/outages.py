@@ -70,9 +70,11 @@ class Outages:
 
     def _forget(self, snapshot: Snapshot) -> None:
         oldest = self._clock() - REMEMBERED
-        for led in [led for led, (since, _) in self._down.items() if since < oldest]:
+        old = [led for led, (since, _) in self._down.items() if since < oldest]
+        there = {name: _led(snapshot.services.get(name)) for name in {name for name, _ in old}}
+        for led in old:
             name, claim = led
-            if claim in _led(snapshot.services.get(name)):
+            if claim in there[name]:
                 continue
             del self._down[led]
             self._claims[name].discard(claim)
