@@ -33,18 +33,18 @@ class Pieces(Generic[T]):
 
     def of(self, items: Iterable[tuple[str, T]], now: float) -> Turns[list[bytes]]:
         """All of them in their order. An item's value counts as unchanged while it equals the one before."""
-        new: dict[str, Piece[T]] = {}
+        made: list[Piece[T]] = []
         some: list[tuple[str, T]] = []
         for item in items:
             if some and (len(some) == MOST or crc32(item[0].encode("utf-8", "surrogatepass")) % USUAL == 0):
-                new[some[0][0]] = yield from self._piece(some, now)
+                made.append((yield from self._piece(some, now)))
                 some = []
             some.append(item)
             yield
         if some:
-            new[some[0][0]] = yield from self._piece(some, now)
-        self._kept = new
-        return [piece.data for piece in new.values()]
+            made.append((yield from self._piece(some, now)))
+        self._kept = {piece.items[0][0]: piece for piece in made}
+        return [piece.data for piece in made]
 
     def _piece(self, items: list[tuple[str, T]], now: float) -> Turns[Piece[T]]:
         old = self._kept.get(items[0][0])

@@ -5,6 +5,7 @@ import gc
 import socket
 import tracemalloc
 from contextlib import ExitStack
+from zlib import crc32
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from haystack.api.pages import Page
 from haystack.api.server import ApiServer
 from haystack.api.views import application
 from haystack.observe.metrics import Exposition
-from haystack.observe.pieces import Pieces
+from haystack.observe.pieces import USUAL, Pieces
 from haystack.proxy.series import Counts, Place
 from haystack.turns import at_once
 from tests.fakes.state import ID, NAME, picture, state
@@ -180,3 +181,9 @@ def test_metrics_have_every_address_that_a_container_had():
     there.proxy.requests = {(NAME, 80): Counts(dict.fromkeys(places, 1))}
     text = b"".join(at_once(Exposition(there).pieces())).decode()
     assert text.count("haystack_requests_total{") == len(places)
+
+
+def test_items_that_share_a_key_are_all_written():
+    begins = next(key for key in map(str, range(10_000)) if crc32(key.encode()) % USUAL == 0)
+    written = Pieces(lambda _key, value, _now: value)
+    assert b"".join(at_once(written.of([(begins, b"a"), (begins, b"b")], 0))) == b"ab"
