@@ -199,8 +199,11 @@ def requests(counts: Mapping[Place, int]) -> dict[str, int]:
 
 
 def endpoint_requests(counts: Mapping[Place, int]) -> dict[str, int]:
-    """The same by the endpoint's id, and so its container."""
-    return {place.id: count for place, count in counts.items()}
+    """The same by the endpoint's id, and so its container, at whatever addresses it had."""
+    found: dict[str, int] = {}
+    for place, count in counts.items():
+        found[place.id] = found.get(place.id, 0) + count
+    return found
 
 
 def url(protocol: str, host: str, port: int) -> str:

@@ -28,6 +28,11 @@ def test_an_address_that_another_container_has_begins_a_new_series():
     assert shapes.requests(series.counts[ASKED]) == {"tcp://10.0.0.1:80": 2}
 
 
+def test_a_container_that_gets_another_address_keeps_its_count():
+    moved = OLD._replace(address="10.0.0.2")
+    assert shapes.endpoint_requests({OLD: 7, moved: 2, NEW: 1}) == {OLD.id: 9, NEW.id: 1}
+
+
 def test_a_series_leaves_some_time_after_its_endpoint():
     series = Series()
     series.follow(snapshot(1, OLD, NEW), 0.0)
