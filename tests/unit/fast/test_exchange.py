@@ -6,38 +6,14 @@ import fcntl
 import sys
 import termios
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from tests.fuzz.ends import End, Places
+from tests.fuzz.ends import End
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
 
 ONE, TWO, THREE, BOTH = 0b1, 0b10, 0b100, 0b11
 LONG = 60_000
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def places() -> Iterator[Places]:
-    made = Places()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def rig(places: Places) -> Iterator[Rig]:
-    """Nobody's time is up before a test says so; at its end nothing is left."""
-    made = Rig(places, head_ms=LONG, idle_ms=LONG, connect_ms=LONG, tunnel_ms=LONG, pool_ms=LONG, queue_ms=LONG)
-    made.service.timeout_ms = LONG
-    made.service.change(BOTH, Manner(0))
-    yield made
-    for end in (*made.clients, *made.endpoints):
-        made.drop(end)
-    made.settle()
-    made.service.change(0, Manner(0))
-    made.close()
 
 
 def get(number: int) -> bytes:

@@ -2,39 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.fakes.shortage import no_more_descriptors
-from tests.fuzz.ends import Places
 from tests.fuzz.rig import ANSWER, Rig
-from tests.fuzz.service import Manner
 
-LONG = 60_000
-BOTH = 0b11
 GET = b"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def places() -> Iterator[Places]:
-    made = Places()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def rig(places: Places) -> Iterator[Rig]:
-    """One service of two endpoints."""
-    made = Rig(places, head_ms=LONG, idle_ms=LONG, connect_ms=LONG, tunnel_ms=LONG, pool_ms=LONG, queue_ms=LONG)
-    made.service.timeout_ms = LONG
-    made.service.change(BOTH, Manner(0))
-    yield made
-    for end in (*made.clients, *made.endpoints):
-        made.drop(end)
-    made.settle()
-    made.service.change(0, Manner(0))
-    made.close()
 
 
 def test_without_a_descriptor_a_request_is_answered_503_and_no_endpoint_is_blamed(rig: Rig) -> None:
