@@ -49,6 +49,7 @@ from haystack.state import State
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 # for a first list of every engine before anybody is served; before another one is replaced, for endpoints to show that they accept
 LIST_SECONDS = 10.0
+ARRIVE_SECONDS = 60.0  # for what has been listed to come in: tens of thousands take as long
 DOUBT_SECONDS = 1.0  # in which one that could not be asked at first, at the boot of a machine perhaps, may answer after all
 SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.05
@@ -160,7 +161,11 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
                 # sources have no event each
-                while (self.registry.behind or not all(map(said, sources.values()))) and not self.stopping.is_set():  # noqa: ASYNC110
+                while not all(map(said, sources.values())) and not self.stopping.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ARRIVE_SECONDS):
+                while self.registry.behind and not self.stopping.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
         if any(each.connected for each in sources.values()):
             self.registry.flush()  # what has been listed is published before anybody is served

@@ -14,6 +14,7 @@ from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Listing, Problem, Service
 from haystack.service import Made
 from haystack.snapshot import Change, Found, Snapshot
+from haystack.sortedmap import SortedMap
 
 Sources = Mapping[str, Listing]
 T = TypeVar("T")
@@ -212,12 +213,4 @@ def _same(old: T, new: T) -> T:
 
 def _with(old: Mapping[str, T], changed: Mapping[str, T | None]) -> Mapping[str, T]:
     """`old` with what has changed, None for what is gone; in the order of its keys."""
-    if not changed:
-        return old
-    new = dict(old)
-    for key, value in changed.items():
-        if value is None:
-            new.pop(key, None)
-        else:
-            new[key] = value
-    return new if not changed.keys() - old.keys() else {key: new[key] for key in sorted(new)}
+    return SortedMap.of(old).changed(changed) if changed else old

@@ -74,7 +74,13 @@ class Node(Facts):
 
     def lay(self, layers: Mapping[Owner, Facts]) -> None:
         """Hold what these contributors have here, in their order; of a single one, the very same."""
-        ordered = [layers[owner] for owner in sorted(layers)] if len(layers) > 1 else list(layers.values())
+        if len(layers) == 1:
+            [only] = layers.values()
+            self.a, self.aaaa, self.srv, self.ptr = only.a, only.aaaa, only.srv, only.ptr
+            if only.spare and not (self.a or self.aaaa):
+                self.add(*only.spare)
+            return
+        ordered = [layers[owner] for owner in sorted(layers)]
         for kind in ("a", "aaaa", "srv", "ptr"):
             held = [found for layer in ordered if (found := getattr(layer, kind))]
             setattr(self, kind, dict.fromkeys(k for each in held for k in each) if len(held) > 1 else held[0] if held else NOTHING)

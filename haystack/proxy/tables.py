@@ -38,9 +38,8 @@ class Tables:
     def follow(self, snapshot: Snapshot, now: float) -> list[Table]:
         """Take in a snapshot. The parts that bring a worker up to date, in their order; one at least, for the version."""
         change, old = snapshot.change, self._snapshot
-        names: Iterable[str] = {*snapshot.services, *self._keys}
-        if change is not None and old is not None and change.base == old.version:
-            names = change.services
+        known = change is not None and old is not None and change.base == old.version
+        names: Iterable[str] = change.services if change is not None and known else {*snapshot.services, *self._keys}
         before: dict[str, ServiceRow | None] = {}
         for name in names:
             before |= self._put(snapshot, name, now)
