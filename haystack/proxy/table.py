@@ -14,6 +14,7 @@ from haystack.health.outliers import SILENT
 from haystack.health.policy import EJECTED
 from haystack.model import RETRIED, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
+from haystack.service import OPTIONS
 from haystack.snapshot import Snapshot
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
@@ -121,7 +122,7 @@ def rows(service: Service, defaults: Defaults, before: Service | None = None, li
 
 def _options(service: Service) -> tuple[object, ...]:
     """What all rows of a service have in common."""
-    return service.balance, service.sticky, service.timeout, service.wait, service.retry, service.max_connections
+    return tuple(getattr(service, name) for name in OPTIONS)
 
 
 def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "") -> ServiceRow:

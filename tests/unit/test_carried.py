@@ -13,10 +13,12 @@ from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.route import Router
 from haystack.health.policy import WELL, Condition
 from haystack.model import Container, Endpoint, Listing, Options
+from haystack.proxy import table
 from haystack.proxy.lingering import Lingering
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import Defaults
 from haystack.proxy.tables import Tables
+from haystack.service import OPTIONS
 from haystack.snapshot import Snapshot, build
 
 NGINX = "nginx.services.haystack"
@@ -280,3 +282,14 @@ def test_a_change_costs_the_claims_that_it_touches_and_not_all_of_a_service(work
     assert len(asked) == len(sites) + 1
     after = {row.key: row for row in worker.tables.whole().services}
     assert {key for key in after if after[key] is not before[key]} == {NGINX, f"{NGINX} site1.example/"}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_one_container_asks_for_the_whole_service_reaches_the_claims_of_the_others(worker: Worker, option: str) -> None:
+    """The claim itself is as it was, and its row is another one."""
+    asked = {"balance": "hash", "sticky": "c", "max_connections": 3, "timeout": 9.0, "wait": 7.0, "retry": (503,), "upgrade": ("docker",)}
+    site = container(2, "site.example")
+    worker.show(site, container(1))
+    worker.show(site, container(1, options={option: asked[option]}))
+    told = table.of(worker.snapshot, Defaults("random", 60.0, 10.0))
+    assert worker.tables.whole().services == told.services
