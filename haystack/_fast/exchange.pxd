@@ -61,7 +61,7 @@ cdef class Exchange(Stream):
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
     cdef int abort(self) except -1
-    cdef void skip_ahead(self) noexcept
+    cdef int skip_ahead(self) noexcept
     cdef int rescue(self) except -1
     cdef bint forsake(self) except -1
     cdef bint retry(self, int status) except -1

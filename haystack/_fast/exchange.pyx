@@ -73,12 +73,14 @@ cdef class Exchange(Stream):
         """The endpoint answers with an error, of which nothing went down: whether another one is asked instead."""
         raise NotImplementedError
 
-    cdef void skip_ahead(self) noexcept:
-        """A head stands in work, and the client has its first bytes."""
+    cdef int skip_ahead(self) noexcept:
+        """A head stands in work, and the client has its first bytes: how many."""
         cdef Buffer *work = &self.plane.work
-        work.end -= self.ahead
-        memmove(work.data, work.data + self.ahead, work.end)
+        cdef int skipped = self.ahead
+        work.end -= skipped
+        memmove(work.data, work.data + skipped, work.end)
         self.ahead = 0
+        return skipped
 
     cdef int begin_record(self, Head *h, const char *identity) except -1:
         """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""

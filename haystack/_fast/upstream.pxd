@@ -27,6 +27,7 @@ cdef class Upstream(Stream):
     cdef bint late          # it has waited for an answer for long
     cdef int64_t sent       # bytes of requests before this exchange's
     cdef int64_t head_at    # bytes given to the client before this response's head
+    cdef int skipped        # bytes of this head that the client had before (absent.pyx)
     cdef int64_t missing    # bytes of the body that is waited for with all of this response in input; 0: none is held so
     cdef bint hurried       # no answer is held any more in this exchange
     cdef Buffer input       # part of a response's head, or a response that is held

@@ -413,8 +413,7 @@ cdef class Upstream(Stream):
             exchange.t_first = clock_ns()
         self.head_at = exchange.written
         write_response(&self.plane.work, h, with_length, self.chunk_out, not exchange.keep_alive, exchange.minor)
-        if exchange.ahead:
-            exchange.skip_ahead()
+        self.skipped = exchange.skip_ahead() if exchange.ahead else 0
         if not h.dated:
             write_date(&self.plane.work)
         if exchange.route.sticky is not None and exchange.member is not exchange.named:
@@ -445,6 +444,7 @@ cdef class Upstream(Stream):
         self.plane.fault(self.exchange.member, Fault.RESET)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
+            self.exchange.ahead = self.skipped
             take(&self.plane.work, self.plane.work.end)
         self.flush_work()
         return self.exchange.fail(502, b"http_response_transfer_coding", said(b"the response's chunks are refused", flaw))

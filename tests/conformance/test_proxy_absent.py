@@ -16,7 +16,7 @@ from tests.fakes.worker import Haystack, Member, host, until
 
 ONE = {"haystack.max_connections": "1"}
 SOON = 5.0  # seconds: a third of that on a quiet machine
-NAMES = ("stream", "poll", "queue", "length", "old", "reader", "late", "interim", "error", "quick", "other")
+NAMES = ("stream", "poll", "queue", "length", "old", "reader", "late", "interim", "error", "refused", "quick", "other")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = STREAM + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -164,6 +164,22 @@ def test_an_answer_of_haystacks_own_too(haystack: Haystack, origins: dict[str, O
     with Client(haystack.port, timeout=10) as client:
         answer = client.send(get("error", "/")).half_close().response()
     assert (answer.version, answer.status, answer.complete) == ("HTTP/1.1", 504, True)
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"0\r\nbad trailer\r\n\r\n"], ids=["chunk", "trailer"])
+def test_and_one_that_takes_the_place_of_an_answer_whose_body_is_refused_at_once(
+    haystack: Haystack, origins: dict[str, Origin], body: bytes
+) -> None:
+    """The head that was made for the refused one lacked what had been sent before; that of Haystack's own answer has to lack it too."""
+
+    async def late(call: Call) -> None:
+        await asyncio.sleep(1.5)
+        await call.send(CHUNKED + body)
+
+    origins["refused"].script = late
+    with Client(haystack.port, timeout=10) as client:
+        answer = client.send(get("refused", "/")).half_close().response()
+    assert (answer.version, answer.status, answer.complete) == ("HTTP/1.1", 502, True)
 
 
 def test_one_that_has_more_to_send_is_not_tried(haystack: Haystack, origins: dict[str, Origin]) -> None:
