@@ -16,6 +16,7 @@ from typing import NamedTuple
 SHARE, ALL = 10, 40  # logins under way: of one address, in all
 BURST, PER_SECOND = 20, 1.0  # that one address may begin
 BURST_IN_ALL, PER_SECOND_IN_ALL = 60, 20.0
+LATELY = 60.0  # seconds for which an address counts as having come
 KNOWN = 4096  # addresses of which is remembered how many they began
 
 
@@ -44,20 +45,24 @@ class Admission:
     """The logins that are under way, and what each address has begun of late."""
 
     def __init__(self) -> None:
+        self._good: dict[str, None] = {}  # addresses from which somebody has logged in
         self._under_way: dict[Login, None] = {}  # oldest first
         self._of: Counter[str] = Counter()
         self._buckets: dict[str, Bucket] = {}  # least recently seen first
-        self._whole = Bucket(BURST_IN_ALL, 0.0)
+        # one allowance in all for those who come again and again, and one for others: a flood uses up its own alone
+        self._whole = {fresh: Bucket(BURST_IN_ALL, 0.0) for fresh in (False, True)}
 
     def begin(self, peer: str, time: float, evict: Callable[[], None]) -> Login | None:
         """One from this address; None: it is turned away."""
         address = counted(peer)
-        mine = self._buckets.pop(address, Bucket(BURST, time)).now(time, BURST, PER_SECOND)
-        self._whole = self._whole.now(time, BURST_IN_ALL, PER_SECOND_IN_ALL)
-        refused = self._of[address] >= SHARE or mine.level < 1 or self._whole.level < 1
+        before = self._buckets.pop(address, Bucket(BURST, time - LATELY))
+        mine, fresh = before.now(time, BURST, PER_SECOND), time - before.at >= LATELY
+        whole = self._whole[fresh].now(time, BURST_IN_ALL, PER_SECOND_IN_ALL)
+        refused = self._of[address] >= SHARE or mine.level < 1 or (whole.level < 1 and address not in self._good)
         if not refused:
             mine = Bucket(mine.level - 1, time)
-            self._whole = Bucket(self._whole.level - 1, time)
+            whole = Bucket(max(0.0, whole.level - 1), time)
+        self._whole[fresh] = whole
         self._remember(address, mine)
         if refused:
             return None
@@ -79,7 +84,9 @@ class Admission:
         if good:
             found = self._buckets.get(login.address, Bucket(BURST, 0.0))
             self._buckets[login.address] = Bucket(min(BURST, found.level + 1), found.at)
-            self._whole = Bucket(min(BURST_IN_ALL, self._whole.level + 1), self._whole.at)
+            self._good[login.address] = None
+            if len(self._good) > KNOWN:
+                del self._good[next(iter(self._good))]
 
     def _make_room(self) -> None:
         most = max(self._of.values())

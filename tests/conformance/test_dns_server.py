@@ -14,7 +14,6 @@ import dns.rcode
 import pytest
 import uvloop
 
-from haystack.dns import server as module
 from haystack.dns.forward import Forwarder
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
@@ -167,9 +166,9 @@ async def test_a_connection_that_falls_silent_is_closed(start, start_of):
     writer.close()
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once(start, monkeypatch):
-    monkeypatch.setattr(module, "CONNECTIONS", 1)
+async def test_connections_beyond_the_limit_are_closed_at_once(start):
     server = await start()
+    server._most = 1
     _, first = await asyncio.open_connection("127.0.0.1", server.port)
     reader, second = await asyncio.open_connection("127.0.0.1", server.port)
     async with asyncio.timeout(5):

@@ -81,6 +81,30 @@ def test_all_together_begin_no_more_than_the_loop_can_bear():
     assert sum(login is not None for login in begun) == BURST_IN_ALL
 
 
+def test_a_flood_uses_up_its_own_allowance_alone():
+    """Those who come again and again have one in all, and who has not come of late another."""
+    door = Door()
+    for _ in range(10):
+        for number in range(BURST_IN_ALL):
+            login = door.begin(stranger(number))
+            if login:
+                door.admission.end(login, good=False)
+        door.now += 1
+    while login := door.begin(stranger(1)):
+        door.admission.end(login, good=False)
+    assert door.begin(stranger(2)) is None
+    assert door.begin("192.0.2.1")
+
+
+def test_who_has_logged_in_before_gets_in_whoever_else_comes():
+    door = Door()
+    door.admission.end(door.begin("192.0.2.1"), good=True)
+    for number in range(500):
+        door.begin(stranger(number))
+    assert door.begin("192.0.2.2") is None
+    assert door.begin("192.0.2.1")
+
+
 def test_an_end_counts_once():
     door = Door()
     login = door.begin("192.0.2.1")
