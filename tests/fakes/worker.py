@@ -28,7 +28,7 @@ from tests.fakes.origin import Loop, Origin, refused_port, respond
 
 START_LIMIT = 40.0  # in the debug build, on a machine that has other things to do
 STOP_LIMIT = 10.0
-ONES, PAIRS = 280, 48
+ONES, PAIRS = 400, 60
 
 
 @dataclass(frozen=True)
