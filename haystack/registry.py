@@ -21,6 +21,7 @@ from haystack.intake import MOST, Intake
 from haystack.model import Container, Departure, Endpoint, Engine, Listing
 from haystack.snapshot import Snapshot, check, unwatched
 
+FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second
 BETWEEN = 0.001  # seconds between two portions of a long list
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
@@ -75,6 +76,7 @@ class Registry:
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
         self.listed = asyncio.Event()
         self._intakes: dict[str, Intake] = {}
+        self._sizes: dict[str, int] = {}  # of the newest lists
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._callbacks: list[Callback] = []
         self._clock = clock
@@ -100,12 +102,18 @@ class Registry:
             self._intakes[source] = Intake()
             self._arriving.add(source)
         self._intakes[source].aim(listing)
+        self._sizes[source] = len(listing.containers)
         self._schedule()
 
     @property
     def behind(self) -> bool:
         """Whether something that is listed is not in the snapshot yet."""
         return any(intake.behind for intake in self._intakes.values())
+
+    @property
+    def _many(self) -> bool:
+        """Whether the first lists are long. Shorter ones come in whole: a name that is not in yet would be denied meanwhile."""
+        return sum(self._sizes.values()) > FEW
 
     @property
     def departures(self) -> list[Departure]:
@@ -140,7 +148,7 @@ class Registry:
 
     def _next(self) -> None:
         """Build and publish the next portion. Where there is more, others have their turn before it."""
-        self._step(MOST)
+        self._step(MOST if self.listed.is_set() or self._many else sys.maxsize)
         if self.behind and self._timer is None:
             loop = asyncio.get_running_loop()
             self._first = loop.time()
