@@ -31,6 +31,7 @@ NAME = "web.services.haystack"
 WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
+COMPARED = 10.0  # seconds, as in plane.pyx
 LIMIT = 0.5  # seconds after which a request without an answer has failed
 TRIES = 8
 KINDS = {"refusing": "refused", "resetting": "resets", "silent": "timeouts", "failing": "errors"}
@@ -88,6 +89,9 @@ class Worker:
         self.table = table.Table(0, ())
         self.news: dict[str, Counter[str]] = {}
         self.streaks: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.erred: Counter[str] = Counter()
+        self.compared: dict[str, tuple[float, int, int]] = {}  # when, and what the others had answered, and with errors, until then
         self.told_bad: set[str] = set()
         self.asked = self.repeated = self.denied = 0
 
@@ -152,6 +156,12 @@ class Worker:
     def count(self, member: Member, kind: str) -> None:
         """What plane.pyx counts of a cell."""
         key = member.cell.key
+        if kind in ("", "errors"):
+            self.answered[key] += 1
+        if kind == "errors":
+            if self.world.now - self.compared.get(key, (-COMPARED,))[0] >= COMPARED:
+                self.compared[key] = self.world.now, *self.others(key)
+            self.erred[key] += 1
         if kind or self.streaks[key] or key in self.news:
             self.news.setdefault(key, Counter())["requests"] += 1
         if kind:
@@ -160,9 +170,20 @@ class Worker:
         else:
             self.streaks[key] = 0
 
+    def others(self, key: str) -> tuple[int, int]:
+        """What the other endpoints have answered so far, and how often with an error."""
+        return self.answered.total() - self.answered[key], self.erred.total() - self.erred[key]
+
     def tell(self) -> None:
         """To the control process, of those that failed or have got well."""
-        rows = [FailureRow(key, NAME, streak=self.streaks[key], **counts) for key, counts in self.news.items()]
+        rows = []
+        for key, counts in self.news.items():
+            answered, erred = self.others(key)
+            _, before, bad = self.compared.get(key, (0.0, answered, erred))
+            beside = {"others": answered - before, "others_errors": erred - bad}
+            rows.append(FailureRow(key, NAME, streak=self.streaks[key], **counts, **beside))
+            if key in self.compared:
+                self.compared[key] = self.world.now, answered, erred
         self.news.clear()
         if rows:
             self.world.monitor.failures(rows)
