@@ -165,7 +165,7 @@ class App:
                     await asyncio.sleep(POLL_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ARRIVE_SECONDS):
-                while self.registry.behind and not self.stopping.is_set():  # noqa: ASYNC110
+                while self.registry.behind and not self.stopping.is_set():  # noqa: ASYNC110 - nor has the end of a list
                     await asyncio.sleep(POLL_SECONDS)
         if any(each.connected for each in sources.values()):
             self.registry.flush()  # what has been listed is published before anybody is served
