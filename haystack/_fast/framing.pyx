@@ -120,8 +120,10 @@ cdef int judge_codings(Head *h) noexcept nogil:
 
 cdef int read_connections(Head *h) noexcept nogil:
     """Take in every Connection, once all fields are there, for it may name any of them; 0, or minus the status."""
-    cdef int k
-    for k in range(h.count):
+    cdef int k = 0, left = h.connections
+    while left:
         if h.fields[k].kind == Kind.CONNECTION:
             read_connection(h, &h.fields[k])
+            left -= 1
+        k += 1
     return refuse(h, 431, Flaw.MANY_OPTIONS) if h.options > MAX_OPTIONS else 0

@@ -56,6 +56,7 @@ cdef struct Head:
     bint coded          # Transfer-Encoding is there
     int codings         # that it names, chunked among them
     bint chunked        # the last of them
+    int connections     # fields named Connection
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
     bint dated          # Date is there

@@ -86,6 +86,8 @@ cdef int note(Head *h, const Field *f) noexcept nogil:
             return refuse(h, 400, Flaw.TWO_HOSTS)
         h.host = f.value
         h.host_size = f.value_size
+    elif f.kind == Kind.CONNECTION:
+        h.connections += 1
     elif f.kind == Kind.DATE:
         h.dated = True
     elif f.kind == Kind.VIA:
@@ -171,7 +173,7 @@ cdef void clear(Head *h) noexcept nogil:
     h.host_size = -1
     h.status = 0
     h.flaw = Flaw.NO_FLAW
-    h.codings = h.options = 0
+    h.codings = h.connections = h.options = 0
     h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = h.via = False
 
 

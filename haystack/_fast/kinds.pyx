@@ -6,7 +6,6 @@ from haystack._fast.head cimport Kind
 from haystack._fast.scan cimport same_any
 
 cdef enum:
-    BUCKETS = 256
     MOST = 96               # names; two hundred fifty-six buckets stay mostly empty
     LONGEST = 48            # no name is longer than this
     PREFIX = 12             # of x-forwarded-
@@ -61,12 +60,6 @@ cdef struct Known:
     int following           # in the same bucket; 0: none
 
 cdef Known known[MOST]
-cdef unsigned char buckets[BUCKETS]         # the first one's place in known; 0: nobody is
-
-
-cdef inline int bucket(const char *name, int size) noexcept nogil:
-    """The same in any case: the bit that tells cases apart is set."""
-    return ((name[0] | 32) + 7 * (name[size - 1] | 32) + 3 * (name[size >> 1] | 32) + 31 * size) & (BUCKETS - 1)
 
 
 cdef int make_table() except -1:
@@ -84,9 +77,8 @@ cdef int make_table() except -1:
 make_table()
 
 
-cdef int kind_of(const char *name, int size) noexcept nogil:
-    """The Kind of the field of this name, which has one byte at least."""
-    cdef int place = buckets[bucket(name, size)]
+cdef int kind_in(int place, const char *name, int size) noexcept nogil:
+    """The Kind of the field of this name, which is looked for among those of one bucket."""
     while place:
         if known[place].size == size and same_any(known[place].name, name, size):
             return known[place].kind
