@@ -1,82 +1,101 @@
-# build run test debug fuzz lint type bench bench-chaos soak image clean; each sets up what it needs. Stamps in .make/ remember what is done.
+# Each target sets up what it needs. Stamps in .make/ remember what is done; `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: build run test debug fuzz lint type bench bench-chaos soak image lock clean
+.PHONY: help build run test debug fuzz lint type bench bench-chaos soak image lock clean
+.SILENT:
 
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.py pyproject.toml $(wildcard haystack/_fast/*.pyx haystack/_fast/*.pxd haystack/_fast/*.h)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# twice quiet: its errors, without the warnings that concern its own set-up
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-warn-script-location
+COMPILE := $(BIN)/python setup.py --quiet build_ext --inplace --parallel $(shell nproc 2>/dev/null || echo 2)
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-build: .make/release
+help: ## this list
+	sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 
-.make/venv: requirements/dev.txt
+build: .make/release ## the command, at .venv/bin/haystack
+
+run: build ## run it: against the engine where one answers, else a demo of five instances (ARGS: its flags)
+	exec $(BIN)/haystack auto $(ARGS)
+
+test: .make/tools build ## every test (ARGS: pytest's)
+	$(BIN)/python -m pytest $(ARGS)
+
+# What `haystack run` needs, and what compiles it.
+.make/venv: requirements/build.txt requirements/image.txt
+	requirements/system run $(PYTHON)
+	echo "haystack: installing Python packages into .venv, half a minute or so" >&2
 	mkdir -p .make
 	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv .venv
+	$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/image.txt
+	touch $@
+
+# What tests, linters and benchmarks need beside it.
+.make/tools: requirements/dev.txt .make/venv
+	requirements/system test $(PYTHON)
+	echo "haystack: installing the tests' Python packages into .venv, half a minute or so" >&2
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	touch $@
 
-# Either stamp takes the other's place: the extensions in the tree are of one kind only.
+# Either stamp takes the other's place: the extensions in the tree are of one kind only. Where that or how it is built has changed, all are compiled.
 .make/release: .make/venv $(SOURCES)
 	rm -f .make/debug
-	HAYSTACK_FORCE=1 $(INSTALL) --no-deps --no-build-isolation --editable .
+	echo "haystack: compiling, a minute or two" >&2
+	HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .make/debug: .make/venv $(SOURCES)
 	rm -f .make/release
-	HAYSTACK_DEBUG=1 HAYSTACK_FORCE=1 $(INSTALL) --no-deps --no-build-isolation --editable .
+	echo "haystack: compiling for debugging, a minute or two" >&2
+	HAYSTACK_DEBUG=1 HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
+	HAYSTACK_DEBUG=1 $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: build
-	exec $(BIN)/haystack auto $(ARGS)
-
-test: build
-	$(BIN)/python -m pytest $(ARGS)
-
-debug: .make/debug
+debug: .make/tools .make/debug ## every test, on extensions with bounds checks and counted allocations
 	HAYSTACK_DEBUG=1 $(BIN)/python -X dev -m pytest $(ARGS)
 
-.make/atheris: .make/venv requirements/fuzz.txt
+.make/atheris: .make/tools requirements/fuzz.txt
 	$(INSTALL) --require-hashes -r requirements/fuzz.txt
 	touch $@
 
-# Each target for FUZZ_SECONDS; with clang there, on extensions of its own with AddressSanitizer. FUZZ: head, body, exchange.
+# With clang there, on extensions of its own with AddressSanitizer.
 FUZZ_SECONDS ?= 60
-fuzz: build .make/atheris
+fuzz: build .make/atheris ## the fuzz targets, FUZZ_SECONDS each (FUZZ: head, body, exchange)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
-lint: .make/venv
+lint: .make/tools ## the linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint haystack/_fast
 
-type: .make/venv
+type: .make/tools ## the type checker
 	$(BIN)/mypy
 
-bench: build
+bench: .make/tools build ## the benchmarks beside nginx and HAProxy (ARGS: which, how long)
 	$(BIN)/python -m bench $(ARGS)
 
-bench-chaos: build
+bench-chaos: .make/tools build ## what is lost while containers come and go, beside nginx and HAProxy
 	$(BIN)/python -m bench.chaos $(ARGS)
 
-soak: build
+soak: .make/tools build ## minutes of mixed load, and whether memory and descriptors stay
 	$(BIN)/python -m bench soak $(ARGS)
 
-image:
+image: ## the image haystack
 	docker build --tag haystack .
 
-# Newer versions within the ranges of pyproject.toml.
-lock: .make/venv
+lock: .make/tools ## newer versions of all packages, within the ranges of pyproject.toml
 	$(LOCK) --upgrade --output-file requirements/image.txt pyproject.toml
 	$(LOCK) --upgrade --output-file requirements/build.txt requirements/build.in
 	$(LOCK) --upgrade -c requirements/image.txt -c requirements/build.txt --output-file requirements/dev.txt requirements/dev.in pyproject.toml
 	$(LOCK) --upgrade -c requirements/dev.txt --output-file requirements/fuzz.txt requirements/fuzz.in
 
-clean:
+clean: ## away with everything that was made here
 	rm -rf .make .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f haystack/_fast/*.so haystack/_fast/*.c haystack/_fast/*.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("HAYSTACK_DEBUG") == "1"
 FUZZ = os.environ.get("HAYSTACK_FUZZ") == "1"
@@ -44,9 +45,22 @@ extensions = [
     for path in sorted(FAST.glob("*.pyx"))
 ]
 
+
+class Build(build_ext):
+    """Says what is done: compiling takes a minute or two."""
+
+    def build_extension(self, extension: Extension) -> None:
+        """Compile one; a line when it is done."""
+        super().build_extension(extension)
+        print(f"compiled {extension.name}", flush=True)  # noqa: T201 - for whoever waits
+
+
 setup(
+    cmdclass={"build_ext": Build},
     ext_modules=cythonize(
         extensions,
+        nthreads=os.cpu_count() or 1,
+        quiet=True,
         compiler_directives=directives,
         annotate=DEBUG,
         build_dir="build/debug" if DEBUG else "build/release",

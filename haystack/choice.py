@@ -16,6 +16,7 @@ from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.settings import Settings, variable
 
 FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
+ANY_FREE = 0
 PATIENCE = 5.0
 EVERYWHERE = ("0.0.0.0",)
 
@@ -33,15 +34,33 @@ def bindable(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
     return True
 
 
+def can_have(settings: Settings, field: str, port: int) -> bool:
+    """Whether this port could be listened on now, on every address and for all that is asked of it."""
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if field == "dns_port" else (socket.SOCK_STREAM,)
+    return all(bindable(address, port, kind) for address in settings.bind or EVERYWHERE for kind in kinds)
+
+
 def usable_ports(settings: Settings) -> Settings:
-    """The same settings where all well-known ports can be had; else the unprivileged four for those that nobody set."""
-    fields = [field for field in FALLBACK_PORTS if not settings.given(field)]
-    for address in settings.bind or EVERYWHERE:
-        for field in fields:
-            kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if field == "dns_port" else (socket.SOCK_STREAM,)
-            if not all(bindable(address, getattr(settings, field), kind) for kind in kinds):
-                return settings.with_defaults(FALLBACK_PORTS)
-    return settings
+    """The same settings, but ports that nobody set and that can't be had are the unprivileged ones, or any free ones if need be."""
+    chosen: dict[str, object] = {}
+    taken = {getattr(settings, field) for field in FALLBACK_PORTS if settings.given(field)}
+    for field, fallback in FALLBACK_PORTS.items():
+        if not settings.given(field):
+            wanted = (getattr(settings, field), fallback)
+            port = next((port for port in wanted if port not in taken and can_have(settings, field, port)), ANY_FREE)
+            chosen[field] = port
+            taken.add(port)
+    return settings.with_defaults(chosen)
+
+
+def moved(before: Settings, after: Settings) -> list[str]:
+    """A line for each port that is another one than it would be by itself."""
+    changes = [(field, getattr(before, field), getattr(after, field)) for field in FALLBACK_PORTS]
+    return [
+        f"port {old} can't be had here, so {variable(field)} is {new if new != ANY_FREE else 'any free port'}"
+        for field, old, new in changes
+        if old != new
+    ]
 
 
 def user_state() -> Path:
@@ -61,8 +80,8 @@ def usable_state(settings: Settings) -> Settings:
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """Settings for a demo that anybody may start."""
-    return usable_state(settings.with_defaults(FALLBACK_PORTS))
+    """Settings for a demo that anybody may start, on the usual ports where they can be had."""
+    return usable_state(usable_ports(settings))
 
 
 def trouble(settings: Settings, host: str) -> str | None:

@@ -72,17 +72,23 @@ def run(settings: Settings, *, replace: bool = False) -> int:
 
 
 def demo(settings: Settings) -> int:
-    """Five embedded demo instances, no Docker; unprivileged ports unless set."""
+    """Five embedded demo instances, no Docker, on ports that can be had."""
     from haystack import app  # noqa: PLC0415 - as above
 
-    return app.main(choice.demo_settings(settings), demo=True)
+    return app.main(told(settings, choice.demo_settings(settings)), demo=True)
+
+
+def told(asked: Settings, used: Settings) -> Settings:
+    """Those that are used, once it is said which ports are others than one would expect."""
+    for line in choice.moved(asked, used):
+        print(f"haystack: {line}", file=sys.stderr)
+    return used
 
 
 def auto(settings: Settings) -> int:
     """Run where an engine answers, else the demo, on ports that can be had."""
-    settings = choice.usable_state(choice.usable_ports(settings))
     if settings.static is not None or choice.answers(settings):
-        return run(settings)
+        return run(told(settings, choice.usable_state(choice.usable_ports(settings))))
     print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)
     return demo(settings)
 

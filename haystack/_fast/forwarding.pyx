@@ -68,7 +68,7 @@ cdef bint has_word(Field *f, const char *word, int size) noexcept:
     cdef const char *p = f.value
     cdef const char *end = f.value + f.value_size
     while size > 0 and end - p >= size:
-        if same_any(p, word, size) and (p == f.value or not is_token(p[-1])) and (p + size == end or not is_token(p[size])):
+        if same_any(p, word, size) and (p == f.value or not is_token((p - 1)[0])) and (p + size == end or not is_token(p[size])):
             return True
         p += 1
     return False
@@ -112,7 +112,7 @@ cdef bint take_address(Client *client, const char *p, const char *end, object tr
     cdef const char *colon
     while p < end and p[0] in b" \t":
         p += 1
-    while p < end and end[-1] in b" \t":
+    while p < end and (end - 1)[0] in b" \t":
         end -= 1
     if p == end:
         return True                     # an empty element says nothing (RFC 9110, section 5.6.1.2)

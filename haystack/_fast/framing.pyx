@@ -22,7 +22,7 @@ cdef inline bint next_element(const char **at, const char *end, const char **ele
     while p < end and p[0] != c',':
         p += 1
     at[0] = last = p
-    while last > element[0] and (last[-1] == c' ' or last[-1] == c'\t'):
+    while last > element[0] and ((last - 1)[0] == c' ' or (last - 1)[0] == c'\t'):
         last -= 1
     size[0] = <int>(last - element[0])
     return size[0] > 0

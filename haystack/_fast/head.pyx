@@ -150,11 +150,11 @@ cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noe
             return refuse(h, 400, flaw_of_byte(stop[0]))    # a line's end for some, not for others
         f.size = <int>(following - p)
         last = stop
-        while last > at and (last[-1] == c' ' or last[-1] == c'\t'):
+        while last > at and ((last - 1)[0] == c' ' or (last - 1)[0] == c'\t'):
             last -= 1
         f.value = at
         f.value_size = <int>(last - at)
-        f.normal = at == p + f.name_size + 2 and at[-1] == c' ' and last == stop and last + 2 == following
+        f.normal = at == p + f.name_size + 2 and (at - 1)[0] == c' ' and last == stop and last + 2 == following
         f.kind = kind_of(f.name, f.name_size)
         if seen & MARK and is_disguised(f.name, f.name_size):
             f.kind = Kind.NAMED
@@ -264,7 +264,7 @@ cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil:
         if size >= 5 and not same(p, "http/", 5):
             return refuse(h, 502, Flaw.NO_STATUS_LINE)
         return refuse(h, 431, Flaw.LARGE_HEAD) if size >= MAX_HEAD else 0
-    used = parse_status_line(h, p, stop - 1 if stop > p and stop[-1] == c'\r' else stop)
+    used = parse_status_line(h, p, stop - 1 if stop > p and (stop - 1)[0] == c'\r' else stop)
     if used == 0:
         used = parse_fields(h, stop + 1, end, True)
         if used == 0:

@@ -124,22 +124,45 @@ def test_auto_runs_where_an_engine_answers(started, monkeypatch):
     assert [name for name, _ in started] == ["run"]
 
 
-def test_ports_that_can_not_be_had_are_replaced_together_except_those_that_were_set(monkeypatch):
+def ports_of(settings):
+    return settings.http_port, settings.http_alt_port, settings.dns_port, settings.ssh_port
+
+
+def test_a_port_that_can_not_be_had_is_replaced_by_its_unprivileged_one(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        number = taken.getsockname()[1]
-        assert not choice.bindable("127.0.0.1", number)
+        assert not choice.bindable("127.0.0.1", taken.getsockname()[1])
     monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port != 80)
-    settings = choice.usable_ports(load({"ssh_port": "22"}))
-    assert (settings.http_port, settings.http_alt_port, settings.dns_port, settings.ssh_port) == (8000, 8080, 5300, 22)
-    assert choice.usable_ports(load({"http_port": "81"})).dns_port == 53
+    assert ports_of(choice.usable_ports(load())) == (8000, 8080, 53, 22)
+    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port >= 1024)
+    assert ports_of(choice.usable_ports(load())) == (8000, 8080, 5300, 2222)
 
 
-def test_the_demo_takes_unprivileged_ports_and_a_folder_of_the_user(monkeypatch, tmp_path):
+def test_a_port_that_somebody_set_stays_and_is_given_to_nothing_else(monkeypatch):
+    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port >= 1024)
+    assert ports_of(choice.usable_ports(load({"ssh_port": "22", "http_port": "8080"}))) == (8080, 0, 5300, 22)
+
+
+def test_where_the_unprivileged_port_is_taken_too_any_free_one_will_do(monkeypatch):
+    monkeypatch.setattr(choice, "bindable", lambda _address, _port, _kind=None: False)
+    assert ports_of(choice.usable_ports(load())) == (0, 0, 0, 0)
+
+
+def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr("haystack.app.main", lambda settings, **_: started.append(settings) or 0)
+    monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port not in (80, 22, 2222))
+    assert status(["demo"]) == 0
+    assert ports_of(started[0]) == (8000, 8080, 53, 0)
+    assert capsys.readouterr().err == (
+        "haystack: port 80 can't be had here, so HAYSTACK_HTTP_PORT is 8000\n"
+        "haystack: port 22 can't be had here, so HAYSTACK_SSH_PORT is any free port\n"
+    )
+
+
+def test_the_demo_takes_a_folder_of_the_user_where_the_usual_one_can_not_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(choice, "writable", lambda _folder: False)
-    settings = choice.demo_settings(load())
-    assert (settings.http_port, settings.dns_port) == (8000, 5300)
-    assert settings.state_dir == tmp_path / "haystack"
+    assert choice.demo_settings(load()).state_dir == tmp_path / "haystack"
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_its_parents(tmp_path):
