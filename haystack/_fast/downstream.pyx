@@ -108,6 +108,9 @@ cdef class Downstream(Upload):
         return self.abort()
 
     cdef int on_deadline(self) except -1:
+        if self.unsent() and (self.state == State.IDLE or self.state == State.CLOSING):
+            self.deadline = self.poller.now + self.plane.idle_ms
+            return 0                    # readers.pyx judges by what it has taken: our kernel may tell of no room for minutes
         if self.state == State.IDLE and pending(&self.input):
             self.keep_alive = self.head_only = False
             self.begin_headless()
@@ -235,6 +238,7 @@ cdef class Downstream(Upload):
         self.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
         self.head_only = h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         self.idempotent = is_idempotent(h.method, h.method_size)
+        self.expects = h.expect and h.minor == 1
         begin(&self.body, Framing.CHUNKED if h.chunked else Framing.LENGTH if h.length >= 0 else Framing.NONE, h.length)
         return 0
 

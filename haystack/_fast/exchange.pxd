@@ -37,6 +37,7 @@ cdef class Exchange(Stream):
     cdef Body body
     cdef int minor
     cdef bint head_only, idempotent, upgrade, keep_alive
+    cdef bint expects           # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
     # of its way
     cdef bint answered          # a byte of the response went down
     cdef bint reused
@@ -53,6 +54,8 @@ cdef class Exchange(Stream):
     cdef Buffer note            # what the log or a trace will tell of the request and of who was tried; empty: nothing will
 
     cdef int connected(self) except -1
+    cdef bint is_expectant(self) noexcept
+    cdef int informed(self, int status) except -1
     cdef int pump(self) except -1
     cdef int lost(self, bint unseen, const char *error, int status) except -1
     cdef int fail(self, int status, const char *error, bytes detail) except -1

@@ -29,6 +29,18 @@ cdef class Exchange(Stream):
         """The connection to the endpoint is made: the request may go up."""
         raise NotImplementedError
 
+    cdef bint is_expectant(self) noexcept:
+        """Whether it is the endpoint's turn to say that it wants the body."""
+        return self.expects and self.received == 0
+
+    cdef int informed(self, int status) except -1:
+        """An interim response has come. After 100 the client has to keep up its rate."""
+        if status == 100 and self.expects:
+            self.expects = False
+            self.deadline = 0
+            self.poller.later(self)
+        return 0
+
     cdef int pump(self) except -1:
         """The endpoint takes bytes again: send on what the client sent."""
         raise NotImplementedError

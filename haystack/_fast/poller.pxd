@@ -41,6 +41,8 @@ cdef class Stream:
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1
     cdef void blocked(self) noexcept
     cdef size_t unsent(self) noexcept
+    cdef int64_t acknowledged(self) noexcept
+    cdef bint takes(self, int64_t *taken) noexcept
     cdef void shrink(self, size_t most) noexcept
     cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3
     cdef int flush(self) except -1

@@ -13,6 +13,7 @@ from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
 from haystack._fast.ring cimport leave
 from haystack._fast.splice cimport drain, fill, give_pipe, take_pipe
+from haystack._fast.tcp cimport unacknowledged
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -159,6 +160,19 @@ cdef class Stream:
     cdef size_t unsent(self) noexcept:
         """Bytes that the socket did not take yet."""
         return pending(&self.out) + (self.pipe.held if self.pipe != NULL else 0)
+
+    cdef int64_t acknowledged(self) noexcept:
+        """Bytes that the other side's kernel has acknowledged; where the socket can't tell, those that ours has taken."""
+        return self.written - <int64_t>self.unsent() - unacknowledged(self.fd)
+
+    cdef bint takes(self, int64_t *taken) noexcept:
+        """Whether the other side is taking what was sent still, and has taken more than `taken`, which is set anew.
+
+        Our own kernel tells of room by megabytes, which may be minutes apart.
+        """
+        cdef int64_t before = taken[0]
+        taken[0] = self.acknowledged()
+        return before < taken[0] < self.written
 
     cdef Py_ssize_t splice_to(self, Stream sink, size_t most) except -3:
         """Move bytes to sink, which has nothing unsent: how many; 0: the peer sends no more; -1: nothing now; -2: read instead."""

@@ -8,7 +8,6 @@ from libc.stdint cimport int64_t
 from haystack._fast.exchange cimport Exchange, State
 from haystack._fast.plane cimport Plane
 from haystack._fast.ring cimport Link
-from haystack._fast.tcp cimport unacknowledged
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -44,16 +43,11 @@ def look(Plane plane):
 
 cdef bint is_slow(Plane plane, Exchange exchange) noexcept:
     """Judge what it has taken since it was judged last."""
-    cdef int64_t taken = acknowledged(exchange)
-    cdef bint slow = (taken - exchange.taken) * 1000 < plane.read_rate * exchange.stalled
+    cdef int64_t taken = exchange.acknowledged()
+    cdef bint slow = (taken - exchange.taken) * 1000 < max(<int64_t>1, plane.read_rate * exchange.stalled)
     exchange.stalled = 0
     exchange.taken = taken
     return slow and exchange.state != State.TUNNEL
-
-
-cdef int64_t acknowledged(Exchange exchange) noexcept:
-    """Bytes that its kernel has acknowledged; where the socket can't tell, those that ours has taken."""
-    return exchange.written - <int64_t>exchange.unsent() - unacknowledged(exchange.fd)
 
 
 cdef int relieve(Plane plane, Exchange keep) except -1:

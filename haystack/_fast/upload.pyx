@@ -76,7 +76,7 @@ cdef class Upload(Seeker):
         if self.body.done:
             self.deadline = 0
             return 0
-        if not held and not self.answered and (self.received - self.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
+        if not held and not self.answered and not self.is_expectant() and (self.received - self.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
             self.keep_alive = False
             return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
         self.judged = self.received

@@ -23,6 +23,7 @@ cdef class Upstream(Stream):
     cdef bint drop_trailer  # the response's Connection lists fields
     cdef int interim        # 1xx responses of this exchange
     cdef int64_t born       # milliseconds
+    cdef int64_t taken      # bytes that it had acknowledged when that was looked at last
     cdef int64_t begun      # when this exchange's request went up
     cdef bint late          # it has waited for an answer for long
     cdef int64_t sent       # bytes of requests before this exchange's

@@ -102,6 +102,7 @@ cdef class Upstream(Stream):
         self.interim = 0
         self.missing = 0
         self.begun = self.poller.now
+        self.taken = self.written
         self.deadline = self.begun + min(<int64_t>LATE_MS, self.exchange.route.timeout_ms)
         return self.send(data, size)
 
@@ -179,10 +180,10 @@ cdef class Upstream(Stream):
             return self.let_through()
         if not self.started and self.poller.now < self.begun + exchange.route.timeout_ms:
             return self.hesitate()
-        if exchange.unsent():
-            exchange.error = b"connection_write_timeout"
-            return exchange.abort()     # the client stopped reading: not the endpoint's fault
-        if not exchange.body.done and self.unsent() == 0:
+        if exchange.unsent() or self.takes(&self.taken):    # a client that does not read is readers.pyx's affair
+            self.deadline = self.poller.now + exchange.route.timeout_ms
+            return 0
+        if not exchange.body.done and self.unsent() == 0 and not exchange.is_expectant():
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
         self.plane.fault(exchange.member, Fault.TIMEOUT)
         exchange.route.picker.failed(exchange.member)
@@ -344,6 +345,7 @@ cdef class Upstream(Stream):
     cdef int interim_response(self, Head *h) except -1:
         """A 1xx goes on at once, but to no HTTP/1.0 client (RFC 9110, section 15.2)."""
         speak(self.cell, self.exchange.route.queue.pace, self.poller.now, self.begun)
+        self.exchange.informed(h.status)
         if self.exchange.minor == 0:
             return 0
         write_response(&self.plane.work, h, False, False, False, 1)

@@ -220,3 +220,21 @@ def test_a_full_worker_drains_like_any(limited: Any) -> None:
         assert three.response().status == 200
         for client in (one, two):
             assert client.send(REST).response().status == 200
+
+
+@pytest.mark.parametrize("script", [long(16 * MIB), in_chunks(16 * MIB)], ids=["length", "chunks"])
+def test_a_client_that_rests_for_longer_than_an_endpoint_may_is_served(limited: Any, origin: Origin, script: Script) -> None:
+    """Settings: HAYSTACK_TIMEOUT is for endpoints; a client may take nothing for HAYSTACK_IDLE_TIMEOUT."""
+    origin.script = script
+    with Client(limited(HAYSTACK_TIMEOUT="200ms").port, small_window=True) as slow:
+        slow.send(REQUEST).take(1000)
+        time.sleep(1)
+        assert len(slow.take(15 * MIB)) == 15 * MIB
+
+
+@pytest.mark.parametrize("script", [long(16 * MIB), in_chunks(16 * MIB)], ids=["length", "chunks"])
+def test_a_client_that_takes_nothing_is_closed_where_any_rate_is_good(limited: Any, origin: Origin, script: Script) -> None:
+    origin.script = script
+    with Client(limited(HAYSTACK_READ_RATE="0", HAYSTACK_IDLE_TIMEOUT="500ms").port, small_window=True) as slow:
+        slow.send(REQUEST)
+        until(lambda: cut_off([slow]), 10, "it holds its endpoint still")

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -74,6 +75,40 @@ def test_an_endpoint_that_never_answers_is_504_and_says_why(slow: Slow, method: 
         slow.origin.script = respond()
         assert client.get(host("slow")).status == 200, "the client's connection goes on, and the endpoint's is another"
     assert len(slow.origin.requests) == before + 2, "it was sent, so it is not sent again (RFC 9110, section 9.2.2)"
+
+
+def test_a_client_that_waits_for_100_is_not_blamed_for_an_endpoint_that_never_says_it(slow: Slow) -> None:
+    """RFC 9110, section 10.1.1: it is the endpoint's turn."""
+    slow.origin.script = never()
+    with slow.client() as client:
+        fields = b"Content-Length: 4\r\nExpect: 100-continue\r\n"
+        response = client.get(host("slow"), extra=fields, method="PUT")
+        assert (response.status, "error=http_response_timeout" in (response.get("proxy-status") or "")) == (504, True)
+
+
+def take_slowly(listener: socket.socket, size: int) -> None:
+    """An endpoint: of a body of so many bytes it takes two MB in two seconds, then the rest, and answers."""
+    taken = 0
+    with listener.accept()[0] as sock:
+        while taken < size:
+            data = sock.recv(50_000)
+            assert data, "it is given up"
+            taken += len(data)
+            time.sleep(0.05 if taken < 2_000_000 else 0)
+        sock.sendall(OK)
+
+
+def test_an_endpoint_that_takes_a_body_slowly_is_given_time() -> None:
+    """A kernel's buffers hold megabytes: one that is emptied all the time has room to tell of once in a while only."""
+    size = 8_000_000
+    with socket.socket() as listener, ThreadPoolExecutor() as pool:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        pool.submit(take_slowly, listener, size)
+        with Haystack([Member("web", listener.getsockname()[1], LABEL)]) as haystack, Client(haystack.port) as client:
+            client.send(f"PUT / HTTP/1.1\r\nHost: {host('web')}\r\nContent-Length: {size}\r\n\r\n".encode(), bytes(size))
+            assert client.response().status == 200
 
 
 def test_a_client_that_stops_within_its_body_is_408(slow: Slow) -> None:

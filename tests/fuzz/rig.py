@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast import ledger, walk
+from haystack._fast import ledger, readers, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
 from haystack._fast.plane import Plane
@@ -182,6 +182,7 @@ class Rig:
         """Let every deadline that is set come."""
         time.sleep(0.002)
         self.poller.sweep()
+        readers.look(self.plane)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.

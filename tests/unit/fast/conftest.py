@@ -22,9 +22,10 @@ def places() -> Iterator[Places]:
 
 
 @pytest.fixture
-def rig(places: Places) -> Iterator[Rig]:
-    """One service of two endpoints. Nobody's time is up before a test says so; at its end nothing is left."""
-    made = Rig(places, head_ms=LONG, idle_ms=LONG, connect_ms=LONG, tunnel_ms=LONG, pool_ms=LONG, queue_ms=LONG)
+def rig(places: Places, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """One service of two endpoints. Nobody's time is up before a test says so; at its end nothing is left. Its parameter: other limits."""
+    usual = dict.fromkeys(("head_ms", "idle_ms", "connect_ms", "tunnel_ms", "pool_ms", "queue_ms"), LONG)
+    made = Rig(places, **usual | getattr(request, "param", {}))
     made.service.timeout_ms = LONG
     made.service.change(BOTH, Manner(0))
     yield made

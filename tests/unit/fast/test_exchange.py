@@ -7,6 +7,8 @@ import sys
 import termios
 import time
 
+import pytest
+
 from tests.fuzz.ends import End
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
@@ -135,3 +137,25 @@ def test_who_is_asked_again_goes_by_the_newest_table(rig: Rig) -> None:
     first.send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
     rig.settle()
     assert [end.sock.getsockname() for end in rig.endpoints[1:]] == [rig.places.addresses["three"]]
+
+
+@pytest.mark.parametrize("rig", [{"idle_ms": 100}], indirect=True)
+def test_the_tail_of_an_answer_waits_for_a_client_that_reads_on(rig: Rig) -> None:
+    """Its endpoint is free again, and our kernel tells of no room before it has much: what the client has taken is what counts."""
+    (client,) = asking(rig, get(0))
+    rig.reading = False
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 240000\r\n\r\n" + bytes(240_000)
+    (endpoint,) = rig.endpoints
+    while len(endpoint.sent) < len(whole):
+        endpoint.send(whole[len(endpoint.sent) :])
+        rig.settle()
+    assert rig.plane.counted()[0] == 1, "the endpoint has done its part"
+    came = 0
+    for _ in range(3):  # in which nobody tells that there is room
+        time.sleep(0.06)
+        came += len(client.sock.recv(40_000))
+        rig.sweep()
+    rig.reading = True
+    rig.settle()
+    assert not client.over
+    assert came + len(client.seen) > 240_000
