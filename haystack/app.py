@@ -125,10 +125,9 @@ class App:
             await self._enter(stack, self.dns, self.console)
             self._discover()
             await asyncio.gather(self.proxy.start(hold=True), self._listed())
-            if self.proxy.hopeless:
+            if self.proxy.hopeless or self.stopping.is_set():
                 return
-            if not self.stopping.is_set():
-                self.proxy.open()
+            self.proxy.open()
         else:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
@@ -293,7 +292,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     garbage.seldom()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except (PortError, WorkersError, ReplaceError) as error:
+    except (PortError, WorkersError, ReplaceError, confine.FolderError) as error:
         why = f"nothing was replaced: {error}" if isinstance(error, ReplaceError) else error  # the old one serves on
         print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line for a person
         return 1

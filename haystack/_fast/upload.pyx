@@ -73,10 +73,11 @@ cdef class Upload(Seeker):
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
         cdef bint held = self.up is not None and self.up.unsent() > 0
+        cdef bint excused = held or self.answered or self.is_expectant()
         if self.body.done:
             self.deadline = 0
             return 0
-        if not held and not self.answered and not self.is_expectant() and (self.received - self.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
+        if not excused and (self.received - self.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
             self.keep_alive = False
             return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
         self.judged = self.received

@@ -21,6 +21,7 @@ NOBODY = 65534  # where the system names no account: the kernel's own number for
 NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # to be another user: bits of CapEff (capabilities(7))
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
 PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_")
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it; a container has it whatever else it may not write to
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -53,14 +54,30 @@ def missing(proc: Path = Path("/proc")) -> list[str]:
     return [name for bit, name in NEEDED.items() if not effective >> bit & 1]
 
 
+class FolderError(Exception):
+    """There is nowhere to put a socket. str() is one line: where that was tried, and what to do."""
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for sockets, while Haystack runs: of this user, and to be walked through by the workers'."""
-    with tempfile.TemporaryDirectory(prefix="haystack-") as made:
+    """A folder for sockets, while Haystack runs: of this user, and to be walked through by the workers'. Raises FolderError."""
+    with _made() as made:
         if other := account():
             os.chown(made, -1, other.gid)
             Path(made).chmod(0o710)
         yield Path(made)
+
+
+def _made() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="haystack-")
+    except OSError:  # as in a container that is started with --read-only
+        try:
+            return tempfile.TemporaryDirectory(prefix="haystack-", dir=MEMORY)
+        except OSError as error:
+            raise FolderError(
+                f"no folder for sockets can be made in /tmp or {MEMORY} ({error.strerror}): mount one, as --tmpfs /tmp does"
+            ) from error
 
 
 def environment(whole: Mapping[str, str]) -> dict[str, str]:

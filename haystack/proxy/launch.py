@@ -7,6 +7,7 @@ be the same Haystack as who started it.
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def load(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group, and does so while all this is imported
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     load(PACKAGE)
     from haystack.proxy import worker
 

@@ -257,9 +257,6 @@ def _audit() -> None:
 
 def main(channel: int, stack: int, uid: int, gid: int) -> None:
     """Be ready, wait for the sockets, and serve. stack: the file in which a worker that hangs tells where it is."""
-    # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # one that hangs is asked where: the answer goes to a file that the supervisor reads
     faulthandler.register(signal.SIGUSR1, file=stack)
     descriptors.raised()

@@ -238,6 +238,25 @@ def _refused(port: int) -> bool:
         return True
 
 
+def test_a_signal_to_all_processes_of_a_start_ends_it_in_silence() -> None:
+    """As Ctrl-C in a terminal is, or what a service manager sends: the worker that is being born is not taken for one that died."""
+    haystack = Haystack([Member("web", 1)], group=True)
+    until(lambda: any(map(imports, children(haystack.process.pid))), 20, "no worker is being started")
+    haystack.signal_all(signal.SIGTERM)
+    haystack.ended()
+    told = [line.get("event") for line in haystack.lines]
+    assert "signal" in told
+    assert not {"worker died", "listening"} & set(told), told
+
+
+def imports(pid: int) -> bool:
+    """Whether a process has begun to load what a worker is made of."""
+    try:
+        return "haystack/_fast" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
 def test_sigterm_ends_idle_connections_at_once(origin: Origin) -> None:
     """RFC 9112, section 9.6; product: an idle client can't hold the end up for 30 s (stop asserts that)."""
     with Haystack([Member("web", origin.port)]) as haystack, Client(haystack.port) as client:

@@ -75,7 +75,7 @@ class Haystack:
     """The process. lines: its log so far, as parsed JSON; port: where its http listener is.
 
     instead_of: another one, which it replaces, with the same folder; out: a file for its standard output; cwd: where it is started;
-    descriptors: what `ulimit` is told of file descriptors before it starts.
+    descriptors: what `ulimit` is told of file descriptors before it starts; group: it leads a process group of its own, for `signal_all`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Haystack:
         out: Any = subprocess.DEVNULL,
         cwd: Path | None = None,
         descriptors: str = "",
+        group: bool = False,
         **settings: str,
     ) -> None:
         self.folder = instead_of.folder if instead_of else tempfile.TemporaryDirectory(prefix="haystack-test-")
@@ -100,6 +101,7 @@ class Haystack:
             stdout=out,
             stderr=subprocess.PIPE,
             cwd=cwd,
+            process_group=0 if group else None,
         )
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
@@ -163,6 +165,11 @@ class Haystack:
         """SIGTERM, once: a second one would end it at once."""
         if not self._told and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        self._told = True
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to it and to all that it has started."""
+        os.killpg(self.process.pid, number)
         self._told = True
 
     def stop(self) -> None:

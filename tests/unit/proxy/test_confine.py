@@ -1,5 +1,7 @@
 """What a worker process is left with."""
 
+from pathlib import Path
+
 import pytest
 
 from haystack.proxy import confine, slot
@@ -54,3 +56,24 @@ def test_root_without_capabilities_keeps_its_workers(monkeypatch, tmp_path):
 )
 def test_an_end_is_told_in_words(status, told):
     assert slot.ended(status) == told
+
+
+@pytest.fixture
+def read_only(monkeypatch, tmp_path):
+    """Nothing can be written in any folder that is meant for that, as in a container with --read-only."""
+    missing = tmp_path / "missing"
+    monkeypatch.setattr(confine.tempfile, "tempdir", str(missing))
+    return missing
+
+
+def test_the_sockets_folder_is_in_memory_where_nothing_can_be_written(read_only):
+    with confine.folder() as made:
+        assert made.parent == Path("/dev/shm")  # noqa: S108
+    assert not made.exists()
+
+
+def test_where_no_folder_can_be_made_one_line_says_what_to_do(monkeypatch, read_only):
+    monkeypatch.setattr(confine, "MEMORY", read_only)
+    with pytest.raises(confine.FolderError, match="--tmpfs /tmp") as raised, confine.folder():
+        pass
+    assert "\n" not in str(raised.value)
