@@ -94,6 +94,14 @@ class Host:
         container.reload()
         return container
 
+    def typed(self, words):
+        """`docker run -d …` as somebody types it; answers the container."""
+        line = [*words[:2], "--label", f"{LABEL}={RUN}", *words[2:]]
+        ended = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+        assert ended.returncode == 0, ended.stderr
+        self.made.append(self.client.containers.get(ended.stdout.strip()))
+        return self.made[-1]
+
     def once(self, image, command, **options):
         """`docker run --rm`: what the command printed, and its status."""
         container = self.run(image, command, **options)
