@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import __version__, choice, descriptors, garbage
+from haystack import choice, descriptors, garbage, greeting
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
 from haystack.discovery import providers
@@ -36,14 +36,13 @@ from haystack.health.monitor import Monitor
 from haystack.listening import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
-from haystack.observe.outages import Outages
+from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import confine
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.registry import Registry, SourceState
 from haystack.settings import Settings
-from haystack.snapshot import Snapshot
 from haystack.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -82,6 +81,7 @@ class App:
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.traces = TraceHub(self.proxy.trace)
+        self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
@@ -100,7 +100,7 @@ class App:
                 await self.stopping.wait()
             finally:
                 await self._drain()
-        log.info("stopped")
+        log.info("haystack.stopped")
         if self.proxy.hopeless:
             raise WorkersError(self.proxy.hopeless)
 
@@ -131,7 +131,7 @@ class App:
         else:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
-        self._tell_listening()  # last: from then on it can be replaced, too
+        self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
@@ -148,7 +148,7 @@ class App:
         alive = await asyncio.to_thread(old.release)
         self.memory.heard(old.left)
         self.memory.replaced(old.home)
-        log.info("replaced another one", pid=old.pid, version=old.version, alive=alive)
+        log.info("handover.finished", pid=old.pid, version=old.version, alive=alive)
 
     async def _listed(self) -> None:
         """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
@@ -186,23 +186,24 @@ class App:
             stack.push_async_callback(room.close)
             await room.start()
 
-    def _tell_listening(self) -> None:
+    def _tell_ready(self) -> None:
         self.state.ports.update(dns=self.dns.port, ssh=self.console.port)
-        ports = {name.replace("-", "_"): port for name, port in self.proxy.ports.items()}
-        log.info("listening", version=__version__, **ports, **self.state.ports)
+        if not self.stopping.is_set():
+            self.story.flush()
+            ports = {**self.proxy.ports, **self.state.ports}
+            log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     def _discover(self) -> None:
         for provider in self.sources:
             self._spawn(provider.run(self.registry), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
-        self._spawn(self._tell_ready(), "ready")
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
-        log.info("stopping", drain_seconds=seconds)
+        log.info("haystack.stopping", drain_seconds=seconds)
         work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
@@ -215,8 +216,9 @@ class App:
         for publish in (self.proxy.publish, self.responder.publish):  # workers first: a removed endpoint must get no request
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
-        for follow in (self.health.follow, Outages().follow, garbage.Garbage().follow):
+        for follow in (self.health.follow, self.story.follow, garbage.Garbage().follow):
             stack.callback(self.registry.subscribe(follow))
+        stack.callback(self.story.flush)
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
         self.proxy.on_trace = self.traces.publish
@@ -236,7 +238,7 @@ class App:
         """A task of ours that fails ends nothing else, and never silently."""
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a task ended", task=task.get_name(), error=repr(error), exc_info=error)
+            log.error("task.failed", task=task.get_name(), error=repr(error), exc_info=error)
 
     async def _stop_tasks(self) -> None:
         """Last of all: while it drains, news of endpoints still count, and each exchange is logged."""
@@ -244,18 +246,6 @@ class App:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _tell_ready(self) -> None:
-        await self.registry.listed.wait()
-        snapshot = self.registry.snapshot
-        counts = {"containers": len(snapshot.containers), "services": len(snapshot.services)}
-        log.info("ready", version=snapshot.version, **counts, example=self._example(snapshot))
-
-    def _example(self, snapshot: Snapshot) -> str | None:
-        """What to type to see it work; None where there is nothing to see."""
-        name = next((service.name for service in snapshot.services.values() if service.has_http), None)
-        place = next((text for text in map(str, self.settings.bind) if ":" not in text), "127.0.0.1")
-        return f"curl -H 'Host: {name}' http://{place}:{self.proxy.ports['http']}/" if name else None
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -269,7 +259,7 @@ class App:
         for each in STOP_SIGNALS:
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
-        log.info("signal", name=signal.Signals(number).name)
+        log.info("signal.received", name=signal.Signals(number).name)
 
 
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:

@@ -19,6 +19,7 @@ from haystack.builder import Builder
 from haystack.health.policy import Condition
 from haystack.intake import MOST, Intake
 from haystack.model import Container, Departure, Endpoint, Engine, Listing
+from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot, check, unwatched
 
 FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second
@@ -82,6 +83,7 @@ class Registry:
         self._clock = clock
         self._steady = steady
         self._builder = Builder(self.snapshot)
+        self._crowd = Crowd(__name__)
         self._first = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -175,9 +177,15 @@ class Registry:
         else:
             if new is not None:
                 self._publish(new)
-        self._arriving = {source for source in self._arriving if self._intakes[source].behind}
+        self._arrive()
         if self._intakes.keys() - self._arriving:
             self.listed.set()
+
+    def _arrive(self) -> None:
+        """Tell of those sources whose first list is in by now."""
+        for source in [each for each in self._arriving if not self._intakes[each].behind]:
+            self._arriving.discard(source)
+            _log.info("source.listed", source=source, containers=self._sizes[source])
 
     def _build(self) -> Snapshot | None:
         known = ((source, self._intakes.get(source)) for source in self.sources)
@@ -191,7 +199,7 @@ class Registry:
 
     def _publish(self, new: Snapshot) -> None:
         """Set it, then tell everyone; one that fails keeps nobody else from hearing."""
-        _tell_problems(new, self.snapshot)
+        _tell_problems(new, self.snapshot, self._crowd)
         self.snapshot = new
         counts = {"services": len(new.services), "containers": len(new.containers)}
         _log.debug("snapshot.published", version=new.version, **counts)
@@ -202,11 +210,13 @@ class Registry:
                 _log.exception("snapshot.subscriber_failed", version=new.version)
 
 
-def _tell_problems(new: Snapshot, old: Snapshot) -> None:
+def _tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> None:
     """Log each problem once, when it is new."""
     if new.problems is old.problems:
         return
     known = set(old.problems)
     for where, problem in new.problems:
         if (where, problem) not in known:
-            _log.warning("problem", where=where[:64], subject=problem.subject, message=problem.message)
+            about = new.containers.get(where)
+            name, short = (about.name, about.short_id) if about is not None else (where, None)
+            crowd.warning("problem.found", name=name, id=short, subject=problem.subject, message=problem.message)

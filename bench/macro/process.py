@@ -167,10 +167,10 @@ class Haystack(Process):
         lines.put(None)
 
     def _listening(self) -> dict[str, Any]:
-        """The `listening` line of the log, which tells the ports."""
+        """The line of the log that tells the ports; versions until 0.1 have it in one of its own."""
         said = []
         while line := self._log.get(timeout=LIMIT):
-            if line.get("event") == "listening":
+            if line.get("event") in ("ready", "listening") and ("http" in line or "ports" in line):
                 return line
             said.append(line)
         raise RuntimeError(f"Haystack did not start: {said[-5:]}")

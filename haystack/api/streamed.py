@@ -75,4 +75,4 @@ async def _send(body: Body, head: Response, scope: Scope, send: Send) -> None:
                 return
     except TimeoutError:
         pass
-    log.warning("a client read too slowly: its answer is cut off", path=scope["path"], bytes=body.size)
+    log.warning("answer.cut", path=scope["path"], reason="the client read too slowly", bytes=body.size)

@@ -65,7 +65,9 @@ def keep(path: Path, data: bytes) -> None:
 def warn(path: Path, error: Exception) -> None:
     """Say that clients will warn of a changed host, and what mends it."""
     log.warning(
-        "the shell's host key can't be kept or used, it is another one at each start; HAYSTACK_STATE_DIR is to be a folder of its own",
-        path=str(path),
+        "hostkey.unusable",
         error=getattr(error, "strerror", None) or str(error),
+        path=str(path),
+        reason="the shell's host key can't be kept or used: it is another one at each start",
+        hint="HAYSTACK_STATE_DIR is to be a folder of its own",
     )

@@ -65,7 +65,7 @@ class Door(asyncssh.SSHServer):
         """The key was good."""
         self._good = True
         self._server.admission.end(self._login, good=True)
-        log.info("shell login", peer=self._peer(), user=self._connection.get_extra_info("username"))
+        log.info("login.accepted", peer=self._peer(), user=self._connection.get_extra_info("username"))
 
     def session_requested(self) -> Session:
         """A session of its own for each channel."""
@@ -87,8 +87,8 @@ class ConsoleServer:
         self.state = state
         self.admission = Admission()
         self.connections: set[asyncssh.SSHServerConnection] = set()
-        self.failed = Tally("a login to the shell failed", __name__)
-        self._turned_away = Tally("connections to the shell are turned away: too many, or too often", __name__)
+        self.failed = Tally("login.failed", __name__)
+        self._turned_away = Tally("login.refused", __name__)
         self._most = most
         self._sockets: list[socket.socket] = []
         self._acceptors: list[asyncio.Task[None]] = []
@@ -124,7 +124,7 @@ class ConsoleServer:
         settings = self.state.settings
         key = await asyncio.to_thread(hostkey.load, Path(str(settings.state_dir)))
         if await self.known() is None:
-            log.warning("nobody can log in to the shell, for there is no public key", how=keys.HOW)
+            log.warning("shell.locked", reason="nobody can log in, for there is no public key", hint=keys.HOW)
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
             server_version="Haystack",
@@ -149,7 +149,7 @@ class ConsoleServer:
         if found.refused != self._refused:
             self._refused = found.refused
             for line in found.refused:
-                log.warning("a line of the public keys lets nobody in", line=line)
+                log.warning("key.ignored", line=line, reason="it lets nobody in")
         return found.keys
 
     async def _accept(self, listener: socket.socket) -> None:
@@ -159,7 +159,7 @@ class ConsoleServer:
             try:
                 sock, peer = await loop.sock_accept(listener)
             except OSError as error:
-                log.warning("nobody can come to the shell now", error=error.strerror or str(error))
+                log.warning("shell.unreachable", error=error.strerror or str(error))
                 await asyncio.sleep(PAUSE)
                 continue
             if (login := self._admitted(plain(peer), sock)) is None:

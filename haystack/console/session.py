@@ -55,7 +55,7 @@ class Tracer:
                 listening.set()
                 await self._tell(traces)
         except Exception:
-            log.exception("live trace lines failed")
+            log.exception("shell.trace_failed")
         finally:
             listening.set()
 
@@ -165,7 +165,7 @@ class Session(asyncssh.SSHServerSession[str]):
             else:
                 status = await self._script()
         except Exception:
-            log.exception("a shell session failed")
+            log.exception("shell.session_failed")
             status = commands.NOT_FOUND
         finally:
             await self._tracer.switch(commands.Trace(on=False))
@@ -218,7 +218,7 @@ class Session(asyncssh.SSHServerSession[str]):
             context = Context(self._size()[0] if self._terminal else None, self._local)
             result = await in_turns(commands.work(self._state, asked, context))
         except Exception:
-            log.exception("a shell command failed", command=line)
+            log.exception("shell.command_failed", command=line)
             return Result("the command failed; the log says why", commands.NOT_FOUND)
         await self._effect(result)
         return result

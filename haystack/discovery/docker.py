@@ -163,7 +163,7 @@ class Sessions:
     def _describe(self, client: border.Client, info: object, version: object) -> Engine:
         inside = bool(self._own) and not on_host_network(client, self._own, self._timing.answer)
         engine = inspect.engine(info, version, self._shown, local.engine_address(self._host, inside))
-        _log.info("engine.connected", host=self._shown, name=engine.name, version=engine.version)
+        _log.info("engine.connected", name=engine.name, version=engine.version, host=self._shown)
         return engine
 
 

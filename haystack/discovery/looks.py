@@ -11,6 +11,7 @@ import structlog
 from haystack.discovery import client as border
 from haystack.discovery import inspect
 from haystack.discovery.view import View
+from haystack.observe.crowd import Crowd
 
 _log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ class Looks:
         self._client = client
         self._view = view
         self._patience = patience
+        self._crowd = Crowd(__name__)
         self._tags: dict[str, tuple[str, ...]] = {}
 
     def look(self, identity: str) -> bool:
@@ -34,15 +36,15 @@ class Looks:
                 self._view.remove(identity)
                 return True
             if self._its_own(error):
-                _log.warning("container.inspect_failed", container=identity[:12], error=border.explain(error))
+                _log.warning("container.inspect_failed", name=self._view.name(identity), id=identity[:12], error=border.explain(error))
                 return False
             raise
         if found is None or found.container.id != identity:
             self._view.remove(identity)
             return True
         if found.container.health == "unhealthy" and self._view.health(identity) != "unhealthy":
-            told = {"name": found.container.name, "output": found.container.health_output}
-            _log.warning("container.unhealthy", container=identity[:12], **told)
+            ill = found.container
+            self._crowd.warning("container.unhealthy", name=ill.name, id=ill.short_id, output=ill.health_output)
         self._view.put(found)
         return True
 
@@ -58,8 +60,8 @@ class Looks:
         more = self._view.graves.examine(identity, oom=found[0], output=found[1]) if found is not None else None
         if more is None:
             return False
-        told = {"name": more.container.name, "out_of_memory": more.oom, "health_output": more.container.health_output}
-        _log.info("container.examined", container=identity[:12], **told)
+        ended = more.container
+        self._crowd.info("container.examined", name=ended.name, id=ended.short_id, out_of_memory=more.oom, output=ended.health_output)
         return True
 
     def _its_own(self, error: BaseException) -> bool:

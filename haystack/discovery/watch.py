@@ -23,6 +23,7 @@ from haystack.discovery.looks import Looks
 from haystack.discovery.timing import Timing
 from haystack.discovery.view import View
 from haystack.model import Engine, Listing
+from haystack.observe.crowd import Crowd
 
 SEEN = 512  # events: more than an engine keeps to tell again (256)
 _log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Watch:
         self._client = client
         self._view = view
         self._looks = Looks(client, view, timing.answer)
+        self._crowd = Crowd(__name__)
         self._deliver = deliver
         self._timing = timing
         self._seen = seen
@@ -91,7 +93,7 @@ class Watch:
             try:
                 stream.close()
             except Exception as error:  # noqa: BLE001 - the package knows sockets that can't be closed twice
-                _log.debug("engine.stream_close", error=str(error))
+                _log.debug("engine.stream_stuck", error=str(error))
 
     def _read(self, stream: Any) -> None:
         """The reader's whole life: events from the blocking stream into the queue."""
@@ -241,7 +243,7 @@ class Watch:
         """Told once, for the engine tells it many times; and often not before the end."""
         if self._view.graves.starve(identity):
             name = self._view.name(identity) or self._view.graves.name(identity)
-            _log.warning("container.out_of_memory", container=identity[:12], name=name)
+            _log.warning("container.starved", name=name, id=identity[:12], reason="something in it was killed for lack of memory")
             self._touch()
 
     def _end(self, event: Event) -> None:
@@ -252,8 +254,8 @@ class Watch:
         if event.action != "die":
             self._view.remove(identity)
             return
-        told = {"name": self._view.name(identity), "exit": event.status, "signal": self._view.signal(identity)}
-        _log.info("container.died", container=identity[:12], **told)
+        name, killed = self._view.name(identity), self._view.signal(identity)
+        self._crowd.info("container.died", name=name, id=identity[:12], exit=event.status, signal=killed)
         self._view.bury(identity, event.seconds or time.time(), event.status)
         self._autopsies[identity] = time.monotonic() + self._timing.burst
 

@@ -83,7 +83,7 @@ class Forwarder:
             return reply
         if query.id + query.question.lower() in self._sent:
             # Our own question has come back to us: a nameserver of ours asks us. To wait for ourselves would be in vain.
-            log.warning("dns forwarding loop", name=".".join(p.decode(errors="replace") for p in wire.labels(query.key)))
+            log.warning("dns.loop_found", name=".".join(p.decode(errors="replace") for p in wire.labels(query.key)))
             return wire.render(_REFUSED, query, tcp)
         if not self.servers:
             return wire.render(_SERVFAIL, query, tcp, options=_NO_SERVER)
@@ -132,7 +132,7 @@ class Forwarder:
         except (OSError, wire.FormatError, exchange.BadReplyError, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                 raise
-            log.debug("nameserver failed", server=server.address, port=server.port, error=repr(error))
+            log.debug("nameserver.failed", server=server.address, port=server.port, error=repr(error))
             return None
         finally:
             self._sent.discard(mark)

@@ -101,7 +101,7 @@ class Responder:
         except wire.FormatError:
             return wire.refusal(query, wire.FORMERR)
         except Exception:
-            log.exception("dns query failed", query=query.hex())
+            log.exception("dns.query_failed", query=query.hex())
             return wire.refusal(query, wire.SERVFAIL)
 
     def _answer(self, packet: bytes, local: str, tcp: bool) -> bytes | Forward:

@@ -97,7 +97,7 @@ class DnsServer:
             loop.add_reader(udp, self._readable, udp, self._forwarder)
         for tcp in bound.tcp:
             self._servers.append(await asyncio.start_server(self._connected, sock=tcp))
-        log.info("dns listening", port=bound.port, nameservers=[f"{s.address}:{s.port}" for s in self._forwarder.servers])
+        log.info("dns.listening", port=bound.port, nameservers=[f"{s.address}:{s.port}" for s in self._forwarder.servers])
 
     async def drain(self, seconds: float) -> None:
         """Take no more, for another one has the sockets too; finish within so many seconds what was asked here."""
@@ -136,7 +136,7 @@ class DnsServer:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                log.debug("dns receive failed", error=str(error))
+                log.debug("dns.receive_failed", error=str(error))
                 continue
             reply = self._responder.answer(datagram.data, datagram.local, tcp=False)
             if isinstance(reply, Forward):
@@ -229,4 +229,4 @@ def _send(udp: socket.socket, reply: bytes, to: sockets.Datagram) -> None:
     try:
         sockets.send(udp, reply, to)
     except OSError as error:
-        log.debug("dns send failed", peer=str(to.peer[0]), error=str(error))
+        log.debug("dns.send_failed", peer=str(to.peer[0]), error=str(error))

@@ -52,7 +52,7 @@ class Giver:
         try:
             self._listener = await asyncio.to_thread(self._open)
         except OSError as error:
-            log.warning("this Haystack can't be replaced while it runs", path=str(self._path), error=error.strerror or str(error))
+            log.warning("handover.disabled", error=error.strerror or str(error), path=str(self._path))
             return
         self._acceptor = self._spawn(self._accept(self._listener))
 
@@ -109,7 +109,7 @@ class Giver:
             try:
                 peer, _ = await loop.sock_accept(listener)
             except OSError as error:  # no file descriptor is left: one that wants to take over waits in the queue
-                log.warning("nobody can ask to replace this one now", error=error.strerror or str(error))
+                log.warning("handover.unheard", error=error.strerror or str(error))
                 await asyncio.sleep(PAUSE)
             else:
                 self._spawn(self._serve(peer))
@@ -121,7 +121,7 @@ class Giver:
             try:
                 await self._answer(peer, await _asked(peer))
             except (OSError, TimeoutError, wire.ProtocolError) as error:
-                log.warning("not replaced, serving on", error=str(error) or type(error).__name__)
+                log.warning("handover.failed", error=str(error) or type(error).__name__)
 
     async def _answer(self, peer: socket.socket, ask: wire.Ask) -> None:
         if ask.waits or self._memory.lately(ask.home):
@@ -132,7 +132,7 @@ class Giver:
             return
         self._busy = True
         try:
-            log.info("handing over", to=ask.pid, version=ask.version)
+            log.info("handover.started", to=ask.pid, version=ask.version)
             self._give(peer, self._sockets.held() if ask.protocol == wire.PROTOCOL else [])
             last = await _heard(peer)
             if not isinstance(last, wire.Release):
@@ -161,9 +161,9 @@ class Giver:
         except ConnectionError:
             raise
         except OSError as error:  # it sees the connection end without a word, takes this one for dead, and serves
-            log.warning("could not say that it drains", error=error.strerror or str(error))
+            log.warning("handover.untold", error=error.strerror or str(error))
         self.released = True
-        log.info("replaced", by=ask.pid, version=ask.version)
+        log.info("haystack.replaced", by=ask.pid, version=ask.version)
         if self._acceptor is not None:
             self._acceptor.cancel()
         self._on_release()

@@ -19,6 +19,7 @@ from haystack.handover.taker import Predecessor, ReplaceError, Successor
 PAUSE = 0.2  # seconds in which one that ends takes its name away
 TRIES = 30
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HINT = "to replace it at once, start another container"
 log = structlog.get_logger("haystack.handover")
 
 
@@ -30,13 +31,13 @@ async def predecessor(folder: Path, home: str) -> Predecessor | None:
     """Whom this one is to replace, once it is its turn; None: nobody runs. Raises ReplaceError, StoppedError."""
     found = await asyncio.to_thread(taker.ask, folder, home)
     if isinstance(found, Successor):
-        hint = "it starts when that one ends; to replace it at once, start another container"
-        log.warning("waiting: the one that replaced this one serves", pid=found.pid, version=found.version, hint=hint)
+        why = "the one that replaced this one serves: this one starts when that one ends"
+        log.warning("handover.waiting", reason=why, pid=found.pid, version=found.version, hint=HINT)
         with _stoppable():
             await _nobody(found, folder, home)
         return None
     if found is None:
-        log.info("nothing to replace: no Haystack runs with this state folder", state_dir=str(folder))
+        log.info("handover.skipped", reason="nothing to replace: no Haystack runs with this state folder", state_dir=str(folder))
     return found
 
 
@@ -57,7 +58,7 @@ async def _nobody(found: Successor, folder: Path, home: str) -> None:
             if other is not None:
                 other.close()  # of a version that does not know of waiting
                 raise ReplaceError(f"process {other.pid} serves, which replaced the one that replaced this one")
-            log.info("nobody serves any more: starting")
+            log.info("handover.resumed", reason="nobody serves any more: starting")
             return
         found, failures = other, 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haystack.model import Endpoint
 
+KILL = "kill "  # how the reason of a container begins that was told to stop
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
@@ -13,6 +14,12 @@ def why(endpoint: Endpoint, now: float) -> str:
         return endpoint.reason
     told = f"{endpoint.reason} {span(now - endpoint.since)} ago"
     return f"{told}, back in {span(endpoint.until - now)}" if endpoint.until > 0 else told
+
+
+def cause(endpoint: Endpoint) -> str:
+    """Why one is out, as the log says what has happened: ``killed with SIGTERM``, ``unhealthy``."""
+    reason = endpoint.reason.removeprefix("draining: ").removeprefix("health ")
+    return f"killed with {reason.removeprefix(KILL)}" if reason.startswith(KILL) else reason
 
 
 def span(seconds: float) -> str:

@@ -71,7 +71,7 @@ class AccessLog:
         with self._changed:
             dropped, self._dropped = self._dropped, 0
         self._told = time.monotonic()
-        log.warning("access log can't keep up", dropped=dropped, reason=self._reason)
+        log.warning("accesslog.lost", lines=dropped, reason=self._reason)
 
     def _write_all(self) -> None:
         """The thread: a batch is one write, unless the descriptor takes less."""

@@ -18,6 +18,10 @@ from haystack.observe.text import printable
 LEVELS = ("debug", "info", "warning", "error", "critical")
 # These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
 CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio", "watchfiles")
+MICROSECONDS = len("2026-01-01T00:00:00.000000")
+WIDTH = 18  # of an event's name in a line for a person: most names are no longer
+# Fields as the code orders them, for the first is what a line is about; tracebacks without variables, which could hold a key.
+CONSOLE = structlog.dev.ConsoleRenderer(WIDTH, colors=False, sort_keys=False, exception_formatter=structlog.dev.plain_traceback)
 
 
 def configure(level: str = "info", form: str = "console", stream: TextIO | None = None) -> None:
@@ -71,9 +75,18 @@ def renderers(form: str) -> list[Processor]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     if form == "console":
-        # plain: a traceback with local variables could show a key
-        return [visible, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+        return [visible, brief, CONSOLE]
     raise ValueError(f"{form!r} is not a log format; it is console or json")
+
+
+def brief(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a person needs of a line: the time to the millisecond, no name of a module of ours, and no field that says nothing."""
+    if str(event.get("logger", "")).startswith("haystack"):
+        del event["logger"]
+    at = str(event.get("timestamp", ""))
+    if len(at) > MICROSECONDS:
+        event["timestamp"] = f"{at[:-4]}Z"
+    return {key: value for key, value in event.items() if value not in (None, "")}
 
 
 def visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""Tells the log when a service has no endpoint left, why, and when somebody is in again: what people look for first when clients get 503.
+"""Tells the log when a service has somebody in for the first time, has nobody left, why, and when somebody is in again.
 
 The same of a haystack.host whose last container is out while others of its service are in. A subscriber of snapshots. Never decides who is
 in. Of a service that has gone it knows for a minute that it was, as the workers do.
@@ -7,25 +7,32 @@ in. Of a service that has gone it knows for a minute that it was, as the workers
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
-import structlog
-
+from haystack import speech
+from haystack.health.words import cause
 from haystack.model import Endpoint, Service
+from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot
 
-DOWN, UP, GONE = "service.down", "service.up", "gone"
+GONE = "all its containers have gone"
 REMEMBERED = 60.0  # seconds
-MOST = 20  # lines for one snapshot: where an engine goes with all it has, a count tells the rest
-News = tuple[str, str, dict[str, object]]
-Led = tuple[str, str]  # a service, and a claim of it; empty: its own name
-_log = structlog.get_logger("haystack.services")
+
+
+class Led(NamedTuple):
+    """A service, and a claim of it, a host with its path; empty: its own name."""
+
+    name: str
+    claim: str
 
 
 class Outages:
-    """clock: seconds that only grow."""
+    """url: of a host as a person types it; clock: seconds that only grow."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: Callable[[str], str], crowd: Crowd, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._crowd = crowd
         self._clock = clock
         self._version: int | None = None
         self._claims: dict[str, set[str]] = {}  # by service: what is up or down
@@ -33,45 +40,53 @@ class Outages:
         self._down: dict[Led, tuple[float, bool]] = {}  # since when, and whether it was told
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Tell of those services that had somebody in before this snapshot, or have again. What costs is what has changed."""
+        """Tell of those services whose first endpoint is in, whose last one has left, or that are back. What costs is what has changed."""
         change = snapshot.change
         names = {*snapshot.services, *self._claims} if change is None or change.base != self._version else change.services
         self._version = snapshot.version
-        found = [news for name in names for news in self._look(name, snapshot.services.get(name))]
-        for event, service, more in found[:MOST]:
-            (_log.warning if event == DOWN else _log.info)(event, service=service, **more)
-        if rest := found[MOST:]:
-            _log.warning("services", more_down=sum(event == DOWN for event, *_ in rest), more_up=sum(event == UP for event, *_ in rest))
+        for name in sorted(names):
+            self._look(name, snapshot.services.get(name))
         self._forget(snapshot)
 
-    def _look(self, name: str, service: Service | None) -> Iterator[News]:
-        """A service's own news, and those of its claims: where it has nobody left itself, that says it all."""
-        led = _led(service)
-        serves = any(e.ready for e in led.get("", ()))
+    def _look(self, name: str, service: Service | None) -> None:
+        """A service's own news, and those of its claims: where it comes up or has nobody left itself, that says it all."""
+        led = by_claim(service)
+        serves, served = any(e.ready for e in led.get("", ())), Led(name, "") in self._up
         for claim in dict.fromkeys(("", *led, *self._claims.get(name, ()))):
-            if news := self._turn((name, claim), led.get(claim, ()), told=serves or not claim):
-                yield news
+            one, endpoints = Led(name, claim), led.get(claim, ())
+            ready = any(e.ready for e in endpoints)
+            if service is not None and ready and one not in self._up:
+                self._rise(one, service, known=not claim or served)
+            elif not ready and one in self._up:
+                self._fall(one, endpoints, told=not claim or serves)
 
-    def _turn(self, led: Led, endpoints: tuple[Endpoint, ...], *, told: bool) -> News | None:
-        name, claim = led
-        more: dict[str, object] = {"host": claim} if claim else {}
-        if any(e.ready for e in endpoints):
-            self._up.add(led)
-            self._claims.setdefault(name, set()).add(claim)
-            since, was_told = self._down.pop(led, (0.0, False))
-            return (UP, name, more | {"after": round(self._clock() - since, 1)}) if was_told else None
-        if led not in self._up:
-            return None
+    def _rise(self, led: Led, service: Service, *, known: bool) -> None:
+        """known: its service is up already, or it is the service itself."""
+        self._up.add(led)
+        self._claims.setdefault(led.name, set()).add(led.claim)
+        since, told = self._down.pop(led, (None, known))
+        if told:
+            self._tell_up(led, service, since)
+
+    def _fall(self, led: Led, endpoints: tuple[Endpoint, ...], *, told: bool) -> None:
         self._up.remove(led)
         self._down[led] = self._clock(), told
-        # why the one that was in to the last is out
-        why = max(endpoints, key=lambda e: e.since).reason if endpoints else GONE
-        return (DOWN, name, more | {"reason": why}) if told else None
+        if told:
+            # why the one that was in to the last is out
+            reason = cause(max(endpoints, key=lambda e: e.since)) if endpoints else GONE
+            self._crowd.warning("service.down", name=led.name, host=led.claim or None, reason=reason)
+
+    def _tell_up(self, led: Led, service: Service, since: float | None) -> None:
+        after = None if since is None else round(self._clock() - since, 1)
+        url = self._url(led.claim or led.name) if service.has_http else None
+        hosts = None if led.claim else list(service.hosts) or None
+        hint = speech.unheard(service) or None
+        self._crowd.info("service.up", name=led.name, url=url, host=led.claim or None, hosts=hosts, down_seconds=after, hint=hint)
 
     def _forget(self, snapshot: Snapshot) -> None:
         oldest = self._clock() - REMEMBERED
         old = [led for led, (since, _) in self._down.items() if since < oldest]
-        there = {name: _led(snapshot.services.get(name)) for name in {name for name, _ in old}}
+        there = {name: by_claim(snapshot.services.get(name)) for name in {name for name, _ in old}}
         for led in old:
             name, claim = led
             if claim in there[name]:
@@ -82,7 +97,7 @@ class Outages:
                 del self._claims[name]
 
 
-def _led(service: Service | None) -> dict[str, tuple[Endpoint, ...]]:
+def by_claim(service: Service | None) -> dict[str, tuple[Endpoint, ...]]:
     """Whom clients are led to, by claim: who speaks HTTP, where anybody does."""
     if service is None:
         return {}

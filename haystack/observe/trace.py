@@ -164,6 +164,6 @@ async def logged(hub: TraceHub) -> None:
     async with hub.subscribe(None) as traces:
         async for trace in traces:
             if traces.dropped > lost:
-                log.warning("traces lost: there were more than can be taken", count=traces.dropped - lost)
+                log.warning("traces.lost", count=traces.dropped - lost)
                 lost = traces.dropped
-            log.info("trace", **{name: getattr(trace, name) for name in trace.__struct_fields__ if name != "time"})
+            log.info("exchange.traced", **{name: getattr(trace, name) for name in trace.__struct_fields__ if name != "time"})

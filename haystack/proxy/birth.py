@@ -116,7 +116,7 @@ class Nursery:
                 await old.discard()
             self._spare = await spawn(self._account)
         except OSError as error:
-            log.warning("no spare worker", error=str(error))
+            log.warning("worker.spare_failed", error=str(error))
         finally:
             self._filling = None
 

@@ -93,7 +93,8 @@ class Supervisor:
         """
         self._hold = hold
         if os.geteuid() == 0 and self.account is None:
-            log.warning("workers run as root: without these capabilities they can't be another user", missing=confine.missing())
+            why = "they run as root: without these capabilities they can't be another user"
+            log.warning("workers.privileged", reason=why, missing=confine.missing())
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
@@ -161,7 +162,9 @@ class Supervisor:
             _, late = await asyncio.wait(self._tasks, timeout=seconds + KILL_SECONDS)
             for slot in self.workers:
                 if slot.state != "dead":
-                    log.warning("worker killed: it did not end in time", slot=slot.slot, pid=slot.pid, connections=slot.connections)
+                    log.warning(
+                        "worker.killed", reason="it did not end in time", slot=slot.slot, pid=slot.pid, connections=slot.connections
+                    )
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -188,15 +191,15 @@ class Supervisor:
             try:
                 await self._run(slot)
             except OSError as error:
-                log.exception("worker can't start", slot=slot.slot, error=str(error))
+                log.exception("worker.start_failed", slot=slot.slot, error=str(error))
             if self._stopping.is_set():
                 if slot.status:
-                    log.error("worker ended badly", slot=slot.slot, pid=slot.pid, status=slot.status)
+                    log.error("worker.failed", slot=slot.slot, pid=slot.pid, status=slot.status)
                 return
             steady = loop.time() - slot.started > STEADY_SECONDS
             slot.died(steady=steady)
             pause = 0.0 if steady else min(MAX_PAUSE, pause * 2 or 0.05)
-            log.error("worker died", slot=slot.slot, pid=slot.pid, status=slot.status)
+            log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
             if slot.trouble and not self._served:
                 self._give_up(slot)
             await asyncio.sleep(pause)
@@ -248,12 +251,12 @@ class Supervisor:
         if born is None or not born.alive:
             return
         if known.get("state") == pulse.TRACED:
-            log.warning("worker is silent: a debugger holds it", slot=slot.slot, pid=slot.pid)
+            log.warning("worker.held", reason="it is silent: a debugger holds it", slot=slot.slot, pid=slot.pid)
             return
         born.process.send_signal(signal.SIGUSR1)
         await asyncio.sleep(STACK_SECONDS)  # nothing tells when it has written; it takes less than a millisecond, or never comes
         figures = {"connections": slot.connections, "exchanges": slot.exchanges}
-        log.error("worker hangs: killed", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=born.told())
+        log.error("worker.hung", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=born.told())
         if born.alive:
             born.process.kill()
 

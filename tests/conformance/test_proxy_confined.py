@@ -88,7 +88,7 @@ def test_where_no_worker_starts_haystack_says_so_and_ends(origin: Origin, fatal:
     )
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "haystack: no worker starts: worker 0 died 3 times in a row: it ended with status 23"
-    assert '"listening"' not in ended.stderr
+    assert '"ready"' not in ended.stderr
 
 
 def test_one_whose_workers_do_not_start_replaces_nobody(origin: Origin, fatal: tuple[Path, dict[str, str]]) -> None:

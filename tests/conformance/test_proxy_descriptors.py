@@ -77,9 +77,9 @@ def crowd(stack: ExitStack, port: int, count: int) -> list[socket.socket]:
 def test_crowds_at_every_door_leave_enough_for_a_new_worker_and_a_successor(origin: Origin) -> None:
     """Rooms have bounds that add up to less than the limit (`ulimit -n`), with a reserve."""
     with Haystack([Member("web", origin.port)], descriptors=FEW, HAYSTACK_WAIT="0") as haystack, ExitStack() as stack:
-        listening = haystack.wait("listening")
+        ports = haystack.wait("ready")
         for name in ("ssh", "dns"):
-            crowd(stack, int(listening[name]), 150)
+            crowd(stack, int(ports[name]), 150)
         until(lambda: descriptors(haystack.process.pid) < 190, 5, "the doors took everything")
         (worker,) = haystack.workers()
         os.kill(worker, signal.SIGKILL)
@@ -89,7 +89,7 @@ def test_crowds_at_every_door_leave_enough_for_a_new_worker_and_a_successor(orig
         with Haystack([Member("web", origin.port)], haystack, descriptors=FEW) as successor:
             assert served(successor.port)
             haystack.ended(40)
-        assert not [line for line in haystack.lines if line.get("event") in ("worker can't start", "no spare worker")]
+        assert not [line for line in haystack.lines if line.get("event") in ("worker.start_failed", "worker.spare_failed")]
 
 
 def test_few_descriptors_limit_the_clients_and_all_are_served_in_turn(origin: Origin) -> None:

@@ -167,7 +167,7 @@ def test_a_promise_to_keep_the_connection_outlives_a_handover(fakes: Loop) -> No
     with origins(fakes, script) as (origin,), Haystack([Member("web", origin.port)]) as old, ExitStack() as stack:
         client = ask(stack, old, host("web"), "/long")
         with Haystack([Member("web", origin.port)], instead_of=old):
-            old.wait("stopping")
+            old.wait("haystack.stopping")
             go_on.set()
             assert client.response().get("connection") is None
             assert {answer.status for answer in until_close(client, host("web"))} == {200}

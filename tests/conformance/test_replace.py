@@ -65,14 +65,14 @@ def test_under_load_no_request_and_no_query_fails(members: list[Member], workers
     """Issue 4: 0 failed. The queues of the old one's sockets are the new one's."""
     with ExitStack() as stack:
         old = stack.enter_context(Haystack(members, HAYSTACK_WORKERS=workers[0]))
-        names = int(old.wait("listening")["dns"])
+        names = int(old.wait("ready")["dns"])
         with Load().http(old.port, WEB, b"ok", keep=4, new=2).dns(names, WEB) as load:
             load.go_on()
             new = stack.enter_context(Haystack(members, instead_of=old, HAYSTACK_WORKERS=workers[1]))
             old.ended(ENDED)
             load.go_on()
         assert not load.wrong
-        assert (new.port, old.wait("replaced")["by"]) == (old.port, new.process.pid)
+        assert (new.port, old.wait("haystack.replaced")["by"]) == (old.port, new.process.pid)
 
 
 def test_again_and_again(members: list[Member]) -> None:
@@ -95,7 +95,7 @@ def test_an_idle_client_asks_once_more_and_is_told_to_go(members: list[Member]) 
     with Haystack(members) as old, Client(old.port) as client:
         assert client.get(WEB).get("connection") != "close"
         with Haystack(members, instead_of=old) as new:
-            old.wait("replaced")
+            old.wait("haystack.replaced")
             assert status(new) == 200
             assert {answer.status for answer in until_close(client, WEB)} == {200}
             assert client.closed()
@@ -131,10 +131,10 @@ def test_with_nobody_to_replace_it_starts_and_says_so(members: list[Member], tmp
     try:
         assert process.stderr
         told = []
-        while not any('"listening"' in line for line in told):
+        while not any('"ready"' in line for line in told):
             told.append(process.stderr.readline())
             assert told[-1], told
-        assert any("nothing to replace" in line for line in told)
+        assert any('"handover.skipped"' in line for line in told)
         until(lambda: giver.answers(tmp_path / "state" / "control.sock"), 5, "it could not be replaced in its turn")
         assert (tmp_path / "state" / "control.sock").stat().st_mode & 0o777 == 0o600
     finally:
@@ -162,7 +162,7 @@ def test_one_replacement_at_a_time(members: list[Member]) -> None:
         with half_way(old.state) as first:
             assert first.pid == old.process.pid
             assert "already" in failed_start(old)
-        old.wait("not replaced, serving on")
+        old.wait("handover.failed")
         assert status(old) == 200
         with Haystack(members, instead_of=old):
             old.ended(ENDED)

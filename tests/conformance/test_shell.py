@@ -289,7 +289,7 @@ async def test_failed_logins_are_one_line_and_then_counted(shell, capsys):
         for _ in range(5):
             assert (await ssh(shell, "version", key="wrong"))[0] == 255
         await shell.close()
-    told = [line for line in lines if line["event"] == "a login to the shell failed"]
+    told = [line for line in lines if line["event"] == "login.failed"]
     assert [line.get("more") for line in told] == [None, 4]
     assert told[0]["peer"] == told[1]["example"] == "127.0.0.1"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import dns.rcode
 import pytest
 
 from bench.macro.process import free_port
+from haystack import __version__
 from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.origin import Loop, Origin, respond
@@ -64,7 +67,7 @@ def test_every_engine_is_waited_for(engine: FakeEngine) -> None:
     """What one of them has is not denied because another one has told."""
     with FakeEngine() as quick, waiting(engine, quick) as (haystack, http, names), Client(http, LIMIT) as client:
         client.send(f"GET / HTTP/1.1\r\nHost: {host('late')}\r\n\r\n".encode())
-        haystack.wait("ready")
+        haystack.wait("source.listed")
         assert ask(names, host("late")).rcode() == dns.rcode.SERVFAIL
         engine.lists_now.set()
         assert client.response().status == 200
@@ -80,6 +83,22 @@ def test_a_name_that_is_not_known_yet_is_no_nxdomain(engine: FakeEngine) -> None
         engine.lists_now.set()
         until(lambda: ask(names, host("late")).rcode() == dns.rcode.NOERROR, LIMIT, "the name never came")
         until(lambda: ask(names, host("never")).rcode() == dns.rcode.NXDOMAIN, LIMIT, "nothing is ever denied")
+
+
+def test_the_log_of_a_start_says_who_is_there_and_what_to_type_and_ends_with_ready(origin: Origin) -> None:
+    with Haystack([Member("web", origin.port)]) as haystack:
+        names = [line["event"] for line in haystack.lines]
+        told = {line["event"]: line for line in haystack.lines}
+        ready = told["ready"]
+        typed = (shlex.split(f"{each} --silent --fail") for each in (ready["example"], f"curl {ready['page']}"))
+        _, page = [subprocess.run(command, capture_output=True, check=True, timeout=LIMIT).stdout for command in typed]
+    assert names.index("container.joined") < names.index("service.up") < names.index("source.listed")
+    assert (names[-1], names.count("ready")) == ("ready", 1)
+    assert told["container.joined"]["services"] == [host("web")]
+    assert told["service.up"]["url"] == f"http://{host('web')}:{haystack.port}/"
+    assert (ready["version"], ready["containers"], ready["services"]) == (__version__, 1, 1)
+    assert ready["example"] == f"curl -H 'Host: {host('web')}' http://127.0.0.1:{haystack.port}/"
+    assert b"<title>Haystack</title>" in page
 
 
 def ask(port: int, name: str, kind: str = "A") -> dns.message.Message:

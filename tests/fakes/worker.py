@@ -1,6 +1,6 @@
 """Haystack as a real process for tests: `haystack run` on free ports with a static file, and a site of rude origins behind it.
 
-The process tells its ports in its `listening` log line. Stopping it is SIGTERM and must end with status 0.
+The process tells its ports in its `ready` log line. Stopping it is SIGTERM and must end with status 0.
 A conftest.py makes the fixtures known.
 """
 
@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import pytest
 
+from tests.fakes import events
 from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, refused_port, respond
 
@@ -145,7 +146,7 @@ class Haystack:
 
     def ready(self) -> Self:
         """Wait until it listens and says so at /readyz."""
-        line = self.wait("listening")
+        line = self.wait("ready")
         self.port = int(line["http"] if "http" in line else line["ports"]["http"])
         until(lambda: self._readyz() == 200, START_LIMIT, "/readyz never said 200")
         return self
@@ -188,7 +189,9 @@ class Haystack:
         finally:
             self._close()
         assert status == 0, f"haystack run ended with {status}: {self.lines[-10:]}"
-        bad = self._find("worker ended badly")
+        odd = {events.unwritten(line) for line in self.lines if str(line.get("logger", "")).startswith("haystack")}
+        assert odd <= {""}, odd
+        bad = self._find("worker.failed")
         assert not bad, f"{bad}: {[line['text'] for line in self.lines if line.get('text', '').startswith('leaked')]}"
 
     def killed(self) -> int:

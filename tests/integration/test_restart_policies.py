@@ -39,14 +39,14 @@ def test_two_that_replace_each_other_do_so_once(host, image, volume, tmp_path, e
     tmp_path.chmod(0o755)
     (tmp_path / "static.toml").write_text(STATIC)
     with started(host, image, volume, tmp_path) as first:
-        eventually(lambda: said(first, '"listening"'), 30, lambda: first.logs().decode())
+        eventually(lambda: said(first, '"ready"'), 30, lambda: first.logs().decode())
         with started(host, image, volume, tmp_path) as second:
-            eventually(lambda: said(first, "waiting: the one that replaced this one serves"), 30, lambda: first.logs().decode())
+            eventually(lambda: said(first, '"handover.waiting"'), 30, lambda: first.logs().decode())
             first.reload()
-            assert (first.attrs["RestartCount"], said(second, "replaced another one"), said(second, '"replaced"')) == (1, 1, 0)
+            assert (first.attrs["RestartCount"], said(second, '"handover.finished"'), said(second, '"haystack.replaced"')) == (1, 1, 0)
             second.stop(timeout=20)
-            eventually(lambda: said(first, '"listening"') == 2, 30, lambda: first.logs().decode())
-            assert said(first, "nobody serves any more")
+            eventually(lambda: said(first, '"ready"') == 2, 30, lambda: first.logs().decode())
+            assert said(first, '"handover.resumed"')
         first.stop(timeout=20)
         first.reload()
         assert first.attrs["State"]["ExitCode"] == 0
@@ -57,9 +57,9 @@ def test_one_that_waits_stops_when_it_is_told_to(host, image, volume, tmp_path, 
     tmp_path.chmod(0o755)
     (tmp_path / "static.toml").write_text(STATIC)
     with started(host, image, volume, tmp_path) as first:
-        eventually(lambda: said(first, '"listening"'), 30, lambda: first.logs().decode())
+        eventually(lambda: said(first, '"ready"'), 30, lambda: first.logs().decode())
         with started(host, image, volume, tmp_path):
-            eventually(lambda: said(first, "waiting: the one that replaced this one serves"), 30, lambda: first.logs().decode())
+            eventually(lambda: said(first, '"handover.waiting"'), 30, lambda: first.logs().decode())
             first.stop(timeout=20)
             first.reload()
             assert (first.attrs["State"]["ExitCode"], first.attrs["State"]["Running"]) == (0, False)

@@ -64,7 +64,7 @@ async def test_the_log_tells_why_a_container_is_ill_and_how_it_ended(engine, sin
     told = {line.pop("event"): line for line in logs if line["event"].startswith("container.")}
     assert told["container.unhealthy"]["output"] == "no database"
     assert (told["container.died"]["name"], told["container.died"]["exit"], told["container.died"]["signal"]) == ("one", "137", "SIGKILL")
-    assert told["container.out_of_memory"]["name"] == "one"
+    assert told["container.starved"]["name"] == "one"
 
 
 @pytest.mark.parametrize("number", ["15", "TERM", "SIGKILL", "9", "2"])
@@ -416,7 +416,7 @@ async def test_memory_that_ran_out_may_be_told_after_the_end_and_many_times(engi
             for _ in range(3):
                 engine.emit("oom", one)
             await sink.until(lambda: sink.listings[-1].departures and sink.listings[-1].departures[0].oom)
-    assert [line["name"] for line in logs if line["event"] == "container.out_of_memory"] == ["one"]
+    assert [line["name"] for line in logs if line["event"] == "container.starved"] == ["one"]
 
 
 async def test_absent_at_start_then_there_then_away_then_there(engine, sink):

@@ -186,7 +186,7 @@ async def test_it_serves_on_when_the_other_one_has_given_up_meanwhile(tmp_path):
             wire.send(new._peer, wire.Release())  # it is not heard before this task waits
             new.close()
             await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
-        assert [line["event"] for line in logs] == ["not replaced, serving on"]
+        assert [line["event"] for line in logs] == ["handover.failed"]
         assert (giver.released, drains.is_set()) == (False, False)
         again = await one_that_takes_over(tmp_path)
         assert await asyncio.to_thread(again.release)
@@ -284,7 +284,7 @@ async def test_one_that_was_replaced_and_is_started_again_waits_until_nobody_ser
         waiting = asyncio.create_task(standby.predecessor(tmp_path, "a"))
         with capture_logs() as logs:
             await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
-        assert logs[0]["event"].startswith("waiting")
+        assert logs[0]["event"] == "handover.waiting"
         other = await asyncio.to_thread(taker.ask, tmp_path, "c")
         assert isinstance(other, taker.Predecessor), "somebody else may replace it meanwhile"
         assert await asyncio.to_thread(other.release)

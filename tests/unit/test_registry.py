@@ -2,9 +2,12 @@
 
 import asyncio
 
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
 from haystack import builder, ports, registry
 from haystack.intake import MOST
-from haystack.model import Container, Listing
+from haystack.model import Container, Listing, Problem
 from haystack.registry import Registry
 
 
@@ -119,3 +122,12 @@ async def test_a_long_list_is_published_in_portions_and_listed_when_it_is_whole(
     assert not under_test.behind
     assert len(seen) == -(-1000 // MOST)
     assert not any(listed for _, listed in seen)
+
+
+async def test_a_problem_is_told_with_the_container_s_name_and_not_its_64_digits():
+    under_test, (odd,) = Registry("haystack"), listing(1).containers
+    with capture_logs() as lines:
+        under_test.replace("x", Listing(containers=(replace(odd, problems=(Problem(subject="label haystack.port", message="no port"),)),)))
+        await under_test.listed.wait()
+    told = [line for line in lines if line["event"] == "problem.found"]
+    assert [(line["name"], line["id"], line["subject"]) for line in told] == [("n1", "0" * 12, "label haystack.port")]

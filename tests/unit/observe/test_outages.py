@@ -1,15 +1,16 @@
-"""The log tells when a service has nobody left, why, and when somebody is back."""
+"""The log tells when a service is there, with what to type; when it has nobody left, why; and when somebody is back."""
 
 from __future__ import annotations
 
 import pytest
 from structlog.testing import capture_logs
 
-from haystack import ports
+from haystack import ports, snapshot
 from haystack.builder import Builder
 from haystack.health.policy import Condition
 from haystack.model import Container, Endpoint, Listing, Options
-from haystack.observe.outages import Outages
+from haystack.observe.crowd import Crowd
+from haystack.observe.outages import GONE, Outages
 from haystack.snapshot import Snapshot
 
 
@@ -23,7 +24,8 @@ class Heard:
         self.now = 0.0
         self.refuses = 0
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
-        self.outages = Outages(lambda: self.now)
+        self.crowd = Crowd("t", lambda: self.now, lambda _seconds, _what: lambda: None)
+        self.outages = Outages(lambda host: f"http://{host}/", self.crowd, lambda: self.now)
 
     def condition(self, _container: Container, endpoint: Endpoint) -> Condition:
         return Condition(waiting="it refuses") if endpoint.port == self.refuses else Condition()
@@ -36,7 +38,8 @@ class Heard:
         with capture_logs() as lines:
             if made is not None:
                 self.outages.follow(made)
-        return [(line["event"], line.get("reason") or line.get("after") or line.get("more_down")) for line in lines]
+            self.crowd.flush()
+        return [(line["event"], line.get("reason") or line.get("down_seconds") or line.get("more") or line.get("url")) for line in lines]
 
 
 def container(
@@ -55,26 +58,41 @@ def container(
     )  # fmt: skip
 
 
+def snapshot_of(*containers: Container) -> Snapshot:
+    return snapshot.build(1, "haystack", {"x": Listing(containers=containers)}, 0.0)
+
+
 @pytest.fixture
 def heard() -> Heard:
     return Heard()
 
 
-def test_of_what_is_there_at_the_start_nothing_is_told(heard: Heard) -> None:
-    assert heard.show(container()) == []
+def test_a_new_service_is_told_with_its_url(heard: Heard) -> None:
+    assert heard.show(container()) == [("service.up", "http://web.services.haystack/")]
+    assert heard.show(container(), container(2)) == []
+    assert heard.show(container(), container(2), container(3, service="api.shop")) == [("service.up", "http://api.shop.services.haystack/")]
+
+
+def test_one_none_of_whose_ports_speaks_http_is_told_with_the_label_that_would_have_it_served(heard: Heard) -> None:
+    with capture_logs() as lines:
+        heard.outages.follow(snapshot_of(container(service="gitea", numbers=(22, 3000))))
+    (line,) = lines
+    assert "url" not in line
+    assert "22/tcp, 3000/tcp" in line["hint"]
+    assert "haystack.port=3000" in line["hint"]
 
 
 def test_the_last_one_that_stops_takes_its_service_down_and_the_next_one_has_it_up(heard: Heard) -> None:
     heard.show(container(1), container(2))
     assert heard.show(container(1)) == []
-    assert heard.show(container(1, "stopping", "kill SIGTERM")) == [("service.down", "draining: kill SIGTERM")]
+    assert heard.show(container(1, "stopping", "kill SIGTERM")) == [("service.down", "killed with SIGTERM")]
     assert heard.show(container(1, "stopping", "kill SIGTERM")) == []
     assert heard.show(container(1)) == [("service.up", 20.0)]
 
 
 def test_one_that_vanishes_is_gone_and_back_when_it_is_within_a_minute(heard: Heard) -> None:
     heard.show(container())
-    assert heard.show() == [("service.down", "gone")]
+    assert heard.show() == [("service.down", GONE)]
     assert heard.show() == []
     assert heard.show(container()) == [("service.up", 20.0)]
 
@@ -88,16 +106,16 @@ def test_a_service_whose_other_port_is_well_is_down_all_the_same(heard: Heard) -
 def test_of_many_at_once_some_are_told_and_the_rest_counted(heard: Heard) -> None:
     heard.show(*(container(number, service=f"s{number}") for number in range(1, 101)))
     told = heard.show()
-    assert [event for event, _ in told] == ["service.down"] * 20 + ["services"]
-    assert told[-1] == ("services", 80)
+    assert [event for event, _ in told] == ["service.down"] * 20 + ["events.counted"]
+    assert told[-1] == ("events.counted", 80)
 
 
 def test_after_a_minute_it_is_a_new_one(heard: Heard) -> None:
     heard.show(container())
     heard.show()
     heard.now += 61.0
-    assert heard.show(container(2, service="other")) == []
-    assert heard.show(container(), container(2, service="other")) == []
+    assert heard.show(container(2, service="other")) == [("service.up", "http://other.services.haystack/")]
+    assert heard.show(container(), container(2, service="other")) == [("service.up", "http://web.services.haystack/")]
 
 
 def test_one_that_was_never_up_is_not_down(heard: Heard) -> None:
@@ -106,18 +124,23 @@ def test_one_that_was_never_up_is_not_down(heard: Heard) -> None:
 
 def test_a_host_whose_last_container_is_out_is_told_while_others_of_its_service_are_in(heard: Heard) -> None:
     of_one, other = ("one.example", "two.example"), container(2, hosts=("two.example",))
-    assert heard.show(container(1, hosts=of_one), other) == []
+    assert len(heard.show(container(1, hosts=of_one), other)) == 1
     assert heard.show(container(1, "paused", hosts=of_one), other) == [("service.down", "paused")]
     assert heard.show(container(1, hosts=of_one), other) == [("service.up", 10.0)]
-    assert heard.show(other) == [("service.down", "gone")]
+    assert heard.show(other) == [("service.down", GONE)]
     assert heard.show(container(3, hosts=("one.example",)), other) == [("service.up", 10.0)]
 
 
 def test_a_service_that_has_nobody_left_is_told_once_however_many_hosts_it_has(heard: Heard) -> None:
     hosts = ("one.example", "two.example")
-    assert heard.show(container(1, hosts=hosts), container(2)) == []
-    assert heard.show() == [("service.down", "gone")]
+    assert len(heard.show(container(1, hosts=hosts), container(2))) == 1
+    assert heard.show() == [("service.down", GONE)]
     assert heard.show(container(1, hosts=hosts), container(2)) == [("service.up", 10.0)]
+
+
+def test_a_host_that_a_service_gets_later_is_told(heard: Heard) -> None:
+    heard.show(container(1))
+    assert heard.show(container(1), container(2, hosts=("one.example",))) == [("service.up", "http://one.example//")]
 
 
 def test_what_is_known_of_hosts_that_are_gone_is_forgotten_after_a_while(heard: Heard) -> None:

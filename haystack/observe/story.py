@@ -1,0 +1,39 @@
+"""What the log tells of containers and services as they come and go, in the order in which a person asks: who, and then what that means.
+
+Knows nothing itself: moves and outages look, the crowd counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from haystack import greeting
+from haystack.model import Departure
+from haystack.observe.crowd import Crowd
+from haystack.observe.moves import Moves
+from haystack.observe.outages import Outages
+from haystack.snapshot import Snapshot
+
+
+class Story:
+    """port: of the http listener; departures: how containers ended of late, the latest last."""
+
+    def __init__(self, port: Callable[[], int], departures: Callable[[], Iterable[Departure]]) -> None:
+        self._port = port
+        self._crowd = Crowd("haystack.services")
+        self._moves = Moves(self._crowd, departures)
+        self._outages = Outages(self._url, self._crowd)
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """A subscriber of snapshots."""
+        self._moves.follow(snapshot)
+        self._outages.follow(snapshot)
+
+    def flush(self) -> None:
+        """Have what was counted told now."""
+        self._crowd.flush()
+
+    def _url(self, host: str) -> str:
+        """Of a host with its path, if any, for who can look its name up."""
+        name, _, path = host.partition("/")
+        return f"http://{name}{greeting.port(self._port())}/{path}"
