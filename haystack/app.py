@@ -9,7 +9,6 @@ is in flight, HAYSTACK_DRAIN at most; a second one ends at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 import time
@@ -21,10 +20,11 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import choice, descriptors, garbage, greeting
+from haystack import choice, descriptors, garbage, greeting, patience
+from haystack.access import Acl
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
-from haystack.discovery import providers
+from haystack.discovery import local, providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
@@ -41,17 +41,12 @@ from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import confine
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
-from haystack.registry import Registry, SourceState
+from haystack.registry import Registry
 from haystack.settings import Settings
+from haystack.snapshot import Snapshot
 from haystack.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
-# for a first list of every engine before anybody is served; before another one is replaced, for endpoints to show that they accept
-LIST_SECONDS = 10.0
-ARRIVE_SECONDS = 60.0  # for what has been listed to come in: tens of thousands take as long
-DOUBT_SECONDS = 1.0  # in which one that could not be asked at first, at the boot of a machine perhaps, may answer after all
-SETTLE_SECONDS = 1.0
-POLL_SECONDS = 0.05
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("haystack")
@@ -80,6 +75,7 @@ class App:
         self.dns = DnsServer(settings, self.responder, connections=rooms.dns, questions=rooms.questions)
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
+        self.acl = Acl(settings, lambda: frozenset(map(str, local.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
@@ -137,7 +133,7 @@ class App:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
         self._discover()
         await self._listed()
-        await self._settled()
+        await patience.settled(self.registry)
         if not await self.proxy.start(hold=True):
             raise ReplaceError(self.proxy.hopeless or "a worker does not start")
         if self.stopping.is_set():
@@ -152,34 +148,8 @@ class App:
 
     async def _listed(self) -> None:
         """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
-        sources, began = self.registry.sources, time.monotonic()
-
-        def said(source: SourceState) -> bool:
-            return source.connected or (source.error is not None and time.monotonic() - began > DOUBT_SECONDS)
-
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LIST_SECONDS):
-                # sources have no event each
-                while not all(map(said, sources.values())) and not self.stopping.is_set():  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_SECONDS)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ARRIVE_SECONDS):
-                while self.registry.behind and not self.stopping.is_set():  # noqa: ASYNC110 - nor has the end of a list
-                    await asyncio.sleep(POLL_SECONDS)
-        if any(each.connected for each in sources.values()):
-            self.registry.flush()  # what has been listed is published before anybody is served
+        await patience.listed(self.registry, self.stopping)
         self.responder.open()
-
-    async def _settled(self) -> None:
-        """Wait for who started a moment ago, and is out until it was seen to accept. Raises ReplaceError where no source has listed."""
-        sources = self.registry.sources
-        if not self.registry.listed.is_set():
-            reasons = [f"{name}: {each.error or 'no list'}" for name, each in sources.items()]
-            raise ReplaceError(f"there is nothing to serve: {'; '.join(reasons)}")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                while not all(each.ready for service in self.registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_SECONDS)
 
     async def _enter(self, stack: AsyncExitStack, *rooms: DnsServer | ApiServer | ConsoleServer | Giver) -> None:
         for room in rooms:
@@ -213,7 +183,9 @@ class App:
 
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
-        for publish in (self.proxy.publish, self.responder.publish):  # workers first: a removed endpoint must get no request
+        self.acl.subscribe(self.proxy.admit)
+        # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
+        for publish in (self._admit, self.proxy.publish, self.responder.publish):
             stack.callback(self.registry.subscribe(publish))
             publish(self.registry.snapshot)
         for follow in (self.health.follow, self.story.follow, garbage.Garbage().follow):
@@ -228,6 +200,9 @@ class App:
             lines = AccessLog(sys.stdout.fileno())
             stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
             self.proxy.on_lines = lines.take
+
+    def _admit(self, snapshot: Snapshot) -> None:
+        self.acl.follow(snapshot.networks)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -274,4 +274,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "retry": ("retry", _retry),
     "upgrade": ("upgrade", _upgrade),
     "eject": ("eject", _bool),
+    "public": ("public", _bool),
 }

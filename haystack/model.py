@@ -99,6 +99,7 @@ class Options(Record, frozen=True, kw_only=True):
     retry: tuple[int, ...] | None = None
     upgrade: tuple[str, ...] | None = None
     eject: bool = True
+    public: bool | None = None
     health: Mapping[str, str] = {}
 
 
@@ -222,10 +223,12 @@ class Carried(Record, frozen=True, kw_only=True):
     """A claim of a service: a haystack.host with its path prefix, and the endpoints of the containers that carry it.
 
     They are judged among themselves: who is ready here may be out of the service, for there others stand in for it.
+    public: for everybody; else for the inside alone.
     """
 
     host: str
     path: str = "/"
+    public: bool = True
     endpoints: tuple[Endpoint, ...] = ()
 
 
@@ -233,6 +236,7 @@ class Service(Record, frozen=True, kw_only=True):
     """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot.
 
     path: the prefix below which its own name leads to all of them; claims: what leads to some of them beside that.
+    public: its own name is for everybody; else for the inside alone.
     """
 
     name: str
@@ -246,6 +250,7 @@ class Service(Record, frozen=True, kw_only=True):
     wait: float | None = None
     retry: tuple[int, ...] | None = None
     upgrade: tuple[str, ...] | None = None
+    public: bool = False
     problems: tuple[Problem, ...] = ()
 
     @property

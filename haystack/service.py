@@ -24,9 +24,10 @@ def of(origin: str, name: str, containers: Iterable[Made], judge: Judge) -> Serv
     options, differ = _agreed(owners)
     web = {c.id: c for c, e in members.values() if e.listener is not None}
     path, astray = _path(list(web.values()))
+    public, closed = _public(list(web.values()))
     claims, unwell = _claims(origin, name, list(members.values()), judged, judge)
-    problems = (*differ, *astray, *_refused(origin, owners), *judged.problems, *unwell)
-    return Service(name=name, endpoints=judged.endpoints, claims=claims, path=path, problems=problems, **options)  # type: ignore[arg-type]
+    problems = (*differ, *astray, *closed, *_refused(origin, owners), *judged.problems, *unwell)
+    return Service(name=name, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems, **options)  # type: ignore[arg-type]
 
 
 def before(service: Service | None) -> dict[tuple[str, str], Endpoint]:
@@ -62,7 +63,8 @@ def _claims(origin: str, name: str, members: list[Member], judged: Judged, judge
             known[ids], told, _ = judge.judged(_scope(name, claim), carrying)
             about = (p for p in told if p.subject.startswith("health"))
             problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
-        found.append(Carried(host=claim[0], path=claim[1], endpoints=known[ids]))
+        public = all(container.options.public is not False for container, _ in carrying)
+        found.append(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]))
     return tuple(found), tuple(problems)
 
 
@@ -77,6 +79,18 @@ def _path(containers: list[Container]) -> tuple[str | None, tuple[Problem, ...]]
         grouped.setdefault(path, []).append(name)
     text = "has no effect: the service's own name leads to all of its containers, and they differ in it; haystack.host gives it a host"
     return None, tuple(_told("path", repr(path), names, text) for path, names in grouped.items())
+
+
+def _public(containers: list[Container]) -> tuple[bool, tuple[Problem, ...]]:
+    """Whether everybody may ask for the service's own name: only where all of its containers say so, for it leads to all of them."""
+    asked = [c.name for c in containers if c.options.public]
+    if not asked or len(asked) == len(containers):
+        return bool(asked), ()
+    other = next(c.name for c in containers if not c.options.public)
+    text = (
+        f"has no effect: {other}, to which the service's own name leads too, does not have it; haystack.host gives those who have it a name"
+    )
+    return False, (_told("public", "'true'", asked, text),)
 
 
 def _refused(origin: str, containers: list[Container]) -> tuple[Problem, ...]:

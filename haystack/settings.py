@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from haystack import balance, values
+from haystack import access, balance, values
+from haystack.access import Allowed
 from haystack.values import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
@@ -55,6 +56,7 @@ Addresses = Annotated[Texts, NoDecode, BeforeValidator(values.addresses)]
 Balance = Annotated[str, BeforeValidator(balance.read)]
 Time = Annotated[float, BeforeValidator(values.duration(0.01, 86400))]
 TimeOrOff = Annotated[float, BeforeValidator(values.duration(0.01, 86400, off=True))]
+Clients = Annotated[Allowed, NoDecode, BeforeValidator(access.read)]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -98,6 +100,9 @@ class Settings(BaseSettings):
     state_dir: Folder = takes("a folder for the host key", Path("/var/lib/haystack"))
     admin: Switch = takes("on or off", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
+    allow: Clients = takes(access.TAKES, access.INSIDE)
+    admin_allow: Clients = takes(access.TAKES, access.INSIDE)
+    dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
     max_head: Annotated[int, BeforeValidator(values.whole(1024, 65536))] = takes("bytes, 1024 to 65536", 65536)
     max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of fields, 1 to 128", 128)
     max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)

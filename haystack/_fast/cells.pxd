@@ -143,6 +143,7 @@ cdef class Route:
     cdef public str why                 # where nobody is in: why the last one is out, as text; None or empty: that was not told
     cdef public double since            # and since when, Unix seconds; 0: at all times
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
+    cdef public int guard               # what a client needs to be led here (networks.Right); 0: nothing
     cdef tuple upgrade                  # protocols beside websocket that an Upgrade may name, in lower case
     cdef bytes via                      # our line of Via; empty: there is none
     cdef dict tokens                    # what a sticky cookie may hold → Member

@@ -50,6 +50,7 @@ class Route:
     queue: Queue
     why: str | None
     since: float
+    guard: int
     def __init__(
         self,
         service: str,

@@ -2,9 +2,11 @@
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.flaw cimport Flaw
 from haystack._fast.head cimport Head
+from haystack._fast.rewrite cimport Client
 from haystack._fast.upload cimport Upload
 
 cdef class Downstream(Upload):
+    cdef int own_rights         # of the address that it has: a trusted proxy's requests have those of the clients that it names
     cdef bint trusted
     cdef uint64_t origin        # what stands for its address where connections of one are limited; 0: not counted
     cdef bint in_head           # part of a head is in input
@@ -24,6 +26,8 @@ cdef class Downstream(Upload):
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept
     cdef int refuse_head(self, int status, Flaw flaw) except -1
     cdef int begin_exchange(self, Head *h) except -1
+    cdef int identify(self, Head *h, Client *client) except -1
+    cdef int lead_nowhere(self) except -1
     cdef int reset(self, Head *h) except -1
     cdef int begin_headless(self) except -1
     cdef int refuse(self, Head *h, int status, bytes detail) except -1

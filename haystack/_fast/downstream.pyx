@@ -14,11 +14,13 @@ from haystack._fast.digits cimport write_hex
 from haystack._fast.exchange cimport State, is_idempotent
 from haystack._fast.flaw cimport Flaw, said
 from haystack._fast.forwarding cimport came_round, find_client
-from haystack._fast.head cimport Head, Kind, MAX_HEAD, parse_request, same
+from haystack._fast.head cimport Head, MAX_HEAD, parse_request
+from haystack._fast.networks cimport Right
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.ring cimport join, leave
 from haystack._fast.rewrite cimport Client, write_answer, write_request
+from haystack._fast.target cimport NO_LIMIT, authority_end, forwards_left
 from haystack._fast.tcp cimport unacknowledged
 from haystack._fast.upgrade cimport offer
 from haystack._fast.upload cimport Upload
@@ -50,9 +52,8 @@ cdef enum:
     LINGER_DRAINED_MS = 2000    # and so long where this worker is about to end;
     LINGER_BYTES = 268435456    # and it may send so much
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
-    NO_LIMIT = -1           # of forwards
-    NO_NUMBER = -2
-    MOST_FORWARDS = 1000000
+
+cdef bytes NOT_FOUND = b"no service has this host name and path"
 
 
 cdef class Downstream(Upload):
@@ -288,15 +289,14 @@ cdef class Downstream(Upload):
         self.reset(h)
         if not self.find_route(h, &client.absolute):
             return 0
+        self.identify(h, &client)
         write_hex(identity, next_random())
         write_hex(identity + 16, next_random())
         if self.plane.told(self.route):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.note.end else self.t_start
-        if self.route is None and self.plane.early:
-            return self.fail(503, b"destination_unavailable", b"no source of containers has listed any yet")
-        if self.route is None:
-            return self.fail(404, b"destination_not_found", b"no service has this host name and path")
+        if self.route is None or self.route.guard & ~self.rights:
+            return self.lead_nowhere()
         if h.via and came_round(h, PyBytes_AS_STRING(self.route.via), PyBytes_GET_SIZE(self.route.via)):
             return self.fail(508, b"proxy_loop_detected", b"the request came round: its service's endpoint sends it back here")
         client.forwards = forwards_left(h)
@@ -305,13 +305,9 @@ cdef class Downstream(Upload):
         client.forwards = max(NO_LIMIT, client.forwards - 1)
         self.key = request_key(self.route, h, self.address, self.address_size)
         self.named = recalled(self.route, h)
-        client.address = self.address
-        client.address_size = self.address_size
         client.port = self.plane.ports[self.listener]
-        client.trusted = self.trusted
         client.via = PyBytes_AS_STRING(self.route.via)
         client.via_size = PyBytes_GET_SIZE(self.route.via)
-        find_client(h, &client, self.plane.trusts)
         # which HTTP/1.0 knows nothing of (RFC 9110, section 7.8)
         self.upgrade = h.upgrade and h.minor == 1 and offer(&self.plane.work, h, self.route)
         client.offer = &self.plane.work if self.upgrade else NULL
@@ -322,6 +318,26 @@ cdef class Downstream(Upload):
             self.state = State.GATHERING
             return self.gather()
         return self.seek()
+
+    cdef int identify(self, Head *h, Client *client) except -1:
+        """Find out whose request it is, and what that client may."""
+        client.address, client.address_size = self.address, self.address_size
+        client.trusted, client.rights = self.trusted, self.own_rights
+        find_client(h, client, self.plane.networks)
+        self.rights = client.rights
+        return 0
+
+    cdef int lead_nowhere(self) except -1:
+        """No service has this host and path, or none that this client may know of: the answer is the same, and only the log tells which."""
+        cdef bint withheld = self.route is not None
+        self.route = None
+        if self.plane.early:
+            return self.fail(503, b"destination_unavailable", b"no source of containers has listed any yet")
+        if not withheld:
+            return self.fail(404, b"destination_not_found", NOT_FOUND)
+        self.plane.erred(b"destination_not_found", 404)
+        self.detail = b"this client may not ask for this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
+        return self.answer(404, b"destination_not_found", NOT_FOUND)
 
     cdef int answer_last(self, Head *h, int64_t forwards) except -1:
         """Answer a TRACE or OPTIONS that may go no further, as who receives it last (RFC 9110, section 7.6.2)."""
@@ -338,7 +354,8 @@ cdef class Downstream(Upload):
         if self.answered:
             self.error = error
             return self.cut()
-        return self.answer(status, error, detail)
+        # what is wrong behind the proxy, and the names there, are nothing for strangers
+        return self.answer(status, error, detail if self.rights & <int>Right.INSIDE or not 502 <= status <= 504 else b"")
 
     cdef int answer(self, int status, const char *error, bytes detail) except -1:
         """Answer instead of an endpoint."""
@@ -449,38 +466,3 @@ cdef class Downstream(Upload):
         self.route = None
         self.member = self.named = None
         return self.close()
-
-
-cdef int64_t forwards_left(Head *h) noexcept:
-    """Max-Forwards of a TRACE or OPTIONS, which goes no further as it came; or NO_LIMIT, NO_NUMBER (RFC 9110, section 7.6.2)."""
-    cdef int64_t left = NO_LIMIT
-    cdef int i
-    if not (h.method_size == 7 and memcmp(h.method, b"OPTIONS", 7) == 0) and not (
-            h.method_size == 5 and memcmp(h.method, b"TRACE", 5) == 0):
-        return NO_LIMIT
-    for i in range(h.count):
-        if h.fields[i].name_size == 12 and same(h.fields[i].name, b"max-forwards", 12):
-            left = NO_NUMBER if left != NO_LIMIT else digits(h.fields[i].value, h.fields[i].value_size)
-            h.fields[i].kind = Kind.NAMED
-    return left
-
-
-cdef int64_t digits(const char *p, int size) noexcept:
-    """The number, at most MOST_FORWARDS; NO_NUMBER: anything but digits, or nothing."""
-    cdef int64_t n = 0
-    cdef int i
-    for i in range(size):
-        if p[i] < c'0' or p[i] > c'9':
-            return NO_NUMBER
-        n = min(MOST_FORWARDS, n * 10 + p[i] - c'0')
-    return n if size else NO_NUMBER
-
-
-cdef int authority_end(Head *h) noexcept:
-    """Where the authority of an absolute http target ends; 0: it is no such target, 7: an empty one (RFC 9110, section 4.2.1)."""
-    cdef int at = 7
-    if h.target_size < 8 or not same(h.target, b"http://", 7) or h.target[7] == c':':
-        return 0
-    while at < h.target_size and h.target[at] != c'/' and h.target[at] != c'?':
-        at += 1
-    return at

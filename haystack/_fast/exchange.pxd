@@ -28,6 +28,7 @@ cdef class Exchange(Stream):
     cdef int listener
     cdef char address[48]       # the client's
     cdef int address_size
+    cdef int rights             # of the client whose request it is (networks.Right)
     cdef State state
     cdef Buffer input           # read and not used yet: part of a head, early body, pipelined requests
     # of the request

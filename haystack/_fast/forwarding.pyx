@@ -7,6 +7,7 @@ from libc.string cimport memchr, strlen
 from haystack._fast.buffer cimport Buffer, add
 from haystack._fast.digits cimport decimal
 from haystack._fast.head cimport Field, Head, Kind, is_token
+from haystack._fast.networks cimport Networks, Right
 from haystack._fast.rewrite cimport Client
 from haystack._fast.scan cimport same_any
 
@@ -74,11 +75,12 @@ cdef bint has_word(Field *f, const char *word, int size) noexcept:
     return False
 
 
-cdef int find_client(Head *h, Client *client, object trusts) except -1:
-    """Set `real` to the client's address: its own, or the one that a trusted proxy tells of.
+cdef int find_client(Head *h, Client *client, Networks networks) except -1:
+    """Set `real` to the client's address, and `rights` to what that may: its own, or the one that a trusted proxy tells of.
 
     That is the first from the right of X-Forwarded-For that is no trusted proxy's, for what stands before it the client may have made up;
-    without X-Forwarded-For the proxy's X-Real-IP. trusts: whether an address is a trusted proxy's; None: it is no address.
+    without X-Forwarded-For the proxy's X-Real-IP. Where something is told that can't be read the client may be anybody, and has the
+    rights of all; a proxy that tells nothing at all asks for itself.
     """
     cdef int i
     cdef bint listed = False
@@ -88,12 +90,12 @@ cdef int find_client(Head *h, Client *client, object trusts) except -1:
     for i in range(h.count - 1, -1, -1):
         if h.fields[i].kind == Kind.FORWARDED_FOR:
             listed = True
-            if not walk(&h.fields[i], client, trusts):
+            if not walk(&h.fields[i], client, networks):
                 return 0
-    return 0 if listed else said_by_proxy(h, client, trusts)
+    return 0 if listed else said_by_proxy(h, client, networks)
 
 
-cdef bint walk(Field *f, Client *client, object trusts) except -1:
+cdef bint walk(Field *f, Client *client, Networks networks) except -1:
     """Go through one X-Forwarded-For from its end; whether the fields before it are to be looked at."""
     cdef const char *end = f.value + f.value_size
     cdef const char *start
@@ -101,15 +103,16 @@ cdef bint walk(Field *f, Client *client, object trusts) except -1:
     while more:
         start = <const char *>memrchr(f.value, c',', end - f.value)
         more = start != NULL
-        if not take_address(client, start + 1 if more else f.value, end, trusts):
+        if not take_address(client, start + 1 if more else f.value, end, networks):
             return False
         end = start
     return True
 
 
-cdef bint take_address(Client *client, const char *p, const char *end, object trusts) except -1:
+cdef bint take_address(Client *client, const char *p, const char *end, Networks networks) except -1:
     """The client's address is the one in [p, end), for all that is known; whether it is a trusted proxy's, and others stand before it."""
     cdef const char *colon
+    cdef int rights
     while p < end and p[0] in b" \t":
         p += 1
     while p < end and (end - 1)[0] in b" \t":
@@ -117,6 +120,7 @@ cdef bint take_address(Client *client, const char *p, const char *end, object tr
     if p == end:
         return True                     # an empty element says nothing (RFC 9110, section 5.6.1.2)
     if end - p > MAX_ADDRESS:
+        client.rights = networks.anybody
         return False
     colon = <const char *>memchr(p, c':', end - p)
     if p[0] == c'[':                    # RFC 7239, section 6, and what is usual with X-Forwarded-For too
@@ -124,21 +128,25 @@ cdef bint take_address(Client *client, const char *p, const char *end, object tr
         end = <const char *>memchr(p, c']', end - p) or p
     elif colon != NULL and memchr(colon + 1, c':', end - colon - 1) == NULL:
         end = colon                     # one colon: a port behind an IPv4 address
-    trusted = trusts(p[:end - p].decode("latin-1"))
-    if trusted is not None:
+    rights = networks.of_text(p, end - p)
+    client.rights = rights if rights >= 0 else networks.anybody
+    if rights >= 0:
         client.real, client.real_size = p, <int>(end - p)
-    return trusted is True
+    return rights > 0 and (rights & <int>Right.TRUSTED) != 0
 
 
-cdef int said_by_proxy(Head *h, Client *client, object trusts) except -1:
+cdef int said_by_proxy(Head *h, Client *client, Networks networks) except -1:
     """Believe the one X-Real-IP of a trusted proxy that says nothing else."""
     cdef int i
     cdef Field *only = NULL
     for i in range(h.count):
         if h.fields[i].kind == Kind.REAL_IP:
             if only != NULL:
+                client.rights = networks.anybody
                 return 0
             only = &h.fields[i]
+        elif h.fields[i].kind == Kind.FORWARDED and h.fields[i].name_size == 9:
+            client.rights = networks.anybody           # it tells of a client as RFC 7239 has it, which is not read here
     if only != NULL:
-        take_address(client, only.value, only.value + only.value_size, trusts)
+        take_address(client, only.value, only.value + only.value_size, networks)
     return 0

@@ -9,6 +9,7 @@ from posix.unistd cimport close as close_fd, dup
 
 from haystack._fast.buffer cimport take
 from haystack._fast.downstream cimport Downstream
+from haystack._fast.networks cimport Networks, Right
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream
 from haystack._fast.rewrite cimport write_answer
@@ -35,6 +36,7 @@ cdef extern from "sys/socket.h" nogil:
     int accept4(int, sockaddr *, unsigned int *, int)
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
+    uint32_t ntohl(uint32_t)
 cdef extern from "netinet/in.h" nogil:
     struct in_addr:
         unsigned int s_addr
@@ -51,6 +53,7 @@ cdef enum:
     RESTED_MS = 500     # a client that has been idle for less may have sent a request that is on its way still
     LOOKS = 64          # at idle clients, for one that may be closed
     BACKLOG = 4096      # of the supervisor's sockets
+    LOCAL = 0x7F000001  # 127.0.0.1
 
 
 cdef class Listener(Stream):
@@ -157,8 +160,8 @@ cdef class Listener(Stream):
         down.plane = self.plane
         down.listener = self.index
         set_address(down, peer)
-        if self.plane.trusts is not None:
-            down.trusted = self.plane.trusts(down.address[:down.address_size].decode()) is True
+        down.rights = down.own_rights = rights_of(self.plane.networks, peer)
+        down.trusted = down.rights & <int>Right.TRUSTED
         if self.plane.max_per_client and not down.trusted:
             down.origin = origin_of(peer)
             if not self.plane.welcomes(down.origin) and not self.make_way(down):
@@ -241,6 +244,13 @@ cdef uint64_t origin_of(sockaddr *peer) noexcept:
     if origin == 0 and ip[8] == 0 and ip[9] == 0 and ip[10] == 0xFF and ip[11] == 0xFF:
         return <uint64_t>0xFFFF << 32 | (<uint32_t *>&ip[12])[0]        # an IPv4 client of a dual-stack socket
     return origin or 1
+
+
+cdef int rights_of(Networks networks, sockaddr *peer) noexcept:
+    """Of a client, by its address; who has none is on this machine."""
+    if peer.sa_family == AF_INET6:
+        return networks.of6((<sockaddr_in6 *>peer).sin6_addr.s6_addr)
+    return networks.of4(ntohl((<sockaddr_in *>peer).sin_addr.s_addr) if peer.sa_family == AF_INET else LOCAL)
 
 
 cdef int set_address(Downstream down, sockaddr *peer) noexcept:

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route
 from haystack._fast.logline cimport Log
+from haystack._fast.networks cimport Networks
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.ring cimport Ring
 from haystack._fast.route cimport Router
@@ -18,7 +19,7 @@ cdef class Plane:
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
-    cdef object trusts                  # (address) -> bool, None: it is no address; or None: nobody is believed
+    cdef public Networks networks       # what a client's address is good for
     cdef bint tracing
     cdef str traced_service             # None: all of them
     cdef readonly list traces

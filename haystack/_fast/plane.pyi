@@ -1,8 +1,8 @@
-from collections.abc import Callable
 from typing import Any
 
 from haystack._fast.cells import Member
 from haystack._fast.logline import Log
+from haystack._fast.networks import Networks
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 
@@ -11,11 +11,12 @@ class Plane:
     ports: list[int]
     draining: bool
     early: bool
+    networks: Networks
     exchanges: int
     clients: int
     kept_body: int
     log: Log | None
-    def __init__(self, poller: Poller, router: Router, ports: list[int], trusts: Callable[[str], bool | None] | None = None) -> None: ...
+    def __init__(self, poller: Poller, router: Router, ports: list[int], networks: Networks | None = None) -> None: ...
     def limit(self, limits: object) -> None: ...
     def trace(self, on: bool, service: str | None = None) -> None: ...
     def take_traces(self) -> tuple[list[tuple[Any, ...]], int]: ...

@@ -9,6 +9,7 @@ from libc.string cimport memset
 from haystack._fast.buffer cimport release
 from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route, Silence
 from haystack._fast.ledger cimport IS_DEBUG, Asset, book
+from haystack._fast.networks cimport Networks
 from haystack._fast.poller cimport Poller, Stream
 from haystack._fast.route cimport Router
 
@@ -28,7 +29,7 @@ cdef int64_t FOREVER = 1 << 62
 
 
 cdef class Plane:
-    """Shared by all exchanges of one worker; ports: of the listeners, in the order of their indexes."""
+    """Shared by all exchanges of one worker. ports: of the listeners, by their indexes; networks: None: nobody may anything."""
 
     def __cinit__(self):
         self.scratch = <char *>malloc(SCRATCH)
@@ -43,11 +44,11 @@ cdef class Plane:
         free(self.scratch)
         release(&self.work)
 
-    def __init__(self, Poller poller, Router router, list ports, trusts=None):
+    def __init__(self, Poller poller, Router router, list ports, Networks networks=None):
         self.poller = poller
         self.router = router
         self.ports = ports
-        self.trusts = trusts
+        self.networks = Networks() if networks is None else networks
         self.traces = []
         self.errors = {}
         self.busy = []

@@ -13,6 +13,7 @@ cdef struct Client:
     int port                # of the listener
     bint absolute           # the target named the host: Host is written anew
     const Buffer *offer     # lines that ask the endpoint to switch protocols; NULL: it is not asked
+    int rights              # of the one whose address `real` is; those of anybody where nobody knows who that is
     bint trusted            # its forwarding headers are believed
     int64_t forwards        # Max-Forwards that is left for who comes next; -1: none is sent
     const char *request_id  # 32 characters, for a request that brings none

@@ -227,13 +227,16 @@ cdef dict REASONS = {
 
 
 cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1:
-    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2): error is its word for the reason; empty: it is no error."""
+    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2).
+
+    error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told.
+    """
     cdef bytes reason = REASONS.get(status, b"Error")
-    cdef bytes body = b"%d %s: %s\n" % (status, reason, detail)
+    cdef bytes body = b"%d %s%s\n" % (status, reason, b": " + detail if detail else b"")
     cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
     cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (status, reason, len(body))
-    cdef bytes word = b"error=%s; " % error if error[0] else b""
-    head += b'Proxy-Status: haystack; %sdetails="%s"\r\n' % (word, quoted)
+    cdef bytes word = b"; error=%s" % error if error[0] else b""
+    head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail else b"")
     if status == 503:
         head += b"Retry-After: 1\r\n"
     if close:

@@ -41,6 +41,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     awaited: nobody is in, and an endpoint is expected within seconds.
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
+    public: for everybody; else for the inside alone.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     since: float = 0.0
     claim: str = ""
     upgrade: tuple[str, ...] = ()
+    public: bool = False
 
     @property
     def key(self) -> str:
@@ -96,14 +98,13 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 class Setup(Message, frozen=True):
     """The first message down.
 
-    ports: of the listeners by index; trusted: networks in CIDR form; hold: accept nobody before Open; access_log: off, json or common.
+    ports: of the listeners by index; hold: accept nobody before Open; access_log: off, json or common.
     admin_connections: to the control process, of this worker; 0: any number.
     instance: what tells this Haystack from others.
     """
 
     slot: int
     ports: tuple[int, ...]
-    trusted: tuple[str, ...]
     admin_socket: str
     admin_hosts: tuple[str, ...]
     limits: Limits
@@ -112,6 +113,13 @@ class Setup(Message, frozen=True):
     access_log: str = "off"
     admin_connections: int = 0
     instance: str = ""
+
+
+class Access(Message, frozen=True):
+    """What clients may, by their addresses, from now on (access.Table); before the first one nobody may anything."""
+
+    v4: bytes
+    v6: bytes
 
 
 class Open(Message, frozen=True):
@@ -230,7 +238,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Any = Setup | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
+Any = Setup | Access | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
 
 
 class Channel:

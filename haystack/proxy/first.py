@@ -13,7 +13,6 @@ def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: s
     return Setup(
         slot=slot,
         ports=ports,
-        trusted=tuple(str(network) for network in settings.trusted_proxies),
         admin_socket=admin_socket if settings.admin else "",
         admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
         limits=limits.of(settings),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from haystack._fast import pick
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.route import Router
+from haystack.access import Right
 from haystack.claims import rank
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.proxy.via import pseudonym
@@ -128,6 +129,7 @@ class Routes:
         via = pseudonym(self._instance, row.key) if self._instance else ""
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)
         route.why, route.since = row.why, row.since
+        route.guard = 0 if row.public else Right.INSIDE
         lost = old is not None and old.routes[index].members
         if not members and (lost or (row.awaited and not (old is not None and old.awaited))):
             route.queue.empty_since = int(time.monotonic() * 1000)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
 
+from haystack import access
 from haystack.listening import Sockets
 from haystack.observe.trace import Trace
 from haystack.proxy import channel as wire
-from haystack.proxy import confine, first, pulse, table
+from haystack.proxy import confine, first, hanging, pulse, table
 from haystack.proxy.birth import Nursery
 from haystack.proxy.listeners import Listeners
 from haystack.proxy.series import Asked, Counts, Series
@@ -33,7 +33,6 @@ START_SECONDS = 10
 STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
 MAX_PAUSE = 5.0
 KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
-STACK_SECONDS = 0.1
 log = structlog.get_logger("haystack.proxy")
 
 
@@ -49,6 +48,7 @@ class Supervisor:
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
         self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
+        self._access = wire.Access(*access.table(settings))
         self._trace = wire.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,6 +107,11 @@ class Supervisor:
         """Have the workers accept that were held."""
         self._hold = False
         self._tell(wire.Open())
+
+    def admit(self, table: access.Table) -> None:
+        """Tell the workers what clients may, by their addresses: it holds for connections that come from now on."""
+        self._access = wire.Access(*table)
+        self._tell(self._access)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
@@ -221,6 +226,7 @@ class Supervisor:
             born.lend(slot.sockets)
             await slot.channel.open()
             slot.channel.send(self._setup(slot))
+            slot.channel.send(self._access)
             slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
             self._send_away(slot)  # the end may have come while it started
@@ -243,22 +249,7 @@ class Supervisor:
                 if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
                     slot.deaths = 0
                 if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting"):
-                    await self._end_silent(slot)
-
-    async def _end_silent(self, slot: Slot) -> None:
-        """Tell all there is to know of a worker that hangs, and kill it."""
-        born, known = slot.born, pulse.state_of(slot.pid)
-        if born is None or not born.alive:
-            return
-        if known.get("state") == pulse.TRACED:
-            log.warning("worker.held", reason="it is silent: a debugger holds it", slot=slot.slot, pid=slot.pid)
-            return
-        born.process.send_signal(signal.SIGUSR1)
-        await asyncio.sleep(STACK_SECONDS)  # nothing tells when it has written; it takes less than a millisecond, or never comes
-        figures = {"connections": slot.connections, "exchanges": slot.exchanges}
-        log.error("worker.hung", slot=slot.slot, pid=slot.pid, was=slot.state, **known, **figures, stack=born.told())
-        if born.alive:
-            born.process.kill()
+                    await hanging.end(slot)
 
     def _setup(self, slot: Slot) -> wire.Setup:
         ports = tuple(self.ports[name] for name in table.LISTENERS)

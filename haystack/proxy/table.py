@@ -110,13 +110,13 @@ def rows(service: Service, defaults: Defaults, before: Service | None = None, li
     """
     if not service.has_http:
         return []
-    found = [_row(service, service.endpoints, defaults, service.name, prefix(service.path))]
+    found = [_row(service, service.endpoints, defaults, service.name, prefix(service.path), public=service.public)]
     same = before is not None and _options(before) == _options(service)
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
     for c in service.claims:
         claim = f"{c.host}{c.path}"
         row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
-        found.append(row or _row(service, c.endpoints, defaults, c.host, c.path, claim))
+        found.append(row or _row(service, c.endpoints, defaults, c.host, c.path, claim, public=c.public))
     return found
 
 
@@ -125,7 +125,9 @@ def _options(service: Service) -> tuple[object, ...]:
     return tuple(getattr(service, name) for name in OPTIONS)
 
 
-def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "") -> ServiceRow:
+def _row(
+    service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "", *, public: bool
+) -> ServiceRow:
     listeners = tuple(_endpoints(endpoints, listener) for listener in LISTENERS)
     last = _last(endpoints)
     return ServiceRow(
@@ -144,6 +146,7 @@ def _row(service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, 
         since=last.since if last is not None else 0.0,
         claim=claim,
         upgrade=service.upgrade or (),
+        public=public,
     )
 
 

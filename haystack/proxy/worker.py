@@ -23,6 +23,7 @@ from haystack._fast import absent, ledger, pick, readers, silence, splice, walk
 from haystack._fast.cells import Cell, Member, Route
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
+from haystack._fast.networks import Networks
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
@@ -31,7 +32,6 @@ from haystack.proxy import birth, confine, limits
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import LISTENERS
-from haystack.proxy.trust import trusts
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -70,6 +70,8 @@ class Worker:
                 case wire.Setup():
                     self._begin(message)
                     ticker = asyncio.ensure_future(self._tick())
+                case wire.Access():
+                    self._plane.networks = Networks(message.v4, message.v6)
                 case wire.Table():
                     self._take(message)
                     await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
@@ -92,7 +94,7 @@ class Worker:
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
         self._poller.heed(self._channel.fileno())
         router = Router()
-        self._plane = Plane(self._poller, router, list(setup.ports), trusts(setup.trusted))
+        self._plane = Plane(self._poller, router, list(setup.ports))
         shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
         self._plane.limit(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)

@@ -117,7 +117,7 @@ def trusting(fakes: Loop) -> Iterator[tuple[Haystack, Origin]]:
     """A Haystack that believes 127.0.0.0/8 and two networks of proxies, with one service `believed`."""
     origin = Origin(fakes, respond()).start()
     trusted = "127.0.0.0/8,10.0.0.0/8,fd00::/8"
-    with Haystack([Member("believed", origin.port)], HAYSTACK_TRUSTED_PROXIES=trusted) as haystack:
+    with Haystack([Member("believed", origin.port)], HAYSTACK_TRUSTED_PROXIES=trusted, HAYSTACK_ALLOW="any") as haystack:
         yield haystack, origin
     origin.stop()
 

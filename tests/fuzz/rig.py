@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from haystack import access
 from haystack._fast import ledger, readers, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
+from haystack._fast.networks import Networks
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
@@ -22,6 +24,7 @@ from haystack.proxy.channel import Limits
 from tests.fuzz.ends import End, Places
 from tests.fuzz.service import Service
 
+EVERYBODY = Networks(*access.flat([(access.span(each), int(access.Right.INSIDE)) for each in access.EVERYWHERE]))
 TURNS = 20_000
 FLOOD = 300_000
 SWEEPS, PATIENCE = 30, 12
@@ -88,7 +91,7 @@ class Rig:
         self.loop = HandLoop()
         self.poller = Poller(self.loop, self.errors.append)
         router = Router()
-        self.plane = Plane(self.poller, router, [80])
+        self.plane = Plane(self.poller, router, [80], EVERYBODY)
         self.plane.limit(msgspec.structs.replace(LIMITS, **changes))
         self.service = Service(places, self.plane, router)
         self.listener = Listener(self.plane, places.listener.fileno(), 0)

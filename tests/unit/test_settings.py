@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from haystack import settings as settings_module
+from haystack.access import Allowed
 from haystack.settings import Settings, SettingsError, flag, load, variable
 
 PEM = "-----BEGIN THING-----\nc2VjcmV0\n-----END THING-----\n"
@@ -38,6 +39,9 @@ GOOD = [
     ("bind", "127.0.0.1, ::1", ("127.0.0.1", "::1")),
     ("address", "10.0.0.1,fd00:0::1", ("10.0.0.1", "fd00::1")),
     ("dns_nameservers", "1.1.1.1,9.9.9.9:5353,[fd00::1]:54,fd00::2", ("1.1.1.1", "9.9.9.9:5353", "[fd00::1]:54", "fd00::2")),
+    ("allow", "Private, 203.0.113.0/24", Allowed(private=True, networks=(ip_network("203.0.113.0/24"),))),
+    ("admin_allow", "any", Allowed(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))),
+    ("dns_recursion", "off", Allowed()),
     ("trusted_proxies", "10.0.0.0/8,192.168.1.7", (ip_network("10.0.0.0/8"), ip_network("192.168.1.7/32"))),
     ("balance", "random", "random"),
     ("docker_host", "tcp://10.0.0.1:2376,unix:///run/d.sock", ("tcp://10.0.0.1:2376", "unix:///run/d.sock")),
@@ -87,6 +91,9 @@ BAD = [
     ("dns_nameservers", "dns.example"),
     ("dns_nameservers", "1.1.1.1:0"),
     ("trusted_proxies", "10.0.0.0/33"),
+    ("allow", "everybody"),
+    ("admin_allow", "any,10.0.0.1"),
+    ("dns_recursion", "10.0.0.0/33"),
     ("balance", "fair"),
     ("admin", "maybe"),
     ("docker_host", "ssh://host"),

@@ -13,7 +13,8 @@ ROW = wire.EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
 SERVICE = wire.ServiceRow("web", ("web", "www"), "p2c", "", 60_000, ((ROW,), ()))
 LIMITS = wire.Limits(65536, 128, 50_000, 0, 10_000, 75_000, 256, 1000, 3_600_000, 256, 20_000, 0, 1000, 5000, 65536)
 MESSAGES = [
-    wire.Setup(3, (80, 8080), ("10.0.0.0/8",), "/run/admin", ("", "localhost"), LIMITS),
+    wire.Setup(3, (80, 8080), "/run/admin", ("", "localhost"), LIMITS),
+    wire.Access(b"\0" * 8, b""),
     wire.Table(7, (SERVICE,)),
     wire.Table(8, ()),
     wire.TraceOrder(on=True),

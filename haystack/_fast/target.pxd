@@ -1,0 +1,9 @@
+# Where a request is to go, and how far.
+from libc.stdint cimport int64_t
+from haystack._fast.head cimport Head
+
+cdef enum:
+    NO_LIMIT = -1           # of forwards; less: it is no number
+
+cdef int64_t forwards_left(Head *h) noexcept
+cdef int authority_end(Head *h) noexcept

@@ -1,0 +1,44 @@
+"""What a request's head says of where the request is to go, and how far: its target's authority, and Max-Forwards. Reads heads alone."""
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp
+
+from haystack._fast.head cimport Head, Kind, same
+
+cdef enum:
+    NO_NUMBER = -2
+    MOST_FORWARDS = 1000000
+
+
+cdef int64_t forwards_left(Head *h) noexcept:
+    """Max-Forwards of a TRACE or OPTIONS, which goes no further as it came; or NO_LIMIT, NO_NUMBER (RFC 9110, section 7.6.2)."""
+    cdef int64_t left = NO_LIMIT
+    cdef int i
+    if not (h.method_size == 7 and memcmp(h.method, b"OPTIONS", 7) == 0) and not (
+            h.method_size == 5 and memcmp(h.method, b"TRACE", 5) == 0):
+        return NO_LIMIT
+    for i in range(h.count):
+        if h.fields[i].name_size == 12 and same(h.fields[i].name, b"max-forwards", 12):
+            left = NO_NUMBER if left != NO_LIMIT else digits(h.fields[i].value, h.fields[i].value_size)
+            h.fields[i].kind = Kind.NAMED
+    return left
+
+
+cdef int64_t digits(const char *p, int size) noexcept:
+    """The number, at most MOST_FORWARDS; NO_NUMBER: anything but digits, or nothing."""
+    cdef int64_t n = 0
+    cdef int i
+    for i in range(size):
+        if p[i] < c'0' or p[i] > c'9':
+            return NO_NUMBER
+        n = min(MOST_FORWARDS, n * 10 + p[i] - c'0')
+    return n if size else NO_NUMBER
+
+
+cdef int authority_end(Head *h) noexcept:
+    """Where the authority of an absolute http target ends; 0: it is no such target, 7: an empty one (RFC 9110, section 4.2.1)."""
+    cdef int at = 7
+    if h.target_size < 8 or not same(h.target, b"http://", 7) or h.target[7] == c':':
+        return 0
+    while at < h.target_size and h.target[at] != c'/' and h.target[at] != c'?':
+        at += 1
+    return at
