@@ -3,13 +3,12 @@
 Never decides anything about containers, names or requests. Order: bind every port, so that a taken one ends the start
 before anything was promised; then DNS, web side and shell; then discovery and the workers, which accept when it is known what
 there is. One that replaces another has nobody served before all is ready. A first SIGTERM or SIGINT stops accepting and waits for what
-is in flight, HAYSTACK_DRAIN at most; a second one ends at once.
+is in flight, HAYSTACK_DRAIN at most; a second one ends at once, unless it comes with the first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Coroutine
@@ -45,10 +44,10 @@ from haystack.registry import Registry
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 from haystack.state import State
+from haystack.stopsignals import StopSignals
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("haystack")
 
 
@@ -89,7 +88,7 @@ class App:
     async def run(self) -> None:
         """Serve until a signal says stop, or another Haystack serves instead; then drain."""
         self.bind()
-        self._watch_signals()
+        StopSignals(self.stopping.set).watch()
         async with AsyncExitStack() as stack:
             try:
                 await self._start(stack)
@@ -221,20 +220,6 @@ class App:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._signalled, number)
-
-    def _signalled(self, number: int) -> None:
-        """First: drain. From now on the signals have their usual effect, so a second one ends the process at once."""
-        self.stopping.set()
-        loop = asyncio.get_running_loop()
-        for each in STOP_SIGNALS:
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-        log.info("signal.received", name=signal.Signals(number).name)
 
 
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, cast
 
 from haystack import __version__, choice, values
+from haystack.proxy import confine
 from haystack.settings import SECRET, Settings, SettingsError, flag, load, variable
 
 BAD_USAGE = 2
@@ -135,6 +136,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return BAD_USAGE
     if values.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
         grammar.error("--docker-host would show its password in the list of processes: set DOCKER_HOST")
+    confine.choose_temporary()
     try:
         settings = load({field: text for field, text in given.items() if text is not None})
     except SettingsError as error:

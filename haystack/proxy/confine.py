@@ -61,23 +61,24 @@ class FolderError(Exception):
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder for sockets, while Haystack runs: of this user, and to be walked through by the workers'. Raises FolderError."""
-    with _made() as made:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="haystack-")
+    except OSError as error:
+        tried = f"{tempfile.gettempdir()} ({error.strerror})"
+        raise FolderError(f"no folder for sockets can be made, last tried in {tried}: mount one, as --tmpfs /tmp does") from error
+    with temporary as made:
         if other := account():
             os.chown(made, -1, other.gid)
             Path(made).chmod(0o710)
         yield Path(made)
 
 
-def _made() -> tempfile.TemporaryDirectory[str]:
+def choose_temporary() -> None:
+    """Have temporary files in memory where no usual folder can be written, as in a container with --read-only. Called first of all."""
     try:
-        return tempfile.TemporaryDirectory(prefix="haystack-")
-    except OSError:  # as in a container that is started with --read-only
-        try:
-            return tempfile.TemporaryDirectory(prefix="haystack-", dir=MEMORY)
-        except OSError as error:
-            raise FolderError(
-                f"no folder for sockets can be made in /tmp or {MEMORY} ({error.strerror}): mount one, as --tmpfs /tmp does"
-            ) from error
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = str(MEMORY)
 
 
 def environment(whole: Mapping[str, str]) -> dict[str, str]:

@@ -59,21 +59,26 @@ def test_an_end_is_told_in_words(status, told):
 
 
 @pytest.fixture
-def read_only(monkeypatch, tmp_path):
+def read_only(monkeypatch):
     """Nothing can be written in any folder that is meant for that, as in a container with --read-only."""
-    missing = tmp_path / "missing"
-    monkeypatch.setattr(confine.tempfile, "tempdir", str(missing))
-    return missing
+
+    def none():
+        raise FileNotFoundError
+
+    monkeypatch.setattr(confine.tempfile, "tempdir", None)
+    monkeypatch.setattr(confine.tempfile, "_get_default_tempdir", none)
 
 
 def test_the_sockets_folder_is_in_memory_where_nothing_can_be_written(read_only):
+    confine.choose_temporary()
     with confine.folder() as made:
         assert made.parent == Path("/dev/shm")  # noqa: S108
     assert not made.exists()
 
 
-def test_where_no_folder_can_be_made_one_line_says_what_to_do(monkeypatch, read_only):
-    monkeypatch.setattr(confine, "MEMORY", read_only)
+def test_where_no_folder_can_be_made_one_line_says_what_to_do(monkeypatch, read_only, tmp_path):
+    monkeypatch.setattr(confine, "MEMORY", tmp_path / "missing")
+    confine.choose_temporary()
     with pytest.raises(confine.FolderError, match="--tmpfs /tmp") as raised, confine.folder():
         pass
     assert "\n" not in str(raised.value)
