@@ -45,6 +45,7 @@ from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 from haystack.state import State
 from haystack.stopsignals import StopSignals
+from haystack.turns import Turns, at_once
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
@@ -184,10 +185,10 @@ class App:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
         self.acl.subscribe(self.proxy.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        for publish in (self._admit, self.proxy.publish, self.responder.publish):
-            stack.callback(self.registry.subscribe(publish))
-            publish(self.registry.snapshot)
-        for follow in (self.health.follow, self.story.follow, garbage.Garbage().follow):
+        for reader in (self._admit, self.proxy.follow, self.responder.follow, self.health.follow):
+            stack.callback(self.registry.add_reader(reader))
+            at_once(reader(self.registry.snapshot))
+        for follow in (self.story.follow, garbage.Garbage().follow):
             stack.callback(self.registry.subscribe(follow))
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
@@ -200,8 +201,9 @@ class App:
             stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
             self.proxy.on_lines = lines.take
 
-    def _admit(self, snapshot: Snapshot) -> None:
+    def _admit(self, snapshot: Snapshot) -> Turns[None]:
         self.acl.follow(snapshot.networks)
+        yield
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

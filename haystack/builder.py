@@ -7,18 +7,31 @@ looks at everything (a property test holds them against each other). Never does:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from haystack import claims, service, snapshot
+from haystack.alike import Listed, differing
 from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Listing, Problem, Service
 from haystack.service import Made
 from haystack.snapshot import Change, Found, Snapshot
 from haystack.sortedmap import SortedMap
+from haystack.turns import Turns, stretches
 
 Sources = Mapping[str, Listing]
+Told = tuple[Found, ...]
 T = TypeVar("T")
-STRETCH = 64  # containers
+CONTAINERS, SERVICES = range(2)
+
+
+class Moment(NamedTuple):
+    """Of one build: as Judge has it."""
+
+    now: float
+    steady: float
+    conditions: Conditions
+    touched: set[str] | None
 
 
 class Builder:
@@ -39,29 +52,37 @@ class Builder:
         self._owners: dict[str, str] = {}  # by endpoint: its container
         self._slow: set[str] = set()
         self._twice: list[Found] = []
-        self._problems: list[dict[str, tuple[Problem, ...]]] = [{}, {}]  # of containers, of services
+        self._problems: list[SortedMap[Told]] = [SortedMap.of({}), SortedMap.of({})]  # of CONTAINERS, of SERVICES
+        self._blamed: list[dict[str, Told | None]] = [{}, {}]  # what is other in this build
 
-    def build(self, listings: Sources, now: float, steady: float, conditions: Conditions, doubtful: Iterable[str] = ()) -> Snapshot | None:
+    def build(
+        self, listings: Sources, now: float, steady: float, conditions: Conditions, doubtful: Iterable[str] = ()
+    ) -> Turns[Snapshot | None]:
         """The snapshot of these listings; None where it would be the last one again. After an exception this builder is of no use.
 
-        doubtful: ids of endpoints whose conditions may be others than they were, though their containers are not.
+        doubtful: ids of endpoints whose conditions may be others than they were, though their containers are not. A condition may become
+        another one while this goes on: tell of it in the next build.
         """
-        touched = self._take(listings)
+        touched = yield from self._take(listings)
         if self._fresh:
             touched |= self._last.containers.keys()
         dirty = {name for identity in touched for name in self._names.get(identity, ())}
+        yield
         for identity in touched:
             self._place(identity)
+            yield
         dirty |= {name for identity in touched for name in self._names.get(identity, ())} | self._slow
         if self._fresh:
             dirty |= self._last.services.keys()
         owners = filter(None, map(self._owners.get, doubtful))
         dirty |= {name for identity in owners for name in self._names.get(identity, ())}
-        return self._made_of(listings, touched, self._serve(dirty, now, steady, conditions), now)
+        yield
+        served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched))
+        return self._made_of(listings, touched, served, now)
 
     # -- containers
 
-    def _take(self, listings: Sources) -> set[str]:
+    def _take(self, listings: Sources) -> Turns[set[str]]:
         """Take the listings in. The ids of containers that are new, other or gone."""
         suspects: set[str] = set()
         if list(listings) != list(self._listings):  # who lists first has changed
@@ -70,25 +91,32 @@ class Builder:
         for source, listing in listings.items():
             old = self._listings.get(source)
             if old is None or old.containers is not listing.containers:
-                suspects |= self._relisted(source, old.containers if old else (), listing.containers)
+                suspects |= yield from self._relisted(source, old.containers if old else (), listing.containers)
         self._listings = dict(listings)
         if suspects:
             self._twice = snapshot.duplicates(listings)
-        return {identity for identity in suspects if self._settle(identity)}
+        touched: set[str] = set()
+        for identity in suspects:
+            if self._settle(identity):
+                touched.add(identity)
+            yield
+        return touched
 
-    def _relisted(self, source: str, old: tuple[Container, ...], new: tuple[Container, ...]) -> set[str]:
-        """Bring what `source` lists up to date, looking only between the first and the last difference."""
-        left = _alike(old, new)
-        right = _alike(old[: left - 1 if left else None : -1], new[: left - 1 if left else None : -1])
+    def _relisted(self, source: str, old: Listed, new: Listed) -> Turns[set[str]]:
+        """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""
+        left, right = differing(old, new)
         mine = self._listed.setdefault(source, {})
-        before = [c.id for c in old[left : len(old) - right]]
-        for identity in before:
-            mine.pop(identity, None)
-        after = new[left : len(new) - right]
-        for container in after:
-            mine.setdefault(container.id, container)
+        there = {c.id for c in right}
+        suspects: set[str] = set()
+        for some in stretches(right):
+            suspects.update(c.id for c in some if mine.get(c.id) is not c)
+            mine.update((c.id, c) for c in some)
+            yield
+        for some in stretches(left):
+            suspects.update(c.id for c in some if c.id not in there and mine.pop(c.id, None) is not None)
+            yield
         if len(mine) == len(new):
-            return {*before, *(c.id for c in after)}
+            return suspects
         self._listed[source] = {c.id: c for c in reversed(new)}  # it lists one twice: the first counts
         return {c.id for c in (*old, *new)}
 
@@ -112,13 +140,12 @@ class Builder:
                 del self._members[name]
         for endpoint in self._made.pop(identity, ()):
             self._owners.pop(endpoint.id, None)
-        self._problems[0].pop(identity, None)
         container = self._containers.get(identity)
         if container is None:
+            self._blame(CONTAINERS, identity, ())
             return
         names, odd = snapshot.names(self._origin, container)
-        if problems := (*container.problems, *odd):
-            self._problems[0][identity] = problems
+        self._blame(CONTAINERS, identity, (*container.problems, *odd))
         if made := snapshot.endpoints(self._origin, container):
             self._made[identity], self._names[identity] = made, names
             self._owners.update((endpoint.id, identity) for endpoint in made)
@@ -131,43 +158,48 @@ class Builder:
         """The containers of a service with their endpoints, in the order of their ids."""
         return [(self._containers[identity], self._made[identity]) for identity in sorted(self._members.get(name, ()))]
 
-    def _serve(self, dirty: Iterable[str], now: float, steady: float, conditions: Conditions) -> dict[str, Service | None]:
+    def _serve(self, dirty: Iterable[str], moment: Moment) -> Turns[dict[str, Service | None]]:
         """Judge these services anew. Those that have become others by it, None for those that are gone."""
         rivals: set[str] = set()
         found: dict[str, Service | None] = {}
         for name in dirty:
-            found[name] = self._judged(name, now, steady, conditions)
+            found[name] = yield from self._judged(name, moment)
+            yield
         for name, each in found.items():
             rivals |= self._book.put(name, claims.of(each) if each is not None else {})
+            yield
         for name in rivals - found.keys():
             found[name] = self._bare[name]
-        for name, each in found.items():
-            if each is not None:
-                found[name] = self._known_as(name, snapshot.contested(each, self._book.lost(name)))
-            else:
-                self._problems[1].pop(name, None)
-        last = self._last.services
-        return {name: each for name, each in found.items() if last.get(name) != each}
+        served: dict[str, Service | None] = {}
+        for name, bare in found.items():
+            known = snapshot.contested(bare, self._book.lost(name)) if bare is not None else None
+            self._blame(SERVICES, name, known.problems if known is not None else ())
+            if self._last.services.get(name) != known:
+                served[name] = known
+            yield
+        return served
 
-    def _judged(self, name: str, now: float, steady: float, conditions: Conditions) -> Service | None:
+    def _judged(self, name: str, moment: Moment) -> Turns[Service | None]:
         """One service before its claims are looked at; None where nobody is in it any more."""
         members = self._of(name)
         self._slow.discard(name)
         if not members:
             self._bare.pop(name, None)
             return None
-        judge = Judge(service.before(self._last.services.get(name)), now, steady, conditions)
-        made = self._bare[name] = service.of(self._origin, name, members, judge)
+        judge = Judge(service.before(self._last.services.get(name)), *moment)
+        yield
+        made = self._bare[name] = yield from service.of(self._origin, name, members, judge)
         if any(e.share < 1.0 for each in (made.endpoints, *(c.endpoints for c in made.claims)) for e in each):
             self._slow.add(name)
         return made
 
-    def _known_as(self, name: str, known: Service) -> Service:
-        if known.problems:
-            self._problems[1][name] = known.problems
+    def _blame(self, what: int, about: str, problems: tuple[Problem, ...]) -> None:
+        """These are the problems of a container or of a service."""
+        told = tuple((about, p) for p in problems)
+        if told == self._problems[what].get(about, ()):
+            self._blamed[what].pop(about, None)
         else:
-            self._problems[1].pop(name, None)
-        return known
+            self._blamed[what][about] = told or None
 
     # -- the whole
 
@@ -191,20 +223,15 @@ class Builder:
         return new
 
     def _told(self, listings: Sources) -> tuple[Found, ...]:
-        """Every problem, in the order of snapshot.build."""
+        """Every problem, in the order of snapshot.build. Those that stay are the very same."""
         told: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
         told += self._twice
-        told += [(about, p) for kept in self._problems for about in sorted(kept) for p in kept[about]]
+        self._problems = [kept.changed(new) for kept, new in zip(self._problems, self._blamed, strict=True)]
+        self._blamed = [{}, {}]
+        for kept in self._problems:
+            told += chain.from_iterable(kept.values())
         last = self._last.problems
         return last if len(told) == len(last) and tuple(told) == last else tuple(told)
-
-
-def _alike(one: tuple[Container, ...], other: tuple[Container, ...]) -> int:
-    """How many they have in common at their beginnings, and perhaps some fewer: whole stretches are compared at once."""
-    at, end = 0, min(len(one), len(other))
-    while at < end and one[at : at + STRETCH] == other[at : at + STRETCH]:
-        at += STRETCH
-    return min(at, end)
 
 
 def _same(old: T, new: T) -> T:

@@ -8,6 +8,7 @@ served by the winner too: one container is often in two services. The workers' r
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 
 from haystack.model import Problem, Service
@@ -49,39 +50,45 @@ def contested(services: Iterable[Service]) -> dict[str, tuple[Problem, ...]]:
 
 
 class Book:
-    """Who claims what, kept up to date service by service."""
+    """Who claims what, kept up to date service by service. However many claim the same, one that does not get it costs nobody else."""
 
     def __init__(self) -> None:
         self._claims: dict[str, Mapping[Claim, frozenset[str]]] = {}
-        self._claimants: dict[Claim, set[str]] = {}
+        self._claimants: dict[Claim, list[Rank]] = {}  # the winner first
 
     def put(self, name: str, claims: Mapping[Claim, frozenset[str]]) -> set[str]:
         """Take these as all that a service claims. Whose problems may be others now, itself aside."""
         old = self._claims.get(name, {})
+        if claims:
+            self._claims[name] = claims  # their order may be another one, where nothing else is
+        else:
+            self._claims.pop(name, None)
         if old == claims:
             return set()
-        for claim in old:
-            self._claimants[claim].discard(name)
-        for claim in claims:
-            self._claimants.setdefault(claim, set()).add(name)
-        self._claims[name] = claims
-        rivals = {other for claim in {*old, *claims} for other in self._claimants[claim]}
-        for claim in old:
-            if not self._claimants[claim]:
-                del self._claimants[claim]
-        if not claims:
-            del self._claims[name]
-        return rivals - {name}
+        concerned = [claim for claim in {*old, *claims} if old.get(claim) != claims.get(claim)]
+        won = [claim for claim in concerned if claim in old and self._winner(claim) == name]
+        for claim in old.keys() - claims.keys():
+            self._leave(name, claim)
+        for claim in claims.keys() - old.keys():
+            insort(self._claimants.setdefault(claim, []), rank(name, claim[0]))
+        won += [claim for claim in concerned if claim in claims and self._winner(claim) == name]
+        return {other for claim in won for _, other in self._claimants.get(claim, ())} - {name}
+
+    def _leave(self, name: str, claim: Claim) -> None:
+        claimants = self._claimants[claim]
+        claimants.remove(rank(name, claim[0]))
+        if not claimants:
+            del self._claimants[claim]
+
+    def _winner(self, claim: Claim) -> str:
+        return self._claimants[claim][0][1]
 
     def lost(self, name: str) -> tuple[Problem, ...]:
         """The problems of a service whose endpoints miss a claim that goes to another one, in the order of its claims."""
         lost = []
         for claim, mine in self._claims.get(name, {}).items():
-            rivals = self._claimants[claim]
-            if len(rivals) < 2:  # noqa: PLR2004 - itself alone
-                continue
-            winner = min(rank(each, claim[0]) for each in rivals)[1]
-            if not mine <= self._claims[winner][claim]:
+            winner = self._winner(claim)
+            if winner != name and not mine <= self._claims[winner][claim]:
                 text = f"{claim[0]}{claim[1]} is served by {winner}, which claims it too"
                 lost.append(Problem(subject="label haystack.host", message=text))
         return tuple(lost)

@@ -10,7 +10,7 @@ import gc
 from haystack.snapshot import Snapshot
 
 THRESHOLDS = 1000, 4, 2500  # objects, and searches of each kind before the next larger one: what lives long is seldom looked through
-LEAST, SHARE = 200, 0.05  # containers that are new or other, and their part of all, before what is there now is set aside again
+LEAST, SHARE = 200, 0.02  # containers that are new or other, and their part of all, before what is there now is set aside again
 
 
 def seldom() -> None:

@@ -5,77 +5,62 @@ Who leaves or changes comes before who is new; those who are new come by their s
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from inspect import GEN_CLOSED, getgeneratorstate
+from collections.abc import Mapping
 from itertools import chain, islice
 
 from msgspec.structs import replace
 
+from haystack.alike import differing
 from haystack.model import Container, Listing
-from haystack.turns import Turns
+from haystack.turns import Turns, stretches
 
-MOST = 12  # containers in a portion: with 10,000 there, a build of so many takes about 5 ms
+MOST = 12  # containers in a portion: a build of so many takes about 5 ms, and what is more urgent waits for the end of it
 PORTIONS = 800  # in which all come at the most, for each has a price that grows with what is there
-SHARE = 4  # where a service has more than so many portions, more of it come at once: each time it is judged as a whole
-LOOKS = 500  # containers that are looked at in one go, to find out what a list has that is new
-STRETCH = 64  # containers that are compared at once
+SHARE = 16  # where a service has more than so many portions, more of it come at once: each time it is looked through as a whole
 
 
 class Intake:
     """`listing`: what has come in by now; `wanted`: the source's newest list."""
 
     def __init__(self) -> None:
-        self.wanted = Listing()
+        self.wanted = self._seen = Listing()  # the newest, and the newest of which it is known what it has that is new
         self._other = False  # than what `listing` was made of
         self.listing: Listing | None = None
         self._there: dict[str, Container] = {}
         self._urgent: dict[str, Container | None] = {}  # None: it leaves
         self._new: dict[str, Container] = {}
         self._sizes: Counter[str] = Counter()  # by service: containers that have come in
-        self._looking: Turns[None] | None = None
 
     @property
     def behind(self) -> bool:
         """Whether there is more to come in."""
-        return bool(self._urgent or self._new or self._looking)
+        return bool(self._urgent or self._new or self._seen is not self.wanted)
 
     def aim(self, wanted: Listing) -> None:
         """Take the source's newest list; what it says of one container counts from its next portion on."""
-        self._look(sys.maxsize)
-        self._looking = self._compare(wanted)
-        self._look(LOOKS)
-
-    def _look(self, most: int) -> None:
-        """Go on to find out what is new, or other."""
-        if self._looking is None:
-            return
-        for _ in islice(self._looking, most):
-            pass
-        if getgeneratorstate(self._looking) == GEN_CLOSED:
-            self._looking = None
+        self.wanted = wanted
 
     def _compare(self, wanted: Listing) -> Turns[None]:
-        old, new = self.wanted.containers, wanted.containers
-        left = _alike(old, new)
-        right = _alike(old[: left - 1 if left else None : -1], new[: left - 1 if left else None : -1])
+        old, new = differing(self._seen.containers, wanted.containers)
         mine: set[str] = set()
         unknown: dict[tuple[str, ...], list[Container]] = {}
-        for container in new[left : len(new) - right]:
-            if container.id not in mine:  # it may list one twice: the first counts
-                mine.add(container.id)
-                if not self._known(container):
-                    unknown.setdefault(container.services, []).append(container)
+        for some in stretches(new):
+            for container in some:
+                if container.id not in mine:  # it may list one twice: the first counts
+                    mine.add(container.id)
+                    if not self._known(container):
+                        unknown.setdefault(container.services, []).append(container)
             yield
-        for container in old[left : len(old) - right]:
-            if container.id not in mine:
-                self._leave(container.id)
+        for some in stretches(old):
+            for container in some:
+                if container.id not in mine:
+                    self._leave(container.id)
             yield
-        for container in chain.from_iterable(unknown.values()):
-            self._new[container.id] = container
+        for some in stretches(list(chain.from_iterable(unknown.values()))):
+            self._new.update((container.id, container) for container in some)
             yield
-        self.wanted, self._other = wanted, True
+        self._seen, self._other = wanted, True
 
     def _leave(self, identity: str) -> None:
         self._new.pop(identity, None)
@@ -93,18 +78,22 @@ class Intake:
             self._urgent[container.id] = container
         return there is not None or container.id in self._new
 
-    def step(self, most: int = MOST) -> Iterable[Container]:
+    def step(self, most: int = MOST) -> Turns[list[Container]]:
         """Let so many more in: those that are new by it."""
-        self._look(max(most, LOOKS))
+        if self._seen is not self.wanted:
+            yield from self._compare(self.wanted)
         urgent = self._portion(self._urgent, most)
+        new = self._portion(self._new, most - len(urgent))
+        arrived = [self._new.pop(identity) for identity in new]
+        yield
         for identity in urgent:
             self._put(identity, self._urgent.pop(identity))
-        new = {identity: self._new.pop(identity) for identity in self._portion(self._new, most - len(urgent))}
-        for identity, container in new.items():
-            self._put(identity, container)
+        for container in arrived:
+            self._put(container.id, container)
+        yield
         if self._other or urgent or new:
-            self.listing, self._other = replace(self.wanted, containers=tuple(self._there.values())), False
-        return new.values()
+            self.listing, self._other = replace(self._seen, containers=tuple(self._there.values())), False
+        return arrived
 
     def _portion(self, waiting: Mapping[str, Container | None], most: int) -> list[str]:
         """The first so many; more where the first of them is of a service that has many already."""
@@ -125,11 +114,3 @@ class Intake:
         else:
             self._there[identity] = container
             self._sizes.update(container.services)
-
-
-def _alike(one: tuple[Container, ...], other: tuple[Container, ...]) -> int:
-    """How many they have in common at their beginnings, and perhaps some fewer."""
-    at, end = 0, min(len(one), len(other))
-    while at < end and one[at : at + STRETCH] == other[at : at + STRETCH]:
-        at += STRETCH
-    return min(at, end)

@@ -6,6 +6,7 @@ Pure. What is decided is policy.py's; here it gets its moment, which stays as lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from haystack.health import policy, ramp
 from haystack.health.policy import Condition, Verdict
 from haystack.model import Container, Endpoint, Problem
+from haystack.turns import Turns, stretches
 
 Member = tuple[Container, Endpoint]
 Conditions = Callable[[Container, Endpoint], Condition]
@@ -46,35 +48,51 @@ class Judged(NamedTuple):
 class Judge(NamedTuple):
     """Verdicts in one build.
 
-    before: endpoints of the snapshot before, by service and id; now: Unix seconds; steady: seconds of a clock that never jumps.
+    before: endpoints of the snapshot before, by service and then by id; now: Unix seconds; steady: seconds of a clock that never jumps.
+    touched: ids of containers that may be others than in the snapshot before; None: any may be.
     """
 
-    before: Mapping[tuple[str, str], Endpoint]
+    before: Mapping[str, Mapping[str, Endpoint]]
     now: float
     steady: float
     conditions: Conditions
+    touched: AbstractSet[str] | None = None
 
-    def judged(self, name: str, members: list[Member]) -> Judged:
+    def judged(self, name: str, members: list[Member]) -> Turns[Judged]:
         """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well, or that can't be reached."""
         kinds: dict[str, list[Member]] = {}
-        for member in members:
-            kinds.setdefault(_kind(member[1]), []).append(member)
+        for some in stretches(members):
+            for member in some:
+                kinds.setdefault(_kind(member[1]), []).append(member)
+            yield
         found: dict[str, Endpoint] = {}
         panics: list[Problem] = []
         well: set[str] = set()
         for kind, peers in kinds.items():
-            conditions = [self.conditions(c, e) for c, e in peers]
-            verdicts = policy.judge([(c, condition) for (c, _), condition in zip(peers, conditions, strict=True)])
-            found.update((e.id, self._with(name, c, e, v)) for (c, e), v in zip(peers, verdicts, strict=True))
-            well.update(e.id for (_, e), v in zip(peers, verdicts, strict=True) if v.well)
-            panics += _unreached([c for (c, _), condition in zip(peers, conditions, strict=True) if condition.unreachable])
-            if unwell := sum(v.panic for v in verdicts):
-                told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
-                panics.append(Problem(subject=f"health of {kind}", message=told))
+            panics += yield from self._judge(name, kind, peers, found, well)
         return Judged(tuple(found[e.id] for _, e in members), tuple(panics), well)
 
-    def _with(self, name: str, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
-        old = self.before.get((name, endpoint.id))
+    def _judge(self, name: str, kind: str, peers: list[Member], found: dict[str, Endpoint], well: set[str]) -> Turns[list[Problem]]:
+        """Those of one kind: into `found`, and into `well`."""
+        before = self.before.get(name, {})
+        known: list[policy.Member] = []
+        for some in stretches(peers):
+            known += [(c, self.conditions(c, e)) for c, e in some]
+            yield
+        verdicts = yield from policy.judge(known)
+        for judged in stretches(list(zip(peers, verdicts, strict=True))):
+            found.update((e.id, self._with(before.get(e.id), c, e, v)) for (c, e), v in judged)
+            well.update(e.id for (_, e), v in judged if v.well)
+            yield
+        problems = _unreached([c for c, condition in known if condition.unreachable])
+        if unwell := sum(v.panic for v in verdicts):
+            told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
+            problems.append(Problem(subject=f"health of {kind}", message=told))
+        return problems
+
+    def _with(self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
+        if old is not None and self.touched is not None and container.id not in self.touched and _stands(old, verdict):
+            return old
         slow = ramp.length(container.options) if verdict.ready else 0.0
         if old is not None and (old.ready, old.reason) == (verdict.ready, verdict.reason):
             since, risen = old.since, old.risen
@@ -92,3 +110,10 @@ class Judge(NamedTuple):
             share=ramp.share(slow, risen, self.steady),
             risen=risen,
         )
+
+
+def _stands(old: Endpoint, verdict: Verdict) -> bool:
+    """Whether an endpoint whose container has not changed stays as it was: the verdict is the same, and it is not starting slowly."""
+    return old.share == 1.0 and (old.ready, old.reason, old.until, old.awaited, old.unreachable) == (
+        verdict.ready, verdict.reason, verdict.until, verdict.awaited, verdict.unreachable
+    )  # fmt: skip

@@ -13,7 +13,7 @@ import msgspec
 RETRIED = (500, 502, 503, 504)  # answers that say that the endpoint failed, rather than what it was asked (RFC 9110, section 15.6)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of every record here: immutable, compared by value. Each says frozen and kw_only again: kw_only is not inherited."""
 
 

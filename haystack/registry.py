@@ -1,7 +1,8 @@
 """The one mutable truth: what each source listed last, and the newest Snapshot of all of it.
 
 Gathers a burst of changes into one build, publishes only what differs and passes the check, and keeps the old snapshot
-when a build fails. Never does: finding containers, serving anything. Lives on the control loop's thread alone.
+when a build fails. Building and telling is work in turns, one build at a time: what changes meanwhile is in the next one. Never does:
+finding containers, serving anything. Lives on the control loop's thread alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -21,15 +23,18 @@ from haystack.intake import MOST, Intake
 from haystack.model import Container, Departure, Endpoint, Engine, Listing
 from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot, check, unwatched
+from haystack.turns import Job, Turns, at_once
 
-FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second
+FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
 BETWEEN = 0.001  # seconds between two portions of a long list
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
 
 REMEMBERED = 60.0  # seconds
 
+T = TypeVar("T")
 Callback = Callable[[Snapshot], None]
+Reader = Callable[[Snapshot], Turns[None]]
 _log = structlog.get_logger()
 
 
@@ -79,6 +84,7 @@ class Registry:
         self._intakes: dict[str, Intake] = {}
         self._sizes: dict[str, int] = {}  # of the newest lists
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
+        self._readers: list[Reader] = []
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -86,16 +92,18 @@ class Registry:
         self._crowd = Crowd(__name__)
         self._first = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._job: Job | None = None
+        self._due = False  # when the job is done
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call back with each snapshot published from now on; the answer unsubscribes."""
+        """Call back with each snapshot published from now on; the answer unsubscribes. For what is short."""
         self._callbacks.append(callback)
+        return partial(_without, self._callbacks, callback)
 
-        def unsubscribe() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
-
-        return unsubscribe
+    def add_reader(self, reader: Reader) -> Callable[[], None]:
+        """The same for what takes turns: it has each snapshot before `snapshot` is that, in the order in which readers were added."""
+        self._readers.append(reader)
+        return partial(_without, self._readers, reader)
 
     def replace(self, source: str, listing: Listing) -> None:
         """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
@@ -149,34 +157,48 @@ class Registry:
         self._timer = loop.call_at(min(loop.time() + QUIET, self._first + LATEST), self._next)
 
     def _next(self) -> None:
-        """Build and publish the next portion. Where there is more, others have their turn before it."""
-        self._step(MOST if self.listed.is_set() or self._many else sys.maxsize)
-        if self.behind and self._timer is None:
+        """Build and publish the next portion, when the one before is done. Where there is more, others have their turn before it."""
+        self._timer = None
+        if self._job is not None:
+            self._due = True
+            return
+        whole = not self.listed.is_set() and not self._many
+        self._job = Job(self._step(sys.maxsize if whole else MOST), self._done)
+        self._job.start()
+
+    def _done(self) -> None:
+        """A portion is published, or has failed."""
+        self._job = None
+        due, self._due = self._due, False
+        if self._timer is None and (due or self.behind):
             loop = asyncio.get_running_loop()
             self._first = loop.time()
-            self._timer = loop.call_later(BETWEEN, self._next)
+            self._timer = loop.call_later(0 if due else BETWEEN, self._next)
 
     def flush(self) -> None:
         """Build and publish all there is, now."""
-        self._step(sys.maxsize)
-
-    def _step(self, most: int) -> None:
-        """Build and publish. A failure keeps the old snapshot, and the log says so."""
+        if self._job is not None:
+            self._job.finish()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for source, intake in self._intakes.items():
-            arrived = intake.step(most)
+        at_once(self._step(sys.maxsize))
+
+    def _step(self, most: int) -> Turns[None]:
+        """Build and publish. A failure keeps the old snapshot, and the log says so."""
+        for source, intake in tuple(self._intakes.items()):
+            arrived = yield from intake.step(most)
             if source in self._arriving and self.watcher is not None:
                 self.watcher.expect(arrived)
+            yield
         try:
-            new = self._build()
+            new = yield from self._build()
         except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
             _log.exception("snapshot.failed", kept=self.snapshot.version, error=str(error))
             self._builder = Builder(self.snapshot)
         else:
             if new is not None:
-                self._publish(new)
+                yield from self._publish(new)
         self._arrive()
         if self._intakes.keys() - self._arriving:
             self.listed.set()
@@ -187,36 +209,51 @@ class Registry:
             self._arriving.discard(source)
             _log.info("source.listed", source=source, containers=self._sizes[source])
 
-    def _build(self) -> Snapshot | None:
+    def _build(self) -> Turns[Snapshot | None]:
         known = ((source, self._intakes.get(source)) for source in self.sources)
         ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
-        new = self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful)
+        new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful)
         if new is not None:
-            check(new)
+            yield from check(new, self.snapshot)
         return new
 
-    def _publish(self, new: Snapshot) -> None:
-        """Set it, then tell everyone; one that fails keeps nobody else from hearing."""
-        _tell_problems(new, self.snapshot, self._crowd)
+    def _publish(self, new: Snapshot) -> Turns[None]:
+        """Tell the readers, set it, then tell everyone; one that fails keeps nobody else from hearing."""
+        yield from _tell_problems(new, self.snapshot, self._crowd)
+        for reader in tuple(self._readers):
+            try:
+                yield from reader(new)
+            except Exception:  # noqa: BLE001 - a reader's fault must not cost the others their news
+                _log.exception("snapshot.subscriber_failed", version=new.version)
         self.snapshot = new
         counts = {"services": len(new.services), "containers": len(new.containers)}
         _log.debug("snapshot.published", version=new.version, **counts)
         for callback in tuple(self._callbacks):
             try:
                 callback(new)
-            except Exception:  # noqa: BLE001 - a reader's fault must not cost the others their news
+            except Exception:  # noqa: BLE001 - as above
                 _log.exception("snapshot.subscriber_failed", version=new.version)
 
 
-def _tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> None:
-    """Log each problem once, when it is new."""
+def _without(them: list[T], one: T) -> None:
+    if one in them:
+        them.remove(one)
+
+
+def _tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> Turns[None]:
+    """Log each problem once, when it is new. Those that stay are the very same objects, and cost next to nothing."""
     if new.problems is old.problems:
         return
-    known = set(old.problems)
-    for where, problem in new.problems:
-        if (where, problem) not in known:
+    before, after = set(map(id, old.problems)), set(map(id, new.problems))
+    yield
+    known = {found for found in old.problems if id(found) not in after}
+    yield
+    for found in new.problems:
+        if id(found) not in before and found not in known:
+            where, problem = found
             about = new.containers.get(where)
             name, short = (about.name, about.short_id) if about is not None else (where, None)
             crowd.warning("problem.found", name=name, id=short, subject=problem.subject, message=problem.message)
+            yield

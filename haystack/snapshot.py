@@ -8,7 +8,7 @@ with the same functions; build is what it is held against.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from haystack.health.policy import Condition
 from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Port, Problem, Record, Service
 from haystack.service import Made
+from haystack.turns import Turns, at_once, stretches
 
 DEFAULT_WEIGHT = 100
 HEAVIEST = 65535  # what an SRV record can say (RFC 2782)
@@ -133,9 +134,9 @@ def networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
     return found
 
 
-def _since(previous: Snapshot | None) -> dict[tuple[str, str], Endpoint]:
+def _since(previous: Snapshot | None) -> dict[str, dict[str, Endpoint]]:
     services = previous.services if previous else {}
-    return {key: e for each in services.values() for key, e in service.before(each).items()}
+    return {scope: found for each in services.values() for scope, found in service.before(each).items()}
 
 
 def _services(origin: str, containers: Iterable[Container], judge: Judge) -> dict[str, Service]:
@@ -145,7 +146,7 @@ def _services(origin: str, containers: Iterable[Container], judge: Judge) -> dic
         if made := endpoints(origin, container):
             for name in names(origin, container)[0]:
                 members.setdefault(name, []).append((container, made))
-    found = {name: service.of(origin, name, members[name], judge) for name in sorted(members)}
+    found = {name: at_once(service.of(origin, name, members[name], judge)) for name in sorted(members)}
     for name, lost in claims.contested(found.values()).items():
         found[name] = contested(found[name], lost)
     return found
@@ -198,25 +199,39 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
     )
 
 
-def check(snapshot: Snapshot) -> None:
-    """Raise SnapshotError unless every reader can rely on `snapshot`. Of one with a change, what has changed is looked at."""
+def check(snapshot: Snapshot, before: Snapshot | None = None) -> Turns[None]:
+    """Raise SnapshotError unless every reader can rely on `snapshot`. Of one with a change, what has changed is looked at.
+
+    before: one that has passed: the very endpoints of it are well written.
+    """
     changed = snapshot.services if snapshot.change is None else snapshot.change.services & snapshot.services.keys()
     for name in changed:
         found = snapshot.services[name]
         _require(name == found.name and naming.is_name(name), f"service name {name!r}")
         _require(name.endswith(f".services.{snapshot.origin}"), f"service {name!r} is outside of the origin")
         _require(bool(found.endpoints), f"service {name!r} has no endpoint")
-        ids = [e.id for e in found.endpoints]
-        _require(len(ids) == len(set(ids)), f"service {name!r} has an endpoint twice")
-        for endpoint in found.endpoints:
-            _check_endpoint(snapshot, endpoint)
+        ids = {e.id for e in found.endpoints}
+        _require(len(found.endpoints) == len(ids), f"service {name!r} has an endpoint twice")
+        old = before.services.get(name) if before is not None else None
+        known = set(map(id, old.endpoints)) if old is not None else set()
+        yield
+        for some in stretches(found.endpoints):
+            _check_endpoints(snapshot, some, known)
+            yield
         for claim in found.claims:
-            mine = [e.id for e in claim.endpoints]
-            _require(bool(mine) and len(mine) == len(set(mine)) and set(ids).issuperset(mine), f"{name!r} claims {claim.host!r} for others")
+            mine = {e.id for e in claim.endpoints}
+            _require(bool(mine) and len(mine) == len(claim.endpoints) and ids >= mine, f"{name!r} claims {claim.host!r} for others")
+            yield
 
 
-def _check_endpoint(snapshot: Snapshot, endpoint: Endpoint) -> None:
-    _require(endpoint.container in snapshot.containers, f"endpoint {endpoint.id} is of no container")
+def _check_endpoints(snapshot: Snapshot, endpoints: Sequence[Endpoint], known: set[int]) -> None:
+    for endpoint in endpoints:
+        _require(endpoint.container in snapshot.containers, f"endpoint {endpoint.id} is of no container")
+        if id(endpoint) not in known:
+            _check_endpoint(endpoint)
+
+
+def _check_endpoint(endpoint: Endpoint) -> None:
     _require(naming.is_name(endpoint.target), f"endpoint {endpoint.id} has target {endpoint.target!r}")
     _require(1 <= endpoint.port <= ports.HIGHEST, f"endpoint {endpoint.id} has port {endpoint.port}")
     _require(0 <= endpoint.weight <= HEAVIEST, f"endpoint {endpoint.id} has weight {endpoint.weight}")

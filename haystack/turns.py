@@ -2,14 +2,15 @@
 
 Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: one that computes has the
 interpreter for 5 ms at a time, and the loop waits as long, again and again. All work that is under way shares one turn in each round of
-the loop, however much of it there is.
+the loop, however much of it there is; a Job alone has turns of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 from typing import TypeVar
@@ -19,6 +20,7 @@ T = TypeVar("T")
 Turns = Generator[None, None, T]
 TURN = 0.001  # seconds
 RUN = 250  # items that are sorted in one go
+STRETCH = 32  # items that are looked at between two yields, at some microseconds each
 
 _doors: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -46,6 +48,53 @@ async def in_turns(work: Turns[T]) -> T:
                 value: T = end.value
                 return value
             await asyncio.sleep(0)
+
+
+def stretches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """All of them in their order, some at a time: yield after each."""
+    return (items[at : at + STRETCH] for at in range(0, len(items), STRETCH))
+
+
+class Job:
+    """Work that does not wait for other work: what clients ask for is not to delay an event.
+
+    Nobody looks for garbage while it lasts: thousands of small things live until it ends, and would be looked through again and again.
+    ended: called when it is done, or has failed: then what it raised goes to the loop, or to who asked for the end.
+    """
+
+    def __init__(self, work: Turns[None], ended: Callable[[], None]) -> None:
+        self._work = work
+        self._ended = ended
+        self._next: asyncio.Handle | None = None
+
+    def start(self) -> None:
+        """Do as much as one turn takes, and go on in the next rounds of the loop."""
+        gc.disable()
+        over, going = perf_counter() + TURN, False
+        try:
+            while perf_counter() < over:
+                next(self._work)
+            going = True
+        except StopIteration:
+            pass
+        finally:
+            if not going:
+                self._end()
+        if going:
+            self._next = asyncio.get_running_loop().call_soon(self.start)
+
+    def finish(self) -> None:
+        """Do the rest of it now."""
+        if self._next is not None:
+            self._next.cancel()
+        try:
+            at_once(self._work)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        gc.enable()
+        self._ended()
 
 
 def ordered(items: Iterable[T], key: Callable[[T], str]) -> Turns[list[T]]:

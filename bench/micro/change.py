@@ -24,9 +24,10 @@ from haystack.dns.responder import Responder
 from haystack.health.monitor import Monitor
 from haystack.proxy import channel
 from haystack.proxy.supervisor import Supervisor
-from haystack.registry import Registry
+from haystack.registry import Reader, Registry
 from haystack.settings import load
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
 from tests.fakes.engine import FakeEngine, inspected
 
 SIZES = (10, 1_000, 10_000)
@@ -54,23 +55,22 @@ class Rig:
         self.supervisor.bind()
         await self.supervisor.start()
         self._listen_to_the_worker()
-        for stage, publish in zip(
-            STAGES, (self._begin, self.supervisor.publish, self.responder.publish, self.monitor.follow), strict=False
-        ):
-            self.registry.subscribe(self._timed(stage, publish))
+        for stage, reader in zip(STAGES, (self._begin, self.supervisor.follow, self.responder.follow, self.monitor.follow), strict=False):
+            self.registry.add_reader(self._timed(stage, reader))
         self.task = asyncio.create_task(self.provider.run(self.registry))
         await self.registry.listed.wait()
         await self._settled()
 
-    def _timed(self, stage: str, publish: object) -> object:
-        def call(snapshot: Snapshot) -> None:
-            publish(snapshot)
+    def _timed(self, stage: str, reader: Reader) -> Reader:
+        def read(snapshot: Snapshot) -> Turns[None]:
+            yield from reader(snapshot)
             self.times[stage] = time.perf_counter()
 
-        return call
+        return read
 
-    def _begin(self, snapshot: Snapshot) -> None:
+    def _begin(self, snapshot: Snapshot) -> Turns[None]:
         self.version = snapshot.version
+        yield
 
     def _listen_to_the_worker(self) -> None:
         take = self.supervisor._take  # noqa: SLF001 - nothing else tells when a worker has a version

@@ -29,7 +29,7 @@ from haystack.dns import wire
 from haystack.dns.responder import Responder
 from haystack.health.monitor import Monitor
 from haystack.model import Attachment, Container, Engine, Listing, Network, Port
-from haystack.observe.outages import Outages
+from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
 from haystack.proxy import table
 from haystack.proxy.series import Place, Series
@@ -77,8 +77,10 @@ class Rig:
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
         self.responder = Responder("haystack", 5)
         tables, self.series, loop = Tables(table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
-        follow = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
-        for each in (*follow, self.responder.publish, self.monitor.follow, Outages().follow, garbage.Garbage().follow):
+        workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
+        for reader in (*workers, self.responder.follow, self.monitor.follow):
+            self.registry.add_reader(reader)
+        for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing)
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)

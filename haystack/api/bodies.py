@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from haystack.api import shapes
 from haystack.api.shapes import Membership
@@ -21,7 +23,7 @@ T = TypeVar("T")
 Body = list[bytes]
 
 
-class Grouped(NamedTuple, Generic[T]):
+class Grouped(Struct, Generic[T], frozen=True, gc=False):
     """One of those that stand together under a key. opens: the key, at the first of them; closes: it is the last."""
 
     opens: str | None

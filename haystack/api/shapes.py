@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -88,7 +88,7 @@ def network_shape(network: Network) -> Shape:
     }
 
 
-class Membership(NamedTuple):
+class Membership(msgspec.Struct, frozen=True, gc=False):
     """An endpoint, what leads to it beside its service's own name, and what is to be said of the service as a whole."""
 
     endpoint: Endpoint

@@ -185,8 +185,11 @@ def log(_state: State, words: list[str], _context: Context) -> Result:
 
 def metrics(state: State, _words: list[str], _context: Context) -> Turns[Result]:
     """What /metrics shows."""
-    found = yield from figures.Exposition(state).pieces()
-    return Result([*(piece.decode() for piece in found[:-1]), found[-1].decode().rstrip("\n")])
+    found, text = (yield from figures.Exposition(state, again=False).pieces()), []
+    for piece in found:
+        text.append(piece.decode())
+        yield
+    return Result([*text[:-1], text[-1].rstrip("\n")])
 
 
 def version(_state: State, _words: list[str], _context: Context) -> Result:

@@ -30,10 +30,10 @@ def tabled(out: Lines, titles: Sequence[str], rows: Iterable[Sequence[object]], 
     Where a row of many columns is wider than the terminal, it becomes a block of lines: words cut in pieces can't be read.
     """
     heads = [title.upper() for title in titles]
-    cells: list[list[str]] = []
+    cells: list[tuple[str, ...]] = []
     widest = [cell_len(head) for head in heads]
     for row in rows:
-        made = [cell(value) for value in row]
+        made = tuple(cell(value) for value in row)
         widest = [max(most, columns(text)) for most, text in zip(widest, made, strict=True)]
         cells.append(made)
         yield
@@ -57,7 +57,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | 
     return "".join(out.pieces())
 
 
-def taken(rows: list[list[str]]) -> Iterator[list[str]]:
+def taken(rows: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
     """Each of them, freed one by one: the list is empty at the end."""
     rows.reverse()
     while rows:
@@ -74,7 +74,7 @@ def line(row: Sequence[str], widest: Sequence[int]) -> str:
     return GAP.join(text + " " * (most - columns(text)) for text, most in zip(row, widest, strict=True)).rstrip()
 
 
-def blocks(out: Lines, titles: Sequence[str], rows: list[list[str]], width: int) -> Turns[None]:
+def blocks(out: Lines, titles: Sequence[str], rows: list[tuple[str, ...]], width: int) -> Turns[None]:
     """A block a row, a line a cell, the title before it."""
     left = max(map(columns, titles))
     between: tuple[str, ...] = ()

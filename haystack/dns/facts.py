@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from haystack.dns import wire
-from haystack.model import Container, Engine, Service
+from haystack.model import Container, Endpoint, Engine, Service
 from haystack.naming import label
+from haystack.turns import Turns, stretches
 
 OWN = "own"
 """In place of an address: Haystack's own, as the asker reaches it."""
@@ -23,7 +26,7 @@ NOTHING: Mapping[Any, None] = MappingProxyType({})
 _IPV4 = 4
 
 
-class Target(NamedTuple):
+class Target(Struct, frozen=True, gc=False, cache_hash=True):
     """One SRV record, and the addresses of its target for the additional section."""
 
     weight: int
@@ -51,6 +54,21 @@ class Facts:
             if text is not None and (family := version(text)):
                 self.hold("a" if family == _IPV4 else "aaaa", text)
 
+    @property
+    def only_spare(self) -> tuple[str | None, str | None] | None:
+        """Its spare, where it has nothing else."""
+        return None if self.a or self.aaaa or self.srv or self.ptr else self.spare
+
+    def same(self, other: Facts | None) -> bool:
+        """Whether another one holds the same, in the same order."""
+        return other is self or (
+            other is not None
+            and all(
+                mine is theirs or (mine == theirs and list(mine or ()) == list(theirs or ()))
+                for mine, theirs in ((getattr(self, kind), getattr(other, kind)) for kind in ("a", "aaaa", "srv", "ptr", "spare"))
+            )
+        )
+
     def add_own(self) -> None:
         """Take Haystack's own address in, of both kinds."""
         self.hold("a", OWN)
@@ -63,6 +81,9 @@ class Facts:
             held = {}
             setattr(self, kind, held)
         held[datum] = None
+
+
+Held = Callable[[bytes], Facts | None]
 
 
 class Contribution(dict[bytes, Facts]):
@@ -80,6 +101,15 @@ class Contribution(dict[bytes, Facts]):
         if found is None:
             found = self[key] = Facts()
         return found
+
+    def spare(self, key: bytes, addresses: tuple[str | None, str | None], before: Held) -> None:
+        """Addresses for a name that has none otherwise: the first ones count. What was said before and is the same is said again."""
+        found = self.get(key)
+        if found is None:
+            old = before(key)
+            found = self[key] = old if old is not None and old.only_spare == addresses else Facts()
+        if found.spare is None:
+            found.spare = addresses
 
     def add_reverse(self, text: str, *addresses: str | None) -> None:
         """Lead these addresses back to a name."""
@@ -125,33 +155,41 @@ def of_container(origin: str, container: Container) -> Contribution:
     return made
 
 
-def of_service(origin: str, service: Service) -> Contribution:
-    """A service's name and records. One of which nothing is ready leaves DNS.
+def of_service(origin: str, service: Service, before: Held = lambda _key: None) -> Turns[Contribution]:
+    """A service's name and records. One of which nothing is ready leaves DNS. before: what it had at a name.
 
     What is awaited within seconds counts as ready, and so does what nobody but Haystack may have no way to: its neighbours ask for its
     address, and who asks for it over HTTP is told what to do.
     """
     made = Contribution()
     ready = [each for each in service.endpoints if each.ready or each.awaited or each.unreachable]
+    yield
     if not ready or (facts := made.at(service.name)) is None:
         return made
     own = service.has_http
     if own:
         facts.add_own()
-    for endpoint in ready:
-        if not own:
-            facts.add(endpoint.address, endpoint.address6)
-        target = endpoint.target.strip(".")
-        there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
-        if there is None or not _possible(target):
-            continue
-        weight = max(0, min(endpoint.weight, 0xFFFF))
-        address, address6 = (text if text and version(text) else None for text in (endpoint.address, endpoint.address6))
-        there.hold("srv", Target(weight, endpoint.port, target, address, address6))
-        # A target must have an address of its own (RFC 2782), whatever the list of containers says.
-        if target.lower().endswith(f".{origin}") and (host := made.at(target)) and host.spare is None:
-            host.spare = endpoint.address, endpoint.address6
+    for some in stretches(ready):
+        for endpoint in some:
+            if not own:
+                facts.add(endpoint.address, endpoint.address6)
+            _add_target(made, origin, service, endpoint, before)
+        yield
     return made
+
+
+def _add_target(made: Contribution, origin: str, service: Service, endpoint: Endpoint, before: Held) -> None:
+    """The SRV record of an endpoint."""
+    target = endpoint.target.strip(".")
+    there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
+    if there is None or not _possible(target):
+        return
+    weight = max(0, min(endpoint.weight, 0xFFFF))
+    address, address6 = (text if text and version(text) else None for text in (endpoint.address, endpoint.address6))
+    there.hold("srv", Target(weight, endpoint.port, target, address, address6))
+    # A target must have an address of its own (RFC 2782), whatever the list of containers says.
+    if target.lower().endswith(f".{origin}"):
+        made.spare(wire.name(target), (endpoint.address, endpoint.address6), before)
 
 
 @functools.lru_cache(maxsize=wire.KEPT)

@@ -1,126 +1,157 @@
-"""A name's node and a question's type → the records of the answer, packed once by dnslib.
+"""A name's node and a question's type → the records of the answer, packed once.
 
-Never does: look a name up, know a transport, keep anything. Between the zone and the responder.
+Packed by hand: a service may have thousands of endpoints, and an object for each record would hold the loop for a tenth of a second.
+What no message can hold is not packed. Never does: look a name up, know a transport, keep anything. Between the zone and the responder.
 """
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Iterable
-
-import dnslib
 
 from haystack.dns import wire
 from haystack.dns.zone import OWN, PRIORITY, Node, Zone
 
-type_names = dnslib.QTYPE
-_POINTABLE = 0x4000
+_POINTABLE = 0x4000  # RFC 1035 section 4.1.4: a pointer holds 14 bits
+_HINFO = b"\x07RFC8482\x00"
+_FIXED = struct.Struct("!HHIH")
+_SRV = struct.Struct("!3H")
+_POINTER = struct.Struct("!H")
+_POINTED = 0xC000
+Owns = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-class Sections:
-    """The records of one answer, by section."""
+class Message:
+    """The records behind a question of that name. full: there are more than a message can hold."""
 
-    def __init__(self) -> None:
-        self.answers: list[dnslib.RR] = []
-        self.authorities: list[dnslib.RR] = []
-        self.additionals: list[dnslib.RR] = []
+    def __init__(self, key: bytes, ttl: int) -> None:
+        self._data = bytearray(wire.HEADER)
+        self._names: dict[bytes, int] = {}
+        self._ttl = ttl
+        self._write_name(key)
+        self._data += bytes(4)
+        self._start = len(self._data)
+        self._ends: list[int] = []
+        self._counts = [0, 0, 0]
+
+    @property
+    def full(self) -> bool:
+        """Whether it is longer than any message may be."""
+        return len(self._data) > wire.LONGEST
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no record."""
+        return not self._ends
+
+    def add(self, section: int, owner: bytes, rtype: int, data: bytes, *names: bytes, more: bytes = b"") -> None:
+        """One record more of ANSWER, AUTHORITY or ADDITIONAL, in this order: its data, the names in them, and what follows these.
+
+        Of what has no room any more it counts that it is there: whoever asks is told that there is more.
+        """
+        self._counts[section] += 1
+        if self.full:
+            return
+        self._write_name(owner)
+        at = len(self._data)
+        self._data += _FIXED.pack(rtype, wire.CLASS_IN, self._ttl, 0)
+        self._data += data
+        for name in names:
+            self._write_name(name)
+        self._data += more
+        _POINTER.pack_into(self._data, at + _FIXED.size - 2, len(self._data) - at - _FIXED.size)
+        self._ends.append(len(self._data) - self._start)
+
+    def _write_name(self, name: bytes) -> None:
+        """With a pointer to what has been written of it already."""
+        for above in wire.parents(name):
+            at = self._names.get(above)
+            if at is not None:
+                self._data += _POINTER.pack(_POINTED | at)
+                return
+            if len(self._data) < _POINTABLE:
+                self._names[above] = len(self._data)
+            self._data += above[: above[0] + 1]
+        self._data += b"\0"
+
+    def packed(self, flags: int) -> wire.Packed:
+        """All of it, with the offset after each record."""
+        answers, authorities, additionals = self._counts
+        return wire.Packed(flags, bytes(self._data[self._start :]), tuple(self._ends), (answers, authorities, additionals))
 
 
-def answer(zone: Zone, node: Node, apex: bytes, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> wire.Packed:
+ANSWER, AUTHORITY, ADDITIONAL = range(3)
+
+
+def answer(zone: Zone, node: Node, apex: bytes, key: bytes, qtype: int, own: Owns) -> wire.Packed:
     """The packed answer about a name that is there, below this apex. own: Haystack's IPv4 and IPv6 addresses as this asker reaches it."""
-    sections = Sections()
-    _fill(sections, zone, node, key, qtype, own)
-    if not sections.answers:
+    message = Message(key, zone.ttl)
+    _fill(message, zone, node, key, qtype, own)
+    if message.empty:
         # RFC 2308 section 3: a negative answer lives as long as its SOA says.
-        sections.authorities.append(_soa(zone, apex))
-    return pack(key, qtype, sections, wire.AA | wire.RA | wire.NOERROR)
+        _add_soa(message, AUTHORITY, zone, apex)
+    return message.packed(wire.AA | wire.RA | wire.NOERROR)
 
 
 def denial(zone: Zone, apex: bytes) -> wire.Packed:
     """NXDOMAIN with the SOA of this apex: the same bytes whatever name was asked for, since no name in them points into the question."""
-    soa = b"\2ns" + zone.apex + b"\x0ahostmaster" + zone.apex + struct.pack("!5I", *_times(zone))
+    soa = _ns(zone) + b"\x0ahostmaster" + zone.apex + struct.pack("!5I", *_times(zone))
     record = apex + struct.pack("!HHIH", wire.SOA, wire.CLASS_IN, zone.ttl, len(soa)) + soa
     return wire.Packed(wire.AA | wire.RA | wire.NXDOMAIN, record, (len(record),), (0, 1, 0))
 
 
-def _fill(out: Sections, zone: Zone, node: Node, key: bytes, qtype: int, own: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
-    owner = _label(key)
+def _fill(out: Message, zone: Zone, node: Node, key: bytes, qtype: int, own: Owns) -> None:
     if qtype == wire.A:
-        out.answers += _addresses(owner, zone.ttl, _resolved(node.a, own[0]))
+        _add_addresses(out, ANSWER, key, _resolved(node.a, own[0]))
     elif qtype == wire.AAAA:
-        out.answers += _addresses(owner, zone.ttl, _resolved(node.aaaa, own[1]))
+        _add_addresses(out, ANSWER, key, _resolved(node.aaaa, own[1]))
     elif qtype == wire.PTR:
-        out.answers += [_rr(owner, zone.ttl, wire.PTR, dnslib.PTR(_text(text))) for text in node.ptr]
+        for text in node.ptr:
+            out.add(ANSWER, key, wire.PTR, b"", wire.name(text))
     elif qtype == wire.SRV:
-        _fill_srv(out, zone, node, owner)
+        _fill_srv(out, node, key)
     elif qtype == wire.SOA and node.apex:
-        out.answers.append(_soa(zone, key))
+        _add_soa(out, ANSWER, zone, key)
     elif qtype == wire.NS and node.apex:
-        out.answers.append(_rr(owner, zone.ttl, wire.NS, dnslib.NS(_ns(zone))))
-        out.additionals += _addresses(_ns(zone), zone.ttl, (*own[0], *own[1]))
+        out.add(ANSWER, key, wire.NS, b"", _ns(zone))
+        _add_addresses(out, ADDITIONAL, _ns(zone), (*own[0], *own[1]))
     elif qtype == wire.ANY and not node.empty:
         # RFC 8482 section 4.2: one small record instead of all of them, so that nobody is worth spoofing.
-        out.answers.append(_rr(owner, zone.ttl, wire.HINFO, _hinfo()))
+        out.add(ANSWER, key, wire.HINFO, _HINFO)
 
 
-def _fill_srv(out: Sections, zone: Zone, node: Node, owner: dnslib.DNSLabel) -> None:
+def _fill_srv(out: Message, node: Node, key: bytes) -> None:
     for target in node.srv:
-        data = dnslib.SRV(PRIORITY, target.weight, target.port, _text(target.name))
-        out.answers.append(_rr(owner, zone.ttl, wire.SRV, data))
+        # RFC 2782: the target's name is not compressed.
+        out.add(ANSWER, key, wire.SRV, _SRV.pack(PRIORITY, target.weight, target.port) + wire.name(target.name))
+    if out.full:
+        return
     hosts = {(target.name, text): None for target in node.srv for text in (target.address, target.address6) if text}
     for name, text in hosts:
-        out.additionals += _addresses(_text(name), zone.ttl, (text,))
+        _add_addresses(out, ADDITIONAL, wire.name(name), (text,))
 
 
 def _resolved(addresses: Iterable[str], own: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(a for text in addresses for a in (own if text == OWN else (text,))))
 
 
-def _addresses(owner: dnslib.DNSLabel, ttl: int, addresses: Iterable[str]) -> list[dnslib.RR]:
-    return [_rr(owner, ttl, wire.AAAA, dnslib.AAAA(text)) if ":" in text else _rr(owner, ttl, wire.A, dnslib.A(text)) for text in addresses]
+def _add_addresses(out: Message, section: int, owner: bytes, addresses: Iterable[str]) -> None:
+    for text in addresses:
+        if ":" in text:
+            out.add(section, owner, wire.AAAA, socket.inet_pton(socket.AF_INET6, text))
+        else:
+            out.add(section, owner, wire.A, socket.inet_pton(socket.AF_INET, text))
 
 
-def _soa(zone: Zone, apex: bytes) -> dnslib.RR:
-    mbox = dnslib.DNSLabel((b"hostmaster", *wire.labels(zone.apex)))
-    return _rr(_label(apex), zone.ttl, wire.SOA, dnslib.SOA(_ns(zone), mbox, _times(zone)))
+def _add_soa(out: Message, section: int, zone: Zone, apex: bytes) -> None:
+    mbox = b"\x0ahostmaster" + zone.apex
+    out.add(section, apex, wire.SOA, b"", _ns(zone), mbox, more=struct.pack("!5I", *_times(zone)))
 
 
 def _times(zone: Zone) -> tuple[int, int, int, int, int]:
     return zone.serial, 3600, 600, 86400, zone.ttl
 
 
-def _hinfo() -> dnslib.RD:
-    return dnslib.RD(b"\x07RFC8482\x00")
-
-
-def _ns(zone: Zone) -> dnslib.DNSLabel:
-    return dnslib.DNSLabel((b"ns", *wire.labels(zone.apex)))
-
-
-def _label(name: bytes) -> dnslib.DNSLabel:
-    return dnslib.DNSLabel(wire.labels(name))
-
-
-def _text(text: str) -> dnslib.DNSLabel:
-    """Not dnslib's own way from text: that one reads IDNA into it."""
-    return _label(wire.name(text))
-
-
-def _rr(owner: dnslib.DNSLabel, ttl: int, rtype: int, data: dnslib.RD) -> dnslib.RR:
-    return dnslib.RR(owner, rtype, wire.CLASS_IN, ttl, data)
-
-
-def pack(key: bytes, qtype: int, sections: Sections, flags: int) -> wire.Packed:
-    """The records behind a question of that name, with the offset after each."""
-    buffer = dnslib.DNSBuffer()
-    buffer.append(bytes(wire.HEADER))
-    dnslib.DNSQuestion(_label(key), qtype).pack(buffer)
-    start, ends = buffer.offset, []
-    for record in (*sections.answers, *sections.authorities, *sections.additionals):
-        record.pack(buffer)
-        ends.append(buffer.offset - start)
-        if buffer.offset >= _POINTABLE:
-            # RFC 1035 section 4.1.4: a pointer holds 14 bits, and dnslib would point further.
-            buffer.names = {name: at for name, at in buffer.names.items() if at < _POINTABLE}
-    counts = (len(sections.answers), len(sections.authorities), len(sections.additionals))
-    return wire.Packed(flags, bytes(buffer.data[start:]), tuple(ends), counts)
+def _ns(zone: Zone) -> bytes:
+    return b"\2ns" + zone.apex

@@ -16,6 +16,7 @@ import structlog
 from haystack.dns import records, wire
 from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
 from haystack.model import Container, Engine, Service
+from haystack.turns import Turns, at_once
 
 log = structlog.get_logger()
 
@@ -83,9 +84,13 @@ class Responder:
         self._held = False
 
     def publish(self, snapshot: Picture) -> None:
-        """Answer from this snapshot from now on. Every packed answer of the one before goes with it."""
-        self._version = snapshot.version
-        self.zone = self.zone.follow(snapshot)
+        """Answer from this snapshot from now on."""
+        at_once(self.follow(snapshot))
+
+    def follow(self, snapshot: Picture) -> Turns[None]:
+        """The same in turns: until the last of them what was known before is answered. Every packed answer goes with that."""
+        zone = yield from self.zone.follow(snapshot)
+        self._version, self.zone = snapshot.version, zone
         self._packed, self._denials = {}, {}
 
     def answer(self, query: bytes, local: str, tcp: bool) -> bytes | Forward | None:

@@ -1,6 +1,6 @@
 """DNS messages as bytes: a query taken apart by hand, and a packed answer fitted to one asker.
 
-For the two things that happen once a query and so must be cheap; dnslib makes the records themselves, once a snapshot.
+For the two things that happen once a query and so must be cheap; records.py makes the records themselves, once a snapshot.
 Never does: decide what the answer is, keep state, touch a socket. Between the server's datagrams and the responder.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -190,7 +191,7 @@ def _cut(packed: Packed, body: bytes, flags: int, room: int) -> tuple[int, bytes
     """
     answers, authorities, _ = packed.counts
     wanted = answers + authorities
-    kept = sum(1 for end in packed.ends[:wanted] if end <= room)
+    kept = bisect_right(packed.ends, room, 0, min(wanted, len(packed.ends)))
     size = packed.ends[kept - 1] if kept else 0
     if kept < wanted:
         flags |= TC

@@ -1,7 +1,8 @@
 """The zone as a picture of one snapshot: which names exist and what they hold.
 
 Made of contributions (facts.py) laid over one another; `follow` replaces those of what has changed, so that one container's change costs
-its own names. Never does: pack, forward, or know who asks. Between the snapshot and the responder, which asks it between two changes only.
+its own names. That takes turns, and all of the new nodes are put in the place of the old ones at its end: who asks meanwhile sees the zone
+as it was. Never does: pack, forward, or know who asks. Between the snapshot and the responder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from haystack.dns import facts, wire
 from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Target, reverse
 from haystack.model import Container, Engine, Service
 from haystack.snapshot import Change
+from haystack.turns import Turns, at_once, stretches
 
 __all__ = ["OWN", "PRIORITY", "Found", "Node", "Picture", "Target", "Zone", "reverse"]
 
@@ -101,7 +103,7 @@ class Found(NamedTuple):
 
 
 class Zone:
-    """Names in lower-case wire form → what they hold. Use Zone.of."""
+    """Names in lower-case wire form → what they hold. Use Zone.of, or Zone.made in turns."""
 
     def __init__(self, origin: str, ttl: int) -> None:
         self.origin = origin.lower().strip(".")
@@ -115,25 +117,33 @@ class Zone:
         self._names: dict[Owner, tuple[bytes, ...]] = {}
         self._layers: dict[bytes, dict[Owner, Facts]] = {}
         self._below: dict[bytes, int] = {}
+        self._next: dict[bytes, Node | None] = {}  # the nodes that will be other ones; None: gone
 
     @classmethod
     def of(cls, snapshot: Picture, ttl: int) -> Zone:
         """The zone of a snapshot. Never raises for an odd name: that name alone is left out."""
+        return at_once(cls.made(snapshot, ttl))
+
+    @classmethod
+    def made(cls, snapshot: Picture, ttl: int) -> Turns[Zone]:
+        """The same in turns."""
         zone = cls(snapshot.origin, ttl)
-        zone._put((ORIGIN, ""), facts.of_origin(zone.origin))
+        yield from zone._put((ORIGIN, ""), facts.of_origin(zone.origin))
         owners: list[Owner] = [(CONTAINER, identity) for identity in snapshot.containers]
         owners += [(SERVICE, name) for name in snapshot.services]
-        zone._take(snapshot, owners)
+        yield from zone._take(snapshot, [])
+        for some in stretches(owners):  # nobody sees it yet
+            yield from zone._take(snapshot, list(some))
         return zone
 
-    def follow(self, snapshot: Picture) -> Zone:
+    def follow(self, snapshot: Picture) -> Turns[Zone]:
         """The zone of this snapshot: this one, brought up to date, or another where more than the snapshot's change is new."""
         change = snapshot.change
         if change is None or change.base != self._version:
-            return Zone.of(snapshot, self.ttl)
+            return (yield from Zone.made(snapshot, self.ttl))
         owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
         owners += [(SERVICE, name) for name in change.services]
-        self._take(snapshot, owners)
+        yield from self._take(snapshot, owners)
         return self
 
     def find(self, key: bytes) -> Found | None:
@@ -148,67 +158,97 @@ class Zone:
             node = self.nodes[LOCALHOST]
         return Found(node, apex)
 
-    def _take(self, snapshot: Picture, owners: list[Owner]) -> None:
+    def _take(self, snapshot: Picture, owners: list[Owner]) -> Turns[None]:
         """Make all contributions first, for that may fail, and then put them in the place of the old ones."""
         if snapshot.engines != self._engines:
             owners += [(ENGINE, identity) for identity in {*snapshot.engines, *self._engines}]
-        made = [(owner, self._contribution(snapshot, owner)) for owner in owners]
+        made = []
+        for owner in owners:
+            made.append((owner, (yield from self._contribution(snapshot, owner))))
+            yield
         for owner, contribution in made:
-            self._put(owner, contribution)
+            yield from self._put(owner, contribution)
+        self._turn_over(snapshot)
+
+    def _turn_over(self, snapshot: Picture) -> None:
+        """Answer from what has been put from now on."""
+        for key, node in self._next.items():
+            if node is None:
+                self.nodes.pop(key, None)
+            else:
+                self.nodes[key] = node
+        self._next = {}
         # RFC 1982: a serial is 32 bits wide; 0 is avoided, for some secondaries take it for "none".
         self.serial = snapshot.version % 2**32 or 1
         self._version, self._engines = snapshot.version, snapshot.engines
 
-    def _contribution(self, snapshot: Picture, owner: Owner) -> Contribution:
+    def _contribution(self, snapshot: Picture, owner: Owner) -> Turns[Contribution]:
         kind, key = owner
         if kind == ENGINE and key in snapshot.engines:
             return facts.of_engine(self.origin, snapshot.engines[key])
         if kind == CONTAINER and key in snapshot.containers:
             return facts.of_container(self.origin, snapshot.containers[key])
         if kind == SERVICE and key in snapshot.services:
-            return facts.of_service(self.origin, snapshot.services[key])
+            return (yield from facts.of_service(self.origin, snapshot.services[key], lambda name: self._layers.get(name, {}).get(owner)))
         return Contribution()
 
-    def _put(self, owner: Owner, contribution: Contribution) -> None:
+    def _put(self, owner: Owner, contribution: Contribution) -> Turns[None]:
         """Put a contribution in the place of the one that its owner made before."""
         old = self._names.pop(owner, ())
         if contribution:
             self._names[owner] = tuple(contribution)
-        for key, layer in contribution.items():
-            layers = self._layers.setdefault(key, {})
+        for some in stretches(tuple(contribution)):
+            for key in some:
+                self._lay(owner, key, contribution[key])
+            yield
+        for some in stretches(old):
+            for key in some:
+                if key not in contribution:
+                    self._lift(owner, key)
+            yield
+
+    def _lay(self, owner: Owner, key: bytes, layer: Facts) -> None:
+        """Put what an owner has at a name there, where it is not there already."""
+        layers = self._layers.setdefault(key, {})
+        if not layer.same(layers.get(owner)):
             layers[owner] = layer
             self._hold(key, layers)
-        for key in old:
-            if key not in contribution:
-                layers = self._layers[key]
-                del layers[owner]
-                if layers:
-                    self._hold(key, layers)
-                else:
-                    self._empty(key)
+
+    def _lift(self, owner: Owner, key: bytes) -> None:
+        """Take away what it had at a name."""
+        layers = self._layers[key]
+        del layers[owner]
+        if layers:
+            self._hold(key, layers)
+        else:
+            self._empty(key)
+
+    def _node(self, key: bytes) -> Node | None:
+        """As it will be."""
+        return self._next[key] if key in self._next else self.nodes.get(key)
 
     def _hold(self, key: bytes, layers: Mapping[Owner, Facts]) -> None:
         """Have the node of a name hold these, and every name above it in its zone be there."""
-        node = self.nodes.get(key)
-        if node is None:
-            node = self.nodes[key] = Node()
+        old = self._node(key)
+        node = self._next[key] = Node(apex=old is not None and old.apex)
+        if old is None:
             self._rise(key)
         node.lay(layers)
 
     def _rise(self, key: bytes) -> None:
         for above in wire.parents(key[key[0] + 1 :]):
             self._below[above] = self._below.get(above, 0) + 1
-            if above in self.nodes:
+            if self._node(above) is not None:
                 # Which has been given those above it already; an apex needs none.
                 return
-            self.nodes[above] = Node()
+            self._next[above] = Node()
 
     def _empty(self, key: bytes) -> None:
         """Nobody has anything at a name any more: it goes, and so do those above it that were there for its sake alone."""
         del self._layers[key]
-        self.nodes[key].lay({})
+        self._next[key] = Node(apex=key in self._apexes)
         while key not in self._apexes and not self._below.get(key) and key not in self._layers:
-            del self.nodes[key]
+            self._next[key] = None
             key = key[key[0] + 1 :]
             if not key[0]:
                 return

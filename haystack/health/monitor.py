@@ -24,6 +24,7 @@ from haystack.health.words import span
 from haystack.model import Container, Endpoint, Service
 from haystack.proxy.channel import FailureRow
 from haystack.snapshot import Snapshot, endpoints, names
+from haystack.turns import Turns
 
 Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
 
@@ -135,7 +136,7 @@ class Monitor:
         self._doubtful.add(identity)
         self._changed()
 
-    def follow(self, snapshot: Snapshot) -> None:
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
         change = snapshot.change
         if change is None or change.base != self._version:
@@ -146,8 +147,10 @@ class Monitor:
         self._version = snapshot.version
         for identity in containers:
             self._follow(snapshot, identity)
+            yield
         for name in services & snapshot.services.keys():
             self._note_slow(snapshot, snapshot.services[name])
+            yield
         self._warm(min(self._slow.values(), default=0.0))
         self._expected.clear()
 

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Sequence
 
 from haystack.model import Container, Record
+from haystack.turns import Turns, stretches
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "health starting"  # in, where it is alone, and nothing to worry about
@@ -65,6 +66,7 @@ class Standing(enum.Enum):
     WELL = enum.auto()
 
 
+IN = Verdict(ready=True, reason="running", well=True)
 Member = tuple[Container, Condition]
 EJECTED = "ejected: "  # how the reason of one begins that is out for what its traffic showed
 Standings = list[tuple[Standing, str]]
@@ -88,23 +90,30 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
     why = condition.failing or (f"health {container.health}" if policy != IGNORE and container.health not in HEALTHY else "")
     if why:
         return (Standing.REFUSED if policy == REQUIRE else Standing.UNWELL), why
-    return (Standing.EJECTED, EJECTED + condition.ejected) if condition.ejected else (Standing.WELL, "running")
+    return (Standing.EJECTED, EJECTED + condition.ejected) if condition.ejected else (Standing.WELL, IN.reason)
 
 
-def judge(members: Sequence[Member]) -> list[Verdict]:
+def judge(members: Sequence[Member]) -> Turns[list[Verdict]]:
     """In or out, for each of the endpoints of a service that can stand in for one another; in their order.
 
     A request that may fail is better than one that is refused for certain: so checks never put out the last one, and ejection never
     more than half. What does not accept connections yet is no endpoint at all for some seconds: requests wait for it instead.
     """
-    standings = [standing(*member) for member in members]
+    standings: Standings = []
+    for some in stretches(members):
+        standings += [standing(*member) for member in some]
+        yield
     spared = _spared(members, standings)
-    lucky = _panic(standings) if not spared and not any(s is Standing.WELL for s, _ in standings) else None
-    hopeless = lucky is None and not spared and not any(s is Standing.WELL for s, _ in standings)
-    return [
-        _verdict(s, why, condition, spared=number in spared, lucky=lucky, hopeless=hopeless)
-        for number, ((s, why), (_, condition)) in enumerate(zip(standings, members, strict=True))
-    ]
+    nobody = not spared and not any(s is Standing.WELL for s, _ in standings)
+    lucky = _panic(standings) if nobody else None
+    hopeless = nobody and lucky is None
+    verdicts: list[Verdict] = []
+    for numbers in stretches(range(len(standings))):
+        for number in numbers:
+            s, why = standings[number]
+            verdicts.append(_verdict(s, why, members[number][1], spared=number in spared, lucky=lucky, hopeless=hopeless))
+        yield
+    return verdicts
 
 
 def _spared(members: Sequence[Member], standings: Standings) -> set[int]:
@@ -124,7 +133,7 @@ def _panic(standings: Standings) -> Standing | None:
 
 def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky: Standing | None, hopeless: bool) -> Verdict:
     if s is Standing.WELL:
-        return Verdict(ready=True, reason=why, well=True)
+        return IN
     if spared:
         return Verdict(ready=True, reason=f"{why}, but in all the same: no more than half may be out", panic=True)
     if s is lucky:

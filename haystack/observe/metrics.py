@@ -101,14 +101,17 @@ def escaped(text: str) -> str:
 
 
 class Exposition:
-    """The page of /metrics, in pieces. Written by hand are the two families that have a sample or more for each endpoint or service."""
+    """The page of /metrics, in pieces. Written by hand are the two families that have a sample or more for each endpoint or service.
 
-    def __init__(self, state: State) -> None:
+    again: it will be asked for again.
+    """
+
+    def __init__(self, state: State, *, again: bool = True) -> None:
         self._state = state
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(StateCollector(state))
-        self._requests = Pieces(_requests_line)
-        self._endpoints = Pieces(_endpoint_lines)
+        self._requests = Pieces(_requests_line, again=again)
+        self._endpoints = Pieces(_endpoint_lines, again=again)
 
     def pieces(self) -> Turns[list[bytes]]:
         """The whole page. Await State.refresh() first for the workers' newest counters."""
@@ -126,7 +129,7 @@ class Exposition:
 
 def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[tuple[str, Count]]:
     for asked, found in counts:
-        yield from ((f"{asked} {place}", (asked, place, number)) for place, number in found.items())
+        yield from ((f"{asked} {place.id} {place.address}:{place.port}", (asked, place, number)) for place, number in found.items())
 
 
 def _requests_line(_key: str, count: Count, _now: float) -> bytes:

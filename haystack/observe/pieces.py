@@ -17,44 +17,62 @@ USUAL, MOST = 32, 128  # items in a piece
 
 
 class Piece(NamedTuple, Generic[T]):
-    """Bytes, and what they were made of. second: when they were made, of those that change with time; 0: for good."""
+    """Bytes, and what they were made of. second: when they were made, of those that change with time; 0: for good.
 
-    items: list[tuple[str, T]]
+    Keys and values are two plain tuples: the search for garbage leaves these alone.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[T, ...]
     second: int
     data: bytes
 
 
 class Pieces(Generic[T]):
-    """write: one item at a moment in Unix seconds; ages: whether what is written of it changes with time."""
+    """write: one item at a moment in Unix seconds; ages: whether what is written of it changes with time.
 
-    def __init__(self, write: Callable[[str, T, float], bytes], ages: Callable[[T], bool] = lambda _value: False) -> None:
-        self._write, self._ages = write, ages
+    again: they will be asked for again.
+    """
+
+    def __init__(
+        self, write: Callable[[str, T, float], bytes], ages: Callable[[T], bool] = lambda _value: False, *, again: bool = True
+    ) -> None:
+        self._write, self._ages, self._again = write, ages, again
         self._kept: dict[str, Piece[T]] = {}
 
     def of(self, items: Iterable[tuple[str, T]], now: float) -> Turns[list[bytes]]:
         """All of them in their order. An item's value counts as unchanged while it equals the one before."""
-        made: list[Piece[T]] = []
-        some: list[tuple[str, T]] = []
-        for item in items:
-            if some and (len(some) == MOST or crc32(item[0].encode("utf-8", "surrogatepass")) % USUAL == 0):
-                made.append((yield from self._piece(some, now)))
-                some = []
-            some.append(item)
-            yield
-        if some:
-            made.append((yield from self._piece(some, now)))
-        self._kept = {piece.items[0][0]: piece for piece in made}
-        return [piece.data for piece in made]
-
-    def _piece(self, items: list[tuple[str, T]], now: float) -> Turns[Piece[T]]:
-        old = self._kept.get(items[0][0])
-        if old is not None and old.second in (0, int(now)) and old.items == items:
-            return old
-        written = []
+        kept: dict[str, Piece[T]] = {}
+        made: list[bytes] = []
+        keys: list[str] = []
+        values: list[T] = []
         for key, value in items:
-            written.append(self._write(key, value, now))
+            if keys and (len(keys) == MOST or crc32(key.encode("utf-8", "surrogatepass")) % USUAL == 0):
+                made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
+                keys, values = [], []
+            keys.append(key)
+            values.append(value)
             yield
-        return Piece(items, int(now) if any(self._ages(value) for _, value in items) else 0, b"".join(written))
+        if keys:
+            made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
+        while self._kept:  # one by one: freeing thousands of items takes milliseconds
+            self._kept.popitem()
+            yield
+        self._kept = kept
+        return made
+
+    def _piece(self, keys: tuple[str, ...], values: tuple[T, ...], now: float, kept: dict[str, Piece[T]]) -> Turns[bytes]:
+        """The one from before, where it is that still."""
+        piece = self._kept.pop(keys[0], None)
+        if piece is None or piece.second not in (0, int(now)) or (piece.keys, piece.values) != (keys, values):
+            written = []
+            for key, value in zip(keys, values, strict=True):
+                written.append(self._write(key, value, now))
+                yield
+            piece = Piece(keys, values, int(now) if any(map(self._ages, values)) else 0, b"".join(written))
+        if self._again:
+            kept[keys[0]] = piece
+        return piece.data
 
 
 def framed(head: bytes, pieces: list[bytes], tail: bytes) -> list[bytes]:

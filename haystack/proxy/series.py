@@ -7,17 +7,19 @@ endpoint: by then every scraper has seen its last value. Never counts anything i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
-from haystack.model import Service
+from msgspec import Struct
+
+from haystack.model import Endpoint, Service
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
 
 GRACE = 120.0  # seconds: two scrapes of one that comes by once a minute
 
 Asked = tuple[str, int]  # a service's name, and the listener's port
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, gc=False, cache_hash=True):
     """An endpoint: its id, which begins with its container's, and where it was."""
 
     id: str
@@ -35,7 +37,7 @@ class Series:
         self.counts: dict[Asked, Counts] = {}
         self._ports: dict[str, set[int]] = {}
         self._services: Mapping[str, Service] = {}
-        self._known: dict[str, frozenset[Place]] = {}  # places of services in this snapshot, as far as they were asked for
+        self._known: dict[str, dict[str, Endpoint]] = {}  # endpoints of services in this snapshot, as far as they were asked for
         self._version: int | None = None
         self._gone: dict[tuple[Asked, Place], float] = {}  # since when, the earliest first
 
@@ -45,11 +47,11 @@ class Series:
         if counts is None:
             counts = self.counts[asked] = Counts()
             self._ports.setdefault(asked[0], set()).add(asked[1])
-        if place not in counts and place not in self._places(asked[0]):
+        if place not in counts and not self._has(asked[0], place):
             self._gone[asked, place] = now
         counts[place] = counts.get(place, 0) + number
 
-    def follow(self, snapshot: Snapshot, now: float) -> None:
+    def follow(self, snapshot: Snapshot, now: float) -> Turns[None]:
         """Note who is gone, or back. What costs is what has changed."""
         change = snapshot.change
         names: Iterable[str] = tuple(self._ports)
@@ -58,18 +60,25 @@ class Series:
         self._services, self._version = snapshot.services, snapshot.version
         self._known.clear()
         for name in names:
-            there = self._places(name)
-            for asked in ((name, port) for port in self._ports[name]):
+            there = self._endpoints(name)
+            yield
+            for asked in [(name, port) for port in self._ports.get(name, ())]:
                 for place in self.counts[asked]:
-                    if place in there:
+                    if _is_at(there.get(place.id), place):
                         self._gone.pop((asked, place), None)
                     else:
                         self._gone.setdefault((asked, place), now)
+            yield
 
-    def _places(self, service: str) -> frozenset[Place]:
+    def _has(self, service: str, place: Place) -> bool:
+        return _is_at(self._endpoints(service).get(place.id), place)
+
+    def _endpoints(self, service: str) -> dict[str, Endpoint]:
+        """By id, ready or not."""
         known = self._known.get(service)
         if known is None:
-            known = self._known[service] = places(self._services.get(service))
+            found = self._services.get(service)
+            known = self._known[service] = {e.id: e for e in found.endpoints} if found is not None else {}
         return known
 
     def expire(self, now: float) -> None:
@@ -91,7 +100,6 @@ class Series:
             del self._ports[asked[0]]
 
 
-def places(service: Service | None) -> frozenset[Place]:
-    """Where the endpoints of a service are, ready or not."""
-    endpoints = service.endpoints if service is not None else ()
-    return frozenset(Place(e.id, e.address or e.address6 or "", e.port) for e in endpoints)
+def _is_at(endpoint: Endpoint | None, place: Place) -> bool:
+    """Whether an endpoint of that id is there still."""
+    return endpoint is not None and (endpoint.address or endpoint.address6 or "", endpoint.port) == (place.address, place.port)

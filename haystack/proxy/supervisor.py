@@ -27,6 +27,7 @@ from haystack.proxy.slot import Slot
 from haystack.proxy.tables import Tables
 from haystack.settings import Settings
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns, at_once
 
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
@@ -115,9 +116,14 @@ class Supervisor:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
+        at_once(self.follow(snapshot))
+
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
+        """The same in turns: all of it is sent in the last of them."""
         now = asyncio.get_running_loop().time()
-        self._announce(self._tables.follow(snapshot, now))
-        self._series.follow(snapshot, now)
+        self._announce((yield from self._tables.follow(snapshot, now)))
+        yield
+        yield from self._series.follow(snapshot, now)
 
     def _announce(self, parts: Iterable[wire.Table]) -> None:
         """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""

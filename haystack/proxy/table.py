@@ -16,6 +16,7 @@ from haystack.model import RETRIED, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.service import OPTIONS
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns, at_once, stretches
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", "stopping")
@@ -106,17 +107,25 @@ def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
 def rows(service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING) -> list[ServiceRow]:
     """One service as the workers see it: its own name, and each claim; none where it does not speak HTTP.
 
-    before, live: the service as it was, and rows by their keys: those of claims that have not changed are taken from there.
+    before, live: the service as it was, and rows by their keys: what has not changed is taken from there.
     """
+    return at_once(made(service, defaults, before, live))
+
+
+def made(
+    service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
+) -> Turns[list[ServiceRow]]:
+    """The same in turns."""
     if not service.has_http:
         return []
-    found = [_row(service, service.endpoints, defaults, service.name, prefix(service.path), public=service.public)]
+    found = [(yield from _row(service, service.endpoints, defaults, service.name, prefix(service.path), live=live, public=service.public))]
     same = before is not None and _options(before) == _options(service)
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
     for c in service.claims:
         claim = f"{c.host}{c.path}"
         row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
-        found.append(row or _row(service, c.endpoints, defaults, c.host, c.path, claim, public=c.public))
+        found.append(row or (yield from _row(service, c.endpoints, defaults, c.host, c.path, claim, live, public=c.public)))
+        yield
     return found
 
 
@@ -126,17 +135,27 @@ def _options(service: Service) -> tuple[object, ...]:
 
 
 def _row(
-    service: Service, endpoints: tuple[Endpoint, ...], defaults: Defaults, host: str, path: str, claim: str = "", *, public: bool
-) -> ServiceRow:
-    listeners = tuple(_endpoints(endpoints, listener) for listener in LISTENERS)
+    service: Service,
+    endpoints: tuple[Endpoint, ...],
+    defaults: Defaults,
+    host: str,
+    path: str,
+    claim: str = "",
+    live: Mapping[str, ServiceRow] = NOTHING,
+    *,
+    public: bool,
+) -> Turns[ServiceRow]:
+    was = live.get(f"{service.name} {claim}" if claim else service.name)
+    listeners = yield from _listeners(endpoints, {e.id: e for listener in was.listeners for e in listener} if was else {})
     last = _last(endpoints)
+    yield
     return ServiceRow(
         name=service.name,
         hosts=(host,),
         balance=service.balance or defaults.balance,
         sticky=service.sticky or "",
         timeout_ms=max(1, int((service.timeout or defaults.timeout) * 1000)),
-        listeners=listeners[:1] if listeners[0] == listeners[1] else listeners,
+        listeners=listeners,
         path=path,
         max_connections=service.max_connections or 0,
         wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
@@ -156,8 +175,19 @@ def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:
     return mine or [e for e in endpoints if e.listener is not None]
 
 
-def _endpoints(endpoints: tuple[Endpoint, ...], listener: str) -> tuple[EndpointRow, ...]:
-    return tuple(_endpoint(e) for e in serving(endpoints, listener) if e.ready and (e.address or e.address6))
+def _listeners(endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow]) -> Turns[tuple[tuple[EndpointRow, ...], ...]]:
+    """Who is in for each of LISTENERS; one for all of them where they are the same. before: rows of those that were, by id."""
+    sets = [serving(endpoints, listener) for listener in LISTENERS]
+    found: list[tuple[EndpointRow, ...]] = []
+    for each in sets[:1] if sets[0] == sets[1] else sets:
+        yield
+        rows: list[EndpointRow] = []
+        for some in stretches(each):
+            new = (_endpoint(e) for e in some if e.ready and (e.address or e.address6))
+            rows += [was if (was := before.get(row.id)) == row else row for row in new]  # the very same are compared in no time
+            yield
+        found.append(tuple(rows))
+    return tuple(found[:1]) if len(found) > 1 and found[0] == found[1] else tuple(found)
 
 
 def _last(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:

@@ -1,18 +1,30 @@
 """The routing table of the newest snapshot, kept up to date service by service, and what the workers are to be told of each change.
 
-One container's change costs its services, not all there are. What it says equals what table.of and table.changes make of whole snapshots
-(a property test holds them against each other). Never sends anything: the supervisor does.
+One container's change costs its services, not all there are. To find out what is other takes turns; all of it counts at once. What it
+says equals what table.of and table.changes make of whole snapshots (a property test holds them against each other). Never sends anything:
+the supervisor does.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from haystack.proxy import table
 from haystack.proxy.channel import ServiceRow, Table
 from haystack.proxy.lingering import Lingering
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
+
+
+class Changed(NamedTuple):
+    """One service. rows: as they are to be, by key; old: those that are others, as they were (None: not there); ended: as in Table."""
+
+    name: str
+    rows: dict[str, ServiceRow]
+    old: dict[str, ServiceRow | None]
+    ended: set[table.Spot]
 
 
 class Tables:
@@ -35,18 +47,21 @@ class Tables:
         """When `expire` has something to do; None: nothing lingers."""
         return self._lingering.next_end()
 
-    def follow(self, snapshot: Snapshot, now: float) -> list[Table]:
+    def follow(self, snapshot: Snapshot, now: float) -> Turns[list[Table]]:
         """Take in a snapshot. The parts that bring a worker up to date, in their order; one at least, for the version."""
         change, old = snapshot.change, self._snapshot
         known = change is not None and old is not None and change.base == old.version
         names: Iterable[str] = change.services if change is not None and known else {*snapshot.services, *self._keys}
-        before: dict[str, ServiceRow | None] = {}
-        for name in names:
-            before |= self._put(snapshot, name, now)
-        self._snapshot = snapshot
         living = table.Living(snapshot)
-        ended = {spot for row in before.values() if row is not None for spot in self._ended(old, row, living)}
-        return self._news([*before, *self._lingering.expire(now)], tuple(ended))
+        found: list[Changed] = []
+        for name in names:
+            found.append((yield from self._look(snapshot, name, living)))
+            yield
+        for each in found:
+            self._put(each, now, snapshot.created)
+        self._snapshot = snapshot
+        before = [key for each in found for key in each.old]
+        return self._news([*before, *self._lingering.expire(now)], tuple({spot for each in found for spot in each.ended}))
 
     def expire(self, now: float) -> list[Table]:
         """Let go of those that have lingered for long enough; the parts that say so."""
@@ -56,20 +71,30 @@ class Tables:
     def _version(self) -> int:
         return self._snapshot.version if self._snapshot is not None else 0
 
-    def _put(self, snapshot: Snapshot, name: str, now: float) -> dict[str, ServiceRow | None]:
-        """Take in one service; those of its rows that are others now, as they were before, by their keys."""
+    def _look(self, snapshot: Snapshot, name: str, living: table.Living) -> Turns[Changed]:
+        """What is other about one service."""
         found = snapshot.services.get(name)
         before = self._snapshot.services.get(name) if self._snapshot is not None else None
-        rows = {row.key: row for row in table.rows(found, self._defaults, before, self._live)} if found is not None else {}
+        made = (yield from table.made(found, self._defaults, before, self._live)) if found is not None else []
+        rows = {row.key: row for row in made}
         keys = dict.fromkeys((*self._keys.get(name, ()), *rows))
-        changed = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
-        for key, old in changed.items():
-            self._swap(key, old, rows.get(key), now, snapshot.created)
-        if rows:
-            self._keys[name] = tuple(rows)
+        old = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
+        yield
+        ended: set[table.Spot] = set()
+        for key, was in old.items():
+            if was is not None:
+                ended |= self._ended(was, rows.get(key), living)
+                yield
+        return Changed(name, rows, old, ended)
+
+    def _put(self, changed: Changed, now: float, since: float) -> None:
+        """Take in one service."""
+        for key, old in changed.old.items():
+            self._swap(key, old, changed.rows.get(key), now, since)
+        if changed.rows:
+            self._keys[changed.name] = tuple(changed.rows)
         else:
-            self._keys.pop(name, None)
-        return changed
+            self._keys.pop(changed.name, None)
 
     def _swap(self, key: str, old: ServiceRow | None, new: ServiceRow | None, now: float, since: float) -> None:
         """Put one row in the place of another. since: when this was, Unix seconds."""
@@ -87,15 +112,14 @@ class Tables:
             del self._live[key]
             self._lingering.gone(old, now, since)
 
-    def _ended(self, old: Snapshot | None, before: ServiceRow, living: table.Living) -> set[table.Spot]:
+    def _ended(self, before: ServiceRow, after: ServiceRow | None, living: table.Living) -> set[table.Spot]:
         """The endpoints that left this row, and whose containers can't answer any more."""
-        if old is None:
+        if self._snapshot is None:
             return set()
-        after = self._live.get(before.key)
         left = table.spots(before) - (table.spots(after) if after is not None else set())
         if not left:
             return left
-        owners = {e.id: e.container for e in old.services[before.name].endpoints}
+        owners = {e.id: e.container for e in self._snapshot.services[before.name].endpoints}
         return {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
 
     def _news(self, keys: list[str], ended: tuple[table.Spot, ...]) -> list[Table]:

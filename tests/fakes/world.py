@@ -206,7 +206,8 @@ class World:
         self.failed: list[float] = []
         self.unserved = 0
         self.end = 0.0
-        for callback in (self.monitor.follow, *(worker.follow for worker in self.workers), self.note):
+        self.registry.add_reader(self.monitor.follow)
+        for callback in (*(worker.follow for worker in self.workers), self.note):
             self.registry.subscribe(callback)
 
     @property

@@ -22,7 +22,7 @@ class Rig:
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh)
         self.seen = []
         self.news = asyncio.Event()
-        self.registry.subscribe(self.monitor.follow)
+        self.registry.add_reader(self.monitor.follow)
         self.registry.subscribe(self._keep)
 
     def _keep(self, snapshot):

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from haystack import builder, ports
+from haystack import alike, ports, turns
 from haystack.builder import Builder
 from haystack.dns.zone import Zone
 from haystack.health.policy import WELL, Condition
@@ -19,6 +19,7 @@ from haystack.proxy.channel import Table
 from haystack.proxy.lingering import Lingering
 from haystack.proxy.tables import Tables
 from haystack.snapshot import Snapshot, build, check
+from haystack.turns import at_once
 
 ORIGIN = "haystack"
 SOURCES = ("x", "y")
@@ -112,7 +113,7 @@ class World:
 
 def run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
     """Each snapshot that the builder made, beside that of everything. So few containers are compared two by two."""
-    with patch.object(builder, "STRETCH", 2):
+    with patch.object(alike, "STRETCH", 2), patch.object(turns, "STRETCH", 2):
         return _run(script)
 
 
@@ -125,7 +126,7 @@ def _run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
             world.now += what
             world.steady += abs(what) if abs(what) < 1000 else 1.0
             listings = world.ordered()
-            new = under_test.build(listings, world.now, world.steady, world.condition, doubtful)
+            new = at_once(under_test.build(listings, world.now, world.steady, world.condition, doubtful))
             expected = build(whole.version + 1, ORIGIN, listings, world.now, whole, world.condition, world.steady)
             assert (new is None) == expected.same_content(whole)
             doubtful = set()
@@ -144,7 +145,7 @@ def _run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
 @given(st.lists(steps, max_size=25))
 def test_snapshots(script: list[tuple[str, Any, Any]]) -> None:
     for new, expected in run(script):
-        check(new)
+        at_once(check(new))
         for field in ("version", "created", "engines", "networks", "containers", "services", "problems"):
             assert getattr(new, field) == getattr(expected, field)
         assert list(new.containers) == list(expected.containers)
@@ -175,7 +176,7 @@ def held(zone: Zone) -> dict[bytes, Any]:
 def test_zones(script: list[tuple[str, Any, Any]]) -> None:
     zone = Zone.of(Snapshot(version=0, created=0.0, origin=ORIGIN), 5)
     for new, expected in run(script):
-        zone = zone.follow(new)
+        zone = at_once(zone.follow(new))
         assert held(zone) == held(Zone.of(expected, 5))
         assert zone.serial == new.version
 
@@ -192,7 +193,7 @@ def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
     for new, expected in run(script):
         after = table.of(expected, DEFAULTS)
         *_, last = table.changes(before, after, table.alive(expected))
-        parts = under_test.follow(new, 0.0)
+        parts = at_once(under_test.follow(new, 0.0))
         for part in parts:
             told.update((row.key, row) for row in part.services)
             for key in part.removed:

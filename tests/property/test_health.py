@@ -12,6 +12,7 @@ from haystack.health.outliers import LONGEST, History, hear
 from haystack.health.policy import WELL, Condition, judge
 from haystack.model import Container, Options
 from haystack.proxy.channel import FailureRow
+from haystack.turns import at_once
 
 TICK, A_TICK = 0.1, 40  # seconds, requests
 STATES = st.sampled_from(["running", "paused", "stopping"])
@@ -35,7 +36,7 @@ def container(number=1, state="running", policy=None, health="none"):
 @given(st.lists(st.tuples(STATES, CONDITIONS, st.sampled_from(["none", "starting", "unhealthy", "healthy"])), max_size=12))
 def test_a_service_with_anybody_there_is_never_hidden(drawn):
     members = [(container(n, state, health=health), condition) for n, (state, condition, health) in enumerate(drawn)]
-    verdicts = judge(members)
+    verdicts = at_once(judge(members))
     running = [v for (c, _), v in zip(members, verdicts, strict=True) if c.state == "running"]
     assert not any(v.ready for (c, _), v in zip(members, verdicts, strict=True) if c.state != "running")
     assert any(v.ready or v.awaited or v.unreachable for v in running) == bool(running)
@@ -57,11 +58,13 @@ class Simulation:
         self.now = 0.0
 
     def verdicts(self):
-        return judge(
-            [
-                (container(n), Condition(ejected=h.why, ejected_at=h.since, until=h.until) if h.ejected(self.now) else WELL)
-                for n, h in enumerate(self.histories)
-            ]
+        return at_once(
+            judge(
+                [
+                    (container(n), Condition(ejected=h.why, ejected_at=h.since, until=h.until) if h.ejected(self.now) else WELL)
+                    for n, h in enumerate(self.histories)
+                ]
+            )
         )
 
     def tick(self, sick):

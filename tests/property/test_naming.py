@@ -10,6 +10,7 @@ from haystack.discovery import events, inspect
 from haystack.discovery.place import Surroundings, placed
 from haystack.model import Listing
 from haystack.snapshot import build, check
+from haystack.turns import at_once
 
 KEYS = ["enable", "name", "group", "port", "network", "host", "path", "weight", "balance", "sticky", "timeout", "health.path", ""]
 json_values = st.recursive(
@@ -69,7 +70,7 @@ def test_any_inspection_beside_a_good_one_makes_a_good_snapshot(raw):
     found = [f for f in (inspect.container(raw, "e", ["<none>:<none>"]), good) if f]
     containers = tuple(placed(f, Surroundings(), {x.container.id: x for x in found}) for f in found)
     snapshot = build(1, "haystack", {"x": Listing(containers=containers)}, 1.0)
-    check(snapshot)
+    at_once(check(snapshot))
     assert any(e.container_name == "good" for e in snapshot.services["nginx.services.haystack"].endpoints)
 
 

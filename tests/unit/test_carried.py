@@ -20,6 +20,7 @@ from haystack.proxy.table import Defaults
 from haystack.proxy.tables import Tables
 from haystack.service import OPTIONS
 from haystack.snapshot import Snapshot, build
+from haystack.turns import at_once
 
 NGINX = "nginx.services.haystack"
 
@@ -48,7 +49,7 @@ class Worker:
 
         listings = {"x": Listing(containers=containers)}
         self.snapshot = build(self.snapshot.version + 1, self.snapshot.origin, listings, now, self.snapshot, condition)
-        for part in self.tables.follow(self.snapshot, now):
+        for part in at_once(self.tables.follow(self.snapshot, now)):
             self.routes.apply(part)
 
     def route(self, host: str, path: str = "/") -> Route | None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from haystack.claims import contested, prefix
+from haystack.claims import Book, contested, of, prefix
 from haystack.model import Carried, Endpoint, Service
+from tests.fakes.effort import instructions
 
 
 def service(name, *hosts, path=None, listener="http", container=None):
@@ -48,3 +49,22 @@ def test_other_paths_and_services_without_http_are_no_rivals():
 
 def test_who_is_served_by_the_winner_has_lost_nothing():
     assert not contested([service("a", "app", container="x"), service("b", "app", container="x")])
+
+
+def test_one_host_that_twice_as_many_claim_costs_twice_as_much():
+    def claimed(size):
+        found = [service(f"s{n:04}", "app") for n in range(size)]
+        return instructions(lambda: contested(found))
+
+    assert claimed(200) < 2.5 * claimed(100)
+
+
+def test_who_does_not_get_a_host_costs_nobody_else():
+    book = Book()
+    for n in range(5):
+        book.put(f"s{n}", of(service(f"s{n}", "app")))
+    assert not book.put("s5", of(service("s5", "app")))
+    assert not book.put("s5", {})
+    assert book.put("s0", {}) == {"s1", "s2", "s3", "s4"}
+    assert book.put("a", of(service("a", "app"))) == {"s1", "s2", "s3", "s4"}
+    assert [p.message for p in book.lost("s1")] == ["app/ is served by a, which claims it too"]

@@ -11,6 +11,7 @@ from haystack.model import Container, Listing
 from haystack.proxy.table import Defaults
 from haystack.proxy.tables import Tables
 from haystack.snapshot import build
+from haystack.turns import at_once
 from tests.fakes.effort import instructions
 
 LINEAR = 2.5  # what twice as many may cost; a square is 4
@@ -41,7 +42,7 @@ async def test_the_monitor_begins_to_watch_them():
         seen = snapshot(size)
         monitor.expect(seen.containers.values())
         try:
-            return instructions(lambda: monitor.follow(seen))
+            return instructions(lambda: at_once(monitor.follow(seen)))
         finally:
             monitor.close()
 
@@ -53,8 +54,8 @@ async def test_the_monitor_begins_to_watch_them():
 def test_the_routing_table_lets_them_go(state):
     def let_go(size):
         tables = Tables(Defaults("p2c", 60.0, 5.0))
-        tables.follow(snapshot(size), 1.0)
+        at_once(tables.follow(snapshot(size), 1.0))
         after = snapshot(size, 2, state=state)
-        return instructions(lambda: tables.follow(after, 2.0))
+        return instructions(lambda: at_once(tables.follow(after, 2.0)))
 
     assert let_go(400) < LINEAR * let_go(200)

@@ -1,11 +1,12 @@
 """The registry: bursts become one snapshot, failures keep the old one."""
 
 import asyncio
+from time import perf_counter
 
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from haystack import builder, ports, registry
+from haystack import builder, ports, registry, turns
 from haystack.intake import MOST
 from haystack.model import Container, Listing, Problem
 from haystack.registry import Registry
@@ -131,3 +132,62 @@ async def test_a_problem_is_told_with_the_container_s_name_and_not_its_64_digits
         await under_test.listed.wait()
     told = [line for line in lines if line["event"] == "problem.found"]
     assert [(line["name"], line["id"], line["subject"]) for line in told] == [("n1", "0" * 12, "label haystack.port")]
+
+
+async def test_readers_take_turns_and_see_each_snapshot_before_it_is_the_newest():
+    under_test, told, meanwhile = Registry("haystack"), [], 0
+
+    def reader(new):
+        for _ in range(20):
+            end = perf_counter() + turns.TURN / 4
+            while perf_counter() < end:
+                pass
+            yield
+        told.append((new.version, under_test.snapshot.version))
+
+    under_test.add_reader(reader)
+    under_test.replace("x", listing(1))
+    while not told:
+        meanwhile += 1
+        await asyncio.sleep(0)
+    assert told == [(1, 0)]
+    assert meanwhile > 4
+    assert under_test.snapshot.version == 1
+
+
+async def test_what_changes_while_a_snapshot_is_told_is_in_the_next_one():
+    under_test, seen = Registry("haystack"), []
+
+    def reader(new):
+        seen.append(len(new.containers))
+        if len(seen) == 1:
+            under_test.replace("x", listing(1, 2))
+            end = perf_counter() + 2 * registry.LATEST
+            while perf_counter() < end:
+                yield
+
+    under_test.add_reader(reader)
+    done = asyncio.Event()
+    under_test.subscribe(lambda new: done.set() if new.version > 1 else None)
+    under_test.replace("x", listing(1))
+    await asyncio.wait_for(done.wait(), 5)
+    assert seen == [1, 2]
+
+
+async def test_the_end_of_what_is_under_way_can_be_had_at_once():
+    under_test, seen, told = Registry("haystack"), [], asyncio.Event()
+
+    def reader(new):
+        seen.append(len(new.containers))
+        told.set()
+        end = perf_counter() + 10 * turns.TURN
+        while perf_counter() < end:
+            yield
+
+    under_test.add_reader(reader)
+    under_test.replace("x", listing(1))
+    await told.wait()
+    under_test.replace("x", listing(1, 2))
+    under_test.flush()
+    assert seen == [1, 2]
+    assert under_test.snapshot.version == 2

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from haystack import ports
 from haystack.model import Container, Engine, Listing, Options, Problem
 from haystack.snapshot import SnapshotError, build, check
+from haystack.turns import at_once
 
 
 def container(number=1, name="one", **fields):
@@ -15,7 +16,7 @@ def container(number=1, name="one", **fields):
 
 def built(*containers, previous=None, now=5.0):
     snapshot = build(1, "haystack", {"x": Listing(containers=containers)}, now, previous)
-    check(snapshot)
+    at_once(check(snapshot))
     return snapshot
 
 
@@ -114,7 +115,7 @@ def test_check_refuses_what_readers_could_not_bear():
         replace(service, name="else"),
     ):
         with pytest.raises(SnapshotError):
-            check(replace(good, services={name: bad}))
+            at_once(check(replace(good, services={name: bad})))
 
 
 def test_engines_by_id():

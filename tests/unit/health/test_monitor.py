@@ -28,7 +28,7 @@ class Rig:
         self.well = set()
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, self.ask)
-        self.registry.subscribe(self.monitor.follow)
+        self.registry.add_reader(self.monitor.follow)
         self.news = asyncio.Event()
         self.registry.subscribe(lambda _: self.news.set())
 

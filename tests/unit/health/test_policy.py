@@ -3,12 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
-from haystack.health.policy import Condition, judge
+from haystack.health import policy
+from haystack.health.policy import Condition
 from haystack.model import Container, Options
+from haystack.turns import at_once
 
 WAITS = Condition(waiting="port 80 does not accept")
 BROKEN = Condition(waiting="port 80 does not accept", overdue=True)
 FAILS = Condition(failing="probe: 503 from /up")
+
+
+def judge(members):
+    return at_once(policy.judge(members))
 
 
 def ejected(at=1.0):

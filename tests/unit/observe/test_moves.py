@@ -15,6 +15,7 @@ from haystack.model import Container, Departure, Endpoint, Listing
 from haystack.observe.crowd import MOST, Crowd
 from haystack.observe.moves import Moves
 from haystack.snapshot import Snapshot
+from haystack.turns import at_once
 
 
 class Heard:
@@ -34,7 +35,7 @@ class Heard:
     def show(self, *containers: Container) -> list[dict[str, Any]]:
         self.now += 10.0
         doubtful = {f"{c.short_id}:{port.number}/tcp" for c in containers for port in c.ports}
-        made = self.builder.build({"x": Listing(containers=containers)}, self.now, self.now, self.condition, doubtful)
+        made = at_once(self.builder.build({"x": Listing(containers=containers)}, self.now, self.now, self.condition, doubtful))
         with capture_logs() as lines:
             if made is not None:
                 self.moves.follow(made)

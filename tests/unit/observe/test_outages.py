@@ -12,6 +12,7 @@ from haystack.model import Container, Endpoint, Listing, Options
 from haystack.observe.crowd import Crowd
 from haystack.observe.outages import GONE, Outages
 from haystack.snapshot import Snapshot
+from haystack.turns import at_once
 
 
 class Heard:
@@ -34,7 +35,7 @@ class Heard:
         self.now += 10.0
         listings = {"x": Listing(containers=containers)}
         doubtful = {f"{c.short_id}:{port.number}/tcp" for c in containers for port in c.ports}
-        made = self.builder.build(listings, self.now, self.now, self.condition, doubtful)
+        made = at_once(self.builder.build(listings, self.now, self.now, self.condition, doubtful))
         with capture_logs() as lines:
             if made is not None:
                 self.outages.follow(made)

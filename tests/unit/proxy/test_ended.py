@@ -10,6 +10,7 @@ from haystack.health.policy import Condition, judge
 from haystack.model import Container, Options
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.proxy.table import changes, is_mute
+from haystack.turns import at_once
 from tests.fakes.state import ENDPOINT
 
 
@@ -42,5 +43,5 @@ def test_none_where_nothing_changed_or_nobody_knows() -> None:
 def test_one_that_a_worker_found_silent_answers_nobody(told: str, mute: bool) -> None:
     """The other workers have too few requests there to find it, and theirs shall not wait for a time limit."""
     container = Container(id="1" * 64, name="one", engine="e", options=Options())
-    out, _ = judge([(container, Condition(ejected=told, ejected_at=1.0, until=9.0)), (container, Condition())])
+    out, _ = at_once(judge([(container, Condition(ejected=told, ejected_at=1.0, until=9.0)), (container, Condition())]))
     assert is_mute(replace(ENDPOINT, ready=out.ready, reason=out.reason)) is mute

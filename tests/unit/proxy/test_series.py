@@ -1,7 +1,10 @@
+from msgspec.structs import replace
+
 from haystack.api import shapes
 from haystack.model import Endpoint, Service
 from haystack.proxy.series import GRACE, Place, Series
 from haystack.snapshot import Change, Snapshot
+from haystack.turns import at_once
 
 NAME = "web.services.haystack"
 ASKED = (NAME, 80)
@@ -20,25 +23,25 @@ def snapshot(version, *places, change=True):
 
 def test_an_address_that_another_container_has_begins_a_new_series():
     series = Series()
-    series.follow(snapshot(1, OLD), 0.0)
+    at_once(series.follow(snapshot(1, OLD), 0.0))
     series.put(ASKED, OLD, 7, 0.0)
-    series.follow(snapshot(2, NEW), 1.0)
+    at_once(series.follow(snapshot(2, NEW), 1.0))
     series.put(ASKED, NEW, 2, 1.0)
     assert series.counts[ASKED] == {OLD: 7, NEW: 2}
     assert shapes.requests(series.counts[ASKED]) == {"tcp://10.0.0.1:80": 2}
 
 
 def test_a_container_that_gets_another_address_keeps_its_count():
-    moved = OLD._replace(address="10.0.0.2")
+    moved = replace(OLD, address="10.0.0.2")
     assert shapes.endpoint_requests({OLD: 7, moved: 2, NEW: 1}) == {OLD.id: 9, NEW.id: 1}
 
 
 def test_a_series_leaves_some_time_after_its_endpoint():
     series = Series()
-    series.follow(snapshot(1, OLD, NEW), 0.0)
+    at_once(series.follow(snapshot(1, OLD, NEW), 0.0))
     series.put(ASKED, OLD, 7, 0.0)
     series.put(ASKED, NEW, 1, 0.0)
-    series.follow(snapshot(2, NEW), 10.0)
+    at_once(series.follow(snapshot(2, NEW), 10.0))
     series.expire(10.0 + GRACE - 1)
     assert OLD in series.counts[ASKED]
     series.expire(10.0 + GRACE)
@@ -47,19 +50,19 @@ def test_a_series_leaves_some_time_after_its_endpoint():
 
 def test_the_last_one_takes_its_service_with_it():
     series = Series()
-    series.follow(snapshot(1, OLD), 0.0)
+    at_once(series.follow(snapshot(1, OLD), 0.0))
     series.put(ASKED, OLD, 7, 0.0)
-    series.follow(snapshot(2), 1.0)
+    at_once(series.follow(snapshot(2), 1.0))
     series.expire(1.0 + GRACE)
     assert series.counts == {}
 
 
 def test_one_that_is_back_in_time_goes_on_where_it_was():
     series = Series()
-    series.follow(snapshot(1, OLD), 0.0)
+    at_once(series.follow(snapshot(1, OLD), 0.0))
     series.put(ASKED, OLD, 7, 0.0)
-    series.follow(snapshot(2), 1.0)
-    series.follow(snapshot(3, OLD), 2.0)
+    at_once(series.follow(snapshot(2), 1.0))
+    at_once(series.follow(snapshot(3, OLD), 2.0))
     series.expire(2.0 + 2 * GRACE)
     series.put(ASKED, OLD, 1, 300.0)
     assert series.counts[ASKED] == {OLD: 8}
@@ -67,7 +70,7 @@ def test_one_that_is_back_in_time_goes_on_where_it_was():
 
 def test_a_request_that_ends_after_its_series_has_left_does_not_make_it_stay():
     series = Series()
-    series.follow(snapshot(1, NEW), 0.0)
+    at_once(series.follow(snapshot(1, NEW), 0.0))
     series.put(ASKED, OLD, 1, 5.0)
     series.expire(5.0 + GRACE)
     assert series.counts == {}
@@ -75,8 +78,8 @@ def test_a_request_that_ends_after_its_series_has_left_does_not_make_it_stay():
 
 def test_a_snapshot_of_which_nothing_is_known_is_looked_at_whole():
     series = Series()
-    series.follow(snapshot(1, OLD), 0.0)
+    at_once(series.follow(snapshot(1, OLD), 0.0))
     series.put(ASKED, OLD, 1, 0.0)
-    series.follow(snapshot(7, NEW, change=False), 1.0)
+    at_once(series.follow(snapshot(7, NEW, change=False), 1.0))
     series.expire(1.0 + GRACE)
     assert series.counts == {}
