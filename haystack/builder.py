@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from haystack import claims, service, snapshot
 from haystack.alike import Listed, differing
+from haystack.intake import Arrival
 from haystack.judge import Conditions, Judge
 from haystack.model import Container, Endpoint, Listing, Problem, Service
 from haystack.service import Made
@@ -23,6 +25,7 @@ Sources = Mapping[str, Listing]
 Told = tuple[Found, ...]
 T = TypeVar("T")
 CONTAINERS, SERVICES = range(2)
+NONE: Mapping[str, Arrival] = MappingProxyType({})
 
 
 class Moment(NamedTuple):
@@ -56,14 +59,21 @@ class Builder:
         self._blamed: list[dict[str, Told | None]] = [{}, {}]  # what is other in this build
 
     def build(
-        self, listings: Sources, now: float, steady: float, conditions: Conditions, doubtful: Iterable[str] = ()
+        self,
+        listings: Sources,
+        now: float,
+        steady: float,
+        conditions: Conditions,
+        doubtful: Iterable[str] = (),
+        arrivals: Mapping[str, Arrival] = NONE,
     ) -> Turns[Snapshot | None]:
         """The snapshot of these listings; None where it would be the last one again. After an exception this builder is of no use.
 
         doubtful: ids of endpoints whose conditions may be others than they were, though their containers are not. A condition may become
-        another one while this goes on: tell of it in the next build.
+        another one while this goes on: tell of it in the next build. arrivals: of sources, how what they list differs from what they listed
+        before, where that is known.
         """
-        touched = yield from self._take(listings)
+        touched = yield from self._take(listings, arrivals)
         if self._fresh:
             touched |= self._last.containers.keys()
         dirty = {name for identity in touched for name in self._names.get(identity, ())}
@@ -82,7 +92,7 @@ class Builder:
 
     # -- containers
 
-    def _take(self, listings: Sources) -> Turns[set[str]]:
+    def _take(self, listings: Sources, arrivals: Mapping[str, Arrival]) -> Turns[set[str]]:
         """Take the listings in. The ids of containers that are new, other or gone."""
         suspects: set[str] = set()
         if list(listings) != list(self._listings):  # who lists first has changed
@@ -90,7 +100,10 @@ class Builder:
             self._listed = {source: mine for source, mine in self._listed.items() if source in listings}
         for source, listing in listings.items():
             old = self._listings.get(source)
-            if old is None or old.containers is not listing.containers:
+            arrival = arrivals.get(source)
+            if old is not None and arrival is not None and arrival.before is old.containers:
+                suspects |= self._arrived(source, arrival)
+            elif old is None or old.containers is not listing.containers:
                 suspects |= yield from self._relisted(source, old.containers if old else (), listing.containers)
         self._listings = dict(listings)
         if suspects:
@@ -101,6 +114,16 @@ class Builder:
                 touched.add(identity)
             yield
         return touched
+
+    def _arrived(self, source: str, arrival: Arrival) -> set[str]:
+        """Bring what `source` lists up to date: whoever may be another one."""
+        mine = self._listed.setdefault(source, {})
+        for identity, container in arrival.changes.items():
+            if container is not None:
+                mine[identity] = container
+            else:
+                mine.pop(identity, None)
+        return set(arrival.changes)
 
     def _relisted(self, source: str, old: Listed, new: Listed) -> Turns[set[str]]:
         """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""

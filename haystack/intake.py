@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from itertools import chain, islice
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from haystack.alike import differing
+from haystack.alike import Listed, differing
 from haystack.model import Container, Listing
 from haystack.turns import Turns, stretches
 
@@ -20,13 +21,21 @@ PORTIONS = 800  # in which all come at the most, for each has a price that grows
 SHARE = 16  # where a service has more than so many portions, more of it come at once: each time it is looked through as a whole
 
 
+class Arrival(NamedTuple):
+    """How a listing differs from another one of its source: who is new, other, or gone (None)."""
+
+    before: Listed
+    changes: Mapping[str, Container | None]
+
+
 class Intake:
-    """`listing`: what has come in by now; `wanted`: the source's newest list."""
+    """`listing`: what has come in by now; `arrival`: how that differs from what it was; `wanted`: the source's newest list."""
 
     def __init__(self) -> None:
         self.wanted = self._seen = Listing()  # the newest, and the newest of which it is known what it has that is new
         self._other = False  # than what `listing` was made of
         self.listing: Listing | None = None
+        self.arrival = Arrival((), {})
         self._there: dict[str, Container] = {}
         self._urgent: dict[str, Container | None] = {}  # None: it leaves
         self._new: dict[str, Container] = {}
@@ -86,12 +95,12 @@ class Intake:
         new = self._portion(self._new, most - len(urgent))
         arrived = [self._new.pop(identity) for identity in new]
         yield
-        for identity in urgent:
-            self._put(identity, self._urgent.pop(identity))
-        for container in arrived:
-            self._put(container.id, container)
+        changes = {identity: self._urgent.pop(identity) for identity in urgent} | {c.id: c for c in arrived}
+        for identity, container in changes.items():
+            self._put(identity, container)
         yield
-        if self._other or urgent or new:
+        self.arrival = Arrival(self.listing.containers if self.listing is not None else (), changes)
+        if self._other or changes:
             self.listing, self._other = replace(self._seen, containers=tuple(self._there.values())), False
         return arrived
 

@@ -212,9 +212,10 @@ class Registry:
     def _build(self) -> Turns[Snapshot | None]:
         known = ((source, self._intakes.get(source)) for source in self.sources)
         ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
+        arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
-        new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful)
+        new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)
         if new is not None:
             yield from check(new, self.snapshot)
         return new

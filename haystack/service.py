@@ -20,7 +20,10 @@ Made = tuple[Container, tuple[Endpoint, ...]]
 
 def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turns[Service]:
     """The service of these containers, in the order of their ids."""
-    members: dict[str, Member] = {e.id: (container, e) for container, made in containers for e in made}
+    members: dict[str, Member] = {}
+    for part in stretches(containers):
+        members.update((e.id, (container, e)) for container, made in part for e in made)
+        yield
     judged = yield from judge.judged(name, list(members.values()))
     owners = list({c.id: c for c, _ in members.values()}.values())
     yield

@@ -13,12 +13,13 @@ from haystack import alike, ports, turns
 from haystack.builder import Builder
 from haystack.dns.zone import Zone
 from haystack.health.policy import WELL, Condition
+from haystack.intake import Intake
 from haystack.model import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
 from haystack.proxy import table
 from haystack.proxy.channel import Table
 from haystack.proxy.lingering import Lingering
 from haystack.proxy.tables import Tables
-from haystack.snapshot import Snapshot, build, check
+from haystack.snapshot import Snapshot, build, check, unwatched
 from haystack.turns import at_once
 
 ORIGIN = "haystack"
@@ -150,6 +151,23 @@ def test_snapshots(script: list[tuple[str, Any, Any]]) -> None:
             assert getattr(new, field) == getattr(expected, field)
         assert list(new.containers) == list(expected.containers)
         assert list(new.services) == list(expected.services)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(containers, max_size=6, unique_by=lambda c: c.id), max_size=8), st.integers(1, 3))
+def test_snapshots_of_lists_that_come_in_by_portions(lists: list[list[Container]], most: int) -> None:
+    whole = Snapshot(version=0, created=0.0, origin=ORIGIN)
+    under_test, intake = Builder(whole), Intake()
+    for listed in [*lists, [], []]:
+        intake.aim(Listing(containers=tuple(listed)))
+        at_once(intake.step(most))
+        assert intake.listing is not None
+        listings = {"x": intake.listing}
+        new = at_once(under_test.build(listings, 100.0, 5.0, unwatched, (), {"x": intake.arrival}))
+        expected = build(whole.version + 1, ORIGIN, listings, 100.0, whole, unwatched, 5.0)
+        assert (new is None) == expected.same_content(whole)
+        assert new is None or new.same_content(expected)
+        whole = new or whole
 
 
 @settings(max_examples=200, deadline=None)
