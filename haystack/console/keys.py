@@ -26,6 +26,7 @@ MOOT = frozenset({
 })  # fmt: skip
 OURS = frozenset({"expiry-time", "restrict", "pty"})
 _OPTION = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|[ \t]+|$)')
+_LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines knows others, which may stand in a key's comment
 _TIME = re.compile(r"([0-9]{8})(?:([0-9]{4})([0-9]{2})?)?(Z?)")
 
 
@@ -45,7 +46,9 @@ def authorized(settings: Options, now: dt.datetime | None = None) -> Found:
     good: list[str] = []
     refused: list[str] = []
     for where, text in _sources(settings, refused):
-        for number, line in enumerate(text.removeprefix(BOM).splitlines(), 1):
+        for number, line in enumerate(_LINE_END.split(text), 1):
+            # a mark that an editor wrote, also where files were put together; and what asyncssh would take for an end, in a comment
+            line = " ".join(line.lstrip(BOM).splitlines())  # noqa: PLW2901
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             try:

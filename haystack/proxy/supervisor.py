@@ -254,7 +254,8 @@ class Supervisor:
             for slot in self.workers:
                 if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
                     slot.deaths = 0
-                if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting"):
+                starving = pulse.starved(slot.pid)
+                if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting", starved=starving):
                     await hanging.end(slot)
 
     def _setup(self, slot: Slot) -> wire.Setup:

@@ -45,6 +45,21 @@ def test_a_bad_line_is_named_and_locks_nobody_out(bad):
     assert KEY.split()[1] not in line
 
 
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_comment_may_hold_any_character_and_lets_nobody_else_in(mark):
+    result = found(f"{OTHER} me{mark}{KEY}\n# mine{mark}{KEY}\n")
+    assert result.refused == ()
+    assert lets_in(result, OTHER)
+    assert not lets_in(result, KEY)
+
+
+def test_files_with_marks_may_be_put_together():
+    result = found(f"\ufeff{OTHER}\n\ufeff{KEY}\n\ufeff# mine\n")
+    assert result.refused == ()
+    assert lets_in(result, OTHER)
+    assert lets_in(result, KEY)
+
+
 def test_a_byte_order_mark_and_a_windows_editors_line_ends_are_no_part_of_a_key(tmp_path):
     file = tmp_path / "keys"
     file.write_bytes(b"\xef\xbb\xbf" + f"{KEY} me\r\n{OTHER}\r\n".encode())
