@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import choice, descriptors, garbage, greeting, patience
+from haystack import choice, descriptors, garbage, greeting, mistakes, patience
 from haystack.access import Acl
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
@@ -226,6 +226,7 @@ class App:
 
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
     """Run one Haystack from start to stop. Raises PortError, WorkersError and ReplaceError."""
+    mistakes.tell(settings)
     try:
         old = await standby.predecessor(settings.state_dir, home()) if replace else None
     except standby.StoppedError:
@@ -245,7 +246,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
     except (PortError, WorkersError, ReplaceError, confine.FolderError) as error:
-        why = f"nothing was replaced: {error}" if isinstance(error, ReplaceError) else error  # the old one serves on
-        print(f"haystack: {why}", file=sys.stderr)  # noqa: T201 - the one line for a person
+        kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
+        sys.stderr.write(f"haystack: {kept}{error}\n")
         return 1
     return 0

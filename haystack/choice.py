@@ -11,7 +11,8 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from haystack.discovery import client
+from haystack import mistakes
+from haystack.discovery import advice, client
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.settings import Settings, variable
 
@@ -70,8 +71,7 @@ def user_state() -> Path:
 
 def writable(folder: Path) -> bool:
     """Whether files could be made in the folder, or the folder itself in what there is of its parents."""
-    nearest = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
-    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    return not mistakes.unwritable(folder)
 
 
 def usable_state(settings: Settings) -> Settings:
@@ -93,7 +93,7 @@ def trouble(settings: Settings, host: str) -> str | None:
     except TlsError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever the way to an engine is blocked by, the answer is its one line
-        return client.explain(error)
+        return "; ".join(filter(None, (client.explain(error), advice.hint(host, error))))
     return None
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from haystack import balance, naming, ports
+from haystack import balance, label_names, naming, ports, written
 from haystack.health import probe
 from haystack.health.policy import POLICIES
+from haystack.label_names import PREFIX
 from haystack.model import RETRIED, Options, Problem
 
-PREFIX = "haystack."
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
 HEALTH = "haystack.health."
 HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
@@ -25,9 +25,6 @@ SHORTEST_INTERVAL = 0.1  # seconds between two probes
 NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/upgrade.pyx)
 SHOWN = 80  # characters of a bad value that a message repeats
 
-_TRUTH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
 _HOST = re.compile(r"[0-9A-Za-z._\-:\[\]]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
@@ -50,7 +47,7 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
     found: dict[str, Any] = {}
     health: dict[str, str] = {}
     problems: list[Problem] = []
-    for key in sorted(k for k in labels if k.startswith(PREFIX) and k != ITSELF):
+    for key in sorted(k for k in labels if k != ITSELF and label_names.is_ours(k, _PLAIN)):
         try:
             _take(key, labels[key].strip(), found, health)
         except BadHostsError as error:
@@ -65,17 +62,21 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
 
 def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:
     """Check one label and store it."""
+    word = key.removeprefix(PREFIX)
+    if not key.startswith(PREFIX) or word not in NAMES:
+        raise BadValueError(f"no such label; {_meant(key)}")
     if key.startswith(HEALTH):
         word = key.removeprefix(HEALTH)
-        if word not in HEALTH_WORDS:
-            raise BadValueError(f"no such label; there are {', '.join(HEALTH_WORDS)}")
         health[word] = _health(word, text)
         return
-    known = _READERS.get(key.removeprefix(PREFIX))
-    if known is None:
-        raise BadValueError(f"no such label; there are {', '.join(sorted(_READERS))}, health.*")
-    field, reader = known
+    field, reader = _READERS[word]
     found[field] = reader(text)
+
+
+def _meant(key: str) -> str:
+    """The label that was meant, or all that there are."""
+    near = label_names.nearest_name(key, NAMES)
+    return f"did you mean {near}?" if near else f"there are {', '.join(sorted(_READERS))}, health.*"
 
 
 def _bad(text: str, takes: str) -> BadValueError:
@@ -83,10 +84,9 @@ def _bad(text: str, takes: str) -> BadValueError:
 
 
 def _bool(text: str) -> bool:
-    try:
-        return _TRUTH[text.lower()]
-    except KeyError:
-        raise _bad(text, "true or false") from None
+    if (found := written.truth(text)) is None:
+        raise _bad(text, "true or false")
+    return found
 
 
 def _int(lowest: int, highest: int) -> Callable[[str], int]:
@@ -184,22 +184,24 @@ def _often(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """A duration, ``1.5``, ``500ms``, ``5s``, ``2m``, in seconds. Raises BadValueError."""
-    match = _DURATION.fullmatch(text)
-    value = float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
+    """A duration, ``1.5``, ``500ms``, ``5s``, ``1h30m``, in seconds. Raises BadValueError."""
+    try:
+        value = written.seconds(text)
+    except ValueError:
+        value = 0.0
     if value <= 0:
-        raise _bad(text, "a duration such as 500ms, 5s or 2m")
+        raise _bad(text, "a duration such as 500ms, 5s or 1h30m")
     return value
 
 
 def _wait(text: str) -> float:
     """How long requests wait for an endpoint: a duration, or off."""
-    return 0.0 if _TRUTH.get(text.lower()) is False else seconds(text)
+    return 0.0 if written.truth(text) is False else seconds(text)
 
 
 def _retry(text: str) -> tuple[int, ...]:
     """After which answers another endpoint is asked: statuses, or off."""
-    if _TRUTH.get(text.lower()) is False:
+    if written.truth(text) is False:
         return ()
     found = {word.strip() for word in text.split(",")}
     if found <= {str(status) for status in RETRIED}:
@@ -276,3 +278,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "eject": ("eject", _bool),
     "public": ("public", _bool),
 }
+NAMES = (*_READERS, *(f"health.{word}" for word in HEALTH_WORDS))  # of all labels, without their prefix
+_PLAIN = frozenset(map(label_names.plain, NAMES))

@@ -16,14 +16,14 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from haystack import access, balance, values
+from haystack import access, balance, engine_url, values
 from haystack.access import Allowed
 from haystack.values import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
 FILED = ("docker_cert", "docker_key", "docker_ca")  # also as NAME_FILE
 LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
-TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 2m"
+TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 1h30m"
 TIME_OR_OFF = f"{TIME} (0: no limit)"
 PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
 
@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
 
     docker_host: Annotated[Texts, NoDecode, BeforeValidator(values.docker_hosts)] = takes(
-        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT", ("unix:///var/run/docker.sock",)
+        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT (without a port: 2375, with TLS 2376)",
+        (engine_url.SOCKET,),
     )
     docker_tls_verify: Switch | None = takes("on or off")
     docker_cert_path: Folder | None = takes("a folder with key.pem, cert.pem and ca.pem")
@@ -91,28 +92,28 @@ class Settings(BaseSettings):
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(values.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()
     )
-    dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("seconds, 0 to 86400", 5)
+    dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("whole seconds, 0 to 86400, or a duration such as 5s or 1m", 5)
     workers: Annotated[int, BeforeValidator(values.workers)] = Field(default_factory=cpus, description="a number of processes, 1 to 256")
     balance: Balance = takes(balance.TAKES, "p2c")
     static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
-    ssh_authorized_keys: Annotated[str, BeforeValidator(values.text)] | None = takes("the text of an authorized_keys file")
-    ssh_authorized_keys_file: Folder | None = takes("an authorized_keys file")
-    state_dir: Folder = takes("a folder for the host key", Path("/var/lib/haystack"))
+    ssh_authorized_keys: Annotated[str, BeforeValidator(values.keys)] | None = takes("the text of an authorized_keys file")
+    ssh_authorized_keys_file: Annotated[Path, BeforeValidator(values.keys_file)] | None = takes("the path of an authorized_keys file")
+    state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Switch = takes("on or off", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
     dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
-    max_head: Annotated[int, BeforeValidator(values.whole(1024, 65536))] = takes("bytes, 1024 to 65536", 65536)
+    max_head: Annotated[int, BeforeValidator(values.size(1024, 65536))] = takes("bytes, 1024 to 65536 (64k)", 65536)
     max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of fields, 1 to 128", 128)
     max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
     max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of what is free)")
     head_timeout: Time = takes(TIME, 10.0)
     idle_timeout: Time = takes(TIME, 75.0)
-    body_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
-    read_rate: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes("bytes a second, 0 to 999999999 (0: any)", 256)
-    answer_memory: Annotated[int, BeforeValidator(values.whole(0, 999_999_999))] = takes(
-        "bytes of answers that clients have not taken yet, 0 to 999999999 (0: no limit)", 1 << 28
+    body_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes("bytes a second such as 256 or 1k, up to 1G (0: any)", 256)
+    read_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes("bytes a second such as 256 or 1k, up to 1G (0: any)", 256)
+    answer_memory: Annotated[int, BeforeValidator(values.size(0, 1 << 40))] = takes(
+        "bytes of answers that clients have not taken yet, such as 256M, up to 1024G (0: no limit)", 1 << 28
     )
     connect_timeout: Time = takes(TIME, 1.0)
     timeout: Time = takes(TIME, 60.0)
@@ -124,11 +125,11 @@ class Settings(BaseSettings):
     drain: Time = takes("how long what is in flight may take when Haystack is told to end: 10ms to 24h", 9.0)
     queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
     queue_timeout: Time = takes(TIME, 5.0)
-    kept_body: Annotated[int, BeforeValidator(values.whole(0, 1 << 20))] = takes("bytes, 0 to 1048576", 65536)
+    kept_body: Annotated[int, BeforeValidator(values.size(0, 1 << 20))] = takes("bytes, 0 to 1048576 (1M)", 65536)
     trace: Switch = takes("on or off", default=False)
-    log_level: Annotated[Level, BeforeValidator(values.lower)] = takes("debug, info, warning, error or critical", "info")
-    log_format: Literal["console", "json"] = takes("console or json", "console")
-    access_log: Literal["off", "json", "common"] = takes("off, json or common", "off")
+    log_level: Annotated[Level, BeforeValidator(values.level)] = takes("debug, info, warning, error or critical", "info")
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(values.lower)] = takes("console or json", "console")
+    access_log: Annotated[Literal["off", "json", "common"], BeforeValidator(values.or_off)] = takes("off, json or common", "off")
     cors_origin: Annotated[str, BeforeValidator(values.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
     @classmethod
@@ -164,12 +165,19 @@ def load(flags: Mapping[str, str] | None = None) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(complaint(error.errors()[0])) from None
-    if found := {name: text for name in FILED if (text := _kept(settings, name)) is not None}:
-        settings = settings.model_copy(update=found)
+    changed = {name: text for name in FILED if (text := _kept(settings, name)) is not None}
+    settings = settings.model_copy(update=changed)
     if (settings.docker_key is None) != (settings.docker_cert is None):
         missing = "docker_key" if settings.docker_key is None else "docker_cert"
         raise SettingsError(f"{variable(missing)} is not set: DOCKER_KEY and DOCKER_CERT go together, each PEM text")
-    return settings
+    return _with_ports(settings)
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """Engines without a port have the one that Docker's own client would take."""
+    tls = bool(settings.docker_tls_verify or settings.docker_cert_path or settings.docker_cert or settings.docker_ca)
+    urls = tuple(dict.fromkeys(engine_url.with_port(url, tls=tls) for url in settings.docker_host))
+    return settings if urls == settings.docker_host else settings.model_copy(update={"docker_host": urls})
 
 
 def _kept(settings: Settings, field: str) -> str | None:
@@ -183,19 +191,24 @@ def _kept(settings: Settings, field: str) -> str | None:
     try:
         return values.pem(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{name}_FILE: {path} can't be read: {error.strerror or error}") from None
+        raise SettingsError(refusal(f"{field}_file", str(path), error.strerror or str(error))) from None
     except ValueError as error:
-        raise SettingsError(f"{name}_FILE: {path} can't be used: {error}; it takes {Settings.model_fields[field].description}") from None
+        raise SettingsError(refusal(f"{field}_file", str(path), str(error))) from None
 
 
 def complaint(error: ErrorDetails) -> str:
     """The one line about a value that was refused."""
     name = str(error["loc"][0])
     field = next(field for field in Settings.model_fields if variable(field) == name)
-    what = Settings.model_fields[field].description
-    value = "its value" if field in LONG else values.masked(repr(error["input"]))
-    detail = values.masked(str(error.get("ctx", {}).get("error", "")))
-    return f"{name}: {value} can't be used{': ' + detail if detail else ''}; it takes {what}"
+    return refusal(field, error["input"], str(error.get("ctx", {}).get("error", "")))
+
+
+def refusal(field: str, value: object, why: str) -> str:
+    """The one line about a value that can't be used: the variable, the value, why, and what it takes."""
+    masked = values.masked_anywhere if field == "docker_host" else values.masked
+    text = "its value" if field in LONG else masked(repr(value))
+    detail = f": {masked(why)}" if why else ""
+    return f"{variable(field)}: {text} can't be used{detail}; it takes {Settings.model_fields[field].description}"
 
 
 def display(field: str, value: object) -> str:

@@ -10,18 +10,20 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from haystack import engine_url, written
 
 Texts = tuple[str, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 MAX_PORT = 65535
+DAY = 86400  # seconds
 MAX_NAME = 200  # what is left of 253 octets must hold the names under the origin
-SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s,'\"/]*@", re.IGNORECASE)
-SCHEMES = ("unix", "tcp", "http", "https")
+_ANY_USERINFO = re.compile(r"(^|[\s,'\"/])[^\s,'\"/]+@")
+_INJECTED = re.compile(r"(tcp|udp|sctp)://")
+_KEY = re.compile(r"(ssh-|ecdsa-|sk-|x509v3-)[A-Za-z0-9@.-]+ +AAAA")  # sshd(8): a type, then base64 of a length below 2^24
 
 
 def items(value: object) -> Texts:
@@ -45,37 +47,65 @@ def whole(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
-port = whole(0, MAX_PORT)
-seconds = whole(0, 86400)
 workers = whole(1, 256)
+_port = whole(0, MAX_PORT)
 
 
-def duration(low: float, high: float, *, off: bool = False) -> Callable[[object], float]:
-    """A parser of durations (``10``, ``1.5s``, ``500ms``, ``2m``, ``1h``) from low to high seconds; off: 0 is taken too."""
+def port(value: object) -> int:
+    """A port; 0: any free one."""
+    if _INJECTED.match(str(value)):
+        raise ValueError(
+            "Docker's links and Kubernetes set this variable for a service of this name: rename that, or enableServiceLinks: false"
+        )
+    return _port(value)
 
-    def parse(value: object) -> float:
-        written = str(value).strip()
-        if off and re.fullmatch(r"0+(\.0+)?(ms|s|m|h)?", written):
-            return 0.0
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?", written)
-        if not match:
-            raise ValueError("not a duration")
-        seconds = float(match[1]) * UNITS[match[2]]
-        if not low <= seconds <= high:
+
+def size(low: int, high: int) -> Callable[[object], int]:
+    """A parser of bytes (``65536``, ``64k``, ``1MiB``) from low to high; where 0 is taken, so is off."""
+
+    def parse(value: object) -> int:
+        text = str(value)
+        found = 0 if low == 0 and _is_off(text) else written.size(text)
+        if not low <= found <= high:
             raise ValueError("out of range")
-        return seconds
+        return found
 
     return parse
 
 
+def duration(low: float, high: float, *, off: bool = False) -> Callable[[object], float]:
+    """A parser of durations (``10``, ``1.5s``, ``500ms``, ``1h30m``) from low to high seconds; off: 0 and off are taken too."""
+
+    def parse(value: object) -> float:
+        text = str(value)
+        found = 0.0 if off and _is_off(text) else written.seconds(text)
+        if not (low <= found <= high or (off and not found)):
+            raise ValueError("out of range")
+        return found
+
+    return parse
+
+
+def seconds(value: object) -> int:
+    """Whole seconds, up to a day."""
+    found = written.seconds(str(value))
+    if found != int(found):
+        raise ValueError("not a whole number of seconds")
+    if found > DAY:
+        raise ValueError("out of range")
+    return int(found)
+
+
+def _is_off(text: str) -> bool:
+    return written.truth(text) is False
+
+
 def switch(value: object) -> bool:
     """On or off, in the words that people use for it."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word not in SWITCHES:
+    found = value if isinstance(value, bool) else written.truth(str(value))
+    if found is None:
         raise ValueError("neither on nor off")
-    return SWITCHES[word]
+    return found
 
 
 def lower(value: object) -> str:
@@ -83,9 +113,31 @@ def lower(value: object) -> str:
     return str(value).strip().lower()
 
 
-def text(value: object) -> str:
-    """A text as it is."""
-    return str(value)
+def or_off(value: object) -> str:
+    """The word in lower case; what people write for off is `off`."""
+    return "off" if _is_off(str(value)) else lower(value)
+
+
+def level(value: object) -> str:
+    """A log level by its usual name."""
+    return written.level(str(value))
+
+
+def keys(value: object) -> str:
+    """The text of an authorized_keys file: with a key in it, whether it lets anybody in or not."""
+    text = str(value)
+    if _KEY.search(text):
+        return text
+    if text.lstrip().startswith(("/", "~", "./")):
+        raise ValueError("this is a path, and no key: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE takes a path")
+    raise ValueError("there is no public key in it")
+
+
+def keys_file(value: object) -> Path:
+    """The path of an authorized_keys file."""
+    if _KEY.search(str(value)):
+        raise ValueError("this is a key, and no path: HAYSTACK_SSH_AUTHORIZED_KEYS takes the text")
+    return path(value)
 
 
 def path(value: object) -> Path:
@@ -166,30 +218,24 @@ def masked(text: str) -> str:
     return _USERINFO.sub(r"\1***@", text)
 
 
-def docker_host(value: str) -> str:
-    """The URL of one engine."""
-    scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in SCHEMES or not rest:
-        raise ValueError(f"{value!r} is no URL of an engine")
-    if scheme == "unix":
-        return value
-    if not urlsplit(value).hostname:
-        raise ValueError(f"{value!r} names no host")
-    try:
-        number = urlsplit(value).port
-    except ValueError:
-        number = 0
-    if number == 0 or (scheme == "tcp" and number is None):
-        raise ValueError(f"{value!r} has no port from 1 to 65535")
-    return value.rstrip("/")
+def masked_anywhere(text: str) -> str:
+    """The same of what was meant to be a URL, with or without a scheme."""
+    return _ANY_USERINFO.sub(r"\1***@", text)
 
 
 def docker_hosts(value: object) -> Texts:
     """The engines to watch, each once; at least one."""
-    found = tuple(dict.fromkeys(docker_host(part) for part in items(value)))
-    if not found:
-        raise ValueError("names no engine")
-    return found
+    texts = items(value)
+    if not texts:
+        raise ValueError("it names no engine")
+    return tuple(dict.fromkeys(_engine(text, alone=len(texts) == 1) for text in texts))
+
+
+def _engine(text: str, *, alone: bool) -> str:
+    try:
+        return engine_url.read(text)
+    except ValueError as error:
+        raise ValueError(str(error) if alone else f"{text!r}: {error}") from None
 
 
 def web_origin(value: object) -> str:

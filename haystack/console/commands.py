@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from haystack import __version__
+from haystack import __version__, written
 from haystack.console import explain as explanation
 from haystack.console import gone, lists
 from haystack.console.tables import table
 from haystack.console.words import nearest, nearest_of, normal
 from haystack.observe import metrics as figures
-from haystack.observe.logs import LEVELS
 from haystack.observe.text import printable
 from haystack.state import State
 from haystack.turns import Turns, at_once
+from haystack.written import LEVELS
 
 OK, NOT_FOUND, USAGE = 0, 1, 2
 
@@ -163,10 +163,10 @@ def dig(state: State, words: list[str], context: Context) -> Result:
 
 def trace(state: State, words: list[str], _context: Context) -> Result:
     """Live lines on or off. A service that is not there yet may be waited for."""
-    switch, wanted = words[0].lower(), words[1] if len(words) > 1 else None
-    if switch not in {"on", "off"}:
-        return misuse("trace", f"trace is on or off, not {printable(switch)}")
-    if switch == "off":
+    switch, wanted = written.truth(words[0]), words[1] if len(words) > 1 else None
+    if switch is None:
+        return misuse("trace", f"trace is on or off, not {printable(words[0].lower())}")
+    if not switch:
         return Result("trace off", effect=Trace(on=False))
     if wanted is None:
         return Result("trace on", effect=Trace(on=True))
@@ -177,7 +177,7 @@ def trace(state: State, words: list[str], _context: Context) -> Result:
 
 def log(_state: State, words: list[str], _context: Context) -> Result:
     """Another log level, until the next start."""
-    level = words[0].lower()
+    level = written.level(words[0])
     if level not in LEVELS:
         return misuse("log", f"no level {printable(level)}{nearest(level, LEVELS)}")
     return Result(f"log level {level}", effect=LogLevel(level))

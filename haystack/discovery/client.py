@@ -121,14 +121,14 @@ def explain(error: BaseException, certified: bool = True) -> str:
     """
     if isinstance(error, KeyError):  # docker's client takes a JSON error apart that has another shape
         return "it answers, but not as a Docker Engine does"
-    chain = list(_chain(error))
-    told = " ".join(str(e) for e in chain).lower()
+    found = list(chain(error))
+    told = " ".join(str(e) for e in found).lower()
     if not certified and "alert bad certificate" in told:
         return _MEANINGS[0][1]
     for words, meaning in _MEANINGS:
         if words in told:
             return meaning
-    for one in chain:
+    for one in found:
         if isinstance(one, ssl.SSLCertVerificationError):
             return f"TLS: the engine's certificate is not accepted: {one.verify_message}"
         if isinstance(one, OSError) and one.strerror and one.errno:
@@ -136,7 +136,7 @@ def explain(error: BaseException, certified: bool = True) -> str:
     return masked((str(error).splitlines() or [type(error).__name__])[0][:200]) or type(error).__name__
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """`error` and all that it was made from, the innermost last."""
     seen: set[int] = set()
     waiting: list[object] = [error]

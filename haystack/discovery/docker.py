@@ -18,9 +18,10 @@ import structlog
 
 from haystack.discovery import client as border
 from haystack.discovery import inspect, local
+from haystack.discovery.absence import Absence
 from haystack.discovery.provider import Sink
 from haystack.discovery.timing import Timing
-from haystack.discovery.tls import Certificates, TlsError, TlsOptions
+from haystack.discovery.tls import Certificates, TlsOptions
 from haystack.discovery.view import View
 from haystack.discovery.watch import SEEN, StreamEndedError, Watch
 from haystack.model import Engine, Listing
@@ -117,19 +118,15 @@ class Sessions:
 
     def run(self) -> None:
         """Watch until closed; never gives up by itself."""
-        delay, told = self._timing.shortest, ""
+        delay = self._timing.shortest
+        absence = Absence(self._host, self._shown, bool(self._tls.cert or self._tls.path), self._timing.remind)
         while not self._stop.is_set():
             error, listed = self._session()
             if self._stop.is_set():
                 return
             delay = self._timing.shortest if listed else min(delay * 2, self._longest())
             pause = delay * random.uniform(0.5, 1.0)
-            certified = bool(self._tls.cert or self._tls.path)
-            text = str(error) if isinstance(error, TlsError | StreamEndedError) else border.explain(error, certified)
-            tell = _log.warning if listed or text != told else _log.debug  # once, and not each time for as long as it is away
-            tell("engine.retry", host=self._shown, error=text, after=round(pause, 2))
-            told = text
-            self._crossing.fail(text)
+            self._crossing.fail(absence.tell(error, listed=listed, after=pause))
             self._stop.wait(pause)
 
     def _longest(self) -> float:

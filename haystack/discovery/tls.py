@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 from haystack.model import Record
 
 PLAIN_PORT = ":2375"
+NAMES = ("ca.pem", "cert.pem", "key.pem")
 
 
 class TlsError(Exception):

@@ -14,8 +14,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from haystack.observe.text import printable
+from haystack.written import LEVELS
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 # These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
 CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio", "watchfiles")
 MICROSECONDS = len("2026-01-01T00:00:00.000000")

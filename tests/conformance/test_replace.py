@@ -45,8 +45,8 @@ def half_way(state: Path) -> Iterator[taker.Predecessor]:
             each.sock.close()
 
 
-def failed_start(haystack: Haystack, **settings: str) -> str:
-    """The one line with which another one, told to replace this one, ends."""
+def failed_start(haystack: Haystack, status: int = 1, **settings: str) -> str:
+    """The one line with which another one, told to replace this one, ends; with this status."""
     ended = subprocess.run(
         [*command(), "--replace"],
         env=environment(Path(haystack.folder.name) / "static.toml", haystack.state, settings),
@@ -55,7 +55,7 @@ def failed_start(haystack: Haystack, **settings: str) -> str:
         check=False,
     )
     lines = [line for line in ended.stderr.decode().splitlines() if line.startswith("haystack: ")]
-    assert ended.returncode == 1, ended.stderr.decode()
+    assert ended.returncode == status, ended.stderr.decode()
     assert len(lines) == 1
     return lines[0]
 
@@ -152,7 +152,10 @@ def test_where_the_new_one_fails_the_old_one_serves_on(members: list[Member]) ->
             load.go_on()
             assert "127.0.0.1:1" in failed_start(old, HAYSTACK_STATIC="", DOCKER_HOST="tcp://127.0.0.1:1", HAYSTACK_WORKERS="2")
             assert f"port {number}" in failed_start(old, HAYSTACK_HTTP_PORT=str(number))
-            assert "nothing was replaced" in failed_start(old, HAYSTACK_STATIC="/nonexistent/static.toml", HAYSTACK_WORKERS="3")
+            assert "HAYSTACK_STATIC" in failed_start(old, 2, HAYSTACK_STATIC="/nonexistent/static.toml")
+            broken = Path(old.folder.name) / "broken.toml"
+            broken.write_text("[[container")
+            assert "nothing was replaced" in failed_start(old, HAYSTACK_STATIC=str(broken), HAYSTACK_WORKERS="3")
             load.go_on()
         assert not load.wrong
 

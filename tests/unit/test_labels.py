@@ -53,6 +53,34 @@ def test_bad_costs_itself_alone(key, text):
     assert "ignored" in problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        ("haystack.Port", "port"), ("Haystack.port", "port"), ("HAYSTACK.PORT", "port"), ("haystack.prot", "port"),
+        ("haystack.hosts", "host"), ("haystack.max-connections", "max_connections"), ("haystack.maxConnections", "max_connections"),
+        ("haystack_port", "port"), ("haystack-port", "port"), ("haystack/port", "port"), ("haystack.healt.path", "health.path"),
+        ("haystack.health_path", "health.path"), ("haystack.health.slowstart", "health.slow_start"), ("haystack.enabled", "enable"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_or_wrongly_cased_label_is_ignored_and_the_right_one_is_said(key, right):
+    options, problems = labels.read({key: "80"})
+    assert options == labels.Options()
+    assert [(p.subject, p.message) for p in problems] == [(f"label {key}", f"no such label; did you mean haystack.{right}?; label ignored")]
+
+
+def test_labels_of_others_are_nobodys_business():
+    """Other programs are called Haystack, too."""
+    assert labels.read({"haystack": "x", "haystack-ai.model": "y", "com.haystack.port": "80", "haystacks.port": "1"}) == (
+        labels.Options(),
+        (),
+    )
+
+
+def test_times_and_switches_are_taken_as_people_write_them():
+    options, problems = labels.read({"haystack.timeout": "1h30m", "haystack.enable": "y", "haystack.wait": "n", "haystack.eject": "No"})
+    assert (options.timeout, options.enable, options.wait, options.eject, problems) == (5400.0, True, 0.0, False, ())
+
+
 def test_a_probe_without_a_path_is_none_and_that_is_told():
     _, problems = labels.read({"haystack.health.path": "/", "haystack.health.interval": "99ms"})
     assert [p.message for p in problems] == ["'99ms' is not 100ms or more; label ignored"]

@@ -85,7 +85,8 @@ BAD = [
     ("dns_port", "many"),
     ("ssh_port", "2²"),
     ("workers", "0"),
-    ("dns_ttl", "5s"),
+    ("dns_ttl", "1.5s"),
+    ("dns_ttl", "25h"),
     ("bind", "everywhere"),
     ("address", "10.0.0"),
     ("dns_nameservers", "dns.example"),
@@ -97,7 +98,6 @@ BAD = [
     ("balance", "fair"),
     ("admin", "maybe"),
     ("docker_host", "ssh://host"),
-    ("docker_host", "tcp://host"),
     ("docker_host", "tcp://host:99999"),
     ("docker_host", "unix://"),
     ("docker_host", ","),
@@ -118,7 +118,10 @@ BAD = [
     ("timeout", "soon"),
     ("connect_timeout", "1e3"),
     ("pool_age", "-1s"),
-    ("body_rate", "1k"),
+    ("body_rate", "1x"),
+    ("max_head", "65k"),
+    ("timeout", "1h30"),
+    ("timeout", "h"),
 ]
 
 
@@ -175,7 +178,10 @@ def test_a_file_of_a_secret_that_can_not_be_used_ends_the_start_with_one_line(mo
     assert str(caught.value).startswith("DOCKER_KEY_FILE: ")
 
 
-@pytest.mark.parametrize("host", ["tcp://user:s3cret@10.0.0.1", "tcp://user:s3cret@", "https://s3cret@x:99999", "ftp://user:s3cret@x:1"])
+@pytest.mark.parametrize(
+    "host",
+    ["tcp:/user:s3cret@10.0.0.1", "user:s3cret@10.0.0.1:2375", "tcp://user:s3cret@", "https://s3cret@x:99999", "ftp://user:s3cret@x:1"],
+)
 def test_a_password_in_a_url_that_can_not_be_used_is_not_repeated(host):
     with pytest.raises(SettingsError) as caught:
         load({"docker_host": host})
@@ -184,7 +190,7 @@ def test_a_password_in_a_url_that_can_not_be_used_is_not_repeated(host):
 
 def test_a_password_in_a_url_is_shown_nowhere():
     settings = load({"docker_host": "tcp://user:s3cret@10.0.0.1:2375,https://t0ken@h"})
-    assert settings.shown()["DOCKER_HOST"] == "tcp://***@10.0.0.1:2375,https://***@h"
+    assert settings.shown()["DOCKER_HOST"] == "tcp://***@10.0.0.1:2375,https://***@h:2376"
 
 
 def test_a_key_without_its_certificate_is_refused():
