@@ -28,6 +28,6 @@ ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 EXPOSE 22 53/udp 53/tcp 80 8080
 VOLUME /var/lib/haystack
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + (os.environ.get('HAYSTACK_HTTP_PORT') or '80') + '/healthz', timeout=2).read()"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["haystack", "healthcheck"]
 ENTRYPOINT ["haystack"]
 CMD ["run"]

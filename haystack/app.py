@@ -27,7 +27,7 @@ from haystack.discovery import local, providers
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
-from haystack.handover import standby
+from haystack.handover import standby, wire
 from haystack.handover.giver import Giver
 from haystack.handover.home import Memory, home
 from haystack.handover.taker import Predecessor, ReplaceError
@@ -84,7 +84,10 @@ class App:
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
-        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance)
+        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance, self._health)
+
+    def _health(self) -> wire.Report:
+        return wire.Report(tuple(self.state.wrong()), self.state.summary())
 
     async def run(self) -> None:
         """Serve until a signal says stop, or another Haystack serves instead; then drain."""

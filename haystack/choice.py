@@ -6,7 +6,6 @@ settings. cli.py uses it for `haystack demo`, `haystack check` and `haystack aut
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from haystack import mistakes
 from haystack.discovery import advice, client
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
+from haystack.handover import place
 from haystack.settings import Settings, variable
 
 FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
@@ -64,11 +64,6 @@ def moved(before: Settings, after: Settings) -> list[str]:
     ]
 
 
-def user_state() -> Path:
-    """Where a user's own programs keep their state (XDG base directories)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "haystack"
-
-
 def writable(folder: Path) -> bool:
     """Whether files could be made in the folder, or the folder itself in what there is of its parents."""
     return not mistakes.unwritable(folder)
@@ -76,7 +71,7 @@ def writable(folder: Path) -> bool:
 
 def usable_state(settings: Settings) -> Settings:
     """The same settings, or with a state folder of the user's where the usual one can't be written."""
-    return settings if writable(settings.state_dir) else settings.with_defaults({"state_dir": user_state()})
+    return settings if writable(settings.state_dir) else settings.with_defaults({"state_dir": place.user_state()})
 
 
 def demo_settings(settings: Settings) -> Settings:

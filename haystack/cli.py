@@ -20,6 +20,10 @@ def main(words: Sequence[str] | None = None) -> int:
     if len(given) == 1 and given[0] in VERSION:
         sys.stdout.write(f"haystack {__version__}\n")
         return 0
+    if given[:1] == ["healthcheck"]:
+        from haystack import healthcheck  # noqa: PLC0415 - it alone
+
+        return healthcheck.main(given[1:])
     from haystack import commands  # noqa: PLC0415 - it brings all settings, and the docker package
 
     return commands.main(given)

@@ -9,6 +9,7 @@ read it. The Protocols are exactly what those readers need of the other rooms, s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -92,6 +93,7 @@ class WorkerState(Protocol):
     def state(self) -> object: ...
     @property
     def trouble(self) -> str: ...
+    def frailty(self, now: float) -> str: ...
 
 
 class Proxy(Protocol):
@@ -157,15 +159,33 @@ class State:
         except TimeoutError:
             pass
 
-    def unready(self) -> list[str]:
-        """Why Haystack is not ready, one line each; empty when it is."""
+    def unready(self, *, public: bool = True) -> list[str]:
+        """Why Haystack is not ready, one line each; empty when it is. public: with why no source has listed, but not where they are."""
         reasons = []
         if not self.registry.listed.is_set():
-            reasons.append("; ".join(["no source of containers has listed yet", *self.troubles(public=True)]))
+            reasons.append("; ".join(["no source of containers has listed yet", *(self.troubles(public=True) if public else ())]))
         if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
             reasons.append("no worker runs")
         # who the kernel hands to such a worker's sockets is not served
         return reasons + [worker.trouble for worker in self.proxy.workers if worker.trouble]
+
+    def ailing(self, *, public: bool = False) -> list[str]:
+        """What is wrong though traffic may come, one line each: engines that have gone (what they had is served on), workers that die."""
+        lost = self.troubles(public=public) if self.registry.listed.is_set() else []
+        now = time.monotonic()
+        return lost + [text for worker in self.proxy.workers if (text := worker.frailty(now))]
+
+    def wrong(self) -> list[str]:
+        """All that is wrong, one line each, and where: for those inside."""
+        unlisted = [] if self.registry.listed.is_set() else self.troubles()
+        return self.unready(public=False) + unlisted + self.ailing()
+
+    def summary(self) -> str:
+        """How it is when all is well, in a line."""
+        serving = sum(word_of(worker.state) in RUNNING for worker in self.proxy.workers)
+        picture = self.snapshot
+        counts = (len(picture.services), "service"), (len(picture.containers), "container"), (serving, "worker")
+        return "healthy: " + ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
 
     def troubles(self, *, public: bool = False) -> list[str]:
         """The sources of containers that don't answer now, and why, one line each. public: without saying where they are."""

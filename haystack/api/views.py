@@ -120,8 +120,7 @@ class Views:
         return answer({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """Whether traffic may come: a source has listed and a worker runs."""
+        """Whether traffic may come: a source has listed and a worker runs. Troubles keep none away: what is known is served on."""
         reasons = self._state.unready()
-        if reasons:
-            return answer({"status": "unready", "reasons": reasons}, 503)
-        return answer({"status": "ready", "reasons": []})
+        told = {"status": "unready" if reasons else "ready", "reasons": reasons, "troubles": self._state.ailing(public=True)}
+        return answer(told, 503 if reasons else 200)

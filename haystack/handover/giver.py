@@ -1,7 +1,7 @@
 """The control socket of the Haystack that runs: there it hands its sockets to one that replaces it, and is told to drain.
 
 One replacement at a time. Whatever goes wrong before the last word, this one serves on as if nobody had asked. Only the same user
-and root are heard, and nothing else can be asked for. Runs on the control process's loop.
+and root are heard, and nothing else can be asked for but how it is (`haystack healthcheck`). Runs on the control process's loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from haystack import __version__
-from haystack.handover import wire
+from haystack.handover import place, wire
 from haystack.handover.home import Memory
 from haystack.listening import Held, Sockets
 
@@ -32,14 +32,23 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again; instance: as in Offer.
+    memory: of who was replaced of late, and does not take over again; instance: as in Offer; health: how this one is.
     """
 
-    def __init__(self, folder: Path, sockets: Sockets, on_release: Callable[[], None], memory: Memory, instance: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sockets: Sockets,
+        on_release: Callable[[], None],
+        memory: Memory,
+        instance: str = "",
+        health: Callable[[], wire.Report] = lambda: wire.Report((), ""),
+    ) -> None:
         self.released = False
         self._memory = memory
         self._instance = instance
-        self._path = folder / wire.NAME
+        self._health = health
+        self._path = place.control(folder)
         self._sockets = sockets
         self._on_release = on_release
         self._listener = sockets.taken(CONTROL)
@@ -62,7 +71,7 @@ class Giver:
             if self._path.exists():
                 return self._listener
             self._listener.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        place.make(self._path.parent)
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)  # two that start at once must not both find it abandoned
@@ -119,7 +128,11 @@ class Giver:
         with peer:
             peer.setblocking(False)
             try:
-                await self._answer(peer, await _asked(peer))
+                ask = await _asked(peer)
+                if isinstance(ask, wire.Health):
+                    wire.send(peer, self._health())
+                else:
+                    await self._answer(peer, ask)
             except (OSError, TimeoutError, wire.ProtocolError) as error:
                 log.warning("handover.failed", error=str(error) or type(error).__name__)
 
@@ -169,13 +182,13 @@ class Giver:
         self._on_release()
 
 
-async def _asked(peer: socket.socket) -> wire.Ask:
+async def _asked(peer: socket.socket) -> wire.Ask | wire.Health:
     """What it wants. Raises ProtocolError, TimeoutError."""
     if not wire.trusted(peer):
         raise wire.ProtocolError("it is another user's")
     async with asyncio.timeout(PATIENCE):
         ask = await _heard(peer)
-    if not isinstance(ask, wire.Ask):
+    if not isinstance(ask, wire.Ask | wire.Health):
         raise wire.ProtocolError(f"it said {type(ask).__name__}")
     return ask
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from haystack import __version__
-from haystack.handover import wire
+from haystack.handover import place, wire
 from haystack.listening import Held
 
 PATIENCE = 5.0
@@ -83,7 +83,7 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
     home: where this one lives; waits: it does not want to replace anybody.
     """
-    path = folder / wire.NAME
+    path = place.control(folder)
     with ExitStack() as bad:
         peer = bad.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         peer.settimeout(PATIENCE)

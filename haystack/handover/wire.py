@@ -1,5 +1,7 @@
 """What two Haystacks say to each other at the control socket, and how sockets travel there (SCM_RIGHTS, unix(7)).
 
+    `haystack healthcheck`: Health        Report
+
     new: Ask                      old: Offer, then Batch after Batch with their sockets; or Refusal; or Wait
     new, once it could serve: Release        old: Released, and it drains
 
@@ -32,7 +34,6 @@ import msgspec
 from haystack.listening import Held
 
 PROTOCOL = 1
-NAME = "control.sock"
 LARGEST = 65536
 # the kernel takes 253 descriptors a message (SCM_MAX_FD)
 AT_ONCE = 64
@@ -62,6 +63,17 @@ class Left(msgspec.Struct, frozen=True):
 
     home: str
     seconds: float
+
+
+class Health(Message, frozen=True):
+    """How is it?"""
+
+
+class Report(Message, frozen=True):
+    """wrong: what is, one line each, and none when all is well; well: a line for then."""
+
+    wrong: tuple[str, ...]
+    well: str
 
 
 class Offer(Message, frozen=True):
@@ -106,7 +118,7 @@ class Released(Message, frozen=True):
     """It does."""
 
 
-Any = Ask | Offer | Batch | Refusal | Wait | Release | Released
+Any = Ask | Health | Report | Offer | Batch | Refusal | Wait | Release | Released
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections import deque
 from collections.abc import Iterable
 
 from haystack.proxy import channel as wire
@@ -16,6 +17,7 @@ from haystack.proxy.pulse import Pulse
 from haystack.proxy.series import Asked, Place
 
 HOPELESS = 3
+WINDOW = 60.0  # seconds in which deaths of workers that had served are told
 
 
 def ended(status: int | None) -> str:
@@ -37,6 +39,7 @@ class Slot:
         self.state = "dead"
         self.restarts = 0
         self.deaths = 0  # in a row, none of which had served for a second
+        self.died_at: deque[float] = deque(maxlen=100)
         self.last = ""  # how the last one of them ended
         self.connections = 0
         self.exchanges = 0
@@ -53,8 +56,14 @@ class Slot:
         """That its processes die again and again; empty where they don't."""
         return f"worker {self.slot} died {self.deaths} times in a row: {self.last}" if self.deaths >= HOPELESS else ""
 
-    def died(self, *, steady: bool) -> None:
+    def frailty(self, now: float) -> str:
+        """That its processes have died several times of late, though each had served; empty where not. now: of the loop's clock."""
+        count = sum(now - at < WINDOW for at in self.died_at)
+        return f"worker {self.slot} died {count} times in the last minute: {self.last}" if count >= HOPELESS and not self.trouble else ""
+
+    def died(self, now: float, *, steady: bool) -> None:
         """Count a death. steady: it had served for a while."""
+        self.died_at.append(now)
         self.restarts += 1
         self.deaths = 1 if steady else self.deaths + 1
         self.last = ended(self.status)

@@ -208,7 +208,7 @@ class Supervisor:
                     log.error("worker.failed", slot=slot.slot, pid=slot.pid, status=slot.status)
                 return
             steady = loop.time() - slot.started > STEADY_SECONDS
-            slot.died(steady=steady)
+            slot.died(loop.time(), steady=steady)
             pause = 0.0 if steady else min(MAX_PAUSE, pause * 2 or 0.05)
             log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
             if slot.trouble and not self._served:

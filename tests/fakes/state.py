@@ -39,7 +39,7 @@ class Proxy:
         self.requests = {}
         self.errors = {}
         self.ports = {"http": 80, "http-alt": 8080}
-        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="")]
+        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", frailty=lambda _now: "")]
         self.refreshed = 0
 
     async def refresh(self):

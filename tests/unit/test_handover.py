@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.handover import standby, taker, wire
+from haystack.handover import place, standby, taker, wire
 from haystack.handover.giver import Giver
 from haystack.handover.home import LATELY, Memory, home
 from haystack.handover.taker import ReplaceError
@@ -24,7 +24,7 @@ from tests.fakes.worker import until
 def liar(folder, say, kind=socket.SOCK_SEQPACKET):
     """A program at the control socket that hears what is asked, says this and hangs up."""
     with socket.socket(socket.AF_UNIX, kind) as listener:
-        listener.bind(str(folder / wire.NAME))
+        listener.bind(str(folder / place.NAME))
         listener.listen()
         listener.settimeout(5)
 
@@ -199,7 +199,7 @@ async def test_it_can_be_replaced_still_after_files_have_run_out(tmp_path, monke
         with capture_logs() as logs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
             resource.setrlimit(resource.RLIMIT_NOFILE, (peer.fileno(), before[1]))
             try:
-                peer.connect(str(tmp_path / wire.NAME))
+                peer.connect(str(tmp_path / place.NAME))
                 await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
@@ -212,7 +212,7 @@ async def test_it_can_be_replaced_still_after_files_have_run_out(tmp_path, monke
 def test_nobody_and_an_abandoned_name_are_nobody(tmp_path):
     assert taker.ask(tmp_path) is None
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as gone:
-        gone.bind(str(tmp_path / wire.NAME))
+        gone.bind(str(tmp_path / place.NAME))
     assert taker.ask(tmp_path) is None
 
 

@@ -93,7 +93,9 @@ async def test_not_ready_says_why():
     unready = state()
     unready.registry.listed.clear()
     unready.registry.sources["unix:///x"] = SimpleNamespace(connected=False, error="connection refused", since=1.0, engine=None)
-    unready.proxy.workers = [SimpleNamespace(slot=0, pid=None, state="draining", trouble="worker 0 died 3 times in a row")]
+    unready.proxy.workers = [
+        SimpleNamespace(slot=0, pid=None, state="draining", trouble="worker 0 died 3 times in a row", frailty=lambda _now: "")
+    ]
     answer = await ask("/readyz", of=unready)
     assert "worker 0 died 3 times in a row" in answer.text
     assert "engine 1 does not answer: connection refused" in answer.text
