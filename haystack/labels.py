@@ -196,7 +196,12 @@ def seconds(text: str) -> float:
 
 def _wait(text: str) -> float:
     """How long requests wait for an endpoint: a duration, or off."""
-    return 0.0 if written.truth(text) is False else seconds(text)
+    if written.truth(text) is False:
+        return 0.0
+    try:
+        return seconds(text)
+    except BadValueError:
+        raise _bad(text, "a duration such as 500ms or 30s, or off") from None
 
 
 def _retry(text: str) -> tuple[int, ...]:

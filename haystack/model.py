@@ -123,7 +123,7 @@ class Obstacle(Record, frozen=True, kw_only=True):
 class Container(Record, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
-    id: 64 hex digits; image: as it was asked for; image_name: IMAGE of product.md; services: the short names
+    id: 64 hex digits; image: as it was asked for; image_name: IMAGE of docs/naming.md; services: the short names
     (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the

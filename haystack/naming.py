@@ -1,4 +1,4 @@
-"""Container → the short names of the services it belongs to (product.md, "Which service a container belongs to").
+"""Container → the short names of the services it belongs to (docs/naming.md has the rules with examples).
 
 Pure and total: no text whatever makes these raise or give an invalid DNS label. What can't be said in a label becomes
 ``-``; what is left with nothing is left out, with a Problem. Never does: any I/O. Discovery calls it per container.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from haystack.discovery.inspect import mapping, text
 from haystack.model import Record
 
-# What makes a process stop, by name: product.md's "stopping signal". Others, such as HUP, USR1 and WINCH, stop nothing.
+# What makes a process stop, by name. Others, such as HUP, USR1 and WINCH, stop nothing.
 STOPPING = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGABRT"})
 
 # The first and the last real-time signal as every engine counts them (github.com/moby/sys/signal), whatever the C library here does.

@@ -1,6 +1,6 @@
 """Which of a container's addresses to use, and why: pure, and the same answer for the same container every time.
 
-The order is product.md's: the label's network; a network that Haystack is on; global scope before local; the network's
+The order: the label's network; a network that Haystack is on; global scope before local; the network's
 name. Never does: I/O; what it must know of the surroundings it is given. The docker provider's view calls it.
 """
 

@@ -62,7 +62,7 @@ def failed_start(haystack: Haystack, status: int = 1, **settings: str) -> str:
 
 @pytest.mark.parametrize("workers", [("1", "1"), ("2", "2"), ("3", "2"), ("1", "3")])
 def test_under_load_no_request_and_no_query_fails(members: list[Member], workers: tuple[str, str]) -> None:
-    """Issue 4: 0 failed. The queues of the old one's sockets are the new one's."""
+    """0 failed. The queues of the old one's sockets are the new one's."""
     with ExitStack() as stack:
         old = stack.enter_context(Haystack(members, HAYSTACK_WORKERS=workers[0]))
         names = int(old.wait("ready")["dns"])

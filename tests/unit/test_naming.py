@@ -1,4 +1,4 @@
-"""Container → service names: the cases of product.md."""
+"""Container → service names: the cases of docs/naming.md, and odd ones."""
 
 import pytest
 

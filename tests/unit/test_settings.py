@@ -18,7 +18,7 @@ def bare_environment(monkeypatch):
         monkeypatch.delenv(variable(field), raising=False)
 
 
-def test_defaults_are_those_of_the_contract():
+def test_defaults_are_the_usual_ones():
     settings = load()
     assert settings.docker_host == ("unix:///var/run/docker.sock",)
     assert (settings.http_port, settings.http_alt_port, settings.dns_port, settings.ssh_port) == (80, 8080, 53, 22)

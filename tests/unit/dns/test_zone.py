@@ -1,4 +1,4 @@
-"""Which names exist, and what they hold: the table of product.md's DNS section."""
+"""Which names exist, and what they hold: the tables of docs/naming.md."""
 
 import dns.rcode
 import dns.rdatatype

@@ -1,0 +1,145 @@
+"""The reference pages say what the code does: each name, what it takes, its default, an example that works, and no more than there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from haystack import commands, labels, naming
+from haystack.health import probe
+from haystack.model import RETRIED, Options
+from haystack.settings import Settings, display, load, variable
+
+DOCS = Path(__file__).parents[2] / "docs"
+FIELDS = {variable(field): field for field in Settings.model_fields}
+SETTINGS_OF_LABELS = {"balance", "timeout", "wait"}
+PROBES = {"interval": f"{probe.INTERVAL:g}s", "timeout": f"{probe.TIMEOUT:g}s", "rise": str(probe.RISE), "fall": str(probe.FALL)}
+
+
+def rows(page):
+    """The cells of every table's rows, in the order of the page."""
+    lines = (DOCS / page).read_text().splitlines()
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if line.startswith("| `")]
+    return [[cell.replace("\\|", "|") for cell in row] for row in cells]
+
+
+def bare(cell):
+    return cell.strip("`")
+
+
+SETTINGS, LABELS = rows("settings.md"), rows("labels.md")
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for name in FIELDS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_pages_have_every_name_once_and_no_other():
+    assert sorted(bare(row[0]) for row in SETTINGS) == sorted(FIELDS)
+    assert sorted(bare(row[0]).removeprefix(labels.PREFIX) for row in LABELS) == sorted(labels.NAMES)
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: bare(row[0]))
+def test_a_setting_takes_what_the_page_says_and_has_that_default(row):
+    field = FIELDS[bare(row[0])]
+    assert row[1]
+    assert row[2] == Settings.model_fields[field].description
+    default = display(field, getattr(load(), field))
+    assert row[3] == ("the number of CPUs" if field == "workers" else "" if default == "-" else f"`{default}`")
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: bare(row[0]))
+def test_the_example_of_a_setting_works_and_changes_something(row, monkeypatch, tmp_path):
+    name, example = bare(row[0]), bare(row[4])
+    field = FIELDS[name]
+    if name in ("DOCKER_CERT", "DOCKER_KEY"):  # they go together
+        monkeypatch.setenv("DOCKER_KEY" if name == "DOCKER_CERT" else "DOCKER_CERT", example)
+    if field.endswith("_file") and field.startswith("docker_"):  # they are read at once
+        pem = "-----BEGIN X-----\nYQ==\n-----END X-----\n"
+        (tmp_path / "pem").write_text(pem)
+        monkeypatch.setenv(name, str(tmp_path / "pem"))
+        monkeypatch.setenv({"docker_cert_file": "DOCKER_KEY", "docker_key_file": "DOCKER_CERT"}.get(field, "DOCKER_CA_FILE_OTHER"), pem)
+        assert getattr(load(), field.removesuffix("_file")) == pem
+        return
+    default = getattr(load(), field) if name not in ("DOCKER_CERT", "DOCKER_KEY") else None
+    monkeypatch.setenv(name, example)
+    assert field == "workers" or getattr(load(), field) != default
+
+
+@pytest.mark.parametrize("row", LABELS, ids=lambda row: bare(row[0]))
+def test_a_label_takes_what_the_page_says(row):
+    _, (problem, *_) = labels.read({bare(row[0]): ""})
+    assert row[1]
+    assert problem.message == f"'' is not {row[2]}; label ignored"
+
+
+@pytest.mark.parametrize("row", LABELS, ids=lambda row: bare(row[0]))
+def test_the_example_of_a_label_works_and_changes_something(row):
+    probed = {"haystack.health.path": "/"} if row[0].startswith("`haystack.health.") else {}
+    options, problems = labels.read(probed | {bare(row[0]): bare(row[4])})
+    assert problems == ()
+    assert options != labels.read(probed)[0]
+
+
+@pytest.mark.parametrize("row", LABELS, ids=lambda row: bare(row[0]))
+def test_a_label_has_the_default_that_the_page_says(row):
+    word, default = bare(row[0]).removeprefix(labels.PREFIX), bare(row[3])
+    told = {f"health.{name}": text for name, text in PROBES.items()} | {
+        "enable": "true" if Options().enable else "false",
+        "eject": "true" if Options().eject else "false",
+        "public": "false",
+        "path": "/",
+        "weight": "100",
+        "retry": ",".join(map(str, sorted(RETRIED))),
+        "health": "prefer",
+        "health.status": probe.STATUS,
+        "health.method": probe.METHOD,
+        "health.host": "the endpoint's address",
+    }
+    if word in SETTINGS_OF_LABELS:
+        assert FIELDS[default] == word
+    else:
+        assert default == told.get(word, "")
+
+
+@pytest.mark.parametrize("row", rows("naming.md"), ids=lambda row: f"{row[0]} {row[1]}"[:60])
+def test_the_examples_of_naming_are_true(row):
+    if "ORIGIN" in row[0]:
+        return  # the second table, which tests of the zone have
+    image, *given = row[1].split(", ")
+    table = dict(pair.split("=") for pair in given)
+    options, problems = labels.read(table)
+    assert problems == ()
+    found, problems = naming.services(bare(row[0]), naming.repository(bare(image)), options, table)
+    assert ", ".join(f"`{name}`" for name in found) == row[2].replace("none", "")
+    assert problems == ()
+
+
+def test_help_has_every_default(capsys):
+    assert commands.main(["help", "run"]) == 0
+    shown = "".join(capsys.readouterr().out.split())  # it is wrapped
+    for row in SETTINGS:
+        if row[3].startswith("`"):
+            assert f"(default: {bare(row[3])}) [{bare(row[0])}]".replace(" ", "") in shown
+    assert "--docker-key" not in shown.replace("--docker-key-file", "")
+
+
+@pytest.mark.parametrize("page", ["settings.md", "labels.md", "naming.md", "healthcheck.md"])
+def test_every_link_of_a_page_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (DOCS / page).read_text()):
+        assert (DOCS / target).exists(), target
+
+
+def test_what_is_outside_of_the_repository_is_cited_nowhere():
+    """What matters of a text that others don't have stands in docs/."""
+    root = DOCS.parent
+    found = [
+        path.relative_to(root)
+        for folder in ("haystack", "docs", "tests", "bench")
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".py", ".pyx", ".pxd", ".md") and path.name != Path(__file__).name
+        if re.search(r"\b(product|design)\.md\b", path.read_text())
+    ]
+    assert found == []
