@@ -129,7 +129,9 @@ class Settings(BaseSettings):
     trace: Switch = takes("on or off", default=False)
     log_level: Annotated[Level, BeforeValidator(values.level)] = takes("debug, info, warning, error or critical", "info")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(values.lower)] = takes("console or json", "console")
-    access_log: Annotated[Literal["off", "json", "common"], BeforeValidator(values.or_off)] = takes("off, json or common", "off")
+    access_log: Annotated[Literal["off", "json", "common", "combined"], BeforeValidator(values.or_off)] = takes(
+        "off, json, common or combined", "off"
+    )
     cors_origin: Annotated[str, BeforeValidator(values.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
     @classmethod

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -107,6 +108,11 @@ class Process:
         return {"all": [self.pid, *children(self.pid)]}
 
 
+def _seconds(told: str | float) -> float:
+    """Unix seconds of a line's time; versions until 0.1 have just these."""
+    return datetime.fromisoformat(told).timestamp() if isinstance(told, str) else told
+
+
 class Haystack(Process):
     """`haystack run` of this checkout, on free ports of 127.0.0.1."""
 
@@ -147,7 +153,7 @@ class Haystack(Process):
     def last_try(self, address: str) -> float:
         """Unix seconds at which the last exchange that tried `address` (IP:PORT) began, by the access log in JSON."""
         lines = [json.loads(line) for line in self.access.read_text().splitlines()]
-        return max(float(line["time"] - line["total_ms"] / 1000) for line in lines if address in line["candidates"])
+        return max(_seconds(line["time"]) - line["total_ms"] / 1000 for line in lines if address in line["candidates"])
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HAYSTACK_")}

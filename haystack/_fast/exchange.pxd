@@ -22,6 +22,8 @@ cdef struct Note:           # at the front of an exchange's note: how long the t
     int host
     int target
     int identity
+    int referrer
+    int agent
 
 cdef class Exchange(Stream):
     cdef Plane plane

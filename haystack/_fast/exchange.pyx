@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memmove, memset, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.buffer cimport Buffer, add, release, reserve
-from haystack._fast.head cimport Head, Kind
+from haystack._fast.head cimport Head, Kind, same
 from haystack._fast.logline cimport Entry, Text
 from haystack._fast.poller cimport Stream, clock_ns
 
@@ -98,6 +98,8 @@ cdef class Exchange(Stream):
         """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""
         cdef Note note
         cdef const char *told_id = identity
+        cdef const char *referrer = NULL
+        cdef const char *agent = NULL
         cdef int i
         self.reused = False
         if h == NULL:
@@ -108,17 +110,28 @@ cdef class Exchange(Stream):
             return 0
         note.method, note.host, note.target = h.method_size, max(h.host_size, 0), h.target_size
         note.identity = 0 if identity == NULL else 32
+        note.referrer = note.agent = 0
         for i in range(h.count):
             if h.fields[i].kind == Kind.REQUEST_ID:
                 told_id = h.fields[i].value
                 note.identity = h.fields[i].value_size
-        reserve(&self.note, sizeof(note) + note.method + note.host + note.target + note.identity)
+            elif h.fields[i].name_size == 7 and same(h.fields[i].name, b"referer", 7):
+                referrer = h.fields[i].value
+                note.referrer = h.fields[i].value_size
+            elif h.fields[i].name_size == 10 and same(h.fields[i].name, b"user-agent", 10):
+                agent = h.fields[i].value
+                note.agent = h.fields[i].value_size
+        reserve(&self.note, sizeof(note) + note.method + note.host + note.target + note.identity + note.referrer + note.agent)
         add(&self.note, <char *>&note, sizeof(note))
         add(&self.note, h.method, note.method)
         if note.host:
             add(&self.note, h.host, note.host)
         add(&self.note, h.target, note.target)
-        return add(&self.note, told_id, note.identity) if note.identity else 0
+        if note.identity:
+            add(&self.note, told_id, note.identity)
+        if note.referrer:
+            add(&self.note, referrer, note.referrer)
+        return add(&self.note, agent, note.agent) if note.agent else 0
 
     cdef int record_try(self, Member member) except -1:
         """Note the endpoint's label, with a NUL behind it."""
@@ -152,7 +165,9 @@ cdef class Exchange(Stream):
         entry.host = Text(entry.method.data + note.method, note.host)
         entry.target = Text(entry.host.data + note.host, note.target)
         entry.identity = Text(entry.target.data + note.target, note.identity)
-        at = entry.identity.data + note.identity
+        entry.referrer = Text(entry.identity.data + note.identity, note.referrer)
+        entry.agent = Text(entry.referrer.data + note.referrer, note.agent)
+        at = entry.agent.data + note.agent
         entry.candidates = Text(at, self.note.data + self.note.end - at)
         entry.error = Text(self.error, strlen(self.error))
         entry.detail = Text(NULL, 0) if self.detail is None else Text(PyBytes_AS_STRING(self.detail), <int>PyBytes_GET_SIZE(self.detail))
@@ -176,6 +191,10 @@ cdef class Exchange(Stream):
         at += note.target
         cdef bytes identity = at[:note.identity]
         at += note.identity
+        cdef bytes referrer = at[:note.referrer]
+        at += note.referrer
+        cdef bytes agent = at[:note.agent]
+        at += note.agent
         cdef bytes tried = at[:self.note.data + self.note.end - at]
         self.plane.traces.append((
             at_us / 1e6, self.plane.ports[self.listener], self.address[:self.address_size], method, host, target, identity, self.minor,
@@ -183,7 +202,7 @@ cdef class Exchange(Stream):
             bool(self.reused), self.status, self.received, self.sent,
             (self.t_routed - self.t_start) / 1e6, (self.t_connected - self.t_routed) / 1e6 if self.t_connected else -1.0,
             (self.t_first - self.t_connected) / 1e6 if self.t_first else -1.0, total_ns / 1e6, self.error,
-            self.detail or b"",
+            self.detail or b"", referrer, agent,
         ))
         return 0
 

@@ -1,4 +1,4 @@
-"""The access log's lines, JSON or the common log format, written where the exchange ends and without a Python object.
+"""The access log's lines, JSON, the common log format or the combined one, written where the exchange ends and without a Python object.
 
 Text of clients is foreign: whatever bytes it holds, a line stays one line, its fields stay apart, and a terminal that shows it stays as it
 is. Bytes are read as Latin-1, as the traces read them. Never writes to a descriptor: a worker takes the lines and sends them up.
@@ -11,7 +11,7 @@ from haystack._fast.buffer cimport pending, release, reserve, take
 
 cdef enum:
     ROOM = 8 << 20          # bytes of lines that may wait to be taken; what comes then is dropped and counted
-    FIXED = 640             # the most that a line has beside texts
+    FIXED = 768             # the most that a line has beside texts
     WORST = 6               # bytes that one byte of text can become: \u00NN
     COMMA = 3               # what stands between two candidates in JSON
     KEPT = 1 << 20          # capacity that is kept between two ticks
@@ -21,13 +21,14 @@ cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
 cdef class Log:
-    """The lines of one worker. form: json or common; listeners: NAME:PORT by index."""
+    """The lines of one worker. form: json, common or combined; listeners: NAME:PORT by index."""
 
     def __cinit__(self):
         self.day = -1
 
     def __init__(self, str form, int worker, list listeners):
-        self.common = form == "common"
+        self.combined = form == "combined"
+        self.plain = self.combined or form == "common"
         self.places = [f'"worker":{worker},"listener":"{name}"'.encode() for name in listeners]
 
     def __dealloc__(self):
@@ -53,18 +54,20 @@ cdef class Log:
             return 0
         reserve(&self.lines, most)
         end = self.lines.data + self.lines.end
-        end = self.write_common(end, entry) if self.common else self.write_json(end, entry)
+        end = self.write_common(end, entry) if self.plain else self.write_json(end, entry)
         end[0] = c'\n'
         self.lines.end = end + 1 - self.lines.data
         self.count += 1
         return 0
 
     cdef char *write_common(self, char *out, const Entry *entry) except NULL:
-        """Apache's common log format: client, time, request line (a dash: none could be read), status, bytes of the body."""
+        """Apache's common log format: client, time, request line (a dash: none could be read), status, bytes of the body.
+
+        The combined one has Referer and User-Agent too.
+        """
         out = put_plain(out, &entry.client)
         out = put(out, b" - - [", 6)
-        out = self.put_when(out, entry.at_us // 1000000)
-        out = put(out, b'] "', 3)
+        out = put(self.put_clock(out, entry.at_us // 1000000), b' +0000] "', 9)
         if entry.method.size == 0 and entry.target.size == 0:
             out = put(out, b"-", 1)
         else:
@@ -75,32 +78,34 @@ cdef class Log:
             out = put_number(out, entry.minor)
         out = put(out, b'" ', 2)
         out = put_number(out, entry.status)
-        if entry.sent == 0:
-            return put(out, b" -", 2)
-        return put_number(put(out, b" ", 1), entry.sent)
+        out = put(out, b" -", 2) if entry.sent == 0 else put_number(put(out, b" ", 1), entry.sent)
+        if self.combined:
+            out = put_quoted(out, &entry.referrer)
+            out = put_quoted(out, &entry.agent)
+        return out
 
-    cdef char *put_when(self, char *out, int64_t second) noexcept:
-        """DD/Mon/YYYY:HH:MM:SS +0000."""
+    cdef char *put_clock(self, char *out, int64_t second) noexcept:
+        """DD/Mon/YYYY:HH:MM:SS, or YYYY-MM-DDTHH:MM:SS in JSON. The zone is UTC."""
         cdef int64_t day = second // 86400
         cdef int left = second - day * 86400
         if day != self.day:
             self.day = day
-            write_date(self.date, day)
-        out = put(out, self.date, 12)
+            self.date_size = (write_date(self.date, day) if self.plain else write_iso(self.date, day)) - self.date
+        out = put(out, self.date, self.date_size)
         out = put_digits(out, left // 3600, 2)
         out = put(out, b":", 1)
         out = put_digits(out, left // 60 % 60, 2)
         out = put(out, b":", 1)
-        return put(put_digits(out, left % 60, 2), b" +0000", 6)
+        return put_digits(out, left % 60, 2)
 
     cdef char *write_json(self, char *out, const Entry *entry) except NULL:
-        """The fields of observe.trace.Trace, in their order."""
+        """The fields of observe.trace.Trace, in their order; the time as RFC 3339 has it, to the microsecond."""
         cdef bytes place = self.places[entry.listener]
-        out = put(out, b'{"time":', 8)
-        out = put_number(out, entry.at_us // 1000000)
+        out = put(out, b'{"time":"', 9)
+        out = self.put_clock(out, entry.at_us // 1000000)
         out = put(out, b".", 1)
         out = put_digits(out, entry.at_us % 1000000, 6)
-        out = put(out, b",", 1)
+        out = put(out, b'Z",', 3)
         out = put(out, place, len(place))
         out = put_field(out, b',"client":"', &entry.client, True)
         out = put_field(out, b',"method":"', &entry.method, True)
@@ -121,13 +126,15 @@ cdef class Log:
         out = put_number(put_word(out, b',"version":"1.'), entry.minor)
         out = put_field(out, b'","error":"', &entry.error, True)
         out = put_field(out, b',"detail":"', &entry.detail, True)
+        out = put_field(out, b',"referrer":"', &entry.referrer, True)
+        out = put_field(out, b',"user_agent":"', &entry.agent, True)
         return put(out, b"}", 1)
 
 
 cdef size_t longest(const Entry *entry) noexcept nogil:
     """The most bytes that the line of this entry can have."""
     cdef size_t texts = entry.client.size + entry.method.size + entry.host.size + entry.target.size + entry.identity.size
-    texts += entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
+    texts += entry.referrer.size + entry.agent.size + entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
     return FIXED + WORST * texts + (WORST + COMMA) * <size_t>entry.candidates.size
 
 
@@ -225,6 +232,25 @@ cdef char *put_plain(char *out, const Text *text) noexcept nogil:
     return out
 
 
+cdef char *put_quoted(char *out, const Text *text) noexcept nogil:
+    """A field in quotes, a dash where there is none. As nginx has it: what could end it, or escape its end, becomes \\x and two digits."""
+    cdef int i
+    cdef unsigned char c
+    out = put(out, b' "', 2)
+    if text.size == 0:
+        out = put(out, b"-", 1)
+    for i in range(text.size):
+        c = text.data[i]
+        if c == c'"' or c == c'\\' or is_control(c):
+            out = put_hex(put(out, b"\\x", 2), c)
+        elif c < 0x7f:
+            out[0] = c
+            out += 1
+        else:
+            out = put_latin(out, c)
+    return put(out, b'"', 1)
+
+
 cdef inline bint is_control(unsigned char c) noexcept nogil:
     """Whether a character of Latin-1 is a control or format character (Unicode's Cc and Cf)."""
     return c < 0x20 or 0x7f <= c < 0xa0 or c == 0xad
@@ -243,8 +269,30 @@ cdef inline char *put_latin(char *out, unsigned char c) noexcept nogil:
     return out + 2
 
 
-cdef void write_date(char *out, int64_t day) noexcept nogil:
-    """DD/Mon/YYYY: of the days since 1970, by years that begin in March, so that a leap day is the last of its year."""
+cdef struct Date:
+    int year
+    int month       # from 0: January
+    int day
+
+
+cdef char *write_date(char *out, int64_t day) noexcept nogil:
+    """DD/Mon/YYYY: of the days since 1970."""
+    cdef Date date = date_of(day)
+    out = put(put_digits(out, date.day, 2), b"/", 1)
+    out = put(put(out, MONTHS + 3 * date.month, 3), b"/", 1)
+    return put(put_digits(out, date.year, 4), b":", 1)
+
+
+cdef char *write_iso(char *out, int64_t day) noexcept nogil:
+    """YYYY-MM-DDT of the days since 1970."""
+    cdef Date date = date_of(day)
+    out = put(put_digits(out, date.year, 4), b"-", 1)
+    out = put(put_digits(out, date.month + 1, 2), b"-", 1)
+    return put(put_digits(out, date.day, 2), b"T", 1)
+
+
+cdef Date date_of(int64_t day) noexcept nogil:
+    """Of the days since 1970, by years that begin in March, so that a leap day is the last of its year."""
     cdef int64_t shifted = day + 719468
     cdef int64_t era = shifted // 146097
     cdef int64_t in_era = shifted - era * 146097
@@ -252,10 +300,8 @@ cdef void write_date(char *out, int64_t day) noexcept nogil:
     cdef int64_t in_year = in_era - (365 * year + year // 4 - year // 100)
     cdef int month = (5 * in_year + 2) // 153
     cdef int date = in_year - (153 * month + 2) // 5 + 1
-    month = month + 2 if month < 10 else month - 10         # from 0: January
-    out = put(put_digits(out, date, 2), b"/", 1)
-    out = put(put(out, MONTHS + 3 * month, 3), b"/", 1)
-    put(put_digits(out, era * 400 + year + (1 if month < 2 else 0), 4), b":", 1)
+    month = month + 2 if month < 10 else month - 10
+    return Date(<int>(era * 400 + year + (1 if month < 2 else 0)), month, date)
 
 
 cdef Text text_of(bytes held) noexcept:
@@ -270,11 +316,13 @@ def line(str form, object trace):
     """The line of a Trace whose phases and time are as exact as a line tells them: for tests."""
     cdef Log log = Log(form, trace.worker, [trace.listener])
     cdef Entry entry
-    latin = [getattr(trace, name).encode("latin-1") for name in ("client", "method", "host", "target", "request_id", "error", "detail")]
+    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent")
+    latin = [getattr(trace, name).encode("latin-1") for name in names]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
     entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
     entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
     entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
+    entry.referrer, entry.agent = text_of(latin[7]), text_of(latin[8])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
     entry.at_us = round(trace.time * 1000000)
     entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status

@@ -13,7 +13,6 @@ from collections import deque
 
 import structlog
 
-FORMATS = ("json", "common")
 LIMIT = 64 * 1024 * 1024
 TOLD_SECONDS = 1.0
 log = structlog.get_logger("haystack.accesslog")

@@ -25,7 +25,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
     candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
-    section 2.3, or empty; detail: the same in words, as the answer has it.
+    section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
+    User-Agent.
     """
 
     time: float
@@ -50,6 +51,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     version: str = "1.1"
     error: str = ""
     detail: str = ""
+    referrer: str = ""
+    user_agent: str = ""
 
 
 def render(trace: Trace) -> str:

@@ -98,7 +98,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 class Setup(Message, frozen=True):
     """The first message down.
 
-    ports: of the listeners by index; hold: accept nobody before Open; access_log: off, json or common.
+    ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it.
     admin_connections: to the control process, of this worker; 0: any number.
     instance: what tells this Haystack from others.
     """

@@ -193,8 +193,8 @@ class Worker:
         return tuple(new), tuple(rows)
 
     def _trace(self, row: tuple[Any, ...]) -> Trace:
-        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-6]
-        route, connect, first, total, error, detail = row[-6:]
+        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-8]
+        route, connect, first, total, error, detail, referrer, agent = row[-8:]
         method, host, target, identity = (part.decode("latin-1") for part in told)
         return Trace(
             time=when,
@@ -219,6 +219,8 @@ class Worker:
             version=f"1.{minor}",
             error=error.decode(),
             detail=detail.decode("latin-1"),
+            referrer=referrer.decode("latin-1"),
+            user_agent=agent.decode("latin-1"),
         )
 
     def _listener(self, port: int) -> str:

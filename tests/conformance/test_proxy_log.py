@@ -1,7 +1,10 @@
 """The access log of a real process: a line an exchange, none lost at its end; and its errors by the same words as in /metrics."""
 
 import json
+import re
 import tempfile
+import time
+from datetime import datetime
 
 import pytest
 
@@ -12,7 +15,7 @@ from tests.fakes.worker import Haystack, Member, host
 MARK = "/end-of-test"
 
 
-@pytest.fixture(params=["json", "common"])
+@pytest.fixture(params=["json", "common", "combined"])
 def form(request):
     return request.param
 
@@ -41,6 +44,43 @@ def test_no_line_is_lost_at_the_end(fakes, form):
     assert targets == [f"/{n}" for n in range(500)]
 
 
+COMBINED = re.compile(
+    r'(?P<host>\S+) \S+ \S+ \[(?P<time>[^]]+)] "(?P<request>[^"]*)" (?P<status>\d{3}) (?P<size>\d+|-)'
+    r' "(?P<referrer>[^"]*)" "(?P<agent>[^"]*)"'
+)
+FIELDS = b'Referer: http://a.example/x?y="z"\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n'
+
+
+def test_combined_has_what_its_readers_take_apart(fakes):
+    """The fields and the form of the time that goaccess, AWStats and others know by the name COMBINED."""
+
+    def talk(port):
+        with Client(port) as client:
+            client.get(host("web"), "/x", FIELDS)
+            client.get(host("web"), "/y", method="HEAD")
+
+    _, lines = logged(fakes, "combined", talk)
+    first, second = (COMBINED.fullmatch(line) for line in lines)
+    assert first
+    assert abs(datetime.strptime(first["time"], "%d/%b/%Y:%H:%M:%S %z").timestamp() - time.time()) < 60
+    assert (first["host"], first["request"], first["status"]) == ("127.0.0.1", "GET /x HTTP/1.1", "200")
+    assert int(first["size"]) > 0
+    assert (first["referrer"], first["agent"]) == (r"http://a.example/x?y=\x22z\x22", "Mozilla/5.0 (X11; Linux x86_64)")
+    assert second
+    assert (second["size"], second["referrer"], second["agent"]) == ("-", "-", "-")
+
+
+def test_json_has_the_time_as_everybody_reads_it_and_who_asked(fakes):
+    def talk(port):
+        with Client(port) as client:
+            client.get(host("web"), "/x", FIELDS)
+
+    _, (line,) = logged(fakes, "json", talk)
+    assert abs(datetime.fromisoformat(line["time"]).timestamp() - time.time()) < 60
+    assert (line["referrer"], line["user_agent"]) == ('http://a.example/x?y="z"', "Mozilla/5.0 (X11; Linux x86_64)")
+    assert len(line["request_id"]) == 32
+
+
 def test_json_tells_of_the_whole_exchange(fakes):
     def talk(port):
         with Client(port) as client:
@@ -67,8 +107,8 @@ def test_a_target_can_not_forge_a_line(fakes, form, target):
 
     _, lines = logged(fakes, form, talk)
     assert len(lines) == 2
-    if form == "common":
-        assert all(line.count('"') == 2 and line.isprintable() for line in lines)
+    if form != "json":
+        assert all(line.count('"') == {"common": 2, "combined": 6}[form] and line.isprintable() for line in lines)
 
 
 def test_errors_have_the_same_word_in_the_log_and_in_the_metrics(fakes):

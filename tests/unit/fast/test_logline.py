@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from haystack._fast import logline
 from haystack.observe.text import printable
 from haystack.observe.trace import Trace
 
+BS = chr(92)
 LATIN = st.text(st.characters(max_codepoint=255), max_size=40)
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 COUNT = st.integers(0, 2**62)
@@ -22,6 +24,7 @@ TRACES = st.builds(
     client=LATIN, method=LATIN, host=LATIN, target=LATIN, service=NAMES, candidates=st.lists(NAMES, max_size=8).map(tuple), endpoint=NAMES,
     reused=st.booleans(), status=st.integers(0, 999), received=COUNT, sent=COUNT, route_ms=PHASE, connect_ms=REACHED, first_byte_ms=REACHED,
     total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN, detail=LATIN,
+    referrer=LATIN, user_agent=LATIN,
 )  # fmt: skip
 
 
@@ -38,7 +41,12 @@ def plainly(told):
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(round(told.time * 1e6) // 1_000_000))
     request = printable(f"{told.method} {told.target} HTTP/{told.version}").replace('"', "%22") if told.method or told.target else "-"
     client = printable(told.client).replace('"', "%22")
-    return f'{client} - - [{when}] "{request}" {told.status} {told.sent or "-"}\n'.encode()
+    return f'{client} - - [{when}] "{request}" {told.status} {told.sent or "-"}'.encode()
+
+
+def quoted(text):
+    shown = "".join(f"{BS}x{ord(c):02x}" if c in ('"', BS) else printable(c) for c in text)
+    return f'"{shown or "-"}"'
 
 
 def test_common_is_the_common_log_format():
@@ -57,12 +65,14 @@ def test_a_request_whose_head_could_not_be_read_is_a_dash_in_common():
 
 
 def test_json_is_an_object_with_all_of_the_trace():
-    line = logline.line("json", trace(status=502, error="connection_refused", detail='"', candidates=("10.0.0.1:80", "[fd00::1]:80")))
+    given = {"status": 502, "error": "connection_refused", "detail": '"', "referrer": "http://a/", "user_agent": "curl/8"}
+    line = logline.line("json", trace(**given, candidates=("10.0.0.1:80", "[fd00::1]:80")))
     assert line == (
-        b'{"time":0.000000,"worker":0,"listener":"http:80","client":"192.0.2.9","method":"GET","host":"web.services.haystack","target":"/",'
+        b'{"time":"1970-01-01T00:00:00.000000Z","worker":0,"listener":"http:80","client":"192.0.2.9","method":"GET","host":"web.services.haystack","target":"/",'
         b'"service":"web.services.haystack","candidates":["10.0.0.1:80","[fd00::1]:80"],"endpoint":"10.0.0.1:80","reused":false,"status":502,'
         b'"received":0,"sent":12,"route_ms":0.100000,"connect_ms":0.100000,"first_byte_ms":0.100000,"total_ms":0.400000,"request_id":"",'
-        b'"version":"1.1","error":"connection_refused","detail":"\\""}\n'
+        b'"version":"1.1","error":"connection_refused","detail":"\\"","referrer":"http://a/",'
+        b'"user_agent":"curl/8"}\n'
     )
 
 
@@ -77,18 +87,37 @@ def test_any_byte_of_a_target_leaves_a_json_line_one_line_without_control_charac
 @given(TRACES)
 def test_json_means_what_a_json_library_writes(told):
     line = logline.line("json", told)
-    assert msgspec.json.decode(line) == msgspec.json.decode(msgspec.json.encode(told))
+    when = datetime.fromtimestamp(round(told.time * 1e6) // 1_000_000, UTC).isoformat()[:19]
+    meant = msgspec.json.decode(msgspec.json.encode(told)) | {"time": f"{when}.{round(told.time * 1e6) % 1_000_000:06}Z"}
+    assert msgspec.json.decode(line) == meant
     assert line.count(b"\n") == 1
 
 
 @settings(deadline=None, max_examples=400)
 @given(TRACES)
 def test_common_is_what_plain_python_writes(told):
-    assert logline.line("common", told) == plainly(told)
+    assert logline.line("common", told) == plainly(told) + b"\n"
+
+
+@settings(deadline=None, max_examples=400)
+@given(TRACES)
+def test_combined_is_common_with_referrer_and_user_agent(told):
+    """As Apache and nginx have it, and goaccess and AWStats read it; what would end a field is escaped."""
+    line = logline.line("combined", told)
+    assert line == plainly(told) + f" {quoted(told.referrer)} {quoted(told.user_agent)}\n".encode()
+    assert line.count(b'"') == 6
+
+
+def test_combined_is_what_its_readers_expect():
+    told = trace(referrer="http://a.example/?q=1", user_agent='X ("x" \\', time=86400.0 * 365)
+    expected = r'192.0.2.9 - - [01/Jan/1971:00:00:00 +0000] "GET / HTTP/1.1" 200 12 "http://a.example/?q=1" "X (\x22x\x22 \x5c"'
+    assert logline.line("combined", told).decode() == f"{expected}\n"
+    assert logline.line("combined", trace()).endswith(b' 200 12 "-" "-"\n')
 
 
 @pytest.mark.parametrize("day", [*range(0, 60000, 97), 59, 60, 789, 790, 11015, 11016, 47540, 47541])
 def test_each_day_has_its_date(day):
     """The 29th of February of 1972 and 2000, and the 1st of March of 2100, are among them."""
     told = trace(time=day * 86400.0 + 86399)
-    assert logline.line("common", told) == plainly(told)
+    assert logline.line("common", told) == plainly(told) + b"\n"
+    assert json.loads(logline.line("json", told))["time"] == time.strftime("%Y-%m-%dT23:59:59.000000Z", time.gmtime(told.time))
