@@ -29,6 +29,11 @@ def label(text: str) -> str:
     return _NOT_LDH.sub("-", text.lower()).strip("-")[:LABEL_LIMIT].rstrip("-")
 
 
+def container(origin: str, name: str, short_id: str) -> str:
+    """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
+    return f"{label(name) or f'c{short_id.lower()}'}.containers.{origin}"
+
+
 def is_label(text: str) -> bool:
     """True when `text` is a lower-case host name label (RFC 1123 section 2.1)."""
     return _LABEL.fullmatch(text) is not None

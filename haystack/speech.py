@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from haystack.model import Container, Service
+from haystack.naming import label
 
 SYSTEM = 1024  # ports below it belong to other well-known protocols than HTTP, but for 80
 NO_PORTS = "it exposes no port: it has its own name in DNS, and no service; EXPOSE, --publish or the label haystack.port gives it one"
@@ -22,6 +23,12 @@ def silent(ports: Iterable[tuple[int, str]]) -> str:
     tcp = sorted((number for number, protocol in found if protocol == "tcp"), key=lambda n: (n < SYSTEM, n))
     told = f"no port of it is known to speak HTTP ({listed})"
     return f"{told}: the label haystack.port names the one that does, as in haystack.port={tcp[0]}" if tcp else told
+
+
+def called(name: str) -> str:
+    """A container as Docker calls it, with the name that it has in DNS where that is another one."""
+    known = label(name)
+    return f"{name} ({known} in DNS)" if known and known != name.lower() else name
 
 
 def unserved(container: Container) -> str:

@@ -142,6 +142,7 @@ cdef class Route:
     cdef bytes cookie_path              # what of the host's paths the cookie is for
     cdef public str why                 # where nobody is in: why the last one is out, as text; None or empty: that was not told
     cdef public double since            # and since when, Unix seconds; 0: at all times
+    cdef public str mute                # no port of the service speaks HTTP: what its 404 says; None or empty: one does
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
     cdef public int guard               # what a client needs to be led here (networks.Right); 0: nothing
     cdef tuple upgrade                  # protocols beside websocket that an Upgrade may name, in lower case

@@ -49,6 +49,7 @@ class Route:
     wait_ms: int
     queue: Queue
     why: str | None
+    mute: str | None
     since: float
     guard: int
     def __init__(

@@ -183,9 +183,11 @@ cdef class Seeker(Exchange):
         return self.join(False)
 
     cdef int nobody(self, Route route) except -1:
-        """No endpoint is in: say why the last one is not, and for how long."""
+        """No endpoint is in: say why the last one is not, and for how long; or that none can be, for none speaks HTTP."""
         cdef bytes told = b"the service has no endpoint that is ready"
         cdef timespec wall
+        if route.mute:
+            return self.fail(404, b"destination_not_found", route.mute.encode())
         if route.why:
             # the reason is the control process's, but what stands in a header is checked where it is written (RFC 9110, section 5.5)
             told += b" (" + bytes([c if 32 <= c < 127 else 63 for c in route.why.encode()[:MAX_WHY]])

@@ -27,20 +27,28 @@ const make = (tag, text, kind) => {
   return element;
 };
 const row = (tag, texts) => { const tr = make("tr"); texts.forEach(text => tr.append(make(tag, text))); return tr; };
+const called = (name, dns) => dns.split(".")[0] === name.toLowerCase() ? name : name + " (" + dns + ")";
 const section = (name, endpoints) => {
   const box = make("section"), table = make("table");
   box.append(make("h2", name));
   table.append(row("th", ["endpoint", "address", "port", "listener", "weight", "container", "state"]));
   for (const e of endpoints) {
     const tr = row("td", [e.id, e.address, e.port + "/" + e.type + " " + e.port_name, e.listener || "", e.weight,
-                          e.container_name, (e.ready ? "ready" : "out") + ": " + e.reason]);
+                          called(e.container_name, e.container_dns), (e.ready ? "ready" : "out") + ": " + e.reason]);
     tr.className = e.ready ? "" : "out";
     if (e.ready) tr.lastChild.className = "ready";
     table.append(tr);
   }
+  if (endpoints[0].hint) box.append(make("p", endpoints[0].hint, "hint"));
   box.append(table);
   for (const p of endpoints[0].problems) box.append(make("p", p.subject + ": " + p.message, "problem"));
   return box;
+};
+const idle = containers => {
+  const found = containers.filter(c => c.unserved && c.state === "running"), list = make("ul");
+  if (!found.length) return [];
+  for (const c of found) list.append(make("li", called(c.name, c.dns) + ": " + c.unserved));
+  return [make("h2", "Containers without a service"), list];
 };
 const show = info => {
   const groups = new Map();
@@ -56,6 +64,7 @@ const show = info => {
     ...Object.entries(info.sources).filter(([, source]) => !source.connected).map(([name, source]) =>
       make("p", name + (source.error ? " does not answer: " + source.error : " has not answered yet"), "problem")),
     ...(groups.size ? [...groups].sort().map(([name, list]) => section(name, list)) : [make("p", "No services yet.")]),
+    ...idle(Object.values(info.containers)),
     ...info.problems.map(p => make("p", p.about + ": " + p.subject + ": " + p.message, "problem")));
 };
 const load = async () => {

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from haystack import __version__, naming
+from haystack import __version__, naming, speech
 from haystack.claims import Claim
 from haystack.health.words import why
 from haystack.model import Attachment, Container, Endpoint, Engine, Network, Problem, Service
@@ -41,6 +41,7 @@ def container_shape(origin: str, container: Container) -> Shape:
         "endpoint": chosen.endpoint_id if chosen else None,
         "mac_address": chosen.mac_address if chosen else None,
         "name": container.name,
+        "dns": naming.container(origin, container.name, container.short_id),
         "short_id": container.short_id,
         "image": container.image,
         "image_name": container.image_name,
@@ -54,6 +55,7 @@ def container_shape(origin: str, container: Container) -> Shape:
         "networks": [attachment_shape(attachment) for attachment in container.attachments],
         "address_reason": container.address_reason,
         "obstacle": container.obstacle.told if container.obstacle is not None else None,
+        "unserved": speech.unserved(container) or None,
         "problems": problem_shapes(container.problems),
     }
 
@@ -96,6 +98,7 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     claims: tuple[Claim, ...]
     path: str | None
     problems: tuple[Problem, ...]
+    hint: str = ""
 
 
 def service_shape(service: Membership, ttl: int, now: float) -> Shape:
@@ -129,19 +132,27 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,
+        "container_dns": dns_of(endpoint),
         "hosts": list(dict.fromkeys(host for host, _ in service.claims)),
         "claims": [{"host": host, "path": path} for host, path in service.claims],
         "path": service.path,
+        "hint": service.hint or None,
         "problems": problem_shapes(service.problems),
     }
+
+
+def dns_of(endpoint: Endpoint) -> str:
+    """The name that its container has in DNS for its name."""
+    short, _, branch = endpoint.target.partition(".")
+    return f"{naming.label(endpoint.container_name) or short}.{branch}"
 
 
 def memberships(snapshot: Picture) -> Iterator[Membership]:
     """Every endpoint of every service: by service name, and then in the service's own order."""
     for name, service in sorted(snapshot.services.items()):
-        led = _led(service)
+        led, hint = _led(service), speech.unheard(service)
         for endpoint in service.endpoints:
-            yield Membership(endpoint, name, tuple(led.get(endpoint.id, ())), service.path, service.problems)
+            yield Membership(endpoint, name, tuple(led.get(endpoint.id, ())), service.path, service.problems, hint)
 
 
 def _led(service: Service) -> dict[str, list[Claim]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from haystack import hosts
+from haystack import hosts, speech
 from haystack.claims import prefix, rank
 from haystack.console import gone, lists
 from haystack.console.longtext import Lines
@@ -184,10 +184,10 @@ def _mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str
         if not own or host not in (*own, *hosts.of(origin, container)):
             continue
         if not (container.address or container.address6):
-            found.append(printable(f"{container.name} belongs to it, but has no address: {container.address_reason}"))
+            found.append(printable(f"{speech.called(container.name)} belongs to it, but has no address: {container.address_reason}"))
         elif not placeless:
-            what = "has no port that speaks HTTP" if container.ports else "exposes no port"
-            found.append(printable(f"{container.name} belongs to it, but {what}; the label haystack.port names one"))
+            what = speech.silent((p.number, p.protocol) for p in container.ports) if container.ports else speech.NO_PORTS
+            found.append(printable(f"{speech.called(container.name)} belongs to it, but {what}"))
     return found
 
 

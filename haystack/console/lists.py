@@ -13,6 +13,7 @@ from operator import itemgetter
 
 import msgspec
 
+from haystack import speech
 from haystack.api import shapes
 from haystack.console import gone
 from haystack.console.longtext import Lines
@@ -95,7 +96,7 @@ def service_row(service: Service) -> tuple[object, ...]:
 
 def service_text(service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
     """A service with its endpoints, hosts and problems, and some lines more."""
-    out, now = Lines(printable(service.name)), time.time()
+    out, now = Lines(printable(service.name), *filter(None, [speech.unheard(service)])), time.time()
     for claim in service.claims:
         out.add(host_line(service, claim))
         yield
@@ -123,12 +124,13 @@ def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
         endpoint.port_name,
         endpoint.listener,
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
-        endpoint.container_name,
+        speech.called(endpoint.container_name),
         f"{state}: {why(endpoint, now)}",
         moment(endpoint.since),
     )
 
 
+CONTAINER = ("id", "name", "image", "address", "network", "ports", "state", "health", "services")
 UNWELL = frozenset({"starting", "unhealthy"})
 ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
 
@@ -154,10 +156,22 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
         return Lines("no containers yet", *trouble_lines(state)).pieces()
     out = Lines()
     rows = (
-        (c.short_id, c.name, c.image, c.address, f"{c.network or '-'}: {c.address_reason}", c.state, c.health, c.services) for c in found
+        (
+            c.short_id,
+            speech.called(c.name),
+            c.image,
+            c.address,
+            f"{c.network or '-'}: {c.address_reason}",
+            [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
+            c.state,
+            c.health,
+            c.services,
+        )
+        for c in found
     )
-    yield from tabled(out, ("id", "name", "image", "address", "network", "state", "health", "services"), rows, width)
+    yield from tabled(out, CONTAINER, rows, width)
     for container in found:
+        out.add(*(printable(f"{container.name}: {why}") for why in filter(None, [speech.unserved(container)])))
         out.add(*(f"{printable(container.name)}: {problem_line(p)}" for p in container.problems))
         yield
     yield from _add_health(out, found)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from haystack import snapshot as snapshots
-from haystack import speech
+from haystack import naming, speech
 from haystack.health.words import cause
-from haystack.model import Container, Departure, Service
-from haystack.naming import label
+from haystack.model import Departure, Service
 from haystack.observe.crowd import Crowd
 from haystack.observe.outages import by_claim
 from haystack.snapshot import Snapshot
@@ -53,7 +51,7 @@ class Moves:
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> None:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):
             container, services = snapshot.containers[identity], joined[identity]
-            dns = dns_name(snapshot.origin, container)
+            dns = naming.container(snapshot.origin, container.name, container.short_id)
             self._crowd.info("container.joined", name=container.name, id=container.short_id, dns=dns, services=services)
 
     def _tell_left(self, snapshot: Snapshot, left: Mapping[str, list[str]]) -> None:
@@ -75,19 +73,13 @@ class Moves:
                 self._idle.discard(identity)
             elif identity not in self._idle:
                 self._idle.add(identity)
-                dns = dns_name(snapshot.origin, container)
+                dns = naming.container(snapshot.origin, container.name, container.short_id)
                 self._crowd.info("container.unserved", name=container.name, id=container.short_id, dns=dns, reason=why)
 
 
 def members(service: Service | None) -> frozenset[str]:
     """The containers of which an endpoint is in: one that speaks HTTP, where any does."""
     return frozenset(e.container for endpoints in by_claim(service).values() for e in endpoints if e.ready)
-
-
-def dns_name(origin: str, container: Container) -> str:
-    """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
-    name = label(container.name)
-    return f"{name}.containers.{origin}" if name else snapshots.target(origin, container)
 
 
 def _why(snapshot: Snapshot, identity: str, services: Iterable[str], ended: Departure | None) -> str:

@@ -42,6 +42,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     public: for everybody; else for the inside alone.
+    mute: no port of it speaks HTTP, and this is what its 404 says of it.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     claim: str = ""
     upgrade: tuple[str, ...] = ()
     public: bool = False
+    mute: str = ""
 
     @property
     def key(self) -> str:

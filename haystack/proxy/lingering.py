@@ -28,6 +28,9 @@ class Lingering:
         end = now + max(self._seconds, row.wait_ms / 1000)
         self._rows[row.key] = msgspec.structs.replace(row, listeners=((),), awaited=False, **told), end
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
     def back(self, key: str) -> None:
         """It is there again."""
         self._rows.pop(key, None)

@@ -128,7 +128,7 @@ class Routes:
         queue = old.routes[index].queue if old else None
         via = pseudonym(self._instance, row.key) if self._instance else ""
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)
-        route.why, route.since = row.why, row.since
+        route.why, route.since, route.mute = row.why, row.since, row.mute
         route.guard = 0 if row.public else Right.INSIDE
         lost = old is not None and old.routes[index].members
         if not members and (lost or (row.awaited and not (old is not None and old.awaited))):

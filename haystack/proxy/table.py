@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from haystack import speech
 from haystack.claims import prefix
 from haystack.health.outliers import SILENT
 from haystack.health.policy import EJECTED
@@ -34,7 +35,7 @@ class Defaults(NamedTuple):
 
 
 def of(snapshot: Snapshot, defaults: Defaults) -> Table:
-    """The table of all services that speak HTTP."""
+    """The table of all services."""
     return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, defaults)))
 
 
@@ -105,7 +106,7 @@ def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
 
 
 def rows(service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING) -> list[ServiceRow]:
-    """One service as the workers see it: its own name, and each claim; none where it does not speak HTTP.
+    """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name alone, which says so.
 
     before, live: the service as it was, and rows by their keys: what has not changed is taken from there.
     """
@@ -117,7 +118,7 @@ def made(
 ) -> Turns[list[ServiceRow]]:
     """The same in turns."""
     if not service.has_http:
-        return []
+        return [_mute(service, defaults)]
     found = [(yield from _row(service, service.endpoints, defaults, service.name, prefix(service.path), live=live, public=service.public))]
     same = before is not None and _options(before) == _options(service)
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
@@ -167,6 +168,11 @@ def _row(
         upgrade=service.upgrade or (),
         public=public,
     )
+
+
+def _mute(service: Service, defaults: Defaults) -> ServiceRow:
+    text = f"{service.name} is there, but {speech.unheard(service)}"
+    return ServiceRow(service.name, (service.name,), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
 
 
 def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:

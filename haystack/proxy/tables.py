@@ -15,7 +15,7 @@ from haystack.proxy import table
 from haystack.proxy.channel import ServiceRow, Table
 from haystack.proxy.lingering import Lingering
 from haystack.snapshot import Snapshot
-from haystack.turns import Turns
+from haystack.turns import Turns, at_once
 
 
 class Changed(NamedTuple):
@@ -38,6 +38,7 @@ class Tables:
         self._live: dict[str, ServiceRow] = {}
         self._told: dict[str, ServiceRow] = {}  # the live ones, and those that linger
         self._taken: Counter[tuple[str, str]] = Counter()
+        self._withheld: set[str] = set()  # services without HTTP, where requests may still wait for it
 
     def whole(self) -> Table:
         """All that a worker has to know."""
@@ -61,11 +62,11 @@ class Tables:
             self._put(each, now, snapshot.created)
         self._snapshot = snapshot
         before = [key for each in found for key in each.old]
-        return self._news([*before, *self._lingering.expire(now)], tuple({spot for each in found for spot in each.ended}))
+        return self._news([*before, *self._expired(now)], tuple({spot for each in found for spot in each.ended}))
 
     def expire(self, now: float) -> list[Table]:
         """Let go of those that have lingered for long enough; the parts that say so."""
-        return self._news(self._lingering.expire(now), ())
+        return self._news(self._expired(now), ())
 
     @property
     def _version(self) -> int:
@@ -76,7 +77,8 @@ class Tables:
         found = snapshot.services.get(name)
         before = self._snapshot.services.get(name) if self._snapshot is not None else None
         made = (yield from table.made(found, self._defaults, before, self._live)) if found is not None else []
-        rows = {row.key: row for row in made}
+        rows = {row.key: row for row in made if not (row.mute and self._spoke(row.key))}
+        (self._withheld.add if made and not rows else self._withheld.discard)(name)
         keys = dict.fromkeys((*self._keys.get(name, ()), *rows))
         old = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
         yield
@@ -110,7 +112,23 @@ class Tables:
             self._lingering.back(key)
         elif old is not None:
             del self._live[key]
-            self._lingering.gone(old, now, since)
+            if not old.mute:
+                self._lingering.gone(old, now, since)
+
+    def _spoke(self, key: str) -> bool:
+        """Whether HTTP was served there until now, or a moment ago: who asks still waits for that to be back."""
+        live = self._live.get(key)
+        return (live is not None and not live.mute) or key in self._lingering
+
+    def _expired(self, now: float) -> list[str]:
+        """Let go of those that have lingered for long enough; their keys, and what is there instead counts from now on."""
+        over = self._lingering.expire(now)
+        for name in [each for each in self._withheld if each not in self._lingering]:
+            self._withheld.discard(name)
+            if self._snapshot is not None:
+                self._put(at_once(self._look(self._snapshot, name, table.Living(self._snapshot))), now, self._snapshot.created)
+                over.append(name)
+        return over
 
     def _ended(self, before: ServiceRow, after: ServiceRow | None, living: table.Living) -> set[table.Spot]:
         """The endpoints that left this row, and whose containers can't answer any more."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.fakes.origin import Script, inform, reset, respond, respond_and_close
-from tests.fakes.worker import Site, host
+from tests.fakes.client import Client
+from tests.fakes.origin import Origin, Script, inform, reset, respond, respond_and_close
+from tests.fakes.worker import Haystack, Site, host, until
 
 # RFC 9209, section 2.1 and 2.3: a member named after the proxy; an error type and, at will, other parameters.
 VALUE = re.compile(r'haystack; error=[a-z_]+(; [a-z-]+=([a-z0-9_]+|"[^"\\]*"|[0-9]+))*')
@@ -40,6 +42,27 @@ def test_of_a_request(site: Site, shared: str, data: bytes, status: int, word: s
         assert response.status == status
         assert_says(response.get("proxy-status"), word)
         assert response.complete
+
+
+def test_a_service_none_of_whose_ports_speaks_http_is_there_and_names_the_label(origin: Origin, tmp_path: Path) -> None:
+    """A 404 all the same, for nothing is served there; but not the one of a name that nobody has."""
+    gitea = f'[[container]]\nname = "gitea"\nimage = "gitea"\naddress = "127.0.0.1"\nports = ["22/tcp", "{origin.port}/tcp"]\n'
+    (tmp_path / "static.toml").write_text(gitea)
+    with Haystack([], HAYSTACK_STATIC=str(tmp_path / "static.toml")) as haystack:
+        with Client(haystack.port) as client:
+            there, nowhere = (client.get(host(name)) for name in ("gitea", "nowhere"))
+        assert (there.status, nowhere.status) == (404, 404)
+        assert_says(there.get("proxy-status"), "destination_not_found")
+        for told in (there.body.decode(), there.get("proxy-status") or ""):
+            assert f"gitea.services.haystack is there, but no port of it is known to speak HTTP (22/tcp, {origin.port}/tcp)" in told
+            assert f"haystack.port={origin.port}" in told
+        (tmp_path / "static.toml").write_text(f'{gitea}labels = {{ "haystack.port" = "{origin.port}" }}\n')
+        until(lambda: status(haystack.port, "gitea") == 200, 20, "the label changed nothing")
+
+
+def status(port: int, name: str) -> int:
+    with Client(port) as client:
+        return client.get(host(name)).status
 
 
 @pytest.fixture(scope="module")

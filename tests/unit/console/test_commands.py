@@ -3,7 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from haystack import ports
 from haystack.console.commands import COMMANDS, Context, Leave, LogLevel, Trace, completions, run
+from haystack.model import Container, Listing
+from haystack.snapshot import build
 from tests.fakes.state import NAME, picture, state
 
 
@@ -26,6 +29,41 @@ def test_a_service_is_found_by_any_form_of_its_name(name):
     result = run(state(), ["service", name])
     assert result.status == 0
     assert "172.17.0.2:80" in result.text
+
+
+def gitea():
+    """One that exposes 22 and 3000, which IANA knows for other things than HTTP, and one that exposes nothing."""
+    numbers = tuple(ports.named(n, "tcp") for n in (22, 3000))
+    usual = {"engine": "E", "address": "172.17.0.2"}
+    one = Container(id="1" * 64, name="trial_p_gitea_1", services=("gitea",), ports=numbers, **usual)
+    idle = Container(id="2" * 64, name="backup", services=("backup",), **usual)
+    return state(snapshot=build(1, "haystack", {"x": Listing(containers=(one, idle))}, 1.0))
+
+
+@pytest.mark.parametrize("words", [["service", "gitea"], ["explain", "http://gitea.services.haystack/"]])
+def test_a_service_none_of_whose_ports_speaks_http_names_the_label(words):
+    text = run(gitea(), words).text
+    assert "no port of it is known to speak HTTP (22/tcp, 3000/tcp)" in text
+    assert "haystack.port=3000" in text
+    assert "trial_p_gitea_1 (trial-p-gitea-1 in DNS)" in text
+
+
+def test_a_container_without_ports_is_listed_as_such_and_by_both_names():
+    lines = run(gitea(), ["containers"]).text.splitlines()
+    (idle,) = (line.split("   ") for line in lines if "222222222222" in line)
+    assert "none" in [cell.strip() for cell in idle]
+    assert any(line.startswith("backup: it exposes no port") for line in lines)
+    assert any("trial_p_gitea_1 (trial-p-gitea-1 in DNS)" in line for line in lines)
+
+
+def test_the_api_says_the_same_for_the_page():
+    containers = json.loads(run(gitea(), ["containers", "--json"]).text)
+    assert [c["dns"] for c in containers.values()] == ["trial-p-gitea-1.containers.haystack", "backup.containers.haystack"]
+    assert [bool(c["unserved"]) for c in containers.values()] == [False, True]
+    services = json.loads(run(gitea(), ["services", "--json"]).text)
+    assert {s["container_dns"] for s in services} == {"trial-p-gitea-1.containers.haystack"}
+    assert all("haystack.port=3000" in s["hint"] for s in services)
+    assert json.loads(run(state(), ["services", "--json"]).text)[0]["hint"] is None
 
 
 def test_an_unknown_service_names_the_nearest():

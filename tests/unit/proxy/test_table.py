@@ -50,8 +50,11 @@ def test_a_service_has_its_own_timeout_or_the_usual_one(own, milliseconds):
     assert table(container(timeout=own)).services[0].timeout_ms == milliseconds
 
 
-def test_a_service_without_http_is_not_in_the_table():
-    assert table(container(numbers=(443,))).services == ()
+def test_a_service_without_http_is_there_to_say_so():
+    (made,) = table(container(numbers=(22, 3000))).services
+    assert (made.hosts, made.listeners, made.public) == (("web.services.haystack",), ((),), False)
+    assert made.mute.startswith("web.services.haystack is there, but no port of it is known to speak HTTP (22/tcp, 3000/tcp)")
+    assert "haystack.port=3000" in made.mute
 
 
 def test_only_what_differs_is_told():
