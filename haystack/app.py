@@ -188,11 +188,10 @@ class App:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
         self.acl.subscribe(self.proxy.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        for reader in (self._admit, self.proxy.follow, self.responder.follow, self.health.follow):
+        for reader in (self._admit, self.proxy.follow, self.responder.follow, self.health.follow, self.story.follow):
             stack.callback(self.registry.add_reader(reader))
             at_once(reader(self.registry.snapshot))
-        for follow in (self.story.follow, garbage.Garbage().follow):
-            stack.callback(self.registry.subscribe(follow))
+        stack.callback(self.registry.subscribe(garbage.Garbage().follow))
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures

@@ -1,6 +1,6 @@
 """Tells the log which containers join services, and which leave, and why; and which run and are in none.
 
-A subscriber of snapshots. Never decides who is in. What it costs is what has changed.
+A reader of snapshots, in turns. Never decides who is in. What it costs is what has changed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from haystack.model import Departure, Service
 from haystack.observe.crowd import Crowd
 from haystack.observe.outages import by_claim
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
 
 REMOVED = "removed"
 NOBODY: frozenset[str] = frozenset()
@@ -28,7 +29,7 @@ class Moves:
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
 
-    def follow(self, snapshot: Snapshot) -> None:
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of this snapshot what is other than in the one before."""
         last, change = self._last, snapshot.change
         known = last is not None and change is not None and change.base == last.version
@@ -43,18 +44,20 @@ class Moves:
             self._in[name] = now
             if not now:
                 del self._in[name]
-        self._tell_left(snapshot, left)
-        self._tell_joined(snapshot, joined)
-        self._tell_idle(snapshot, change.containers if known and change is not None else snapshot.containers)
+            yield
+        yield from self._tell_left(snapshot, left)
+        yield from self._tell_joined(snapshot, joined)
+        yield from self._tell_idle(snapshot, change.containers if known and change is not None else snapshot.containers)
         self._last = snapshot
 
-    def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> None:
+    def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):
             container, services = snapshot.containers[identity], joined[identity]
             dns = naming.container(snapshot.origin, container.name, container.short_id)
             self._crowd.info("container.joined", name=container.name, id=container.short_id, dns=dns, services=services)
+            yield
 
-    def _tell_left(self, snapshot: Snapshot, left: Mapping[str, list[str]]) -> None:
+    def _tell_left(self, snapshot: Snapshot, left: Mapping[str, list[str]]) -> Turns[None]:
         if not left:
             return
         ended = {d.container.id: d for d in self._departures()}
@@ -63,8 +66,9 @@ class Moves:
             if container is not None:
                 reason = _why(snapshot, identity, services, ended.get(identity))
                 self._crowd.info("container.left", name=container.name, id=container.short_id, services=services, reason=reason)
+            yield
 
-    def _tell_idle(self, snapshot: Snapshot, identities: Iterable[str]) -> None:
+    def _tell_idle(self, snapshot: Snapshot, identities: Iterable[str]) -> Turns[None]:
         """Of those that run, and are no endpoint of anything: their names lead to nothing, which a person may wonder about."""
         for identity in identities:
             container = snapshot.containers.get(identity)
@@ -75,6 +79,7 @@ class Moves:
                 self._idle.add(identity)
                 dns = naming.container(snapshot.origin, container.name, container.short_id)
                 self._crowd.info("container.unserved", name=container.name, id=container.short_id, dns=dns, reason=why)
+            yield
 
 
 def members(service: Service | None) -> frozenset[str]:

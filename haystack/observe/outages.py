@@ -1,7 +1,7 @@
 """Tells the log when a service has somebody in for the first time, has nobody left, why, and when somebody is in again.
 
-The same of a haystack.host whose last container is out while others of its service are in. A subscriber of snapshots. Never decides who is
-in. Of a service that has gone it knows for a minute that it was, as the workers do.
+The same of a haystack.host whose last container is out while others of its service are in. A reader of snapshots, in turns. Never decides
+who is in. Of a service that has gone it knows for a minute that it was, as the workers do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from haystack.health.words import cause
 from haystack.model import Endpoint, Service
 from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
 
 GONE = "all its containers have gone"
 REMEMBERED = 60.0  # seconds
@@ -39,13 +40,14 @@ class Outages:
         self._up: set[Led] = set()
         self._down: dict[Led, tuple[float, bool]] = {}  # since when, and whether it was told
 
-    def follow(self, snapshot: Snapshot) -> None:
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of those services whose first endpoint is in, whose last one has left, or that are back. What costs is what has changed."""
         change = snapshot.change
         names = {*snapshot.services, *self._claims} if change is None or change.base != self._version else change.services
         self._version = snapshot.version
         for name in sorted(names):
             self._look(name, snapshot.services.get(name))
+            yield
         self._forget(snapshot)
 
     def _look(self, name: str, service: Service | None) -> None:

@@ -13,6 +13,7 @@ from haystack.observe.crowd import Crowd
 from haystack.observe.moves import Moves
 from haystack.observe.outages import Outages
 from haystack.snapshot import Snapshot
+from haystack.turns import Turns
 
 
 class Story:
@@ -24,10 +25,10 @@ class Story:
         self._moves = Moves(self._crowd, departures)
         self._outages = Outages(self._url, self._crowd)
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """A subscriber of snapshots."""
-        self._moves.follow(snapshot)
-        self._outages.follow(snapshot)
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
+        """A reader of snapshots."""
+        yield from self._moves.follow(snapshot)
+        yield from self._outages.follow(snapshot)
 
     def flush(self) -> None:
         """Have what was counted told now."""

@@ -38,7 +38,7 @@ class Heard:
         made = at_once(self.builder.build({"x": Listing(containers=containers)}, self.now, self.now, self.condition, doubtful))
         with capture_logs() as lines:
             if made is not None:
-                self.moves.follow(made)
+                at_once(self.moves.follow(made))
             self.crowd.flush()
         return [{**line} for line in lines]
 

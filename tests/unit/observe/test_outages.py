@@ -38,7 +38,7 @@ class Heard:
         made = at_once(self.builder.build(listings, self.now, self.now, self.condition, doubtful))
         with capture_logs() as lines:
             if made is not None:
-                self.outages.follow(made)
+                at_once(self.outages.follow(made))
             self.crowd.flush()
         return [(line["event"], line.get("reason") or line.get("down_seconds") or line.get("more") or line.get("url")) for line in lines]
 
@@ -76,7 +76,7 @@ def test_a_new_service_is_told_with_its_url(heard: Heard) -> None:
 
 def test_one_none_of_whose_ports_speaks_http_is_told_with_the_label_that_would_have_it_served(heard: Heard) -> None:
     with capture_logs() as lines:
-        heard.outages.follow(snapshot_of(container(service="gitea", numbers=(22, 3000))))
+        at_once(heard.outages.follow(snapshot_of(container(service="gitea", numbers=(22, 3000)))))
     (line,) = lines
     assert "url" not in line
     assert "22/tcp, 3000/tcp" in line["hint"]
