@@ -42,7 +42,7 @@ class Span(NamedTuple):
 class Right(enum.IntFlag):
     """What an address is good for; the numbers are those of _fast/networks.pxd.
 
-    NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, behind which Docker may hide others.
+    NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, behind which Docker may hide others; NOBODY: no address has it.
     """
 
     INSIDE = 1
@@ -51,6 +51,7 @@ class Right(enum.IntFlag):
     TRUSTED = 8
     NEAR = 16
     GATEWAY = 32
+    NOBODY = 64
 
 
 @dataclass(frozen=True, slots=True)

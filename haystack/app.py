@@ -24,6 +24,7 @@ from haystack.access import Acl
 from haystack.api.server import ApiServer
 from haystack.console.server import ConsoleServer
 from haystack.discovery import local, providers
+from haystack.discovery.exposure import Labelled
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
@@ -35,6 +36,7 @@ from haystack.health.monitor import Monitor
 from haystack.listening import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
+from haystack.observe.hidden import Hidden
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import confine
@@ -167,8 +169,9 @@ class App:
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     def _discover(self) -> None:
+        sink = Labelled(self.registry) if self.settings.expose == "labelled" else self.registry
         for provider in self.sources:
-            self._spawn(provider.run(self.registry), provider.source)
+            self._spawn(provider.run(sink), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
 
@@ -187,6 +190,7 @@ class App:
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
         self.acl.subscribe(self.proxy.admit)
+        self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
         for reader in (self._admit, self.proxy.follow, self.responder.follow, self.health.follow, self.story.follow):
             stack.callback(self.registry.add_reader(reader))
@@ -195,6 +199,7 @@ class App:
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
         self.proxy.on_failures = self.health.failures
+        self.proxy.on_places = Hidden(self.registry.remark).look
         self.proxy.on_trace = self.traces.publish
         self.proxy.on_traces_lost = self.traces.lost
         self.proxy.on_hopeless = self.stopping.set

@@ -10,7 +10,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from haystack import mistakes
+from haystack import mistakes, values
 from haystack.discovery import advice, client
 from haystack.discovery.tls import Certificates, TlsError, TlsOptions
 from haystack.handover import place
@@ -100,6 +100,8 @@ def answers(settings: Settings) -> bool:
 def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
     """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
     places = settings.bind or EVERYWHERE
+    if "http_port" in fields and isinstance(settings.admin, str) and not bindable(*values.place(settings.admin)):
+        return f"can't listen on {settings.admin}: {error.strerror or error}; set HAYSTACK_ADMIN to another ADDRESS:PORT"
     bad = [f for f in fields if not all(bindable(place, getattr(settings, f)) for place in places)] or list(fields)
     ports = " and ".join(str(getattr(settings, f)) for f in bad)
     names = " and ".join(variable(f) for f in bad)

@@ -23,10 +23,15 @@ def ready(settings: Settings, snapshot: Snapshot, ports: Mapping[str, int], trou
     place = f"{_place(settings, snapshot.origin)}{port(ports['http'])}"
     told: dict[str, object] = {"version": __version__, "example": _example(snapshot, place, ports["http"])}
     if settings.admin:
-        told["page"] = f"http://{place}/ui"
+        told["page"] = f"http://{_page(settings, ports) or place}/ui"
     told |= {"containers": len(snapshot.containers), "services": len(snapshot.services)}
     told |= {name.replace("-", "_"): number for name, number in ports.items()}
     return told | ({"missing": troubles} if troubles else {})
+
+
+def _page(settings: Settings, ports: Mapping[str, int]) -> str:
+    """Where the web side has a listener of its own; empty: it has none."""
+    return f"{settings.admin.rpartition(':')[0]}:{ports['admin']}" if isinstance(settings.admin, str) else ""
 
 
 def port(number: int) -> str:

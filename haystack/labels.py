@@ -57,7 +57,7 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
     if health.keys() - {"slow_start"} and "path" not in health:
         problems.append(Problem(subject=f"label {HEALTH}path", message="is not there, so that nothing is probed"))
-    return Options(**found, health=health), tuple(problems)
+    return Options(**found, labelled=bool(found or health), health=health), tuple(problems)
 
 
 def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:

@@ -80,7 +80,7 @@ class Port(Record, frozen=True, kw_only=True, order=True):
 
 
 class Options(Record, frozen=True, kw_only=True):
-    """What the haystack.* labels of a container ask for, already checked; None or empty: not asked."""
+    """What the haystack.* labels of a container ask for, already checked; None or empty: not asked. labelled: it has one that counts."""
 
     enable: bool = True
     name: str | None = None
@@ -100,6 +100,7 @@ class Options(Record, frozen=True, kw_only=True):
     upgrade: tuple[str, ...] | None = None
     eject: bool = True
     public: bool | None = None
+    labelled: bool = False
     health: Mapping[str, str] = {}
 
 

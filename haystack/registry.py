@@ -20,7 +20,7 @@ import structlog
 from haystack.builder import Builder
 from haystack.health.policy import Condition
 from haystack.intake import MOST, Intake
-from haystack.model import Container, Departure, Endpoint, Engine, Listing
+from haystack.model import Container, Departure, Endpoint, Engine, Listing, Problem
 from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot, check, unwatched
 from haystack.turns import Job, Turns, at_once
@@ -31,6 +31,7 @@ QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
 
 REMEMBERED = 60.0  # seconds
+ITSELF = "haystack"  # the source of its own problems
 
 T = TypeVar("T")
 Callback = Callable[[Snapshot], None]
@@ -85,6 +86,7 @@ class Registry:
         self._sizes: dict[str, int] = {}  # of the newest lists
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._readers: list[Reader] = []
+        self._remarks: tuple[Problem, ...] = ()
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -136,6 +138,11 @@ class Registry:
         """Remember that `source` can't be read now; what it listed last stays."""
         old = self.sources.get(source, SourceState())
         self._note(source, False, error, old.engine)
+
+    def remark(self, problem: Problem) -> None:
+        """Tell of this with the problems of sources from now on: it is Haystack's own."""
+        self._remarks += (problem,)
+        self._schedule()
 
     def refresh(self) -> None:
         """Build again, for what the watcher knows has changed, or time has."""
@@ -213,6 +220,8 @@ class Registry:
         known = ((source, self._intakes.get(source)) for source in self.sources)
         ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
         arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
+        if self._remarks:
+            ordered[ITSELF] = Listing(problems=self._remarks)
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)

@@ -108,6 +108,26 @@ def switch(value: object) -> bool:
     return found
 
 
+def admin(value: object) -> bool | str:
+    """On, off, or ADDRESS:PORT."""
+    written = str(value).strip()
+    try:
+        return switch(value)
+    except ValueError:
+        pass
+    host, separator, number = written.rpartition(":")
+    if not separator or not re.fullmatch(r"[0-9]{1,5}", number):
+        raise ValueError("neither on nor off, nor ADDRESS:PORT")
+    host = address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
+
+
+def place(text: str) -> tuple[str, int]:
+    """Address and port of what `admin` has read."""
+    host, _, number = text.rpartition(":")
+    return host.strip("[]"), int(number)
+
+
 def lower(value: object) -> str:
     """The word in lower case."""
     return str(value).strip().lower()

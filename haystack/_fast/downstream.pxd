@@ -27,6 +27,7 @@ cdef class Downstream(Upload):
     cdef int refuse_head(self, int status, Flaw flaw) except -1
     cdef int begin_exchange(self, Head *h) except -1
     cdef int identify(self, Head *h, Client *client) except -1
+    cdef bint is_health(self, Head *h) noexcept
     cdef int lead_nowhere(self) except -1
     cdef int reset(self, Head *h) except -1
     cdef int begin_headless(self) except -1

@@ -20,7 +20,7 @@ from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.ring cimport join, leave
 from haystack._fast.rewrite cimport Client, write_answer, write_request
-from haystack._fast.target cimport NO_LIMIT, authority_end, forwards_left
+from haystack._fast.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.tcp cimport unacknowledged
 from haystack._fast.upgrade cimport offer
 from haystack._fast.upload cimport Upload
@@ -295,7 +295,7 @@ cdef class Downstream(Upload):
         if self.plane.told(self.route):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.note.end else self.t_start
-        if self.route is None or self.route.guard & ~self.rights:
+        if self.route is None or (self.route.guard & ~self.rights and not self.is_health(h)):
             return self.lead_nowhere()
         if h.via and came_round(h, PyBytes_AS_STRING(self.route.via), PyBytes_GET_SIZE(self.route.via)):
             return self.fail(508, b"proxy_loop_detected", b"the request came round: its service's endpoint sends it back here")
@@ -326,6 +326,13 @@ cdef class Downstream(Upload):
         find_client(h, client, self.plane.networks)
         self.rights = client.rights
         return 0
+
+    cdef bint is_health(self, Head *h) noexcept:
+        """Whether the request asks Haystack itself how it is: everybody may, and is led to where nothing more is known."""
+        if self.plane.router.health is None or not self.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
+            return False
+        self.route = self.plane.router.health
+        return True
 
     cdef int lead_nowhere(self) except -1:
         """No service has this host and path, or none that this client may know of: the answer is the same, and only the log tells which."""

@@ -162,6 +162,12 @@ cdef class Listener(Stream):
         set_address(down, peer)
         down.rights = down.own_rights = rights_of(self.plane.networks, peer)
         down.trusted = down.rights & <int>Right.TRUSTED
+        if not down.rights & <int>Right.NEAR:
+            self.plane.outside += 1
+        elif down.rights & <int>Right.GATEWAY:
+            self.plane.hidden += 1
+            if self.plane.gateway is None:
+                self.plane.gateway = down.address[:down.address_size].decode()
         if self.plane.max_per_client and not down.trusted:
             down.origin = origin_of(peer)
             if not self.plane.welcomes(down.origin) and not self.make_way(down):

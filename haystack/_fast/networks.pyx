@@ -21,7 +21,7 @@ cdef enum:
 
 RIGHTS = {
     "INSIDE": <int>Right.INSIDE, "ADMIN": <int>Right.ADMIN, "RECURSION": <int>Right.RECURSION, "TRUSTED": <int>Right.TRUSTED,
-    "NEAR": <int>Right.NEAR, "GATEWAY": <int>Right.GATEWAY,
+    "NOBODY": <int>Right.NOBODY, "NEAR": <int>Right.NEAR, "GATEWAY": <int>Right.GATEWAY,
 }
 
 

@@ -15,6 +15,8 @@ cdef class Plane:
     cdef readonly Poller poller
     cdef readonly list ports            # of the listeners, by their index
     cdef Router router
+    cdef int apart              # index of the listener that has the web side alone; -1: there is none
+    cdef Route admin            # where it leads
     cdef char *scratch                  # what was just read; valid until the next read
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
@@ -32,6 +34,9 @@ cdef class Plane:
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
     cdef readonly int64_t clients       # connections of clients that are open
+    cdef readonly int64_t hidden        # connections that came from the gateway of an engine's network,
+    cdef readonly int64_t outside       # and those from addresses that are none of the engines' networks
+    cdef readonly str gateway           # the first one; None: there was none
     cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
     cdef Ring resting                   # of these the pooled ones, by when they came to rest
     cdef Ring idle                      # clients without a request, by when they became so

@@ -1,6 +1,6 @@
 from typing import Any
 
-from haystack._fast.cells import Member
+from haystack._fast.cells import Member, Route
 from haystack._fast.logline import Log
 from haystack._fast.networks import Networks
 from haystack._fast.poller import Poller
@@ -14,9 +14,13 @@ class Plane:
     networks: Networks
     exchanges: int
     clients: int
+    hidden: int
+    outside: int
+    gateway: str | None
     kept_body: int
     log: Log | None
     def __init__(self, poller: Poller, router: Router, ports: list[int], networks: Networks | None = None) -> None: ...
+    def set_apart(self, listener: int, admin: Route) -> None: ...
     def limit(self, limits: object) -> None: ...
     def trace(self, on: bool, service: str | None = None) -> None: ...
     def take_traces(self) -> tuple[list[tuple[Any, ...]], int]: ...

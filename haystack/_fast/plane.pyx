@@ -49,6 +49,7 @@ cdef class Plane:
         self.router = router
         self.ports = ports
         self.networks = Networks() if networks is None else networks
+        self.apart = -1
         self.traces = []
         self.errors = {}
         self.busy = []
@@ -59,6 +60,10 @@ cdef class Plane:
         self.leaving = []
         self.looked = poller.now
         self.kept_body = 65536          # for planes that are held to no limits
+
+    def set_apart(self, int listener, Route admin):
+        """Have this listener lead to the web side alone, whatever the Host."""
+        self.apart, self.admin = listener, admin
 
     def limit(self, object limits):
         """Hold to these from now on: an object with an attribute for each (proxy.channel.Limits)."""
@@ -262,7 +267,10 @@ cdef class Plane:
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size):
         """The route of a request, None: nobody's; path may have a query. BadHostError: Host is none."""
-        return self.router.find(listener, host, host_size, path, path_size)
+        if listener != self.apart:
+            return self.router.find(listener, host, host_size, path, path_size)
+        self.router.find(0, host, host_size, path, path_size)       # not used, but it has to be a good one
+        return self.admin
 
 
 cdef void compare(Cell cell, Member member, Queue queue, int64_t now) noexcept:

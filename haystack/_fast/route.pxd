@@ -23,6 +23,7 @@ cdef struct Slot:
 
 cdef class Router:
     cdef Route admin    # of bare addresses that nobody has claimed
+    cdef Route health   # for those who may not have that: whether Haystack is well, and nothing more
     cdef Node *nodes
     cdef int32_t count, room
     cdef Slot *slots

@@ -181,9 +181,10 @@ cdef class Router:
         free(self.slots)
         release(&self.keys)
 
-    def fall_back(self, Route admin):
-        """Where an IP address leads that no rule names; None: nowhere."""
+    def fall_back(self, Route admin, Route health=None):
+        """Where an IP address leads that no rule names; None: nowhere. health: where /healthz and /readyz lead who may not go there."""
         self.admin = admin
+        self.health = health
 
     def put(self, bytes host, bytes path, tuple routes):
         """Lead `host` (lower case, `*.` allowed) below the prefix `path` to routes, one for each listener; None: no more."""

@@ -6,4 +6,5 @@ cdef enum:
     NO_LIMIT = -1           # of forwards; less: it is no number
 
 cdef int64_t forwards_left(Head *h) noexcept
+cdef bint asks_health(Head *h) noexcept
 cdef int authority_end(Head *h) noexcept

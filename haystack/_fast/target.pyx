@@ -34,6 +34,15 @@ cdef int64_t digits(const char *p, int size) noexcept:
     return n if size else NO_NUMBER
 
 
+cdef bint asks_health(Head *h) noexcept:
+    """Whether the path is /healthz or /readyz."""
+    cdef int at = 0 if h.target[0] == c'/' else authority_end(h), end = 0
+    cdef const char *path = h.target + at
+    while at + end < h.target_size and path[end] != c'?':
+        end += 1
+    return (end == 8 and memcmp(path, b"/healthz", 8) == 0) or (end == 7 and memcmp(path, b"/readyz", 7) == 0)
+
+
 cdef int authority_end(Head *h) noexcept:
     """Where the authority of an absolute http target ends; 0: it is no such target, 7: an empty one (RFC 9110, section 4.2.1)."""
     cdef int at = 7

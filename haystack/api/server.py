@@ -13,8 +13,11 @@ from pathlib import Path
 from socket import socket
 
 import uvicorn
+from starlette.applications import Starlette
 
+from haystack.api import health
 from haystack.api.views import application
+from haystack.proxy.first import health_of
 from haystack.state import State
 
 # Uvicorn's patience with requests in flight when it stops. An answer takes milliseconds.
@@ -40,15 +43,36 @@ class Uvicorn(uvicorn.Server):
 
 
 class ApiServer:
-    """The web side of `state` at the unix socket `path`. group: that of the workers, where they are another user's."""
+    """The web side of `state` at the unix socket `path`, and beside it what everybody may know.
+
+    group: that of the workers, where they are another user's.
+    """
 
     def __init__(self, state: State, path: str | Path, group: int | None = None) -> None:
         self.path = Path(path)
+        self._doors = (Door(application(state), self.path, group), Door(health.application(state), Path(health_of(str(path))), group))
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when a socket cannot be made."""
+        for door in self._doors:
+            await door.start()
+
+    async def close(self) -> None:
+        """Finish what is in flight and remove the sockets."""
+        for door in self._doors:
+            await door.close()
+
+
+class Door:
+    """One application at one socket."""
+
+    def __init__(self, served: Starlette, path: Path, group: int | None) -> None:
+        self.path = path
         self._group = group
         self._server = Uvicorn(
             uvicorn.Config(
-                application(state),
-                uds=str(self.path),
+                served,
+                uds=str(path),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -110,6 +110,8 @@ def _nobody(state: State, asked: Asked) -> Turns[list[str]]:
     if any(asked.host in gone.served(state, d) for d in state.registry.departures):
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
     out = Lines(f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}")
+    if state.settings.expose == "labelled":
+        out.add("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
     out.add(*gone.lines(state, [asked.host]), *(yield from _mute(state, asked.host)), *(yield from _refused(state, asked.host)))
     out.add(*lists.trouble_lines(state))
     return out.pieces()
@@ -123,6 +125,7 @@ def _lead(state: State, asked: Asked, found: Found) -> list[str]:
         f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
         _choice(state, found.service, serving(found.endpoints, listener)),
         *_apart(found),
+        *_askers(found),
     ]
     lines += ["Haystack speaks no TLS: this is what becomes of the same URL with http"] if asked.tls else []
     return lines + [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
@@ -148,6 +151,14 @@ def _apart(found: Found) -> list[str]:
         return []
     lead = f"{len(carrying)} of its {len(every)} containers: those whose labels haystack.host and haystack.path say so"
     return [f"this leads to {lead}; {printable(found.service.name)} leads to all"]
+
+
+def _askers(found: Found) -> list[str]:
+    """That not everybody may ask."""
+    public = found.service.public
+    if found.host != found.service.name:
+        public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
+    return [] if public else ["for the inside alone (HAYSTACK_ALLOW): others get 404; the label haystack.public says who may ask"]
 
 
 def _refused(state: State, host: str) -> Turns[list[str]]:

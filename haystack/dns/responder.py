@@ -7,12 +7,14 @@ Forward, and the server has a Forwarder for that), raise. Between the server and
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import dnslib
 import msgspec
 import structlog
 
+from haystack.access import Right
 from haystack.dns import records, wire
 from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
 from haystack.model import Container, Engine, Service
@@ -23,6 +25,10 @@ log = structlog.get_logger()
 # Names are any number, and askers choose them: what is kept of them is bounded.
 CACHED = 10_000
 _TRANSFERS = frozenset((251, 252))
+EVERYTHING = int(Right.INSIDE | Right.RECURSION)
+# RFC 8914 section 4.19: Prohibited (18).
+_PROHIBITED = b"\0\x0f\0\x02\0\x12"
+_REFUSED = wire.Packed(wire.REFUSED)
 
 
 class Forward(NamedTuple):
@@ -73,6 +79,7 @@ class Responder:
         self._denials: dict[bytes, wire.Packed] = {}
         self._held = False
         self._version = 0
+        self._services: Mapping[str, Service] = {}
         self.zone = Zone.of(Nothing(origin), ttl)
 
     def hold(self) -> None:
@@ -90,32 +97,53 @@ class Responder:
     def follow(self, snapshot: Picture) -> Turns[None]:
         """The same in turns: until the last of them what was known before is answered. Every packed answer goes with that."""
         zone = yield from self.zone.follow(snapshot)
-        self._version, self.zone = snapshot.version, zone
+        self._version, self._services, self.zone = snapshot.version, snapshot.services, zone
         self._packed, self._denials = {}, {}
 
-    def answer(self, query: bytes, local: str, tcp: bool) -> bytes | Forward | None:
+    def answer(self, query: bytes, local: str, tcp: bool, rights: int = EVERYTHING) -> bytes | Forward | None:
         """The bytes to send, Forward for what is not ours, None to stay silent. Never raises.
 
-        local: the own address on which this asker reached us.
+        local: the own address on which this asker reached us; rights: what the asker may (access.Right).
         """
         if len(query) < wire.HEADER or query[2] & 0x80:
             # Answering an answer could go on for ever between two servers.
             return None
         try:
-            return self._answer(query, local, tcp)
+            return self._answer(query, local, tcp, rights)
         except wire.FormatError:
             return wire.refusal(query, wire.FORMERR)
         except Exception:
             log.exception("dns.query_failed", query=query.hex())
             return wire.refusal(query, wire.SERVFAIL)
 
-    def _answer(self, packet: bytes, local: str, tcp: bool) -> bytes | Forward:
+    def _answer(self, packet: bytes, local: str, tcp: bool, rights: int) -> bytes | Forward:
         if packet[2] & 0x78:
             return wire.refusal(packet, wire.NOTIMP)
         query = wire.parse(packet)
         if rcode := _unanswerable(query):
             # An extended code's upper bits travel in the OPT record (RFC 6891 section 6.1.3).
             return wire.render(wire.Packed(rcode >> 4 << 16 | wire.RA | rcode & 15), query, tcp)
+        if rights & EVERYTHING != EVERYTHING:
+            return self._for_stranger(query, local, tcp, rights)
+        return self._for_all(query, local, tcp)
+
+    def _for_stranger(self, query: wire.Query, local: str, tcp: bool, rights: int) -> bytes | Forward:
+        """For who may not ask for everything: what is ours is for the inside or public, what is not ours for those with recursion."""
+        ours = self._find(query.key, self._own(local)) is not None
+        if not rights & (Right.INSIDE if ours else Right.RECURSION) and not (ours and self._is_public(query.key)):
+            return wire.render(_REFUSED, query, tcp, options=_PROHIBITED)
+        reply = self._for_all(query, local, tcp)
+        if isinstance(reply, Forward) or rights & Right.RECURSION:
+            return reply
+        flags = int.from_bytes(reply[2:4], "big") & ~wire.RA  # RFC 1035 section 4.1.1: whether recursion may be had
+        return reply[:2] + flags.to_bytes(2, "big") + reply[4:]
+
+    def _is_public(self, key: bytes) -> bool:
+        """Whether a name is that of a service for everybody."""
+        service = self._services.get(".".join(part.decode("latin-1") for part in wire.labels(key)))
+        return service is not None and service.public and service.has_http
+
+    def _for_all(self, query: wire.Query, local: str, tcp: bool) -> bytes | Forward:
         packed = self._packed.get((query.key, query.qtype, "")) or self._packed.get((query.key, query.qtype, local))
         if packed is None:
             packed = self._pack(query.key, query.qtype, local)

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 
 import structlog
 
+from haystack._fast.networks import Networks
+from haystack.access import Table
 from haystack.dns import sockets, upstreams
 from haystack.dns.forward import WAITING, Forwarder
-from haystack.dns.responder import Forward, Responder
+from haystack.dns.responder import EVERYTHING, Forward, Responder
 from haystack.listening import Sockets
 
 log = structlog.get_logger()
@@ -69,10 +71,18 @@ class DnsServer:
         self._idle = idle
         self._most = connections
         self._questions = questions
+        self._networks: Networks | None = None
         self._bound: sockets.Bound | None = None
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def admit(self, table: Table) -> None:
+        """What askers may, by their addresses. Until this has been told everybody may ask for everything."""
+        self._networks = Networks(*table)
+
+    def _rights(self, address: str) -> int:
+        return EVERYTHING if self._networks is None else self._networks.find(address) or 0
 
     @property
     def port(self) -> int:
@@ -138,7 +148,7 @@ class DnsServer:
             except OSError as error:
                 log.debug("dns.receive_failed", error=str(error))
                 continue
-            reply = self._responder.answer(datagram.data, datagram.local, tcp=False)
+            reply = self._responder.answer(datagram.data, datagram.local, tcp=False, rights=self._rights(str(datagram.peer[0])))
             if isinstance(reply, Forward):
                 forward, reply = reply, forwarder.cached(reply)
                 if reply is None:
@@ -158,7 +168,8 @@ class DnsServer:
             return
         self._connections.add(task)
         try:
-            await Connection(reader, writer, self._responder, self._forwarder, lambda: self._idle).serve()
+            rights = self._rights(str(writer.get_extra_info("peername")[0]))
+            await Connection(reader, writer, self._responder, self._forwarder, lambda: self._idle, rights).serve()
         except asyncio.CancelledError:
             pass  # close() alone cancels: asyncio's streams would log it as a fault.
         finally:
@@ -176,7 +187,9 @@ class Connection:
         responder: Responder,
         forwarder: Forwarder,
         idle: Callable[[], float],
+        rights: int,
     ) -> None:
+        self._rights = rights
         self._reader = reader
         self._writer = writer
         self._responder = responder
@@ -198,7 +211,7 @@ class Connection:
         async with asyncio.timeout(self._idle()):
             (length,) = struct.unpack("!H", await self._reader.readexactly(2))
             query = await self._reader.readexactly(length)
-        reply = self._responder.answer(query, self._local, tcp=True)
+        reply = self._responder.answer(query, self._local, tcp=True, rights=self._rights)
         if isinstance(reply, Forward):
             await self._free.acquire()
             group.create_task(self._forward(reply))

@@ -101,7 +101,8 @@ class Setup(Message, frozen=True):
     """The first message down.
 
     ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it.
-    admin_connections: to the control process, of this worker; 0: any number.
+    admin_connections: to the control process, of this worker; 0: any number; admin_apart: on the last listener alone.
+    health_socket: where those are told that Haystack is well who may not see more.
     instance: what tells this Haystack from others.
     """
 
@@ -114,6 +115,8 @@ class Setup(Message, frozen=True):
     hold: bool = False
     access_log: str = "off"
     admin_connections: int = 0
+    admin_apart: bool = False
+    health_socket: str = ""
     instance: str = ""
 
 
@@ -181,6 +184,7 @@ class Counts(Message, frozen=True):
 
     members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
     endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
+    hidden, gateway, outside: connections from gateways of engines' networks, the first of these, connections from outside of those.
     The other figures are since the worker's start.
     """
 
@@ -192,6 +196,9 @@ class Counts(Message, frozen=True):
     members: tuple[MemberRow, ...] = ()
     errors: tuple[tuple[str, int, int], ...] = ()
     gone: tuple[int, ...] = ()
+    hidden: int = 0
+    gateway: str = ""
+    outside: int = 0
 
 
 class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -9,8 +9,9 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 
+from haystack import values
 from haystack.listening import EVERYWHERE, Sockets
-from haystack.proxy.table import LISTENERS
+from haystack.proxy.table import ADMIN, LISTENERS
 from haystack.settings import Settings
 
 BACKLOG = 4096
@@ -21,15 +22,20 @@ class Listeners:
     """ports: of the listeners by name, known when they are open."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._workers = settings.workers
+        bind = tuple(map(str, settings.bind))
+        self._wanted = [(name, bind, port) for name, port in zip(LISTENERS, (settings.http_port, settings.http_alt_port), strict=True)]
+        if isinstance(settings.admin, str):
+            host, port = values.place(settings.admin)
+            self._wanted.append((ADMIN, (host,), port))
         self.ports: dict[str, int] = {}
 
     def open(self, opened: Sockets) -> list[Lent]:
         """One set a worker. OSError: a port can't be had; nothing stays open then."""
         try:
-            sets = [self._one_set(opened) for _ in range(self._settings.workers)]
+            sets = [self._one_set(opened) for _ in range(self._workers)]
         except OSError:
-            for name in LISTENERS:
+            for name, _, _ in self._wanted:
                 opened.close(name)
             raise
         for number, sock in enumerate(self._surplus(opened)):
@@ -38,10 +44,9 @@ class Listeners:
 
     def _one_set(self, opened: Sockets) -> Lent:
         """One worker's sockets. Where the port is 0, the first one finds it for all."""
-        wanted = (self._settings.http_port, self._settings.http_alt_port)
         sockets = []
-        for index, (name, port) in enumerate(zip(LISTENERS, wanted, strict=True)):
-            for sock in opened.on_each(self._settings.bind, partial(self._one, opened, name, port)):
+        for index, (name, bind, port) in enumerate(self._wanted):
+            for sock in opened.on_each(bind, partial(self._one, opened, name, port)):
                 # accepted sockets inherit it: one system call a connection less
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sockets.append((index, sock))
@@ -54,6 +59,6 @@ class Listeners:
 
     def _surplus(self, opened: Sockets) -> Iterator[tuple[int, socket.socket]]:
         """The sockets of more workers than there are now: others see to them, for what waits in their queues."""
-        for index, name in enumerate(LISTENERS):
-            for address in self._settings.bind or EVERYWHERE:
-                yield from ((index, sock) for sock in opened.surplus(name, str(address), self.ports[name]))
+        for index, (name, bind, _) in enumerate(self._wanted):
+            for address in bind or EVERYWHERE:
+                yield from ((index, sock) for sock in opened.surplus(name, address, self.ports[name]))

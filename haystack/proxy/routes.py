@@ -57,12 +57,12 @@ class Routes:
         self._leaving: dict[Place, Member] = {}
         self._draining: dict[Spot, Cell] = {}
 
-    def add_itself(self, route: Route, hosts: tuple[str, ...]) -> None:
-        """Lead these hosts, which no service gets, and bare addresses to Haystack's own web side."""
+    def add_itself(self, route: Route, hosts: tuple[str, ...], health: Route | None = None) -> None:
+        """Lead these hosts, which no service gets, and bare addresses to Haystack's own web side. health: as in Router.fall_back."""
         self._own = frozenset(host.encode() for host in hosts)
         claims: dict[Claim, Rank] = {(host, b"/"): ITSELF for host in self._own}
         self._rows[ITSELF[2]] = Served((route,) * len(self._ports), frozenset(), claims)
-        self._router.fall_back(route)
+        self._router.fall_back(route, health)
         for claim in claims:
             self._claim(claim, ITSELF)
 

@@ -43,6 +43,8 @@ class Slot:
         self.last = ""  # how the last one of them ended
         self.connections = 0
         self.exchanges = 0
+        self.hidden, self.outside = 0, 0  # connections, as the worker tells
+        self.gateway = ""
         self.told = 0  # members, since its process began
         self.members: dict[int, tuple[Asked, Place]] = {}  # what to count its requests under, by member
         self.channel: wire.Channel | None = None
@@ -76,6 +78,7 @@ class Slot:
     def learn(self, counts: wire.Counts) -> None:
         """Take in how it stands, and the members that its process has counted for the first time."""
         self.exchanges, self.connections = counts.exchanges, counts.connections
+        self.hidden, self.gateway, self.outside = counts.hidden, counts.gateway, counts.outside
         for service, port, identity, address, number in counts.members:
             self.told += 1
             self.members[self.told] = (service, port), Place(identity, address, number)

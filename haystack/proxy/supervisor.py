@@ -69,6 +69,7 @@ class Supervisor:
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
         self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
         self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
+        self.on_places: Callable[[Sequence[Slot]], None] = lambda _workers: None
         self.on_hopeless: Callable[[], None] = lambda: None
         self.hopeless = ""
 
@@ -259,7 +260,7 @@ class Supervisor:
                     await hanging.end(slot)
 
     def _setup(self, slot: Slot) -> wire.Setup:
-        ports = tuple(self.ports[name] for name in table.LISTENERS)
+        ports = tuple(self.ports[name] for name in (*table.LISTENERS, table.ADMIN) if name in self.ports)
         setup = first.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
         return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections)
 
@@ -286,6 +287,7 @@ class Supervisor:
 
     def _count(self, slot: Slot, counts: wire.Counts) -> None:
         slot.learn(counts)
+        self.on_places(self.workers)
         now = asyncio.get_running_loop().time()
         for member, requests in counts.requests:
             self._series.put(*slot.members[member], requests, now)

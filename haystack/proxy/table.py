@@ -22,6 +22,7 @@ from haystack.turns import Turns, at_once, stretches
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", "stopping")
 LISTENERS = ("http", "http-alt")
+ADMIN = "admin"  # the listener of the web side alone, where there is one
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 

@@ -19,8 +19,7 @@ import msgspec
 import uvloop
 
 from haystack import descriptors
-from haystack._fast import absent, ledger, pick, readers, silence, splice, walk
-from haystack._fast.cells import Cell, Member, Route
+from haystack._fast import absent, ledger, readers, silence, splice, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
 from haystack._fast.networks import Networks
@@ -28,17 +27,16 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.observe.trace import Trace
-from haystack.proxy import birth, confine, limits
+from haystack.proxy import birth, confine, itself, limits
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
-from haystack.proxy.table import LISTENERS
+from haystack.proxy.table import ADMIN, LISTENERS
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
 BEATEN = 5  # ticks between two Beats: the supervisor looks as often (pulse.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
 TRACED = 50  # traces in a message: the control process does something else between two of them
-ADMIN_TIMEOUT_MS = 30_000
 LAST_SECONDS = 1.0
 LEAKED = 70
 
@@ -100,11 +98,9 @@ class Worker:
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
-        self._routes = Routes(setup.ports, router, setup.workers, setup.instance)
+        self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
-            member = Member(Cell("haystack", setup.admin_socket), "haystack", 0)
-            member.cell.hold(self, setup.admin_connections)
-            self._routes.add_itself(Route("haystack", pick.make("random", [member], [100]), ADMIN_TIMEOUT_MS), setup.admin_hosts)
+            itself.add(setup, self._plane, self._routes)
 
     def _failed(self, error: Exception) -> None:
         """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
@@ -166,9 +162,13 @@ class Worker:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
             members, requests = self._requests()
-            self._channel.send(wire.Counts(number, requests, *state, members, errors, tuple(self._gone)))
+            self._channel.send(wire.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places()))
             self._gone.clear()
         self._forget_drained()
+
+    def _places(self) -> tuple[int, str, int]:
+        """Where clients come from, as far as that may be of interest."""
+        return self._plane.hidden, self._plane.gateway or "", self._plane.outside
 
     def _forget_drained(self) -> None:
         """Let go of members that have left, and tell so of those that were told."""
@@ -224,7 +224,7 @@ class Worker:
         )
 
     def _listener(self, port: int) -> str:
-        return f"{LISTENERS[self._setup.ports.index(port)]}:{port}"
+        return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
 
     async def _drain(self, seconds: float, patient: bool) -> None:
         """Stop accepting, close who is idle, wait for the rest, and go.

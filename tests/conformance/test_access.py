@@ -157,3 +157,15 @@ def test_where_nobody_is_inside_only_public_names_answer(origins: list[Origin]) 
     with Haystack([Member("web", origins[0].port, {"haystack.host": "web.example"})], HAYSTACK_ALLOW="off") as made:
         assert asked(made, FRIEND, host("web")).status == 404
         assert asked(made, FRIEND, "web.example").status == 200
+
+
+def test_where_only_labelled_containers_are_served_the_others_are_not(origins: list[Origin]) -> None:
+    static = '[[container]]\nname = "{0}x"\nimage = "{0}"\naddress = "127.0.0.1"\nports = ["80/tcp"]\nlabels = {{ {1} }}\n'
+    made = Haystack([], HAYSTACK_EXPOSE="labelled")
+    (made.state.parent / "static.toml").write_text(
+        static.format("bare", "") + static.format("told", f'"haystack.port" = "{origins[0].port}"')
+    )
+    with made:
+        until(lambda: asked(made, FRIEND, host("told")).status == 200, 10, "the labelled one is not served")
+        assert asked(made, FRIEND, host("bare")).status == 404
+        assert "barex" in asked(made, FRIEND, "localhost", "/api/containers").body.decode()

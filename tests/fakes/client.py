@@ -37,7 +37,7 @@ class Response:
 class Client:
     """One connection. A context manager; small_window limits what the kernel buffers, for slow readers; source: an address of its own."""
 
-    def __init__(self, port: int, timeout: float = 5, small_window: bool = False, source: str = "") -> None:
+    def __init__(self, port: int, timeout: float = 5, small_window: bool = False, source: str = "", to: str = "127.0.0.1") -> None:
         self.socket = socket.socket()
         if small_window:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -45,7 +45,7 @@ class Client:
         try:
             if source:
                 self.socket.bind((source, 0))
-            self.socket.connect(("127.0.0.1", port))
+            self.socket.connect((to, port))
         except OSError:
             self.socket.close()
             raise

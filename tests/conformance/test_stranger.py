@@ -1,0 +1,218 @@
+"""A stranger with a public address, in a network namespace of its own, and a neighbour with a private one: what each of them sees."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from tests.fakes.client import Client, Response
+from tests.fakes.engine import FakeEngine, inspected
+from tests.fakes.origin import Origin
+from tests.fakes.worker import Haystack, Member, host, until
+
+CLONE_NEWNET = 0x40000000
+OURS, THEIRS, OUR_PRIVATE, NEIGHBOUR = "203.0.113.1", "203.0.113.5", "10.203.113.1", "10.203.113.5"
+LIMIT = 15.0
+T = TypeVar("T")
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)
+
+
+def possible() -> bool:
+    """Whether this process may make network namespaces."""
+    name = f"haystack-{os.getpid()}-try"
+    try:
+        ip("netns", "add", name)
+        ip("netns", "delete", name)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+class Namespace(NamedTuple):
+    """One with a link to ours. there: our address on that."""
+
+    name: str
+    there: str
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do this in a thread that is in there; sockets that it opens stay in there."""
+        done: list[Any] = []
+
+        def enter() -> None:
+            try:
+                with Path(f"/run/netns/{self.name}").open() as handle:
+                    assert ctypes.CDLL(None).setns(handle.fileno(), CLONE_NEWNET) == 0
+                done.append(work())
+            except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits for it
+                done.append(error)
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        if isinstance(done[0], BaseException):
+            raise done[0]
+        return done[0]  # type: ignore[no-any-return]
+
+    def client(self, port: int) -> Client:
+        return self.run(lambda: Client(port, to=self.there))
+
+    def get(self, port: int, name: str, target: str = "/") -> Response:
+        with self.client(port) as client:
+            return client.get(name, target)
+
+    def ask(self, port: int, name: str, kind: str = "A", *, tcp: bool = False) -> dns.message.Message:
+        by = dns.query.tcp if tcp else dns.query.udp
+        return self.run(lambda: by(dns.message.make_query(name, kind), self.there, port=port, timeout=5))
+
+
+def linked(number: int, ours: str, theirs: str) -> Namespace:
+    made = Namespace(f"haystack-{os.getpid()}-{number}", ours)
+    near, far = (f"hs{side}{number}{os.getpid() % 100000}" for side in "ab")
+    ip("netns", "add", made.name)
+    ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", made.name)
+    ip("address", "add", f"{ours}/24", "dev", near)
+    ip("link", "set", near, "up")
+    ip("-n", made.name, "address", "add", f"{theirs}/24", "dev", far)
+    ip("-n", made.name, "link", "set", far, "up")
+    return made
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> Iterator[tuple[Namespace, Namespace]]:
+    """The stranger's and the neighbour's."""
+    if os.geteuid() != 0 or not possible():
+        pytest.skip("only root may make network namespaces, and not everywhere")
+    try:
+        yield linked(1, OURS, THEIRS), linked(2, OUR_PRIVATE, NEIGHBOUR)
+    finally:
+        for number in (1, 2):
+            subprocess.run(["ip", "netns", "delete", f"haystack-{os.getpid()}-{number}"], check=False, capture_output=True, timeout=10)
+
+
+Both = tuple[Namespace, Namespace]
+BIND = f"127.0.0.1,{OURS},{OUR_PRIVATE}"
+
+
+@pytest.fixture(scope="module")
+def haystack(namespaces: object, fakes: object) -> Iterator[Haystack]:
+    members = [Member("web", 1, {"haystack.host": "web.example"}), Member("other", 1)]
+    with Haystack(members, HAYSTACK_BIND=BIND) as made:
+        yield made
+
+
+def alike(response: Response) -> tuple[object, ...]:
+    return response.status, [(k, v) for k, v in response.fields if k != "Date"], response.body
+
+
+PAGES = ("/", "/ui", "/metrics", "/api/info", "/api/containers", "/api/networks", "/api/services")
+
+
+def test_a_stranger_sees_nothing_over_http(haystack: Haystack, namespaces: Both) -> None:
+    stranger, neighbour = namespaces
+    nothing = alike(stranger.get(haystack.port, "nowhere.example"))
+    assert nothing[0] == 404
+    for name in (host("web"), host("other"), host("nowhere")):
+        assert alike(stranger.get(haystack.port, name)) == nothing
+    for name in ("localhost", "haystack", OURS, "127.0.0.1"):
+        for page in PAGES:
+            assert alike(stranger.get(haystack.port, name, page)) == nothing
+        assert stranger.get(haystack.port, name, "/healthz").body == b'{"status":"ok"}'
+        assert stranger.get(haystack.port, name, "/readyz").body == b'{"status":"ready"}'
+    assert neighbour.get(haystack.port, host("web")).status == 502
+    assert all(neighbour.get(haystack.port, "localhost", page).status in (200, 307) for page in PAGES)
+    public = stranger.get(haystack.port, "web.example")
+    assert (public.status, public.get("proxy-status")) == (502, "haystack; error=connection_refused")
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_a_stranger_sees_nothing_in_dns(haystack: Haystack, namespaces: Both, tcp: bool) -> None:
+    stranger, neighbour = namespaces
+    port = int(haystack.wait("dns.listening")["port"])
+    for name in (
+        host("web"),
+        host("nowhere"),
+        "haystack",
+        "webx0.containers.haystack",
+        "example.com",
+        "1.0.0.127.in-addr.arpa",
+        "web.example",
+    ):
+        assert stranger.ask(port, name, tcp=tcp).rcode() == dns.rcode.REFUSED
+    assert neighbour.ask(port, host("web"), tcp=tcp).answer[0][0].to_text() == OUR_PRIVATE
+
+
+@pytest.fixture
+def engine(origin: Origin) -> Iterator[FakeEngine]:
+    with FakeEngine() as made:
+        raw = inspected(1, "web", "web")
+        raw["Config"] |= {"Labels": {"haystack.port": str(origin.port)}}
+        raw["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "127.0.0.1"
+        made.add(raw, event=False)
+        yield made
+
+
+def public_network(gateway: str) -> dict[str, object]:
+    config = [{"Subnet": "203.0.113.0/24", "Gateway": gateway}]
+    return {"Id": "f" * 64, "Name": "public", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": config}}
+
+
+def test_an_engines_networks_come_and_go_for_connections_that_come_after(engine: FakeEngine, namespaces: Both) -> None:
+    """A public range that an engine gives its containers is inside while it has it; a connection keeps what it came with."""
+    stranger, _ = namespaces
+    plain = list(engine.networks)
+    with Haystack([], HAYSTACK_STATIC="", DOCKER_HOST=engine.host, HAYSTACK_BIND=BIND) as made, stranger.client(made.port) as before:
+        assert before.get(host("web")).status == 404
+        engine.networks = [*plain, public_network(OURS)]
+        engine.emit("create", "f" * 64, kind="network")
+        until(lambda: stranger.get(made.port, host("web")).status == 200, LIMIT, "the network never counted")
+        with stranger.client(made.port) as between:
+            assert between.get(host("web")).status == 200
+            assert before.get(host("web")).status == 404
+            engine.networks = plain
+            engine.emit("destroy", "f" * 64, kind="network")
+            until(lambda: stranger.get(made.port, host("web")).status == 404, LIMIT, "the network counts for ever")
+            assert between.get(host("web")).status == 200
+
+
+def problems(haystack: Haystack) -> list[dict[str, Any]]:
+    return [line for line in haystack.lines if line.get("subject") == "client addresses"]
+
+
+def test_clients_that_all_come_from_a_gateway_are_warned_of_once(engine: FakeEngine, namespaces: Both) -> None:
+    stranger, neighbour = namespaces
+    engine.networks = [*engine.networks, public_network(THEIRS)]
+    with Haystack([], HAYSTACK_STATIC="", DOCKER_HOST=engine.host, HAYSTACK_BIND=BIND) as made:
+        for _ in range(25):
+            assert stranger.get(made.port, host("web")).status == 200
+        until(lambda: len(problems(made)) == 1, LIMIT, "nothing was said")
+        assert THEIRS in problems(made)[0]["message"]
+        assert THEIRS in neighbour.get(made.port, "localhost", "/api/info").body.decode()
+        for _ in range(25):
+            stranger.get(made.port, host("web"))
+        time.sleep(1.5)  # a report of the workers' counts later
+        assert len(problems(made)) == 1
+
+
+def test_where_others_keep_their_addresses_nothing_is_said(engine: FakeEngine, namespaces: Both) -> None:
+    stranger, neighbour = namespaces
+    engine.networks = [*engine.networks, public_network(THEIRS)]
+    with Haystack([], HAYSTACK_STATIC="", DOCKER_HOST=engine.host, HAYSTACK_BIND=BIND) as made:
+        neighbour.get(made.port, host("web"))
+        for _ in range(25):
+            stranger.get(made.port, host("web"))
+        time.sleep(1.5)  # as above
+        assert not problems(made)
