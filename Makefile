@@ -47,14 +47,14 @@ test: .make/tools build ## every test (ARGS: pytest's)
 	rm -f .make/debug
 	echo "haystack: compiling, a minute or two" >&2
 	HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	HAYSTACK_COMPILED=1 $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .make/debug: .make/venv $(SOURCES)
 	rm -f .make/release
 	echo "haystack: compiling for debugging, a minute or two" >&2
 	HAYSTACK_DEBUG=1 HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
-	HAYSTACK_DEBUG=1 $(INSTALL) --no-deps --no-build-isolation --editable .
+	HAYSTACK_COMPILED=1 $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
 debug: .make/tools .make/debug ## every test, on extensions with bounds checks and counted allocations

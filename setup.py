@@ -1,6 +1,7 @@
 """Builds one extension for each haystack/_fast/*.pyx. A failed extension fails the build: there is no slow fallback.
 
 HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/ledger.pyx.
+HAYSTACK_COMPILED=1: they are in the tree already, by `setup.py build_ext --inplace`; an editable install would make them once more.
 HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, AddressSanitizer and libFuzzer's coverage.
 """
 
@@ -57,7 +58,9 @@ class Build(build_ext):
 
 setup(
     cmdclass={"build_ext": Build},
-    ext_modules=cythonize(
+    ext_modules=[]
+    if os.environ.get("HAYSTACK_COMPILED") == "1"
+    else cythonize(
         extensions,
         nthreads=os.cpu_count() or 1,
         quiet=True,

@@ -35,6 +35,7 @@ cdef class Downstream(Upload):
     cdef int find_route(self, Head *h, bint *absolute) except -1
     cdef int answer_last(self, Head *h, int64_t forwards) except -1
     cdef int answer(self, int status, const char *error, bytes detail) except -1
+    cdef int say(self, int status, const char *error, bytes detail) except -1
     cdef int finish(self) except -1
     cdef int drop_input(self) except -1
     cdef int end(self) except -1

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.affinity cimport recalled, request_key
+from haystack._fast.answer cimport Form, form_of, request_id_of, write_answer
 from haystack._fast.body cimport Framing, begin
 from haystack._fast.buffer cimport add, pending, release, take
 from haystack._fast.chance cimport next_random
@@ -19,7 +20,7 @@ from haystack._fast.networks cimport Right
 from haystack._fast.plane cimport SCRATCH
 from haystack._fast.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.ring cimport join, leave
-from haystack._fast.rewrite cimport Client, write_answer, write_request
+from haystack._fast.rewrite cimport Client, write_request
 from haystack._fast.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.tcp cimport unacknowledged
 from haystack._fast.upgrade cimport offer
@@ -202,7 +203,11 @@ cdef class Downstream(Upload):
         if <size_t>used < size:
             add(&self.input, data + used, size - used)
             self.unparsed = True
-        return self.begin_exchange(&h)
+        self.plane.head = &h
+        try:
+            return self.begin_exchange(&h)
+        finally:
+            self.plane.head = NULL
 
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept:
         """`used` as it is, or minus 414 or 431 where the head, or what there is of it, is longer than it may be."""
@@ -285,13 +290,13 @@ cdef class Downstream(Upload):
     cdef int begin_exchange(self, Head *h) except -1:
         """Route the request whose head is h (in scratch), write its new head, and send it to an endpoint."""
         cdef Client client
-        cdef char identity[32]
+        cdef char *identity = self.plane.identity
         self.reset(h)
+        write_hex(identity, next_random())
+        write_hex(identity + 16, next_random())
         if not self.find_route(h, &client.absolute):
             return 0
         self.identify(h, &client)
-        write_hex(identity, next_random())
-        write_hex(identity + 16, next_random())
         if self.plane.told(self.route):
             self.begin_record(h, identity)
         self.t_routed = clock_ns() if self.note.end else self.t_start
@@ -374,7 +379,7 @@ cdef class Downstream(Upload):
         self.status = status
         self.error = error
         self.answered = True
-        write_answer(&self.plane.work, status, error, detail, self.head_only, not self.keep_alive)
+        self.say(status, error, detail)
         self.sent = self.plane.work.end
         if self.ahead:
             self.skip_ahead()
@@ -382,6 +387,18 @@ cdef class Downstream(Upload):
         self.send(self.plane.work.data, self.plane.work.end)
         take(&self.plane.work, self.plane.work.end)
         return self.finish()
+
+    cdef int say(self, int status, const char *error, bytes detail) except -1:
+        """In the form that the request asks for: its head is the one being routed, or stands in what was written for the endpoint."""
+        cdef Head written
+        cdef Head *h = self.plane.head
+        cdef bytes identity = b""
+        cdef int form = Form.TEXT
+        if self.request.end:
+            h = &written if parse_request(&written, self.request.data, self.request.end) > 0 else NULL
+        if h != NULL:
+            form, identity = form_of(h), request_id_of(h, self.plane.identity)
+        return write_answer(&self.plane.work, status, error, detail, form, identity, self.head_only, not self.keep_alive)
 
     cdef int completed(self, bint reusable) except -1:
         self.detach(reusable)

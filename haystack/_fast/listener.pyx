@@ -7,12 +7,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
+from haystack._fast.answer cimport Form, write_answer
 from haystack._fast.buffer cimport take
 from haystack._fast.downstream cimport Downstream
 from haystack._fast.networks cimport Networks, Right
 from haystack._fast.plane cimport SCRATCH, Plane
 from haystack._fast.poller cimport Stream
-from haystack._fast.rewrite cimport write_answer
 from haystack._fast.ring cimport Link
 
 cdef extern from "sys/epoll.h" nogil:
@@ -193,7 +193,7 @@ cdef class Listener(Stream):
     cdef int turn_away(self, int fd) except -1:
         """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
         cdef Plane plane = self.plane
-        write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", False, True)
+        write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", Form.TEXT, b"", False, True)
         recv(fd, plane.scratch, SCRATCH, MSG_DONTWAIT)      # what is unread at the close would reset the connection, and the answer with it
         send(fd, plane.work.data, plane.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
         take(&plane.work, plane.work.end)

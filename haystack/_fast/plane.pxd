@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Cell, Fault, Member, Queue, Route
+from haystack._fast.head cimport Head
 from haystack._fast.logline cimport Log
 from haystack._fast.networks cimport Networks
 from haystack._fast.poller cimport Poller, Stream
@@ -18,6 +19,8 @@ cdef class Plane:
     cdef int apart              # index of the listener that has the web side alone; -1: there is none
     cdef Route admin            # where it leads
     cdef char *scratch                  # what was just read; valid until the next read
+    cdef Head *head                     # of the request that is being routed; NULL: none is
+    cdef char identity[32]              # the X-Request-Id that this one gets if it brings none
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's

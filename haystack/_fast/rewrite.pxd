@@ -20,6 +20,5 @@ cdef struct Client:
 cdef int write_request(Buffer *out, Head *h, Client *client) except -1
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1
 cdef int write_date(Buffer *out) except -1
-cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1
 cdef int write_switch(Buffer *out, Head *h) except -1
 cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1

@@ -216,34 +216,3 @@ cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
     trailer.start = trailer.end = 0
     add(out, b"\r\n", 2)
     return h.flaw
-
-
-cdef dict REASONS = {
-    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
-    505: b"HTTP Version Not Supported", 508: b"Loop Detected",
-}
-
-
-cdef int write_answer(Buffer *out, int status, const char *error, bytes detail, bint head_only, bint close) except -1:
-    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2).
-
-    error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told.
-    """
-    cdef bytes reason = REASONS.get(status, b"Error")
-    cdef bytes body = b"%d %s%s\n" % (status, reason, b": " + detail if detail else b"")
-    cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
-    cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (status, reason, len(body))
-    cdef bytes word = b"; error=%s" % error if error[0] else b""
-    head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail else b"")
-    if status == 503:
-        head += b"Retry-After: 1\r\n"
-    if close:
-        head += b"Connection: close\r\n"
-    add(out, head, len(head))
-    write_date(out)
-    add(out, b"\r\n", 2)
-    if not head_only:
-        add(out, body, len(body))
-    return 0
