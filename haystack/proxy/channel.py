@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from time import perf_counter
 
 import msgspec
+
+from haystack.turns import TURN
 
 MAX_FRAME = 256 * 1024 * 1024
 
@@ -281,10 +284,14 @@ class Channel:
         return 0 if self._writer is None else self._writer.transport.get_write_buffer_size()
 
     async def messages(self) -> AsyncIterator[Any]:
-        """Each message that arrives, until the peer is gone."""
+        """Each message that arrives, until the peer is gone. Where many are there already, others have their turn between them."""
         if self._reader is None:
             return
+        over = perf_counter() + TURN
         while True:
+            if perf_counter() > over:
+                await asyncio.sleep(0)
+                over = perf_counter() + TURN
             try:
                 size = int.from_bytes(await self._reader.readexactly(4), "big")
                 if size > MAX_FRAME:

@@ -27,7 +27,7 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.observe.trace import Trace
-from haystack.proxy import birth, confine, itself, limits
+from haystack.proxy import birth, confine, counted, itself, limits
 from haystack.proxy import channel as wire
 from haystack.proxy.routes import Routes
 from haystack.proxy.table import ADMIN, LISTENERS
@@ -162,7 +162,9 @@ class Worker:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
             members, requests = self._requests()
-            self._channel.send(wire.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places()))
+            whole = wire.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
+            for part in counted.parts(whole):
+                self._channel.send(part)
             self._gone.clear()
         self._forget_drained()
 

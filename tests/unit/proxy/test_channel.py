@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from time import perf_counter
 
 import pytest
 
 from haystack.proxy import channel as wire
+from haystack.turns import TURN
 
 ROW = wire.EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
 SERVICE = wire.ServiceRow("web", ("web", "www"), "p2c", "", 60_000, ((ROW,), ()))
@@ -80,6 +82,28 @@ async def test_a_large_table_arrives_whole(ends):
     table = wire.Table(1, (SERVICE,) * 50_000)
     left.send(table)
     assert await anext(right.messages()) == table
+
+
+async def test_where_many_messages_are_there_others_have_their_turn_between_them(ends):
+    left, right = ends
+    for number in range(200):
+        left.send(wire.Collect(number))
+    await asyncio.sleep(0.05)
+    turned = []
+
+    async def take():
+        async for message in right.messages():
+            end = perf_counter() + TURN / 5
+            while perf_counter() < end:
+                pass
+            if message.number == 199:
+                return
+
+    taking = asyncio.create_task(take())
+    while not taking.done():
+        turned.append(1)
+        await asyncio.sleep(0)
+    assert len(turned) > 20
 
 
 async def test_a_peer_that_is_gone_ends_the_messages(ends):
