@@ -103,10 +103,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 class Setup(Message, frozen=True):
     """The first message down.
 
-    ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it.
-    admin_connections: to the control process, of this worker; 0: any number; admin_apart: on the last listener alone.
-    health_socket: where those are told that Haystack is well who may not see more.
-    instance: what tells this Haystack from others.
+    ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it; instance: as via.py has it.
+    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
     slot: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,8 +63,10 @@ def test_a_target_in_absolute_form_is_the_same(haystack: Haystack) -> None:
     assert asked(haystack.port, STRANGER, "x", "http://localhost?/healthz").status == 404
 
 
-def test_why_it_is_not_ready_is_told_to_friends_alone(tmp_path: object) -> None:
-    made = Haystack([], HAYSTACK_STATIC="/nonexistent/secret.toml", HAYSTACK_ADMIN_ALLOW=FRIEND)
+def test_why_it_is_not_ready_is_told_to_friends_alone(tmp_path: Path) -> None:
+    broken = tmp_path / "secret.toml"
+    broken.write_text("[[container")
+    made = Haystack([], HAYSTACK_STATIC=str(broken), HAYSTACK_ADMIN_ALLOW=FRIEND)
     made._readyz = lambda: 200  # type: ignore[method-assign] # it will not be ready
     with made:
         friend, stranger = (asked(made.port, source, "localhost", "/readyz") for source in (FRIEND, STRANGER))
