@@ -28,7 +28,7 @@ from haystack.registry import Reader, Registry
 from haystack.settings import load
 from haystack.snapshot import Snapshot
 from haystack.turns import Turns
-from tests.fakes.engine import FakeEngine, inspected
+from tests.fakes.engine import FakeEngine, inspected, rfc3339
 
 SIZES = (10, 1_000, 10_000)
 A_SERVICE = 10
@@ -94,6 +94,8 @@ class Rig:
         """Milliseconds from the engine's event to each stage."""
         await self._settled()
         self.there.clear()
+        if action == "start":  # of a new process: the one that was told to stop is not back by this event
+            self.engine.containers[identity]["State"]["StartedAt"] = rfc3339(time.time())
         at = time.perf_counter()
         self.engine.emit(action, identity, **({"signal": "15"} if action == "kill" else {}))
         await asyncio.wait_for(self.there.wait(), 30)

@@ -126,10 +126,21 @@ def test_help_has_every_default(capsys):
     assert "--docker-key" not in shown.replace("--docker-key-file", "")
 
 
-@pytest.mark.parametrize("page", ["settings.md", "labels.md", "naming.md", "healthcheck.md"])
+PAGES = sorted([*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md"), DOCS.parent / "bench" / "README.md"])
+
+
+def anchors(page):
+    """Where a link into the page may lead: its headings as they are made into anchors."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
 def test_every_link_of_a_page_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (DOCS / page).read_text()):
-        assert (DOCS / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text()):
+        to = page.parent / target if target else page
+        assert to.exists(), target
+        assert not anchor or anchor in anchors(to), f"{target}#{anchor}"
 
 
 def test_what_is_outside_of_the_repository_is_cited_nowhere():
