@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -33,6 +34,7 @@ REFRESH_SECONDS = 0.25
 START_SECONDS = 10
 STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
 MAX_PAUSE = 5.0
+INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)  # which a worker ignores from its first line on: a signal to all processes was faster
 KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
 log = structlog.get_logger("haystack.proxy")
 
@@ -200,21 +202,31 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             slot.started = loop.time()
-            try:
-                await self._run(slot)
-            except OSError as error:
-                log.exception("worker.start_failed", slot=slot.slot, error=str(error))
+            failure = await self._try(slot)
             if self._stopping.is_set():
                 if slot.status:
                     log.error("worker.failed", slot=slot.slot, pid=slot.pid, status=slot.status)
                 return
             steady = loop.time() - slot.started > STEADY_SECONDS
-            slot.died(loop.time(), steady=steady)
             pause = 0.0 if steady else min(MAX_PAUSE, pause * 2 or 0.05)
+            if slot.status in INTERRUPTED:
+                await asyncio.sleep(pause)
+                continue
+            slot.died(loop.time(), steady=steady)
+            if failure is not None:
+                log.error("worker.start_failed", slot=slot.slot, error=str(failure))
             log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
             if slot.trouble and not self._served:
                 self._give_up(slot)
             await asyncio.sleep(pause)
+
+    async def _try(self, slot: Slot) -> OSError | None:
+        """One life of a worker; why it could not begin, if so."""
+        try:
+            await self._run(slot)
+        except OSError as error:
+            return error
+        return None
 
     def _give_up(self, slot: Slot) -> None:
         """No worker has ever served, and this one has died again: more of that is no help."""

@@ -30,7 +30,7 @@ def haystack(fakes: object) -> Iterator[Haystack]:
 
 def asked(port: int, source: str, name: str, target: str, method: str = "GET") -> Response:
     with Client(port, source=source) as client:
-        return client.get(name, target, method=method)
+        return client.get(name, target, b"X-Request-Id: one\r\n", method)
 
 
 def alike(response: Response) -> tuple[object, ...]:

@@ -72,7 +72,7 @@ class Namespace(NamedTuple):
 
     def get(self, port: int, name: str, target: str = "/") -> Response:
         with self.client(port) as client:
-            return client.get(name, target)
+            return client.get(name, target, b"X-Request-Id: one\r\n")
 
     def ask(self, port: int, name: str, kind: str = "A", *, tcp: bool = False) -> dns.message.Message:
         by = dns.query.tcp if tcp else dns.query.udp

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from haystack import access
-from haystack._fast import ledger, readers, walk
+from haystack._fast import absent, ledger, readers, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
 from haystack._fast.networks import Networks
@@ -186,6 +186,7 @@ class Rig:
         time.sleep(0.002)
         self.poller.sweep()
         readers.look(self.plane)
+        absent.look(self.plane)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
@@ -228,7 +229,8 @@ class Rig:
         assert exchanges == sum(statuses), (exchanges, statuses)
 
     def take_all(self) -> None:
-        """What a worker tells of, taken."""
+        """What a worker tells of, taken, and what it forgets with its tick, forgotten."""
+        absent.look(self.plane)
         self.plane.take_traces()
         self.plane.take_errors()
         self.plane.take_faults()
