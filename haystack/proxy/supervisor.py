@@ -237,6 +237,7 @@ class Supervisor:
 
     async def _run(self, slot: Slot) -> None:
         """One life of a worker, from its start to its end."""
+        slot.born = None
         born = slot.born = await self._nursery.take()
         slot.pid, slot.state, slot.pulse = born.process.pid, "starting", pulse.Pulse()
         slot.channel = wire.Channel(born.sock)
