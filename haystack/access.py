@@ -104,7 +104,7 @@ class Table(NamedTuple):
 
 
 class Policy(Protocol):
-    """What is read of the settings."""
+    """The settings that access control reads."""
 
     @property
     def allow(self) -> Allowed:

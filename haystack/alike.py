@@ -9,7 +9,7 @@ Listed = tuple[Container, ...]
 
 
 def differing(old: Listed, new: Listed) -> tuple[Listed, Listed]:
-    """What is left of each of them without the stretches that they begin with both, and without those that they end with both."""
+    """Both lists without the stretches that are equal at their beginnings and at their ends."""
     left, end = 0, min(len(old), len(new))
     while left < end and old[left : left + STRETCH] == new[left : left + STRETCH]:
         left = min(left + STRETCH, end)

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TextIO, TypedDict, cast
 
 from haystack.handover import place
 
@@ -51,8 +51,8 @@ def main(words: Sequence[str]) -> int:
     return _tell(WRONG if wrong else WELL, "\n".join(wrong) or report["well"])
 
 
-def _tell(status: int, text: str, stream: object = None) -> int:
-    print(text, file=stream or sys.stdout)  # type: ignore[arg-type]
+def _tell(status: int, text: str, stream: TextIO | None = None) -> int:
+    print(text, file=stream or sys.stdout)
     return status
 
 

@@ -1,7 +1,7 @@
 """Answers of Haystack's own, in the form that the request's Accept prefers, with the reason in Proxy-Status (RFC 9209).
 
-HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, one line of text for all others. Nobody waits for speed here:
-escaping is left to the standard library and msgspec.
+HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, one line of text for all others. These answers are not
+on the hot path: escaping is left to the standard library and msgspec.
 """
 from html import escape
 

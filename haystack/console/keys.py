@@ -46,9 +46,9 @@ def authorized(settings: Options, now: dt.datetime | None = None) -> Found:
     good: list[str] = []
     refused: list[str] = []
     for where, text in _sources(settings, refused):
-        for number, line in enumerate(_LINE_END.split(text), 1):
+        for number, written in enumerate(_LINE_END.split(text), 1):
             # a mark that an editor wrote, also where files were put together; and what asyncssh would take for an end, in a comment
-            line = " ".join(line.lstrip(BOM).splitlines())  # noqa: PLW2901
+            line = " ".join(written.lstrip(BOM).splitlines())
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             try:

@@ -50,7 +50,7 @@ def obstacle(place: Attachment, networks: Mapping[str, Network], here: Standpoin
 
 def _remedy(network: Network, networks: Mapping[str, Network], here: Standpoint) -> str:
     """What to type, or to do."""
-    name = network.name if sum(each.name == network.name for each in networks.values()) < 2 else network.id[:12]  # noqa: PLR2004 - unique
+    name = network.name if sum(each.name == network.name for each in networks.values()) < 2 else network.id[:12]  # noqa: PLR2004 - the name is no other network's
     if network.name == INGRESS:
         return "put both on an overlay network"
     swarm = network.scope in GLOBAL

@@ -92,7 +92,7 @@ def test_the_web_side_moves_to_a_listener_of_its_own(origin: Origin) -> None:
             assert asked(apart, STRANGER, name, "/healthz").status == 200
         assert asked(apart, FRIEND, "a b", "/ui").status == 400
         instead = Haystack([], instead_of=made, HAYSTACK_ADMIN=f"127.0.0.1:{apart}")
-        made.stop = made.ended  # type: ignore[method-assign]
+        made.stop = made.ended  # type: ignore[method-assign] # it ends by itself, replaced
         with instead:
             assert asked(apart, FRIEND, "localhost", "/ui").status == 200
 

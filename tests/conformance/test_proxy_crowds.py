@@ -145,7 +145,7 @@ def read_slowly(client: Client, seconds: float) -> int:
         came += len(data)
         if not data:
             return came
-        time.sleep(0.05)
+        time.sleep(0.05)  # it reads slowly: that is what the test is about
     raise TimeoutError
 
 
@@ -228,7 +228,7 @@ def test_a_client_that_rests_for_longer_than_an_endpoint_may_is_served(limited: 
     origin.script = script
     with Client(limited(HAYSTACK_TIMEOUT="200ms").port, small_window=True) as slow:
         slow.send(REQUEST).take(1000)
-        time.sleep(1)
+        time.sleep(1)  # it rests for longer than the endpoint may
         assert len(slow.take(15 * MIB)) == 15 * MIB
 
 

@@ -222,7 +222,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once_and_a_later_one_ends_all(
         haystack.terminate()
         haystack.wait("signal.received")
         haystack.process.send_signal(signal.SIGTERM)
-        time.sleep(stopsignals.TWICE_SECONDS + 0.2)
+        time.sleep(stopsignals.TWICE_SECONDS + 0.2)  # nothing tells that the time is over in which a second signal is the first one again
         assert haystack.process.poll() is None
         haystack.process.send_signal(signal.SIGTERM)
         assert haystack.killed() == -signal.SIGTERM
