@@ -1,7 +1,7 @@
 """Every setting, from the environment or from the flag of the same name, checked before anything starts.
 
 Reads no file but those of secrets (NAME_FILE) and never contacts anybody: `load` turns texts into one frozen Settings or one SettingsError,
-whose message is the one line that a person sees. cli.py calls it; all other rooms only read attributes. Parsers of single values are in
+whose message is the one line that a person sees. cli.py calls it; all other modules only read attributes. Parsers of single values are in
 haystack/values.py.
 """
 
@@ -76,9 +76,9 @@ class Settings(BaseSettings):
     )
     docker_tls_verify: Switch | None = takes("on or off")
     docker_cert_path: Folder | None = takes("a folder with key.pem, cert.pem and ca.pem")
-    docker_cert: Pem | None = takes("the client's certificate as PEM text")
-    docker_key: Pem | None = takes("the client's key as PEM text", repr=False)
-    docker_ca: Pem | None = takes("the authority's certificate as PEM text")
+    docker_cert: Pem | None = takes("the client certificate as PEM text")
+    docker_key: Pem | None = takes("the client's private key as PEM text", repr=False)
+    docker_ca: Pem | None = takes("the CA certificate as PEM text")
     docker_cert_file: Folder | None = takes("the file that holds DOCKER_CERT")
     docker_key_file: Folder | None = takes("the file that holds DOCKER_KEY")
     docker_ca_file: Folder | None = takes("the file that holds DOCKER_CA")
@@ -93,37 +93,43 @@ class Settings(BaseSettings):
         "comma separated IP addresses, each with an optional :PORT", ()
     )
     dns_ttl: Annotated[int, BeforeValidator(values.seconds)] = takes("whole seconds, 0 to 86400, or a duration such as 5s or 1m", 5)
-    workers: Annotated[int, BeforeValidator(values.workers)] = Field(default_factory=cpus, description="a number of processes, 1 to 256")
+    workers: Annotated[int, BeforeValidator(values.workers)] = Field(
+        default_factory=cpus, description="a number of worker processes, 1 to 256"
+    )
     balance: Balance = takes(balance.TAKES, "p2c")
-    static: Folder | None = takes("a TOML file to serve instead of Docker's containers")
+    static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
     ssh_authorized_keys: Annotated[str, BeforeValidator(values.keys)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(values.keys_file)] | None = takes("the path of an authorized_keys file")
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
-    admin: Annotated[bool | str, BeforeValidator(values.admin)] = takes("on, off, or ADDRESS:PORT for a listener of its own", default=True)
+    admin: Annotated[bool | str, BeforeValidator(values.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
     expose: Annotated[Literal["all", "labelled"], BeforeValidator(values.lower)] = takes("all or labelled", "all")
     dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
     max_head: Annotated[int, BeforeValidator(values.size(1024, 65536))] = takes("bytes, 1024 to 65536 (64k)", 65536)
-    max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of fields, 1 to 128", 128)
+    max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of header fields, 1 to 128", 128)
     max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
-    max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of what is free)")
+    max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of the free ones)")
     head_timeout: Time = takes(TIME, 10.0)
     idle_timeout: Time = takes(TIME, 75.0)
-    body_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes("bytes a second such as 256 or 1k, up to 1G (0: any)", 256)
-    read_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes("bytes a second such as 256 or 1k, up to 1G (0: any)", 256)
+    body_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes(
+        "bytes per second such as 256 or 1k, up to 1G (0: no minimum)", 256
+    )
+    read_rate: Annotated[int, BeforeValidator(values.size(0, 1 << 30))] = takes(
+        "bytes per second such as 256 or 1k, up to 1G (0: no minimum)", 256
+    )
     answer_memory: Annotated[int, BeforeValidator(values.size(0, 1 << 40))] = takes(
-        "bytes of answers that clients have not taken yet, such as 256M, up to 1024G (0: no limit)", 1 << 28
+        "a size such as 256M, up to 1024G (0: no limit)", 1 << 28
     )
     connect_timeout: Time = takes(TIME, 1.0)
     timeout: Time = takes(TIME, 60.0)
-    wait: TimeOrOff = takes("how long requests wait for a service that has just lost its last endpoint: 10ms to 24h (0: not at all)", 10.0)
+    wait: TimeOrOff = takes("a duration from 10ms to 24h (0: requests don't wait)", 10.0)
     tunnel_timeout: Time = takes(TIME, 3600.0)
     pool_size: Annotated[int, BeforeValidator(values.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 4096)
     pool_idle: Time = takes(TIME, 20.0)
     pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
-    drain: Time = takes("how long what is in flight may take when Haystack is told to end: 10ms to 24h", 9.0)
+    drain: Time = takes("a duration from 10ms to 24h", 9.0)
     queue_size: Annotated[int, BeforeValidator(values.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
     queue_timeout: Time = takes(TIME, 5.0)
     kept_body: Annotated[int, BeforeValidator(values.size(0, 1 << 20))] = takes("bytes, 0 to 1048576 (1M)", 65536)
