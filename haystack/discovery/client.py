@@ -15,6 +15,7 @@ import docker.errors
 from docker import APIClient
 from docker.tls import TLSConfig
 from requests import exceptions
+from urllib3 import HTTPConnectionPool
 
 from haystack.discovery import lines
 from haystack.discovery.tls import Certificates
@@ -44,6 +45,9 @@ def connect(host: str, certificates: Certificates | None, timeout: float = TIMEO
 def _client(base: str, version: str, config: Any, timeout: float) -> Client:
     client = APIClient(base_url=base, version=version, tls=config, timeout=timeout)
     client.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
+    for adapter in client.adapters.values():
+        # urllib3 drops a pool and leaves its connections to the garbage collector; an error that is still held keeps them open
+        adapter.poolmanager.pools.dispose_func = HTTPConnectionPool.close
     return client
 
 

@@ -1,6 +1,7 @@
 """A fake Docker Engine over HTTP on 127.0.0.1, with faults on command. Holds containers as inspect JSON, by id.
 
-Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), cut() (ends every event stream),
+Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), `refused` (paths that answer 500),
+cut() (ends every event stream),
 `hanging` (ids that inspect does not answer for while they are in it; `held`: those that have been asked for),
 `ahead` (seconds by which its clock is wrong),
 `lists_now` (while it is not set, lists take for ever),
@@ -50,6 +51,7 @@ class FakeEngine:
         self.networks = [{"Id": BRIDGE, "Name": "bridge", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": None}}]
         self.missing = set()
         self.broken = set()
+        self.refused = set()
         self.hanging = set()
         self.held = set()
         self.ahead = 0.0  # seconds by which its clock is wrong
@@ -186,7 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = re.sub(r"^/v\d+\.\d+", "", url.path)
         engine = self.server.engine
-        if path == "/events":
+        if path in engine.refused:
+            self._answer(500, {"message": "refused"})
+        elif path == "/events":
             self._events(*(parse_qs(url.query).get(each, [None])[0] for each in ("since", "until")))
         elif match := re.fullmatch(r"/containers/(\w+)/json", path):
             self._inspect(match.group(1))
