@@ -9,12 +9,13 @@ from __future__ import annotations
 import enum
 import functools
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple, Protocol
 
 from haystack.model import Network
+from haystack.turns import Turns, at_once, ordered, stretches
 
 Range = IPv4Network | IPv6Network
 WORDS = ("private", "any", "off")
@@ -125,15 +126,22 @@ class Policy(Protocol):
 
 def table(policy: Policy, networks: Iterable[Network] = (), local: frozenset[str] = frozenset()) -> Table:
     """What everybody may. networks: of the engines; local: addresses of this machine or container, which are nobody's gateway here."""
+    return at_once(made(policy, tuple(networks), local))
+
+
+def made(policy: Policy, networks: Sequence[Network], local: frozenset[str]) -> Turns[Table]:
+    """The same in turns."""
     asked = ((policy.allow, Right.INSIDE), (policy.admin_allow, Right.ADMIN), (policy.dns_recursion, Right.RECURSION))
     private = sum(int(right) for allowed, right in asked if allowed.private)
     rows = [(span(each), int(right)) for allowed, right in asked for each in allowed.networks]
     rows += [(span(each), private) for each in PRIVATE]
     rows += [(span(each), int(Right.TRUSTED)) for each in policy.trusted_proxies]
-    rows += [(each, private | int(Right.NEAR)) for each in engine_spans(networks)]
     rows += [(span(each), int(Right.NEAR)) for each in LOOPBACK]
-    rows += [(each, int(Right.GATEWAY)) for text in gateways(networks) - local if (each := _span_of(text)) is not None]
-    return flat(rows)
+    for some in stretches([each for each in networks if each.driver not in LAN]):
+        rows += [(each, private | int(Right.NEAR)) for each in engine_spans(some)]
+        rows += [(each, int(Right.GATEWAY)) for text in gateways(some) - local if (each := _span_of(text)) is not None]
+        yield
+    return (yield from flattened(rows))
 
 
 def engine_spans(networks: Iterable[Network]) -> Iterator[Span]:
@@ -167,41 +175,67 @@ def _span_of(text: str) -> Span | None:
     return span(found) if found.prefixlen else None
 
 
-def flat(rows: Iterable[tuple[Span, int]]) -> Table:
+def flattened(rows: Sequence[tuple[Span, int]]) -> Turns[Table]:
     """The table in which each address has the rights of all networks that it lies in."""
     found: dict[int, dict[tuple[int, int], int]] = {IPV4_BITS: {}, IPV6_BITS: {}}
-    for (bits, start, length), rights in rows:
-        into = found[bits]
-        into[start, length] = into.get((start, length), 0) | rights
+    for some in stretches(rows):
+        for (bits, start, length), rights in some:
+            into = found[bits]
+            into[start, length] = into.get((start, length), 0) | rights
+        yield
     low = (1 << 64) - 1
-    return Table(
-        b"".join(_V4.pack(start, rights) for start, rights in _places(found[IPV4_BITS], IPV4_BITS)),
-        b"".join(_V6.pack(start >> 64, start & low, rights) for start, rights in _places(found[IPV6_BITS], IPV6_BITS)),
-    )
+    v4 = yield from _places(found[IPV4_BITS], IPV4_BITS, _V4.pack)
+    v6 = yield from _places(found[IPV6_BITS], IPV6_BITS, lambda start, rights: _V6.pack(start >> 64, start & low, rights))
+    return Table(v4, v6)
 
 
-def _places(networks: Mapping[tuple[int, int], int], bits: int) -> Iterator[tuple[int, int]]:
+def _places(networks: Mapping[tuple[int, int], int], bits: int, pack: Callable[[int, int], bytes]) -> Turns[bytes]:
     """Where rights change, and what they are from there on. Of two networks one lies in the other, or they have nothing in common."""
-    places: dict[int, int] = {0: 0}
+    places = Places(pack)
     around: list[tuple[int, int]] = [(1 << bits, 0)]  # where those that we are in end, the widest first, and the rights there
-    for (start, length), rights in sorted(networks.items()):
-        _leave(around, places, start)
-        whole = rights | around[-1][1]
-        places[start] = whole
-        around.append((start + (1 << (bits - length)), whole))
-    _leave(around, places, 1 << bits)
-    before = -1
-    for start, rights in places.items():
-        if rights != before and not start >> bits:
-            yield start, rights
-        before = rights
+    order = yield from ordered(networks, lambda place: place)
+    for some in stretches(order):
+        for start, length in some:
+            _leave(around, places, start)
+            whole = networks[start, length] | around[-1][1]
+            places.put(start, whole)
+            around.append((start + (1 << (bits - length)), whole))
+        yield
+    _leave(around, places, (1 << bits) - 1)
+    return places.end()
 
 
-def _leave(around: list[tuple[int, int]], places: dict[int, int], at: int) -> None:
+def _leave(around: list[tuple[int, int]], places: Places, at: int) -> None:
     """Go out of the networks that end at this address or before it."""
     while len(around) > 1 and around[-1][0] <= at:
         end, _ = around.pop()
-        places[end] = around[-1][1]
+        places.put(end, around[-1][1])
+
+
+class Places:
+    """Collects places, which are put in their order; of several at one address the last counts."""
+
+    def __init__(self, pack: Callable[[int, int], bytes]) -> None:
+        self._pack = pack
+        self._packed = bytearray()
+        self._last = 0, 0
+        self._told = -1
+
+    def put(self, start: int, rights: int) -> None:
+        """From here on."""
+        if start != self._last[0]:
+            self._write()
+        self._last = start, rights
+
+    def _write(self) -> None:
+        if self._last[1] != self._told:
+            self._packed += self._pack(*self._last)
+            self._told = self._last[1]
+
+    def end(self) -> bytes:
+        """All of them."""
+        self._write()
+        return bytes(self._packed)
 
 
 class Acl:
@@ -219,12 +253,12 @@ class Acl:
         self._readers.append(reader)
         reader(self.table)
 
-    def follow(self, networks: Mapping[str, Network]) -> None:
+    def follow(self, networks: Mapping[str, Network]) -> Turns[None]:
         """These are the engines' networks, by their ids. The same mapping as before costs nothing."""
         if networks is self._networks:
             return
+        new = yield from made(self._policy, tuple(networks.values()), self._local())
         self._networks = networks
-        new = table(self._policy, networks.values(), self._local())
         if new != self.table:
             self.table = new
             for reader in self._readers:

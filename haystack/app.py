@@ -47,7 +47,7 @@ from haystack.settings import Settings
 from haystack.snapshot import Snapshot
 from haystack.state import State
 from haystack.stopsignals import StopSignals
-from haystack.turns import Turns, at_once
+from haystack.turns import Turns, at_once, share
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
@@ -209,8 +209,7 @@ class App:
             self.proxy.on_lines = lines.take
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:
-        self.acl.follow(snapshot.networks)
-        yield
+        yield from self.acl.follow(snapshot.networks)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -250,6 +249,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     """Run until told to stop; the status to exit with."""
     logs.configure(settings.log_level, settings.log_format)
     garbage.seldom()
+    share()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
     except (PortError, WorkersError, ReplaceError, confine.FolderError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from operator import is_
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -15,7 +16,7 @@ from haystack import claims, service, snapshot
 from haystack.alike import Listed, differing
 from haystack.intake import Arrival
 from haystack.judge import Conditions, Judge
-from haystack.model import Container, Endpoint, Listing, Problem, Service
+from haystack.model import Container, Endpoint, Listing, Network, Problem, Service
 from haystack.service import Made
 from haystack.snapshot import Change, Found, Snapshot
 from haystack.sortedmap import SortedMap
@@ -54,6 +55,7 @@ class Builder:
         self._book = claims.Book()
         self._owners: dict[str, str] = {}  # by endpoint: its container
         self._slow: set[str] = set()
+        self._networks: list[tuple[Network, ...]] = []  # of each source, as of the last build
         self._twice: list[Found] = []
         self._problems: list[SortedMap[Told]] = [SortedMap.of({}), SortedMap.of({})]  # of CONTAINERS, of SERVICES
         self._blamed: list[dict[str, Told | None]] = [{}, {}]  # what is other in this build
@@ -88,7 +90,8 @@ class Builder:
         dirty |= {name for identity in owners for name in self._names.get(identity, ())}
         yield
         served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched))
-        return self._made_of(listings, touched, served, now)
+        networks = yield from self._networked(listings)
+        return self._made_of(listings, networks, touched, served, now)
 
     # -- containers
 
@@ -226,14 +229,32 @@ class Builder:
 
     # -- the whole
 
-    def _made_of(self, listings: Sources, touched: set[str], served: Mapping[str, Service | None], now: float) -> Snapshot | None:
+    def _networked(self, listings: Sources) -> Turns[Mapping[str, Network]]:
+        """Every network once, as in snapshot.networks. Those that have not changed are the very same; so is the mapping where none has."""
+        lists = [listing.networks for listing in listings.values()]
+        old = self._last.networks
+        if len(lists) == len(self._networks) and all(map(is_, lists, self._networks)):
+            return old
+        found: dict[str, Network] = {}
+        for some in stretches(tuple(chain.from_iterable(lists))):
+            for network in some:
+                known = old.get(network.id)
+                found.setdefault(network.id, known if known is not None and known == network else network)
+            yield
+        self._networks = lists
+        same = len(found) == len(old) and all(map(is_, found.values(), map(old.get, found)))
+        return old if same else found
+
+    def _made_of(
+        self, listings: Sources, networks: Mapping[str, Network], touched: set[str], served: Mapping[str, Service | None], now: float
+    ) -> Snapshot | None:
         last = self._last
         new = Snapshot(
             version=last.version + 1,
             created=now,
             origin=self._origin,
             engines=_same(last.engines, snapshot.engines(listings)),
-            networks=_same(last.networks, snapshot.networks(listings)),
+            networks=networks,
             containers=_with(last.containers, {i: self._containers.get(i) for i in touched}),
             services=_with(last.services, served),
             problems=self._told(listings),

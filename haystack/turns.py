@@ -1,7 +1,8 @@
 """Long work on the control loop, in short turns: DNS, health and events have theirs in between.
 
-Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: one that computes has the
-interpreter for 5 ms at a time, and the loop waits as long, again and again. All work that is under way shares one turn in each round of
+Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: one that computes keeps
+the interpreter from the loop for a while each time that the loop has waited for a socket. Those that there have to be (the engines')
+hand it over soon. All work that is under way shares one turn in each round of
 the loop, however much of it there is; a Job alone has turns of its own.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import heapq
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
@@ -19,10 +21,16 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 Turns = Generator[None, None, T]
 TURN = 0.001  # seconds
+HANDOVER = 0.0005  # seconds for which a thread that computes may keep the others waiting
 RUN = 250  # items that are sorted in one go
 STRETCH = 32  # items that are looked at between two yields, at some microseconds each
 
 _doors: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def share() -> None:
+    """Have threads that compute hand the interpreter over soon: the loop asks for it again after each call of a socket."""
+    sys.setswitchinterval(HANDOVER)
 
 
 def at_once(work: Turns[T]) -> T:
@@ -97,7 +105,7 @@ class Job:
         self._ended()
 
 
-def ordered(items: Iterable[T], key: Callable[[T], str]) -> Turns[list[T]]:
+def ordered(items: Iterable[T], key: Callable[[T], str | tuple[int, int]]) -> Turns[list[T]]:
     """sorted(items, key=key), in turns."""
     source, runs = iter(items), []
     while some := list(islice(source, RUN)):

@@ -136,7 +136,7 @@ class Haystack(Process):
             raise RuntimeError(f"the old Haystack ended with {old.returncode}")
 
     def _run(self, *options: str) -> None:
-        command = [str(Path(sys.executable).with_name("haystack")), "run", *options]
+        command = [*self.command(), *options]
         with self.access.open("ab") as access:
             self.process = subprocess.Popen(command, env=self._environment(), stdout=access, stderr=subprocess.PIPE)
         self._log = queue.Queue()
@@ -144,6 +144,10 @@ class Haystack(Process):
             threading.Thread(target=self._read, args=(self.process.stderr, self._log), daemon=True).start()
         self.told = self._listening()
         self.port = int(self.told["http"] if "http" in self.told else self.told["ports"]["http"])
+
+    def command(self) -> list[str]:
+        """What runs it."""
+        return [str(Path(sys.executable).with_name("haystack")), "run"]
 
     @property
     def access(self) -> Path:

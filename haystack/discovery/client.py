@@ -5,6 +5,7 @@ Never does: interpreting answers, retrying. The docker provider's thread uses it
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -17,11 +18,12 @@ from docker.tls import TLSConfig
 from requests import exceptions
 from urllib3 import HTTPConnectionPool
 
-from haystack.discovery import lines
+from haystack.discovery import lines, pieces
 from haystack.discovery.tls import Certificates
 from haystack.values import masked
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
+CHUNK = 1 << 16  # bytes of a long answer that are read at once
 
 CLOCK_SLACK = 2.0  # seconds: a clock's step that is smaller shows as nothing
 
@@ -80,12 +82,21 @@ def inspected(client: Client, identity: str, timeout: float) -> object:
     return _asked(client, f"/containers/{quote(identity, safe='')}/json", timeout).json()
 
 
-def _asked(client: Client, path: str, timeout: float, **query: str) -> Any:
-    """A GET, once more where a kept connection had come to its end meanwhile. An error's status is raised as the package's own error."""
+def listed(client: Client, path: str, timeout: float = TIMEOUT) -> Iterator[object]:
+    """The elements of a list that the engine tells, which may be long: each as it comes. Raises anything, as the package does."""
+    with contextlib.closing(_asked(client, path, timeout, whole=False)) as answer:
+        yield from pieces.elements(answer.iter_content(CHUNK))
+
+
+def _asked(client: Client, path: str, timeout: float, *, whole: bool = True, **query: str) -> Any:
+    """A GET, once more where a kept connection had come to its end meanwhile. An error's status is raised as the package's own error.
+
+    whole: read the body, too.
+    """
     url = f"{client.base_url}/v{client.api_version}{path}"
     for first in (True, False):
         try:
-            answer = client.get(url, params=query, timeout=timeout)
+            answer = client.get(url, params=query, timeout=timeout, stream=not whole)
         except exceptions.ConnectionError as error:
             if isinstance(error, exceptions.Timeout) or late(error) or not first:
                 raise

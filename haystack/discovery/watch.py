@@ -114,7 +114,7 @@ class Watch:
         """Look at everything; what is known stays shown until all has been seen."""
         self._renetwork()
         self._told.clear()
-        listed = [inspect.text(inspect.mapping(c).get("Id")).lower() for c in inspect.items(self._client.containers())]
+        listed = [inspect.text(inspect.mapping(c).get("Id")).lower() for c in border.listed(self._client, "/containers/json")]
         for identity in filter(None, listed):
             self._look(identity)
             self._drain()
@@ -125,7 +125,7 @@ class Watch:
 
     def _renetwork(self) -> None:
         engine = self._view.engine
-        found = (inspect.network(raw, engine.id if engine else "") for raw in inspect.items(self._client.networks()))
+        found = (inspect.network(raw, engine.id if engine else "") for raw in border.listed(self._client, "/networks"))
         # Its own addresses anew: a network that was made meanwhile gave this machine one.
         self._view.set_networks((n for n in found if n is not None), local.addresses())
 

@@ -44,6 +44,22 @@ def inspected(number, name, image="nginx", **changes):
     return raw | changes
 
 
+def summary(identity, raw):
+    """What the list of containers tells of one, by its inspect JSON."""
+    config, state = (raw.get(each) if isinstance(raw.get(each), dict) else {} for each in ("Config", "State"))
+    return {
+        "Id": identity,
+        "Names": [raw.get("Name")],
+        "Image": config.get("Image"),
+        "ImageID": raw.get("Image"),
+        "Created": 1_700_000_000,
+        "Labels": config.get("Labels"),
+        "State": state.get("Status"),
+        "NetworkSettings": raw.get("NetworkSettings"),
+        "Mounts": raw.get("Mounts", []),
+    }
+
+
 class FakeEngine:
     def __init__(self):
         self.containers = {}
@@ -205,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/containers/json":
             engine.lists += 1
             engine.lists_now.wait(LONGEST)
-            return [{"Id": i} for i in list(engine.containers)]
+            return [summary(identity, raw) for identity, raw in list(engine.containers.items())]
         return {
             "/version": {"Version": "27.0.0", "ApiVersion": VERSION},
             "/info": engine.info | {"SystemTime": rfc3339(time.time() + engine.ahead)},

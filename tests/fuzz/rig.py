@@ -21,10 +21,11 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.proxy.channel import Limits
+from haystack.turns import at_once
 from tests.fuzz.ends import End, Places
 from tests.fuzz.service import Service
 
-EVERYBODY = Networks(*access.flat([(access.span(each), int(access.Right.INSIDE)) for each in access.EVERYWHERE]))
+EVERYBODY = Networks(*at_once(access.flattened([(access.span(each), int(access.Right.INSIDE)) for each in access.EVERYWHERE])))
 TURNS = 20_000
 FLOOD = 300_000
 SWEEPS, PATIENCE = 30, 12

@@ -1,10 +1,15 @@
 import asyncio
+import gc
 import random
+import sys
 from time import perf_counter
 
 import pytest
+import structlog
 
-from haystack.turns import at_once, in_turns, ordered
+from haystack import app
+from haystack.settings import load
+from haystack.turns import TURN, at_once, in_turns, ordered
 
 
 def steps(count, note=lambda: None):
@@ -51,3 +56,22 @@ async def test_what_fails_in_its_turn_fails_for_who_waits():
 def test_sorting_in_turns_is_stable():
     words = [(random.choice("abc"), n) for n in range(2000)]
     assert at_once(ordered(words, lambda word: word[0])) == sorted(words, key=lambda word: word[0])
+
+
+def test_the_control_process_has_threads_that_compute_hand_over_soon(monkeypatch, tmp_path):
+    """Those of the engines: while one computes the loop waits for so long after each call of a socket."""
+    found = []
+
+    def run(work):
+        work.close()
+        found.append(sys.getswitchinterval())
+
+    before, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    monkeypatch.setattr(app.uvloop, "run", run)
+    try:
+        assert app.main(load({"state_dir": str(tmp_path), "docker_host": "tcp://127.0.0.1:1"}), demo=False) == 0
+    finally:
+        sys.setswitchinterval(before)
+        gc.set_threshold(*thresholds)
+        structlog.reset_defaults()
+    assert found[0] <= TURN

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.health import readiness
-from haystack.health.arrivals import LOOKS, Arrivals
+from haystack.health.arrivals import LOOKS, TOGETHER, Arrivals
 from haystack.health.connect import accepts
 from haystack.model import Obstacle
 
@@ -264,3 +264,29 @@ async def test_what_is_the_matter_is_said():
     assert "can't be reached" in await accepts("255.255.255.255", 80)
     assert "can't be reached" in await accepts("no address", 80)
     assert await accepts("127.0.0.1", 1, timeout=-1) == "does not answer"
+
+
+async def test_of_hundreds_that_come_at_once_few_are_looked_at_in_one_round_of_the_loop(ports):
+    rounds = Counter()
+    now, loop, done = 0, asyncio.get_running_loop(), asyncio.Event()
+
+    def tick():
+        nonlocal now, ticker
+        now += 1
+        ticker = loop.call_soon(tick)
+
+    async def connect(_address, _port):
+        rounds[now] += 1
+        if rounds.total() == 300:
+            done.set()
+        return ""
+
+    ticker = loop.call_soon(tick)
+    arrivals = Arrivals(ports.changed, connect)
+    for number in range(300):
+        arrivals.add(str(number), "10.0.0.1", number, running=False)
+    async with asyncio.timeout(5):
+        await done.wait()
+    ticker.cancel()
+    assert max(rounds.values()) <= TOGETHER
+    assert len(rounds) <= 2 * 300 / TOGETHER  # and not one by one, for they wait
