@@ -9,7 +9,6 @@ the loop, however much of it there is; a Job alone has turns of its own.
 from __future__ import annotations
 
 import asyncio
-import gc
 import heapq
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -66,7 +65,7 @@ def stretches(items: Sequence[T]) -> Iterator[Sequence[T]]:
 class Job:
     """Work that does not wait for other work: what clients ask for is not to delay an event.
 
-    Nobody looks for garbage while it lasts: thousands of small things live until it ends, and would be looked through again and again.
+    The search for garbage goes on meanwhile. Put off until the end, it takes 15 ms in one go: all that was made is looked through.
     ended: called when it is done, or has failed: then what it raised goes to the loop, or to who asked for the end.
     """
 
@@ -77,7 +76,6 @@ class Job:
 
     def start(self) -> None:
         """Do as much as one turn takes, and go on in the next rounds of the loop."""
-        gc.disable()
         over, going = perf_counter() + TURN, False
         try:
             while perf_counter() < over:
@@ -87,7 +85,7 @@ class Job:
             pass
         finally:
             if not going:
-                self._end()
+                self._ended()
         if going:
             self._next = asyncio.get_running_loop().call_soon(self.start)
 
@@ -98,11 +96,7 @@ class Job:
         try:
             at_once(self._work)
         finally:
-            self._end()
-
-    def _end(self) -> None:
-        gc.enable()
-        self._ended()
+            self._ended()
 
 
 def ordered(items: Iterable[T], key: Callable[[T], str | tuple[int, int]]) -> Turns[list[T]]:

@@ -22,7 +22,7 @@ import structlog
 import uvloop
 from msgspec.structs import replace
 
-from haystack import garbage
+from haystack import access, garbage
 from haystack.api.server import ApiServer
 from haystack.console import commands
 from haystack.dns import wire
@@ -55,6 +55,13 @@ def container(number: int, size: int) -> Container:
     )  # fmt: skip
 
 
+def network(number: int) -> Network:
+    """One of so many; the first is that of the containers."""
+    subnet = f"172.{16 + (number >> 16)}.{number >> 8 & 255}.{number & 255}/32"
+    name = f"n{number}" if number else "bridge"
+    return Network(id=str(number) if number else "b", name=name, engine="E", driver="bridge", subnets=(subnet,), gateway=subnet[:-3])
+
+
 CLIENT = """
 import http.client, socket, sys
 for line in sys.stdin:
@@ -78,7 +85,9 @@ class Rig:
         self.responder = Responder("haystack", 5)
         tables, self.series, loop = Tables(table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
-        for reader in (*workers, self.responder.follow, self.monitor.follow):
+        policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
+        self.acl = access.Acl(policy)
+        for reader in (lambda s: self.acl.follow(s.networks), *workers, self.responder.follow, self.monitor.follow):
             self.registry.add_reader(reader)
         for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
@@ -88,8 +97,8 @@ class Rig:
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
-        engine, network = Engine(id="E", name="box", host="unix:///x"), Network(id="b", name="bridge", engine="E")
-        self.listing = Listing(engine=engine, networks=(network,), containers=tuple(found))
+        engine = Engine(id="E", name="box", host="unix:///x")
+        self.listing = Listing(engine=engine, networks=tuple(network(n) for n in range(size // A_SERVICE)), containers=tuple(found))
 
     async def list_all(self) -> None:
         """The first list of an engine."""
@@ -100,7 +109,15 @@ class Rig:
         """One container is told to stop."""
         found = list(self.listing.containers)
         found[len(found) // 2] = replace(found[len(found) // 2], state="stopping", since=time.time())
-        self.listing = replace(self.listing, containers=tuple(found))
+        await self.relist(containers=tuple(found))
+
+    async def connect(self) -> None:
+        """All networks are listed anew, and there is one more."""
+        await self.relist(networks=tuple(network(n) for n in range(len(self.listing.networks) + 1)))
+
+    async def relist(self, **changes: object) -> None:
+        """What the engine has changes in this; it is published when this ends."""
+        self.listing = replace(self.listing, **changes)
         version = self.registry.snapshot.version
         self.registry.replace("s", self.listing)
         while self.registry.snapshot.version == version:  # noqa: ASYNC110 - it tells by callbacks alone
@@ -208,6 +225,8 @@ async def measure(size: int, folder: Path) -> None:
     rig.count()
     for _ in range(2):
         await hold("one change", rig.change)
+    for _ in range(2):
+        await hold("one network more, and all listed anew", rig.connect)
     for path in PAGES:
         await hold(f"GET {path}, first", lambda path=path: rig.get(path))
         await hold(f"GET {path}, again", lambda path=path: rig.get(path))

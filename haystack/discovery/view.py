@@ -5,8 +5,9 @@ Events and inspections change it, listing() tells it. Never does: I/O, deciding 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -41,33 +42,36 @@ class View:
         self.engine: Engine | None = None
         self.graves = Graves()
         self._own = own
-        self._here: tuple[local.Address, ...] = ()
         self._networks: dict[str, Network] = {}
         self._found: dict[str, Found] = {}
         self._marks: dict[str, Mark] = {}
         self._pauses: dict[str, float] = {}  # since when those are paused of which that is known, Unix seconds
         self._order: list[str] = []  # the ids of `_found`, sorted
+        self._row: list[Container | None] = []  # in this order, as they were listed last
         self._sharers: set[str] = set()  # those on the network stack of another container
         self._hidden: set[str] = set()  # Haystack itself, here or elsewhere
-        self._shown: dict[str, Container] = {}  # as they were listed last
         self._stale: set[str] = set()  # of these: those that may look different by now
         self._around = Surroundings()
         self._all_networks: tuple[Network, ...] = ()
+        self._ours: frozenset[str] = frozenset()  # the networks that Haystack's addresses are on
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._found
 
     def set_networks(self, networks: Iterable[Network], here: tuple[local.Address, ...] = ()) -> None:
         """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container."""
-        self._here = here
-        self._networks = {n.id: n for n in networks}
+        old = self._networks
+        self._networks = {n.id: kept if (kept := old.get(n.id)) == n else n for n in networks}
         self._all_networks = tuple(self._networks.values())
+        self._ours = local.networks_of(self._all_networks, here)
 
     def put(self, found: Found) -> None:
         """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
         identity = found.container.id
         if identity not in self._found:
-            insort(self._order, identity)
+            at = bisect_left(self._order, identity)
+            self._order.insert(at, identity)
+            self._row.insert(at, None)
         self._set(identity, found)
         if found.container.state != "paused":
             self._pauses.pop(identity, None)
@@ -85,8 +89,9 @@ class View:
     def remove(self, identity: str) -> None:
         """Forget a container."""
         if self._found.pop(identity, None) is not None:
-            del self._order[bisect_left(self._order, identity)]
-        for known in (self._marks, self._pauses, self._shown):
+            at = bisect_left(self._order, identity)
+            del self._order[at], self._row[at]
+        for known in (self._marks, self._pauses):
             known.pop(identity, None)
         for kept in (self._stale, self._sharers, self._hidden):
             kept.discard(identity)
@@ -164,11 +169,14 @@ class View:
             self._around, self._stale = around, set(self._found)
         for identity in self._stale | self._sharers:
             shown = self._marked(placed(self._found[identity], around, self._found))
-            if shown != self._shown.get(identity):
-                self._shown[identity] = shown
+            at = bisect_left(self._order, identity)
+            if shown != self._row[at]:
+                self._row[at] = shown
         self._stale.clear()
-        order = [i for i in self._order if i not in self._hidden] if self._hidden else self._order
-        containers = tuple(map(self._shown.__getitem__, order))
+        row = self._row.copy()  # one by one would keep the interpreter from the loop for a millisecond or more, with thousands
+        for at in sorted((bisect_left(self._order, i) for i in self._hidden), reverse=True):
+            del row[at]
+        containers = tuple(cast("list[Container]", row))
         departures = self.graves.departures()
         return Listing(engine=self.engine, networks=self._all_networks, containers=containers, departures=departures)
 
@@ -187,7 +195,7 @@ class View:
             container = stack.owner.container
             own = frozenset(a.network_id for a in container.attachments)
             return Standpoint(stand=Stand.INSIDE, own=own, name=container.name, task=mine.task)
-        own = local.networks_of(self._networks.values(), self._here)
+        own = self._ours
         if mine is None and self._own:
             return Standpoint(stand=Stand.ELSEWHERE, own=own, name=self._own[:12])
         return Standpoint(stand=Stand.MACHINE, own=own)

@@ -9,7 +9,7 @@ import structlog
 
 from haystack import app
 from haystack.settings import load
-from haystack.turns import TURN, at_once, in_turns, ordered
+from haystack.turns import TURN, Job, at_once, in_turns, ordered
 
 
 def steps(count, note=lambda: None):
@@ -75,3 +75,25 @@ def test_the_control_process_has_threads_that_compute_hand_over_soon(monkeypatch
         gc.set_threshold(*thresholds)
         structlog.reset_defaults()
     assert found[0] <= TURN
+
+
+async def test_the_search_for_garbage_goes_on_during_a_job():
+    """All that a long one has made, looked through in one go at its end, would hold the loop."""
+    made, searches, done = [], 0, asyncio.Event()
+
+    def work():
+        for _ in range(200):
+            made.extend([n] for n in range(100))
+            yield
+
+    def count(phase, _info):
+        nonlocal searches
+        searches += phase == "start" and not done.is_set()
+
+    gc.callbacks.append(count)
+    try:
+        Job(work(), done.set).start()
+        await done.wait()
+    finally:
+        gc.callbacks.remove(count)
+    assert searches >= 200 * 100 // max(1, gc.get_threshold()[0]) - 2
