@@ -49,6 +49,8 @@ class Door(asyncssh.SSHServer):
         self._connection = conn
         self._server.connections.add(conn)
         self._login.evict = conn.abort
+        # its identification (RFC 4253, section 4.2), with which a client begins
+        self._login.spoken = lambda: conn.get_extra_info("client_version") is not None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
         """It left."""

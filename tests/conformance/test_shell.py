@@ -275,6 +275,15 @@ async def test_silent_strangers_lock_nobody_out(shell):
             await writer.wait_closed()
 
 
+async def test_silent_connections_of_an_address_do_not_lock_it_out(shell):
+    """Behind a gateway the operator has the same address as whoever leaves 200 connections open."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(200):
+            _, writer = await asyncio.open_connection("127.0.0.1", shell.port)
+            stack.callback(writer.close)
+        assert (await ssh(shell, "version"))[0] == 0
+
+
 async def test_one_that_does_not_log_in_is_cut_off(shell, monkeypatch):
     shell._options.login_timeout = 0.2
     reader, writer = await asyncio.open_connection("127.0.0.1", shell.port)

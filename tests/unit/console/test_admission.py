@@ -2,17 +2,20 @@
 
 import pytest
 
-from haystack.console.admission import ALL, BURST, BURST_IN_ALL, KNOWN, PER_SECOND, SHARE, Admission, counted
+from haystack.console.admission import ALL, BURST, BURST_IN_ALL, KNOWN, LONG, PER_SECOND, SHARE, SILENT, Admission, counted
 
 
 class Door:
-    """Begins logins at a time that the test sets, and remembers who was made to leave."""
+    """Begins logins at a time that the test sets, and remembers who was made to leave. Clients speak, unless they are silent."""
 
     def __init__(self):
         self.admission, self.now, self.evicted = Admission(), 1000.0, []
 
-    def begin(self, peer):
-        return self.admission.begin(peer, self.now, lambda: self.evicted.append(peer))
+    def begin(self, peer, *, silent=False):
+        login = self.admission.begin(peer, self.now, lambda: self.evicted.append(peer))
+        if login:
+            login.spoken = lambda: not silent
+        return login
 
 
 def stranger(number):
@@ -27,6 +30,34 @@ def test_one_address_has_its_share_and_no_more():
     assert door.begin("192.0.2.2"), "others have theirs"
     door.admission.end(logins[0], good=False)
     assert door.begin("192.0.2.1")
+
+
+def test_silent_ones_of_an_address_give_way_to_a_newcomer_of_it():
+    """Behind a gateway all clients have its address: 200 silent connections locked the operator out for the login time."""
+    door = Door()
+    for _ in range(200):
+        assert door.begin("192.0.2.1", silent=True)
+    operator = door.begin("192.0.2.1")
+    assert operator
+    for _ in range(50):
+        door.begin("192.0.2.1", silent=True)
+    assert operator in door.admission._under_way, "who speaks does not give way to who is silent"
+    assert len(door.admission._under_way) == SHARE
+
+
+def test_silent_ones_are_not_free_of_charge():
+    door = Door()
+    assert sum(door.begin("192.0.2.1", silent=True) is not None for _ in range(5000)) < BURST / SILENT
+
+
+def test_one_that_takes_longer_than_a_login_gives_way_too():
+    door = Door()
+    logins = [door.begin("192.0.2.1") for _ in range(SHARE)]
+    assert door.begin("192.0.2.1") is None
+    door.now += LONG
+    assert door.begin("192.0.2.1")
+    assert logins[0] not in door.admission._under_way
+    assert door.evicted == ["192.0.2.1"]
 
 
 def test_an_ipv6_client_is_its_64():
