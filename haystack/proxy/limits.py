@@ -9,6 +9,7 @@ from haystack.proxy.channel import Limits
 from haystack.settings import Settings
 
 SHARE = -1  # of what is free
+FOREVER = 1 << 40  # milliseconds: 35 years
 
 
 def of(settings: Settings) -> Limits:
@@ -22,11 +23,11 @@ def of(settings: Settings) -> Limits:
         idle_ms=_ms(settings.idle_timeout),
         body_rate=settings.body_rate,
         connect_ms=_ms(settings.connect_timeout),
-        tunnel_ms=_ms(settings.tunnel_timeout),
-        pool_size=settings.pool_size,
+        tunnel_ms=_ms(settings.tunnel_timeout) or FOREVER,
+        pool_size=settings.pool_size if settings.pool_idle else 0,
         pool_ms=_ms(settings.pool_idle),
         pool_age_ms=_ms(settings.pool_age),
-        queue_size=settings.queue_size,
+        queue_size=settings.queue_size if settings.queue_timeout else 0,
         queue_ms=_ms(settings.queue_timeout),
         kept_body=settings.kept_body,
         read_rate=settings.read_rate,

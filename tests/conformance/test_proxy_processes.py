@@ -247,6 +247,21 @@ def test_what_is_in_flight_has_so_long_and_no_longer(origin: Origin) -> None:
         gate.set()
 
 
+def test_a_drain_of_0_waits_for_nothing(origin: Origin) -> None:
+    gate = threading.Event()
+    origin.script = held(gate, OK)
+    try:
+        with Haystack([Member("web", origin.port)], HAYSTACK_DRAIN="0") as haystack, Client(haystack.port) as client:
+            client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
+            until(lambda: origin.requests, 5, "the request never reached the origin")
+            haystack.terminate()
+            assert client.closed()
+            haystack.ended()
+        assert not any(line.get("event") == "worker.killed" for line in haystack.lines)
+    finally:
+        gate.set()
+
+
 def _refused(port: int) -> bool:
     try:
         with Client(port):

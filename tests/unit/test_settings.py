@@ -69,6 +69,7 @@ GOOD = [
     ("pool_age", "0s", 0.0),
     ("body_rate", "0", 0),
     ("queue_size", "10", 10),
+    *((field, text, 0.0) for field in ("wait", "drain", "queue_timeout", "pool_idle", "tunnel_timeout") for text in ("0", "0s")),
 ]
 
 
