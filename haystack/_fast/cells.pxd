@@ -37,7 +37,7 @@ cdef class Queue:
     cdef double budget                  # requests that may be sent again
     cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
     cdef readonly Pace pace
-    cdef int64_t answered, erred        # answers so far; those of them that speak against the endpoint (500, 502, 503, 504)
+    cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (cells.Fault)
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef void earn(self) noexcept
@@ -62,11 +62,11 @@ cdef class Cell:
     cdef int streak                     # faults in a row
     cdef bint listed                    # stands in the plane's list of those to tell of
     cdef bint told_bad                  # was last told of with a streak
-    # what its service's answers were when its own began to be errors, or when that was told last: what others answer since then
+    # how many exchanges and faults its service and itself had when its own faults began, or were told last: what others do since then
     # tells whether it is the endpoint or the request
     cdef Queue compared                 # of that service; None: with nothing
     cdef Member compared_as             # what it is in that service
-    cdef int64_t others_answered, others_erred, compared_at
+    cdef int64_t own_before, own_faulty, ended_before, faulty_before, compared_at
     # times in the poller's milliseconds
     cdef int64_t shunned                # another one is preferred until then
     cdef int64_t spoke                  # when it last began an answer; 0: never
@@ -102,6 +102,7 @@ cdef class Member:
     cdef readonly int port              # the listener's
     cdef readonly int64_t requests
     cdef readonly int64_t reported
+    cdef int64_t broken                 # exchanges that ended without a whole answer, by the endpoint's fault or the request's
     cdef public int number              # by which the control process knows it, from 1; 0: it was never told
     cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef uint64_t due                   # its next turn, in the virtual time of its picker

@@ -76,13 +76,13 @@ cdef class Plane:
     cdef int leave(self, uint64_t origin) except -1
     cdef int pause(self, Stream listener) except -1
     cdef int count(self, Member member) except -1
-    cdef int fault(self, Member member, Fault kind) except -1
-    cdef int errs(self, Member member, Queue queue) except -1
+    cdef int fault(self, Member member, Queue queue, Fault kind) except -1
+    cdef int contrast(self, Member member, Queue queue, Fault kind) except -1
     cdef int fine(self, Member member) except -1
     cdef int tell_of(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int on_trial(self, Cell cell) except -1
-    cdef tuple take_others(self, Cell cell)
+    cdef tuple take_contrast(self, Cell cell)
     cdef int untried(self, Cell cell) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept

@@ -151,26 +151,37 @@ cdef class Plane:
         member.requests += 1
         return 0
 
-    cdef int fault(self, Member member, Fault kind) except -1:
-        """An exchange with this member failed, by the endpoint's fault."""
+    cdef int fault(self, Member member, Queue queue, Fault kind) except -1:
+        """An exchange with this member failed. queue: of the service that was asked, whose other endpoints are what it is compared with.
+
+        A connection that is refused is the endpoint's fault whatever was asked, and is not compared.
+        """
         cdef Cell cell = member.cell
         self.tell_of(member)
         cell.failures += 1
         cell.ended += 1
         cell.faults[<int>kind] += 1
+        if kind != Fault.REFUSED:
+            self.contrast(member, queue, kind)
         cell.shunned = max(cell.shunned, self.poller.now + (SHUN_MS << min(cell.streak, SHUN_DOUBLED)))
         cell.streak += 1
         return 0
 
-    cdef int errs(self, Member member, Queue queue) except -1:
-        """It answers with an error. queue: of the service that was asked, whose other endpoints are what it is compared with."""
+    cdef int contrast(self, Member member, Queue queue, Fault kind) except -1:
+        """Count a fault for the comparison of this endpoint with the others of the service.
+
+        The first one only begins it: a sample that began with a fault of its own would speak against whoever is looked at.
+        """
         cdef Cell cell = member.cell
+        queue.faulty += 1
+        if kind != Fault.ERROR:             # these were counted as answers
+            queue.ended += 1
+            member.broken += 1
         if cell.compared is None or self.poller.now - cell.compared_at > COMPARED_MS:
             compare(cell, member, queue, self.poller.now)
-        queue.erred += 1
-        if cell.compared is queue:
-            cell.others_erred += 1          # its own are not the others'
-        return self.fault(member, Fault.ERROR)
+        elif cell.compared is queue:
+            cell.own_faulty += 1
+        return 0
 
     cdef int fine(self, Member member) except -1:
         """An exchange with this member is being answered as it should be."""
@@ -220,8 +231,8 @@ cdef class Plane:
     def take_faults(self):
         """News of endpoints since the last call.
 
-        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms,
-        answers of the service's others meanwhile, errors among them).
+        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms;
+        its exchanges that are compared, faults among them, those of the service's others in the same time, faults among these).
         """
         cdef Member member
         cdef Cell cell
@@ -231,7 +242,7 @@ cdef class Plane:
         for member in failing:
             cell = member.cell
             rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak,
-                         cell.unanswered, cell.quiet_ms, *self.take_others(cell)))
+                         cell.unanswered, cell.quiet_ms, *self.take_contrast(cell)))
             cell.unanswered = cell.quiet_ms = 0
             memset(cell.faults, 0, sizeof(cell.faults))
             cell.ended = 0
@@ -239,16 +250,18 @@ cdef class Plane:
             cell.told_bad = cell.streak > 0
         return rows
 
-    cdef tuple take_others(self, Cell cell):
-        """What others of the service have answered while this one answered with errors: answers, and errors among them."""
+    cdef tuple take_contrast(self, Cell cell):
+        """Exchanges and faults of this one, and of the others of its service, since the comparison began or was last told."""
         cdef Queue queue = cell.compared
-        cdef int64_t answered, erred
+        cdef Member member = cell.compared_as
+        cdef int64_t ended, faulty, others, others_faulty
         if queue is None:
-            return 0, 0
-        answered = queue.answered - cell.compared_as.requests - cell.others_answered
-        erred = queue.erred - cell.others_erred
-        compare(cell, cell.compared_as, queue, self.poller.now)
-        return answered, erred
+            return 0, 0, 0, 0
+        ended, faulty = member.requests + member.broken - cell.own_before, cell.own_faulty
+        others = queue.ended - cell.ended_before - ended
+        others_faulty = queue.faulty - cell.faulty_before - faulty
+        compare(cell, member, queue, self.poller.now)
+        return ended, faulty, others, others_faulty
 
     cdef int erred(self, const char *word, int status) except -1:
         """One more exchange that ends with an error of Haystack's own, or with none to answer."""
@@ -274,9 +287,11 @@ cdef class Plane:
 
 
 cdef void compare(Cell cell, Member member, Queue queue, int64_t now) noexcept:
-    """From here on, what the others of this service answer is counted."""
+    """From here on, what this one and the others of the service do is counted."""
     cell.compared = queue
     cell.compared_as = member
-    cell.others_answered = queue.answered - member.requests
-    cell.others_erred = queue.erred
+    cell.own_before = member.requests + member.broken
+    cell.own_faulty = 0
+    cell.ended_before = queue.ended
+    cell.faulty_before = queue.faulty
     cell.compared_at = now

@@ -89,7 +89,7 @@ cdef class Seeker(Exchange):
             self.failure = 503
             self.error = b"proxy_internal_error"
             return 0
-        self.plane.fault(member, Fault.REFUSED)
+        self.plane.fault(member, self.route.queue, Fault.REFUSED)
         self.route.picker.failed(member)
         self.failure = 502
         self.error = b"connection_refused"
@@ -306,7 +306,8 @@ cdef class Seeker(Exchange):
         """Try elsewhere if that can do no harm, else answer."""
         cdef bint stale = self.up.reused
         if not stale and not self.member.cell.gone:
-            self.plane.fault(self.member, Fault.TIMEOUT if status == 504 else Fault.REFUSED if self.state == State.WAITING else Fault.RESET)
+            self.plane.fault(self.member, self.route.queue,
+                             Fault.TIMEOUT if status == 504 else Fault.REFUSED if self.state == State.WAITING else Fault.RESET)
             self.route.picker.failed(self.member)
         self.detach(False)
         self.error = error

@@ -185,7 +185,7 @@ cdef class Upstream(Stream):
             return 0
         if not exchange.body.done and self.unsent() == 0 and not exchange.is_expectant():
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
-        self.plane.fault(exchange.member, Fault.TIMEOUT)
+        self.plane.fault(exchange.member, exchange.route.queue, Fault.TIMEOUT)
         exchange.route.picker.failed(exchange.member)
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
@@ -339,7 +339,7 @@ cdef class Upstream(Stream):
             error = b"http_response_header_section_size"
         elif used == -501:
             error = b"http_response_transfer_coding"
-        self.plane.fault(self.exchange.member, Fault.RESET)
+        self.plane.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET)
         return self.exchange.fail(502, error, said(b"the response's head is refused", flaw))
 
     cdef int interim_response(self, Head *h) except -1:
@@ -380,10 +380,10 @@ cdef class Upstream(Stream):
             self.late = False
             self.cell.late -= 1
         self.plane.count(exchange.member)
-        exchange.route.queue.answered += 1
+        exchange.route.queue.ended += 1
         if status in (500, 502, 503, 504):
             exchange.route.picker.failed(exchange.member)   # a quick error is no reason to come again
-            return self.plane.errs(exchange.member, exchange.route.queue)
+            return self.plane.fault(exchange.member, exchange.route.queue, Fault.ERROR)
         if exchange.t_connected and exchange.route.picker.timed:
             exchange.route.picker.answered(exchange.member, clock_ns() - exchange.t_connected)
         return self.plane.fine(exchange.member)
@@ -443,7 +443,7 @@ cdef class Upstream(Stream):
 
     cdef int broken(self, Flaw flaw) except -1:
         """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
-        self.plane.fault(self.exchange.member, Fault.RESET)
+        self.plane.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
             self.exchange.ahead = self.skipped
@@ -487,7 +487,7 @@ cdef class Upstream(Stream):
         cdef Exchange exchange = self.exchange
         if not self.started:
             if self.interim:
-                self.plane.fault(exchange.member, Fault.RESET)
+                self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
                 return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
             if pending(&self.input):
                 self.reused = False     # it has begun to answer: this is no old connection that had been closed
@@ -496,5 +496,5 @@ cdef class Upstream(Stream):
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
-        self.plane.fault(exchange.member, Fault.RESET)
+        self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
         return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")

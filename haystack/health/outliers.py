@@ -1,17 +1,18 @@
 """Which endpoints their own traffic speaks against, for how long they are out, and when they are back. Pure: history, news, now → history.
 
-An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. An
-answer that is an error (5xx) may be the request's fault as well: errors count only where those of the service's others, in the same
-time, were half as frequent at most. So a page that fails everywhere ejects nobody. An ejected endpoint returns by itself: after 5 s the
-first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a new one, and one is forgiven.
-That no more than half of a service is out is policy.py's business.
+An endpoint is ejected for 5 failures in a row, where half of at least 20 requests in 10 s failed, or where a worker found it silent. All
+but a refused connection may be the request's fault as well: errors, resets and timeouts count only where the endpoint stands out among
+those of its service (contrast.py). So what fails everywhere ejects nobody, however often it is asked for. An ejected endpoint returns by
+itself: after 5 s the first time, twice as long each further time, 5 minutes at most; as long as its last ejection without a new one, and
+one is forgiven. That no more than half of a service is out is policy.py's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from haystack.health.contrast import stands_out
 from haystack.model import Record
 from haystack.proxy.channel import FailureRow
 
@@ -23,25 +24,25 @@ SHORTEST, LONGEST = 5.0, 300.0  # seconds out
 KINDS = ("refused", "reset", "timed out", "5xx")
 SILENT = "silent: "  # how the reason of one begins that accepts and never answers
 NOTHING = (0, 0, 0, 0)
-OTHERS, FEWER = 5, 2  # answers of others that are enough to compare with, and by how much less often they have to be errors
-ERROR = KINDS.index("5xx")
+REFUSED = KINDS.index("refused")
+LONG_AGO = 60.0  # seconds of which exchanges are compared where the window has few
 
 
 class Beat(NamedTuple):
-    """One report. at: when; errors: of the failures; others, others_errors: answers of the service's other endpoints in the same time."""
+    """One report. at: when; refused: of the failures; own, others: exchanges that are compared, and failures among them."""
 
     at: float
     requests: int
     failures: int
-    errors: int
-    others: int
-    others_errors: int
+    refused: int
+    own: tuple[int, int]
+    others: tuple[int, int]
 
 
 class History(Record, frozen=True, kw_only=True):
     """What an endpoint's traffic has shown. Times are seconds of a clock that only grows.
 
-    streak: failures in a row; kinds: how many of each in the streak or window; beats: reports of the last WINDOW seconds, oldest first;
+    streak: failures in a row; kinds: how many of each in the streak or window; beats: reports of the last LONG_AGO seconds, oldest first;
     heard: when the last report came; times: ejections that are not forgiven; since, until, why: the last one's.
     """
 
@@ -78,8 +79,8 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
     requests = max(failures, round(row.requests * share))
     goes_on = failures >= row.requests
     streak = history.streak + failures if goes_on else row.streak
-    new = Beat(now, requests, failures, row.errors, row.others, row.others_errors)
-    beats = (*(b for b in history.beats if b.at > now - WINDOW), new)
+    new = Beat(now, requests, failures, row.refused, (row.ended, row.faulty), (row.others, row.others_faulty))
+    beats = _kept((*history.beats, new), now)
     kept = history.kinds if streak and now - history.heard < WINDOW else NOTHING
     kinds = tuple(a + b for a, b in zip(kept, counts, strict=True))
     return History(
@@ -91,22 +92,32 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
 def _verdict(history: History) -> str:
     """Why it is to be put out; empty where it is not."""
     told = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, history.kinds, strict=True) if count)
-    blamed = _errs_more_than_others(history.beats)
-    in_a_row = history.streak if blamed else min(history.streak, sum(history.kinds) - history.kinds[ERROR])
+    blamed = stands_out(_sum(b.own for b in history.beats), _sum(b.others for b in history.beats))
+    in_a_row = history.streak if blamed else min(history.streak, history.kinds[REFUSED])
     if in_a_row >= IN_A_ROW:
         return f"{in_a_row} failures in a row ({told})"
-    requests = sum(b.requests for b in history.beats)
-    failures = sum(b.failures if blamed else b.failures - b.errors for b in history.beats)
+    recent = [b for b in history.beats if b.at > history.heard - WINDOW]
+    requests = sum(b.requests for b in recent)
+    failures = sum(b.failures if blamed else b.refused for b in recent)
     if requests >= ENOUGH and failures >= requests * TOO_MANY:
         return f"{failures} of {requests} requests failed within {WINDOW:g} s ({told})"
     return ""
 
 
-def _errs_more_than_others(beats: Sequence[Beat]) -> bool:
-    """Whether its errors are its own, and not those of what is asked: others of the service answer, and well."""
-    requests, errors = sum(b.requests for b in beats), sum(b.errors for b in beats)
-    others, others_errors = sum(b.others for b in beats), sum(b.others_errors for b in beats)
-    return others >= OTHERS and others_errors * FEWER * requests <= errors * others
+def _kept(beats: Sequence[Beat], now: float) -> tuple[Beat, ...]:
+    """Those that still count: of the window, and where it has few exchanges, of the time before. Never chosen by what they say."""
+    enough = 0
+    for at in range(len(beats) - 1, -1, -1):
+        if beats[at].at <= now - (LONG_AGO if enough < ENOUGH else WINDOW):
+            return tuple(beats[at + 1 :])
+        enough += beats[at].own[0]
+    return tuple(beats)
+
+
+def _sum(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Exchanges and failures of all of them."""
+    exchanges, failures = zip(*pairs, strict=True)
+    return sum(exchanges), sum(failures)
 
 
 def _ejected(history: History, why: str, now: float) -> History:

@@ -79,7 +79,7 @@ class Simulation:
         whole, bad = (sum(each[column] for each in done.values()) for column in (0, 1))
         for n, (requests, failed, streak) in done.items():
             if failed or self.histories[n].streak:
-                beside = {"others": whole - requests, "others_errors": bad - failed}
+                beside = {"ended": requests, "faulty": failed, "others": whole - requests, "others_faulty": bad - failed}
                 self.histories[n] = hear(
                     self.histories[n], FailureRow(str(n), "s", requests, errors=failed, streak=streak, **beside), self.now
                 )

@@ -142,7 +142,7 @@ async def test_who_is_gone_is_forgotten(rig):
 
 
 def failed(number, **kinds):
-    return FailureRow(f"{number:x}" * 12 + ":80/tcp", NAME, 5, streak=5, others=20, **kinds)
+    return FailureRow(f"{number:x}" * 12 + ":80/tcp", NAME, 5, streak=5, ended=5, faulty=5, others=100, **kinds)
 
 
 async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypatch):

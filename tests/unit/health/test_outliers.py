@@ -6,9 +6,13 @@ from haystack.health.outliers import LONGEST, History, hear
 from haystack.proxy.channel import FailureRow
 
 
-def row(requests, streak=0, others=20, **kinds):
-    """One report, while the others of the service answered 20 requests well."""
-    return FailureRow("a:80/tcp", "s", requests, streak=streak, others=others, **kinds)
+def row(requests, streak=0, others=100, others_faulty=0, **kinds):
+    """One report, while the others of the service answered 100 requests well. What is compared goes back a few seconds at most."""
+    faulty = sum(kinds.get(kind, 0) for kind in ("resets", "timeouts", "errors"))
+    ended = min(requests, 50) - kinds.get("refused", 0)
+    return FailureRow(
+        "a:80/tcp", "s", requests, streak=streak, ended=ended, faulty=faulty, others=others, others_faulty=others_faulty, **kinds
+    )  # fmt: skip
 
 
 def heard(*rows, at=0.0, history=None):
@@ -29,7 +33,7 @@ def test_five_failures_in_a_row_put_it_out_however_they_are_reported(kind):
 
 
 def test_failures_of_several_workers_are_one_row():
-    assert heard(row(3, 3, refused=3), row(2, 2, timeouts=2)).why == "5 failures in a row (3 refused, 2 timed out)"
+    assert heard(row(3, 3, resets=3), row(2, 2, timeouts=2)).why == "5 failures in a row (3 reset, 2 timed out)"
 
 
 def test_one_good_answer_ends_the_row():
@@ -84,21 +88,44 @@ def test_one_that_was_silent_is_out_at_once_and_the_reason_says_to_how_many():
 
 def test_a_page_that_fails_everywhere_puts_nobody_out():
     """Five errors of one URL in a row had an endpoint ejected, and then the next one."""
-    assert not heard(*[row(1, n + 1, errors=1, others=2, others_errors=2) for n in range(50)]).ejected(5)
-    assert not heard(*[row(4, 1, errors=2, others=8, others_errors=4) for _ in range(50)]).ejected(5)
+    assert not heard(*[row(1, n + 1, errors=1, others=2, others_faulty=2) for n in range(50)]).ejected(5)
+    assert not heard(*[row(4, 1, errors=2, others=8, others_faulty=4) for _ in range(50)]).ejected(5)
 
 
-@pytest.mark.parametrize(("theirs", "out"), [(0, True), (40, True), (41, False), (80, False)])
+@pytest.mark.parametrize(("theirs", "out"), [(0, True), (80, True), (81, False), (160, False)])
 def test_errors_put_it_out_where_those_of_others_are_half_as_frequent_at_most(theirs, out):
-    """All of its 20 requests were errors, and so many of the others' 80: so half of a service that is sick can go."""
-    assert heard(row(20, 20, errors=20, others=80, others_errors=theirs)).ejected(0) == out
+    """All of its 40 requests were errors, and so many of the others' 160: so half of a service that is sick can go."""
+    assert heard(row(40, 40, errors=40, others=160, others_faulty=theirs)).ejected(0) == out
 
 
-def test_errors_without_others_to_compare_with_put_nobody_out():
-    assert not heard(row(50, 50, errors=50, others=4)).ejected(0)
-    assert heard(row(50, 50, errors=50, others=4), row(1, 51, errors=1, others=1)).ejected(0.1)
+def test_what_chance_explains_puts_nobody_out():
+    """Five errors in a row beside five good answers of others: one in 252 times that is chance, and one looks often."""
+    assert not heard(row(5, 5, errors=5, others=5)).ejected(0)
+    assert heard(row(5, 5, errors=5, others=60)).ejected(0)
+    assert not heard(row(20, 9, errors=12, others=20, others_faulty=6)).ejected(0)
+
+
+@pytest.mark.parametrize("kind", ["errors", "resets", "timeouts"])
+def test_without_others_to_compare_with_nobody_is_put_out(kind):
+    assert not heard(row(50, 50, others=3, **{kind: 50})).ejected(0)
+    assert heard(row(50, 50, others=3, **{kind: 50}), row(1, 51, others=3, **{kind: 1})).ejected(0.1)
+
+
+@pytest.mark.parametrize("kind", ["errors", "resets", "timeouts"])
+def test_a_request_that_breaks_whoever_reads_it_puts_nobody_out(kind):
+    assert not heard(*[row(2, n + 2, others=6, others_faulty=6, **{kind: 2}) for n in range(0, 60, 2)]).ejected(3)
 
 
 def test_refusals_need_no_comparison():
     assert heard(row(9, 9, refused=5, errors=4, others=0)).why == "5 failures in a row (5 refused, 4 5xx)"
     assert not heard(row(9, 9, refused=4, errors=5, others=0)).ejected(0)
+
+
+def test_where_little_is_asked_for_more_of_the_past_is_compared():
+    """One failure every three seconds, and three good answers of others: that it is its own fault shows within half a minute."""
+    history = History()
+    for number in range(12):
+        history = hear(history, row(1, number + 1, errors=1, others=6), number * 3.0)
+        if history.why:
+            break
+    assert 5 <= number <= 10
