@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple, Protocol
 
+from haystack import written
 from haystack.model import Network
 from haystack.turns import Turns, at_once, ordered, stretches
 
 Range = IPv4Network | IPv6Network
 WORDS = ("private", "any", "off")
+_SYNONYMS = {"all": "any", **dict.fromkeys(("none", "no", "false"), "off")}
 TAKES = "private, any, off, or comma separated networks, addresses and private"
 # RFC 1122 (section 3.2.1.3), 1918, 3927, 4193, 4291 (sections 2.5.3 and 2.5.6). Not RFC 6598: a carrier's other customers are strangers.
 PRIVATE = tuple(
@@ -43,7 +45,8 @@ class Span(NamedTuple):
 class Right(enum.IntFlag):
     """What an address is good for; the numbers are those of _fast/networks.pxd.
 
-    NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, behind which Docker may hide others; NOBODY: no address has it.
+    NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, or Swarm's ingress, behind which Docker may hide others;
+    NOBODY: no address has it.
     """
 
     INSIDE = 1
@@ -76,7 +79,7 @@ def read(value: object) -> Allowed:
     """The value of a setting. Raises ValueError."""
     if isinstance(value, Allowed):
         return value
-    words = [word.strip().lower() for word in str(value).split(",") if word.strip()]
+    words = [_SYNONYMS.get(word, word) for word in written.parts(str(value).lower())]
     alone = {"any": Allowed(networks=EVERYWHERE), "off": Allowed()}
     if found := [word for word in words if word in alone]:
         if len(words) > 1:
@@ -139,7 +142,7 @@ def made(policy: Policy, networks: Sequence[Network], local: frozenset[str]) -> 
     rows += [(span(each), int(Right.NEAR)) for each in LOOPBACK]
     for some in stretches([each for each in networks if each.driver not in LAN]):
         rows += [(each, private | int(Right.NEAR)) for each in engine_spans(some)]
-        rows += [(each, int(Right.GATEWAY)) for text in gateways(some) - local if (each := _span_of(text)) is not None]
+        rows += [(each, int(Right.GATEWAY)) for text in {*maskers(some)} - local if (each := _span_of(text)) is not None]
         yield
     return (yield from flattened(rows))
 
@@ -151,9 +154,13 @@ def engine_spans(networks: Iterable[Network]) -> Iterator[Span]:
             yield from filter(None, map(_span_of, network.subnets))
 
 
-def gateways(networks: Iterable[Network]) -> frozenset[str]:
-    """The addresses at which engines' own networks meet what is outside of them."""
-    return frozenset(network.gateway for network in networks if network.gateway and network.driver not in LAN)
+def maskers(networks: Iterable[Network]) -> Iterator[str]:
+    """The addresses, or networks, by which others may come in: at the gateways of engines' own networks, and over Swarm's routing mesh."""
+    for network in networks:
+        if network.ingress:
+            yield from network.subnets
+        elif network.gateway and network.driver not in LAN:
+            yield network.gateway
 
 
 def span(network: Range) -> Span:

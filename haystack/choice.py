@@ -6,6 +6,7 @@ settings. cli.py uses it for `haystack demo`, `haystack check` and `haystack aut
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "s
 ANY_FREE = 0
 PATIENCE = 5.0
 EVERYWHERE = ("0.0.0.0",)
+NOT_OURS = "this machine, or container, has no such address"
 
 
 def bindable(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
@@ -102,6 +104,8 @@ def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) 
     places = settings.bind or EVERYWHERE
     if "http_port" in fields and isinstance(settings.admin, str) and not bindable(*values.place(settings.admin)):
         return f"can't listen on {settings.admin}: {error.strerror or error}; set HAYSTACK_ADMIN to another ADDRESS:PORT"
+    if error.errno == errno.EADDRNOTAVAIL and (absent := [place for place in settings.bind if not bindable(place, ANY_FREE)]):
+        return f"can't listen on {', '.join(absent)}: {NOT_OURS}: set HAYSTACK_BIND to one that it has"
     bad = [f for f in fields if not all(bindable(place, getattr(settings, f)) for place in places)] or list(fields)
     ports = " and ".join(str(getattr(settings, f)) for f in bad)
     names = " and ".join(variable(f) for f in bad)

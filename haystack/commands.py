@@ -179,6 +179,15 @@ def unknown(name: str) -> int:
     return BAD_USAGE
 
 
+def before_command(words: Sequence[str]) -> int:
+    """Say where the command stands, by the line that was meant; a value that is not to be seen is not repeated."""
+    secret = {flag(field) for field in SECRET}
+    shown = "" if any(word.partition("=")[0] in secret or values.masked(word) != word for word in words) else f" {' '.join(words)}"
+    complain(f"a command comes before the flags: haystack run{shown}")
+    return BAD_USAGE
+
+
+OVERVIEW = ("help", "--help", "-h")
 HIDDEN = "auto"  # for `make run`
 COMMANDS: dict[str, Callable[..., int]] = {"run": run, "demo": demo, "check": check, HIDDEN: auto}
 
@@ -189,7 +198,9 @@ def main(words: Sequence[str]) -> int:
         print(overview(), file=sys.stderr)
         return BAD_USAGE
     name, *rest = words
-    if name in ("help", "--help", "-h"):
+    if name not in OVERVIEW and name.startswith("--"):
+        return before_command(words)
+    if name in OVERVIEW:
         return help_(rest)
     if name not in COMMANDS:
         return unknown(name)

@@ -60,6 +60,10 @@ def _remote(value: str, scheme: str, rest: str) -> str:
         number = 0
     if number == 0 or parts.netloc.endswith(":"):
         raise ValueError("it has no port from 1 to 65535")
+    if parts.password is not None:
+        raise ValueError("a user and a password in it are no way in: an engine knows its clients by certificates (DOCKER_CERT_PATH)")
+    if parts.query or parts.fragment:
+        raise ValueError(f"nothing follows its port: {scheme}://HOST:PORT")
     return f"{scheme}:{rest.rstrip('/')}"
 
 

@@ -18,6 +18,7 @@ import structlog
 from haystack import variables
 from haystack.discovery.tls import NAMES, Certificates, TlsError, TlsOptions
 from haystack.settings import PORTS, Settings, SettingsError, refusal, variable
+from haystack.values import NOT_PUBLIC, PRIVATE_KEY, masked
 
 _log = structlog.get_logger("haystack")
 
@@ -34,6 +35,9 @@ def found(settings: Settings) -> Iterator[str]:
     for field in ("static", "ssh_authorized_keys_file"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
+    keys = settings.ssh_authorized_keys_file
+    if keys and not unreadable(keys) and PRIVATE_KEY in keys.read_bytes():
+        yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
     yield from _certificates(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
@@ -48,9 +52,19 @@ def tell(settings: Settings) -> None:
 def warnings(settings: Settings) -> Iterator[str]:
     """What is odd, and stops nothing."""
     yield from variables.lines(os.environ)
+    yield from _open_engines(settings)
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key is another one at each start; set it to a folder that can be written"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
+
+
+def _open_engines(settings: Settings) -> Iterator[str]:
+    """Engines that whoever reaches their port may command. A socket proxy is spoken to in the same way, and can't be told apart here."""
+    options = TlsOptions.of(settings)
+    for host in settings.docker_host if settings.static is None else ():
+        if not host.startswith("unix:") and not options.wanted(host):
+            risk = "unless a socket proxy is there, whoever reaches that port is root on the engine's machine"
+            yield f"DOCKER_HOST: {masked(host)} is without TLS: {risk}; mount the engine's socket, or use TLS or a socket proxy"
 
 
 def _ports(settings: Settings) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Engine(Record, frozen=True, kw_only=True):
 class Network(Record, frozen=True, kw_only=True):
     """One network of an engine. scope: ``local``, ``global`` or ``swarm``; subnet in CIDR form.
 
-    attachable: containers may join it, and not only the tasks of Swarm services.
+    attachable: containers may join it, and not only the tasks of Swarm services. ingress: it is Swarm's routing mesh.
     """
 
     id: str
@@ -57,6 +57,7 @@ class Network(Record, frozen=True, kw_only=True):
     subnet: str | None = None
     subnets: tuple[str, ...] = ()
     attachable: bool = False
+    ingress: bool = False
 
 
 class Attachment(Record, frozen=True, kw_only=True):

@@ -82,13 +82,18 @@ def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]
         return options.name, ()
     image = label(image_name)
     if not image:
-        return "", (Problem(subject="image", message=f"{image_name!r} gives no name: no service by image"),)
+        return "", (Problem(subject="image", message=_nameless(image_name)),)
     wanted = options.group or labels.get(SWARM_SERVICE) or group_of(name)
     group = label(wanted)
     if wanted and not group:
         problem = Problem(subject="group", message=f"{wanted!r} gives no name: the service is the image's")
         return image, (problem,)
     return (f"{group}.{image}" if group else image), ()
+
+
+def _nameless(image_name: str) -> str:
+    what = f"its image's name {image_name!r} gives no name in DNS" if image_name else "its image has no name, only an id"
+    return f"{what}: the label haystack.name=NAME gives it a service"
 
 
 def _compose(labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:

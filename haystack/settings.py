@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(values.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
-    expose: Annotated[Literal["all", "labelled"], BeforeValidator(values.lower)] = takes("all or labelled", "all")
+    expose: Annotated[Literal["all", "labelled"], BeforeValidator(values.expose)] = takes("all or labelled", "all")
     dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
     max_head: Annotated[int, BeforeValidator(values.size(1024, 65536))] = takes("bytes, 1024 to 65536 (64k)", 65536)
     max_headers: Annotated[int, BeforeValidator(values.whole(1, 128))] = takes("a number of header fields, 1 to 128", 128)

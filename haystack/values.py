@@ -17,20 +17,23 @@ Texts = tuple[str, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 MAX_PORT = 65535
+EVERYWHERE = "0.0.0.0"  # what `:9000` means where an address may stand
 DAY = 86400  # seconds
 MAX_NAME = 200  # what is left of 253 octets must hold the names under the origin
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s,'\"/]*@", re.IGNORECASE)
 _ANY_USERINFO = re.compile(r"(^|[\s,'\"/])[^\s,'\"/]+@")
 _INJECTED = re.compile(r"(tcp|udp|sctp)://")
+PRIVATE_KEY = b"PRIVATE KEY-----"  # RFC 7468, section 10, and what ssh-keygen makes
+NOT_PUBLIC = "this is a private key: the public one is in the file beside it whose name ends in .pub"
 _KEY = re.compile(r"(ssh-|ecdsa-|sk-|x509v3-)[A-Za-z0-9@.-]+ +AAAA")  # sshd(8): a type, then base64 of a length below 2^24
 
 
 def items(value: object) -> Texts:
-    """The parts between the commas, blanks around them and empty ones dropped."""
+    """The parts of a list. Commas are between them, or semicolons or blanks, as people write them."""
     if isinstance(value, (tuple, list)):
         return tuple(str(part) for part in value)
-    return tuple(part.strip() for part in str(value).split(",") if part.strip())
+    return written.parts(str(value))
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:
@@ -118,7 +121,7 @@ def admin(value: object) -> bool | str:
     host, separator, number = written.rpartition(":")
     if not separator or not re.fullmatch(r"[0-9]{1,5}", number):
         raise ValueError("neither on nor off, nor ADDRESS:PORT")
-    host = address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    host = address(host[1:-1] if host.startswith("[") and host.endswith("]") else host or EVERYWHERE)
     return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
 
 
@@ -138,6 +141,11 @@ def or_off(value: object) -> str:
     return "off" if _is_off(str(value)) else lower(value)
 
 
+def expose(value: object) -> str:
+    """The word in lower case, with either spelling of `labelled`."""
+    return lower(value).replace("labeled", "labelled")
+
+
 def level(value: object) -> str:
     """A log level by its usual name."""
     return written.level(str(value))
@@ -150,7 +158,7 @@ def keys(value: object) -> str:
         return text
     if text.lstrip().startswith(("/", "~", "./")):
         raise ValueError("this is a path, and no key: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE takes a path")
-    raise ValueError("there is no public key in it")
+    raise ValueError("there is no public key in it" if PRIVATE_KEY.decode() not in text else NOT_PUBLIC)
 
 
 def keys_file(value: object) -> Path:

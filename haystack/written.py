@@ -57,6 +57,11 @@ def size(text: str) -> int:
     return int(match[1]) << 10 * _POWERS[match[2]]
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """The parts of a list, between commas, semicolons or blanks; empty ones are dropped."""
+    return tuple(part for part in re.split(r"[,;\s]+", text) if part)
+
+
 def level(text: str) -> str:
     """A log level by the name that this log has for it, where it is one."""
     word = text.strip().lower()

@@ -1,4 +1,4 @@
-"""The works that are measured: each a record, all in one table. Aims are issue 3's; nothing here runs anything."""
+"""The works that are measured: each a record, all in one table. Aims: ratios to the best other proxy; nothing here runs anything."""
 
 from __future__ import annotations
 

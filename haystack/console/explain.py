@@ -110,6 +110,8 @@ def _nobody(state: State, asked: Asked) -> Turns[list[str]]:
     if any(asked.host in gone.served(state, d) for d in state.registry.departures):
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
     out = Lines(f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}")
+    if (whole := lists.whole(asked.host, state)) in state.snapshot.services:
+        out.add(f"did you mean {printable(whole)}?")
     if state.settings.expose == "labelled":
         out.add("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
     out.add(*gone.lines(state, [asked.host]), *(yield from _mute(state, asked.host)), *(yield from _refused(state, asked.host)))

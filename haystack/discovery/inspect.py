@@ -101,6 +101,7 @@ def network(raw: object, engine_id: str) -> Network | None:
         subnet=subnets[0] if subnets else None,
         subnets=subnets,
         attachable=text(told.get("Scope")) != "swarm" or told.get("Attachable") is True,
+        ingress=told.get("Ingress") is True,
     )
 
 

@@ -1,7 +1,8 @@
-"""Whether Docker hides who asks: its userland proxy, and others like it, connect from a network's gateway in the client's stead.
+"""Whether Docker hides who asks: its userland proxy, Swarm's routing mesh and others like them connect in the client's stead.
 
-Then everybody counts as inside, and what HAYSTACK_ALLOW says is of no use: that is told once, as a problem, when many connections have come
-from such an address and none from any other place outside of the engines' networks. Never looks at a client itself.
+They do so from a network's gateway, or from Swarm's ingress network. Then everybody counts as inside, and what HAYSTACK_ALLOW says is of no
+use: that is told once, as a problem, when many connections have come from such an address and none from any other place outside of the
+engines' networks. Never looks at a client itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Counted(Protocol):
 
     @property
     def hidden(self) -> int:
-        """Connections that came from the gateway of an engine's network."""
+        """Connections that came from the gateway of an engine's network, or over Swarm's ingress network."""
 
     @property
     def outside(self) -> int:
@@ -27,7 +28,7 @@ class Counted(Protocol):
 
     @property
     def gateway(self) -> str:
-        """The first such gateway; empty: none."""
+        """The first such address; empty: none."""
 
 
 class Hidden:
@@ -50,8 +51,9 @@ class Hidden:
 
 
 def _problem(gateway: str) -> Problem:
+    where = "the gateway of one or a node of Swarm's ingress"
     text = (
-        f"all clients from outside of the engines' networks come from {gateway}, the gateway of one: where that is not this machine alone,"
-        " Docker's userland proxy hides them, and strangers count as inside; see docs/access.md"
+        f"all clients from outside of the engines' networks come from {gateway}, {where}: where that is not this machine alone,"
+        " Docker's userland proxy or Swarm's routing mesh hides them, and strangers count as inside; see docs/access.md"
     )
     return Problem(subject="client addresses", message=text)

@@ -73,7 +73,7 @@ def _answers(client: Client) -> bool:
 
 
 def test_under_load_only_the_exchanges_of_the_dead_worker_are_lost(origin: Origin) -> None:
-    """Issue 4: a client loses one request at most, that which the dead worker had; then all is well again."""
+    """A client loses one request at most, that which the dead worker had; then all is well again."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         with Load().http(haystack.port, host("web"), b"ok", keep=4, new=2) as clients:
@@ -102,7 +102,7 @@ def test_who_waits_for_a_worker_that_is_killed_is_served_by_its_replacement(orig
 
 
 def test_a_worker_that_hangs_is_told_killed_and_replaced_and_no_other(origin: Origin) -> None:
-    """Issue 4: its silence is noticed, and those that it kept waiting are served."""
+    """Its silence is noticed, and those that it kept waiting are served."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         victim, other = haystack.workers()
@@ -118,7 +118,7 @@ def test_a_worker_that_hangs_is_told_killed_and_replaced_and_no_other(origin: Or
 
 
 def test_nobody_is_suspected_when_everything_stood_still(origin: Origin) -> None:
-    """Issue 4: a machine that was suspended, and whatever stops all processes at once, is no fault of a worker's."""
+    """A machine that was suspended, and whatever stops all processes at once, is no fault of a worker's."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         before = haystack.workers()
@@ -147,7 +147,7 @@ def test_the_spare_takes_no_part_until_it_is_needed(origin: Origin) -> None:
 
 
 def test_without_its_spare_a_worker_is_replaced_all_the_same(origin: Origin) -> None:
-    """Issue 4: the spare may be killed too."""
+    """The spare may be killed too."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="1") as haystack:
         (worker,) = haystack.workers()
         os.kill(_spare(haystack), signal.SIGKILL)
@@ -168,7 +168,7 @@ def _spare(haystack: Haystack) -> int:
 
 
 def test_workers_share_connections_evenly(origin: Origin) -> None:
-    """Issue 3: even load. 400 connections over two workers: 60 more or fewer than the half are six standard deviations.
+    """Even load. 400 connections over two workers: 60 more or fewer than the half are six standard deviations.
 
     A few descriptors that were open before, for the first look at it, may close meanwhile.
     """
@@ -183,7 +183,7 @@ def test_workers_share_connections_evenly(origin: Origin) -> None:
 
 
 async def test_a_worker_that_outlives_the_drain_is_killed_and_that_is_told(tmp_path: Path) -> None:
-    """Issue 4: it can't hold up the end for ever."""
+    """It can't hold up the end for ever."""
     supervisor = Supervisor(load({"http_port": "0", "http_alt_port": "0", "bind": "127.0.0.1", "workers": "1"}), str(tmp_path / "admin"))
     supervisor.bind()
     assert await supervisor.start()

@@ -85,7 +85,7 @@ def asked_for(origins: list[Origin], target: str) -> int:
 
 
 def test_one_that_never_answers_delays_few_requests_for_less_than_a_second(ward: Ward) -> None:
-    """Issue 4's row: no GET fails, what hangs there is answered by others, and it is out with a reason that says so."""
+    """No GET fails, what hangs there is answered by others, and it is out with a reason that says so."""
     with ward.load("stuck") as load:
         load.go_on()
         stuck = ward.turn("stuck", never())[0]

@@ -116,6 +116,14 @@ def test_a_gateway_is_known_unless_it_is_this_machines_own() -> None:
     assert looked(access.table(policy(), [shop], frozenset({"10.9.0.1"})), "10.9.0.1") == Right.INSIDE | Right.NEAR
 
 
+def test_whoever_comes_over_swarms_routing_mesh_may_be_hidden_by_it() -> None:
+    """Its `ingress` network puts the address of a node there in the place of the client's, and no gateway."""
+    mesh = Network(id="n", name="ingress", engine="e", driver="overlay", subnets=("10.0.0.0/24",), gateway="10.0.0.1", ingress=True)
+    table = access.table(policy(), [mesh], frozenset({"10.0.0.9"}))
+    assert looked(table, "10.0.0.2") == looked(table, "10.0.0.1") == Right.INSIDE | Right.NEAR | Right.GATEWAY
+    assert looked(table, "10.0.1.2") == Right.INSIDE
+
+
 @pytest.mark.parametrize("text", ["any,10.0.0.0/8", "private,off", "10.0.0.0/33", "everybody", ",", "10.0.0.1-10.0.0.9", "localhost"])
 def test_what_is_none_of_it_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"stands alone|names no network|neither a network nor an address"):

@@ -239,7 +239,7 @@ async def test_a_cut_stream_is_resumed_where_it_was_and_everything_listed_again(
 
 
 async def test_a_stream_that_fell_silent_is_noticed_by_what_it_did_not_bring(engine, sink):
-    """Issue 4: within 10 s; the default times are 4 s of silence, a second of the engine's clock, and 3 s for its answer."""
+    """Within 10 s; the default times are 4 s of silence, a second of the engine's clock, and 3 s for its answer."""
     engine.add(inspected(1, "one"), event=False)
     async with running(provider(engine), sink):
         await sink.until(lambda: sink.names == {"one"})

@@ -130,6 +130,55 @@ def test_an_unknown_flag_or_command_is_answered_with_the_nearest_one(words, said
     assert ended(words, capsys) == (2, [f"haystack: {said}"])
 
 
+def test_a_flag_before_any_command_is_answered_with_the_line_that_was_meant(capsys):
+    assert ended(["--http-port=90", "--origin", "x"], capsys) == (
+        2,
+        ["haystack: a command comes before the flags: haystack run --http-port=90 --origin x"],
+    )
+
+
+@pytest.mark.parametrize("word", ["--docker-key=s3cret", "--docker-host=tcp://me:s3cret@h"])
+def test_a_secret_before_any_command_is_not_repeated(word, capsys):
+    status, lines = ended([word], capsys)
+    assert (status, len(lines)) == (2, 1)
+    assert "s3cret" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "same"),
+    [
+        ("allow", "10.0.0.0/8 192.168.0.0/16", "10.0.0.0/8,192.168.0.0/16"), ("bind", "127.0.0.1 ::1", "127.0.0.1,::1"),
+        ("dns_nameservers", "1.1.1.1; 8.8.8.8:53", "1.1.1.1,8.8.8.8:53"), ("address", "10.0.0.1,\t10.0.0.2", "10.0.0.1,10.0.0.2"),
+        ("trusted_proxies", "10.0.0.0/8 fd00::/8", "10.0.0.0/8,fd00::/8"), ("docker_host", "tcp://a:1 tcp://b:2", "tcp://a:1,tcp://b:2"),
+        ("admin_allow", "none", "off"), ("dns_recursion", "no", "off"), ("allow", "False", "off"), ("allow", "all", "any"),
+        ("expose", "labeled", "labelled"), ("admin", ":9000", "0.0.0.0:9000"),
+    ],
+)  # fmt: skip
+def test_lists_and_words_are_taken_as_people_write_them(field, text, same):
+    assert getattr(load({field: text}), field) == getattr(load({field: same}), field)
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "warned"),
+    [
+        ("tcp://10.0.0.1:2375", {}, True), ("http://engine:2375", {}, True), ("tcp://127.0.0.1:2375", {}, True),
+        ("unix:///var/run/docker.sock", {}, False), ("https://10.0.0.1:2376", {}, False),
+        ("tcp://10.0.0.1:2376", {"docker_tls_verify": "1"}, False), ("tcp://10.0.0.1:2375", {"static": "/dev/null"}, False),
+    ],
+)  # fmt: skip
+def test_an_engine_without_tls_is_warned_of(host, more, warned, tmp_path):
+    settings = load({"docker_host": host, "state_dir": str(tmp_path), **more})
+    found = [line for line in commands.mistakes.warnings(settings) if line.startswith("DOCKER_HOST: ")]
+    assert len(found) == warned
+    assert all(host in line and "socket proxy" in line for line in found)
+
+
+def test_an_address_that_this_machine_has_not_is_told_as_that(tmp_path):
+    error = OSError(99, "tcp 203.0.113.7 port 80: Cannot assign requested address")
+    told = commands.choice.port_complaint(load({"bind": "203.0.113.7"}), ("http_port",), error)
+    assert told == "can't listen on 203.0.113.7: this machine, or container, has no such address: set HAYSTACK_BIND to one that it has"
+
+
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_two_equal_ports_are_refused(command, capsys, monkeypatch, starts):
     monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
@@ -183,6 +232,17 @@ def test_keys_that_are_none_are_told_at_start(tmp_path, capsys, starts):
     assert "HAYSTACK_SSH_AUTHORIZED_KEYS takes the text" in lines[0]
 
 
+@pytest.mark.parametrize("field", ["ssh_authorized_keys", "ssh_authorized_keys_file"])
+def test_a_private_key_in_the_place_of_the_public_one_is_told_and_not_repeated(field, tmp_path, capsys, monkeypatch, starts):
+    text = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n"
+    (tmp_path / "id").write_text(text)
+    monkeypatch.setenv(variable(field), str(tmp_path / "id") if field.endswith("file") else text)
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert "this is a private key: the public one is in the file beside it whose name ends in .pub" in lines[0]
+    assert "c2VjcmV0" not in lines[0]
+
+
 def test_check_names_a_bad_line_of_the_keys(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
     (tmp_path / "keys").write_text(f"{KEY}\nnonsense\n")
@@ -231,6 +291,9 @@ def test_the_usual_state_folder_that_can_not_be_written_is_warned_of(monkeypatch
         ("tcp://host:x", "has no port from 1 to 65535"),
         ("tcp://host:0", "has no port from 1 to 65535"),
         ("tcp://[::1:2375", "it names no host"),
+        ("tcp://me:secret@host:2375", "a user and a password in it are no way in: an engine knows its clients by certificates"),
+        ("tcp://host:2375?x=1", "nothing follows its port"),
+        ("tcp://host:2375#x", "nothing follows its port"),
     ],
 )
 def test_a_malformed_engine_is_answered_with_what_is_wrong(text, why, capsys, monkeypatch, starts):
@@ -246,7 +309,7 @@ def test_a_malformed_engine_is_answered_with_what_is_wrong(text, why, capsys, mo
         ("tcp://h", {}, "tcp://h:2375", False), ("tcp://h", {"docker_tls_verify": "1"}, "tcp://h:2376", True),
         ("tcp://h", {"docker_cert_path": "/"}, "tcp://h:2376", True), ("http://h", {}, "http://h:2375", False),
         ("https://h/", {}, "https://h:2376", True), ("tcp://[fd00::1]", {}, "tcp://[fd00::1]:2375", False),
-        ("tcp://u:p@h", {}, "tcp://u:p@h:2375", False), ("tcp://h:99", {}, "tcp://h:99", False),
+        ("tcp://u@h", {}, "tcp://u@h:2375", False), ("tcp://h:99", {}, "tcp://h:99", False),
         ("tcp://h/v1", {}, "tcp://h:2375/v1", False),
     ],
 )  # fmt: skip

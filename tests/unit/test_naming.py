@@ -57,7 +57,9 @@ def test_what_gives_no_name_is_told():
     names, problems = naming.services("___-1", "nginx", Options(), {})
     assert names == ("nginx",)
     assert problems[0].subject == "group"
-    assert naming.services("x", "", Options(), {})[0] == ()
+    names, (problem,) = naming.services("x", "", Options(), {})
+    assert names == ()
+    assert problem.message == "its image has no name, only an id: the label haystack.name=NAME gives it a service"
 
 
 def test_a_one_off_of_compose_is_in_no_service_whatever_its_labels_say():

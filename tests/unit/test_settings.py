@@ -199,7 +199,7 @@ def test_a_password_in_a_url_that_can_not_be_used_is_not_repeated(host):
 
 
 def test_a_password_in_a_url_is_shown_nowhere():
-    settings = load({"docker_host": "tcp://user:s3cret@10.0.0.1:2375,https://t0ken@h"})
+    settings = load({"docker_host": "tcp://s3cret@10.0.0.1:2375,https://t0ken@h"})
     assert settings.shown()["DOCKER_HOST"] == "tcp://***@10.0.0.1:2375,https://***@h:2376"
 
 

@@ -47,6 +47,14 @@ def test_who_answers_by_what_and_who_would_be_picked():
     assert "by p2c among abababababab:80/tcp (weight 100), cdcdcdcdcdcd:80/tcp (weight 100)" in text
 
 
+@pytest.mark.parametrize("form", ["{}", "{}:8080", "http://{}/x"])
+def test_a_services_short_name_is_told_with_the_whole_one(form):
+    """Nobody answers under it, but `service` takes it, and `services` lists it."""
+    status, text = said(form.format(NAME.removesuffix(".services.haystack")))
+    assert (status, f"did you mean {NAME}?" in text) == (1, True)
+    assert "did you mean" not in said(form.format("nobody"))[1]
+
+
 def test_of_https_it_says_that_there_is_none():
     assert "speaks no TLS" in said("https://shop.example/")[1]
     assert "speaks no TLS" not in said("http://shop.example/")[1]

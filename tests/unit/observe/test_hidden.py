@@ -30,3 +30,4 @@ def test_many_from_a_gateway_and_none_from_elsewhere(counts: list[tuple[int, int
     for _ in range(2):
         hidden.look([worker(*each) for each in counts])
     assert ["172.17.0.1" in problem.message for problem in problems] == [True] * told
+    assert all("userland proxy" in problem.message and "routing mesh" in problem.message for problem in problems)
