@@ -26,9 +26,12 @@ run: build ## run it: against the engine where one answers, else a demo of five 
 test: .make/tools build ## every test (ARGS: pytest's)
 	$(BIN)/python -m pytest $(ARGS)
 
+# Whatever its goals lack is told before anything is done: those that neither build nor run need the tests' clients too.
+PURPOSE := $(if $(filter-out build run image clean,$(MAKECMDGOALS)),test,run)
+
 # What `haystack run` needs, and what compiles it.
 .make/venv: requirements/build.txt requirements/image.txt
-	requirements/system run $(PYTHON)
+	requirements/system $(PURPOSE) $(PYTHON)
 	echo "haystack: installing Python packages into .venv, half a minute or so" >&2
 	mkdir -p .make
 	[[ -x $(BIN)/python ]] || $(PYTHON) -m venv .venv

@@ -65,7 +65,8 @@ const show = info => {
       make("p", name + (source.error ? " does not answer: " + source.error : " has not answered yet"), "problem")),
     ...(groups.size ? [...groups].sort().map(([name, list]) => section(name, list)) : [make("p", "No services yet.")]),
     ...idle(Object.values(info.containers)),
-    ...info.problems.map(p => make("p", p.about + ": " + p.subject + ": " + p.message, "problem")));
+    ...info.problems.filter(p => !groups.has(p.about)).map(p =>
+      make("p", (info.containers[p.about]?.name ?? p.about) + ": " + p.subject + ": " + p.message, "problem")));
 };
 const load = async () => {
   const error = document.getElementById("error");

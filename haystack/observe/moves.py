@@ -28,6 +28,11 @@ class Moves:
         self._last: Snapshot | None = None
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
+        self._why: dict[str, str] = {}  # by service: why somebody left it with the newest snapshot
+
+    def why(self, service: str) -> str:
+        """Why a container left this service with the newest snapshot; empty: none did."""
+        return self._why.get(service, "")
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of this snapshot what is other than in the one before."""
@@ -58,6 +63,7 @@ class Moves:
             yield
 
     def _tell_left(self, snapshot: Snapshot, left: Mapping[str, list[str]]) -> Turns[None]:
+        self._why.clear()
         if not left:
             return
         ended = {d.container.id: d for d in self._departures()}
@@ -65,6 +71,7 @@ class Moves:
             container = snapshot.containers.get(identity) or (self._last.containers.get(identity) if self._last is not None else None)
             if container is not None:
                 reason = _why(snapshot, identity, services, ended.get(identity))
+                self._why.update(dict.fromkeys(services, reason))
                 self._crowd.info("container.left", name=container.name, id=container.short_id, services=services, reason=reason)
             yield
 

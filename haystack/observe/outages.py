@@ -29,12 +29,19 @@ class Led(NamedTuple):
 
 
 class Outages:
-    """url: of a host as a person types it; clock: seconds that only grow."""
+    """url: of a host as a person types it; clock: seconds that only grow; why: why a container left a service just now, empty: none did."""
 
-    def __init__(self, url: Callable[[str], str], crowd: Crowd, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: Callable[[str], str],
+        crowd: Crowd,
+        clock: Callable[[], float] = time.monotonic,
+        why: Callable[[str], str] = lambda _service: "",
+    ) -> None:
         self._url = url
         self._crowd = crowd
         self._clock = clock
+        self._why = why
         self._version: int | None = None
         self._claims: dict[str, set[str]] = {}  # by service: what is up or down
         self._up: set[Led] = set()
@@ -75,7 +82,7 @@ class Outages:
         self._down[led] = self._clock(), told
         if told:
             # why the one that was in to the last is out
-            reason = cause(max(endpoints, key=lambda e: e.since)) if endpoints else GONE
+            reason = cause(max(endpoints, key=lambda e: e.since)) if endpoints else self._why(led.name) or GONE
             self._crowd.warning("service.down", name=led.name, host=led.claim or None, reason=reason)
 
     def _tell_up(self, led: Led, service: Service, since: float | None) -> None:

@@ -23,7 +23,7 @@ class Story:
         self._port = port
         self._crowd = Crowd("haystack.services")
         self._moves = Moves(self._crowd, departures)
-        self._outages = Outages(self._url, self._crowd)
+        self._outages = Outages(self._url, self._crowd, why=self._moves.why)
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """A reader of snapshots."""

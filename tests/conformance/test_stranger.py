@@ -1,4 +1,7 @@
-"""A stranger with a public address, in a network namespace of its own, and a neighbour with a private one: what each of them sees."""
+"""A stranger with a public address, in a network namespace of its own, and a neighbour with a private one: what each of them sees.
+
+By IPv4 and, where the machine has it, by IPv6.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from tests.fakes.worker import Haystack, Member, host, until
 
 CLONE_NEWNET = 0x40000000
 OURS, THEIRS, OUR_PRIVATE, NEIGHBOUR = "203.0.113.1", "203.0.113.5", "10.203.113.1", "10.203.113.5"
+OURS6, THEIRS6, OUR_PRIVATE6, NEIGHBOUR6 = "2001:db8:cb00:7105::1", "2001:db8:cb00:7105::5", "fdcb:7105::1", "fdcb:7105::5"
+IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 LIMIT = 15.0
 T = TypeVar("T")
 
@@ -79,7 +84,12 @@ class Namespace(NamedTuple):
         return self.run(lambda: by(dns.message.make_query(name, kind), self.there, port=port, timeout=5))
 
 
-def linked(number: int, ours: str, theirs: str) -> Namespace:
+def has_ipv6() -> bool:
+    """Whether addresses of that family may be given here."""
+    return IPV6.exists() and IPV6.read_text().strip() == "0"
+
+
+def linked(number: int, ours: str, theirs: str, ours6: str, theirs6: str) -> Namespace:
     made = Namespace(f"haystack-{os.getpid()}-{number}", ours)
     near, far = (f"hs{side}{number}{os.getpid() % 100000}" for side in "ab")
     ip("netns", "add", made.name)
@@ -88,6 +98,9 @@ def linked(number: int, ours: str, theirs: str) -> Namespace:
     ip("link", "set", near, "up")
     ip("-n", made.name, "address", "add", f"{theirs}/24", "dev", far)
     ip("-n", made.name, "link", "set", far, "up")
+    if has_ipv6():  # nodad: nobody else can have the address, and it is to be there at once
+        ip("-6", "address", "add", f"{ours6}/64", "dev", near, "nodad")
+        ip("-6", "-n", made.name, "address", "add", f"{theirs6}/64", "dev", far, "nodad")
     return made
 
 
@@ -97,7 +110,7 @@ def namespaces() -> Iterator[tuple[Namespace, Namespace]]:
     if os.geteuid() != 0 or not possible():
         pytest.skip("only root may make network namespaces, and not everywhere")
     try:
-        yield linked(1, OURS, THEIRS), linked(2, OUR_PRIVATE, NEIGHBOUR)
+        yield linked(1, OURS, THEIRS, OURS6, THEIRS6), linked(2, OUR_PRIVATE, NEIGHBOUR, OUR_PRIVATE6, NEIGHBOUR6)
     finally:
         for number in (1, 2):
             subprocess.run(["ip", "netns", "delete", f"haystack-{os.getpid()}-{number}"], check=False, capture_output=True, timeout=10)
@@ -105,12 +118,24 @@ def namespaces() -> Iterator[tuple[Namespace, Namespace]]:
 
 Both = tuple[Namespace, Namespace]
 BIND = f"127.0.0.1,{OURS},{OUR_PRIVATE}"
+BIND6 = f",{OURS6},{OUR_PRIVATE6}"
+
+
+@pytest.fixture(params=["ipv4", "ipv6"])
+def both(request: pytest.FixtureRequest, namespaces: Both) -> Both:
+    """Stranger and neighbour, by one family of addresses."""
+    if request.param == "ipv4":
+        return namespaces
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    stranger, neighbour = namespaces
+    return stranger._replace(there=OURS6), neighbour._replace(there=OUR_PRIVATE6)
 
 
 @pytest.fixture(scope="module")
 def haystack(namespaces: object, fakes: object) -> Iterator[Haystack]:
     members = [Member("web", 1, {"haystack.host": "web.example"}), Member("other", 1)]
-    with Haystack(members, HAYSTACK_BIND=BIND) as made:
+    with Haystack(members, HAYSTACK_BIND=BIND + (BIND6 if has_ipv6() else "")) as made:
         yield made
 
 
@@ -121,13 +146,13 @@ def alike(response: Response) -> tuple[object, ...]:
 PAGES = ("/", "/ui", "/metrics", "/api/info", "/api/containers", "/api/networks", "/api/services")
 
 
-def test_a_stranger_sees_nothing_over_http(haystack: Haystack, namespaces: Both) -> None:
-    stranger, neighbour = namespaces
+def test_a_stranger_sees_nothing_over_http(haystack: Haystack, both: Both) -> None:
+    stranger, neighbour = both
     nothing = alike(stranger.get(haystack.port, "nowhere.example"))
     assert nothing[0] == 404
     for name in (host("web"), host("other"), host("nowhere")):
         assert alike(stranger.get(haystack.port, name)) == nothing
-    for name in ("localhost", "haystack", OURS, "127.0.0.1"):
+    for name in ("localhost", "haystack", OURS, "127.0.0.1", f"[{OURS6}]", "[::1]"):
         for page in PAGES:
             assert alike(stranger.get(haystack.port, name, page)) == nothing
         assert stranger.get(haystack.port, name, "/healthz").body == b'{"status":"ok"}'
@@ -138,9 +163,38 @@ def test_a_stranger_sees_nothing_over_http(haystack: Haystack, namespaces: Both)
     assert (public.status, public.get("proxy-status")) == (502, "haystack; error=connection_refused")
 
 
+def test_a_stranger_may_shout_and_is_told_no_more(haystack: Haystack, both: Both) -> None:
+    """What tells things elsewhere: requests that are none, methods, upgrades, CORS, and fields that say that one is somebody else."""
+    stranger, _ = both
+    says = (
+        b"X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nForwarded: for=127.0.0.1\r\n",
+        b"Origin: http://localhost\r\nAccess-Control-Request-Method: GET\r\n",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+        b"X-Forwarded-Host: localhost\r\nX-Original-URL: /ui\r\nX-Rewrite-URL: /ui\r\n",
+    )
+    for method in ("GET", "POST", "OPTIONS", "TRACE"):
+        for more in says:
+            with stranger.client(haystack.port) as client:
+                nowhere = alike(client.get("nowhere.example", "/ui", b"X-Request-Id: one\r\n" + more, method))
+            for name in (host("web"), "localhost", "haystack"):
+                with stranger.client(haystack.port) as client:
+                    assert alike(client.get(name, "/ui", b"X-Request-Id: one\r\n" + more, method)) == nowhere
+    for raw in (
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"x" * 70000,
+    ):
+        with stranger.client(haystack.port) as client:
+            response = client.send(raw).response()
+            told = response.body + b"".join(str(field).encode() for field in response.fields)
+        assert response.status in (400, 414, 431)
+        assert not any(word in told for word in (b"web", b"other", b"10.203", b"fdcb", b"127.0.0.1"))
+
+
 @pytest.mark.parametrize("tcp", [False, True])
-def test_a_stranger_sees_nothing_in_dns(haystack: Haystack, namespaces: Both, tcp: bool) -> None:
-    stranger, neighbour = namespaces
+def test_a_stranger_sees_nothing_in_dns(haystack: Haystack, both: Both, tcp: bool) -> None:
+    stranger, neighbour = both
     port = int(haystack.wait("dns.listening")["port"])
     for name in (
         host("web"),
@@ -152,7 +206,8 @@ def test_a_stranger_sees_nothing_in_dns(haystack: Haystack, namespaces: Both, tc
         "web.example",
     ):
         assert stranger.ask(port, name, tcp=tcp).rcode() == dns.rcode.REFUSED
-    assert neighbour.ask(port, host("web"), tcp=tcp).answer[0][0].to_text() == OUR_PRIVATE
+    kind = "AAAA" if ":" in neighbour.there else "A"
+    assert neighbour.ask(port, host("web"), kind, tcp=tcp).answer[0][0].to_text() == neighbour.there
 
 
 @pytest.fixture

@@ -67,6 +67,23 @@ def test_clients_are_asked_for_only_by_tests(machine):
     assert all(f" {name}" in machine.run("test")[1] for name in ("dig", "curl", "wget", "ssh"))
 
 
+GOALS = [([], "run"), (["run"], "run"), (["build"], "run"), (["test"], "test"), (["lint", "type"], "test")]
+
+
+@pytest.mark.parametrize(("goals", "purpose"), GOALS)
+def test_make_asks_for_all_that_its_goals_need_before_it_does_anything(tmp_path, goals, purpose):
+    """Not for the tests' clients only after minutes of installing and compiling."""
+    (tmp_path / "requirements").mkdir()
+    for name in ("build", "image", "dev"):
+        (tmp_path / "requirements" / f"{name}.txt").write_text("")
+    for name in ("setup.py", "pyproject.toml"):
+        (tmp_path / name).write_text("")
+    line = ["make", "--dry-run", "-f", SCRIPT.parents[1] / "Makefile", *goals]
+    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=True)
+    asked = [row for row in ended.stdout.splitlines() if row.startswith("requirements/system")]
+    assert asked[0] == f"requirements/system {purpose} python3"
+
+
 def test_nothing_is_said_where_nothing_is_missing(machine):
     machine.put("id", "echo 1000")
     machine.put("cc", "cat")
