@@ -24,6 +24,9 @@ def main(words: Sequence[str] | None = None) -> int:
         from haystack import healthcheck  # noqa: PLC0415 - it alone
 
         return healthcheck.main(given[1:])
+    from haystack.proxy import confine  # noqa: PLC0415 - as below
+
+    confine.choose_temporary()  # what comes now makes temporary files while it is imported
     from haystack import commands  # noqa: PLC0415 - it brings all settings, and the docker package
 
     return commands.main(given)

@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from haystack import choice, mistakes, values, variables
 from haystack.console import keys
-from haystack.proxy import confine
 from haystack.settings import SECRET, Settings, SettingsError, display, flag, load, variable
 from haystack.written import nearest
 
@@ -221,7 +220,6 @@ def _started(name: str, words: Sequence[str]) -> int:
     extra = {"replace": True} if given.pop("replace", None) else {}
     if values.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
         grammar.error("--docker-host would show its password in the list of processes: set DOCKER_HOST")
-    confine.choose_temporary()
     variables.refuse_misspelt(os.environ)
     settings = load({field: text for field, text in given.items() if text is not None})
     return COMMANDS[name](settings, **extra)

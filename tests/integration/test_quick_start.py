@@ -45,7 +45,7 @@ def laptop(host, image, eventually):
     words = [*(changes.get(word, word) for word in words[:-1]), words[-1]]
     container = host.typed(words)
     port = container.ports["80/tcp"][0]["HostPort"]
-    eventually(lambda: get(port, "localhost", "--head")[0], 20, lambda: container.logs().decode()[-2000:])
+    eventually(lambda: get(port, "localhost", "--head")[0], 40, lambda: container.logs().decode()[-2000:])
     return port
 
 
@@ -60,6 +60,14 @@ def test_one_line_shows_the_page_at_localhost(laptop):
     status, page = get(laptop, "localhost", "-L")
     assert status == 200
     assert "<html" in page
+
+
+def test_it_runs_read_only_and_says_what_it_can_not_keep(host, image, eventually):
+    words = line_of_readme("docker run -d --name haystack")
+    at = words.index("-p")
+    container = host.typed(["docker", "run", "-d", "--read-only", "--cap-drop", "ALL", *words[at + 4 :]])
+    eventually(lambda: " ready " in container.logs().decode(), 40, lambda: container.logs().decode()[-2000:])
+    assert "Traceback" not in container.logs().decode()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """What a worker process is left with."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,19 @@ def test_the_sockets_folder_is_in_memory_where_nothing_can_be_written(read_only)
     with confine.folder() as made:
         assert made.parent == Path("/dev/shm")  # noqa: S108
     assert not made.exists()
+
+
+STARTED = """import sys, tempfile
+tempfile._candidate_tempdir_list = lambda: ["/proc/none"]
+from haystack.cli import main
+main(["help"])
+sys.exit(tempfile.gettempdir())"""
+
+
+def test_memory_is_chosen_before_libraries_are_imported_that_write_temporary_files():
+    """asyncssh does, where the image has a compiler: ctypes.util.find_library."""
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stderr, "usage: haystack" in done.stdout) == ("/dev/shm\n", True)  # noqa: S108 - as above
 
 
 def test_where_no_folder_can_be_made_one_line_says_what_to_do(monkeypatch, read_only, tmp_path):
