@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import tempfile
 import time
 from datetime import datetime
@@ -68,6 +69,38 @@ def test_combined_has_what_its_readers_take_apart(fakes):
     assert (first["referrer"], first["agent"]) == (r"http://a.example/x?y=\x22z\x22", "Mozilla/5.0 (X11; Linux x86_64)")
     assert second
     assert (second["size"], second["referrer"], second["agent"]) == ("-", "-", "-")
+
+
+def read_by_goaccess(lines):
+    """What goaccess makes of these lines, by the words that the docs give for it."""
+    words = ["goaccess", "--log-format=COMBINED", "--no-global-config", "--output=json", "-"]
+    done = subprocess.run(words, input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_real_reader_takes_every_combined_line_and_finds_what_was_asked(fakes):
+    def talk(port):
+        for target, fields in (
+            ("/x", FIELDS),
+            ("/y", b'User-Agent: "q" \\ \xff\r\n'),
+            ('/"quoted"', FIELDS),
+            ("/bad", b"Referer: \x01\r\n"),
+        ):
+            with Client(port) as client:
+                client.get(host("web"), target, fields)
+        with Client(port) as client:
+            client.get(host("web"), "/z", method="HEAD")
+            client.get("nobody.example", "/nobody")
+        with Client(port) as client:
+            client.send(b"nonsense\r\n\r\n").response()
+
+    _, lines = logged(fakes, "combined", talk)
+    told = read_by_goaccess(lines)
+    general = told["general"]
+    assert (general["total_requests"], general["failed_requests"]) == (len(lines), 0)
+    assert {"/x", "/y", "/z"} <= {row["data"] for row in told["requests"]["data"]}
+    assert [row["data"] for row in told["hosts"]["data"]] == ["127.0.0.1"]
 
 
 def test_json_has_the_time_as_everybody_reads_it_and_who_asked(fakes):

@@ -64,7 +64,7 @@ def test_root_on_debian_gets_it_installed(machine):
 def test_clients_are_asked_for_only_by_tests(machine):
     machine.put("id", "echo 1000")
     assert "dig" not in machine.run("run")[1]
-    assert all(f" {name}" in machine.run("test")[1] for name in ("dig", "curl", "wget", "ssh"))
+    assert all(f" {name}" in machine.run("test")[1] for name in ("dig", "curl", "wget", "ssh", "goaccess"))
 
 
 GOALS = [([], "run"), (["run"], "run"), (["build"], "run"), (["test"], "test"), (["lint", "type"], "test")]
