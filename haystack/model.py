@@ -105,6 +105,9 @@ class Options(Record, frozen=True, kw_only=True):
     health: Mapping[str, str] = {}
 
 
+STOPPING = "stopping"  # the state of a container that was told to stop and has not ended yet
+
+
 class Obstacle(Record, frozen=True, kw_only=True):
     """Why a container's address may lead to nobody from where Haystack is, by all that is known of networks.
 

@@ -20,7 +20,7 @@ import structlog
 from haystack.builder import Builder
 from haystack.health.policy import Condition
 from haystack.intake import MOST, Intake
-from haystack.model import Container, Departure, Endpoint, Engine, Listing, Problem
+from haystack.model import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
 from haystack.observe.crowd import Crowd
 from haystack.snapshot import Snapshot, check, unwatched
 from haystack.turns import Job, Turns, at_once
@@ -227,6 +227,8 @@ class Registry:
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)
         if new is not None:
             yield from check(new, self.snapshot)
+            stopped = frozenset(d.container.id for d in self.departures if d.container.state == STOPPING)
+            new = msgspec.structs.replace(new, stopped=stopped) if stopped else new
         return new
 
     def _publish(self, new: Snapshot) -> Turns[None]:

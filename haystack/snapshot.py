@@ -40,7 +40,8 @@ class Change(Record, frozen=True, kw_only=True):
 class Snapshot(Record, frozen=True, kw_only=True):
     """All that is published. created: Unix seconds; mappings are by id, services by whole name.
 
-    change: for readers that keep something of the version before; None: everything may be different.
+    change: for readers that keep something of the version before; None: everything may be different. stopped: ids of containers that
+    have ended of late, because they were told to.
     """
 
     version: int
@@ -52,6 +53,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     services: Mapping[str, Service] = {}
     problems: tuple[Found, ...] = ()
     change: Change | None = None
+    stopped: frozenset[str] = frozenset()
 
     def same_content(self, other: Snapshot) -> bool:
         """True when only version, time of making and change differ."""

@@ -85,6 +85,8 @@ cdef class Cell:
     cdef dict limits                    # who says so → what; None: nobody has
     cdef readonly list queues           # where exchanges wait for room on it; None: nowhere
     cdef public bint gone               # left the table: drains, pools nothing
+    cdef readonly bint stopped          # because its container was told to stop: what it breaks off says nothing against a request
+    cdef readonly int stops             # how often it was
     cdef Watch *watch
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
     cdef int64_t heard, probed          # ns of the pickers' clock; 0: never

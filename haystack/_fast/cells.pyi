@@ -9,9 +9,12 @@ class Cell:
     in_flight: int
     failures: int
     gone: bool
+    stopped: bool
+    stops: int
     worth_keeping: bool
     born: float
     def retire(self, gone: bool) -> None: ...
+    def stop(self) -> None: ...
     def begin(self, born: float) -> None: ...
     limit: int
     queues: list[Queue] | None

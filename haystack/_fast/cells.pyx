@@ -189,10 +189,16 @@ cdef class Cell:
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
         cdef Stream stream
         self.gone = gone
+        self.stopped = False
         if gone:
             for stream in self.idle:
                 stream.close()
             self.idle.clear()
+
+    def stop(self):
+        """Its container was told to stop."""
+        self.stopped = True
+        self.stops += 1
 
     def begin(self, double born):
         """Another process is at this address: it has done nothing yet."""

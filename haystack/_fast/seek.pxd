@@ -13,6 +13,7 @@ cdef class Seeker(Exchange):
     cdef int passed             # members that had no room when the last one was chosen
     cdef int failure            # the status that the last failed try would be answered with; 0: none failed
     cdef Queue queue            # in which it waits or waited; None: it did not
+    cdef list blamed            # (endpoint, its stops) for each that broke it off and may have seen it; None: none has
     cdef int crowd              # members that its service had when it was ready
     cdef bint roomless          # its deadline is that of waiting for room
     cdef int64_t hope           # poller's milliseconds until which it waits for news of endpoints that all failed; 0: none did
@@ -38,6 +39,8 @@ cdef class Seeker(Exchange):
     cdef int exhausted(self) except -1
     cdef int join(self, bint first) except -1
     cdef int suspected(self) except -1
+    cdef int blame(self, Cell cell) except -1
+    cdef int acquit(self) except -1
     cdef int look_again(self) except -1
     cdef int waited(self) except -1
     cdef int connect_to(self, Cell cell) except -1

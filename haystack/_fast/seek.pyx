@@ -18,6 +18,7 @@ from haystack._fast.upstream cimport Upstream
 
 cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed
+    NEWS_MS = 500           # for the news that an endpoint which broke off had been told to stop
     TRIAL_BY_ANY_MS = 5000  # a request that can't be repeated is spent on a silent endpoint only where no other has come for so long
     MOST_REPEATS = 1        # of a request that an endpoint may have seen: it may be what kills, or silences, whoever reads it
     MAX_WHY = 400           # bytes of a reason that go to a client: what to type stands at its end
@@ -35,6 +36,7 @@ cdef class Seeker(Exchange):
         self.renew()                    # the body may have taken its time
         self.route.queue.earn()
         self.repeats = 0
+        self.blamed = None
         self.crowd = <int>len(self.route.members)
         return self.dispatch()
 
@@ -211,22 +213,47 @@ cdef class Seeker(Exchange):
         return self.fail(502, self.error, b"no endpoint could be reached")
 
     cdef int suspected(self) except -1:
-        """Two that may have seen the request broke off: it may be what kills them, so nobody else is sent it.
+        """Two endpoints that may have seen the request broke off: it may be what kills them, so no other endpoint is sent it.
 
-        But where all others, which it never reached, have gone too within a moment, as with their engine or host, the cause is another one:
-        then it waits for an endpoint as any does. Looks again with each tick.
+        Two findings speak for another cause, and then the request goes on as any does: one of the two had been told to stop (the word of
+        that may come after the end of its connections), or all other endpoints, which the request never reached, have gone too within
+        a moment, as with their engine or host. Waits a moment for either; looks again with each tick.
         """
+        cdef bint others = self.crowd > MOST_REPEATS + 1
         if self.hope == 0:
-            self.hope = self.poller.now + min(HOPE_MS, self.route.wait_ms)
+            self.hope = self.poller.now + min(HOPE_MS if others else NEWS_MS, self.route.wait_ms)
         self.renew()
-        if self.crowd > MOST_REPEATS + 1 and len(self.route.members) == 0:
+        self.acquit()
+        if self.repeats <= MOST_REPEATS:
+            self.hope = 0
+            self.deadline = 0
+            return self.dispatch()
+        if others and len(self.route.members) == 0:
             self.hope = 0
             return self.wait_for_endpoint()
-        if self.crowd > MOST_REPEATS + 1 and self.poller.now < self.hope:
+        if self.poller.now < self.hope:
             self.state = State.WAITING
             self.deadline = self.poller.now + 1
             return 0
         return self.fail(self.failure, self.error, b"the endpoint broke off, and the request had been repeated already")
+
+    cdef int blame(self, Cell cell) except -1:
+        """This endpoint broke the request off and may have seen it: one repetition less is left, unless it was told to stop."""
+        if cell.stopped:
+            return 0
+        if self.blamed is None:
+            self.blamed = []
+        self.blamed.append((cell, cell.stops))
+        self.repeats += 1
+        return 0
+
+    cdef int acquit(self) except -1:
+        """Take back the blame for endpoints that turned out to have been told to stop."""
+        cdef list still = [each for each in self.blamed or () if (<Cell>each[0]).stops == each[1]]
+        if self.blamed is not None:
+            self.repeats -= <int>(len(self.blamed) - len(still))
+            self.blamed = still
+        return 0
 
     cdef int join(self, bint first) except -1:
         self.queue = self.route.queue
@@ -305,6 +332,7 @@ cdef class Seeker(Exchange):
     cdef int lost(self, bint unseen, const char *error, int status) except -1:
         """Try elsewhere if that can do no harm, else answer."""
         cdef bint stale = self.up.reused
+        cdef Cell cell = self.up.cell
         if not stale and not self.member.cell.gone:
             self.plane.fault(self.member, self.route.queue,
                              Fault.TIMEOUT if status == 504 else Fault.REFUSED if self.state == State.WAITING else Fault.RESET)
@@ -314,14 +342,15 @@ cdef class Seeker(Exchange):
         self.failure = status
         if self.body_sent or not (unseen or self.idempotent):
             return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
-        if not unseen and self.repeats >= MOST_REPEATS:
-            return self.suspected()
+        if not unseen:
+            self.acquit()
+            self.blame(cell)
+            if self.repeats > MOST_REPEATS:
+                return self.suspected()
         if not stale and not unseen and not self.route.queue.spend(self.poller.now):
             return self.fail(status, error, b"the endpoint broke off, and too many requests of the service are being repeated")
         if stale or not unseen:
             self.fresh_only = True      # another old connection may be at its end, too, and once more is all that there may be
-        if not unseen:
-            self.repeats += 1
         if stale and (unseen or len(self.route.members) == 1):
             self.tries -= 1             # an old connection's end says nothing of its endpoint: it may be tried afresh
         self.renew()
@@ -333,7 +362,7 @@ cdef class Seeker(Exchange):
         cdef bint unseen = self.state == State.WAITING  # what a frozen endpoint's kernel has taken it will read, acknowledged or not
         if self.answered or self.up is None or self.state == State.TUNNEL:
             return 0
-        if self.body_sent or not (unseen or (self.idempotent and self.repeats < MOST_REPEATS)):
+        if self.body_sent or not (unseen or (self.idempotent and (self.repeats < MOST_REPEATS or self.up.cell.stopped))):
             return 0                    # can't be repeated: a paused endpoint may go on, a dead one's connection says so itself
         return self.lost(unseen, b"destination_unavailable", 502)
 

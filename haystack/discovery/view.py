@@ -16,7 +16,7 @@ from haystack.discovery.graves import Graves
 from haystack.discovery.inspect import SHARED, Found
 from haystack.discovery.place import Surroundings, placed
 from haystack.discovery.reach import Stand, Standpoint
-from haystack.model import Container, Engine, Listing, Network, Record
+from haystack.model import STOPPING, Container, Engine, Listing, Network, Record
 
 
 class Mark(Record, frozen=True, kw_only=True):
@@ -206,4 +206,4 @@ class View:
         mark = self._marks.get(container.id)
         if mark is None or container.state != "running":
             return container
-        return replace(container, state="stopping", state_reason=f"kill {mark.signal}", since=mark.at or container.since)
+        return replace(container, state=STOPPING, state_reason=f"kill {mark.signal}", since=mark.at or container.since)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from haystack.model import Container, Record
+from haystack.model import STOPPING, Container, Record
 from haystack.turns import Turns, stretches
 
 HEALTHY = ("healthy", "none", "")
@@ -77,7 +77,7 @@ def standing(container: Container, condition: Condition) -> tuple[Standing, str]
     """How one endpoint stands, and why."""
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
-        return Standing.GONE, f"draining: {reason}" if container.state == "stopping" else reason
+        return Standing.GONE, f"draining: {reason}" if container.state == STOPPING else reason
     if condition.unreachable:
         return Standing.UNREACHABLE, condition.unreachable
     policy = container.options.health_policy or PREFER

@@ -135,7 +135,8 @@ class Open(Message, frozen=True):
 class Table(Message, frozen=True):
     """The routing table of one snapshot: whole, or what is new in it since the one before.
 
-    removed: keys of rows that are there no more. ended: endpoints (id, address, port) that can't answer any more.
+    removed: keys of rows that are there no more. ended: endpoints (id, address, port) that can't answer any more. stopped: endpoints that
+    left because their containers were told to stop: what they break off says nothing against a request.
     last: with this part the version is complete.
     """
 
@@ -145,6 +146,7 @@ class Table(Message, frozen=True):
     whole: bool = True
     last: bool = True
     ended: tuple[tuple[str, str, int], ...] = ()
+    stopped: tuple[tuple[str, str, int], ...] = ()
 
 
 class TraceOrder(Message, frozen=True):

@@ -13,14 +13,14 @@ from haystack import speech
 from haystack.claims import prefix
 from haystack.health.outliers import SILENT
 from haystack.health.policy import EJECTED
-from haystack.model import RETRIED, Endpoint, Service
+from haystack.model import RETRIED, STOPPING, Endpoint, Service
 from haystack.proxy.channel import EndpointRow, ServiceRow, Table
 from haystack.service import OPTIONS
 from haystack.snapshot import Snapshot
 from haystack.turns import Turns, at_once, stretches
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
-ALIVE = ("running", "stopping")
+ALIVE = ("running", STOPPING)
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
@@ -67,13 +67,15 @@ def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Ite
     yield from parts(new.version, changed, tuple(before), ended)
 
 
-def parts(version: int, told: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...]) -> Iterator[Table]:
+def parts(
+    version: int, told: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...], stopped: tuple[Spot, ...] = ()
+) -> Iterator[Table]:
     """A change as messages that are not too long, in their order; one at least, for the version."""
     at = 0
     while len(told) - at > PART:
         yield Table(version, tuple(told[at : at + PART]), whole=False, last=False)
         at += PART
-    yield Table(version, tuple(told[at:]), removed, whole=False, ended=ended)
+    yield Table(version, tuple(told[at:]), removed, whole=False, ended=ended, stopped=stopped)
 
 
 def spots(row: ServiceRow) -> set[Spot]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from haystack.model import STOPPING
 from haystack.proxy import table
 from haystack.proxy.channel import ServiceRow, Table
 from haystack.proxy.lingering import Lingering
@@ -19,12 +20,16 @@ from haystack.turns import Turns, at_once
 
 
 class Changed(NamedTuple):
-    """One service. rows: as they are to be, by key; old: those that are others, as they were (None: not there); ended: as in Table."""
+    """One service. rows: as they are to be, by key; old: those that are others, as they were (None: not there).
+
+    ended, stopped: as in Table.
+    """
 
     name: str
     rows: dict[str, ServiceRow]
     old: dict[str, ServiceRow | None]
     ended: set[table.Spot]
+    stopped: set[table.Spot]
 
 
 class Tables:
@@ -62,11 +67,12 @@ class Tables:
             self._put(each, now, snapshot.created)
         self._snapshot = snapshot
         before = [key for each in found for key in each.old]
-        return self._news([*before, *self._expired(now)], tuple({spot for each in found for spot in each.ended}))
+        ended = tuple({spot for each in found for spot in each.ended})
+        return self._news([*before, *self._expired(now)], ended, tuple({spot for each in found for spot in each.stopped}))
 
     def expire(self, now: float) -> list[Table]:
         """Let go of those that have lingered for long enough; the parts that say so."""
-        return self._news(self._expired(now), ())
+        return self._news(self._expired(now))
 
     @property
     def _version(self) -> int:
@@ -83,11 +89,14 @@ class Tables:
         old = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
         yield
         ended: set[table.Spot] = set()
+        stopped: set[table.Spot] = set()
         for key, was in old.items():
-            if was is not None:
-                ended |= self._ended(was, rows.get(key), living)
+            if was is not None and self._snapshot is not None and (left := _left(was, rows.get(key))):
+                owners = {e.id: e.container for e in self._snapshot.services[name].endpoints}
+                ended |= {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
+                stopped |= {spot for spot in left if _was_told(snapshot, owners[spot[0]])}
                 yield
-        return Changed(name, rows, old, ended)
+        return Changed(name, rows, old, ended, stopped)
 
     def _put(self, changed: Changed, now: float, since: float) -> None:
         """Take in one service."""
@@ -130,17 +139,7 @@ class Tables:
                 over.append(name)
         return over
 
-    def _ended(self, before: ServiceRow, after: ServiceRow | None, living: table.Living) -> set[table.Spot]:
-        """The endpoints that left this row, and whose containers can't answer any more."""
-        if self._snapshot is None:
-            return set()
-        left = table.spots(before) - (table.spots(after) if after is not None else set())
-        if not left:
-            return left
-        owners = {e.id: e.container for e in self._snapshot.services[before.name].endpoints}
-        return {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
-
-    def _news(self, keys: list[str], ended: tuple[table.Spot, ...]) -> list[Table]:
+    def _news(self, keys: list[str], ended: tuple[table.Spot, ...] = (), stopped: tuple[table.Spot, ...] = ()) -> list[Table]:
         """What differs from what was told, of these rows and of all that linger."""
         wanted = {key: self._live.get(key) for key in keys}
         wanted.update((row.key, row) for row in self._lingering.rows(self._taken))
@@ -149,4 +148,15 @@ class Tables:
         self._told.update((row.key, row) for row in rows)
         for key in removed:
             del self._told[key]
-        return list(table.parts(self._version, rows, removed, ended))
+        return list(table.parts(self._version, rows, removed, ended, stopped))
+
+
+def _left(before: ServiceRow, after: ServiceRow | None) -> set[table.Spot]:
+    """The endpoints that this row has lost."""
+    return table.spots(before) - (table.spots(after) if after is not None else set())
+
+
+def _was_told(snapshot: Snapshot, container: str) -> bool:
+    """Whether a container stops, or has ended, because it was told to."""
+    found = snapshot.containers.get(container)
+    return container in snapshot.stopped if found is None else found.state == STOPPING

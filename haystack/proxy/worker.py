@@ -109,6 +109,8 @@ class Worker:
     def _take(self, table: wire.Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
+        for cell in self._routes.cells(table.stopped):
+            cell.stop()
         if table.ended:
             walk.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:

@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, command, until, wake
+from tests.fakes.worker import Haystack, Member, command, halt, until, wake
 
 LIMIT = 30.0
 HEAVY = {"pydantic", "docker", "msgspec", "structlog", "asyncio", "argparse", "haystack.settings"}
@@ -94,7 +94,7 @@ def test_workers_that_die_are_told_though_each_is_replaced(origin: Origin) -> No
 
 def test_one_that_hangs_is_not_well(origin: Origin) -> None:
     with Haystack([Member("web", origin.port)]) as haystack:
-        haystack.process.send_signal(signal.SIGSTOP)
+        halt(haystack.process.pid)
         try:
             status, said = check(haystack.state)
         finally:

@@ -17,7 +17,7 @@ from tests.fakes.client import Client, until_close
 from tests.fakes.gate import Gate
 from tests.fakes.origin import OK, Call, Loop, respond
 from tests.fakes.waiting import ask, compose, known, origins, pause
-from tests.fakes.worker import Haystack, Member, host, until
+from tests.fakes.worker import Haystack, Member, halt, host, until
 
 ONE = {"haystack.max_connections": "1"}
 SOON = 5.0  # seconds: a fifth of that on a quiet machine
@@ -140,7 +140,7 @@ def test_the_first_of_each_queue_is_called_when_there_is_room(gate: Gate) -> Non
         leaving = ask(stack, haystack, host("both"))
         staying = ask(stack, haystack, host("part.shop"))
         (worker,) = haystack.workers()
-        os.kill(worker, signal.SIGSTOP)
+        halt(worker)
         gate.answer()
         leaving.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         leaving.socket.close()

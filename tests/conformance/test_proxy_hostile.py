@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.fakes.worker import Site, resident
+from tests.fakes.worker import Site, halt, resident
 
 BAD = b"GET / HTTP/1.1\r\nbad field\r\n\r\n"
 
@@ -59,7 +59,7 @@ def test_bytes_on_a_pooled_connection_are_nobodys_answer(site: Site) -> None:
     worker = site.haystack.workers()[0]
     with site.client() as first, site.client() as second:
         assert [first.get(name).status, second.get("x.y").status] == [200, 404]
-        os.kill(worker, signal.SIGSTOP)
+        halt(worker)
         try:
             second.send(f"GET /mine HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
             origin.shout(b"HTTP/1.1 299 Poison\r\nContent-Length: 6\r\n\r\npoison")

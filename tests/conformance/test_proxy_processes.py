@@ -18,7 +18,7 @@ from haystack.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import OK, Origin, held
-from tests.fakes.worker import Haystack, Member, called, children, command_line, descriptors, host, until
+from tests.fakes.worker import Haystack, Member, called, children, command_line, descriptors, halt, host, until
 
 
 def _status(haystack: Haystack) -> int:
@@ -93,7 +93,7 @@ def test_who_waits_for_a_worker_that_is_killed_is_served_by_its_replacement(orig
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         victim = haystack.workers()[0]
-        os.kill(victim, signal.SIGSTOP)
+        halt(victim)
         clients = [stack.enter_context(Client(haystack.port, timeout=10)) for _ in range(60)]
         for client in clients:
             client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
@@ -106,7 +106,7 @@ def test_a_worker_that_hangs_is_told_killed_and_replaced_and_no_other(origin: Or
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack, ExitStack() as stack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         victim, other = haystack.workers()
-        os.kill(victim, signal.SIGSTOP)
+        halt(victim)
         clients = [stack.enter_context(Client(haystack.port, timeout=20)) for _ in range(20)]
         for client in clients:
             client.send(f"GET / HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
@@ -124,7 +124,7 @@ def test_nobody_is_suspected_when_everything_stood_still(origin: Origin) -> None
         before = haystack.workers()
         everybody = [*before, haystack.process.pid]
         for pid in reversed(everybody):
-            os.kill(pid, signal.SIGSTOP)
+            halt(pid)
         time.sleep(pulse.LOOK * (pulse.SILENT + 3))  # what is to be survived
         os.kill(haystack.process.pid, signal.SIGCONT)
         for pid in before:
@@ -188,7 +188,7 @@ async def test_a_worker_that_outlives_the_drain_is_killed_and_that_is_told(tmp_p
     supervisor.bind()
     assert await supervisor.start()
     (worker,) = supervisor.workers
-    os.kill(worker.pid, signal.SIGSTOP)
+    halt(worker.pid)
     with capture_logs() as lines:
         await supervisor.drain(0.1)
     assert {"slot": 0, "pid": worker.pid} in [{k: line[k] for k in ("slot", "pid")} for line in lines if line["event"] == "worker.killed"]
@@ -303,7 +303,7 @@ def test_sigterm_serves_those_who_wait_in_the_queue(origin: Origin) -> None:
     """Product: stop accepting, finish what is in flight; a client that had connected and asked is in flight."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="1") as haystack, ExitStack() as stack:
         (worker,) = haystack.workers()
-        os.kill(worker, signal.SIGSTOP)
+        halt(worker)
         try:
             clients = [stack.enter_context(Client(haystack.port)) for _ in range(100)]
             for client in clients:

@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.normal import Normal, requests
 from tests.fakes.origin import OK, Call, Loop, Origin, close_after, held, reset, respond, respond_and_close
-from tests.fakes.worker import Haystack, Member, Site, host, until
+from tests.fakes.worker import Haystack, Member, Site, halt, host, until
 
 SMALL, LARGE = b"body", b"x" * 300_000
 
@@ -31,7 +31,7 @@ def request(name: str, method: str, body: bytes | None, chunk: bool = False) -> 
 def standing(site: Site) -> Iterator[None]:
     """The worker stands still meanwhile: what happens to its sockets it finds all at once."""
     (worker,) = site.haystack.workers()
-    os.kill(worker, signal.SIGSTOP)
+    halt(worker)
     try:
         yield
     finally:

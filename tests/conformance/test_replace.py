@@ -16,7 +16,7 @@ from haystack.handover import giver, taker
 from tests.fakes.client import Client, until_close
 from tests.fakes.load import Load
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, command, environment, host, until, wake
+from tests.fakes.worker import Haystack, Member, command, environment, halt, host, until, wake
 
 WEB = host("web")
 ENDED = 15.0
@@ -106,7 +106,7 @@ def test_who_waits_in_a_queue_is_served(members: list[Member]) -> None:
     """A connection that nobody has accepted is not the old one's."""
     with Haystack(members) as old, ExitStack() as stack:
         (worker,) = old.workers()
-        os.kill(worker, signal.SIGSTOP)
+        halt(worker)
         try:
             clients = [stack.enter_context(Client(old.port)) for _ in range(100)]
             for client in clients:

@@ -239,6 +239,22 @@ def called(pid: int) -> str:
         return ""
 
 
+def halt(pid: int) -> None:
+    """SIGSTOP, and wait until the process stands: the signal takes effect only when each of its threads is scheduled next."""
+    os.kill(pid, signal.SIGSTOP)
+    until(
+        lambda: all(_state(task) == "T" for task in Path(f"/proc/{pid}/task").iterdir()), 10, f"process {pid} goes on in spite of SIGSTOP"
+    )
+
+
+def _state(task: Path) -> str:
+    """One letter, as in proc(5); T where the thread has gone meanwhile."""
+    try:
+        return (task / "stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return "T"
+
+
 def wake(pid: int) -> None:
     """End a SIGSTOP. On a slow machine the supervisor may have taken that for a worker that hangs, and have ended it."""
     with contextlib.suppress(ProcessLookupError):
