@@ -256,4 +256,9 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")
         return 1
+    except (OSError, RuntimeError) as error:
+        if not (why := descriptors.shortage(error)):
+            raise
+        sys.stderr.write(f"haystack: {why}\n")
+        return 1
     return 0

@@ -26,7 +26,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return healthcheck.main(given[1:])
     from haystack.proxy import confine  # noqa: PLC0415 - as below
 
-    confine.choose_temporary()  # what comes now makes temporary files while it is imported
+    try:
+        confine.choose_temporary()  # what comes now makes temporary files while it is imported
+    except confine.FolderError as error:
+        print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the command line's answer
+        return 1
     from haystack import commands  # noqa: PLC0415 - it brings all settings, and the docker package
 
     return commands.main(given)

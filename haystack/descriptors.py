@@ -7,6 +7,7 @@ process enough to start workers, to hand over to a successor and to read its fil
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from typing import NamedTuple
 
@@ -20,6 +21,18 @@ ADMIN = 32  # of these
 LISTENER = 3  # of a worker for each listening socket: the one lent, its own copy, a spare one
 PIPES = 512
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # nobody else is to blame for these
+
+
+NO_THREAD = "can't start new thread"  # CPython has no class of its own for this
+
+
+def shortage(error: Exception) -> str:
+    """What the system has no more of, and what to do; empty where that is not what went wrong."""
+    if isinstance(error, OSError) and error.errno in SHORTAGES:
+        return f"{os.strerror(error.errno).lower()}: raise `ulimit -n` (`docker run --ulimit nofile=65536`), or the memory"
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        return f"{NO_THREAD}: raise the limit of processes (`ulimit -u`, or --pids-limit of docker run)"
+    return ""
 
 
 class Rooms(NamedTuple):
@@ -49,6 +62,17 @@ def raised() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
+
+
+def allowed() -> int:
+    """The limit that `raised` will set."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def needed(workers: int, engines: int, sockets: int) -> int:
+    """The lowest limit with which Haystack starts, every room as small as can be. sockets: that each worker listens on."""
+    rooms = LEAST * len(Rooms._fields)
+    return max(BASE + RESERVE + ENGINE * engines + WORKER * (workers + 1) + rooms, OWN + LISTENER * sockets + LEAST)
 
 
 def control(limit: int, workers: int, engines: int) -> Rooms:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from haystack import variables
+from haystack import descriptors, variables
 from haystack.discovery.tls import NAMES, Certificates, TlsError, TlsOptions
 from haystack.settings import PORTS, Settings, SettingsError, refusal, variable
 from haystack.values import NOT_PUBLIC, PRIVATE_KEY, masked
@@ -31,6 +31,7 @@ def refuse(settings: Settings) -> None:
 
 def found(settings: Settings) -> Iterator[str]:
     """Each mistake that stops the start, one line each."""
+    yield from _limit(settings)
     yield from _ports(settings)
     for field in ("static", "ssh_authorized_keys_file"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
@@ -65,6 +66,17 @@ def _open_engines(settings: Settings) -> Iterator[str]:
         if not host.startswith("unix:") and not options.wanted(host):
             risk = "unless a socket proxy is there, whoever reaches that port is root on the engine's machine"
             yield f"DOCKER_HOST: {masked(host)} is without TLS: {risk}; mount the engine's socket, or use TLS or a socket proxy"
+
+
+def _limit(settings: Settings) -> Iterator[str]:
+    """So few files may be open that nothing would work."""
+    engines = 0 if settings.static is not None else len(settings.docker_host)
+    needed = descriptors.needed(settings.workers, engines, 3 * (len(settings.bind) or 2))
+    if (allowed := descriptors.allowed()) < needed:
+        yield (
+            f"the limit of open files is {allowed}, and HAYSTACK_WORKERS={settings.workers} needs {needed} at least: "
+            f"raise it with `ulimit -n` or `docker run --ulimit nofile=65536`"
+        )
 
 
 def _ports(settings: Settings) -> Iterator[str]:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import pwd
 import resource
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # to be another use
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
 PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_")
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it; a container has it whatever else it may not write to
+PLACES = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - as above
+LONGEST_PLACE = 107 - len("/haystack-12345678/admin.sock.health")  # of its bytes (unix(7))
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -48,8 +51,11 @@ def account(proc: Path = Path("/proc")) -> Account | None:
 
 
 def missing(proc: Path = Path("/proc")) -> list[str]:
-    """The capabilities that this process lacks to have its workers run as another user."""
-    fields = dict(line.partition(":")[::2] for line in (proc / "self" / "status").read_text().splitlines())
+    """The capabilities that this process lacks to have its workers run as another user; all of them where nothing tells, without /proc."""
+    try:
+        fields = dict(line.partition(":")[::2] for line in (proc / "self" / "status").read_text().splitlines())
+    except OSError:
+        return list(NEEDED.values())
     effective = int(fields["CapEff"], 16)
     return [name for bit, name in NEEDED.items() if not effective >> bit & 1]
 
@@ -61,23 +67,58 @@ class FolderError(Exception):
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder for sockets, while Haystack runs: of this user, and to be walked through by the workers'. Raises FolderError."""
-    try:
-        temporary = tempfile.TemporaryDirectory(prefix="haystack-")
-    except OSError as error:
-        tried = f"{tempfile.gettempdir()} ({error.strerror})"
-        raise FolderError(f"no folder for sockets can be made, last tried in {tried}: mount one, as --tmpfs /tmp does") from error
-    with temporary as made:
-        if other := account():
+    other = account()
+    with _temporary(other) as made:
+        if other:
             os.chown(made, -1, other.gid)
             Path(made).chmod(0o710)
         yield Path(made)
 
 
+def _temporary(other: Account | None) -> tempfile.TemporaryDirectory[str]:
+    """In the first place where one can be made that the workers can reach: TMPDIR may be for this user alone."""
+    tried = []
+    for place in dict.fromkeys((tempfile.gettempdir(), *PLACES, str(MEMORY))):
+        if why := unfit(Path(place), other):
+            tried.append(f"{place} ({why})")
+            continue
+        try:
+            return tempfile.TemporaryDirectory(prefix="haystack-", dir=place)
+        except OSError as error:
+            tried.append(f"{place} ({error.strerror})")
+    raise FolderError(f"no folder for sockets can be made, tried in {', '.join(tried)}: mount one, as --tmpfs /tmp does")
+
+
+def unfit(place: Path, other: Account | None) -> str:
+    """Why there can't be sockets for this user (None: for ourselves) below a folder; empty: there can."""
+    if len(os.fsencode(place)) > LONGEST_PLACE:
+        return "its name is too long for sockets in it"
+    try:
+        barred = [each for each in (place, *place.resolve().parents) if other and not _lets_through(each.stat(), other)]
+    except OSError as error:
+        return error.strerror or str(error)
+    return f"user {other.name} can't pass {barred[-1]}" if other and barred else ""
+
+
+def _lets_through(folder: os.stat_result, other: Account) -> bool:
+    """Whether this user may pass (path_resolution(7)); it has no group but its own."""
+    bit = stat.S_IXUSR if folder.st_uid == other.uid else stat.S_IXGRP if folder.st_gid == other.gid else stat.S_IXOTH
+    return bool(folder.st_mode & bit)
+
+
 def choose_temporary() -> None:
-    """Have temporary files in memory where no usual folder can be written, as in a container with --read-only. Called first of all."""
+    """Have temporary files in memory where no usual folder can be written, as in a container with --read-only. Called first of all.
+
+    Raises FolderError where there is nowhere: libraries make such files as they are imported.
+    """
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
+        try:
+            tempfile.TemporaryFile(dir=MEMORY).close()
+        except OSError as error:
+            what = "no folder for temporary files and sockets can be written"
+            raise FolderError(f"{what}, last tried {MEMORY} ({error.strerror}): mount one, as --tmpfs /tmp does") from error
         tempfile.tempdir = str(MEMORY)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,43 @@ def test_memory_is_chosen_before_libraries_are_imported_that_write_temporary_fil
 
 def test_where_no_folder_can_be_made_one_line_says_what_to_do(monkeypatch, read_only, tmp_path):
     monkeypatch.setattr(confine, "MEMORY", tmp_path / "missing")
-    confine.choose_temporary()
-    with pytest.raises(confine.FolderError, match="--tmpfs /tmp") as raised, confine.folder():
-        pass
+    with pytest.raises(confine.FolderError, match="--tmpfs /tmp") as raised:
+        confine.choose_temporary()
     assert "\n" not in str(raised.value)
+
+
+OTHER = confine.Account("somebody", 61_234, 61_234)
+
+
+@pytest.fixture
+def place():
+    """A folder below one that everybody may pass."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        yield Path(made)
+
+
+@pytest.mark.parametrize(("mode", "passed"), [(0o700, False), (0o770, False), (0o744, False), (0o711, True), (0o755, True)])
+def test_sockets_are_where_the_workers_can_pass(place, mode, passed):
+    inner = place / "inner"
+    inner.mkdir()
+    place.chmod(mode)
+    told = confine.unfit(inner, OTHER)
+    assert told == ("" if passed else f"user somebody can't pass {place}")
+    assert confine.unfit(inner, None) == ""
+
+
+def test_the_sockets_folder_is_elsewhere_where_temporary_files_are_for_root_alone(monkeypatch, place):
+    place.chmod(0o700)
+    monkeypatch.setattr(confine.tempfile, "tempdir", str(place))
+    monkeypatch.setattr(confine, "account", lambda: OTHER)
+    monkeypatch.setattr(confine.os, "chown", lambda *_: None)
+    with confine.folder() as made:
+        assert made.parent != place
+
+
+def test_no_socket_has_a_name_that_is_too_long(place):
+    assert confine.unfit(place / ("x" * 90), None) == "its name is too long for sockets in it"
+
+
+def test_without_proc_nothing_tells_of_capabilities(tmp_path):
+    assert confine.missing(tmp_path / "missing") == ["CAP_CHOWN", "CAP_SETGID", "CAP_SETUID"]
