@@ -65,9 +65,13 @@ cdef class Poller:
     cdef bint running
     cdef bint called        # uvloop has something to read
     cdef int64_t left       # ns at which run ended last
+    cdef bint catching      # a sweep is under way
+    cdef int64_t owed       # events that it has still to handle before it looks at deadlines
+    cdef int64_t swept      # milliseconds at which it began
     cdef object wake_callback
 
     cdef int batch(self, int patience) except -1
+    cdef int end_late(self, int64_t over) except -1
 
     cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
     cdef int rewatch(self, Stream stream, uint32_t events) except -1

@@ -132,10 +132,10 @@ class Worker:
     async def _tick(self) -> None:
         for tick in count(1):
             await asyncio.sleep(TICK)
-            self._poller.sweep()
-            silence.look(self._plane)
-            absent.look(self._plane)
-            readers.look(self._plane)
+            if self._poller.sweep():  # else what clients and endpoints have sent is not all read: nobody can be called late or silent
+                silence.look(self._plane)
+                absent.look(self._plane)
+                readers.look(self._plane)
             if tick % BEATEN == 0:
                 self._channel.send(wire.Beat())
             self._tell()
