@@ -429,10 +429,10 @@ cdef class Poller:
     def sweep(self):
         """Call on_deadline of every stream whose time is up; True: all that had come by then was handled before.
 
-
-
-
-        well under a millisecond.
+        Where this process was held up, nobody else is late: so one event of each stream, as many as there are, comes first. The kernel
+        hands them out in turns, and after so many nothing is left of what there was. That may take longer than others should wait (the
+        control process's messages, the heartbeat): it goes on with the next call then, and deadlines wait for it. A walk over 10,000
+        streams takes well under a millisecond.
         """
         cdef int64_t over = clock_ns() + TURN_NS
         if not self.catching:
