@@ -35,6 +35,7 @@ def instructions(work: Callable[[], object]) -> int:
         return note
 
     old = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 has no opcode events in a trace that begins before a frame has asked for them
     sys.settrace(note)
     try:
         work()
