@@ -21,7 +21,7 @@ from haystack.turns import Turns, at_once, ordered, stretches
 Range = IPv4Network | IPv6Network
 WORDS = ("private", "any", "off")
 _SYNONYMS = {"all": "any", **dict.fromkeys(("none", "no", "false"), "off")}
-TAKES = "private, any, off, or comma separated networks, addresses and private"
+TAKES = "private, any, off, or a comma separated list of networks, addresses and private"
 # RFC 1122 (section 3.2.1.3), 1918, 3927, 4193, 4291 (sections 2.5.3 and 2.5.6). Not RFC 6598: a carrier's other customers are strangers.
 PRIVATE = tuple(
     map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1", "fc00::/7", "fe80::/10"))
@@ -83,10 +83,10 @@ def read(value: object) -> Allowed:
     alone = {"any": Allowed(networks=EVERYWHERE), "off": Allowed()}
     if found := [word for word in words if word in alone]:
         if len(words) > 1:
-            raise ValueError(f"{found[0]} stands alone")
+            raise ValueError(f"{found[0]} can't be combined with other values")
         return alone[found[0]]
     if not words:
-        raise ValueError("names no network")
+        raise ValueError("no network is given")
     return Allowed(private="private" in words, networks=tuple(_range(word) for word in words if word != "private"))
 
 

@@ -21,5 +21,5 @@ def read(text: object) -> str:
     if lower in BALANCES:
         return lower
     if not _KEY.fullmatch(lower):
-        raise ValueError("no such way to balance")
+        raise ValueError("no such algorithm")
     return f"hash:cookie:{word.partition(':')[2].partition(':')[2]}" if lower.startswith("hash:cookie:") else lower

@@ -60,7 +60,7 @@ def moved(before: Settings, after: Settings) -> list[str]:
     """A line for each port that is another one than it would be by itself."""
     changes = [(field, getattr(before, field), getattr(after, field)) for field in FALLBACK_PORTS]
     return [
-        f"port {old} can't be had here, so {variable(field)} is {new if new != ANY_FREE else 'any free port'}"
+        f"port {old} is not available, so {variable(field)} is {new if new != ANY_FREE else 'any free port'}"
         for field, old, new in changes
         if old != new
     ]

@@ -18,13 +18,13 @@ from haystack.settings import SECRET, Settings, SettingsError, display, flag, lo
 from haystack.written import nearest
 
 BAD_USAGE = 2
-REPLACE = "take over from the Haystack that runs with the same state folder: it ends once this one serves, and no request is lost"
+REPLACE = "replace the running Haystack with the same state folder without losing a request: it exits once this one serves"
 SWITCHES = frozenset({"admin", "trace", "docker_tls_verify"})
 # beside those of this module
 OTHERS = {
-    "healthcheck": "Ask the Haystack that runs how it is; status 0 when all is well.",
-    "help": "Tell what there is; `haystack help run` has every setting with its default.",
-    "version": "Tell the version.",
+    "healthcheck": "Check the health of the running Haystack; status 0 if it is healthy.",
+    "help": "Show this help; `haystack help run` lists every setting with its default.",
+    "version": "Show the version.",
 }
 
 
@@ -48,7 +48,7 @@ class Secret(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """End with the line."""
         name = variable(self.dest)
-        parser.error(f"{flag(self.dest)} would show a secret in the list of processes: set {name} or {name}_FILE")
+        parser.error(f"{flag(self.dest)} would show a secret in the process list: set {name} or {name}_FILE")
 
 
 def parser(name: str) -> Parser:
@@ -79,9 +79,9 @@ def overview() -> str:
     """What there is to type."""
     lines = [f"  {name:12} {what.__doc__}" for name, what in COMMANDS.items() if name != HIDDEN]
     return "\n".join([
-        "usage: haystack COMMAND [--SETTING VALUE ...]", "", "A name for every container, and HTTP balanced over them.", "",
+        "usage: haystack COMMAND [--SETTING VALUE ...]", "", "DNS names and HTTP load balancing for containers.", "",
         *lines, *(f"  {name:12} {what}" for name, what in OTHERS.items()), "",
-        "Each setting is a variable or the flag of the same name: HAYSTACK_HTTP_PORT is --http-port.",
+        "Each setting is an environment variable or the flag of the same name: HAYSTACK_HTTP_PORT is --http-port.",
     ])  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def run(settings: Settings, *, replace: bool = False) -> int:
 
 
 def demo(settings: Settings) -> int:
-    """Five embedded demo instances, no Docker, on ports that can be had."""
+    """Run a demo of five embedded instances, without Docker, on available ports."""
     from haystack import app  # noqa: PLC0415 - as above
 
     used = choice.demo_settings(settings)
@@ -118,7 +118,7 @@ def auto(settings: Settings) -> int:
 
 
 def check(settings: Settings) -> int:
-    """Show the settings in effect, what is wrong with them, and whether each engine answers; status 0 when all is well."""
+    """Show the settings in effect, mistakes in them, and whether each engine answers; status 0 if all is well."""
     for name, text in settings.shown().items():
         print(f"{name}={text}")
     for line in mistakes.warnings(settings):
@@ -129,7 +129,7 @@ def check(settings: Settings) -> int:
         return BAD_USAGE
     refused = keys.authorized(settings).refused
     for line in refused:
-        print(f"key: {line}: it lets nobody in")
+        print(f"key: {line}: the key can't be used")
     return max(int(bool(refused)), check_sources(settings))
 
 
@@ -174,7 +174,7 @@ def unknown(name: str) -> int:
     """Say that there is no such command, and which was meant."""
     known = [*(each for each in COMMANDS if each != HIDDEN), *OTHERS]
     near = nearest(name, known)
-    complain(f"no command {name!r}: " + (f"did you mean {near}?" if near else f"there are {', '.join(known)}"))
+    complain(f"no command {name!r}: " + (f"did you mean {near}?" if near else f"the commands are {', '.join(known)}"))
     return BAD_USAGE
 
 
@@ -219,7 +219,7 @@ def _started(name: str, words: Sequence[str]) -> int:
     given = vars(found)
     extra = {"replace": True} if given.pop("replace", None) else {}
     if values.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
-        grammar.error("--docker-host would show its password in the list of processes: set DOCKER_HOST")
+        grammar.error("--docker-host would show its password in the process list: set DOCKER_HOST")
     variables.refuse_misspelt(os.environ)
     settings = load({field: text for field, text in given.items() if text is not None})
     return COMMANDS[name](settings, **extra)

@@ -14,7 +14,7 @@ PLAIN, TLS = 2375, 2376
 UNSUPPORTED = {
     "ssh": "ssh -L 2375:/var/run/docker.sock HOST makes a tunnel to tcp://127.0.0.1:2375",
     "npipe": "run Haystack in a Linux container, where Docker Desktop has unix:///var/run/docker.sock",
-    "fd": "take the socket that the engine listens on, as in unix:///var/run/docker.sock",
+    "fd": "use the socket that the engine listens on, as in unix:///var/run/docker.sock",
 }
 
 

@@ -19,7 +19,7 @@ WELL, WRONG, BAD_USAGE = 0, 1, 2
 PATIENCE = 2.5  # seconds; the image's health check waits for three
 QUESTION = b'{"type":"Health"}'  # Health of handover/wire.py
 LARGEST = 65536
-USAGE = "usage: haystack healthcheck [--state-dir FOLDER]: ask the Haystack that runs how it is; status 0 when all is well"
+USAGE = "usage: haystack healthcheck [--state-dir FOLDER]: check the health of the running Haystack; status 0 if it is healthy"
 
 
 class Report(TypedDict):
@@ -68,7 +68,7 @@ def first(folders: Sequence[Path]) -> Report:
             raise SilentError(f"Haystack does not answer within {PATIENCE} s at {path}") from None
         except (OSError, ValueError) as error:
             raise SilentError(f"can't ask at {path}: {getattr(error, 'strerror', None) or error}") from error
-    raise SilentError(f"nobody answers at {' or '.join(map(str, paths))}: no Haystack runs with that state folder, or it is still starting")
+    raise SilentError(f"no answer at {' or '.join(map(str, paths))}: no Haystack runs with that state folder, or it is still starting")
 
 
 def ask(path: Path) -> Report:
@@ -79,8 +79,8 @@ def ask(path: Path) -> Report:
         peer.send(QUESTION)
         answer = peer.recv(LARGEST)
     if not answer:
-        raise ValueError("it hung up, as one of an older version does")
+        raise ValueError("it closed the connection, as older versions do")
     report = json.loads(answer)
     if not isinstance(report, dict) or report.get("type") != "Report":
-        raise ValueError("it is no Haystack that can tell how it is")
+        raise ValueError("it does not support health checks")
     return cast("Report", report)

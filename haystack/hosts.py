@@ -44,7 +44,7 @@ def _refusal(host: str, origin: str) -> str:
     if _NUMBER.fullmatch(bare):
         return "is an IP address, and those are Haystack's own: give a host name"
     if host == LOCAL:
-        return f"is Haystack's own: take a name below it, such as app.{LOCAL}"
+        return f"is Haystack's own: use a name below it, such as app.{LOCAL}"
     if host == origin or (host != bare and (bare == origin or origin.endswith(f".{bare}"))):
         covers = "covers names that are" if host != bare else "is"
         return f"{covers} Haystack's own: list the host names one by one, or give a wildcard that does not cover {origin}"

@@ -86,7 +86,7 @@ class Judge(NamedTuple):
             yield
         problems = _unreached([c for c, condition in known if condition.unreachable])
         if unwell := sum(v.panic for v in verdicts):
-            told = f"{unwell} of {len(peers)} endpoints are asked although they are not well, for too few others are (panic)"
+            told = f"{unwell} of {len(peers)} endpoints get requests although they are unhealthy, because too few are healthy (panic)"
             problems.append(Problem(subject=f"health of {kind}", message=told))
         return problems
 

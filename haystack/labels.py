@@ -56,7 +56,7 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
     if health.keys() - {"slow_start"} and "path" not in health:
-        problems.append(Problem(subject=f"label {HEALTH}path", message="is not there, so that nothing is probed"))
+        problems.append(Problem(subject=f"label {HEALTH}path", message="is missing, so there is no health check"))
     return Options(**found, labelled=bool(found or health), health=health), tuple(problems)
 
 
@@ -138,10 +138,10 @@ def _no_host(host: str) -> str:
     if host.startswith("[") or host.count(":") > 1:
         return "a host name: IP addresses are Haystack's own"
     if "/" in host or "?" in host:
-        return "a host name: give it without scheme and path, for which there is haystack.path"
+        return "a host name: remove scheme and path; for a path, use haystack.path"
     if ":" in host:
-        return "a host name: give it without port, for which there is haystack.port"
-    return "a host name of letters, digits, dashes and dots, with *. before it or not"
+        return "a host name: remove the port; to choose a port, use haystack.port"
+    return "a host name of letters, digits, dashes and dots, optionally with *. before it"
 
 
 def _path(text: str) -> str:
@@ -219,7 +219,7 @@ def _upgrade(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
     for name in names:
         if name.startswith(NEVER_SWITCHED) or name in ("http", "https"):
-            raise _bad(name, "a protocol that is passed on: h2c and TLS never are")
+            raise _bad(name, "a protocol that can be forwarded: h2c and TLS never are")
         if not _TOKEN.fullmatch(name):
             raise _bad(name, "a protocol's name, without its version")
     if not names:

@@ -55,7 +55,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     yield from variables.lines(os.environ)
     yield from _open_engines(settings)
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
-        lost = "the shell's host key is another one at each start; set it to a folder that can be written"
+        lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
 
 
@@ -84,14 +84,14 @@ def _ports(settings: Settings) -> Iterator[str]:
     for one, other in combinations(PORTS, 2):
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
-            yield f"{variable(one)} and {variable(other)} are both {number}: each takes a port of its own (0: any free one)"
+            yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
 
 
 def unreadable(path: Path) -> str:
     """Why the file can't be read; empty: it can."""
     try:
         if path.is_dir():
-            return "it is a folder (Docker makes one where -v names a file that is not there)"
+            return "it is a folder (Docker creates one if the file in -v does not exist)"
         path.open("rb").close()
     except OSError as error:
         return error.strerror or str(error)
@@ -102,7 +102,7 @@ def unwritable(folder: Path) -> str:
     """Why files can't be made in the folder, or the folder itself in what there is of its parents; empty: they can."""
     nearest = next((path for path in (folder, *folder.parents) if _exists(path)), Path("/"))
     if not nearest.is_dir():
-        return f"{nearest} is no folder"
+        return f"{nearest} is not a folder"
     try:
         tempfile.TemporaryFile(dir=nearest).close()  # without a name: nothing is left of it
     except OSError as error:
@@ -121,7 +121,7 @@ def _certificates(settings: Settings) -> Iterator[str]:
     """What a client certificate is made of, where an engine is spoken to over TLS."""
     folder = settings.docker_cert_path
     if folder is not None and not folder.is_dir():
-        yield refusal("docker_cert_path", str(folder), "it is no folder" if _exists(folder) else "there is no such folder")
+        yield refusal("docker_cert_path", str(folder), "it is not a folder" if _exists(folder) else "there is no such folder")
         return
     options = TlsOptions.of(settings)
     if not any(options.wanted(host) for host in settings.docker_host):

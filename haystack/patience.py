@@ -40,7 +40,7 @@ async def settled(registry: Registry) -> None:
     """Wait for who started a moment ago, and is out until it was seen to accept. Raises ReplaceError where no source has listed."""
     if not registry.listed.is_set():
         reasons = [f"{name}: {each.error or 'no list'}" for name, each in registry.sources.items()]
-        raise ReplaceError(f"there is nothing to serve: {'; '.join(reasons)}")
+        raise ReplaceError(f"no containers could be listed: {'; '.join(reasons)}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
             while not all(each.ready for service in registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110

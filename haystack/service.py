@@ -101,7 +101,7 @@ def _path(web: Mapping[str, Container], asking: list[Container]) -> tuple[str | 
     grouped: dict[str, list[str]] = {}
     for path, name in idle:
         grouped.setdefault(path, []).append(name)
-    text = "has no effect: the service's own name leads to all of its containers, and they differ in it; haystack.host gives it a host"
+    text = "has no effect: the service's own name leads to all of its containers, and their paths differ; add haystack.host to use it"
     return None, tuple(_told("path", repr(path), names, text) for path, names in grouped.items())
 
 
@@ -111,9 +111,7 @@ def _public(containers: list[Container]) -> tuple[bool, tuple[Problem, ...]]:
     if not asked or len(asked) == len(containers):
         return bool(asked), ()
     other = next(c.name for c in containers if not c.options.public)
-    text = (
-        f"has no effect: {other}, to which the service's own name leads too, does not have it; haystack.host gives those who have it a name"
-    )
+    text = f"has no effect: {other} of the same service does not have it; haystack.host gives single containers a public name"
     return False, (_told("public", "'true'", asked, text),)
 
 
@@ -145,6 +143,6 @@ def _agreed(containers: list[Container]) -> Turns[tuple[dict[str, object], tuple
         first = next(iter(asked))
         agreed[field] = asked[first]
         if len(set(asked.values())) > 1:
-            text = f"its containers differ; {asked[first]!r} of {first[:12]} counts"
+            text = f"its containers have different values; {asked[first]!r} of {first[:12]} is used"
             problems.append(Problem(subject=f"label haystack.{field}", message=text))
     return agreed, tuple(problems)

@@ -8,7 +8,7 @@ from haystack.model import Container, Service
 from haystack.naming import label
 
 SYSTEM = 1024  # ports below it belong to other well-known protocols than HTTP, but for 80
-NO_PORTS = "it exposes no port: it has its own name in DNS, and no service; EXPOSE, --publish or the label haystack.port gives it one"
+NO_PORTS = "it exposes no port, so it has a name in DNS but no service; add EXPOSE, --publish or the label haystack.port"
 
 
 def unheard(service: Service) -> str:
@@ -21,8 +21,8 @@ def silent(ports: Iterable[tuple[int, str]]) -> str:
     found = sorted(set(ports))
     listed = ", ".join(f"{number}/{protocol}" for number, protocol in found)
     tcp = sorted((number for number, protocol in found if protocol == "tcp"), key=lambda n: (n < SYSTEM, n))
-    told = f"no port of it is known to speak HTTP ({listed})"
-    return f"{told}: the label haystack.port names the one that does, as in haystack.port={tcp[0]}" if tcp else told
+    told = f"none of its ports is known to speak HTTP ({listed})"
+    return f"{told}: set the label haystack.port to its HTTP port, as in haystack.port={tcp[0]}" if tcp else told
 
 
 def called(name: str) -> str:
@@ -34,7 +34,7 @@ def called(name: str) -> str:
 def unserved(container: Container) -> str:
     """Why a container that runs is an endpoint of nothing; empty where it is one of something."""
     if not container.services:
-        return "it belongs to no service: it has its own name in DNS"
+        return "it belongs to no service, and only has its own name in DNS"
     if not (container.address or container.address6):
         return f"it has no address: {container.address_reason}"
     return "" if container.ports or container.options.port is not None else NO_PORTS

@@ -165,7 +165,7 @@ class State:
         """Why Haystack is not ready, one line each; empty when it is. public: with why no source has listed, but not where they are."""
         reasons = []
         if not self.registry.listed.is_set():
-            reasons.append("; ".join(["no source of containers has listed yet", *(self.troubles(public=True) if public else ())]))
+            reasons.append("; ".join(["no source of containers has been listed yet", *(self.troubles(public=True) if public else ())]))
         if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
             reasons.append("no worker runs")
         # who the kernel hands to such a worker's sockets is not served

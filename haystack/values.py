@@ -157,14 +157,14 @@ def keys(value: object) -> str:
     if _KEY.search(text):
         return text
     if text.lstrip().startswith(("/", "~", "./")):
-        raise ValueError("this is a path, and no key: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE takes a path")
+        raise ValueError("this is a path, not a key: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE takes a path")
     raise ValueError("there is no public key in it" if PRIVATE_KEY.decode() not in text else NOT_PUBLIC)
 
 
 def keys_file(value: object) -> Path:
     """The path of an authorized_keys file."""
     if _KEY.search(str(value)):
-        raise ValueError("this is a key, and no path: HAYSTACK_SSH_AUTHORIZED_KEYS takes the text")
+        raise ValueError("this is a key, not a path: HAYSTACK_SSH_AUTHORIZED_KEYS takes the text")
     return path(value)
 
 
@@ -182,7 +182,7 @@ def pem(value: object) -> str:
     if "\n" not in written.strip():
         written = written.replace("\\n", "\n")
     if "-----BEGIN " not in written:
-        raise ValueError("no PEM text")
+        raise ValueError("not PEM text")
     return written
 
 

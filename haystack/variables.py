@@ -30,7 +30,7 @@ def misspelt(environment: Mapping[str, str]) -> str | None:
     """One line about the first variable that is a misspelt setting; None: there is none."""
     for name in sorted(_strangers(environment)):
         if name.upper().startswith(PREFIX) and not injected(name, environment[name]) and (right := _right(name, MISSPELT)):
-            return f"{name} is no setting: did you mean {right}?"
+            return f"{name} is not a setting: did you mean {right}?"
     return None
 
 
@@ -47,7 +47,7 @@ def injected(name: str, text: str) -> bool:
 def lines(environment: Mapping[str, str]) -> list[str]:
     """A line for a person about each of the unknown ones."""
     found = unknown(environment)
-    return [f"{name} is no setting and ignored" + (f": did you mean {right}?" if right else "") for name, right in found.items()]
+    return [f"{name} is not a setting and ignored" + (f": did you mean {right}?" if right else "") for name, right in found.items()]
 
 
 def _told(name: str, text: str) -> str | None:

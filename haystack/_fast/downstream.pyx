@@ -254,10 +254,10 @@ cdef class Downstream(Upload):
         absolute[0] = False
         if h.method_size == 7 and memcmp(h.method, b"CONNECT", 7) == 0:
             # for proxies that tunnel (RFC 9110, section 9.3.6); and an origin must not take it for one
-            return self.refuse(h, 501, b"this proxy makes no tunnels to other hosts")
+            return self.refuse(h, 501, b"this proxy does not support CONNECT")
         if h.target[0] == c'*':
             if h.target_size > 1 or h.method_size != 7 or memcmp(h.method, b"OPTIONS", 7) != 0:
-                return self.refuse(h, 400, b"only OPTIONS may ask for *")      # RFC 9112, section 3.2.4
+                return self.refuse(h, 400, b"only OPTIONS may have the target *")      # RFC 9112, section 3.2.4
         elif h.target[0] != c'/':
             path = authority_end(h)
             absolute[0] = True
@@ -303,7 +303,7 @@ cdef class Downstream(Upload):
         if self.route is None or (self.route.guard & ~self.rights and not self.is_health(h)):
             return self.lead_nowhere()
         if h.via and came_round(h, PyBytes_AS_STRING(self.route.via), PyBytes_GET_SIZE(self.route.via)):
-            return self.fail(508, b"proxy_loop_detected", b"the request came round: its service's endpoint sends it back here")
+            return self.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
         client.forwards = forwards_left(h)
         if client.forwards < NO_LIMIT or client.forwards == 0:
             return self.answer_last(h, client.forwards)
@@ -344,11 +344,11 @@ cdef class Downstream(Upload):
         cdef bint withheld = self.route is not None
         self.route = None
         if self.plane.early:
-            return self.fail(503, b"destination_unavailable", b"no source of containers has listed any yet")
+            return self.fail(503, b"destination_unavailable", b"no source of containers has been listed yet")
         if not withheld:
             return self.fail(404, b"destination_not_found", NOT_FOUND)
         self.plane.erred(b"destination_not_found", 404)
-        self.detail = b"this client may not ask for this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
+        self.detail = b"this client has no access to this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
         return self.answer(404, b"destination_not_found", NOT_FOUND)
 
     cdef int answer_last(self, Head *h, int64_t forwards) except -1:
@@ -357,7 +357,7 @@ cdef class Downstream(Upload):
             return self.fail(400, b"http_request_error", b"Max-Forwards is not a number")
         if h.method[0] == c'T':
             # a reflected request shows scripts what they may not read, as cookies (section 9.3.8); nginx has no TRACE either
-            return self.fail(501, b"http_request_error", b"this proxy reflects no requests")
+            return self.fail(501, b"http_request_error", b"this proxy does not support TRACE")
         return self.answer(200, b"", b"Max-Forwards is 0, so this is the proxy's own answer")
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:

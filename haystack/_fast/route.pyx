@@ -82,7 +82,7 @@ cdef int read_host(char *name, const char *host, int size) except -1:
     end = i
     if i < size:
         if host[i] != c':':
-            raise BadHostError("it ends with a bracket and something else" if host[0] == c'[' else flaw_of(host[i]))
+            raise BadHostError("something follows its bracket" if host[0] == c'[' else flaw_of(host[i]))
         for i in range(end + 1, size):
             if host[i] < c'0' or host[i] > c'9':
                 raise BadHostError("its port is not a number")
@@ -100,10 +100,10 @@ cdef bint is_hex(char c) noexcept:
 
 cdef str flaw_of(char c):
     if c == c'%':
-        return "two hexadecimal digits have to follow %"
+        return "% is not followed by two hexadecimal digits"
     if c == c'@':
-        return "a user's name does not belong into it"
-    return "it holds a character that no host name has"
+        return "it can't have a user name"
+    return "it has a character that is not allowed in a host name"
 
 
 cdef int read_brackets(char *name, const char *host, int size) except -1:
@@ -115,7 +115,7 @@ cdef int read_brackets(char *name, const char *host, int size) except -1:
     else:
         raise BadHostError("its bracket is not closed")
     if not is_future(host + 1, i - 1) and not is_ipv6(host + 1, i - 1):
-        raise BadHostError("in brackets stands no IPv6 address")
+        raise BadHostError("the text in brackets is not an IPv6 address")
     size = i + 1
     for i in range(min(size, <int>MAX_HOST)):
         name[i] = FOLD[<unsigned char>host[i]] or host[i]

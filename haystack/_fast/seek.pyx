@@ -186,7 +186,7 @@ cdef class Seeker(Exchange):
 
     cdef int nobody(self, Route route) except -1:
         """No endpoint is in: say why the last one is not, and for how long; or that none can be, for none speaks HTTP."""
-        cdef bytes told = b"the service has no endpoint that is ready"
+        cdef bytes told = b"no endpoint of the service is ready"
         cdef timespec wall
         if route.mute:
             return self.fail(404, b"destination_not_found", route.mute.encode())
@@ -235,7 +235,7 @@ cdef class Seeker(Exchange):
             self.state = State.WAITING
             self.deadline = self.poller.now + 1
             return 0
-        return self.fail(self.failure, self.error, b"the endpoint broke off, and the request had been repeated already")
+        return self.fail(self.failure, self.error, b"the endpoint's connection broke, and the request was retried before")
 
     cdef int blame(self, Cell cell) except -1:
         """This endpoint broke the request off and may have seen it: one repetition less is left, unless it was told to stop."""
@@ -275,7 +275,7 @@ cdef class Seeker(Exchange):
             return self.exhausted()
         if len(self.queue.route.members) == 0:
             return self.nobody(self.queue.route)
-        return self.fail(503, b"connection_limit_reached", b"no endpoint had room in time")
+        return self.fail(503, b"connection_limit_reached", b"no endpoint had a free place in time")
 
     cdef int connect_to(self, Cell cell) except -1:
         """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
@@ -341,14 +341,14 @@ cdef class Seeker(Exchange):
         self.error = error
         self.failure = status
         if self.body_sent or not (unseen or self.idempotent):
-            return self.fail(status, error, b"the endpoint broke off, and the request can't be sent twice")
+            return self.fail(status, error, b"the endpoint's connection broke, and a retry is not safe")
         if not unseen:
             self.acquit()
             self.blame(cell)
             if self.repeats > MOST_REPEATS:
                 return self.suspected()
         if not stale and not unseen and not self.route.queue.spend(self.poller.now):
-            return self.fail(status, error, b"the endpoint broke off, and too many requests of the service are being repeated")
+            return self.fail(status, error, b"the endpoint's connection broke, and the retry budget is used up")
         if stale or not unseen:
             self.fresh_only = True      # another old connection may be at its end, too, and once more is all that there may be
         if stale and (unseen or len(self.route.members) == 1):

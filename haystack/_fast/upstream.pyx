@@ -293,7 +293,7 @@ cdef class Upstream(Stream):
                 break
             self.interim += 1
             if self.interim > MAX_INTERIM:
-                return self.exchange.fail(502, b"http_protocol_error", b"the endpoint sends interim responses without end")
+                return self.exchange.fail(502, b"http_protocol_error", b"the endpoint sends too many interim responses")
             self.interim_response(&h)
             if size == 0:
                 return 0
@@ -488,7 +488,7 @@ cdef class Upstream(Stream):
         if not self.started:
             if self.interim:
                 self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
-                return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
+                return exchange.fail(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")
             if pending(&self.input):
                 self.reused = False     # it has begun to answer: this is no old connection that had been closed
                 return exchange.lost(False, b"http_response_incomplete", 502)
@@ -497,4 +497,4 @@ cdef class Upstream(Stream):
             self.body.done = True
             return self.finish(False)
         self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
-        return exchange.fail(502, b"http_response_incomplete", b"the endpoint broke off within its response")
+        return exchange.fail(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")

@@ -171,7 +171,7 @@ def trace(state: State, words: list[str], _context: Context) -> Result:
     if wanted is None:
         return Result("trace on", effect=Trace(on=True))
     name = lists.whole(wanted, state)
-    missing = "" if name in state.snapshot.services else ", which is not there yet"
+    missing = "" if name in state.snapshot.services else ", which does not exist yet"
     return Result(f"trace on for {printable(name)}{missing}", effect=Trace(on=True, service=name))
 
 
@@ -218,23 +218,23 @@ def completions(before: list[str], services: list[str]) -> list[str]:
 
 
 LISTS: dict[str, tuple[lists.Listing, str]] = {
-    "services": (lists.SERVICES, "every service and how many of its endpoints are ready"),
-    "containers": (lists.CONTAINERS, "every container, its address and its services"),
-    "networks": (lists.NETWORKS, "every network"),
-    "engines": (lists.ENGINES, "every source of containers and whether it answers"),
-    "endpoints": (lists.ENDPOINTS, "every endpoint of every service"),
+    "services": (lists.SERVICES, "all services, and how many of their endpoints are ready"),
+    "containers": (lists.CONTAINERS, "all containers, their addresses and services"),
+    "networks": (lists.NETWORKS, "all networks"),
+    "engines": (lists.ENGINES, "all sources of containers, and whether they answer"),
+    "endpoints": (lists.ENDPOINTS, "all endpoints of all services"),
 }
 
 COMMANDS: dict[str, Command] = {
     "help": Command(show_help, "help", "this list"),
-    "service": Command(service, "service NAME", "one service: its endpoints, and why each is in or out", 1, 1),
+    "service": Command(service, "service NAME", "one service: its endpoints, and why each one is in or out", 1, 1),
     **{name: Command(listed(name, listing), f"{name} [--json]", summary, most=1) for name, (listing, summary) in LISTS.items()},
-    "explain": Command(explain, "explain URL", "which service answers, and which of its endpoints are in, out, and why", 1, 1),
-    "dig": Command(dig, "dig NAME [TYPE]", "what Haystack's DNS answers", 1, 2),
-    "trace": Command(trace, "trace on|off [SERVICE]", "a live line for each exchange; also trace(true)", 1, 2),
-    "log": Command(log, f"log {'|'.join(LEVELS)}", "how much the log tells, until the next start", 1, 1),
-    "metrics": Command(metrics, "metrics", "the figures for Prometheus"),
-    "version": Command(version, "version", "which Haystack this is"),
-    "exit": Command(leave, "exit", "leave; also exit(), quit and Ctrl-D"),
-    "quit": Command(leave, "quit", "leave"),
+    "explain": Command(explain, "explain URL", "which service answers a URL, and which of its endpoints are in or out, and why", 1, 1),
+    "dig": Command(dig, "dig NAME [TYPE]", "query Haystack's DNS", 1, 2),
+    "trace": Command(trace, "trace on|off [SERVICE]", "show a line for each request as it happens; also trace(true)", 1, 2),
+    "log": Command(log, f"log {'|'.join(LEVELS)}", "set the log level, until the next start", 1, 1),
+    "metrics": Command(metrics, "metrics", "show the Prometheus metrics"),
+    "version": Command(version, "version", "show the version"),
+    "exit": Command(leave, "exit", "end the session; also exit(), quit and Ctrl-D"),
+    "quit": Command(leave, "quit", "end the session"),
 }

@@ -124,12 +124,12 @@ def _lead(state: State, asked: Asked, found: Found) -> list[str]:
     number, listener = _listener(state, asked.port)
     lines = [
         f"service {printable(found.service.name)}, by host {printable(found.host)} and path prefix {printable(found.path)}",
-        f"listener {listener}, port {number}" + (f"; nobody listens on port {asked.port}" if asked.port not in (None, number) else ""),
+        f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
         _choice(state, found.service, serving(found.endpoints, listener)),
         *_apart(found),
         *_askers(found),
     ]
-    lines += ["Haystack speaks no TLS: this is what becomes of the same URL with http"] if asked.tls else []
+    lines += ["Haystack does not support TLS: this shows the same URL with http"] if asked.tls else []
     return lines + [f"problem: {lists.problem_line(problem)}" for problem in found.service.problems]
 
 
@@ -143,7 +143,7 @@ def _probe(state: State, endpoint: Endpoint) -> list[str]:
     """What the probe of an endpoint said last."""
     watcher = state.registry.watcher
     told = watcher.told(endpoint.id) if watcher is not None else ""
-    return [f"probe of {endpoint.id}: {printable(told)}"] if told else []
+    return [f"health check of {endpoint.id}: {printable(told)}"] if told else []
 
 
 def _apart(found: Found) -> list[str]:
@@ -151,7 +151,7 @@ def _apart(found: Found) -> list[str]:
     carrying, every = ({e.container for e in of if e.listener is not None} for of in (found.endpoints, found.service.endpoints))
     if carrying == every:
         return []
-    lead = f"{len(carrying)} of its {len(every)} containers: those whose labels haystack.host and haystack.path say so"
+    lead = f"{len(carrying)} of its {len(every)} containers: those with these labels haystack.host and haystack.path"
     return [f"this leads to {lead}; {printable(found.service.name)} leads to all"]
 
 
@@ -160,7 +160,7 @@ def _askers(found: Found) -> list[str]:
     public = found.service.public
     if found.host != found.service.name:
         public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
-    return [] if public else ["for the inside alone (HAYSTACK_ALLOW): others get 404; the label haystack.public says who may ask"]
+    return [] if public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
 
 
 def _refused(state: State, host: str) -> Turns[list[str]]:
@@ -208,12 +208,12 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
     """How one of those that are in would be chosen."""
     ready = [e for e in served if e.ready]
     if not ready:
-        told = "nobody is ready, but one is awaited" if any(e.awaited for e in served) else "nobody is ready"
+        told = "no endpoint is ready, but one is expected" if any(e.awaited for e in served) else "no endpoint is ready"
         return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
     heavy = [e for e in ready if e.weight] or ready
     names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
     names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
     if len(heavy) == 1:
-        return f"picked: {names}: no other is in"
-    sticky = f"the one that cookie {printable(service.sticky)} names, else " if service.sticky else ""
+        return f"picked: {names}, the only endpoint that is in"
+    sticky = f"the endpoint in cookie {printable(service.sticky)}, else " if service.sticky else ""
     return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"

@@ -68,6 +68,6 @@ def warn(path: Path, error: Exception) -> None:
         "hostkey.unusable",
         error=getattr(error, "strerror", None) or str(error),
         path=str(path),
-        reason="the shell's host key can't be kept or used: it is another one at each start",
-        hint="HAYSTACK_STATE_DIR is to be a folder of its own",
+        reason="the shell's host key can't be stored or read, so it changes at each start",
+        hint="set HAYSTACK_STATE_DIR to a folder that nothing else uses",
     )

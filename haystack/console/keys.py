@@ -76,7 +76,7 @@ def checked(line: str, now: dt.datetime) -> str:
     options, rest = split(line)
     for name, value in options:
         if name not in DONE | MOOT | OURS:
-            raise BadLineError(f"the option {name[:40]!r} is not done here, so the key is refused")
+            raise BadLineError(f"the option {name[:40]!r} is not supported, so the key is refused")
         if name == "expiry-time":
             _not_over(value, now)
     kept = [f'{name}="{value}"' if value is not None else name for name, value in options if name not in OURS]
@@ -88,7 +88,7 @@ def checked(line: str, now: dt.datetime) -> str:
         asyncssh.import_authorized_keys(whole)
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:  # asyncssh's own words repeat the line
         raise BadLineError(
-            "this is no public key" if isinstance(error, ValueError) else f"it can't be read: {type(error).__name__}"
+            "this is not a public key" if isinstance(error, ValueError) else f"it can't be read: {type(error).__name__}"
         ) from None
     return whole
 
@@ -106,7 +106,7 @@ def split(line: str) -> tuple[list[tuple[str, str | None]], str]:
             break
     rest = line[at:].strip()
     if not options or not rest or not _is_key(rest):
-        raise BadLineError("this is no public key")
+        raise BadLineError("this is not a public key")
     return options, rest
 
 

@@ -126,7 +126,7 @@ class ConsoleServer:
         settings = self.state.settings
         key = await asyncio.to_thread(hostkey.load, Path(str(settings.state_dir)))
         if await self.known() is None:
-            log.warning("shell.locked", reason="nobody can log in, for there is no public key", hint=keys.HOW)
+            log.warning("shell.locked", reason="nobody can log in, because there is no public key", hint=keys.HOW)
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
             server_version="Haystack",
@@ -151,7 +151,7 @@ class ConsoleServer:
         if found.refused != self._refused:
             self._refused = found.refused
             for line in found.refused:
-                log.warning("key.ignored", line=line, reason="it lets nobody in")
+                log.warning("key.ignored", line=line, reason="the key can't be used")
         return found.keys
 
     async def _accept(self, listener: socket.socket) -> None:

@@ -63,7 +63,7 @@ class Tracer:
         lost = 0
         async for trace in traces:
             if traces.dropped > lost:
-                await self._show(f"({traces.dropped - lost} lines lost: there were more than can be taken)")
+                await self._show(f"({traces.dropped - lost} lines lost: too many at once)")
                 lost = traces.dropped
             await self._show(render(trace))
 
@@ -198,7 +198,7 @@ class Session(asyncssh.SSHServerSession[str]):
         return status
 
     async def _converse(self, terminal: Terminal) -> None:
-        terminal.print(f"Haystack {__version__}, origin {self._state.snapshot.origin}: help lists the commands, Ctrl-D leaves.")
+        terminal.print(f"Haystack {__version__}, origin {self._state.snapshot.origin}: help lists the commands, Ctrl-D ends the session.")
 
         async def execute(line: str) -> bool:
             result = await self._execute(line)

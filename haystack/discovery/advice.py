@@ -43,9 +43,9 @@ def _socket(path: Path, numbers: set[int], inside: bool) -> str:
     if errno.ENOENT in numbers:
         return f"the engine's socket is not mounted here: {MOUNT}" if inside else f"no engine listens here: {START}"
     if path.is_dir():
-        return "it is a folder, which Docker makes where -v names what is not there: remove it, start the engine, then this container"
+        return "it is a folder, which Docker creates if the path in -v does not exist: remove it, start the engine, then this container"
     if errno.ECONNREFUSED in numbers:
-        stale = "this is the socket of an engine that has ended: where the engine was restarted, restart this container"
+        stale = "the engine of this socket has ended: if the engine was restarted, restart this container"
         return stale if inside else f"no engine listens here: {START}"
     return ""
 
@@ -82,7 +82,7 @@ def _remote(url: object, numbers: set[int], inside: bool) -> str:
         gateway = local.gateway() or "172.17.0.1"
         return f"{name} is this container itself: mount the engine's socket ({MOUNT}), or name its machine, as in tcp://{gateway}:{port}"
     if errno.ECONNREFUSED in numbers:
-        return f"nobody listens on that port: engines take {PLAIN}, with TLS {TLS}, where they were started with -H tcp://"
+        return f"nothing listens on that port: engines use {PLAIN}, with TLS {TLS}, if they were started with -H tcp://"
     if numbers & {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}:
-        return "nothing comes back from that address: check it, and what is between (firewall, routes)"
+        return "no answer from that address: check the address, firewalls and routes"
     return ""

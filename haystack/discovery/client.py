@@ -135,7 +135,7 @@ def explain(error: BaseException, certified: bool = True) -> str:
     certified: a client certificate was shown. Engines of before Go 1.21 call a missing one a bad one.
     """
     if isinstance(error, KeyError):  # docker's client takes a JSON error apart that has another shape
-        return "it answers, but not as a Docker Engine does"
+        return "it answers, but is not a Docker Engine"
     found = list(chain(error))
     told = " ".join(str(e) for e in found).lower()
     if not certified and "alert bad certificate" in told:

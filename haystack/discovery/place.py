@@ -28,7 +28,7 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
     """The container with its address chosen, and its problems with that. others: by id, for one that shares another's network stack."""
     stack = sharing.of(found, others)
     if stack.owner is None:
-        reason = f"shares the network of {stack.missing[:12]}, which is not known to run; once that runs, start this one again"
+        reason = f"shares the network of {stack.missing[:12]}, which is not running; start that, then restart this container"
         return _told(replace(found.container, address_reason=reason))
     if stack.owner is found:
         return _told(_placed(found.container, found, around))
@@ -42,7 +42,7 @@ def _told(container: Container, *, stale: bool = False) -> Container:
     """With a problem where it has no address at all, or has another's that it is not on any more."""
     problem = None
     if container.state == "running" and not (container.address or container.address6):
-        problem = Problem(subject="address", message=f"it has none, so that nothing leads to it: {container.address_reason}")
+        problem = Problem(subject="address", message=f"it has none, so it gets no requests: {container.address_reason}")
     elif stale and container.obstacle is not None:
         problem = Problem(subject="network", message=container.obstacle.told)
     return container if problem is None else replace(container, problems=(*container.problems, problem))
@@ -116,9 +116,9 @@ def _rank(a: Attachment, wanted: str | None, around: Surroundings) -> tuple[bool
 def _reason(best: Attachment, usable: list[Attachment], wanted: str | None, around: Surroundings) -> str:
     """Why `best` is best, for people."""
     if wanted is not None:
-        return f"network {best.network}: asked for by label haystack.network"
+        return f"network {best.network}: set by label haystack.network"
     if len(usable) == 1:
-        return f"network {best.network}: its only one"
+        return f"network {best.network}: its only network"
     if best.network_id in around.here.own:
         return f"network {best.network}: Haystack is on it too"
     if best.scope in GLOBAL and any(a.scope not in GLOBAL for a in usable):

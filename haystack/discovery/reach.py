@@ -40,7 +40,7 @@ def obstacle(place: Attachment, networks: Mapping[str, Network], here: Standpoin
     if place.network_id in here.own:
         if here.stand is not Stand.MACHINE or network.driver not in ASIDE:
             return None
-        why = f"a machine has no way to containers of its own on its {network.driver} network {network.name}"
+        why = f"a machine can't reach its own containers on its {network.driver} network {network.name}"
     elif here.stand is not Stand.INSIDE and not network.subnets:
         return None  # nothing is told that Haystack's own addresses could be held against
     else:

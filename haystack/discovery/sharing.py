@@ -32,7 +32,7 @@ class Stack(Record, frozen=True, kw_only=True):
         if not self.restart:
             return None
         typed = " && ".join(command("docker restart", name) for name in self.restart)
-        why = f"it is on a network stack that {self.anew} had before it was started anew"
+        why = f"it is on a network stack that {self.anew} had before its restart"
         return Obstacle(why=why, remedy=f"type `{typed}`", refusal=True)
 
 

@@ -129,7 +129,7 @@ class Certificates:
             return None
         folder = Path(self._options.path)
         if not folder.is_dir():
-            raise TlsError(f"DOCKER_CERT_PATH={folder} is no folder")
+            raise TlsError(f"DOCKER_CERT_PATH={folder} is not a folder")
         path = folder / f"{name}.pem"
         return str(path) if path.is_file() else None
 

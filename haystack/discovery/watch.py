@@ -243,7 +243,7 @@ class Watch:
         """Told once, for the engine tells it many times; and often not before the end."""
         if self._view.graves.starve(identity):
             name = self._view.name(identity) or self._view.graves.name(identity)
-            _log.warning("container.starved", name=name, id=identity[:12], reason="something in it was killed for lack of memory")
+            _log.warning("container.starved", name=name, id=identity[:12], reason="a process in it was killed because memory ran out")
             self._touch()
 
     def _end(self, event: Event) -> None:

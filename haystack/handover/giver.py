@@ -76,7 +76,7 @@ class Giver:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)  # two that start at once must not both find it abandoned
             if answers(self._path):
-                raise OSError("another one runs with this state folder")
+                raise OSError("another Haystack runs with this state folder")
             self._path.unlink(missing_ok=True)
             return self._sockets.keep(CONTROL, self._bound())
         finally:
@@ -141,7 +141,7 @@ class Giver:
             await self._keep_waiting(peer)
             return
         if self._busy or self.released:
-            wire.send(peer, wire.Refusal("it is being replaced by another one already"))
+            wire.send(peer, wire.Refusal("another replacement is in progress"))
             return
         self._busy = True
         try:
@@ -185,7 +185,7 @@ class Giver:
 async def _asked(peer: socket.socket) -> wire.Ask | wire.Health:
     """What it wants. Raises ProtocolError, TimeoutError."""
     if not wire.trusted(peer):
-        raise wire.ProtocolError("it is another user's")
+        raise wire.ProtocolError("it belongs to another user")
     async with asyncio.timeout(PATIENCE):
         ask = await _heard(peer)
     if not isinstance(ask, wire.Ask | wire.Health):

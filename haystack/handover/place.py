@@ -30,10 +30,10 @@ def control(folder: Path) -> Path:
 
 
 def make(folder: Path) -> None:
-    """Make the socket's folder. Raises OSError; PermissionError: it is another user's."""
+    """Make the socket's folder. Raises OSError; PermissionError: it belongs to another user."""
     folder.mkdir(mode=0o700 if folder.name.startswith("haystack-") else 0o777, parents=True, exist_ok=True)
     if folder.name.startswith("haystack-") and folder.stat().st_uid != os.geteuid():
-        raise PermissionError(errno.EPERM, f"{folder} is another user's")
+        raise PermissionError(errno.EPERM, f"{folder} belongs to another user")
 
 
 def _writable(folder: Path) -> bool:

@@ -31,7 +31,7 @@ async def predecessor(folder: Path, home: str) -> Predecessor | None:
     """Whom this one is to replace, once it is its turn; None: nobody runs. Raises ReplaceError, StoppedError."""
     found = await asyncio.to_thread(taker.ask, folder, home)
     if isinstance(found, Successor):
-        why = "the one that replaced this one serves: this one starts when that one ends"
+        why = "its successor serves: this Haystack starts when the successor ends"
         log.warning("handover.waiting", reason=why, pid=found.pid, version=found.version, hint=HINT)
         with _stoppable():
             await _nobody(found, folder, home)
@@ -57,8 +57,8 @@ async def _nobody(found: Successor, folder: Path, home: str) -> None:
         if not isinstance(other, Successor):
             if other is not None:
                 other.close()  # of a version that does not know of waiting
-                raise ReplaceError(f"process {other.pid} serves, which replaced the one that replaced this one")
-            log.info("handover.resumed", reason="nobody serves any more: starting")
+                raise ReplaceError(f"process {other.pid} serves: it replaced the successor of this Haystack")
+            log.info("handover.resumed", reason="no other Haystack serves any more: starting")
             return
         found, failures = other, 0
 

@@ -104,19 +104,19 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
 def _asked(peer: socket.socket, ask: wire.Ask) -> Predecessor | Successor:
     if not wire.trusted(peer):
-        raise wire.ProtocolError("it is another user's")
+        raise wire.ProtocolError("it belongs to another user")
     wire.send(peer, ask)
     offer, strays = wire.receive(peer)
     _close(strays)
     if isinstance(offer, wire.Refusal):
-        raise ReplaceError(f"the Haystack that runs can't be replaced now: {offer.reason}")
+        raise ReplaceError(f"the running Haystack can't be replaced now: {offer.reason}")
     if isinstance(offer, wire.Wait):
         return Successor(peer, offer)
     if not isinstance(offer, wire.Offer):
         raise wire.ProtocolError(f"it said {type(offer).__name__}")
     if offer.protocol != wire.PROTOCOL:
         raise ReplaceError(
-            f"the Haystack that runs (process {offer.pid}, version {offer.version}) hands over in another way: stop it, then start this one"
+            f"the running Haystack (process {offer.pid}, version {offer.version}) uses another protocol: stop it, then start this one"
         )
     return Predecessor(peer, offer, _given(peer, offer.sockets))
 

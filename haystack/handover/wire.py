@@ -147,7 +147,7 @@ def receive(peer: socket.socket) -> tuple[Any, list[socket.socket]]:
 def decoded(data: bytes, flags: int = 0) -> Any:
     """The message of one packet. Raises ProtocolError."""
     if not data:
-        raise ProtocolError("it hung up")
+        raise ProtocolError("it closed the connection")
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         raise ProtocolError("it sent more than fits")
     try:

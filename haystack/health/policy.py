@@ -135,9 +135,9 @@ def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky
     if s is Standing.WELL:
         return IN
     if spared:
-        return Verdict(ready=True, reason=f"{why}, but in all the same: no more than half may be out", panic=True)
+        return Verdict(ready=True, reason=f"{why}, but still in: at most half of a service is ejected", panic=True)
     if s is lucky:
-        return Verdict(ready=True, reason=f"{why}, but in all the same: no other is better (panic)", panic=why != STARTING)
+        return Verdict(ready=True, reason=f"{why}, but still in: no other endpoint is better (panic)", panic=why != STARTING)
     until = condition.until if s is Standing.EJECTED else 0.0
     awaited, unreachable = (hopeless and s is each for each in (Standing.WAITING, Standing.UNREACHABLE))
     return Verdict(ready=False, reason=why, awaited=awaited, unreachable=unreachable, until=until)

@@ -88,7 +88,7 @@ class Prober:
         if probed is None or probed.state.up:
             return "", ""
         if probed.state.up is None:
-            return f"no good answer from {probed.probe.path}", ""
+            return f"no successful check of {probed.probe.path}", ""
         return "", f"probe: {probed.state.why}"
 
     def _later(self, probed: Probed, seconds: float) -> None:

@@ -53,7 +53,8 @@ class Hidden:
 def _problem(gateway: str) -> Problem:
     where = "the gateway of one or a node of Swarm's ingress"
     text = (
-        f"all clients from outside of the engines' networks come from {gateway}, {where}: where that is not this machine alone,"
-        " Docker's userland proxy or Swarm's routing mesh hides them, and strangers count as inside; see docs/access.md"
+        f"all clients from outside the engines' networks have the address {gateway}, {where}: unless these are only programs of this"
+        " machine, Docker's userland proxy or Swarm's routing mesh hides their addresses, and clients from anywhere count as private;"
+        " see docs/access.md"
     )
     return Problem(subject="client addresses", message=text)

@@ -38,7 +38,7 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, in a stable order."""
-        yield gauge("haystack_build_info", "The version that runs.", {"version": __version__}, 1)
+        yield gauge("haystack_build_info", "The running version.", {"version": __version__}, 1)
         yield GaugeMetricFamily("haystack_start_time_seconds", "Unix time of the start.", value=self._state.started)
         yield self._errors()
         yield from self._picture()
@@ -48,7 +48,7 @@ class StateCollector(Collector):
     def _errors(self) -> Metric:
         family = CounterMetricFamily(
             "haystack_errors",
-            "Exchanges that ended in an error: RFC 9209's word, and the status (0: none).",
+            "Requests that ended in an error, by error type (RFC 9209) and status (0: none).",
             labels=["error", "status"],
         )
         for (word, status), count in sorted(self._state.proxy.errors.items()):
@@ -62,7 +62,7 @@ class StateCollector(Collector):
         yield GaugeMetricFamily("haystack_engines", "Engines known.", value=len(snapshot.engines))
         yield GaugeMetricFamily("haystack_containers", "Containers known.", value=len(snapshot.containers))
         yield GaugeMetricFamily("haystack_services", "Services with endpoints.", value=len(snapshot.services))
-        yield GaugeMetricFamily("haystack_problems", "Odd things that were ignored.", value=len(snapshot.problems))
+        yield GaugeMetricFamily("haystack_problems", "Problems of containers, services and sources.", value=len(snapshot.problems))
 
     def _sources(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("haystack_source_connected", "1 while the source of containers answers.", labels=["source"])

@@ -101,7 +101,7 @@ def _why(snapshot: Snapshot, identity: str, services: Iterable[str], ended: Depa
     if out:
         return cause(max(out, key=lambda e: e.since))
     if identity in snapshot.containers:
-        return "its labels, name or ports are others now"
+        return "its labels, name or ports have changed"
     if ended is None:
         return REMOVED
     told = f"exit {ended.exit}" if ended.exit else "its process ended"

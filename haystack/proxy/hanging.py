@@ -20,7 +20,7 @@ async def end(slot: Slot) -> None:
     if born is None or not born.alive:
         return
     if known.get("state") == pulse.TRACED:
-        log.warning("worker.held", reason="it is silent: a debugger holds it", slot=slot.slot, pid=slot.pid)
+        log.warning("worker.held", reason="no heartbeat: a debugger has stopped it", slot=slot.slot, pid=slot.pid)
         return
     born.process.send_signal(signal.SIGUSR1)
     await asyncio.sleep(STACK_SECONDS)  # nothing tells when it has written; it takes less than a millisecond, or never comes

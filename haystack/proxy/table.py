@@ -174,7 +174,7 @@ def _row(
 
 
 def _mute(service: Service, defaults: Defaults) -> ServiceRow:
-    text = f"{service.name} is there, but {speech.unheard(service)}"
+    text = f"{service.name} exists, but {speech.unheard(service)}"
     return ServiceRow(service.name, (service.name,), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
 
 

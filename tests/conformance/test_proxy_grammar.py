@@ -93,17 +93,17 @@ def test_empty_elements_of_a_list_of_codings_are_none(site: Site, one: tuple[str
 
 
 CODINGS = {
-    "chunked, chunked": (400, "chunked is there twice"),
-    "chunked,,chunked": (400, "chunked is there twice"),
-    "gzip, chunked, chunked": (400, "chunked is there twice"),
-    "chunked\r\nTransfer-Encoding: chunked": (400, "chunked is there twice"),
+    "chunked, chunked": (400, "chunked appears twice"),
+    "chunked,,chunked": (400, "chunked appears twice"),
+    "gzip, chunked, chunked": (400, "chunked appears twice"),
+    "chunked\r\nTransfer-Encoding: chunked": (400, "chunked appears twice"),
     "chunked, gzip, chunked": (400, "chunked is not the last coding"),
     "xchunked": (400, "chunked is not the last coding"),
     "chunked;a=b": (400, "chunked is not the last coding"),
     "": (400, "chunked is not the last coding"),
     ",": (400, "chunked is not the last coding"),
-    "gzip\r\nTransfer-Encoding: chunked": (501, "a coding that is not known here"),
-    "identity, chunked": (501, "a coding that is not known here"),
+    "gzip\r\nTransfer-Encoding: chunked": (501, "has an unknown coding"),
+    "identity, chunked": (501, "has an unknown coding"),
 }
 
 
@@ -220,24 +220,24 @@ def test_a_bare_lf_ends_a_line_of_a_response(site: Site, one: tuple[str, Origin]
 
 # of a request's head, of its chunks, of a response's head and its chunks: what comes, and what is said of it
 REQUESTS = {
-    b"\x16\x03\x01\x02\0\x01": (400, "TLS was spoken to it"),
+    b"\x16\x03\x01\x02\0\x01": (400, "the client sent TLS"),
     GET + b"X: a\nY: b\r\n\r\n": (400, "a bare LF ends a line"),
     GET + b"X : a\r\n\r\n": (400, "white space between a field's name and its colon"),
     GET + b"X: a\0b\r\n\r\n": (400, "a control character"),
-    GET + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": (400, "Content-Length and Transfer-Encoding are both there"),
-    GET + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n": (400, "Content-Length is there twice"),
+    GET + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": (400, "Content-Length and Transfer-Encoding are both present"),
+    GET + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n": (400, "Content-Length appears twice"),
     b"GET / HTTP/1.1\r\n\r\n": (400, "Host is missing"),
-    b"GET / HTTP/2.0\r\n\r\n": (505, "this version of HTTP is not spoken here"),
-    b"GET /" + b"a" * 70_000: (414, "the request line is longer than it may be"),
-    GET + b"X: " + b"a" * 70_000: (431, "the head is larger than it may be"),
-    GET + b"X: a\r\n" * 128 + b"\r\n": (431, "more fields than there may be"),
-    GET + b"Connection: " + b"a, " * 101 + b"\r\n\r\n": (431, "Connection lists more options than may be"),
-    CHUNKED + b"5 \r\nhello": (400, "white space behind a chunk's size, and no extension follows"),
+    b"GET / HTTP/2.0\r\n\r\n": (505, "this version of HTTP is not supported"),
+    b"GET /" + b"a" * 70_000: (414, "the request line is too long"),
+    GET + b"X: " + b"a" * 70_000: (431, "the head is too large"),
+    GET + b"X: a\r\n" * 128 + b"\r\n": (431, "too many fields"),
+    GET + b"Connection: " + b"a, " * 101 + b"\r\n\r\n": (431, "Connection lists too many options"),
+    CHUNKED + b"5 \r\nhello": (400, "white space after a chunk's size without an extension"),
     CHUNKED + b"5\r\nhello!\r\n": (400, "a chunk's data does not end where its size says"),
     CHUNKED + b"5;" + b"a" * 20_000: (400, "a chunk's size and extensions are longer than 16 KiB"),
     CHUNKED + b"0\r\nContent-Length: x\r\n\r\n": (400, "Content-Length is not a number"),
-    b"GET / HTTP/1.1\r\nHost: a%zz\r\n\r\n": (400, "two hexadecimal digits have to follow %"),
-    b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n": (400, "a user's name does not belong into it"),
+    b"GET / HTTP/1.1\r\nHost: a%zz\r\n\r\n": (400, "% is not followed by two hexadecimal digits"),
+    b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n": (400, "it can't have a user name"),
 }
 
 
@@ -252,20 +252,20 @@ def test_what_is_refused_of_a_request_says_why(site: Site, one: tuple[str, Origi
 OK = b"HTTP/1.1 200 OK\r\n"
 IN_CHUNKS = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 RESPONSES = {
-    b"ICY 200 OK\r\n\r\n": "no status line begins it",
+    b"ICY 200 OK\r\n\r\n": "it does not begin with a status line",
     b"HTTP/1.1 2x0 OK\r\n\r\n": "the status is not a number of three digits",
     OK + b"X: a\rb\r\n\r\n": "a CR without LF within a line",
     OK + b"X: a\r\n b\r\n\r\n": "a line is folded",
     OK + b"nonsense\r\n\r\n": "a field line without a colon",
-    OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n": "Content-Length is there twice",
-    OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n": "chunked is there twice",
-    OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n": "a coding that is not known here",
-    OK + b"X: a\r\n" * 1025 + b"\r\n": "more fields than there may be",
-    OK + b"X: " + b"a" * 70_000: "the head is larger than it may be",
-    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n": "a 101 that nobody asked for",
+    OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n": "Content-Length appears twice",
+    OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n": "chunked appears twice",
+    OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n": "has an unknown coding",
+    OK + b"X: a\r\n" * 1025 + b"\r\n": "too many fields",
+    OK + b"X: " + b"a" * 70_000: "the head is too large",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n": "a 101 without an Upgrade request",
     IN_CHUNKS + b"x\r\n": "a chunk's size has no hexadecimal digit",
     IN_CHUNKS + b"1" * 16: "a chunk's size is beyond 60 bits",
-    IN_CHUNKS + b"0\r\nX : a\r\n\r\n": "a field's name holds a character that no name may have",
+    IN_CHUNKS + b"0\r\nX : a\r\n\r\n": "a field's name has a character that is not allowed",
 }
 
 

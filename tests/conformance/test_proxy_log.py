@@ -179,7 +179,7 @@ def test_the_log_says_in_words_what_was_refused(fakes):
     _, lines = logged(fakes, "json", talk)
     assert [line["detail"] for line in lines] == [
         "the request's head is refused: white space between a field's name and its colon",
-        "Host is not a host: two hexadecimal digits have to follow %",
+        "Host is not a host: % is not followed by two hexadecimal digits",
         "no service has this host name and path",
         "",
     ]

@@ -54,7 +54,7 @@ def test_a_service_none_of_whose_ports_speaks_http_is_there_and_names_the_label(
         assert (there.status, nowhere.status) == (404, 404)
         assert_says(there.get("proxy-status"), "destination_not_found")
         for told in (there.body.decode(), there.get("proxy-status") or ""):
-            assert f"gitea.services.haystack is there, but no port of it is known to speak HTTP (22/tcp, {origin.port}/tcp)" in told
+            assert f"gitea.services.haystack exists, but none of its ports is known to speak HTTP (22/tcp, {origin.port}/tcp)" in told
             assert f"haystack.port={origin.port}" in told
         (tmp_path / "static.toml").write_text(f'{gitea}labels = {{ "haystack.port" = "{origin.port}" }}\n')
         until(lambda: status(haystack.port, "gitea") == 200, 20, "the label changed nothing")

@@ -117,7 +117,7 @@ def test_where_nothing_can_be_listed_names_are_not_denied(origin: Origin, tmp_pa
             assert client.get("localhost", "/readyz").status == 503
             refused = client.get(host("late"))
             assert (refused.status, refused.get("retry-after")) == (503, "1")
-            assert "no source of containers has listed any yet" in (refused.get("proxy-status") or "")
+            assert "no source of containers has been listed yet" in (refused.get("proxy-status") or "")
         assert ask(port, host("late")).rcode() == dns.rcode.SERVFAIL
         # more than one message to the workers holds: the last one's services are not denied while the first ones are known
         members = [*(Member(f"other{number}", origin.port) for number in range(300)), Member("late", origin.port)]
@@ -196,5 +196,5 @@ def assert_told(haystack: Haystack, image: str, reason: str) -> None:
     with Client(haystack.port) as client:
         refused = client.get(host(image))
     assert refused.status == 503
-    told = f'haystack; error=destination_unavailable; details="the service has no endpoint that is ready \\({reason}\\)"'
+    told = f'haystack; error=destination_unavailable; details="no endpoint of the service is ready \\({reason}\\)"'
     assert re.fullmatch(told, refused.get("proxy-status") or ""), refused.get("proxy-status")

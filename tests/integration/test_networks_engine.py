@@ -132,9 +132,9 @@ def test_whoever_was_left_on_an_old_network_stack_is_told_to_be_restarted_and_th
     eventually(lambda: near.ask("left.services.haystack")[0] == 200, 10, lambda: near.services(side))
     main.kill()
     eventually(lambda: near.container(side).get("addr", "") is None, 10, lambda: near.container(side))
-    assert any("is not known to run" in each for each in near.problems(side.id))
+    assert any("is not running" in each for each in near.problems(side.id))
     main.start()
-    told = f"it is on a network stack that {main.name} had before it was started anew; type `docker restart {side.name}`"
+    told = f"it is on a network stack that {main.name} had before its restart; type `docker restart {side.name}`"
     eventually(lambda: told in near.problems(side.id), 10, lambda: near.container(side))
     eventually(lambda: [s["unreachable"] for s in near.services(side)] == [True], 10, lambda: near.services(side))
     status, proxy_status = near.ask("left.services.haystack")
@@ -158,4 +158,4 @@ def test_a_one_off_of_compose_has_its_name_and_no_part_in_a_service(host, near, 
 def test_a_container_without_network_is_a_problem_that_says_so(host, near, eventually):
     lone = host.run("busybox", SERVE, name=f"{GROUP}-lone", network_mode="none", labels=PORT)
     eventually(lambda: near.container(lone), 10)
-    assert near.problems(lone.id) == ["it has none, so that nothing leads to it: its network is none"]
+    assert near.problems(lone.id) == ["it has none, so it gets no requests: its network is none"]

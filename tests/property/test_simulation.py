@@ -73,7 +73,7 @@ def half_stays_in(world):
         if all(ejected(e) for e in service.endpoints):
             spared = [e for e in service.endpoints if e.ready]
             assert spared, at
-            assert all("in all the same" in e.reason for e in spared), at
+            assert all("but still in" in e.reason for e in spared), at
             assert service.problems, at
 
 

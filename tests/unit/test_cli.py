@@ -99,7 +99,7 @@ def test_no_flag_takes_a_secret(capsys, words):
     assert status(["run", *words]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "list of processes" in said
+    assert "process list" in said
     assert "s3cret" not in said
 
 
@@ -160,8 +160,8 @@ def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch,
     assert status(["demo"]) == 0
     assert ports_of(started[0]) == (8000, 8080, 53, 0)
     assert capsys.readouterr().err == (
-        "haystack: port 80 can't be had here, so HAYSTACK_HTTP_PORT is 8000\n"
-        "haystack: port 22 can't be had here, so HAYSTACK_SSH_PORT is any free port\n"
+        "haystack: port 80 is not available, so HAYSTACK_HTTP_PORT is 8000\n"
+        "haystack: port 22 is not available, so HAYSTACK_SSH_PORT is any free port\n"
     )
 
 

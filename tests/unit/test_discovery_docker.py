@@ -45,7 +45,7 @@ async def test_lists_what_runs_at_the_start_and_what_starts_later(engine, sink):
         await sink.until(lambda: sink.names == {"one", "web-001"})
     assert sink.container("web-001").services == ("web.nginx",)
     assert sink.container("one").address == "10.0.0.2"
-    assert "only one" in sink.container("one").address_reason
+    assert "its only network" in sink.container("one").address_reason
     assert sink.listings[-1].engine.name == "fake"
     assert "hunter2" not in repr(sink.listings)
 

@@ -34,13 +34,13 @@ def found(*networks, label=None, mode="default", number=1):
 @pytest.mark.parametrize(
     ("networks", "label", "own", "chosen", "why"),
     [
-        (("bridge",), None, (), "bridge", "its only one"),
+        (("bridge",), None, (), "bridge", "its only network"),
         (("bridge", "alpha"), None, (), "alpha", "first by name"),
         (("bridge", "alpha"), None, ("bridge",), "bridge", "Haystack is on it too"),
         (("alpha", "swarm"), None, (), "swarm", "swarm scope before local"),
         (("alpha", "ingress"), None, (), "alpha", "first by name"),
         (("alpha", "swarm"), None, ("alpha",), "alpha", "Haystack is on it too"),
-        (("alpha", "bridge"), "bridge", ("alpha",), "bridge", "asked for by label haystack.network"),
+        (("alpha", "bridge"), "bridge", ("alpha",), "bridge", "set by label haystack.network"),
         (("alpha", "bridge"), "none", (), "alpha", "first by name"),
         ((), None, (), None, "no address on any network"),
     ],
@@ -140,7 +140,7 @@ def test_pem_text_is_kept_privately_and_removed(tmp_path, monkeypatch):
     [
         (TlsOptions(cert=PEM), "DOCKER_CERT is given without DOCKER_KEY"),
         (TlsOptions(ca="/a/file"), "DOCKER_CA is not PEM text"),
-        (TlsOptions(path="/no/such/folder"), "is no folder"),
+        (TlsOptions(path="/no/such/folder"), "is not a folder"),
     ],
 )
 def test_tls_settings_that_can_not_be(options, words):
@@ -153,7 +153,7 @@ def test_errors_are_one_line():
     assert client.explain(FileNotFoundError(2, "No such file or directory")) == "no such file or directory"
     assert client.explain(RuntimeError("one\ntwo")) == "one"
     assert client.explain(RuntimeError()) == "RuntimeError"
-    assert client.explain(KeyError("message")) == "it answers, but not as a Docker Engine does"
+    assert client.explain(KeyError("message")) == "it answers, but is not a Docker Engine"
     assert "client certificate" in client.explain(OSError(ssl.SSLError(1, "[SSL] tlsv13 alert certificate required")))
 
 

@@ -71,7 +71,7 @@ def test_on_the_machine_itself_its_bridges_are_near_and_other_networks_are_not(m
     told = "Haystack has no address on its network mesh; run Haystack in a container there: `docker run --network mesh ... haystack`"
     assert obstacle(*me, MESH, **where) == told
     assert obstacle(*me, CLOSED, **where).endswith("`docker service create --network closed ... haystack`")
-    assert obstacle(*me, LAN, **where).startswith("a machine has no way to containers of its own on its macvlan network lan; run Haystack")
+    assert obstacle(*me, LAN, **where).startswith("a machine can't reach its own containers on its macvlan network lan; run Haystack")
 
 
 def test_where_the_engine_runs_in_a_machine_of_its_own_its_bridges_are_far():
@@ -139,7 +139,7 @@ def test_who_shares_a_network_stack_has_all_of_its_addresses_however_long_the_ch
     for name in ("side", "third"):
         one = found[name]
         assert (one.address, one.network, one.attachments) == ("10.0.0.2", "shop", found["main"].attachments)
-        assert (one.address_reason, one.problems) == ("shares the network of main: network shop: its only one", ())
+        assert (one.address_reason, one.problems) == ("shares the network of main: network shop: its only network", ())
 
 
 def test_it_may_ask_for_another_of_them():
@@ -151,7 +151,7 @@ def test_it_may_ask_for_another_of_them():
 
 def test_one_whose_partner_was_started_anew_after_it_is_to_be_started_again():
     found = seen(raw(2, "main", SHOP, started=2000.0), sharer(3, "side", 2, started=1001.0), sharer(4, "third", 3, started=1002.0))
-    told = "it is on a network stack that main had before it was started anew; type `docker restart side`"
+    told = "it is on a network stack that main had before its restart; type `docker restart side`"
     assert (found["side"].obstacle.told, found["side"].obstacle.refusal) == (told, True)
     assert [(p.subject, p.message) for p in found["side"].problems] == [("network", told)]
     assert found["third"].obstacle.remedy == "type `docker restart side && docker restart third`"
@@ -161,7 +161,7 @@ def test_one_whose_partner_was_started_anew_after_it_is_to_be_started_again():
 def test_one_whose_partner_does_not_run_has_no_address_and_says_so():
     one = seen(sharer(3, "side", 2))["side"]
     assert (one.address, one.attachments) == (None, ())
-    told = "it has none, so that nothing leads to it: shares the network of 200000000000, which is not known to run"
+    told = "it has none, so it gets no requests: shares the network of 200000000000, which is not running"
     assert [(p.subject, p.message.partition(";")[0]) for p in one.problems] == [("address", told)]
 
 
@@ -184,7 +184,7 @@ def test_a_running_container_without_address_is_a_problem_that_says_so():
     lone = raw(3, "lone")
     lone["NetworkSettings"]["Networks"] = {"none": {"NetworkID": "n", "IPAddress": ""}}
     problems = seen(lone, raw(4, "bare"))
-    assert problems["lone"].problems[0].message == "it has none, so that nothing leads to it: its network is none"
-    assert problems["bare"].problems[0].message == "it has none, so that nothing leads to it: no address on any network"
+    assert problems["lone"].problems[0].message == "it has none, so it gets no requests: its network is none"
+    assert problems["bare"].problems[0].message == "it has none, so it gets no requests: no address on any network"
     nowhere = placed(inspect.container(raw(5, "x", mode="host"), "e"), Surroundings(), {})
     assert nowhere.problems[0].message.endswith("host network, but its engine's address is not known")

@@ -77,14 +77,14 @@ def a_file(peer):
     ("say", "complaint"),
     [
         (garbage, "it said"),
-        (lambda _peer: None, "it hung up"),
+        (lambda _peer: None, "it closed the connection"),
         (lambda peer: wire.send(peer, wire.Released()), "it said Released"),
         (lambda peer: wire.send(peer, wire.Refusal("later")), "can't be replaced now: later"),
         (lambda peer: wire.send(peer, offer(0, protocol=99)), "process 4711, version 9.9"),
         (too_few, "did not hand over what it offered"),
         (deaf, "does not listen"),
         (a_file, "no socket"),
-        (lambda peer: wire.send(peer, offer(1)), "it hung up"),
+        (lambda peer: wire.send(peer, offer(1)), "it closed the connection"),
     ],
 )
 def test_a_liar_is_told_in_one_line_and_leaves_nothing_open(tmp_path, say, complaint):

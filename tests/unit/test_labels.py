@@ -92,8 +92,8 @@ def test_a_probe_without_a_path_is_none_and_that_is_told():
 @pytest.mark.parametrize(
     ("host", "hint"),
     [
-        ("*", "*.example.com"), ("*.", "*.example.com"), ("one.example:80", "without port"), ("http://one.example", "without scheme"),
-        ("one.example/x", "without scheme"), ("[::1]", "IP address"), ("[::1]:80", "IP address"), ("fe80::1", "IP address"),
+        ("*", "*.example.com"), ("*.", "*.example.com"), ("one.example:80", "remove the port"), ("http://one.example", "remove scheme"),
+        ("one.example/x", "remove scheme"), ("[::1]", "IP address"), ("[::1]:80", "IP address"), ("fe80::1", "IP address"),
         ("bücher.example", "xn--"), ("LOCAL\u212aOST", "xn--"), ("a..b", "letters"), ("a.*.b", "letters"), ("*.*.example", "letters"),
         ("my_app.example", "letters"), ("one.example..", "letters"), ("one example", "letters"), ("x" * 64, "letters"),
         ("one\0.example", "letters"),

@@ -79,7 +79,7 @@ def test_a_misspelt_variable_stops_the_start_and_the_right_name_is_said(name, ri
     monkeypatch.setenv(name, "80")
     status, lines = ended(["run"], capsys)
     assert (status, len(lines), starts) == (2, 1, [])
-    assert lines[0] == f"haystack: {name} is no setting: did you mean {right}?"
+    assert lines[0] == f"haystack: {name} is not a setting: did you mean {right}?"
 
 
 # as `docker run --link haystack`, Kubernetes (enableServiceLinks) and developers set them
@@ -123,7 +123,7 @@ def test_check_tells_of_unknown_variables(monkeypatch, capsys):
         (["run", "--htp-port=80"], "no flag --htp-port: did you mean --http-port?"),
         (["run", "--qqqq"], "no flag --qqqq: `haystack help run` lists them"),
         (["rnu"], "no command 'rnu': did you mean run?"),
-        (["qqqq"], "no command 'qqqq': there are run, demo, check, healthcheck, help, version"),
+        (["qqqq"], "no command 'qqqq': the commands are run, demo, check, healthcheck, help, version"),
     ],
 )
 def test_an_unknown_flag_or_command_is_answered_with_the_nearest_one(words, said, capsys):
@@ -195,7 +195,7 @@ def test_ports_of_which_the_kernel_chooses_any_are_not_equal(capsys, starts):
     ("field", "text", "why"),
     [
         ("static", "", "is a folder"), ("static", "none.toml", "No such file"), ("ssh_authorized_keys_file", "none", "No such file"),
-        ("docker_cert_path", "none", "no such folder"), ("docker_cert_path", "file", "is no folder"),
+        ("docker_cert_path", "none", "no such folder"), ("docker_cert_path", "file", "is not a folder"),
         ("docker_key_file", "none", "No such file"),
     ],
 )  # fmt: skip
@@ -247,14 +247,14 @@ def test_check_names_a_bad_line_of_the_keys(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
     (tmp_path / "keys").write_text(f"{KEY}\nnonsense\n")
     assert commands.main(["check", "--ssh-authorized-keys-file", str(tmp_path / "keys")]) == 1
-    assert f"{tmp_path / 'keys'} line 2: this is no public key" in capsys.readouterr().out
+    assert f"{tmp_path / 'keys'} line 2: this is not a public key" in capsys.readouterr().out
 
 
 def test_a_state_folder_that_can_not_be_written_is_refused_where_it_was_asked_for(tmp_path, capsys, starts, monkeypatch):
     (tmp_path / "file").write_text("")
     status, lines = ended(["run", "--state-dir", str(tmp_path / "file" / "b")], capsys)
     assert (status, len(lines), starts) == (2, 1, [])
-    assert "file is no folder" in lines[0]
+    assert "file is not a folder" in lines[0]
     status, lines = ended(["run", "--state-dir", "/proc/haystack"], capsys)  # which root may write, if the permissions were all
     assert (status, len(lines), starts) == (2, 1, [])
     assert "at /proc, for user" in lines[0]

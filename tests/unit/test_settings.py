@@ -177,7 +177,7 @@ def test_secrets_may_be_kept_in_files(monkeypatch, tmp_path):
         load()
 
 
-@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("c2VjcmV0", "no PEM text")])
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("c2VjcmV0", "not PEM text")])
 def test_a_file_of_a_secret_that_can_not_be_used_ends_the_start_with_one_line(monkeypatch, tmp_path, text, why):
     if text:
         (tmp_path / "key").write_text(text)

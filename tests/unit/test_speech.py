@@ -10,13 +10,13 @@ from haystack import speech
 @pytest.mark.parametrize(
     ("ports", "told"),
     [
-        ([(3000, "tcp"), (22, "tcp")], "(22/tcp, 3000/tcp): the label haystack.port names the one that does, as in haystack.port=3000"),
-        ([(443, "tcp"), (443, "tcp")], "(443/tcp): the label haystack.port names the one that does, as in haystack.port=443"),
+        ([(3000, "tcp"), (22, "tcp")], "(22/tcp, 3000/tcp): set the label haystack.port to its HTTP port, as in haystack.port=3000"),
+        ([(443, "tcp"), (443, "tcp")], "(443/tcp): set the label haystack.port to its HTTP port, as in haystack.port=443"),
         ([(53, "udp")], "(53/udp)"),
     ],
 )
 def test_the_example_is_the_port_that_most_likely_speaks_http(ports: list[tuple[int, str]], told: str) -> None:
-    assert speech.silent(ports) == f"no port of it is known to speak HTTP {told}"
+    assert speech.silent(ports) == f"none of its ports is known to speak HTTP {told}"
 
 
 @pytest.mark.parametrize(

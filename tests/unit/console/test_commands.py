@@ -43,7 +43,7 @@ def gitea():
 @pytest.mark.parametrize("words", [["service", "gitea"], ["explain", "http://gitea.services.haystack/"]])
 def test_a_service_none_of_whose_ports_speaks_http_names_the_label(words):
     text = run(gitea(), words).text
-    assert "no port of it is known to speak HTTP (22/tcp, 3000/tcp)" in text
+    assert "none of its ports is known to speak HTTP (22/tcp, 3000/tcp)" in text
     assert "haystack.port=3000" in text
     assert "trial_p_gitea_1 (trial-p-gitea-1 in DNS)" in text
 

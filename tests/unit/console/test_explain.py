@@ -56,23 +56,23 @@ def test_a_services_short_name_is_told_with_the_whole_one(form):
 
 
 def test_of_https_it_says_that_there_is_none():
-    assert "speaks no TLS" in said("https://shop.example/")[1]
+    assert "does not support TLS" in said("https://shop.example/")[1]
     assert "speaks no TLS" not in said("http://shop.example/")[1]
 
 
 def test_why_one_is_out():
     out = replace(SECOND, ready=False, reason="draining: kill SIGTERM", since=1.0)
     _, text = said("shop.example", ENDPOINT, out)
-    assert "picked: abababababab:80/tcp (weight 100): no other is in" in text
+    assert "picked: abababababab:80/tcp (weight 100), the only endpoint that is in" in text
     assert "out: draining: kill SIGTERM" in text
     assert " d ago" in text
 
 
 def test_nobody_ready():
     out = replace(ENDPOINT, ready=False, reason="paused")
-    assert "nobody is ready: 503" in said("shop.example", out, wait=0.0)[1]
-    assert "nobody is ready: requests wait for a while, then 503" in said("shop.example", out)[1]
-    assert "nobody is ready, but one is awaited: requests wait" in said("shop.example", replace(out, awaited=True))[1]
+    assert "no endpoint is ready: 503" in said("shop.example", out, wait=0.0)[1]
+    assert "no endpoint is ready: requests wait for a while, then 503" in said("shop.example", out)[1]
+    assert "no endpoint is ready, but one is expected: requests wait" in said("shop.example", replace(out, awaited=True))[1]
 
 
 def test_what_is_between_haystack_and_an_endpoint_is_told():
@@ -116,13 +116,13 @@ def test_what_its_health_check_said_is_told():
 def test_what_its_probe_said_last_is_told():
     shown = site()
     shown.registry.watcher = SimpleNamespace(told={ENDPOINT.id: "200 from /up 1.2 s ago"}.get)
-    assert "probe of abababababab:80/tcp: 200 from /up 1.2 s ago" in run(shown, ["explain", "shop.example"]).text
+    assert "health check of abababababab:80/tcp: 200 from /up 1.2 s ago" in run(shown, ["explain", "shop.example"]).text
 
 
 def test_stickiness_and_other_ports_are_told():
     _, text = said("http://shop.example:99/", ENDPOINT, SECOND, sticky="sid")
-    assert "the one that cookie sid names, else by p2c" in text
-    assert "nobody listens on port 99" in text
+    assert "the endpoint in cookie sid, else by p2c" in text
+    assert "no listener on port 99" in text
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_a_host_of_some_containers_says_so_and_shows_them_alone():
     )
     shown.snapshot.services = {NAME: service}
     text = run(shown, ["explain", "one.example"]).text
-    assert f"this leads to 1 of its 2 containers: those whose labels haystack.host and haystack.path say so; {NAME} leads to all" in text
-    assert "picked: abababababab:80/tcp (weight 100): no other is in" in text
+    assert f"this leads to 1 of its 2 containers: those with these labels haystack.host and haystack.path; {NAME} leads to all" in text
+    assert "picked: abababababab:80/tcp (weight 100), the only endpoint that is in" in text
     assert "cdcdcdcdcdcd" not in text
     assert "this leads to" not in run(shown, ["explain", NAME]).text
     assert f"host one.example: {ENDPOINT.container_name}" in run(shown, ["service", NAME]).text

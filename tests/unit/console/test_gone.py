@@ -64,7 +64,7 @@ def test_who_had_no_port_that_speaks_http_leaves_nothing_to_wait_for():
     asked.registry.departures = [Departure(container=msgspec.structs.replace(ONE, ports=()), at=100.0, seen=988.0)]
     text = commands.run(asked, ["explain", "nginx.services.haystack"]).text
     assert "no service claims nginx.services.haystack/: 404\n" in text
-    assert "deaf belongs to it, but it exposes no port: " in text
+    assert "deaf belongs to it, but it exposes no port, " in text
     assert "one gone: its process ended" in text
 
 

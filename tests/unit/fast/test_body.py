@@ -113,7 +113,7 @@ def test_the_trailer_section_has_a_limit_of_its_own():
 REASONS = {
     b"\r\n": "no hexadecimal digit",
     b"1" * 16: "beyond 60 bits",
-    b"3 \r\n": "no extension follows",
+    b"3 \r\n": "without an extension",
     b"3x": "neither an extension nor the line's end",
     b"3\n": "a bare LF",
     b"3\rx": "a CR without LF",
@@ -121,10 +121,10 @@ REASONS = {
     b"3;" + b"a" * 20000: "longer than 16 KiB",
     (b"1;" + b"a" * 300 + b"\r\nx\r\n") * 500: "more extensions than data",
     b"3\r\nabcd": "does not end where its size says",
-    b"0\r\n a": "white space begins it",
+    b"0\r\n a": "begins with white space",
     b"0\r\n:": "without a name",
     b"0\r\na\r": "without a colon",
-    b"0\r\na b": "no name may have",
+    b"0\r\na b": "that is not allowed",
     b"0\r\na:" + b"b" * 20000: "the trailer section is longer",
 }
 

@@ -105,7 +105,7 @@ async def test_one_of_before_that_refuses_leaves_while_another_accepts(rig):
     rig.monitor._arrivals.doubt("222222222222:80/tcp")
     await rig.until(lambda seen: seen[1] == (False, "port 80 does not accept", False))
     rig.list(container(2))
-    assert rig.seen() == [(True, "port 80 does not accept, but in all the same: no other is better (panic)", False)]
+    assert rig.seen() == [(True, "port 80 does not accept, but still in: no other endpoint is better (panic)", False)]
     assert rig.registry.snapshot.problems[0][1].subject == "health of http"
 
 
@@ -207,7 +207,7 @@ async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
     rig.accepting |= {"10.0.0.1", "10.0.0.2"}
     rig.list(container(1))
     rig.list(container(1), container(2, options=asks))
-    await rig.until(lambda seen: seen[1] == (False, "waiting: no good answer from /up yet", False))
+    await rig.until(lambda seen: seen[1] == (False, "waiting: no successful check of /up yet", False))
     rig.well.add("10.0.0.2")
     await rig.until(lambda seen: seen[1] == (True, "running", False))
     assert rig.monitor.told("222222222222:80/tcp").startswith("200 from /up 0.")
@@ -215,7 +215,7 @@ async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):
     rig.well.clear()
     await rig.until(lambda seen: seen[1] == (False, "probe: 503 from /up, 3 in a row", False))
     rig.list(container(2, options=asks))
-    assert rig.seen() == [(True, "probe: 503 from /up, 3 in a row, but in all the same: no other is better (panic)", False)]
+    assert rig.seen() == [(True, "probe: 503 from /up, 3 in a row, but still in: no other endpoint is better (panic)", False)]
     rig.list()
     assert rig.monitor._prober._known == {}
 
@@ -272,7 +272,7 @@ async def test_one_that_worked_and_refuses_is_waited_for(rig):
 async def test_one_that_has_done_nothing_but_refuse_is_broken(rig):
     rig.list(container(1))
     rig.monitor.failures([FailureRow("111111111111:80/tcp", NAME, 1, refused=1, streak=1)])
-    await rig.until(lambda seen: seen[0][1].startswith("port 80 does not accept, but in all the same"))
+    await rig.until(lambda seen: seen[0][1].startswith("port 80 does not accept, but still in"))
 
 
 FAR = Obstacle(why="Haystack has no address on its network shop", remedy="type `docker network connect shop front`")
@@ -318,4 +318,4 @@ async def test_one_that_refuses_is_there_whatever_its_networks_say(rig, monkeypa
     monkeypatch.setattr("haystack.health.readiness.PATIENCE", 0.05)
     rig.list(container(1, time.time(), obstacle=FAR))
     await rig.until(lambda seen: seen[0][0])
-    assert rig.seen()[0][1].startswith("port 80 does not accept, but in all the same")
+    assert rig.seen()[0][1].startswith("port 80 does not accept, but still in")

@@ -69,7 +69,7 @@ def test_an_ejected_one_tells_until_when():
 def test_checks_never_put_out_the_last_one_and_that_shows(odd):
     alone, gone = judge([odd, member(state="paused")])
     assert (alone.ready, alone.panic, gone.ready) == (True, True, False)
-    assert "in all the same" in alone.reason
+    assert "but still in" in alone.reason
 
 
 def test_one_that_starts_alone_is_in_without_alarm():

@@ -194,7 +194,7 @@ FAST = replace(PROBE, interval=0.001)
 async def test_an_endpoints_way_up_down_and_up_again():
     asked = Asked(500, 200, 500, 500, 500, 200, 200)
     asked.prober.add("a", FAST, running=False)
-    assert asked.prober.verdict("a") == ("no good answer from /up", "")
+    assert asked.prober.verdict("a") == ("no successful check of /up", "")
     await asked.change()
     assert asked.prober.verdict("a") == ("", "")
     await asked.change()

@@ -53,7 +53,7 @@ def test_a_service_has_its_own_timeout_or_the_usual_one(own, milliseconds):
 def test_a_service_without_http_is_there_to_say_so():
     (made,) = table(container(numbers=(22, 3000))).services
     assert (made.hosts, made.listeners, made.public) == (("web.services.haystack",), ((),), False)
-    assert made.mute.startswith("web.services.haystack is there, but no port of it is known to speak HTTP (22/tcp, 3000/tcp)")
+    assert made.mute.startswith("web.services.haystack exists, but none of its ports is known to speak HTTP (22/tcp, 3000/tcp)")
     assert "haystack.port=3000" in made.mute
 
 
