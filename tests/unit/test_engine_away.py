@@ -45,9 +45,9 @@ async def test_an_engine_that_stays_away_is_told_of_again_with_what_to_do():
     [
         ("tcp://127.0.0.1:2375", errno.ECONNREFUSED, True, "127.0.0.1 is this container itself: mount the engine's socket"),
         ("tcp://localhost:2375", errno.ECONNREFUSED, True, "or name its machine, as in tcp://"),
-        ("tcp://127.0.0.1:2375", errno.ECONNREFUSED, False, "nobody listens on that port"),
-        ("tcp://10.0.0.1:2375", errno.ECONNREFUSED, True, "nobody listens on that port"),
-        ("tcp://10.0.0.1:2375", errno.EHOSTUNREACH, True, "nothing comes back from that address"),
+        ("tcp://127.0.0.1:2375", errno.ECONNREFUSED, False, "nothing listens on that port"),
+        ("tcp://10.0.0.1:2375", errno.ECONNREFUSED, True, "nothing listens on that port"),
+        ("tcp://10.0.0.1:2375", errno.EHOSTUNREACH, True, "no answer from that address"),
         ("tcp://engine:2375", socket.EAI_NONAME, True, "no address is known for engine"),
         ("unix:///nowhere/docker.sock", errno.ENOENT, True, "docker run -v /var/run/docker.sock:/var/run/docker.sock"),
         ("unix:///nowhere/docker.sock", errno.ENOENT, False, "start Docker"),
