@@ -64,7 +64,7 @@ def test_a_request_that_kills_whoever_reads_it_is_read_by_two(haystack: Haystack
     with Client(haystack.port) as client:
         answer = client.get(host(slug(name)), "/kill")
         assert answer.status == 502
-        assert "been repeated" in (answer.get("proxy-status") or "")
+        assert "was retried before" in (answer.get("proxy-status") or "")
     assert sent(origins[name]) == 2
 
 

@@ -117,5 +117,5 @@ def test_a_container_that_crashes_is_no_reason_to_send_the_request_again(fakes: 
         stage.restart(0)
         answer = client.response()
         assert answer.status == 502
-        assert "been repeated" in (answer.get("proxy-status") or "")
+        assert "was retried before" in (answer.get("proxy-status") or "")
         assert stage.sent == [2]

@@ -111,7 +111,7 @@ def stage(client, images, python):
 
 def in_flight(done, victims=PLAN.victims):
     """Whether all that failed had been sent to what was ended, and no more of it than there are connections."""
-    told = all(f["kind"] == "status 502" and "can't be sent twice" in f["proxy_status"] for f in done.report["failures"])
+    told = all(f["kind"] == "status 502" and "a retry is not safe" in f["proxy_status"] for f in done.report["failures"])
     return told and done.failed <= PLAN.connections * victims
 
 

@@ -61,9 +61,9 @@ def get(address, target, name, *more):
 def test_the_answer_says_that_the_service_is_there_and_names_the_label(address, gitea, eventually):
     eventually(lambda: HINT in get(address, "/", SERVICE)[1], 20, lambda: f"{get(address, '/', SERVICE)}")
     status, body = get(address, "/", SERVICE)
-    assert (status, f"{SERVICE} is there, but {HINT}" in body) == (404, True)
+    assert (status, f"{SERVICE} exists, but {HINT}" in body) == (404, True)
     told = json.loads(get(address, "/", SERVICE, "-H", "Accept: application/json")[1])
-    assert told["detail"] == f"{SERVICE} is there, but {HINT}"
+    assert told["detail"] == f"{SERVICE} exists, but {HINT}"
 
 
 def test_what_the_page_shows_and_the_shells_service_say_the_same(address, gitea, key, eventually):
