@@ -10,7 +10,7 @@ import pytest
 
 TOKEN = uuid.uuid4().hex[:8]
 SERVICE = f"gitea{TOKEN}.busybox.services.haystack"
-HINT = "no port of it is known to speak HTTP (22/tcp, 3000/tcp): the label haystack.port names the one that does, as in haystack.port=3000"
+HINT = "none of its ports is known to speak HTTP (22/tcp, 3000/tcp): set the label haystack.port to its HTTP port, as in haystack.port=3000"
 SERVE = ["sh", "-c", "mkdir /www; echo gitea >/www/index.html; exec httpd -f -p 3000 -h /www"]
 EXPOSED = ("22/tcp", "3000/tcp")
 
