@@ -19,35 +19,37 @@ from typing import Any
 import structlog
 import uvloop
 
-from haystack import choice, descriptors, garbage, greeting, mistakes, patience
-from haystack.access import Acl
 from haystack.api.server import ApiServer
+from haystack.catalog.registry import Registry
 from haystack.console.server import ConsoleServer
-from haystack.discovery import local, providers
+from haystack.discovery import own_place, providers
 from haystack.discovery.exposure import Labelled
 from haystack.discovery.provider import Provider
 from haystack.dns.responder import Responder
 from haystack.dns.server import DnsServer
-from haystack.handover import standby, wire
-from haystack.handover.giver import Giver
-from haystack.handover.home import Memory, home
-from haystack.handover.taker import Predecessor, ReplaceError
+from haystack.handover import protocol, standby
+from haystack.handover.client import Predecessor, ReplaceError
+from haystack.handover.identity import Memory, home
+from haystack.handover.server import Giver
 from haystack.health.monitor import Monitor
-from haystack.listening import Sockets
+from haystack.loop import garbage
+from haystack.loop.stop_signals import StopSignals
+from haystack.loop.turns import Turns, at_once, share
+from haystack.model.snapshot import Snapshot
+from haystack.net import descriptors
+from haystack.net.access import Acl
+from haystack.net.sockets import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
-from haystack.observe.hidden import Hidden
+from haystack.observe.hidden_clients import Hidden
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
-from haystack.proxy import confine
+from haystack.proxy import sandbox
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
-from haystack.registry import Registry
-from haystack.settings import Settings
-from haystack.snapshot import Snapshot
-from haystack.state import State
-from haystack.stopsignals import StopSignals
-from haystack.turns import Turns, at_once, share
+from haystack.settings.settings import Settings
+from haystack.startup import checks, choice, greeting, patience
+from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
@@ -77,7 +79,7 @@ class App:
         self.dns = DnsServer(settings, self.responder, connections=rooms.dns, questions=rooms.questions)
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
-        self.acl = Acl(settings, lambda: frozenset(map(str, local.addresses())))
+        self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
         self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
@@ -88,8 +90,8 @@ class App:
         self.memory = Memory(home())
         self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance, self._health)
 
-    def _health(self) -> wire.Report:
-        return wire.Report(tuple(self.state.wrong()), self.state.summary())
+    def _health(self) -> protocol.Report:
+        return protocol.Report(tuple(self.state.wrong()), self.state.summary())
 
     async def run(self) -> None:
         """Serve until a signal says stop, or another Haystack serves instead; then drain."""
@@ -232,12 +234,12 @@ class App:
 
 async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
     """Run one Haystack from start to stop. Raises PortError, WorkersError and ReplaceError."""
-    mistakes.tell(settings)
+    checks.tell(settings)
     try:
         old = await standby.predecessor(settings.state_dir, home()) if replace else None
     except standby.StoppedError:
         return
-    with confine.folder() as folder:
+    with sandbox.folder() as folder:
         try:
             await App(settings, sources, folder, old).run()
         finally:
@@ -252,7 +254,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     share()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except (PortError, WorkersError, ReplaceError, confine.FolderError) as error:
+    except (PortError, WorkersError, ReplaceError, sandbox.FolderError) as error:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")
         return 1

@@ -21,16 +21,16 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"haystack {__version__}\n")
         return 0
     if given[:1] == ["healthcheck"]:
-        from haystack import healthcheck  # noqa: PLC0415 - it alone
+        from haystack.command_line import healthcheck  # noqa: PLC0415 - it alone
 
         return healthcheck.main(given[1:])
-    from haystack.proxy import confine  # noqa: PLC0415 - as below
+    from haystack.proxy import sandbox  # noqa: PLC0415 - as below
 
     try:
-        confine.choose_temporary()  # what comes now makes temporary files while it is imported
-    except confine.FolderError as error:
+        sandbox.choose_temporary()  # what comes now makes temporary files while it is imported
+    except sandbox.FolderError as error:
         print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the command line's answer
         return 1
-    from haystack import commands  # noqa: PLC0415 - it brings all settings, and the docker package
+    from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the docker package
 
     return commands.main(given)

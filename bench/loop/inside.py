@@ -19,7 +19,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from haystack import app, commands
+from haystack import app
+from haystack.command_line import commands
 
 TICK = 0.001
 LONG, AGAIN = 0.004, 0.002  # seconds

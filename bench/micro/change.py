@@ -19,15 +19,15 @@ from pathlib import Path
 
 import structlog
 
-from haystack.discovery.docker import DockerProvider
+from haystack.catalog.registry import Reader, Registry
+from haystack.discovery.docker.provider import DockerProvider
 from haystack.dns.responder import Responder
 from haystack.health.monitor import Monitor
-from haystack.proxy import channel
+from haystack.loop.turns import Turns
+from haystack.model.snapshot import Snapshot
+from haystack.proxy import ipc
 from haystack.proxy.supervisor import Supervisor
-from haystack.registry import Reader, Registry
-from haystack.settings import load
-from haystack.snapshot import Snapshot
-from haystack.turns import Turns
+from haystack.settings.settings import load
 from tests.fakes.engine import FakeEngine, inspected, rfc3339
 
 SIZES = (10, 1_000, 10_000)
@@ -76,7 +76,7 @@ class Rig:
         take = self.supervisor._take  # noqa: SLF001 - nothing else tells when a worker has a version
 
         def hear(slot: object, message: object) -> None:
-            if isinstance(message, channel.Ready) and message.version == self.version:
+            if isinstance(message, ipc.Ready) and message.version == self.version:
                 self.times[STAGES[-1]] = time.perf_counter()
                 self.there.set()
             take(slot, message)

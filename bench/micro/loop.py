@@ -22,21 +22,22 @@ import structlog
 import uvloop
 from msgspec.structs import replace
 
-from haystack import access, garbage
 from haystack.api.server import ApiServer
+from haystack.catalog.registry import Registry
 from haystack.console import commands
 from haystack.dns import wire
 from haystack.dns.responder import Responder
 from haystack.health.monitor import Monitor
-from haystack.model import Attachment, Container, Engine, Listing, Network, Port
+from haystack.loop import garbage
+from haystack.loop.turns import in_turns
+from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
+from haystack.net import access
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
-from haystack.proxy import table
-from haystack.proxy.series import Place, Series
-from haystack.proxy.tables import Tables
-from haystack.registry import Registry
-from haystack.state import State
-from haystack.turns import in_turns
+from haystack.proxy.counters import Place, Series
+from haystack.routing import routing_table
+from haystack.routing.table_updates import Tables
+from haystack.views.state import State
 
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
@@ -83,7 +84,7 @@ class Rig:
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
         self.responder = Responder("haystack", 5)
-        tables, self.series, loop = Tables(table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
+        tables, self.series, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
         self.acl = access.Acl(policy)

@@ -14,9 +14,9 @@ from collections.abc import Callable
 import msgspec
 
 from haystack._fast.route import Router, lookup_ns
-from haystack.proxy import channel
-from haystack.proxy.routes import Routes
-from haystack.proxy.table import PART, changes
+from haystack.proxy.worker_routes import Routes
+from haystack.routing.routing_table import PART, changes
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
 
 COUNTS = (10, 100, 1000, 10_000)
 ENDPOINTS = 5
@@ -25,18 +25,18 @@ ROUNDS = 7
 Requests = list[tuple[bytes, bytes]]
 
 
-def row(number: int, endpoints: int = ENDPOINTS) -> channel.ServiceRow:
+def row(number: int, endpoints: int = ENDPOINTS) -> ServiceRow:
     """A service with one kind of port, served on both listeners."""
     rows = tuple(
-        channel.EndpointRow(f"{number:08x}{e:04x}:80/tcp", f"10.{number >> 8}.{number & 255}.{e}", 80, 100) for e in range(1, endpoints + 1)
+        EndpointRow(f"{number:08x}{e:04x}:80/tcp", f"10.{number >> 8}.{number & 255}.{e}", 80, 100) for e in range(1, endpoints + 1)
     )
     hosts = (f"service-{number}.services.haystack", f"*.wild-{number}.example.com")
-    return channel.ServiceRow(hosts[0], hosts, "p2c", "", 60_000, (rows,))
+    return ServiceRow(hosts[0], hosts, "p2c", "", 60_000, (rows,))
 
 
-def shared(number: int) -> channel.ServiceRow:
+def shared(number: int) -> ServiceRow:
     """A service that has a path of a host that all share."""
-    return channel.ServiceRow(f"path-{number}.services.haystack", ("one.example",), "p2c", "", 60_000, ((),), f"/api/v{number}")
+    return ServiceRow(f"path-{number}.services.haystack", ("one.example",), "p2c", "", 60_000, ((),), f"/api/v{number}")
 
 
 def requests(numbers: list[int]) -> dict[str, Requests]:
@@ -58,7 +58,7 @@ def best(router: Router, asked: Requests) -> float:
 def lookups(count: int) -> str:
     """A line of the table of lookups."""
     router = Router()
-    Routes((80, 8080), router).apply(channel.Table(1, tuple(made(n) for made in (row, shared) for n in range(count))))
+    Routes((80, 8080), router).apply(Table(1, tuple(made(n) for made in (row, shared) for n in range(count))))
     numbers = list(range(count))
     random.Random(1).shuffle(numbers)
     asked = requests(numbers)
@@ -77,13 +77,13 @@ def milliseconds(work: Callable[[], object]) -> float:
 def swaps(count: int) -> str:
     """A line of the table of changes: decoding and applying in the worker, comparing in the control process."""
     services = tuple(row(n) for n in range(count))
-    whole = channel.Table(1, services)
-    one = channel.Table(2, (*services[:-1], row(count - 1, ENDPOINTS - 1)))
-    gone = channel.Table(3, one.services[:-1])
-    told = [list(changes(old, new)) for old, new in ((channel.Table(0, ()), whole), (whole, one), (one, gone))]
+    whole = Table(1, services)
+    one = Table(2, (*services[:-1], row(count - 1, ENDPOINTS - 1)))
+    gone = Table(3, one.services[:-1])
+    told = [list(changes(old, new)) for old, new in ((Table(0, ()), whole), (whole, one), (one, gone))]
     compare = milliseconds(lambda: list(changes(whole, one)))
     routes = Routes((80, 8080), Router())
-    decode = msgspec.msgpack.Decoder(channel.Table).decode
+    decode = msgspec.msgpack.Decoder(Table).decode
     took = [[milliseconds(lambda p=part: routes.apply(decode(p))) for part in map(msgspec.msgpack.encode, parts)] for parts in told]
     figures = (sum(took[0]), max(took[0]), sum(took[1]), sum(took[2]), compare)
     return f"| {count:,} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |"

@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from haystack.api import shapes
-from haystack.api.shapes import Membership
-from haystack.model import Container, Network, Problem
-from haystack.observe.pieces import Pieces, framed
-from haystack.state import Picture, State
-from haystack.turns import Turns
+from haystack.loop.turns import Turns
+from haystack.model.records import Container, Network, Problem
+from haystack.views import shapes
+from haystack.views.pieces import Pieces, framed
+from haystack.views.shapes import Membership
+from haystack.views.state import Picture, State
 
 T = TypeVar("T")
 Body = list[bytes]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from haystack.api.views import METHODS, answer, guarded, refusal
-from haystack.state import State
+from haystack.views.state import State
 
 
 def application(state: State) -> Starlette:

@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 
 from haystack.api import health
 from haystack.api.views import application
-from haystack.proxy.first import health_of
-from haystack.state import State
+from haystack.proxy.worker_setup import health_of
+from haystack.views.state import State
 
 # Uvicorn's patience with requests in flight when it stops. An answer takes milliseconds.
 GRACE_SECONDS = 2

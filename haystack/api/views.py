@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from haystack.api import page, shapes
+from haystack.api import page
 from haystack.api.bodies import Bodies
 from haystack.api.pages import Page
 from haystack.api.streamed import Streamed, Streams
-from haystack.observe import metrics
-from haystack.state import State
-from haystack.turns import Turns, in_turns
+from haystack.loop.turns import Turns, in_turns
+from haystack.views import metrics, shapes
+from haystack.views.state import State
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOW = {"Allow": ", ".join(METHODS)}

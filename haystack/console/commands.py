@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from haystack import __version__, written
+from haystack import __version__
+from haystack.console import departed, lists
 from haystack.console import explain as explanation
-from haystack.console import gone, lists
+from haystack.console.command_line import nearest, nearest_of, normal
 from haystack.console.tables import table
-from haystack.console.words import nearest, nearest_of, normal
-from haystack.observe import metrics as figures
-from haystack.observe.text import printable
-from haystack.state import State
-from haystack.turns import Turns, at_once
-from haystack.written import LEVELS
+from haystack.loop.turns import Turns, at_once
+from haystack.model import spelling
+from haystack.model.spelling import LEVELS
+from haystack.observe.safe_text import printable
+from haystack.views import metrics as figures
+from haystack.views.state import State
 
 OK, NOT_FOUND, USAGE = 0, 1, 2
 
@@ -138,8 +139,8 @@ def service(state: State, words: list[str], context: Context) -> Turns[Result]:
     if found is None:
         short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
         nobody = f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}"
-        return Result("\n".join([nobody, *gone.lines(state, [name])]), NOT_FOUND)
-    return Result((yield from lists.service_text(found, context.width, gone.lines(state, [name]))))
+        return Result("\n".join([nobody, *departed.lines(state, [name])]), NOT_FOUND)
+    return Result((yield from lists.service_text(found, context.width, departed.lines(state, [name]))))
 
 
 def explain(state: State, words: list[str], context: Context) -> Turns[Result]:
@@ -163,7 +164,7 @@ def dig(state: State, words: list[str], context: Context) -> Result:
 
 def trace(state: State, words: list[str], _context: Context) -> Result:
     """Live lines on or off. A service that is not there yet may be waited for."""
-    switch, wanted = written.truth(words[0]), words[1] if len(words) > 1 else None
+    switch, wanted = spelling.truth(words[0]), words[1] if len(words) > 1 else None
     if switch is None:
         return misuse("trace", f"trace is on or off, not {printable(words[0].lower())}")
     if not switch:
@@ -177,7 +178,7 @@ def trace(state: State, words: list[str], _context: Context) -> Result:
 
 def log(_state: State, words: list[str], _context: Context) -> Result:
     """Another log level, until the next start."""
-    level = written.level(words[0])
+    level = spelling.level(words[0])
     if level not in LEVELS:
         return misuse("log", f"no level {printable(level)}{nearest(level, LEVELS)}")
     return Result(f"log level {level}", effect=LogLevel(level))

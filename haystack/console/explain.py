@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from haystack import hosts, speech
-from haystack.claims import prefix, rank
-from haystack.console import gone, lists
-from haystack.console.longtext import Lines
+from haystack.catalog import host_names
+from haystack.catalog.claims import prefix, rank
+from haystack.console import departed, lists
+from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
-from haystack.model import Container, Endpoint, Service
-from haystack.observe.text import printable
-from haystack.proxy.table import LISTENERS, serving
-from haystack.snapshot import names
-from haystack.state import State
-from haystack.turns import Turns
+from haystack.loop.turns import Turns
+from haystack.model import unheard
+from haystack.model.endpoints import names
+from haystack.model.records import Container, Endpoint, Service
+from haystack.observe.safe_text import printable
+from haystack.routing.routing_table import LISTENERS, serving
+from haystack.views.state import State
 
 NAMED = 50  # of those among which one is picked; the table has all
 
@@ -99,7 +100,7 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
     for endpoint in found.endpoints:
         out.add(*_probe(state, endpoint))
         yield
-    out.add(*gone.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
+    out.add(*departed.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
     yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(e, now) for e in found.endpoints), width)
     return out.pieces(), True
 
@@ -107,14 +108,14 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
 def _nobody(state: State, asked: Asked) -> Turns[list[str]]:
     """What there is to say where no service answers."""
     otherwise = _otherwise(state, asked)
-    if any(asked.host in gone.served(state, d) for d in state.registry.departures):
+    if any(asked.host in departed.served(state, d) for d in state.registry.departures):
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
     out = Lines(f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}")
     if (whole := lists.whole(asked.host, state)) in state.snapshot.services:
         out.add(f"did you mean {printable(whole)}?")
     if state.settings.expose == "labelled":
         out.add("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
-    out.add(*gone.lines(state, [asked.host]), *(yield from _mute(state, asked.host)), *(yield from _refused(state, asked.host)))
+    out.add(*departed.lines(state, [asked.host]), *(yield from _mute(state, asked.host)), *(yield from _refused(state, asked.host)))
     out.add(*lists.trouble_lines(state))
     return out.pieces()
 
@@ -167,7 +168,7 @@ def _refused(state: State, host: str) -> Turns[list[str]]:
     """The containers that ask for this host, and may not have it."""
     found, wanted = [], set(_names(host))
     for container in state.snapshot.containers.values():
-        for name, why in hosts.refused(state.snapshot.origin, container).items():
+        for name, why in host_names.refused(state.snapshot.origin, container).items():
             if name in wanted:
                 found.append(printable(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}"))
         yield
@@ -194,13 +195,13 @@ def _mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str
     for container in state.snapshot.containers.values():
         yield
         own = names(origin, container)[0]
-        if not own or host not in (*own, *hosts.of(origin, container)):
+        if not own or host not in (*own, *host_names.of(origin, container)):
             continue
         if not (container.address or container.address6):
-            found.append(printable(f"{speech.called(container.name)} belongs to it, but has no address: {container.address_reason}"))
+            found.append(printable(f"{unheard.called(container.name)} belongs to it, but has no address: {container.address_reason}"))
         elif not placeless:
-            what = speech.silent((p.number, p.protocol) for p in container.ports) if container.ports else speech.NO_PORTS
-            found.append(printable(f"{speech.called(container.name)} belongs to it, but {what}"))
+            what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
+            found.append(printable(f"{unheard.called(container.name)} belongs to it, but {what}"))
     return found
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import asyncssh
 
-from haystack.state import Options
+from haystack.views.state import Options
 
 HOW = "set HAYSTACK_SSH_AUTHORIZED_KEYS to the text of a public key, or HAYSTACK_SSH_AUTHORIZED_KEYS_FILE to a file of them"
 BOM = "\ufeff"

@@ -13,16 +13,16 @@ from operator import itemgetter
 
 import msgspec
 
-from haystack import speech
-from haystack.api import shapes
-from haystack.console import gone
-from haystack.console.longtext import Lines
+from haystack.console import departed
+from haystack.console.long_text import Lines
 from haystack.console.tables import moment, tabled
-from haystack.health.words import why
-from haystack.model import Carried, Container, Endpoint, Problem, Service
-from haystack.observe.text import printable, printable_json
-from haystack.state import State
-from haystack.turns import Turns, ordered
+from haystack.loop.turns import Turns, ordered
+from haystack.model import unheard
+from haystack.model.reasons import why
+from haystack.model.records import Carried, Container, Endpoint, Problem, Service
+from haystack.observe.safe_text import printable, printable_json
+from haystack.views import shapes
+from haystack.views.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def service_row(service: Service) -> tuple[object, ...]:
 
 def service_text(service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
     """A service with its endpoints, hosts and problems, and some lines more."""
-    out, now = Lines(printable(service.name), *filter(None, [speech.unheard(service)])), time.time()
+    out, now = Lines(printable(service.name), *filter(None, [unheard.unheard(service)])), time.time()
     for claim in service.claims:
         out.add(host_line(service, claim))
         yield
@@ -124,7 +124,7 @@ def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
         endpoint.port_name,
         endpoint.listener,
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
-        speech.called(endpoint.container_name),
+        unheard.called(endpoint.container_name),
         f"{state}: {why(endpoint, now)}",
         moment(endpoint.since),
     )
@@ -137,7 +137,7 @@ ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "s
 
 def endpoints_text(state: State, width: int | None) -> Turns[list[str]]:
     """A line for each endpoint of each service."""
-    now, snapshot, left = time.time(), state.snapshot, sorted(gone.rows(state), key=itemgetter(0))
+    now, snapshot, left = time.time(), state.snapshot, sorted(departed.rows(state), key=itemgetter(0))
     if not (snapshot.services or left):
         return Lines("no endpoints yet", *trouble_lines(state)).pieces()
     out = Lines()
@@ -145,7 +145,7 @@ def endpoints_text(state: State, width: int | None) -> Turns[list[str]]:
     every = merge(here, left, key=itemgetter(0))
     yield from tabled(out, ("service", *ENDPOINT), ((name, *row) for name, row in every), width)
     yield from _add_health(out, snapshot.containers.values())
-    out.add(*gone.lines(state), *trouble_lines(state))
+    out.add(*departed.lines(state), *trouble_lines(state))
     return out.pieces()
 
 
@@ -158,7 +158,7 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
     rows = (
         (
             c.short_id,
-            speech.called(c.name),
+            unheard.called(c.name),
             c.image,
             c.address,
             f"{c.network or '-'}: {c.address_reason}",
@@ -171,7 +171,7 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
     )
     yield from tabled(out, CONTAINER, rows, width)
     for container in found:
-        out.add(*(printable(f"{container.name}: {why}") for why in filter(None, [speech.unserved(container)])))
+        out.add(*(printable(f"{container.name}: {why}") for why in filter(None, [unheard.unserved(container)])))
         out.add(*(f"{printable(container.name)}: {problem_line(p)}" for p in container.problems))
         yield
     yield from _add_health(out, found)

@@ -16,11 +16,11 @@ import asyncssh
 import structlog
 
 from haystack.console import hostkey, keys
-from haystack.console.admission import Admission, Login
+from haystack.console.login_limits import Admission, Login
 from haystack.console.session import Session
-from haystack.listening import Sockets
-from haystack.observe.tally import Tally
-from haystack.state import State
+from haystack.net.sockets import Sockets
+from haystack.observe.counted_lines import Tally
+from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 

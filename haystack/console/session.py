@@ -13,13 +13,13 @@ import asyncssh
 import structlog
 
 from haystack import __version__
-from haystack.console import commands, lists, words
+from haystack.console import command_line, commands, lists
 from haystack.console.commands import Context, Leave, LogLevel, Result
 from haystack.console.terminal import Terminal
+from haystack.loop.turns import in_turns
 from haystack.observe import logs
 from haystack.observe.trace import Subscription, render
-from haystack.state import State
-from haystack.turns import in_turns
+from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 
@@ -209,10 +209,10 @@ class Session(asyncssh.SSHServerSession[str]):
 
     async def _execute(self, line: str) -> Result:
         try:
-            asked = words.split(line)
+            asked = command_line.split(line)
         except ValueError as error:
             return Result(f"{error}".lower(), commands.USAGE)
-        if words.normal(asked)[:1] == ["metrics"]:
+        if command_line.normal(asked)[:1] == ["metrics"]:
             await self._state.refresh()
         try:
             context = Context(self._size()[0] if self._terminal else None, self._local)

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from haystack.console.longtext import Lines
-from haystack.observe.text import printable
-from haystack.turns import Turns, at_once
+from haystack.console.long_text import Lines
+from haystack.loop.turns import Turns, at_once
+from haystack.observe.safe_text import printable
 
 NARROWEST = 20
 FOLDED = 3  # columns at most of a table whose cells may be folded

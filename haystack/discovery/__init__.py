@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from haystack.discovery.docker.tls import TlsOptions, TlsSettings
 from haystack.discovery.provider import Provider
-from haystack.discovery.tls import TlsOptions, TlsSettings
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
@@ -33,7 +33,7 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
         from haystack.discovery.static import StaticProvider  # noqa: PLC0415
 
         return [StaticProvider(settings.static)]
-    from haystack.discovery.docker import DockerProvider  # noqa: PLC0415
+    from haystack.discovery.docker.provider import DockerProvider  # noqa: PLC0415
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))

@@ -11,10 +11,10 @@ import hashlib
 import threading
 import time
 
-from haystack import labels as label_reader
-from haystack import naming, ports
+from haystack.discovery import labels as label_reader
 from haystack.discovery.provider import Sink
-from haystack.model import Container, Engine, Listing
+from haystack.model import naming, ports
+from haystack.model.records import Container, Engine, Listing
 
 HOST = "127.0.0.1"
 NAMES = ("a", "b", "c", "d", "web-001")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from haystack.discovery.provider import Sink
-from haystack.model import Container, Listing
+from haystack.model.records import Container, Listing
 
 
 class Labelled:

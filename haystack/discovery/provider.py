@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from haystack.model import Listing
+from haystack.model.records import Listing
 
 
 class Sink(Protocol):

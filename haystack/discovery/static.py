@@ -22,11 +22,11 @@ from typing import Any
 import structlog
 from watchfiles import Change, awatch
 
-from haystack import labels as label_reader
-from haystack import naming, ports
-from haystack.discovery import inspect
+from haystack.discovery import labels as label_reader
+from haystack.discovery.docker import inspect
 from haystack.discovery.provider import Sink
-from haystack.model import Container, Engine, Listing, Problem
+from haystack.model import naming, ports
+from haystack.model.records import Container, Engine, Listing, Problem
 
 DEEPEST = 32  # tables within tables of labels
 POLL = 1000  # milliseconds between looks for which no notification is needed: network file systems send none

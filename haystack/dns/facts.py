@@ -15,9 +15,9 @@ from typing import Any
 from msgspec import Struct
 
 from haystack.dns import wire
-from haystack.model import Container, Endpoint, Engine, Service
-from haystack.naming import label
-from haystack.turns import Turns, stretches
+from haystack.loop.turns import Turns, stretches
+from haystack.model.naming import label
+from haystack.model.records import Container, Endpoint, Engine, Service
 
 OWN = "own"
 """In place of an address: Haystack's own, as the asker reaches it."""

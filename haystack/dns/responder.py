@@ -14,11 +14,11 @@ import dnslib
 import msgspec
 import structlog
 
-from haystack.access import Right
 from haystack.dns import records, wire
 from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
-from haystack.model import Container, Engine, Service
-from haystack.turns import Turns, at_once
+from haystack.loop.turns import Turns, at_once
+from haystack.model.records import Container, Engine, Service
+from haystack.net.access import Right
 
 log = structlog.get_logger()
 

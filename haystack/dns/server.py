@@ -15,11 +15,11 @@ from typing import Any, Protocol
 import structlog
 
 from haystack._fast.networks import Networks
-from haystack.access import Table
 from haystack.dns import sockets, upstreams
 from haystack.dns.forward import WAITING, Forwarder
 from haystack.dns.responder import EVERYTHING, Forward, Responder
-from haystack.listening import Sockets
+from haystack.net.access import Table
+from haystack.net.sockets import Sockets
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from haystack.listening import Sockets
+from haystack.net.sockets import Sockets
 
 NAME = "dns"
 BACKLOG = 128

@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 
 from haystack.dns import facts, wire
 from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Target, reverse
-from haystack.model import Container, Engine, Service
-from haystack.snapshot import Change
-from haystack.turns import Turns, at_once, stretches
+from haystack.loop.turns import Turns, at_once, stretches
+from haystack.model.records import Container, Engine, Service
+from haystack.model.snapshot import Change
 
 __all__ = ["OWN", "PRIORITY", "Found", "Node", "Picture", "Target", "Zone", "reverse"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from haystack.handover import taker
-from haystack.handover.taker import Predecessor, ReplaceError, Successor
+from haystack.handover import client
+from haystack.handover.client import Predecessor, ReplaceError, Successor
 
 PAUSE = 0.2  # seconds in which one that ends takes its name away
 TRIES = 30
@@ -29,7 +29,7 @@ class StoppedError(Exception):
 
 async def predecessor(folder: Path, home: str) -> Predecessor | None:
     """Whom this one is to replace, once it is its turn; None: nobody runs. Raises ReplaceError, StoppedError."""
-    found = await asyncio.to_thread(taker.ask, folder, home)
+    found = await asyncio.to_thread(client.ask, folder, home)
     if isinstance(found, Successor):
         why = "its successor serves: this Haystack starts when the successor ends"
         log.warning("handover.waiting", reason=why, pid=found.pid, version=found.version, hint=HINT)
@@ -48,7 +48,7 @@ async def _nobody(found: Successor, folder: Path, home: str) -> None:
         await found.end()
         await asyncio.sleep(PAUSE)
         try:
-            other = await asyncio.to_thread(taker.ask, folder, home, waits=True)
+            other = await asyncio.to_thread(client.ask, folder, home, waits=True)
         except ReplaceError:
             failures += 1
             if failures == TRIES:

@@ -14,17 +14,18 @@ import structlog
 from msgspec.structs import replace
 
 from haystack.health import outliers, probe, ramp
-from haystack.health.arrivals import LOOKS, UNKNOWN, Arrivals, Connect
-from haystack.health.ask import ask
-from haystack.health.connect import accepts
+from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
+from haystack.health.http_check import ask
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
-from haystack.health.words import span
-from haystack.model import Container, Endpoint, Service
-from haystack.proxy.channel import FailureRow
-from haystack.snapshot import Snapshot, endpoints, names
-from haystack.turns import Turns
+from haystack.health.tcp_check import accepts
+from haystack.loop.turns import Turns
+from haystack.model.endpoints import endpoints, names
+from haystack.model.reasons import span
+from haystack.model.records import Container, Endpoint, Service
+from haystack.model.reports import FailureRow
+from haystack.model.snapshot import Snapshot
 
 Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
 

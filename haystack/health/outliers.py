@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from haystack.health.contrast import stands_out
-from haystack.model import Record
-from haystack.proxy.channel import FailureRow
+from haystack.model.records import Record
+from haystack.model.reports import FailureRow
 
 IN_A_ROW = 5
 WINDOW = 10.0  # seconds

@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from haystack.model import STOPPING, Container, Record
-from haystack.turns import Turns, stretches
+from haystack.loop.turns import Turns, stretches
+from haystack.model.records import STOPPING, Container, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "health starting"  # in, where it is alone, and nothing to worry about

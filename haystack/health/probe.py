@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from haystack.health import readiness
-from haystack.model import Endpoint, Options, Record
+from haystack.health import admission_times
+from haystack.model.records import Endpoint, Options, Record
 
 INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
 RISE, FALL = 2, 3
@@ -111,11 +111,11 @@ def _first(state: State, told: str, now: float, *, good: bool) -> State:
     new = replace(state, told=told, at=now)
     if good:
         return replace(new, up=True)
-    return replace(new, up=False, why=told) if readiness.overdue(now - state.since) else new
+    return replace(new, up=False, why=told) if admission_times.overdue(now - state.since) else new
 
 
 def pause(state: State, probe: Probe, now: float) -> float:
     """Seconds until the next look, before they are spread a little."""
     if state.up is None:
-        return min(probe.interval, max(SOONEST, readiness.pause(now - state.since, 1)))
+        return min(probe.interval, max(SOONEST, admission_times.pause(now - state.since, 1)))
     return probe.interval

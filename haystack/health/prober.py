@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from haystack.health import probe as rules
-from haystack.health.ask import ask
+from haystack.health.http_check import ask
 from haystack.health.probe import Probe, State
 
 AT_ONCE = 128  # probes in flight

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from haystack.model import Options
+from haystack.model.records import Options
 
 STEPS = 10
 

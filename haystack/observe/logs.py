@@ -13,8 +13,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from haystack.observe.text import printable
-from haystack.written import LEVELS
+from haystack.model.spelling import LEVELS
+from haystack.observe.safe_text import printable
 
 # These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
 CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio", "watchfiles")

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from haystack import speech
-from haystack.health.words import cause
-from haystack.model import Endpoint, Service
-from haystack.observe.crowd import Crowd
-from haystack.snapshot import Snapshot
-from haystack.turns import Turns
+from haystack.loop.turns import Turns
+from haystack.model import unheard
+from haystack.model.reasons import cause
+from haystack.model.records import Endpoint, Service
+from haystack.model.snapshot import Snapshot
+from haystack.observe.bursts import Crowd
 
 GONE = "all its containers have gone"
 REMEMBERED = 60.0  # seconds
@@ -89,7 +89,7 @@ class Outages:
         after = None if since is None else round(self._clock() - since, 1)
         url = self._url(led.claim or led.name) if service.has_http else None
         hosts = None if led.claim else list(service.hosts) or None
-        hint = speech.unheard(service) or None
+        hint = unheard.unheard(service) or None
         self._crowd.info("service.up", name=led.name, url=url, host=led.claim or None, hosts=hosts, down_seconds=after, hint=hint)
 
     def _forget(self, snapshot: Snapshot) -> None:

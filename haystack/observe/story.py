@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from haystack import greeting
-from haystack.model import Departure
-from haystack.observe.crowd import Crowd
-from haystack.observe.moves import Moves
+from haystack.loop.turns import Turns
+from haystack.model.ports import suffix
+from haystack.model.records import Departure
+from haystack.model.snapshot import Snapshot
+from haystack.observe.bursts import Crowd
+from haystack.observe.membership import Moves
 from haystack.observe.outages import Outages
-from haystack.snapshot import Snapshot
-from haystack.turns import Turns
 
 
 class Story:
@@ -37,4 +37,4 @@ class Story:
     def _url(self, host: str) -> str:
         """Of a host with its path, if any, for who can look its name up."""
         name, _, path = host.partition("/")
-        return f"http://{name}{greeting.port(self._port())}/{path}"
+        return f"http://{name}{suffix(self._port())}/{path}"

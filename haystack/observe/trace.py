@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import structlog
 
-from haystack.observe.text import printable
+from haystack.observe.safe_text import printable
 
 log = structlog.get_logger("haystack")
 QUEUE = 1000

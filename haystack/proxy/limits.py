@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from haystack import descriptors
-from haystack.proxy.channel import Limits
-from haystack.settings import Settings
+from haystack.net import descriptors
+from haystack.proxy.ipc import Limits
+from haystack.settings.settings import Settings
 
 SHARE = -1  # of what is free
 FOREVER = 1 << 40  # milliseconds: 35 years

@@ -16,19 +16,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 import structlog
 
-from haystack import access
-from haystack.listening import Sockets
+from haystack.loop.turns import Turns, at_once
+from haystack.model.reports import FailureRow
+from haystack.model.snapshot import Snapshot
+from haystack.net import access
+from haystack.net.sockets import Sockets
 from haystack.observe.trace import Trace
-from haystack.proxy import channel as wire
-from haystack.proxy import confine, first, hanging, pulse, table
-from haystack.proxy.birth import Nursery
-from haystack.proxy.listeners import Listeners
-from haystack.proxy.series import Asked, Counts, Series
-from haystack.proxy.slot import Slot
-from haystack.proxy.tables import Tables
-from haystack.settings import Settings
-from haystack.snapshot import Snapshot
-from haystack.turns import Turns, at_once
+from haystack.proxy import heartbeat, hung_worker, ipc, sandbox, worker_setup
+from haystack.proxy.counters import Asked, Counts, Series
+from haystack.proxy.spawn import Nursery
+from haystack.proxy.worker_slot import Slot
+from haystack.proxy.worker_sockets import Listeners
+from haystack.routing import routing_table
+from haystack.routing.rows import Table
+from haystack.routing.table_updates import Tables
+from haystack.settings.settings import Settings
 
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
@@ -50,26 +52,26 @@ class Supervisor:
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
-        self._tables = Tables(table.Defaults(settings.balance, settings.timeout, settings.wait))
-        self._access = wire.Access(*access.table(settings))
-        self._trace = wire.TraceOrder(on=False)
+        self._tables = Tables(routing_table.Defaults(settings.balance, settings.timeout, settings.wait))
+        self._access = ipc.Access(*access.table(settings))
+        self._trace = ipc.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, asyncio.Event] = {}
         self._asked = 0
         self._stopping = asyncio.Event()
         self._hold = False
-        self.account = confine.account()
+        self.account = sandbox.account()
         self._nursery = Nursery(self.account)
         self._served = False
         self._watch: asyncio.Task[None] | None = None
-        self._farewell: wire.Drain | None = None
+        self._farewell: ipc.Drain | None = None
         self.workers: list[Slot] = []
         self._series = Series()
         self.errors: Counter[tuple[str, int]] = Counter()
         self.on_traces_lost: Callable[[int], None] = lambda _count: None
         self.on_trace: Callable[[Trace], None] = lambda _trace: None
-        self.on_failures: Callable[[Sequence[wire.FailureRow]], None] = lambda _rows: None
+        self.on_failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
         self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
         self.on_places: Callable[[Sequence[Slot]], None] = lambda _workers: None
         self.on_hopeless: Callable[[], None] = lambda: None
@@ -98,7 +100,7 @@ class Supervisor:
         self._hold = hold
         if os.geteuid() == 0 and self.account is None:
             why = "they run as root: without these capabilities (which /proc tells) they can't change to another user"
-            log.warning("workers.privileged", reason=why, missing=confine.missing())
+            log.warning("workers.privileged", reason=why, missing=sandbox.missing())
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
@@ -110,11 +112,11 @@ class Supervisor:
     def open(self) -> None:
         """Have the workers accept that were held."""
         self._hold = False
-        self._tell(wire.Open())
+        self._tell(ipc.Open())
 
     def admit(self, table: access.Table) -> None:
         """Tell the workers what clients may, by their addresses: it holds for connections that come from now on."""
-        self._access = wire.Access(*table)
+        self._access = ipc.Access(*table)
         self._tell(self._access)
 
     def publish(self, snapshot: Snapshot) -> None:
@@ -128,7 +130,7 @@ class Supervisor:
         yield
         yield from self._series.follow(snapshot, now)
 
-    def _announce(self, parts: Iterable[wire.Table]) -> None:
+    def _announce(self, parts: Iterable[Table]) -> None:
         """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""
         loop = asyncio.get_running_loop()
         for part in parts:
@@ -141,7 +143,7 @@ class Supervisor:
 
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""
-        self._trace = wire.TraceOrder(on, service)
+        self._trace = ipc.TraceOrder(on, service)
         self._tell(self._trace)
 
     async def refresh(self) -> None:
@@ -152,7 +154,7 @@ class Supervisor:
                 self._asked += 1
                 self._waiting[self._asked] = asyncio.Event()
                 asked.append(self._asked)
-                slot.channel.send(wire.Collect(self._asked))
+                slot.channel.send(ipc.Collect(self._asked))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REFRESH_SECONDS):
                 for number in asked:
@@ -166,7 +168,7 @@ class Supervisor:
         patient: a client between two requests is not sent away: its next answer closes its connection.
         """
         self._stopping.set()
-        self._farewell = wire.Drain(seconds, patient)
+        self._farewell = ipc.Drain(seconds, patient)
         for slot in self.workers:
             # ours first: a worker accepts what is queued already, and with its own copy the socket is closed for good
             for _, sock in slot.sockets:
@@ -191,7 +193,7 @@ class Supervisor:
             slot.state = "draining"
             slot.channel.send(self._farewell)
 
-    def _tell(self, message: wire.Any) -> None:
+    def _tell(self, message: ipc.Any) -> None:
         for slot in self.workers:
             if slot.channel is not None and slot.state != "dead":
                 slot.channel.send(message)
@@ -239,8 +241,8 @@ class Supervisor:
         """One life of a worker, from its start to its end."""
         slot.born = None
         born = slot.born = await self._nursery.take()
-        slot.pid, slot.state, slot.pulse = born.process.pid, "starting", pulse.Pulse()
-        slot.channel = wire.Channel(born.sock)
+        slot.pid, slot.state, slot.pulse = born.process.pid, "starting", heartbeat.Pulse()
+        slot.channel = ipc.Channel(born.sock)
         slot.forget()
         try:
             born.lend(slot.sockets)
@@ -263,42 +265,42 @@ class Supervisor:
         """Look at every worker again and again; one that has fallen silent is asked where it is, and ended: `_keep` replaces it."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(pulse.LOOK)
+            await asyncio.sleep(heartbeat.LOOK)
             self._series.expire(loop.time())
             for slot in self.workers:
                 if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
                     slot.deaths = 0
-                starving = pulse.starved(slot.pid)
+                starving = heartbeat.starved(slot.pid)
                 if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting", starved=starving):
-                    await hanging.end(slot)
+                    await hung_worker.end(slot)
 
-    def _setup(self, slot: Slot) -> wire.Setup:
-        ports = tuple(self.ports[name] for name in (*table.LISTENERS, table.ADMIN) if name in self.ports)
-        setup = first.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
+    def _setup(self, slot: Slot) -> ipc.Setup:
+        ports = tuple(self.ports[name] for name in (*routing_table.LISTENERS, routing_table.ADMIN) if name in self.ports)
+        setup = worker_setup.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
         return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections)
 
-    def _take(self, slot: Slot, message: wire.Any) -> None:
+    def _take(self, slot: Slot, message: ipc.Any) -> None:
         slot.pulse.beat()
         match message:
-            case wire.Ready():
+            case ipc.Ready():
                 if slot.state == "starting":
                     slot.state = "serving"
                     self._served = True
                     slot.settled.set()
                     if self._watch is not None:
                         self._nursery.refill()
-            case wire.Counts():
+            case ipc.Counts():
                 self._count(slot, message)
-            case wire.Failures():
+            case ipc.Failures():
                 self.on_failures(message.rows)
-            case wire.Lines():
+            case ipc.Lines():
                 self.on_lines(message.lines, message.count, message.dropped)
-            case wire.Traces():
+            case ipc.Traces():
                 self.on_traces_lost(message.dropped)
                 for trace in message.traces:
                     self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
 
-    def _count(self, slot: Slot, counts: wire.Counts) -> None:
+    def _count(self, slot: Slot, counts: ipc.Counts) -> None:
         slot.learn(counts)
         self.on_places(self.workers)
         now = asyncio.get_running_loop().time()

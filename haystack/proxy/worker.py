@@ -1,7 +1,7 @@
 """One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
 
 launch.py calls main(CHANNEL, STACK, UID, GID): descriptors it inherits, and the user to go on as. It has imported everything, and waits for
-the sockets to listen on (birth.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
+the sockets to listen on (spawn.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack import descriptors
 from haystack._fast import absent, ledger, readers, silence, splice, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -26,11 +25,13 @@ from haystack._fast.networks import Networks
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
+from haystack.model.reports import FailureRow
+from haystack.net import descriptors
 from haystack.observe.trace import Trace
-from haystack.proxy import birth, confine, counted, itself, limits
-from haystack.proxy import channel as wire
-from haystack.proxy.routes import Routes
-from haystack.proxy.table import ADMIN, LISTENERS
+from haystack.proxy import count_parts, ipc, limits, own_routes, sandbox, spawn
+from haystack.proxy.worker_routes import Routes
+from haystack.routing.routing_table import ADMIN, LISTENERS
+from haystack.routing.rows import Table
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -44,7 +45,7 @@ LEAKED = 70
 class Worker:
     """The state of this process: its plane, its listeners, its routes."""
 
-    def __init__(self, channel: wire.Channel, sockets: list[tuple[int, socket.socket]]) -> None:
+    def __init__(self, channel: ipc.Channel, sockets: list[tuple[int, socket.socket]]) -> None:
         self._channel = channel
         self._sockets = sockets
         self._listeners: list[Listener] = []
@@ -54,7 +55,7 @@ class Worker:
         self._draining: asyncio.Task[None] | None = None
         self._known = False
         self._held = False
-        self._setup: wire.Setup
+        self._setup: ipc.Setup
         self._plane: Plane
         self._poller: Poller
         self._routes: Routes
@@ -65,28 +66,28 @@ class Worker:
         ticker: asyncio.Task[None] | None = None
         async for message in self._channel.messages():
             match message:
-                case wire.Setup():
+                case ipc.Setup():
                     self._begin(message)
                     ticker = asyncio.ensure_future(self._tick())
-                case wire.Access():
+                case ipc.Access():
                     self._plane.networks = Networks(message.v4, message.v6)
-                case wire.Table():
+                case Table():
                     self._take(message)
                     await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
-                case wire.TraceOrder():
+                case ipc.TraceOrder():
                     self._plane.trace(message.on, message.service)
-                case wire.Collect():
+                case ipc.Collect():
                     self._report(message.number)
-                case wire.Open():
+                case ipc.Open():
                     self._held = False
                     self._listen()
-                case wire.Drain() if self._draining is None:
+                case ipc.Drain() if self._draining is None:
                     self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
         if ticker is not None:  # else the channel ended before it began
             ticker.cancel()
             self._poller.stop()
 
-    def _begin(self, setup: wire.Setup) -> None:
+    def _begin(self, setup: ipc.Setup) -> None:
         self._setup = setup
         self._held = setup.hold
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
@@ -100,13 +101,13 @@ class Worker:
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
-            itself.add(setup, self._plane, self._routes)
+            own_routes.add(setup, self._plane, self._routes)
 
     def _failed(self, error: Exception) -> None:
         """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
         asyncio.get_running_loop().call_exception_handler({"message": "exchange failed", "exception": error})
 
-    def _take(self, table: wire.Table) -> None:
+    def _take(self, table: Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
         for cell in self._routes.cells(table.stopped):
@@ -122,7 +123,7 @@ class Worker:
             self._listen()
             gc.collect()
             gc.freeze()
-        self._channel.send(wire.Ready(table.version))
+        self._channel.send(ipc.Ready(table.version))
 
     def _listen(self) -> None:
         """Accept from now on: neither before the first table, when every name would be unknown, nor while another one serves."""
@@ -137,7 +138,7 @@ class Worker:
                 absent.look(self._plane)
                 readers.look(self._plane)
             if tick % BEATEN == 0:
-                self._channel.send(wire.Beat())
+                self._channel.send(ipc.Beat())
             self._tell()
             if tick % REPORTED == 0:
                 self._report(0)
@@ -147,14 +148,14 @@ class Worker:
         if last or self._channel.unsent < BEHIND:
             self._send_traces(*self._plane.take_traces())
         if faults := self._plane.take_faults():
-            self._channel.send(wire.Failures(tuple(wire.FailureRow(*row) for row in faults)))
+            self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
         if self._plane.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._plane.log.take()):
-            self._channel.send(wire.Lines(*lines))
+            self._channel.send(ipc.Lines(*lines))
 
     def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
         for at in range(0, max(len(traces), lost > 0), TRACED):
             told = tuple(msgspec.msgpack.encode(self._trace(each)) for each in traces[at : at + TRACED])
-            self._channel.send(wire.Traces(told, 0 if at else lost))
+            self._channel.send(ipc.Traces(told, 0 if at else lost))
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
@@ -164,8 +165,8 @@ class Worker:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
             members, requests = self._requests()
-            whole = wire.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
-            for part in counted.parts(whole):
+            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
+            for part in count_parts.parts(whole):
                 self._channel.send(part)
             self._gone.clear()
         self._forget_drained()
@@ -181,7 +182,7 @@ class Worker:
                 self._gone.append(member.number)
                 member.number = 0  # should something count for it all the same, it is told anew
 
-    def _requests(self) -> tuple[tuple[wire.MemberRow, ...], tuple[tuple[int, int], ...]]:
+    def _requests(self) -> tuple[tuple[ipc.MemberRow, ...], tuple[tuple[int, int], ...]]:
         """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
         new, rows = [], []
         for member in self._plane.take_busy():
@@ -271,15 +272,15 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
     _confine(uid, gid)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()
-        confine.call("haystack-spare")
+        sandbox.call("haystack-spare")
         gc.collect()
         gc.freeze()
         end = socket.socket(fileno=channel)
-        sockets = birth.borrowed(end)
+        sockets = spawn.borrowed(end)
         if sockets is None:
             return
-        confine.call("haystack-worker")
-        runner.run(Worker(wire.Channel(end), sockets).run())
+        sandbox.call("haystack-worker")
+        runner.run(Worker(ipc.Channel(end), sockets).run())
     if ledger.DEBUG:
         _audit()
 
@@ -287,6 +288,6 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
 def _confine(uid: int, gid: int) -> None:
     """Give up what it does not need. Where the system does not let it, as in some user namespaces, it says so and serves all the same."""
     try:
-        confine.confine(uid, gid)
+        sandbox.confine(uid, gid)
     except OSError as error:
         print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above

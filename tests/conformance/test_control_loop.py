@@ -14,9 +14,9 @@ import structlog
 from msgspec.structs import replace
 
 from bench.micro.loop import LISTS, PAGES, Rig, network
-from haystack import garbage
 from haystack.dns import wire
-from haystack.model import Container
+from haystack.loop import garbage
+from haystack.model.records import Container
 from tests.fakes.held import held
 
 SIZE, LARGE = 10_000, 2_000

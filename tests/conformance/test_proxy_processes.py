@@ -11,10 +11,10 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from haystack import stopsignals
-from haystack.proxy import pulse
+from haystack.loop import stop_signals
+from haystack.proxy import heartbeat
 from haystack.proxy.supervisor import KILL_SECONDS, Supervisor
-from haystack.settings import load
+from haystack.settings.settings import load
 from tests.fakes.client import Client
 from tests.fakes.load import Load
 from tests.fakes.origin import OK, Origin, held
@@ -125,11 +125,11 @@ def test_nobody_is_suspected_when_everything_stood_still(origin: Origin) -> None
         everybody = [*before, haystack.process.pid]
         for pid in reversed(everybody):
             halt(pid)
-        time.sleep(pulse.LOOK * (pulse.SILENT + 3))  # what is to be survived
+        time.sleep(heartbeat.LOOK * (heartbeat.SILENT + 3))  # what is to be survived
         os.kill(haystack.process.pid, signal.SIGCONT)
         for pid in before:
             os.kill(pid, signal.SIGCONT)
-        time.sleep(pulse.LOOK * 4)  # looks at which a false alarm would be raised
+        time.sleep(heartbeat.LOOK * 4)  # looks at which a false alarm would be raised
         assert _status(haystack) == 200
         assert haystack.workers() == before
 
@@ -222,7 +222,7 @@ def test_a_signal_that_comes_twice_at_once_counts_once_and_a_later_one_ends_all(
         haystack.terminate()
         haystack.wait("signal.received")
         haystack.process.send_signal(signal.SIGTERM)
-        time.sleep(stopsignals.TWICE_SECONDS + 0.2)  # nothing tells that the time is over in which a second signal is the first one again
+        time.sleep(stop_signals.TWICE_SECONDS + 0.2)  # nothing tells that the time is over in which a second signal is the first one again
         assert haystack.process.poll() is None
         haystack.process.send_signal(signal.SIGTERM)
         assert haystack.killed() == -signal.SIGTERM

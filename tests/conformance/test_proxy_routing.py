@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from haystack.model import Container, Listing, Port
+from haystack.catalog.build import build
+from haystack.model.records import Container, Listing, Port
 from haystack.proxy.supervisor import Supervisor
-from haystack.settings import load
-from haystack.snapshot import build
+from haystack.settings.settings import load
 from tests.fakes.client import Client, Response
 from tests.fakes.origin import Loop, Origin, respond
 from tests.fakes.worker import Haystack, Member, Site, until

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from haystack import descriptors
+from haystack.net import descriptors
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
 from tests.fakes.worker import Haystack, Member, command, environment, host, limited, until

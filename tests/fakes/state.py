@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from haystack.model import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
+from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.observe.trace import Trace, TraceHub
-from haystack.proxy.series import Counts, Place
-from haystack.state import State
+from haystack.proxy.counters import Counts, Place
+from haystack.views.state import State
 
 ID = "ab" * 32
 NAME = "nginx.services.haystack"

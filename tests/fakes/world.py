@@ -14,18 +14,18 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from haystack import ports
 from haystack._fast import chance, pick
 from haystack._fast.cells import Member, Route
 from haystack._fast.pick_ewma import pass_time
 from haystack._fast.route import Router
+from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
-from haystack.model import Container, Listing, Options
-from haystack.proxy import table
-from haystack.proxy.channel import FailureRow
-from haystack.proxy.routes import Routes
-from haystack.registry import Registry
-from haystack.snapshot import Snapshot
+from haystack.model import ports
+from haystack.model.records import Container, Listing, Options
+from haystack.model.reports import FailureRow
+from haystack.model.snapshot import Snapshot
+from haystack.proxy.worker_routes import Routes
+from haystack.routing import routing_table
 
 NAME = "web.services.haystack"
 WORKERS = 2
@@ -86,7 +86,7 @@ class Worker:
         self.world = world
         self.router = Router()
         self.routes = Routes((80,), self.router)
-        self.table = table.Table(0, ())
+        self.table = routing_table.Table(0, ())
         self.news: dict[str, Counter[str]] = {}
         self.streaks: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
@@ -97,8 +97,8 @@ class Worker:
 
     def follow(self, snapshot: Snapshot) -> None:
         """The newest table, as the supervisor sends it."""
-        new = table.of(snapshot, table.Defaults(self.world.balance, 60.0, 10.0))
-        for part in table.changes(self.table, new, table.alive(snapshot)):
+        new = routing_table.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
+        for part in routing_table.changes(self.table, new, routing_table.alive(snapshot)):
             self.routes.apply(part)
         self.table = new
 

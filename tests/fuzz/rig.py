@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack import access
 from haystack._fast import absent, ledger, readers, walk
 from haystack._fast.listener import Listener
 from haystack._fast.logline import Log
@@ -20,8 +19,9 @@ from haystack._fast.networks import Networks
 from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
-from haystack.proxy.channel import Limits
-from haystack.turns import at_once
+from haystack.loop.turns import at_once
+from haystack.net import access
+from haystack.proxy.ipc import Limits
 from tests.fuzz.ends import End, Places
 from tests.fuzz.service import Service
 

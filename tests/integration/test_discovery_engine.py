@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from haystack.discovery import providers
-from haystack.discovery.tls import TlsOptions
+from haystack.discovery.docker.tls import TlsOptions
 from tests.fakes.sink import FakeSink, running
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from haystack.discovery import docker as provider_module
-from haystack.discovery.timing import Timing
+from haystack.catalog.registry import Registry
+from haystack.discovery.docker import provider as provider_module
+from haystack.discovery.docker.timing import Timing
 from haystack.health.monitor import Monitor
-from haystack.registry import Registry
 
 SLOW = "sleep 1; exec nginx -g 'daemon off;'"
 DEAF = "trap '' TERM; nginx; while :; do sleep 0.1; done"

@@ -9,18 +9,22 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from haystack import alike, ports, turns
-from haystack.builder import Builder
+from haystack.catalog import differences
+from haystack.catalog.build import build, unwatched
+from haystack.catalog.check import check
+from haystack.catalog.incremental import Builder
+from haystack.catalog.intake import Intake
 from haystack.dns.zone import Zone
 from haystack.health.policy import WELL, Condition
-from haystack.intake import Intake
-from haystack.model import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
-from haystack.proxy import table
-from haystack.proxy.channel import Table
-from haystack.proxy.lingering import Lingering
-from haystack.proxy.tables import Tables
-from haystack.snapshot import Snapshot, build, check, unwatched
-from haystack.turns import at_once
+from haystack.loop import turns
+from haystack.loop.turns import at_once
+from haystack.model import ports
+from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
+from haystack.model.snapshot import Snapshot
+from haystack.routing import routing_table
+from haystack.routing.rows import Table
+from haystack.routing.table_updates import Tables
+from haystack.routing.tombstones import Lingering
 
 ORIGIN = "haystack"
 SOURCES = ("x", "y")
@@ -114,7 +118,7 @@ class World:
 
 def run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
     """Each snapshot that the builder made, beside that of everything. So few containers are compared two by two."""
-    with patch.object(alike, "STRETCH", 2), patch.object(turns, "STRETCH", 2):
+    with patch.object(differences, "STRETCH", 2), patch.object(turns, "STRETCH", 2):
         return _run(script)
 
 
@@ -199,7 +203,7 @@ def test_zones(script: list[tuple[str, Any, Any]]) -> None:
         assert zone.serial == new.version
 
 
-DEFAULTS = table.Defaults("p2c", 60.0, 0.0)
+DEFAULTS = routing_table.Defaults("p2c", 60.0, 0.0)
 
 
 @settings(max_examples=200, deadline=None)
@@ -209,8 +213,8 @@ def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
     under_test = Tables(DEFAULTS, Lingering(0.0))
     before, told = Table(0, ()), {}
     for new, expected in run(script):
-        after = table.of(expected, DEFAULTS)
-        *_, last = table.changes(before, after, table.alive(expected))
+        after = routing_table.of(expected, DEFAULTS)
+        *_, last = routing_table.changes(before, after, routing_table.alive(expected))
         parts = at_once(under_test.follow(new, 0.0))
         for part in parts:
             told.update((row.key, row) for row in part.services)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack.health.outliers import History, hear
-from haystack.proxy.channel import FailureRow
+from haystack.model.reports import FailureRow
 
 TICK = 0.1
 COMPARED = 10.0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from haystack.health.outliers import LONGEST, History, hear
 from haystack.health.policy import WELL, Condition, judge
-from haystack.model import Container, Options
-from haystack.proxy.channel import FailureRow
-from haystack.turns import at_once
+from haystack.loop.turns import at_once
+from haystack.model.records import Container, Options
+from haystack.model.reports import FailureRow
 
 TICK, A_TICK = 0.1, 40  # seconds, requests
 STATES = st.sampled_from(["running", "paused", "stopping"])

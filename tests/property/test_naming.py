@@ -5,12 +5,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haystack import labels, naming, ports
-from haystack.discovery import events, inspect
-from haystack.discovery.place import Surroundings, placed
-from haystack.model import Listing
-from haystack.snapshot import build, check
-from haystack.turns import at_once
+from haystack.catalog.build import build
+from haystack.catalog.check import check
+from haystack.discovery import labels
+from haystack.discovery.address import Surroundings, placed
+from haystack.discovery.docker import events, inspect
+from haystack.loop.turns import at_once
+from haystack.model import naming, ports
+from haystack.model.records import Listing
 
 KEYS = ["enable", "name", "group", "port", "network", "host", "path", "weight", "balance", "sticky", "timeout", "health.path", ""]
 json_values = st.recursive(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from haystack import commands, labels, naming
+from haystack.command_line import commands
+from haystack.discovery import labels
 from haystack.health import probe
-from haystack.model import RETRIED, Options
-from haystack.settings import Settings, display, load, variable
+from haystack.model import naming
+from haystack.model.records import RETRIED, Options
+from haystack.settings.settings import Settings, display, load, variable
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIELDS = {variable(field): field for field in Settings.model_fields}

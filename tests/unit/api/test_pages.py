@@ -15,10 +15,10 @@ from haystack.api import pages, streamed
 from haystack.api.pages import Page
 from haystack.api.server import ApiServer
 from haystack.api.views import application
-from haystack.observe.metrics import Exposition
-from haystack.observe.pieces import USUAL, Pieces
-from haystack.proxy.series import Counts, Place
-from haystack.turns import at_once
+from haystack.loop.turns import at_once
+from haystack.proxy.counters import Counts, Place
+from haystack.views.metrics import Exposition
+from haystack.views.pieces import USUAL, Pieces
 from tests.fakes.state import ID, NAME, picture, state
 
 

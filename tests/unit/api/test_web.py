@@ -7,9 +7,9 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from haystack.api import shapes
 from haystack.api.server import ApiServer
 from haystack.api.views import application
+from haystack.views import shapes
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 PATHS = ["/api/info", "/api/containers", "/api/networks", "/api/services", "/healthz", "/readyz", "/metrics", "/ui"]
@@ -139,7 +139,7 @@ async def test_a_name_that_utf8_cannot_hold_does_not_take_the_others_away():
 
 
 async def test_a_worker_that_does_not_answer_costs_freshness_only(monkeypatch):
-    monkeypatch.setattr("haystack.state.REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr("haystack.views.state.REFRESH_SECONDS", 0.01)
     stuck = state()
     stuck.proxy.refresh = asyncio.Event().wait
     assert (await ask("/api/info", of=stuck)).status_code == 200

@@ -3,10 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from haystack import ports
+from haystack.catalog.build import build
 from haystack.console.commands import COMMANDS, Context, Leave, LogLevel, Trace, completions, run
-from haystack.model import Container, Listing
-from haystack.snapshot import build
+from haystack.model import ports
+from haystack.model.records import Container, Listing
 from tests.fakes.state import NAME, picture, state
 
 

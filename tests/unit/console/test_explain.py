@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from haystack._fast.route import Router
-from haystack.api import shapes
-from haystack.claims import prefix
+from haystack.catalog.claims import prefix
 from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read
-from haystack.model import Carried, Options, Problem, Service
-from haystack.proxy import table
-from haystack.proxy.routes import Routes
-from haystack.snapshot import Snapshot
-from haystack.turns import at_once
+from haystack.loop.turns import at_once
+from haystack.model.records import Carried, Options, Problem, Service
+from haystack.model.snapshot import Snapshot
+from haystack.proxy.worker_routes import Routes
+from haystack.routing import routing_table
+from haystack.views import shapes
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
@@ -194,7 +194,7 @@ def test_it_agrees_with_the_router(services, questions):
     router = Router()
     routes = Routes((80, 8080), router)
     snapshot = Snapshot(version=1, created=0.0, origin="o", services={s.name: s for s in made})
-    routes.apply(table.of(snapshot, table.Defaults("p2c", 1.0, 0.0)))
+    routes.apply(routing_table.of(snapshot, routing_table.Defaults("p2c", 1.0, 0.0)))
     for host, path in questions:
         asked = Asked(host, None, path or "/")
         found, route = at_once(find(made, asked)), router.lookup(0, host.encode(), asked.path.encode())

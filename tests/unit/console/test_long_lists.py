@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.console.commands import Context, run, work
-from haystack.console.longtext import PIECE
-from haystack.model import Service
-from haystack.proxy.series import Counts, Place
+from haystack.console.long_text import PIECE
+from haystack.model.records import Service
+from haystack.proxy.counters import Counts, Place
 from tests.fakes.effort import calls
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from haystack.dns.responder import Responder
-from haystack.model import Container, Endpoint, Engine, Service
+from haystack.model.records import Container, Endpoint, Engine, Service
 
 OWN = "172.17.0.9"
 

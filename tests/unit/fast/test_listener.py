@@ -15,7 +15,7 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.proxy import limits
-from haystack.settings import Settings
+from haystack.settings.settings import Settings
 from tests.fakes.shortage import descriptors, no_more_descriptors
 from tests.fakes.worker import until
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast import logline
-from haystack.observe.text import printable
+from haystack.observe.safe_text import printable
 from haystack.observe.trace import Trace
 
 BS = chr(92)

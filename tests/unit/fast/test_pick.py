@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from haystack._fast.pick import PICKERS, choose, make
-from haystack.balance import BALANCES
+from haystack.settings.balance import BALANCES
 from tests.fakes.members import counts, members, picked, picker
 
 SIZES = (2, 5, 50, 500, 5000)

@@ -9,8 +9,8 @@ import pytest
 from haystack._fast import chance
 from haystack._fast.pick import PICKERS, choose, hear, load
 from haystack._fast.route import Router
-from haystack.proxy.channel import EndpointRow, ServiceRow, Table
-from haystack.proxy.routes import Routes
+from haystack.proxy.worker_routes import Routes
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.members import counts, member, members, picked, picker
 
 

@@ -9,7 +9,7 @@ from haystack._fast.plane import Plane
 from haystack._fast.poller import Poller
 from haystack._fast.route import Router
 from haystack.proxy import limits
-from haystack.settings import Settings
+from haystack.settings.settings import Settings
 from tests.fuzz.rig import HandLoop
 
 ROOM = 500

@@ -6,12 +6,12 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from haystack import ports
+from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
-from haystack.model import Container, Listing, Obstacle, Options
-from haystack.proxy import table
-from haystack.proxy.channel import FailureRow
-from haystack.registry import Registry
+from haystack.model import ports
+from haystack.model.records import Container, Listing, Obstacle, Options
+from haystack.model.reports import FailureRow
+from haystack.routing import routing_table
 
 NAME = "nginx.services.haystack"
 
@@ -251,7 +251,7 @@ async def test_one_that_starts_slowly_gets_its_weight_by_and_by(rig):
 
     def warm(_seen):
         (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if e.container_name == "n2"]
-        (row,) = table.of(rig.registry.snapshot, table.Defaults("p2c", 1.0, 0.0)).services
+        (row,) = routing_table.of(rig.registry.snapshot, routing_table.Defaults("p2c", 1.0, 0.0)).services
         if endpoint.ready:
             assert row.listeners[0][1].weight == round(50 * endpoint.share)
             shares.append(endpoint.share)
@@ -287,7 +287,7 @@ async def test_what_no_network_leads_to_is_told_with_what_to_type_and_in_as_soon
     await rig.until(lambda seen: seen == [(False, TOLD, False)] * 2)
     service = rig.registry.snapshot.services[NAME]
     assert [(p.subject, p.message) for p in service.problems] == [("network", f"n1 and 1 more can't be reached: {FAR.told}")]
-    (row,) = table.rows(service, table.Defaults("p2c", 1.0, 1.0))
+    (row,) = routing_table.rows(service, routing_table.Defaults("p2c", 1.0, 1.0))
     assert (row.why, row.awaited, row.listeners) == (TOLD, False, ((),))
     assert all(e.unreachable for e in service.endpoints)
     rig.accepting |= rig.silent  # by a route that nobody told of
@@ -315,7 +315,7 @@ async def test_one_whose_network_haystack_joins_is_looked_at_then(rig):
 
 
 async def test_one_that_refuses_is_there_whatever_its_networks_say(rig, monkeypatch):
-    monkeypatch.setattr("haystack.health.readiness.PATIENCE", 0.05)
+    monkeypatch.setattr("haystack.health.admission_times.PATIENCE", 0.05)
     rig.list(container(1, time.time(), obstacle=FAR))
     await rig.until(lambda seen: seen[0][0])
     assert rig.seen()[0][1].startswith("port 80 does not accept, but still in")

@@ -3,7 +3,7 @@
 import pytest
 
 from haystack.health.outliers import LONGEST, History, hear
-from haystack.proxy.channel import FailureRow
+from haystack.model.reports import FailureRow
 
 
 def row(requests, streak=0, others=100, others_faulty=0, **kinds):

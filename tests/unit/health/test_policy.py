@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from haystack.health import policy
 from haystack.health.policy import Condition
-from haystack.model import Container, Options
-from haystack.turns import at_once
+from haystack.loop.turns import at_once
+from haystack.model.records import Container, Options
 
 WAITS = Condition(waiting="port 80 does not accept")
 BROKEN = Condition(waiting="port 80 does not accept", overdue=True)

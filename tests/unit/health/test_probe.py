@@ -7,12 +7,12 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from haystack.health import readiness
-from haystack.health.ask import ask
-from haystack.health.connect import accepts
+from haystack.health import admission_times
+from haystack.health.http_check import ask
 from haystack.health.probe import SOONEST, Probe, State, heard, of, pause, statuses
 from haystack.health.prober import AT_ONCE, GAP, Prober
-from haystack.model import Options
+from haystack.health.tcp_check import accepts
+from haystack.model.records import Options
 from tests.fakes.state import ENDPOINT
 
 PROBE = Probe(address="10.0.0.1", port=80, path="/up", rise=2, fall=3)
@@ -52,7 +52,7 @@ def test_statuses():
 def test_a_new_one_is_in_after_one_good_answer_and_down_after_a_while():
     assert after(NEW, "does not accept").up is None
     assert after(NEW, "does not accept", 500, 204).up is True
-    late = after(NEW, 500, at=readiness.PATIENCE)
+    late = after(NEW, 500, at=admission_times.PATIENCE)
     assert (late.up, late.why) == (False, "500 from /up")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from haystack.health.ramp import length, share
-from haystack.model import Options
+from haystack.model.records import Options
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.fakes.events import Call
 STYLE = re.compile(r"[a-z]+\.[a-z]+(_[a-z]+)*")
 LONE = {"ready"}  # what people and scripts wait for
 CALLS = list(events.calls())
-WRITES_ANY = ("haystack/observe/tally.py", "haystack/observe/crowd.py")  # they write what others name
+WRITES_ANY = ("haystack/observe/counted_lines.py", "haystack/observe/bursts.py")  # they write what others name
 
 
 TOLD = [call for call in CALLS if not (call.event is None and call.where.startswith(WRITES_ANY))]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from haystack import ports, snapshot
-from haystack.builder import Builder
+from haystack.catalog import build
+from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
-from haystack.model import Container, Endpoint, Listing, Options
-from haystack.observe.crowd import Crowd
+from haystack.loop.turns import at_once
+from haystack.model import ports
+from haystack.model.records import Container, Endpoint, Listing, Options
+from haystack.model.snapshot import Snapshot
+from haystack.observe.bursts import Crowd
 from haystack.observe.outages import GONE, Outages
-from haystack.snapshot import Snapshot
-from haystack.turns import at_once
 
 
 class Heard:
@@ -60,7 +61,7 @@ def container(
 
 
 def snapshot_of(*containers: Container) -> Snapshot:
-    return snapshot.build(1, "haystack", {"x": Listing(containers=containers)}, 0.0)
+    return build.build(1, "haystack", {"x": Listing(containers=containers)}, 0.0)
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from haystack import ports
-from haystack.builder import Builder
+from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
-from haystack.model import Container, Departure, Listing
+from haystack.loop.turns import at_once
+from haystack.model import ports
+from haystack.model.records import Container, Departure, Listing
+from haystack.model.snapshot import Snapshot
 from haystack.observe.story import Story
-from haystack.snapshot import Snapshot
-from haystack.turns import at_once
 
 
 def container(number: int, service: str) -> Container:

@@ -1,7 +1,7 @@
 """What a time of 0 means to a worker: nothing waits, nothing is kept, or there is no limit."""
 
 from haystack.proxy import limits
-from haystack.settings import load
+from haystack.settings.settings import load
 
 
 def test_a_queue_timeout_of_0_has_nobody_wait():

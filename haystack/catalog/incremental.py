@@ -1,0 +1,288 @@
+"""Snapshots from what has changed: one container's change costs its services, not all there are.
+
+Keeps what it knows of each source, container and service from one build to the next; its answers equal those of build.build, which
+looks at everything (a property test holds them against each other). Never does: I/O, publishing. The registry's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from operator import is_
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from haystack.catalog import build, claims, service
+from haystack.catalog.differences import Listed, differing
+from haystack.catalog.intake import Arrival
+from haystack.catalog.service import Made
+from haystack.catalog.verdicts import Conditions, Judge
+from haystack.loop.turns import Turns, stretches
+from haystack.model import endpoints
+from haystack.model.records import Container, Endpoint, Listing, Network, Problem, Service
+from haystack.model.snapshot import Change, Found, Snapshot
+from haystack.model.sorted_map import SortedMap
+
+Sources = Mapping[str, Listing]
+Told = tuple[Found, ...]
+T = TypeVar("T")
+CONTAINERS, SERVICES = range(2)
+NONE: Mapping[str, Arrival] = MappingProxyType({})
+
+
+class Moment(NamedTuple):
+    """Of one build: as Judge has it."""
+
+    now: float
+    steady: float
+    conditions: Conditions
+    touched: set[str] | None
+
+
+class Builder:
+    """previous: the snapshot to go on from: of it come the moments since when verdicts stand."""
+
+    def __init__(self, previous: Snapshot) -> None:
+        self._origin = previous.origin
+        self._last = previous
+        self._fresh = True
+        self._listings: Sources = {}
+        self._listed: dict[str, dict[str, Container]] = {}
+        self._containers: dict[str, Container] = {}
+        self._made: dict[str, tuple[Endpoint, ...]] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
+        self._members: dict[str, dict[str, None]] = {}
+        self._bare: dict[str, Service] = {}
+        self._book = claims.Book()
+        self._owners: dict[str, str] = {}  # by endpoint: its container
+        self._slow: set[str] = set()
+        self._networks: list[tuple[Network, ...]] = []  # of each source, as of the last build
+        self._twice: list[Found] = []
+        self._problems: list[SortedMap[Told]] = [SortedMap.of({}), SortedMap.of({})]  # of CONTAINERS, of SERVICES
+        self._blamed: list[dict[str, Told | None]] = [{}, {}]  # what is other in this build
+
+    def build(
+        self,
+        listings: Sources,
+        now: float,
+        steady: float,
+        conditions: Conditions,
+        doubtful: Iterable[str] = (),
+        arrivals: Mapping[str, Arrival] = NONE,
+    ) -> Turns[Snapshot | None]:
+        """The snapshot of these listings; None where it would be the last one again. After an exception this builder is of no use.
+
+        doubtful: ids of endpoints whose conditions may be others than they were, though their containers are not. A condition may become
+        another one while this goes on: tell of it in the next build. arrivals: of sources, how what they list differs from what they listed
+        before, where that is known.
+        """
+        touched = yield from self._take(listings, arrivals)
+        if self._fresh:
+            touched |= self._last.containers.keys()
+        dirty = {name for identity in touched for name in self._names.get(identity, ())}
+        yield
+        for identity in touched:
+            self._place(identity)
+            yield
+        dirty |= {name for identity in touched for name in self._names.get(identity, ())} | self._slow
+        if self._fresh:
+            dirty |= self._last.services.keys()
+        owners = filter(None, map(self._owners.get, doubtful))
+        dirty |= {name for identity in owners for name in self._names.get(identity, ())}
+        yield
+        served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched))
+        networks = yield from self._networked(listings)
+        return self._made_of(listings, networks, touched, served, now)
+
+    # -- containers
+
+    def _take(self, listings: Sources, arrivals: Mapping[str, Arrival]) -> Turns[set[str]]:
+        """Take the listings in. The ids of containers that are new, other or gone."""
+        suspects: set[str] = set()
+        if list(listings) != list(self._listings):  # who lists first has changed
+            suspects.update(*self._listed.values())
+            self._listed = {source: mine for source, mine in self._listed.items() if source in listings}
+        for source, listing in listings.items():
+            old = self._listings.get(source)
+            arrival = arrivals.get(source)
+            if old is not None and arrival is not None and arrival.before is old.containers:
+                suspects |= self._arrived(source, arrival)
+            elif old is None or old.containers is not listing.containers:
+                suspects |= yield from self._relisted(source, old.containers if old else (), listing.containers)
+        self._listings = dict(listings)
+        if suspects:
+            self._twice = build.duplicates(listings)
+        touched: set[str] = set()
+        for identity in suspects:
+            if self._settle(identity):
+                touched.add(identity)
+            yield
+        return touched
+
+    def _arrived(self, source: str, arrival: Arrival) -> set[str]:
+        """Bring what `source` lists up to date: whoever may be another one."""
+        mine = self._listed.setdefault(source, {})
+        for identity, container in arrival.changes.items():
+            if container is not None:
+                mine[identity] = container
+            else:
+                mine.pop(identity, None)
+        return set(arrival.changes)
+
+    def _relisted(self, source: str, old: Listed, new: Listed) -> Turns[set[str]]:
+        """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""
+        left, right = differing(old, new)
+        mine = self._listed.setdefault(source, {})
+        there = {c.id for c in right}
+        suspects: set[str] = set()
+        for some in stretches(right):
+            suspects.update(c.id for c in some if mine.get(c.id) is not c)
+            mine.update((c.id, c) for c in some)
+            yield
+        for some in stretches(left):
+            suspects.update(c.id for c in some if c.id not in there and mine.pop(c.id, None) is not None)
+            yield
+        if len(mine) == len(new):
+            return suspects
+        self._listed[source] = {c.id: c for c in reversed(new)}  # it lists one twice: the first counts
+        return {c.id for c in (*old, *new)}
+
+    def _settle(self, identity: str) -> bool:
+        """Let the first source that lists a container have it. Whether anything has changed by this."""
+        found = next((mine[identity] for source in self._listings if identity in (mine := self._listed.get(source, {}))), None)
+        if found is not None and not found.options.enable:
+            found = None
+        old = self._containers.get(identity)
+        if found is None:
+            return self._containers.pop(identity, None) is not None
+        self._containers[identity] = found
+        return found != old
+
+    def _place(self, identity: str) -> None:
+        """Put a container into its services, and out of those that it has left."""
+        for name in self._names.pop(identity, ()):
+            members = self._members[name]
+            members.pop(identity, None)
+            if not members:
+                del self._members[name]
+        for endpoint in self._made.pop(identity, ()):
+            self._owners.pop(endpoint.id, None)
+        container = self._containers.get(identity)
+        if container is None:
+            self._blame(CONTAINERS, identity, ())
+            return
+        names, odd = endpoints.names(self._origin, container)
+        self._blame(CONTAINERS, identity, (*container.problems, *odd))
+        if made := endpoints.endpoints(self._origin, container):
+            self._made[identity], self._names[identity] = made, names
+            self._owners.update((endpoint.id, identity) for endpoint in made)
+            for name in names:
+                self._members.setdefault(name, {})[identity] = None
+
+    # -- services
+
+    def _of(self, name: str) -> list[Made]:
+        """The containers of a service with their endpoints, in the order of their ids."""
+        return [(self._containers[identity], self._made[identity]) for identity in sorted(self._members.get(name, ()))]
+
+    def _serve(self, dirty: Iterable[str], moment: Moment) -> Turns[dict[str, Service | None]]:
+        """Judge these services anew. Those that have become others by it, None for those that are gone."""
+        rivals: set[str] = set()
+        found: dict[str, Service | None] = {}
+        for name in dirty:
+            found[name] = yield from self._judged(name, moment)
+            yield
+        for name, each in found.items():
+            rivals |= self._book.put(name, claims.of(each) if each is not None else {})
+            yield
+        for name in rivals - found.keys():
+            found[name] = self._bare[name]
+        served: dict[str, Service | None] = {}
+        for name, bare in found.items():
+            known = build.contested(bare, self._book.lost(name)) if bare is not None else None
+            self._blame(SERVICES, name, known.problems if known is not None else ())
+            if self._last.services.get(name) != known:
+                served[name] = known
+            yield
+        return served
+
+    def _judged(self, name: str, moment: Moment) -> Turns[Service | None]:
+        """One service before its claims are looked at; None where nobody is in it any more."""
+        members = self._of(name)
+        self._slow.discard(name)
+        if not members:
+            self._bare.pop(name, None)
+            return None
+        judge = Judge(service.before(self._last.services.get(name)), *moment)
+        yield
+        made = self._bare[name] = yield from service.of(self._origin, name, members, judge)
+        if any(e.share < 1.0 for each in (made.endpoints, *(c.endpoints for c in made.claims)) for e in each):
+            self._slow.add(name)
+        return made
+
+    def _blame(self, what: int, about: str, problems: tuple[Problem, ...]) -> None:
+        """These are the problems of a container or of a service."""
+        told = tuple((about, p) for p in problems)
+        if told == self._problems[what].get(about, ()):
+            self._blamed[what].pop(about, None)
+        else:
+            self._blamed[what][about] = told or None
+
+    # -- the whole
+
+    def _networked(self, listings: Sources) -> Turns[Mapping[str, Network]]:
+        """Every network once, as in build.networks. Those that have not changed are the very same; so is the mapping where none has."""
+        lists = [listing.networks for listing in listings.values()]
+        old = self._last.networks
+        if len(lists) == len(self._networks) and all(map(is_, lists, self._networks)):
+            return old
+        found: dict[str, Network] = {}
+        for some in stretches(tuple(chain.from_iterable(lists))):
+            for network in some:
+                known = old.get(network.id)
+                found.setdefault(network.id, known if known is not None and known == network else network)
+            yield
+        self._networks = lists
+        same = len(found) == len(old) and all(map(is_, found.values(), map(old.get, found)))
+        return old if same else found
+
+    def _made_of(
+        self, listings: Sources, networks: Mapping[str, Network], touched: set[str], served: Mapping[str, Service | None], now: float
+    ) -> Snapshot | None:
+        last = self._last
+        new = Snapshot(
+            version=last.version + 1,
+            created=now,
+            origin=self._origin,
+            engines=_same(last.engines, build.engines(listings)),
+            networks=networks,
+            containers=_with(last.containers, {i: self._containers.get(i) for i in touched}),
+            services=_with(last.services, served),
+            problems=self._told(listings),
+            change=None if self._fresh else Change(base=last.version, containers=frozenset(touched), services=frozenset(served)),
+        )
+        fresh, self._fresh = self._fresh, False
+        if (fresh or not (touched or served)) and new.same_content(last):
+            return None
+        self._last = new
+        return new
+
+    def _told(self, listings: Sources) -> tuple[Found, ...]:
+        """Every problem, in the order of build.build. Those that stay are the very same."""
+        told: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
+        told += self._twice
+        self._problems = [kept.changed(new) for kept, new in zip(self._problems, self._blamed, strict=True)]
+        self._blamed = [{}, {}]
+        for kept in self._problems:
+            told += chain.from_iterable(kept.values())
+        last = self._last.problems
+        return last if len(told) == len(last) and tuple(told) == last else tuple(told)
+
+
+def _same(old: T, new: T) -> T:
+    return old if old == new else new
+
+
+def _with(old: Mapping[str, T], changed: Mapping[str, T | None]) -> Mapping[str, T]:
+    """`old` with what has changed, None for what is gone; in the order of its keys."""
+    return SortedMap.of(old).changed(changed) if changed else old

@@ -1,0 +1,273 @@
+"""The one mutable truth: what each source listed last, and the newest Snapshot of all of it.
+
+Gathers a burst of changes into one build, publishes only what differs and passes the check, and keeps the old snapshot
+when a build fails. Building and telling is work in turns, one build at a time: what changes meanwhile is in the next one. Never does:
+finding containers, serving anything. Lives on the control loop's thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from haystack.catalog.build import unwatched
+from haystack.catalog.check import check
+from haystack.catalog.incremental import Builder
+from haystack.catalog.intake import MOST, Intake
+from haystack.health.policy import Condition
+from haystack.loop.turns import Job, Turns, at_once
+from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
+from haystack.model.snapshot import Snapshot
+from haystack.observe.bursts import Crowd
+
+FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
+BETWEEN = 0.001  # seconds between two portions of a long list
+QUIET = 0.003  # seconds without a change after which a burst is over
+LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
+
+REMEMBERED = 60.0  # seconds
+ITSELF = "haystack"  # the source of its own problems
+
+T = TypeVar("T")
+Callback = Callable[[Snapshot], None]
+Reader = Callable[[Snapshot], Turns[None]]
+_log = structlog.get_logger()
+
+
+class SourceState(msgspec.Struct, frozen=True, kw_only=True):
+    """How one source is doing. since: Unix seconds of the last change of connected; engine: once it has listed."""
+
+    connected: bool = False
+    error: str | None = None
+    since: float = 0.0
+    engine: Engine | None = None
+
+
+class Watcher(Protocol):
+    """The health monitor, as a registry asks it."""
+
+    def expect(self, containers: Iterable[Container]) -> None:
+        """These containers ran before we looked: they are in until something speaks against them."""
+
+    def condition(self, container: Container, endpoint: Endpoint) -> Condition:
+        """What is known of an endpoint."""
+
+    def doubtful(self) -> set[str]:
+        """Ids of endpoints whose condition may have changed since this was asked last."""
+
+    def told(self, identity: str) -> str:
+        """What an endpoint's probe said last, and when, for people; empty where there is none."""
+
+
+class Registry:
+    """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.
+
+    sources: their names in order of precedence; others come behind in the order in which they are heard of; `watcher`: knows how
+    endpoints are, and calls refresh() when that changes; without one, what runs is well.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        sources: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.watcher: Watcher | None = None
+        self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
+        self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
+        self.listed = asyncio.Event()
+        self._intakes: dict[str, Intake] = {}
+        self._sizes: dict[str, int] = {}  # of the newest lists
+        self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
+        self._readers: list[Reader] = []
+        self._remarks: tuple[Problem, ...] = ()
+        self._callbacks: list[Callback] = []
+        self._clock = clock
+        self._steady = steady
+        self._builder = Builder(self.snapshot)
+        self._crowd = Crowd(__name__)
+        self._first = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._job: Job | None = None
+        self._due = False  # when the job is done
+
+    def subscribe(self, callback: Callback) -> Callable[[], None]:
+        """Call back with each snapshot published from now on; the answer unsubscribes. For what is short."""
+        self._callbacks.append(callback)
+        return partial(_without, self._callbacks, callback)
+
+    def add_reader(self, reader: Reader) -> Callable[[], None]:
+        """The same for what takes turns: it has each snapshot before `snapshot` is that, in the order in which readers were added."""
+        self._readers.append(reader)
+        return partial(_without, self._readers, reader)
+
+    def replace(self, source: str, listing: Listing) -> None:
+        """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
+        self._note(source, True, None, listing.engine)
+        if source not in self._intakes:
+            self._intakes[source] = Intake()
+            self._arriving.add(source)
+        self._intakes[source].aim(listing)
+        self._sizes[source] = len(listing.containers)
+        self._schedule()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something that is listed is not in the snapshot yet."""
+        return any(intake.behind for intake in self._intakes.values())
+
+    @property
+    def _many(self) -> bool:
+        """Whether the first lists are long. Shorter ones come in whole: a name that is not in yet would be denied meanwhile."""
+        return sum(self._sizes.values()) > FEW
+
+    @property
+    def departures(self) -> list[Departure]:
+        """How containers ended that have done so in the last minute, the latest last."""
+        since = self._steady() - REMEMBERED
+        found = [d for intake in self._intakes.values() for d in intake.wanted.departures if d.seen > since]
+        return sorted(found, key=lambda d: d.seen)
+
+    def failed(self, source: str, error: str) -> None:
+        """Remember that `source` can't be read now; what it listed last stays."""
+        old = self.sources.get(source, SourceState())
+        self._note(source, False, error, old.engine)
+
+    def remark(self, problem: Problem) -> None:
+        """Tell of this with the problems of sources from now on: it is Haystack's own."""
+        self._remarks += (problem,)
+        self._schedule()
+
+    def refresh(self) -> None:
+        """Build again, for what the watcher knows has changed, or time has."""
+        self._schedule()
+
+    def _note(self, source: str, connected: bool, error: str | None, engine: Engine | None) -> None:
+        old = self.sources.get(source)
+        unchanged = old is not None and old.connected == connected
+        since = old.since if old is not None and unchanged else self._clock()
+        self.sources[source] = SourceState(connected=connected, error=error, since=since, engine=engine)
+
+    def _schedule(self) -> None:
+        """(Re)start the quiet time, within the burst's limit."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._first = loop.time()
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_at(min(loop.time() + QUIET, self._first + LATEST), self._next)
+
+    def _next(self) -> None:
+        """Build and publish the next portion, when the one before is done. Where there is more, others have their turn before it."""
+        self._timer = None
+        if self._job is not None:
+            self._due = True
+            return
+        whole = not self.listed.is_set() and not self._many
+        self._job = Job(self._step(sys.maxsize if whole else MOST), self._done)
+        self._job.start()
+
+    def _done(self) -> None:
+        """A portion is published, or has failed."""
+        self._job = None
+        due, self._due = self._due, False
+        if self._timer is None and (due or self.behind):
+            loop = asyncio.get_running_loop()
+            self._first = loop.time()
+            self._timer = loop.call_later(0 if due else BETWEEN, self._next)
+
+    def flush(self) -> None:
+        """Build and publish all there is, now."""
+        if self._job is not None:
+            self._job.finish()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at_once(self._step(sys.maxsize))
+
+    def _step(self, most: int) -> Turns[None]:
+        """Build and publish. A failure keeps the old snapshot, and the log says so."""
+        for source, intake in tuple(self._intakes.items()):
+            arrived = yield from intake.step(most)
+            if source in self._arriving and self.watcher is not None:
+                self.watcher.expect(arrived)
+            yield
+        try:
+            new = yield from self._build()
+        except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
+            _log.exception("snapshot.failed", kept=self.snapshot.version, error=str(error))
+            self._builder = Builder(self.snapshot)
+        else:
+            if new is not None:
+                yield from self._publish(new)
+        self._arrive()
+        if self._intakes.keys() - self._arriving:
+            self.listed.set()
+
+    def _arrive(self) -> None:
+        """Tell of those sources whose first list is in by now."""
+        for source in [each for each in self._arriving if not self._intakes[each].behind]:
+            self._arriving.discard(source)
+            _log.info("source.listed", source=source, containers=self._sizes[source])
+
+    def _build(self) -> Turns[Snapshot | None]:
+        known = ((source, self._intakes.get(source)) for source in self.sources)
+        ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
+        arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
+        if self._remarks:
+            ordered[ITSELF] = Listing(problems=self._remarks)
+        watcher = self.watcher
+        conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
+        new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)
+        if new is not None:
+            yield from check(new, self.snapshot)
+            stopped = frozenset(d.container.id for d in self.departures if d.container.state == STOPPING)
+            new = msgspec.structs.replace(new, stopped=stopped) if stopped else new
+        return new
+
+    def _publish(self, new: Snapshot) -> Turns[None]:
+        """Tell the readers, set it, then tell everyone; one that fails keeps nobody else from hearing."""
+        yield from _tell_problems(new, self.snapshot, self._crowd)
+        for reader in tuple(self._readers):
+            try:
+                yield from reader(new)
+            except Exception:  # noqa: BLE001 - a reader's fault must not cost the others their news
+                _log.exception("snapshot.subscriber_failed", version=new.version)
+        self.snapshot = new
+        counts = {"services": len(new.services), "containers": len(new.containers)}
+        _log.debug("snapshot.published", version=new.version, **counts)
+        for callback in tuple(self._callbacks):
+            try:
+                callback(new)
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("snapshot.subscriber_failed", version=new.version)
+
+
+def _without(them: list[T], one: T) -> None:
+    if one in them:
+        them.remove(one)
+
+
+def _tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> Turns[None]:
+    """Log each problem once, when it is new. Those that stay are the very same objects, and cost next to nothing."""
+    if new.problems is old.problems:
+        return
+    before, after = set(map(id, old.problems)), set(map(id, new.problems))
+    yield
+    known = {found for found in old.problems if id(found) not in after}
+    yield
+    for found in new.problems:
+        if id(found) not in before and found not in known:
+            where, problem = found
+            about = new.containers.get(where)
+            name, short = (about.name, about.short_id) if about is not None else (where, None)
+            crowd.warning("problem.found", name=name, id=short, subject=problem.subject, message=problem.message)
+            yield

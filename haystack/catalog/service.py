@@ -1,0 +1,148 @@
+"""One service of its containers: endpoints judged side by side, what they claim, and the options on which they agree.
+
+Pure. Both ways to build a snapshot ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from haystack.catalog import host_names
+from haystack.catalog.claims import Claim, prefix
+from haystack.catalog.verdicts import Judge, Judged, Member
+from haystack.loop.turns import Turns, stretches
+from haystack.model.records import Carried, Container, Endpoint, Options, Problem, Service
+
+OPTIONS = ("balance", "sticky", "max_connections", "timeout", "wait", "retry", "upgrade")
+UNASKED = Options()
+Made = tuple[Container, tuple[Endpoint, ...]]
+
+
+def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turns[Service]:
+    """The service of these containers, in the order of their ids."""
+    members: dict[str, Member] = {}
+    for part in stretches(containers):
+        members.update((e.id, (container, e)) for container, made in part for e in made)
+        yield
+    judged = yield from judge.judged(name, list(members.values()))
+    owners = list({c.id: c for c, _ in members.values()}.values())
+    yield
+    asking: list[Container] = []  # most have no label at all
+    for some in stretches(owners):
+        asking += [c for c in some if c.options != UNASKED]
+        yield
+    options, differ = yield from _agreed(asking)
+    refused = yield from _refused(origin, [c for c in asking if c.options.hosts])
+    web = {c.id: c for c, e in members.values() if e.listener is not None}
+    yield
+    path, astray = _path(web, asking)
+    public, closed = _public(list(web.values()))
+    yield
+    claims, unwell = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge)
+    problems = (*differ, *astray, *closed, *refused, *judged.problems, *unwell)
+    return Service(name=name, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems, **options)  # type: ignore[arg-type]
+
+
+def before(service: Service | None) -> dict[str, dict[str, Endpoint]]:
+    """What Judge has to know of the snapshot before."""
+    if service is None:
+        return {}
+    found = {service.name: {e.id: e for e in service.endpoints}}
+    found.update((_scope(service.name, (c.host, c.path)), {e.id: e for e in c.endpoints}) for c in service.claims)
+    return found
+
+
+def _scope(name: str, claim: Claim) -> str:
+    """Under which the verdicts of a claim are found again: a service's name holds no blank."""
+    return f"{name} {claim[0]}{claim[1]}"
+
+
+def _claims(
+    origin: str, name: str, members: list[Member], judged: Judged, judge: Judge
+) -> Turns[tuple[tuple[Carried, ...], tuple[Problem, ...]]]:
+    """Each host with its path, and those who carry it: judged among themselves, for no other container stands in for them.
+
+    members: those that ask for a host.
+    """
+    carriers: dict[Claim, list[Member]] = {}
+    for some in stretches(members):
+        for container, endpoint in some:
+            for host in host_names.of(origin, container) if endpoint.listener is not None else ():
+                carriers.setdefault((host, prefix(container.options.path)), []).append((container, endpoint))
+        yield
+    every = {e.id: e for e in judged.endpoints if e.listener is not None} if carriers else {}
+    known = {tuple(every): tuple(every.values())}  # many hosts of one set of containers are judged once
+    problems: list[Problem] = []
+    found: list[Carried] = []
+    for claim, carrying in carriers.items():
+        ids = tuple(e.id for _, e in carrying)
+        if ids not in known and judged.well.issuperset(ids):
+            known[ids] = tuple(every[i] for i in ids)
+        elif ids not in known:
+            known[ids], told, _ = yield from judge.judged(_scope(name, claim), carrying)
+            about = (p for p in told if p.subject.startswith("health"))
+            problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
+        public = all(container.options.public is not False for container, _ in carrying)
+        found.append(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]))
+        yield
+    return tuple(found), tuple(problems)
+
+
+def _path(web: Mapping[str, Container], asking: list[Container]) -> tuple[str | None, tuple[Problem, ...]]:
+    """The prefix below which the service's own name leads to it: the one on which all agree, else any path, for it leads to all of them.
+
+    web: who speaks HTTP, by id; asking: who has a label.
+    """
+    containers = [c for c in asking if c.id in web]
+    asked = {prefix(c.options.path) for c in containers} | ({prefix(None)} if len(containers) < len(web) else set())
+    if len(asked) == 1:
+        return next((c.options.path for c in containers if c.options.path is not None), None), ()
+    idle = ((c.options.path, c.name) for c in containers if c.options.path is not None and not c.options.hosts)
+    grouped: dict[str, list[str]] = {}
+    for path, name in idle:
+        grouped.setdefault(path, []).append(name)
+    text = "has no effect: the service's own name leads to all of its containers, and their paths differ; add haystack.host to use it"
+    return None, tuple(_told("path", repr(path), names, text) for path, names in grouped.items())
+
+
+def _public(containers: list[Container]) -> tuple[bool, tuple[Problem, ...]]:
+    """Whether everybody may ask for the service's own name: only where all of its containers say so, for it leads to all of them."""
+    asked = [c.name for c in containers if c.options.public]
+    if not asked or len(asked) == len(containers):
+        return bool(asked), ()
+    other = next(c.name for c in containers if not c.options.public)
+    text = f"has no effect: {other} of the same service does not have it; haystack.host gives single containers a public name"
+    return False, (_told("public", "'true'", asked, text),)
+
+
+def _refused(origin: str, containers: list[Container]) -> Turns[tuple[Problem, ...]]:
+    """A Problem for each host that is refused, however many containers ask for it."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for some in stretches(containers):
+        for container in some:
+            for found in host_names.refused(origin, container).items():
+                grouped.setdefault(found, []).append(container.name)
+        yield
+    return tuple(_told("host", repr(host), names, f"{why}; ignored") for (host, why), names in grouped.items())
+
+
+def _told(label: str, value: str, names: list[str], text: str) -> Problem:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return Problem(subject=f"label haystack.{label}", message=f"{value} of {names[0]}{more} {text}")
+
+
+def _agreed(containers: list[Container]) -> Turns[tuple[dict[str, object], tuple[Problem, ...]]]:
+    """What is asked for the service as a whole; where its containers differ, the first one's word counts."""
+    agreed: dict[str, object] = {}
+    problems: list[Problem] = []
+    for field in OPTIONS:
+        asked = {c.id: value for c in containers if (value := getattr(c.options, field)) is not None}
+        yield
+        if not asked:
+            continue
+        first = next(iter(asked))
+        agreed[field] = asked[first]
+        if len(set(asked.values())) > 1:
+            text = f"its containers have different values; {asked[first]!r} of {first[:12]} is used"
+            problems.append(Problem(subject=f"label haystack.{field}", message=text))
+    return agreed, tuple(problems)

@@ -1,0 +1,119 @@
+"""The endpoints of one service, judged side by side: who is in, since when, and with what share of its weight.
+
+Pure. What is decided is policy.py's; here it gets its moment, which stays as long as the verdict does. Both ways to build a snapshot ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+import msgspec
+
+from haystack.health import policy, ramp
+from haystack.health.policy import Condition, Verdict
+from haystack.loop.turns import Turns, stretches
+from haystack.model.records import Container, Endpoint, Problem
+
+Member = tuple[Container, Endpoint]
+Conditions = Callable[[Container, Endpoint], Condition]
+
+
+def _kind(endpoint: Endpoint) -> str:
+    """Endpoints of one kind can stand in for one another."""
+    return endpoint.listener or f"{endpoint.port_name}/{endpoint.protocol}"
+
+
+def _unreached(containers: list[Container]) -> list[Problem]:
+    """A Problem for each thing that is between Haystack and some of these, for a network may hold hundreds of them."""
+    behind: dict[str, list[str]] = {}
+    for container in containers:
+        if container.obstacle is not None:
+            behind.setdefault(container.obstacle.told, []).append(container.name)
+    return [
+        Problem(subject="network", message=f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)} can't be reached: {told}")
+        for told, names in behind.items()
+    ]
+
+
+class Judged(NamedTuple):
+    """What comes of it, in the order of the members. well: ids of those whose verdict does not depend on the others."""
+
+    endpoints: tuple[Endpoint, ...]
+    problems: tuple[Problem, ...]
+    well: set[str]
+
+
+class Judge(NamedTuple):
+    """Verdicts in one build.
+
+    before: endpoints of the snapshot before, by service and then by id; now: Unix seconds; steady: seconds of a clock that never jumps.
+    touched: ids of containers that may be others than in the snapshot before; None: any may be.
+    """
+
+    before: Mapping[str, Mapping[str, Endpoint]]
+    now: float
+    steady: float
+    conditions: Conditions
+    touched: AbstractSet[str] | None = None
+
+    def judged(self, name: str, members: list[Member]) -> Turns[Judged]:
+        """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well, or that can't be reached."""
+        kinds: dict[str, list[Member]] = {}
+        for some in stretches(members):
+            for member in some:
+                kinds.setdefault(_kind(member[1]), []).append(member)
+            yield
+        found: dict[str, Endpoint] = {}
+        panics: list[Problem] = []
+        well: set[str] = set()
+        for kind, peers in kinds.items():
+            panics += yield from self._judge(name, kind, peers, found, well)
+        return Judged(tuple(found[e.id] for _, e in members), tuple(panics), well)
+
+    def _judge(self, name: str, kind: str, peers: list[Member], found: dict[str, Endpoint], well: set[str]) -> Turns[list[Problem]]:
+        """Those of one kind: into `found`, and into `well`."""
+        before = self.before.get(name, {})
+        known: list[policy.Member] = []
+        for some in stretches(peers):
+            known += [(c, self.conditions(c, e)) for c, e in some]
+            yield
+        verdicts = yield from policy.judge(known)
+        for judged in stretches(list(zip(peers, verdicts, strict=True))):
+            found.update((e.id, self._with(before.get(e.id), c, e, v)) for (c, e), v in judged)
+            well.update(e.id for (_, e), v in judged if v.well)
+            yield
+        problems = _unreached([c for c, condition in known if condition.unreachable])
+        if unwell := sum(v.panic for v in verdicts):
+            told = f"{unwell} of {len(peers)} endpoints get requests although they are unhealthy, because too few are healthy (panic)"
+            problems.append(Problem(subject=f"health of {kind}", message=told))
+        return problems
+
+    def _with(self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
+        if old is not None and self.touched is not None and container.id not in self.touched and _stands(old, verdict):
+            return old
+        slow = ramp.length(container.options) if verdict.ready else 0.0
+        if old is not None and (old.ready, old.reason) == (verdict.ready, verdict.reason):
+            since, risen = old.since, old.risen
+        else:
+            since = self.now if old is not None else container.since or self.now
+            risen = self.steady - max(self.now - since, 0.0) if slow else 0.0
+        return msgspec.structs.replace(
+            endpoint,
+            ready=verdict.ready,
+            reason=verdict.reason,
+            since=since,
+            until=verdict.until,
+            awaited=verdict.awaited,
+            unreachable=verdict.unreachable,
+            share=ramp.share(slow, risen, self.steady),
+            risen=risen,
+        )
+
+
+def _stands(old: Endpoint, verdict: Verdict) -> bool:
+    """Whether an endpoint whose container has not changed stays as it was: the verdict is the same, and it is not starting slowly."""
+    return old.share == 1.0 and (old.ready, old.reason, old.until, old.awaited, old.unreachable) == (
+        verdict.ready, verdict.reason, verdict.until, verdict.awaited, verdict.unreachable
+    )  # fmt: skip

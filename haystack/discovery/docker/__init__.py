@@ -1,0 +1,1 @@
+"""A Docker engine as a source of containers."""

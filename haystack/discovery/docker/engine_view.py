@@ -1,0 +1,209 @@
+"""What one engine is known to hold: the mutable picture behind a provider's whole lists. One thread's own.
+
+Events and inspections change it, listing() tells it. Never does: I/O, deciding what an event means (events.py).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import cast
+
+from msgspec.structs import replace
+
+from haystack.discovery import network_stack, own_place
+from haystack.discovery.address import Surroundings, placed
+from haystack.discovery.docker.departures import Graves
+from haystack.discovery.docker.inspect import SHARED, Found
+from haystack.discovery.reachability import Stand, Standpoint
+from haystack.model.records import STOPPING, Container, Engine, Listing, Network, Record
+
+
+class Mark(Record, frozen=True, kw_only=True):
+    """A container that was told to stop and may not have done so yet.
+
+    at: Unix seconds; started: its start, which it goes by, in Unix seconds, 0.0 when that was not known; until: when it is believed
+    no more, in seconds of a clock that only grows.
+    """
+
+    signal: str
+    at: float
+    started: float
+    until: float
+
+
+class View:
+    """Containers by id, networks by id, and marks of those that are stopping.
+
+    own: Haystack's own container id, 64 or 12 hex digits, or empty.
+    """
+
+    def __init__(self, own: str = "") -> None:
+        self.engine: Engine | None = None
+        self.graves = Graves()
+        self._own = own
+        self._networks: dict[str, Network] = {}
+        self._found: dict[str, Found] = {}
+        self._marks: dict[str, Mark] = {}
+        self._pauses: dict[str, float] = {}  # since when those are paused of which that is known, Unix seconds
+        self._order: list[str] = []  # the ids of `_found`, sorted
+        self._row: list[Container | None] = []  # in this order, as they were listed last
+        self._sharers: set[str] = set()  # those on the network stack of another container
+        self._hidden: set[str] = set()  # Haystack itself, here or elsewhere
+        self._stale: set[str] = set()  # of these: those that may look different by now
+        self._around = Surroundings()
+        self._all_networks: tuple[Network, ...] = ()
+        self._ours: frozenset[str] = frozenset()  # the networks that Haystack's addresses are on
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._found
+
+    def set_networks(self, networks: Iterable[Network], here: tuple[own_place.Address, ...] = ()) -> None:
+        """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container."""
+        old = self._networks
+        self._networks = {n.id: kept if (kept := old.get(n.id)) == n else n for n in networks}
+        self._all_networks = tuple(self._networks.values())
+        self._ours = own_place.networks_of(self._all_networks, here)
+
+    def put(self, found: Found) -> None:
+        """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
+        identity = found.container.id
+        if identity not in self._found:
+            at = bisect_left(self._order, identity)
+            self._order.insert(at, identity)
+            self._row.insert(at, None)
+        self._set(identity, found)
+        if found.container.state != "paused":
+            self._pauses.pop(identity, None)
+        mark, started = self._marks.get(identity), found.container.since
+        # Another start is another life, whatever the clock was set to between the two; only of an unknown one the times have to tell.
+        if mark is not None and (started != mark.started if mark.started else started > mark.at):
+            self.unmark(identity)
+
+    def _set(self, identity: str, found: Found) -> None:
+        self._found[identity] = found
+        self._stale.add(identity)
+        (self._sharers.add if found.network_mode.startswith(SHARED) else self._sharers.discard)(identity)
+        (self._hidden.add if found.itself or self._is_own(identity) else self._hidden.discard)(identity)
+
+    def remove(self, identity: str) -> None:
+        """Forget a container."""
+        if self._found.pop(identity, None) is not None:
+            at = bisect_left(self._order, identity)
+            del self._order[at], self._row[at]
+        for known in (self._marks, self._pauses):
+            known.pop(identity, None)
+        for kept in (self._stale, self._sharers, self._hidden):
+            kept.discard(identity)
+
+    def bury(self, identity: str, at: float, status: str) -> None:
+        """Forget a container whose process has ended, but for how."""
+        found = self._found.get(identity)
+        if found is not None and identity not in self._hidden:
+            self.graves.bury(self._marked(placed(found, self._surroundings(), self._found)), at, status)
+        self.remove(identity)
+
+    def keep(self, identities: Iterable[str]) -> None:
+        """Forget every container but these."""
+        wanted = set(identities)
+        for identity in self._found.keys() - wanted:
+            self.remove(identity)
+
+    def stop_signal(self, identity: str) -> str:
+        """The signal with which this container says it stops; empty when it doesn't say."""
+        found = self._found.get(identity)
+        return found.stop_signal if found else ""
+
+    def started(self, identity: str) -> float:
+        """When a container last started, Unix seconds; 0.0 when not known."""
+        found = self._found.get(identity)
+        return found.container.since if found else 0.0
+
+    def name(self, identity: str) -> str:
+        """A container's name; empty when it is not known."""
+        found = self._found.get(identity)
+        return found.container.name if found else ""
+
+    def health(self, identity: str) -> str:
+        """A container's health; empty when it is not known."""
+        found = self._found.get(identity)
+        return found.container.health if found else ""
+
+    def signal(self, identity: str) -> str | None:
+        """The signal by which a container was told to stop; None where it was not."""
+        mark = self._marks.get(identity)
+        return mark.signal if mark else None
+
+    def mark(self, identity: str, signal: str, at: float, until: float) -> None:
+        """Note that a container was told to stop, as in `Mark`; it may not have been seen yet."""
+        self._marks[identity] = Mark(signal=signal, at=at, started=self.started(identity), until=until)
+        self._doubt(identity)
+
+    def stopping(self) -> dict[str, float]:
+        """Those that were told to stop, and until when that is believed, in seconds of a clock that only grows."""
+        return {identity: mark.until for identity, mark in self._marks.items()}
+
+    def unmark(self, identity: str) -> None:
+        """Forget that a container was told to stop."""
+        if self._marks.pop(identity, None) is not None:
+            self._doubt(identity)
+
+    def _doubt(self, identity: str) -> None:
+        if identity in self._found:
+            self._stale.add(identity)
+
+    def pause(self, identity: str, at: float) -> None:
+        """Note that a container is paused. at: Unix seconds."""
+        found = self._found.get(identity)
+        if found is not None:
+            self._pauses[identity] = at
+            self._set(identity, replace(found, container=replace(found.container, state="paused", state_reason="paused")))
+
+    def listing(self) -> Listing:
+        """The whole list as of now: Haystack itself left out, addresses chosen, those that stop so marked.
+
+        What has not changed is the same object as in the list before, which is how others see quickly what has.
+        """
+        around = self._surroundings()
+        if around != self._around:
+            self._around, self._stale = around, set(self._found)
+        for identity in self._stale | self._sharers:
+            shown = self._marked(placed(self._found[identity], around, self._found))
+            at = bisect_left(self._order, identity)
+            if shown != self._row[at]:
+                self._row[at] = shown
+        self._stale.clear()
+        row = self._row.copy()  # one by one would keep the interpreter from the loop for a millisecond or more, with thousands
+        for at in sorted((bisect_left(self._order, i) for i in self._hidden), reverse=True):
+            del row[at]
+        containers = tuple(cast("list[Container]", row))
+        departures = self.graves.departures()
+        return Listing(engine=self.engine, networks=self._all_networks, containers=containers, departures=departures)
+
+    def _surroundings(self) -> Surroundings:
+        address = self.engine.address if self.engine else None
+        return Surroundings(networks=self._networks, here=self._standpoint(), engine_address=address)
+
+    def _is_own(self, identity: str) -> bool:
+        return bool(self._own) and identity.startswith(self._own)
+
+    def _standpoint(self) -> Standpoint:
+        """Where Haystack is: on the networks of its own container, or of the one whose stack that is on; else, where its addresses are."""
+        mine = next((self._found[i] for i in self._hidden if self._is_own(i)), None)
+        stack = network_stack.of(mine, self._found) if mine is not None else None
+        if mine is not None and stack is not None and stack.owner is not None and stack.owner.network_mode != "host":
+            container = stack.owner.container
+            own = frozenset(a.network_id for a in container.attachments)
+            return Standpoint(stand=Stand.INSIDE, own=own, name=container.name, task=mine.task)
+        own = self._ours
+        if mine is None and self._own:
+            return Standpoint(stand=Stand.ELSEWHERE, own=own, name=self._own[:12])
+        return Standpoint(stand=Stand.MACHINE, own=own)
+
+    def _marked(self, container: Container) -> Container:
+        if container.state == "paused":
+            return replace(container, since=self._pauses.get(container.id, container.since))
+        mark = self._marks.get(container.id)
+        if mark is None or container.state != "running":
+            return container
+        return replace(container, state=STOPPING, state_reason=f"kill {mark.signal}", since=mark.at or container.since)

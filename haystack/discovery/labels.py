@@ -1,0 +1,289 @@
+"""The haystack.* labels of a container → Options, and a Problem for each label that was ignored.
+
+Pure and total. A bad value costs that label alone, never the container. Never does: naming, choosing an address.
+Called by discovery for each container; what the options mean is decided by those who read them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from haystack.discovery import label_names
+from haystack.discovery.label_names import PREFIX
+from haystack.health import probe
+from haystack.health.policy import POLICIES
+from haystack.model import naming, ports, spelling
+from haystack.model.records import RETRIED, Options, Problem
+from haystack.settings import balance
+
+ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
+HEALTH = "haystack.health."
+HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
+DIGITS = 9  # of a whole number
+LONGEST = 190  # characters of haystack.name
+SHORTEST_INTERVAL = 0.1  # seconds between two probes
+NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/upgrade.pyx)
+SHOWN = 80  # characters of a bad value that a message repeats
+
+_PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
+_HOST = re.compile(r"[0-9A-Za-z._\-:\[\]]{1,255}")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
+
+
+class BadValueError(ValueError):
+    """A label's value is not what it takes; the text says what it takes."""
+
+
+class BadHostsError(BadValueError):
+    """Some of the hosts in a label are none, each with what is to be done; the others are good."""
+
+    def __init__(self, good: tuple[str, ...], told: list[str]) -> None:
+        super().__init__("; ".join(told))
+        self.good, self.told = good, told
+
+
+def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
+    """Options of the labels that are good, Problems of those that are not."""
+    found: dict[str, Any] = {}
+    health: dict[str, str] = {}
+    problems: list[Problem] = []
+    for key in sorted(k for k in labels if k != ITSELF and label_names.is_ours(k, _PLAIN)):
+        try:
+            _take(key, labels[key].strip(), found, health)
+        except BadHostsError as error:
+            found["hosts"] = error.good
+            problems += [Problem(subject=f"label {key}", message=f"{told}; this host ignored") for told in error.told]
+        except BadValueError as error:
+            problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
+    if health.keys() - {"slow_start"} and "path" not in health:
+        problems.append(Problem(subject=f"label {HEALTH}path", message="is missing, so there is no health check"))
+    return Options(**found, labelled=bool(found or health), health=health), tuple(problems)
+
+
+def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:
+    """Check one label and store it."""
+    word = key.removeprefix(PREFIX)
+    if not key.startswith(PREFIX) or word not in NAMES:
+        raise BadValueError(f"no such label; {_meant(key)}")
+    if key.startswith(HEALTH):
+        word = key.removeprefix(HEALTH)
+        health[word] = _health(word, text)
+        return
+    field, reader = _READERS[word]
+    found[field] = reader(text)
+
+
+def _meant(key: str) -> str:
+    """The label that was meant, or all that there are."""
+    near = label_names.nearest_name(key, NAMES)
+    return f"did you mean {near}?" if near else f"there are {', '.join(sorted(_READERS))}, health.*"
+
+
+def _bad(text: str, takes: str) -> BadValueError:
+    return BadValueError(f"{text[:SHOWN]!r} is not {takes}")
+
+
+def _bool(text: str) -> bool:
+    if (found := spelling.truth(text)) is None:
+        raise _bad(text, "true or false")
+    return found
+
+
+def _int(lowest: int, highest: int) -> Callable[[str], int]:
+    def reader(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= DIGITS and lowest <= int(text) <= highest:
+            return int(text)
+        raise _bad(text, f"a number from {lowest} to {highest}")
+
+    return reader
+
+
+def _name(text: str) -> str:
+    """A service name of one or more labels; shorter than a name may be, for the origin comes behind it."""
+    name = text.lower().rstrip(".")
+    if naming.is_name(name) and len(name) <= LONGEST:
+        return name
+    raise _bad(text, "a DNS name of letters, digits, dashes and dots")
+
+
+def _group(text: str) -> str:
+    group = naming.label(text)
+    if not group:
+        raise _bad(text, "a name with letters or digits")
+    return group
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Host names; whether a container may have them, host_names.py decides: that depends on the origin."""
+    hosts = tuple(dict.fromkeys(_lower(h.strip()).removesuffix(".") for h in text.split(",") if h.strip()))
+    if not hosts:
+        raise _bad(text, "a list of host names")
+    good = tuple(h for h in hosts if naming.is_name(h.removeprefix("*.")))
+    if len(good) < len(hosts):
+        raise BadHostsError(good, [str(_bad(h, _no_host(h))) for h in hosts if h not in good])
+    return hosts
+
+
+def _lower(text: str) -> str:
+    """In lower case; what is not ASCII stays what it is, for the Kelvin sign would become a k."""
+    return text.lower() if text.isascii() else text
+
+
+def _no_host(host: str) -> str:
+    """What a text that is no host name should be instead."""
+    if host == "*":
+        return "a host name: give *. and a domain, as in *.example.com"
+    if not host.isascii():
+        return "a host name as clients send it: give its ASCII form, which begins with xn--"
+    if host.startswith("[") or host.count(":") > 1:
+        return "a host name: IP addresses are Haystack's own"
+    if "/" in host or "?" in host:
+        return "a host name: remove scheme and path; for a path, use haystack.path"
+    if ":" in host:
+        return "a host name: remove the port; to choose a port, use haystack.port"
+    return "a host name of letters, digits, dashes and dots, optionally with *. before it"
+
+
+def _path(text: str) -> str:
+    if _PATH.fullmatch(text):
+        return text
+    raise _bad(text, "a path that starts with /")
+
+
+def _balance(text: str) -> str:
+    try:
+        return balance.read(text)
+    except ValueError:
+        raise _bad(text, balance.TAKES) from None
+
+
+def _token(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    raise _bad(text, "a cookie name")
+
+
+def _some(text: str) -> str:
+    if text:
+        return text
+    raise _bad(text, "a network's name")
+
+
+def _policy(text: str) -> str:
+    if text.lower() in POLICIES:
+        return text.lower()
+    raise _bad(text, f"one of {', '.join(POLICIES)}")
+
+
+def _often(text: str) -> float:
+    """The time between two probes. The control process makes them all, and has other things to do."""
+    value = seconds(text)
+    if value < SHORTEST_INTERVAL:
+        raise _bad(text, f"{SHORTEST_INTERVAL * 1000:g}ms or more")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A duration, ``1.5``, ``500ms``, ``5s``, ``1h30m``, in seconds. Raises BadValueError."""
+    try:
+        value = spelling.seconds(text)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise _bad(text, "a duration such as 500ms, 5s or 1h30m")
+    return value
+
+
+def _wait(text: str) -> float:
+    """How long requests wait for an endpoint: a duration, or off."""
+    if spelling.truth(text) is False:
+        return 0.0
+    try:
+        return seconds(text)
+    except BadValueError:
+        raise _bad(text, "a duration such as 500ms or 30s, or off") from None
+
+
+def _retry(text: str) -> tuple[int, ...]:
+    """After which answers another endpoint is asked: statuses, or off."""
+    if spelling.truth(text) is False:
+        return ()
+    found = {word.strip() for word in text.split(",")}
+    if found <= {str(status) for status in RETRIED}:
+        return tuple(sorted(int(status) for status in found))
+    raise _bad(text, "off, or some of 500, 502, 503 and 504")
+
+
+def _upgrade(text: str) -> tuple[str, ...]:
+    """Protocols that a client may switch to beside websocket (RFC 9110, section 7.8)."""
+    names = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    for name in names:
+        if name.startswith(NEVER_SWITCHED) or name in ("http", "https"):
+            raise _bad(name, "a protocol that can be forwarded: h2c and TLS never are")
+        if not _TOKEN.fullmatch(name):
+            raise _bad(name, "a protocol's name, without its version")
+    if not names:
+        raise _bad(text, "a list of protocols, or any")
+    return names
+
+
+def _health(word: str, text: str) -> str:
+    """Checked, but kept as text: the prober reads it."""
+    if word == "path":
+        return _path(text)
+    if word in ("interval", "timeout", "slow_start"):
+        return str(_often(text) if word == "interval" else seconds(text))
+    if word in ("rise", "fall"):
+        return str(_int(1, 100)(text))
+    if word == "port":
+        return str(_int(1, ports.HIGHEST)(text))
+    if word == "status":
+        return _statuses(text)
+    return _method(text) if word == "method" else _host(text)
+
+
+def _statuses(text: str) -> str:
+    try:
+        probe.statuses(text)
+    except ValueError:
+        raise _bad(text, "statuses such as 200-399,404") from None
+    return text
+
+
+def _method(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    raise _bad(text, "a method")
+
+
+def _host(text: str) -> str:
+    """A Host field: a name and a port, or not (RFC 9110, section 7.2)."""
+    if _HOST.fullmatch(text):
+        return text
+    raise _bad(text, "a host name")
+
+
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "enable": ("enable", _bool),
+    "name": ("name", _name),
+    "group": ("group", _group),
+    "port": ("port", _int(1, ports.HIGHEST)),
+    "network": ("network", _some),
+    "host": ("hosts", _hosts),
+    "health": ("health_policy", _policy),
+    "path": ("path", _path),
+    "weight": ("weight", _int(0, 65535)),
+    "balance": ("balance", _balance),
+    "sticky": ("sticky", _token),
+    "max_connections": ("max_connections", _int(1, 1_000_000)),
+    "timeout": ("timeout", seconds),
+    "wait": ("wait", _wait),
+    "retry": ("retry", _retry),
+    "upgrade": ("upgrade", _upgrade),
+    "eject": ("eject", _bool),
+    "public": ("public", _bool),
+}
+NAMES = (*_READERS, *(f"health.{word}" for word in HEALTH_WORDS))  # of all labels, without their prefix
+_PLAIN = frozenset(map(label_names.plain, NAMES))

@@ -1,0 +1,50 @@
+"""From a container to its endpoints, one a port, and to the whole names of its services. Pure; nothing is judged here."""
+
+from __future__ import annotations
+
+from haystack.model import naming, ports
+from haystack.model.records import Container, Endpoint, Port, Problem
+
+DEFAULT_WEIGHT = 100
+
+
+def names(origin: str, container: Container) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """The whole names of the services that a container belongs to, and its problems with those that are none."""
+    whole = [f"{short}.services.{origin}" for short in dict.fromkeys(container.services)]
+    odd = [Problem(subject="service name", message=f"{n[:300]!r} is no DNS name: left out") for n in whole if not naming.is_name(n)]
+    return (tuple(n for n in whole if naming.is_name(n)) if odd else tuple(whole)), tuple(odd)
+
+
+def target(origin: str, container: Container) -> str:
+    """The container's DNS name that SRV records point at."""
+    return f"c{naming.label(container.short_id)}.containers.{origin}"
+
+
+def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:
+    """One endpoint a port, not judged yet; none while the container has no address."""
+    address = container.address or container.address6
+    options = container.options
+    if not address:
+        return ()
+    listed = container.ports
+    if options.port is not None and not any(p.number == options.port and p.protocol == "tcp" for p in listed):
+        listed = (*listed, ports.named(options.port, "tcp"))
+    return tuple(_endpoint(origin, container, port, address) for port in sorted(listed))
+
+
+def _endpoint(origin: str, container: Container, port: Port, address: str) -> Endpoint:
+    options = container.options
+    return Endpoint(
+        id=f"{container.short_id}:{port.number}/{port.protocol}",
+        container=container.id,
+        container_name=container.name,
+        target=target(origin, container),
+        address=address,
+        address6=container.address6,
+        port=port.number,
+        protocol=port.protocol,
+        port_name=port.name,
+        listener=ports.listener(port, options.port),
+        weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
+        born=container.since if container.state == "running" else 0.0,
+    )

@@ -1,0 +1,107 @@
+"""Container → the short names of the services it belongs to (docs/naming.md has the rules with examples).
+
+Pure and total: no text whatever makes these raise or give an invalid DNS label. What can't be said in a label becomes
+``-``; what is left with nothing is left out, with a Problem. Never does: any I/O. Discovery calls it per container.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from haystack.model.records import Options, Problem
+
+LABEL_LIMIT = 63  # RFC 1035 section 2.3.4
+NAME_LIMIT = 253  # the same section's 255 octets, as text without the root
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_ONE_OFF = "com.docker.compose.oneoff"  # a container of `docker compose run`, where it is True
+SWARM_SERVICE = "com.docker.swarm.service.name"
+
+_NOT_LDH = re.compile(r"[^a-z0-9-]+")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBERED = re.compile(r"(.+)-([0-9]+)", re.DOTALL)
+_HEX = re.compile(r"[0-9a-f]{6,64}")
+
+
+def label(text: str) -> str:
+    """`text` as one DNS label of letters, digits and inner dashes; empty when nothing of it can be kept."""
+    return _NOT_LDH.sub("-", text.lower()).strip("-")[:LABEL_LIMIT].rstrip("-")
+
+
+def container(origin: str, name: str, short_id: str) -> str:
+    """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
+    return f"{label(name) or f'c{short_id.lower()}'}.containers.{origin}"
+
+
+def is_label(text: str) -> bool:
+    """True when `text` is a lower-case host name label (RFC 1123 section 2.1)."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """True when `text` is a lower-case host name without trailing dot that fits into a DNS message."""
+    return len(text) <= NAME_LIMIT and all(is_label(part) for part in text.split("."))
+
+
+def repository(reference: str, image_id: str = "") -> str:
+    """The last part of the repository in an image reference, lower case; empty for a bare image id.
+
+    ``ghcr.io/a/b/Web:1.2@sha256:…`` is ``web``. A bare id is ``sha256:…`` or a prefix of `image_id`'s digits, as typed
+    on the command line: only `image_id` tells ``docker run beefcafe`` from an image of that name.
+    """
+    name = reference.strip().partition("@")[0].lower()
+    digits = image_id.lower().removeprefix("sha256:")
+    if name.startswith("sha256:") or (_HEX.fullmatch(name) and digits.startswith(name)):
+        return ""
+    return name.rpartition("/")[2].partition(":")[0]
+
+
+def group_of(name: str) -> str:
+    """GROUP of a container name ``GROUP-NUMBER``, cut at the last dash; empty when the name is not of that form."""
+    match = _NUMBERED.fullmatch(name)
+    return match.group(1) if match else ""
+
+
+def services(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """The short service names of a container, first the one by name and image, and what was odd about them.
+
+    One of `docker compose run` has none: it carries all labels of its Compose service, and is there for who typed that alone.
+    """
+    if labels.get(COMPOSE_ONE_OFF, "").lower() == "true":
+        return (), ()
+    own, problems = _own(name, image_name, options, labels)
+    compose, more = _compose(labels)
+    names = dict.fromkeys(n for n in (own, compose) if n)
+    return tuple(names), problems + more
+
+
+def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:
+    """`haystack.name`, or GROUP.IMAGE, or IMAGE."""
+    if options.name:
+        return options.name, ()
+    image = label(image_name)
+    if not image:
+        return "", (Problem(subject="image", message=_nameless(image_name)),)
+    wanted = options.group or labels.get(SWARM_SERVICE) or group_of(name)
+    group = label(wanted)
+    if wanted and not group:
+        problem = Problem(subject="group", message=f"{wanted!r} gives no name: the service is the image's")
+        return image, (problem,)
+    return (f"{group}.{image}" if group else image), ()
+
+
+def _nameless(image_name: str) -> str:
+    what = f"its image's name {image_name!r} gives no name in DNS" if image_name else "its image has no name, only an id"
+    return f"{what}: the label haystack.name=NAME gives it a service"
+
+
+def _compose(labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:
+    """SERVICE.PROJECT of Compose, empty without its labels."""
+    texts = labels.get(COMPOSE_SERVICE, ""), labels.get(COMPOSE_PROJECT, "")
+    if not any(texts):
+        return "", ()
+    service, project = map(label, texts)
+    if not service or not project:
+        return "", (Problem(subject="compose", message=f"{texts[0]!r} of {texts[1]!r} gives no name: left out"),)
+    return f"{service}.{project}", ()

@@ -1,0 +1,30 @@
+"""Why an endpoint is in or out, with the time, as a person reads it. Pure: the moment is given."""
+
+from __future__ import annotations
+
+from haystack.model.records import Endpoint
+
+KILL = "kill "  # how the reason of a container begins that was told to stop
+UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+
+def why(endpoint: Endpoint, now: float) -> str:
+    """``draining: kill SIGTERM 2.1 s ago``; of one that is in, its reason alone. now: Unix seconds."""
+    if endpoint.ready or endpoint.since <= 0:
+        return endpoint.reason
+    told = f"{endpoint.reason} {span(now - endpoint.since)} ago"
+    return f"{told}, back in {span(endpoint.until - now)}" if endpoint.until > 0 else told
+
+
+def cause(endpoint: Endpoint) -> str:
+    """Why one is out, as the log says what has happened: ``killed with SIGTERM``, ``unhealthy``."""
+    reason = endpoint.reason.removeprefix("draining: ").removeprefix("health ")
+    return f"killed with {reason.removeprefix(KILL)}" if reason.startswith(KILL) else reason
+
+
+def span(seconds: float) -> str:
+    """``2.1 s``, ``3.5 min``, ``2.0 h``, ``4.2 d``. Clocks of two machines may differ: less than nothing is nothing."""
+    for size, unit in UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{max(seconds, 0.0):.1f} s"

@@ -1,0 +1,42 @@
+"""The published picture: one immutable, versioned Snapshot of all engines, containers, services and endpoints. catalog/ builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from haystack.model.records import Container, Engine, Network, Problem, Record, Service
+
+Found = tuple[str, Problem]  # and where it was found: a source, a container's id or a service's whole name
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """How a snapshot differs from version `base`: ids of containers and names of services that are new, other or gone."""
+
+    base: int
+    containers: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+
+
+class Snapshot(Record, frozen=True, kw_only=True):
+    """All that is published. created: Unix seconds; mappings are by id, services by whole name.
+
+    change: for readers that keep something of the version before; None: everything may be different. stopped: ids of containers that
+    have ended of late, because they were told to.
+    """
+
+    version: int
+    created: float
+    origin: str
+    engines: Mapping[str, Engine] = {}
+    networks: Mapping[str, Network] = {}
+    containers: Mapping[str, Container] = {}
+    services: Mapping[str, Service] = {}
+    problems: tuple[Found, ...] = ()
+    change: Change | None = None
+    stopped: frozenset[str] = frozenset()
+
+    def same_content(self, other: Snapshot) -> bool:
+        """True when only version, time of making and change differ."""
+        return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems) == (
+            other.origin, other.engines, other.networks, other.containers, other.services, other.problems
+        )  # fmt: skip

@@ -1,0 +1,108 @@
+"""Tells the log which containers join services, and which leave, and why; and which run and are in none.
+
+A reader of snapshots, in turns. Never decides who is in. What it costs is what has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from haystack.loop.turns import Turns
+from haystack.model import naming, unheard
+from haystack.model.reasons import cause
+from haystack.model.records import Departure, Service
+from haystack.model.snapshot import Snapshot
+from haystack.observe.bursts import Crowd
+from haystack.observe.outages import by_claim
+
+REMOVED = "removed"
+NOBODY: frozenset[str] = frozenset()
+
+
+class Moves:
+    """departures: how containers ended of late, the latest last."""
+
+    def __init__(self, crowd: Crowd, departures: Callable[[], Iterable[Departure]] = tuple) -> None:
+        self._crowd = crowd
+        self._departures = departures
+        self._last: Snapshot | None = None
+        self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
+        self._idle: set[str] = set()  # containers that run and are in no service, and were told
+        self._why: dict[str, str] = {}  # by service: why somebody left it with the newest snapshot
+
+    def why(self, service: str) -> str:
+        """Why a container left this service with the newest snapshot; empty: none did."""
+        return self._why.get(service, "")
+
+    def follow(self, snapshot: Snapshot) -> Turns[None]:
+        """Tell of this snapshot what is other than in the one before."""
+        last, change = self._last, snapshot.change
+        known = last is not None and change is not None and change.base == last.version
+        names = change.services if known and change is not None else {*snapshot.services, *self._in}
+        joined: dict[str, list[str]] = {}
+        left: dict[str, list[str]] = {}
+        for name in sorted(names):
+            before, now = self._in.get(name, NOBODY), members(snapshot.services.get(name))
+            for found, whole in ((joined, now - before), (left, before - now)):
+                for identity in whole:
+                    found.setdefault(identity, []).append(name)
+            self._in[name] = now
+            if not now:
+                del self._in[name]
+            yield
+        yield from self._tell_left(snapshot, left)
+        yield from self._tell_joined(snapshot, joined)
+        yield from self._tell_idle(snapshot, change.containers if known and change is not None else snapshot.containers)
+        self._last = snapshot
+
+    def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
+        for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):
+            container, services = snapshot.containers[identity], joined[identity]
+            dns = naming.container(snapshot.origin, container.name, container.short_id)
+            self._crowd.info("container.joined", name=container.name, id=container.short_id, dns=dns, services=services)
+            yield
+
+    def _tell_left(self, snapshot: Snapshot, left: Mapping[str, list[str]]) -> Turns[None]:
+        self._why.clear()
+        if not left:
+            return
+        ended = {d.container.id: d for d in self._departures()}
+        for identity, services in left.items():
+            container = snapshot.containers.get(identity) or (self._last.containers.get(identity) if self._last is not None else None)
+            if container is not None:
+                reason = _why(snapshot, identity, services, ended.get(identity))
+                self._why.update(dict.fromkeys(services, reason))
+                self._crowd.info("container.left", name=container.name, id=container.short_id, services=services, reason=reason)
+            yield
+
+    def _tell_idle(self, snapshot: Snapshot, identities: Iterable[str]) -> Turns[None]:
+        """Of those that run, and are no endpoint of anything: their names lead to nothing, which a person may wonder about."""
+        for identity in identities:
+            container = snapshot.containers.get(identity)
+            why = unheard.unserved(container) if container is not None and container.state == "running" else ""
+            if container is None or not why:
+                self._idle.discard(identity)
+            elif identity not in self._idle:
+                self._idle.add(identity)
+                dns = naming.container(snapshot.origin, container.name, container.short_id)
+                self._crowd.info("container.unserved", name=container.name, id=container.short_id, dns=dns, reason=why)
+            yield
+
+
+def members(service: Service | None) -> frozenset[str]:
+    """The containers of which an endpoint is in: one that speaks HTTP, where any does."""
+    return frozenset(e.container for endpoints in by_claim(service).values() for e in endpoints if e.ready)
+
+
+def _why(snapshot: Snapshot, identity: str, services: Iterable[str], ended: Departure | None) -> str:
+    """Why a container is not in these services any more."""
+    found = (snapshot.services.get(name) for name in services)
+    out = [e for service in found if service is not None for e in service.endpoints if e.container == identity and not e.ready]
+    if out:
+        return cause(max(out, key=lambda e: e.since))
+    if identity in snapshot.containers:
+        return "its labels, name or ports have changed"
+    if ended is None:
+        return REMOVED
+    told = f"exit {ended.exit}" if ended.exit else "its process ended"
+    return f"{told}, out of memory" if ended.oom else told

@@ -1,0 +1,215 @@
+"""The socketpair between the control process and one worker: whole messages, both ways, in order.
+
+A frame is four bytes of length, big endian, and a msgpack-encoded message. Down: Setup first, then tables and orders; up: counts and traces
+in batches. Never blocks: writes are queued, and a peer that is gone ends the reading side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from time import perf_counter
+
+import msgspec
+
+from haystack.loop.turns import TURN
+from haystack.model.reports import FailureRow
+from haystack.routing.rows import Message, Table
+
+MAX_FRAME = 256 * 1024 * 1024
+
+
+class Limits(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those of Plane's attributes.
+
+    max_clients: connections of this worker; max_per_client: of one client address, in this worker (-1: a share); body_rate: bytes a second;
+    kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too;
+    read_rate: bytes a second that a client takes at least; max_kept: bytes of memory for what sockets have not taken.
+    """
+
+    max_head: int
+    max_headers: int
+    max_clients: int
+    max_per_client: int
+    head_ms: int
+    idle_ms: int
+    body_rate: int
+    connect_ms: int
+    tunnel_ms: int
+    pool_size: int
+    pool_ms: int
+    pool_age_ms: int
+    queue_size: int
+    queue_ms: int
+    kept_body: int
+    max_endpoints: int = 0
+    read_rate: int = 0
+    max_kept: int = 0
+
+
+class Setup(Message, frozen=True):
+    """The first message down.
+
+    ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it; instance: as via.py has it.
+    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
+    """
+
+    slot: int
+    ports: tuple[int, ...]
+    admin_socket: str
+    admin_hosts: tuple[str, ...]
+    limits: Limits
+    workers: int = 1
+    hold: bool = False
+    access_log: str = "off"
+    admin_connections: int = 0
+    admin_apart: bool = False
+    health_socket: str = ""
+    instance: str = ""
+
+
+class Access(Message, frozen=True):
+    """What clients may, by their addresses, from now on (access.Table); before the first one nobody may anything."""
+
+    v4: bytes
+    v6: bytes
+
+
+class Open(Message, frozen=True):
+    """Accept from now on."""
+
+
+class TraceOrder(Message, frozen=True):
+    """Record exchanges from now on, or no more; service None: all of them."""
+
+    on: bool
+    service: str | None = None
+
+
+class Collect(Message, frozen=True):
+    """Ask for Counts with this number at once."""
+
+    number: int
+
+
+class Drain(Message, frozen=True):
+    """Accept no more, finish what runs, and exit within so many seconds. patient: let clients between two requests ask once more."""
+
+    seconds: float
+    patient: bool = False
+
+
+class Ready(Message, frozen=True):
+    """The worker serves this version of the table."""
+
+    version: int
+
+
+class Beat(Message, frozen=True):
+    """The worker's loop turns."""
+
+
+MemberRow = tuple[str, int, str, str, int]  # service, listener's port, and the endpoint's id, address and port
+
+
+class Counts(Message, frozen=True):
+    """What was new since the last Counts: (member, requests) rows; a member's number is its place among all that were ever told, from 1.
+
+    members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
+    endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
+    hidden, gateway, outside: connections from gateways of engines' networks, the first of these, connections from outside of those.
+    The other figures are since the worker's start.
+    """
+
+    number: int
+    requests: tuple[tuple[int, int], ...]
+    exchanges: int
+    statuses: tuple[int, ...]
+    connections: int
+    members: tuple[MemberRow, ...] = ()
+    errors: tuple[tuple[str, int, int], ...] = ()
+    gone: tuple[int, ...] = ()
+    hidden: int = 0
+    gateway: str = ""
+    outside: int = 0
+
+
+class Failures(Message, frozen=True):
+    """Endpoints that failed, in batches, a tenth of a second after they did at the latest; refusals at once."""
+
+    rows: tuple[FailureRow, ...]
+
+
+class Traces(Message, frozen=True):
+    """Exchanges as msgpack of observe.trace.Trace, and how many more there was no room for."""
+
+    traces: tuple[bytes, ...]
+    dropped: int = 0
+
+
+class Lines(Message, frozen=True):
+    """The access log of one tick: whole lines, how many, and how many more there was no room for."""
+
+    lines: bytes
+    count: int
+    dropped: int
+
+
+Any = Setup | Access | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
+
+
+class Channel:
+    """One end of the socketpair. ConnectionError from nothing here: a peer that is gone only ends `messages`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def open(self) -> None:
+        """Attach to the running loop."""
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+
+    def fileno(self) -> int:
+        """The descriptor, for whoever wants to know when there is something to read."""
+        return self._socket.fileno()
+
+    def send(self, message: Any) -> None:
+        """Queue one message."""
+        if self._writer is None or self._writer.is_closing():
+            return
+        body = self._encoder.encode(message)
+        self._writer.write(len(body).to_bytes(4, "big") + body)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+        return 0 if self._writer is None else self._writer.transport.get_write_buffer_size()
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """Each message that arrives, until the peer is gone. Where many are there already, others have their turn between them."""
+        if self._reader is None:
+            return
+        over = perf_counter() + TURN
+        while True:
+            if perf_counter() > over:
+                await asyncio.sleep(0)
+                over = perf_counter() + TURN
+            try:
+                size = int.from_bytes(await self._reader.readexactly(4), "big")
+                if size > MAX_FRAME:
+                    return
+                body = await self._reader.readexactly(size)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            yield self._decoder.decode(body)
+
+    def close(self) -> None:
+        """Close this end."""
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._socket.close()

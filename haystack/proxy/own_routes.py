@@ -1,0 +1,33 @@
+"""A worker's ways to Haystack itself: who may see the web side is led there, and everybody to where its health is told."""
+
+from __future__ import annotations
+
+from haystack._fast import pick
+from haystack._fast.cells import Cell, Member, Route
+from haystack._fast.plane import Plane
+from haystack.net.access import Right
+from haystack.proxy.ipc import Setup
+from haystack.proxy.worker_routes import Routes
+
+TIMEOUT_MS = 30_000
+FEW = 16  # one of so many connections to the control process is for those who may only ask for its health
+
+
+def add(setup: Setup, plane: Plane, routes: Routes) -> None:
+    """Lead requests to Haystack itself to the control process."""
+    few = max(1, setup.admin_connections // FEW) if setup.admin_connections else 0
+    health = _route(setup.health_socket, few, 0) if setup.health_socket else None
+    admin = _route(setup.admin_socket, max(1, setup.admin_connections - few) if few else 0, Right.ADMIN)
+    if setup.admin_apart:
+        plane.set_apart(len(setup.ports) - 1, admin)
+        admin = _route(setup.admin_socket, few, Right.NOBODY)
+    routes.add_itself(admin, setup.admin_hosts, health)
+
+
+def _route(path: str, connections: int, guard: int) -> Route:
+    """To a socket of the control process, for those with this right. connections: at once; 0: any number."""
+    member = Member(Cell("haystack", path), "haystack", 0)
+    member.cell.hold(member, connections)
+    route = Route("haystack", pick.make("random", [member], [100]), TIMEOUT_MS)
+    route.guard = guard
+    return route

@@ -1,0 +1,158 @@
+"""Worker processes before they have work: how one is started, kept in store, and given its listening sockets.
+
+One spare has imported everything and sleeps in a system call until it is given sockets: a worker that dies is replaced within
+milliseconds instead of the time that Python takes to start. The supervisor takes from here. Never says what a worker is to do.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from haystack.proxy import launch, sandbox
+
+AT_ONCE = 64  # descriptors in one message: the kernel takes 253 (SCM_MAX_FD)
+STACK_LIMIT = 16384
+_HEAD = struct.Struct("!HH")  # descriptors in all, descriptors here; then the listener's index of each, a byte
+log = structlog.get_logger("haystack.proxy")
+
+Lent = Sequence[tuple[int, socket.socket]]
+
+
+class Newborn:
+    """A process that waits for its sockets. sock: our end of its channel; stack: the file in which it tells where it is, when asked."""
+
+    def __init__(self, process: asyncio.subprocess.Process, sock: socket.socket, stack: int) -> None:
+        self.process = process
+        self.sock = sock
+        self._stack = stack
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet, as far as we have heard."""
+        return self.process.returncode is None
+
+    def told(self) -> str:
+        """What it has said of where it is; empty where it was not asked, or can't say."""
+        return os.pread(self._stack, STACK_LIMIT, 0).decode(errors="replace").strip()
+
+    def lend(self, sockets: Lent) -> None:
+        """Give it the sockets to listen on: it begins. Raises OSError where it has gone."""
+        for at in range(0, len(sockets), AT_ONCE) or (0,):
+            part = sockets[at : at + AT_ONCE]
+            head = _HEAD.pack(len(sockets), len(part)) + bytes(index for index, _ in part)
+            socket.send_fds(self.sock, [head], [sock.fileno() for _, sock in part])
+
+    async def end(self) -> None:
+        """End it, whatever it does. The socket stays open: it may be a channel's by now."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()
+        os.close(self._stack)
+
+    async def discard(self) -> None:
+        """End it, and the socket too: it was never given any work."""
+        self.sock.close()
+        await self.end()
+
+
+async def spawn(account: sandbox.Account | None = None) -> Newborn:
+    """Start a process, which goes on as this user. Raises OSError."""
+    stack = os.memfd_create("worker stack", 0)
+    mine, theirs = socket.socketpair()
+    user = (account.uid, account.gid) if account else (-1, -1)
+    try:
+        with theirs:
+            words = map(str, (theirs.fileno(), stack, *user))
+            process = await asyncio.create_subprocess_exec(
+                # -P: not what lies in the current folder
+                *(sys.executable, "-P", launch.__file__, *words),
+                pass_fds=(theirs.fileno(), stack),
+                env=sandbox.environment(os.environ),
+            )
+    except BaseException:
+        mine.close()
+        os.close(stack)
+        raise
+    return Newborn(process, mine, stack)
+
+
+class Nursery:
+    """Keeps one process ready, from the first `refill` on. account: as whom all of them run; None: as this process does."""
+
+    def __init__(self, account: sandbox.Account | None = None) -> None:
+        self._account = account
+        self._spare: Newborn | None = None
+        self._filling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def take(self) -> Newborn:
+        """The spare where there is one, else a process that starts only now. Raises OSError."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.alive:
+            return spare
+        if spare is not None:
+            await spare.discard()
+        return await spawn(self._account)
+
+    def refill(self) -> None:
+        """See that there is a spare, soon."""
+        if not self._closed and self._filling is None and (self._spare is None or not self._spare.alive):
+            self._filling = asyncio.create_task(self._fill(), name="spare worker")
+
+    async def _fill(self) -> None:
+        old, self._spare = self._spare, None
+        try:
+            if old is not None:
+                await old.discard()
+            self._spare = await spawn(self._account)
+        except OSError as error:
+            log.warning("worker.spare_failed", error=str(error))
+        finally:
+            self._filling = None
+
+    async def close(self) -> None:
+        """End the spare."""
+        self._closed = True
+        if self._filling is not None:
+            await asyncio.wait({self._filling})
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            await spare.discard()
+
+
+def borrowed(channel: socket.socket) -> list[tuple[int, socket.socket]] | None:
+    """In the worker: wait, however long, for the sockets; None where the supervisor has gone instead. Blocks."""
+    found: list[tuple[int, socket.socket]] = []
+    while True:
+        head, fds = _received(channel, _HEAD.size)
+        if len(head) < _HEAD.size:
+            return None
+        total, here = _HEAD.unpack(head)
+        indexes, more = _received(channel, here) if here else (b"", [])
+        found += [(index, socket.socket(fileno=fd)) for index, fd in zip(indexes, [*fds, *more], strict=True)]
+        if len(found) >= total:
+            return found
+
+
+def _received(channel: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """So many bytes, and the descriptors that came with them; fewer where the peer is gone. Descriptors come with the first byte sent."""
+    read, fds = b"", array.array("i")
+    while len(read) < size:
+        data, ancillary, _, _ = channel.recvmsg(size - len(read), socket.CMSG_SPACE(AT_ONCE * fds.itemsize))
+        if not data:
+            break
+        read += data
+        for level, kind, raw in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(raw[: len(raw) - len(raw) % fds.itemsize])
+    return read, list(fds)

@@ -1,0 +1,187 @@
+"""A worker's routes: takes in what the control process tells of services, and keeps the router's rules in step.
+
+The one place where cells and members are kept, found again by their keys: load, pools and counters outlive a change of the table. Costs
+what has changed, not what there is, for the worker carries traffic meanwhile. Never touches a socket.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import insort
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from haystack._fast import pick
+from haystack._fast.cells import Cell, Member, Route
+from haystack._fast.route import Router
+from haystack.catalog.claims import rank
+from haystack.net.access import Right
+from haystack.proxy.via import pseudonym
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
+
+Spot = tuple[str, str, int]  # an endpoint's id, address and port
+Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
+Claim = tuple[bytes, bytes]  # host, path
+Rank = tuple[bool, str, str]  # as claims.py has it, and the row's key
+ITSELF: Rank = (False, "", "")  # before every service
+
+
+class Served(NamedTuple):
+    """What a row has in the router, for the next change of it."""
+
+    routes: tuple[Route, ...]
+    places: frozenset[Place]
+    claims: dict[Claim, Rank]
+    limited: bool = False
+    awaited: bool = False
+
+
+class Routes:
+    """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`.
+
+    instance: what tells this Haystack from others in Via; empty: it is not told.
+    """
+
+    def __init__(self, ports: tuple[int, ...], router: Router, workers: int = 1, instance: str = "") -> None:
+        self._instance = instance
+        self._workers = workers
+        self._ports = ports
+        self._router = router
+        self._rows: dict[str, Served] = {}
+        self._own: frozenset[bytes] = frozenset()
+        self._claims: dict[Claim, list[Rank]] = {}
+        self._given_up: list[tuple[Claim, Rank]] = []
+        self._cells: dict[Spot, Cell] = {}
+        self._users: dict[Spot, int] = {}
+        self._members: dict[Place, Member] = {}
+        self._leaving: dict[Place, Member] = {}
+        self._draining: dict[Spot, Cell] = {}
+
+    def add_itself(self, route: Route, hosts: tuple[str, ...], health: Route | None = None) -> None:
+        """Lead these hosts, which no service gets, and bare addresses to Haystack's own web side. health: as in Router.fall_back."""
+        self._own = frozenset(host.encode() for host in hosts)
+        claims: dict[Claim, Rank] = {(host, b"/"): ITSELF for host in self._own}
+        self._rows[ITSELF[2]] = Served((route,) * len(self._ports), frozenset(), claims)
+        self._router.fall_back(route, health)
+        for claim in claims:
+            self._claim(claim, ITSELF)
+
+    def apply(self, table: Table) -> None:
+        """Take in a part. What is not in the table any more drains.
+
+        A host that passes from one service to another is never nobody's: claims are given up when the last part is in.
+        """
+        removed = set(table.removed)
+        if table.whole:
+            removed = self._rows.keys() - {row.key for row in table.services} - {ITSELF[2]}
+        for row in table.services:
+            self._serve(row)
+        for key in removed & self._rows.keys():
+            old = self._rows[key]
+            self._leave(old.places)
+            self._given_up += old.claims.items()
+        if table.last:
+            for claim, ranked in self._given_up:
+                self._give_up(claim, ranked)
+            self._given_up.clear()
+            for key in removed:
+                self._rows.pop(key, None)
+
+    def cells(self, spots: Iterable[Spot]) -> set[Cell]:
+        """The cells of these endpoints, as far as they are known."""
+        found = (self._cells.get(spot) or self._draining.get(spot) for spot in spots)
+        return {cell for cell in found if cell is not None}
+
+    def forget_drained(self) -> list[Member]:
+        """Let go of what left the table and has nothing in flight any more: those members."""
+        gone = [place for place, member in self._leaving.items() if not member.cell.in_flight]
+        forgotten = [self._leaving.pop(place) for place in gone]
+        self._draining = {spot: cell for spot, cell in self._draining.items() if cell.worth_keeping}
+        return forgotten
+
+    def _serve(self, row: ServiceRow) -> None:
+        """Put a new or changed row in the place of the old one."""
+        old = self._rows.get(row.key)
+        places = [self._places(row, index) for index in range(len(self._ports))]
+        routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
+        hosts = ((host, host.encode()) for host in row.hosts)
+        claims = {(name, row.path.encode()): (*rank(row.name, host), row.key) for host, name in hosts if name not in self._own}
+        new = self._rows[row.key] = Served(
+            routes, frozenset(place for of in places for place in of), claims, row.max_connections > 0, row.awaited
+        )
+        for claim, ranked in claims.items():
+            self._claim(claim, ranked)
+        if old is not None:
+            self._leave(old.places - new.places)
+            self._given_up += old.claims.items() - claims.items()
+
+    def _places(self, row: ServiceRow, index: int) -> list[Place]:
+        port = self._ports[index]
+        return [(row.key, port, e.id, e.address, e.port) for e in _endpoints(row, index)]
+
+    def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
+        """A route for one listener; its picker goes on where that of the old route is."""
+        endpoints = _endpoints(row, index)
+        members = [self._member(row.name, place, e.born) for place, e in zip(places, endpoints, strict=True)]
+        weights = [e.weight for e in endpoints]
+        picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
+        queue = old.routes[index].queue if old else None
+        via = pseudonym(self._instance, row.key) if self._instance else ""
+        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)
+        route.why, route.since, route.mute = row.why, row.since, row.mute
+        route.guard = 0 if row.public else Right.INSIDE
+        lost = old is not None and old.routes[index].members
+        if not members and (lost or (row.awaited and not (old is not None and old.awaited))):
+            route.queue.empty_since = int(time.monotonic() * 1000)
+        if row.max_connections or (old and old.limited):
+            limit = max(1, row.max_connections // self._workers) if row.max_connections else 0
+            for place, member in zip(places, members, strict=True):
+                member.cell.hold(place[:2], limit)
+        route.queue.wake_all()
+        return route
+
+    def _member(self, service: str, place: Place, born: float) -> Member:
+        """The member of a place. One that comes back while it drains is the same again, and so is its cell; a new process is forgiven."""
+        member = self._members.get(place)
+        if member is None:
+            spot = place[2:]
+            cell = self._cells.get(spot) or self._draining.pop(spot, None) or Cell(spot[0], spot[1:])
+            cell.retire(False)
+            self._cells[spot] = cell
+            self._users[spot] = self._users.get(spot, 0) + 1
+            back = self._leaving.pop(place, None)
+            member = self._members[place] = back or Member(cell, service, place[1])
+        if member.cell.born != born:
+            member.cell.begin(born)
+        return member
+
+    def _leave(self, places: frozenset[Place]) -> None:
+        """Let members drain, and each cell that no other member has."""
+        for place in places:
+            spot = place[2:]
+            member = self._leaving[place] = self._members.pop(place)
+            member.cell.hold(place[:2], 0)
+            self._users[spot] -= 1
+            if not self._users[spot]:
+                del self._users[spot]
+                cell = self._draining[spot] = self._cells.pop(spot)
+                cell.retire(True)
+
+    def _claim(self, claim: Claim, ranked: Rank) -> None:
+        claimants = self._claims.setdefault(claim, [])
+        if ranked not in claimants:
+            insort(claimants, ranked)
+        self._router.put(*claim, self._rows[claimants[0][2]].routes)
+
+    def _give_up(self, claim: Claim, ranked: Rank) -> None:
+        claimants = self._claims[claim]
+        claimants.remove(ranked)
+        if claimants:
+            self._router.put(*claim, self._rows[claimants[0][2]].routes)
+        else:
+            del self._claims[claim]
+            self._router.put(*claim, None)
+
+
+def _endpoints(row: ServiceRow, index: int) -> tuple[EndpointRow, ...]:
+    return row.listeners[min(index, len(row.listeners) - 1)]

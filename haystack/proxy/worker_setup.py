@@ -1,0 +1,28 @@
+"""The first message to a worker: what it is to be. Pure."""
+
+from __future__ import annotations
+
+from haystack.proxy import limits
+from haystack.proxy.ipc import Setup
+from haystack.settings.settings import Settings
+
+
+def health_of(admin_socket: str) -> str:
+    """The socket beside that of the web side, where nothing but its health is told."""
+    return f"{admin_socket}.health"
+
+
+def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: str, instance: str) -> Setup:
+    """Of the worker in this slot. admin_socket: where requests to Haystack itself go; instance: what tells this one from others."""
+    origin = settings.origin
+    return Setup(
+        slot=slot,
+        ports=ports,
+        admin_socket=admin_socket if settings.admin else "",
+        admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
+        admin_apart=isinstance(settings.admin, str),
+        health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
+        limits=limits.of(settings),
+        access_log=settings.access_log,
+        instance=instance,
+    )

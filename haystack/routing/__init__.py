@@ -1,0 +1,1 @@
+"""From snapshots to the routing tables of the workers."""

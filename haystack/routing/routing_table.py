@@ -1,0 +1,213 @@
+"""From a Snapshot to the workers' routing table, and from two tables to what a worker must be told.
+
+Pure; runs in the control process. What a worker makes of it is in worker_routes.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from haystack.catalog.claims import prefix
+from haystack.catalog.service import OPTIONS
+from haystack.health.outliers import SILENT
+from haystack.health.policy import EJECTED
+from haystack.loop.turns import Turns, at_once, stretches
+from haystack.model import unheard
+from haystack.model.records import RETRIED, STOPPING, Endpoint, Service
+from haystack.model.snapshot import Snapshot
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
+
+Spot = tuple[str, str, int]  # an endpoint's id, address and port
+ALIVE = ("running", STOPPING)
+LISTENERS = ("http", "http-alt")
+ADMIN = "admin"  # the listener of the web side alone, where there is one
+NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
+PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
+
+
+class Defaults(NamedTuple):
+    """For services that say nothing else; seconds."""
+
+    balance: str
+    timeout: float
+    wait: float
+
+
+def of(snapshot: Snapshot, defaults: Defaults) -> Table:
+    """The table of all services."""
+    return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, defaults)))
+
+
+def alive(snapshot: Snapshot) -> frozenset[str]:
+    """Ids of the endpoints that may still answer what they were asked: their containers run, told to stop or not, and they are not mute."""
+    every = (e for s in snapshot.services.values() for e in s.endpoints)
+    return frozenset(e.id for e in every if snapshot.containers[e.container].state in ALIVE and not is_mute(e))
+
+
+def is_mute(endpoint: Endpoint) -> bool:
+    """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
+    return not endpoint.ready and endpoint.reason.startswith(EJECTED + SILENT)
+
+
+def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:
+    """The parts, in their order, that make `new` of `old`. There is always one, for the version.
+
+    living: `alive` of the new snapshot; the endpoints that left the table and are not among them have ended (None: none has).
+    """
+    before = {each.key: each for each in old.services}
+    changed, replaced = [], []
+    for each in new.services:
+        was = before.pop(each.key, None)
+        if was != each:
+            changed.append(each)
+            replaced.append(was)
+    ended = () if living is None else _ended([*before.values(), *(r for r in replaced if r)], living)
+    yield from parts(new.version, changed, tuple(before), ended)
+
+
+def parts(
+    version: int, told: list[ServiceRow], removed: tuple[str, ...], ended: tuple[Spot, ...], stopped: tuple[Spot, ...] = ()
+) -> Iterator[Table]:
+    """A change as messages that are not too long, in their order; one at least, for the version."""
+    at = 0
+    while len(told) - at > PART:
+        yield Table(version, tuple(told[at : at + PART]), whole=False, last=False)
+        at += PART
+    yield Table(version, tuple(told[at:]), removed, whole=False, ended=ended, stopped=stopped)
+
+
+def spots(row: ServiceRow) -> set[Spot]:
+    """The endpoints of a row."""
+    return {(e.id, e.address, e.port) for listener in row.listeners for e in listener}
+
+
+class Living:
+    """`alive` of single endpoints: each service is looked through once, however many of its endpoints are asked for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._answering: dict[str, frozenset[str]] = {}
+
+    def has(self, container: str, endpoint: str) -> bool:
+        """Of an endpoint of this container."""
+        found = self._snapshot.containers.get(container)
+        if found is None or found.state not in ALIVE:
+            return False
+        return any(endpoint in self._of(f"{short}.services.{self._snapshot.origin}") for short in found.services)
+
+    def _of(self, name: str) -> frozenset[str]:
+        if name not in self._answering:
+            service = self._snapshot.services.get(name)
+            self._answering[name] = frozenset(e.id for e in service.endpoints if not is_mute(e)) if service is not None else frozenset()
+        return self._answering[name]
+
+
+def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
+    return tuple({spot for row in left for spot in spots(row) if spot[0] not in living})
+
+
+def rows(service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING) -> list[ServiceRow]:
+    """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name alone, which says so.
+
+    before, live: the service as it was, and rows by their keys: what has not changed is taken from there.
+    """
+    return at_once(made(service, defaults, before, live))
+
+
+def made(
+    service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
+) -> Turns[list[ServiceRow]]:
+    """The same in turns."""
+    if not service.has_http:
+        return [_mute(service, defaults)]
+    found = [(yield from _row(service, service.endpoints, defaults, service.name, prefix(service.path), live=live, public=service.public))]
+    same = before is not None and _options(before) == _options(service)
+    old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
+    for c in service.claims:
+        claim = f"{c.host}{c.path}"
+        row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
+        found.append(row or (yield from _row(service, c.endpoints, defaults, c.host, c.path, claim, live, public=c.public)))
+        yield
+    return found
+
+
+def _options(service: Service) -> tuple[object, ...]:
+    """What all rows of a service have in common."""
+    return tuple(getattr(service, name) for name in OPTIONS)
+
+
+def _row(
+    service: Service,
+    endpoints: tuple[Endpoint, ...],
+    defaults: Defaults,
+    host: str,
+    path: str,
+    claim: str = "",
+    live: Mapping[str, ServiceRow] = NOTHING,
+    *,
+    public: bool,
+) -> Turns[ServiceRow]:
+    was = live.get(f"{service.name} {claim}" if claim else service.name)
+    listeners = yield from _listeners(endpoints, {e.id: e for listener in was.listeners for e in listener} if was else {})
+    last = _last(endpoints)
+    yield
+    return ServiceRow(
+        name=service.name,
+        hosts=(host,),
+        balance=service.balance or defaults.balance,
+        sticky=service.sticky or "",
+        timeout_ms=max(1, int((service.timeout or defaults.timeout) * 1000)),
+        listeners=listeners,
+        path=path,
+        max_connections=service.max_connections or 0,
+        wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
+        retry=RETRIED if service.retry is None else service.retry,
+        awaited=any(e.awaited for e in endpoints),
+        why=last.reason if last is not None else "",
+        since=last.since if last is not None else 0.0,
+        claim=claim,
+        upgrade=service.upgrade or (),
+        public=public,
+    )
+
+
+def _mute(service: Service, defaults: Defaults) -> ServiceRow:
+    text = f"{service.name} exists, but {unheard.unheard(service)}"
+    return ServiceRow(service.name, (service.name,), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
+
+
+def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:
+    """Those for one listener, ready or not; where there is only the other kind of port, it is served there too."""
+    mine = [e for e in endpoints if e.listener == listener]
+    return mine or [e for e in endpoints if e.listener is not None]
+
+
+def _listeners(endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow]) -> Turns[tuple[tuple[EndpointRow, ...], ...]]:
+    """Who is in for each of LISTENERS; one for all of them where they are the same. before: rows of those that were, by id."""
+    sets = [serving(endpoints, listener) for listener in LISTENERS]
+    found: list[tuple[EndpointRow, ...]] = []
+    for each in sets[:1] if sets[0] == sets[1] else sets:
+        yield
+        rows: list[EndpointRow] = []
+        for some in stretches(each):
+            new = (_endpoint(e) for e in some if e.ready and (e.address or e.address6))
+            rows += [was if (was := before.get(row.id)) == row else row for row in new]  # the very same are compared in no time
+            yield
+        found.append(tuple(rows))
+    return tuple(found[:1]) if len(found) > 1 and found[0] == found[1] else tuple(found)
+
+
+def _last(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
+    """Of a listener where nobody is in, who was to the last; None: somebody is, everywhere."""
+    for listener in LISTENERS:
+        candidates = serving(endpoints, listener)
+        if candidates and not any(e.ready for e in candidates):
+            return max(candidates, key=lambda e: e.since)
+    return None
+
+
+def _endpoint(endpoint: Endpoint) -> EndpointRow:
+    weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
+    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, weight, endpoint.born)

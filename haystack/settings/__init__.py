@@ -1,0 +1,1 @@
+"""Settings: their names, values and defaults, and what is wrong with those that were given."""

@@ -1,0 +1,275 @@
+"""Single values of settings: text → what it means, or ValueError saying what is wrong with it.
+
+Pure functions. Each also takes its own result, since defaults and tests hand over values that are parsed already.
+settings.py is their only user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+
+from haystack.model import spelling
+from haystack.settings import engine_url
+
+Texts = tuple[str, ...]
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+MAX_PORT = 65535
+EVERYWHERE = "0.0.0.0"  # what `:9000` means where an address may stand
+DAY = 86400  # seconds
+MAX_NAME = 200  # what is left of 253 octets must hold the names under the origin
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s,'\"/]*@", re.IGNORECASE)
+_ANY_USERINFO = re.compile(r"(^|[\s,'\"/])[^\s,'\"/]+@")
+_INJECTED = re.compile(r"(tcp|udp|sctp)://")
+PRIVATE_KEY = b"PRIVATE KEY-----"  # RFC 7468, section 10, and what ssh-keygen makes
+NOT_PUBLIC = "this is a private key: the public one is in the file beside it whose name ends in .pub"
+_KEY = re.compile(r"(ssh-|ecdsa-|sk-|x509v3-)[A-Za-z0-9@.-]+ +AAAA")  # sshd(8): a type, then base64 of a length below 2^24
+
+
+def items(value: object) -> Texts:
+    """The parts of a list. Commas are between them, or semicolons or blanks, as people write them."""
+    if isinstance(value, (tuple, list)):
+        return tuple(str(part) for part in value)
+    return spelling.parts(str(value))
+
+
+def whole(low: int, high: int) -> Callable[[object], int]:
+    """A parser of whole numbers from low to high."""
+
+    def parse(value: object) -> int:
+        written = str(value).strip()
+        if not re.fullmatch(r"[0-9]{1,9}", written):
+            raise ValueError("not a whole number")
+        if not low <= int(written) <= high:
+            raise ValueError("out of range")
+        return int(written)
+
+    return parse
+
+
+workers = whole(1, 256)
+_port = whole(0, MAX_PORT)
+
+
+def port(value: object) -> int:
+    """A port; 0: any free one."""
+    if _INJECTED.match(str(value)):
+        raise ValueError(
+            "Docker's links and Kubernetes set this variable for a service of this name: rename that, or enableServiceLinks: false"
+        )
+    return _port(value)
+
+
+def size(low: int, high: int) -> Callable[[object], int]:
+    """A parser of bytes (``65536``, ``64k``, ``1MiB``) from low to high; where 0 is taken, so is off."""
+
+    def parse(value: object) -> int:
+        text = str(value)
+        found = 0 if low == 0 and _is_off(text) else spelling.size(text)
+        if not low <= found <= high:
+            raise ValueError("out of range")
+        return found
+
+    return parse
+
+
+def duration(low: float, high: float, *, off: bool = False) -> Callable[[object], float]:
+    """A parser of durations (``10``, ``1.5s``, ``500ms``, ``1h30m``) from low to high seconds; off: 0 and off are taken too."""
+
+    def parse(value: object) -> float:
+        text = str(value)
+        found = 0.0 if off and _is_off(text) else spelling.seconds(text)
+        if not (low <= found <= high or (off and not found)):
+            raise ValueError("out of range")
+        return found
+
+    return parse
+
+
+def seconds(value: object) -> int:
+    """Whole seconds, up to a day."""
+    found = spelling.seconds(str(value))
+    if found != int(found):
+        raise ValueError("not a whole number of seconds")
+    if found > DAY:
+        raise ValueError("out of range")
+    return int(found)
+
+
+def _is_off(text: str) -> bool:
+    return spelling.truth(text) is False
+
+
+def switch(value: object) -> bool:
+    """On or off, in the words that people use for it."""
+    found = value if isinstance(value, bool) else spelling.truth(str(value))
+    if found is None:
+        raise ValueError("neither on nor off")
+    return found
+
+
+def admin(value: object) -> bool | str:
+    """On, off, or ADDRESS:PORT."""
+    written = str(value).strip()
+    try:
+        return switch(value)
+    except ValueError:
+        pass
+    host, separator, number = written.rpartition(":")
+    if not separator or not re.fullmatch(r"[0-9]{1,5}", number):
+        raise ValueError("neither on nor off, nor ADDRESS:PORT")
+    host = address(host[1:-1] if host.startswith("[") and host.endswith("]") else host or EVERYWHERE)
+    return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
+
+
+def place(text: str) -> tuple[str, int]:
+    """Address and port of what `admin` has read."""
+    host, _, number = text.rpartition(":")
+    return host.strip("[]"), int(number)
+
+
+def lower(value: object) -> str:
+    """The word in lower case."""
+    return str(value).strip().lower()
+
+
+def or_off(value: object) -> str:
+    """The word in lower case; what people write for off is `off`."""
+    return "off" if _is_off(str(value)) else lower(value)
+
+
+def expose(value: object) -> str:
+    """The word in lower case, with either spelling of `labelled`."""
+    return lower(value).replace("labeled", "labelled")
+
+
+def level(value: object) -> str:
+    """A log level by its usual name."""
+    return spelling.level(str(value))
+
+
+def keys(value: object) -> str:
+    """The text of an authorized_keys file: with a key in it, whether it lets anybody in or not."""
+    text = str(value)
+    if _KEY.search(text):
+        return text
+    if text.lstrip().startswith(("/", "~", "./")):
+        raise ValueError("this is a path, not a key: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE takes a path")
+    raise ValueError("there is no public key in it" if PRIVATE_KEY.decode() not in text else NOT_PUBLIC)
+
+
+def keys_file(value: object) -> Path:
+    """The path of an authorized_keys file."""
+    if _KEY.search(str(value)):
+        raise ValueError("this is a key, not a path: HAYSTACK_SSH_AUTHORIZED_KEYS takes the text")
+    return path(value)
+
+
+def path(value: object) -> Path:
+    """A path; `~` is the user's home."""
+    written = str(value)
+    if "\0" in written:
+        raise ValueError("holds a zero byte")
+    return Path(written).expanduser()
+
+
+def pem(value: object) -> str:
+    r"""PEM text. A value that went through a file of variables has \n for its line ends: those are taken too."""
+    written = str(value)
+    if "\n" not in written.strip():
+        written = written.replace("\\n", "\n")
+    if "-----BEGIN " not in written:
+        raise ValueError("not PEM text")
+    return written
+
+
+def origin(value: object) -> str:
+    """A domain name, lower case, without trailing dot."""
+    name = str(value).strip().lower().removesuffix(".")
+    if len(name) > MAX_NAME:
+        raise ValueError("too long")
+    if not all(LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError("not a domain name")
+    return name
+
+
+def address(value: str) -> str:
+    """One IP address in its usual spelling."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address") from None
+
+
+def addresses(value: object) -> Texts:
+    """IP addresses."""
+    return tuple(address(part) for part in items(value))
+
+
+def networks(value: object) -> Networks:
+    """Networks in CIDR form; host bits are dropped, a bare address is a network of one."""
+    if isinstance(value, (tuple, list)):
+        return tuple(value)
+    try:
+        return tuple(ip_network(part, strict=False) for part in items(value))
+    except ValueError as error:
+        raise ValueError(str(error)) from None
+
+
+def nameserver(value: str) -> str:
+    """IP, IP:PORT or [IP]:PORT, the last for IPv6."""
+    bracketed = re.fullmatch(r"\[([^]]+)\](?::([0-9]+))?", value)
+    if bracketed:
+        host, number = bracketed[1], bracketed[2]
+    elif value.count(":") == 1:
+        host, number = value.split(":")
+    else:
+        return address(value)
+    host = address(host)
+    if number is None:
+        return host
+    if not 1 <= port(number) <= MAX_PORT:
+        raise ValueError(f"{value!r} has no port from 1 to 65535")
+    return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
+
+
+def nameservers(value: object) -> Texts:
+    """Name servers, in the order in which they are asked."""
+    return tuple(nameserver(part) for part in items(value))
+
+
+def masked(text: str) -> str:
+    """The text with the user and password of every URL in it hidden (RFC 3986, section 3.2.1)."""
+    return _USERINFO.sub(r"\1***@", text)
+
+
+def masked_anywhere(text: str) -> str:
+    """The same of what was meant to be a URL, with or without a scheme."""
+    return _ANY_USERINFO.sub(r"\1***@", text)
+
+
+def docker_hosts(value: object) -> Texts:
+    """The engines to watch, each once; at least one."""
+    texts = items(value)
+    if not texts:
+        raise ValueError("it names no engine")
+    return tuple(dict.fromkeys(_engine(text, alone=len(texts) == 1) for text in texts))
+
+
+def _engine(text: str, *, alone: bool) -> str:
+    try:
+        return engine_url.read(text)
+    except ValueError as error:
+        raise ValueError(str(error) if alone else f"{text!r}: {error}") from None
+
+
+def web_origin(value: object) -> str:
+    """An Origin as browsers send it, or `*`."""
+    written = str(value).strip().rstrip("/")
+    if written != "*" and not re.fullmatch(r"https?://[^/\s,?#@]+", written):
+        raise ValueError("not a web origin")
+    return written

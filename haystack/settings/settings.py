@@ -1,0 +1,236 @@
+"""Every setting, from the environment or from the flag of the same name, checked before anything starts.
+
+Reads no file but those of secrets (NAME_FILE) and never contacts anybody: `load` turns texts into one frozen Settings or one SettingsError,
+whose message is the one line that a person sees. cli.py calls it; all other modules only read attributes. Parsers of single values are in
+haystack/settings/parsers.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from haystack.net import access
+from haystack.net.access import Allowed
+from haystack.settings import balance, engine_url, parsers
+from haystack.settings.parsers import Networks, Texts
+
+SECRET = frozenset({"docker_key"})
+FILED = ("docker_cert", "docker_key", "docker_ca")  # also as NAME_FILE
+LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
+TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 1h30m"
+TIME_OR_OFF = f"{TIME} (0: no limit)"
+PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
+
+
+class SettingsError(Exception):
+    """A value that can't be used. str() is one line: the variable, its value and what it takes."""
+
+
+def variable(field: str) -> str:
+    """The environment variable of an attribute."""
+    return field.upper() if field.startswith("docker_") else f"HAYSTACK_{field.upper()}"
+
+
+def flag(field: str) -> str:
+    """The command line flag of an attribute."""
+    return "--" + field.replace("_", "-")
+
+
+def cpus() -> int:
+    """The CPUs that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+Port = Annotated[int, BeforeValidator(parsers.port)]
+Count = Annotated[int, BeforeValidator(parsers.whole(0, 10_000_000))]
+Switch = Annotated[bool, BeforeValidator(parsers.switch)]
+Folder = Annotated[Path, BeforeValidator(parsers.path)]
+Pem = Annotated[str, BeforeValidator(parsers.pem)]
+Addresses = Annotated[Texts, NoDecode, BeforeValidator(parsers.addresses)]
+Balance = Annotated[str, BeforeValidator(balance.read)]
+Time = Annotated[float, BeforeValidator(parsers.duration(0.01, 86400))]
+TimeOrOff = Annotated[float, BeforeValidator(parsers.duration(0.01, 86400, off=True))]
+Clients = Annotated[Allowed, NoDecode, BeforeValidator(access.read)]
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+
+def takes(what: str, default: object = None, **more: Any) -> Any:
+    """A field whose description says what it takes: help and error messages quote it."""
+    return Field(default, description=what, **more)
+
+
+class Settings(BaseSettings):
+    """All settings in effect. `model_fields_set` names the attributes that were given and are not defaults."""
+
+    model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    docker_host: Annotated[Texts, NoDecode, BeforeValidator(parsers.docker_hosts)] = takes(
+        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT (without a port: 2375, with TLS 2376)",
+        (engine_url.SOCKET,),
+    )
+    docker_tls_verify: Switch | None = takes("on or off")
+    docker_cert_path: Folder | None = takes("a folder with key.pem, cert.pem and ca.pem")
+    docker_cert: Pem | None = takes("the client certificate as PEM text")
+    docker_key: Pem | None = takes("the client's private key as PEM text", repr=False)
+    docker_ca: Pem | None = takes("the CA certificate as PEM text")
+    docker_cert_file: Folder | None = takes("the file that holds DOCKER_CERT")
+    docker_key_file: Folder | None = takes("the file that holds DOCKER_KEY")
+    docker_ca_file: Folder | None = takes("the file that holds DOCKER_CA")
+    origin: Annotated[str, BeforeValidator(parsers.origin)] = takes("DNS labels of letters, digits and dashes", "haystack")
+    bind: Addresses = takes("comma separated IP addresses to listen on (unset: all)", ())
+    http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
+    http_alt_port: Port = takes("a port, 0 to 65535 (0: any free one)", 8080)
+    dns_port: Port = takes("a port, 0 to 65535 (0: any free one)", 53)
+    ssh_port: Port = takes("a port, 0 to 65535 (0: any free one)", 22)
+    address: Addresses = takes("comma separated IP addresses", ())
+    dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
+        "comma separated IP addresses, each with an optional :PORT", ()
+    )
+    dns_ttl: Annotated[int, BeforeValidator(parsers.seconds)] = takes("whole seconds, 0 to 86400, or a duration such as 5s or 1m", 5)
+    workers: Annotated[int, BeforeValidator(parsers.workers)] = Field(
+        default_factory=cpus, description="a number of worker processes, 1 to 256"
+    )
+    balance: Balance = takes(balance.TAKES, "p2c")
+    static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
+    ssh_authorized_keys: Annotated[str, BeforeValidator(parsers.keys)] | None = takes("the text of an authorized_keys file")
+    ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")
+    state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
+    admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
+    allow: Clients = takes(access.TAKES, access.INSIDE)
+    admin_allow: Clients = takes(access.TAKES, access.INSIDE)
+    expose: Annotated[Literal["all", "labelled"], BeforeValidator(parsers.expose)] = takes("all or labelled", "all")
+    dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
+    max_head: Annotated[int, BeforeValidator(parsers.size(1024, 65536))] = takes("bytes, 1024 to 65536 (64k)", 65536)
+    max_headers: Annotated[int, BeforeValidator(parsers.whole(1, 128))] = takes("a number of header fields, 1 to 128", 128)
+    max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
+    max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of the free ones)")
+    head_timeout: Time = takes(TIME, 10.0)
+    idle_timeout: Time = takes(TIME, 75.0)
+    body_rate: Annotated[int, BeforeValidator(parsers.size(0, 1 << 30))] = takes(
+        "bytes per second such as 256 or 1k, up to 1G (0: no minimum)", 256
+    )
+    read_rate: Annotated[int, BeforeValidator(parsers.size(0, 1 << 30))] = takes(
+        "bytes per second such as 256 or 1k, up to 1G (0: no minimum)", 256
+    )
+    answer_memory: Annotated[int, BeforeValidator(parsers.size(0, 1 << 40))] = takes(
+        "a size such as 256M, up to 1024G (0: no limit)", 1 << 28
+    )
+    connect_timeout: Time = takes(TIME, 1.0)
+    timeout: Time = takes(TIME, 60.0)
+    wait: TimeOrOff = takes("a duration from 10ms to 24h (0: requests don't wait)", 10.0)
+    tunnel_timeout: TimeOrOff = takes(TIME_OR_OFF, 3600.0)
+    pool_size: Annotated[int, BeforeValidator(parsers.whole(0, 100_000))] = takes("a number of connections, 0 to 100000", 4096)
+    pool_idle: TimeOrOff = takes(f"{TIME} (0: no pool)", 20.0)
+    pool_age: TimeOrOff = takes(TIME_OR_OFF, 0.0)
+    drain: TimeOrOff = takes("a duration from 10ms to 24h (0: don't wait)", 9.0)
+    queue_size: Annotated[int, BeforeValidator(parsers.whole(0, 1_000_000))] = takes("a number of requests, 0 to 1000000", 1000)
+    queue_timeout: TimeOrOff = takes(f"{TIME} (0: requests don't wait)", 5.0)
+    kept_body: Annotated[int, BeforeValidator(parsers.size(0, 1 << 20))] = takes("bytes, 0 to 1048576 (1M)", 65536)
+    trace: Switch = takes("on or off", default=False)
+    log_level: Annotated[Level, BeforeValidator(parsers.level)] = takes("debug, info, warning, error or critical", "info")
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(parsers.lower)] = takes("console or json", "console")
+    access_log: Annotated[Literal["off", "json", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
+        "off, json, common or combined", "off"
+    )
+    cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment: nothing else, so that nothing in a working directory changes what runs."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+    def given(self, field: str) -> bool:
+        """Whether a person set it."""
+        return field in self.model_fields_set
+
+    def with_defaults(self, defaults: Mapping[str, object]) -> Settings:
+        """A copy in which these stand where nobody set anything else."""
+        return self.model_copy(update={name: value for name, value in defaults.items() if not self.given(name)})
+
+    def shown(self) -> dict[str, str]:
+        """VARIABLE → text for a person; what is secret is masked, what is long is counted."""
+        return {variable(name): display(name, getattr(self, name)) for name in type(self).model_fields}
+
+
+def load(flags: Mapping[str, str] | None = None) -> Settings:
+    """Settings from flags (attribute → text) over the environment. Raises SettingsError."""
+    given = cast("dict[str, Any]", {variable(name): text for name, text in (flags or {}).items()})
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(complaint(error.errors()[0])) from None
+    changed = {name: text for name in FILED if (text := _kept(settings, name)) is not None}
+    settings = settings.model_copy(update=changed)
+    if (settings.docker_key is None) != (settings.docker_cert is None):
+        missing = "docker_key" if settings.docker_key is None else "docker_cert"
+        raise SettingsError(f"{variable(missing)} is not set: DOCKER_KEY and DOCKER_CERT go together, each PEM text")
+    return _with_ports(settings)
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """Engines without a port have the one that Docker's own client would take."""
+    tls = bool(settings.docker_tls_verify or settings.docker_cert_path or settings.docker_cert or settings.docker_ca)
+    urls = tuple(dict.fromkeys(engine_url.with_port(url, tls=tls) for url in settings.docker_host))
+    return settings if urls == settings.docker_host else settings.model_copy(update={"docker_host": urls})
+
+
+def _kept(settings: Settings, field: str) -> str | None:
+    """The text that is kept in a file; None: no file is named. Raises SettingsError where that can't be read, or both are set."""
+    text, path = getattr(settings, field), getattr(settings, f"{field}_file")
+    name = variable(field)
+    if path is None:
+        return None
+    if text is not None:
+        raise SettingsError(f"{name} and {name}_FILE are both set: one of them is to say it")
+    try:
+        return parsers.pem(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(refusal(f"{field}_file", str(path), error.strerror or str(error))) from None
+    except ValueError as error:
+        raise SettingsError(refusal(f"{field}_file", str(path), str(error))) from None
+
+
+def complaint(error: ErrorDetails) -> str:
+    """The one line about a value that was refused."""
+    name = str(error["loc"][0])
+    field = next(field for field in Settings.model_fields if variable(field) == name)
+    return refusal(field, error["input"], str(error.get("ctx", {}).get("error", "")))
+
+
+def refusal(field: str, value: object, why: str) -> str:
+    """The one line about a value that can't be used: the variable, the value, why, and what it takes."""
+    masked = parsers.masked_anywhere if field == "docker_host" else parsers.masked
+    text = "its value" if field in LONG else masked(repr(value))
+    detail = f": {masked(why)}" if why else ""
+    return f"{variable(field)}: {text} can't be used{detail}; it takes {Settings.model_fields[field].description}"
+
+
+def display(field: str, value: object) -> str:
+    """A value for a person."""
+    if value is None or value == ():
+        return "-"
+    if field in SECRET:
+        return "(set, not shown)"
+    if field in LONG:
+        return f"({len(str(value))} characters)"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return parsers.masked(",".join(str(item) for item in value))
+    return f"{value:g}s" if isinstance(value, float) else str(value)

@@ -1,0 +1,160 @@
+"""Mistakes that only this machine can tell: files and folders that are not there, ports taken twice. `run` refuses them before it starts.
+
+`found` yields each as the one line that a person sees; `warnings` yields what is odd and stops nothing. Reads files, leaves nothing behind,
+and contacts nobody. The commands ask; what a single value may be is settings.py's.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import structlog
+
+from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOptions
+from haystack.net import descriptors
+from haystack.settings import variables
+from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
+from haystack.settings.settings import PORTS, Settings, SettingsError, refusal, variable
+
+_log = structlog.get_logger("haystack")
+
+
+def refuse(settings: Settings) -> None:
+    """Raises SettingsError for the first mistake."""
+    for line in found(settings):
+        raise SettingsError(line)
+
+
+def found(settings: Settings) -> Iterator[str]:
+    """Each mistake that stops the start, one line each."""
+    yield from _limit(settings)
+    yield from _ports(settings)
+    for field in ("static", "ssh_authorized_keys_file"):
+        if (path := getattr(settings, field)) and (why := unreadable(path)):
+            yield refusal(field, str(path), why)
+    keys = settings.ssh_authorized_keys_file
+    if keys and not unreadable(keys) and PRIVATE_KEY in keys.read_bytes():
+        yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
+    yield from _certificates(settings)
+    if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
+        yield refusal("state_dir", str(settings.state_dir), why)
+
+
+def tell(settings: Settings) -> None:
+    """Log the warnings, once each."""
+    for line in warnings(settings):
+        _log.warning("setting.odd", message=line)
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What is odd, and stops nothing."""
+    yield from variables.lines(os.environ)
+    yield from _open_engines(settings)
+    if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
+        lost = "the shell's host key changes at each start; set it to a writable folder"
+        yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
+
+
+def _open_engines(settings: Settings) -> Iterator[str]:
+    """Engines that whoever reaches their port may command. A socket proxy is spoken to in the same way, and can't be told apart here."""
+    options = TlsOptions.of(settings)
+    for host in settings.docker_host if settings.static is None else ():
+        if not host.startswith("unix:") and not options.wanted(host):
+            risk = "unless a socket proxy is there, whoever reaches that port is root on the engine's machine"
+            yield f"DOCKER_HOST: {masked(host)} is without TLS: {risk}; mount the engine's socket, or use TLS or a socket proxy"
+
+
+def _limit(settings: Settings) -> Iterator[str]:
+    """So few files may be open that nothing would work."""
+    engines = 0 if settings.static is not None else len(settings.docker_host)
+    needed = descriptors.needed(settings.workers, engines, 3 * (len(settings.bind) or 2))
+    if (allowed := descriptors.allowed()) < needed:
+        yield (
+            f"the limit of open files is {allowed}, and HAYSTACK_WORKERS={settings.workers} needs {needed} at least: "
+            f"raise it with `ulimit -n` or `docker run --ulimit nofile=65536`"
+        )
+
+
+def _ports(settings: Settings) -> Iterator[str]:
+    """Each listener has a TCP port of its own, DNS too."""
+    for one, other in combinations(PORTS, 2):
+        number = getattr(settings, one)
+        if number and number == getattr(settings, other):
+            yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
+
+
+def unreadable(path: Path) -> str:
+    """Why the file can't be read; empty: it can."""
+    try:
+        if path.is_dir():
+            return "it is a folder (Docker creates one if the file in -v does not exist)"
+        path.open("rb").close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def unwritable(folder: Path) -> str:
+    """Why files can't be made in the folder, or the folder itself in what there is of its parents; empty: they can."""
+    nearest = next((path for path in (folder, *folder.parents) if _exists(path)), Path("/"))
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()  # without a name: nothing is left of it
+    except OSError as error:
+        return f"{(error.strerror or str(error)).lower()} at {nearest}, for user {os.geteuid()}"
+    return ""
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder above it can't be looked into
+        return False
+
+
+def _certificates(settings: Settings) -> Iterator[str]:
+    """What a client certificate is made of, where an engine is spoken to over TLS."""
+    folder = settings.docker_cert_path
+    if folder is not None and not folder.is_dir():
+        yield refusal("docker_cert_path", str(folder), "it is not a folder" if _exists(folder) else "there is no such folder")
+        return
+    options = TlsOptions.of(settings)
+    if not any(options.wanted(host) for host in settings.docker_host):
+        return
+    if folder is not None and not any((folder / name).is_file() for name in NAMES):
+        yield refusal("docker_cert_path", str(folder), f"it holds none of {', '.join(NAMES)}")
+        return
+    try:
+        with Certificates(options) as certificates:
+            yield from _unusable(certificates, folder)
+    except TlsError as error:
+        yield str(error)
+
+
+def _unusable(certificates: Certificates, folder: Path | None) -> Iterator[str]:
+    """What OpenSSL can't read."""
+    place = f"DOCKER_CERT_PATH: {folder}/" if folder else "DOCKER_"
+    context = ssl.create_default_context()
+    try:
+        if certificates.ca:
+            context.load_verify_locations(certificates.ca)
+    except (OSError, ssl.SSLError) as error:
+        yield f"{place}{'ca.pem' if folder else 'CA'} can't be used: {_reason(error)}; it takes a certificate as PEM text"
+    try:
+        if certificates.client:
+            context.load_cert_chain(*certificates.client, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        names = "cert.pem and key.pem" if folder else "CERT and DOCKER_KEY"
+        yield f"{place}{names} can't be used: {_reason(error)}; they take a certificate and its own key, without a password, as PEM text"
+
+
+def _reason(error: OSError) -> str:
+    """OpenSSL's words for it, which hold nothing of what was read."""
+    reason = getattr(error, "reason", None)
+    return str(reason).lower().replace("_", " ") if reason else error.strerror or str(error)

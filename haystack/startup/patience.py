@@ -1,0 +1,47 @@
+"""How long a start waits for sources to list, and for what they list to come in. Starts and serves nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from haystack.catalog.registry import Registry, SourceState
+from haystack.handover.client import ReplaceError
+
+LIST_SECONDS = 10.0  # for a first list of every engine before anybody is served
+ARRIVE_SECONDS = 60.0  # for what has been listed to come in: tens of thousands take as long
+DOUBT_SECONDS = 1.0  # in which one that could not be asked at first, at the boot of a machine perhaps, may answer after all
+SETTLE_SECONDS = 1.0  # before another one is replaced, for endpoints to show that they accept
+POLL_SECONDS = 0.05
+
+
+async def listed(registry: Registry, stopping: asyncio.Event) -> None:
+    """Wait until every source has listed, or said why it can't, and all of that is published."""
+    sources, began = registry.sources, time.monotonic()
+
+    def said(source: SourceState) -> bool:
+        return source.connected or (source.error is not None and time.monotonic() - began > DOUBT_SECONDS)
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LIST_SECONDS):
+            # sources have no event each
+            while not all(map(said, sources.values())) and not stopping.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(POLL_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ARRIVE_SECONDS):
+            while registry.behind and not stopping.is_set():  # noqa: ASYNC110 - nor has the end of a list
+                await asyncio.sleep(POLL_SECONDS)
+    if any(each.connected for each in sources.values()):
+        registry.flush()  # what has been listed is published before anybody is served
+
+
+async def settled(registry: Registry) -> None:
+    """Wait for who started a moment ago, and is out until it was seen to accept. Raises ReplaceError where no source has listed."""
+    if not registry.listed.is_set():
+        reasons = [f"{name}: {each.error or 'no list'}" for name, each in registry.sources.items()]
+        raise ReplaceError(f"no containers could be listed: {'; '.join(reasons)}")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while not all(each.ready for service in registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110
+                await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,80 @@
+"""Long lists as a few hundred pieces of bytes, kept from one making to the next: what has not changed is not written again.
+
+Where a piece begins is decided by its items' keys alone, so that one that comes or goes changes its own piece and no other. Pages share
+pieces with the pages before them, and with every client that still reads those. Never does: know what an item means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeVar
+from zlib import crc32
+
+from haystack.loop.turns import Turns
+
+T = TypeVar("T")
+USUAL, MOST = 32, 128  # items in a piece
+
+
+class Piece(NamedTuple, Generic[T]):
+    """Bytes, and what they were made of. second: when they were made, of those that change with time; 0: for good.
+
+    Keys and values are two plain tuples: the search for garbage leaves these alone.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[T, ...]
+    second: int
+    data: bytes
+
+
+class Pieces(Generic[T]):
+    """write: one item at a moment in Unix seconds; ages: whether what is written of it changes with time.
+
+    again: they will be asked for again.
+    """
+
+    def __init__(
+        self, write: Callable[[str, T, float], bytes], ages: Callable[[T], bool] = lambda _value: False, *, again: bool = True
+    ) -> None:
+        self._write, self._ages, self._again = write, ages, again
+        self._kept: dict[str, Piece[T]] = {}
+
+    def of(self, items: Iterable[tuple[str, T]], now: float) -> Turns[list[bytes]]:
+        """All of them in their order. An item's value counts as unchanged while it equals the one before."""
+        kept: dict[str, Piece[T]] = {}
+        made: list[bytes] = []
+        keys: list[str] = []
+        values: list[T] = []
+        for key, value in items:
+            if keys and (len(keys) == MOST or crc32(key.encode("utf-8", "surrogatepass")) % USUAL == 0):
+                made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
+                keys, values = [], []
+            keys.append(key)
+            values.append(value)
+            yield
+        if keys:
+            made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
+        while self._kept:  # one by one: freeing thousands of items takes milliseconds
+            self._kept.popitem()
+            yield
+        self._kept = kept
+        return made
+
+    def _piece(self, keys: tuple[str, ...], values: tuple[T, ...], now: float, kept: dict[str, Piece[T]]) -> Turns[bytes]:
+        """The one from before, where it is that still."""
+        piece = self._kept.pop(keys[0], None)
+        if piece is None or piece.second not in (0, int(now)) or (piece.keys, piece.values) != (keys, values):
+            written = []
+            for key, value in zip(keys, values, strict=True):
+                written.append(self._write(key, value, now))
+                yield
+            piece = Piece(keys, values, int(now) if any(map(self._ages, values)) else 0, b"".join(written))
+        if self._again:
+            kept[keys[0]] = piece
+        return piece.data
+
+
+def framed(head: bytes, pieces: list[bytes], tail: bytes) -> list[bytes]:
+    """A JSON object or array of items that each begin with their comma."""
+    return [head + pieces[0][1:], *pieces[1:], tail] if pieces else [head + tail]

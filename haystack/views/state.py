@@ -1,0 +1,215 @@
+"""What the web side and the shell read: one handle on everything that the control process knows.
+
+Never changes anything and never builds anything: app.py fills it in once, the views, the collector and the commands
+read it. The Protocols are exactly what those readers need of the other rooms, so that a test can stand in for each.
+"""
+
+# ruff: noqa: D102 - what these attributes mean stands at the records that have them
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.observe.trace import TraceHub
+from haystack.proxy.counters import Counts
+
+REFRESH_SECONDS = 2.0
+
+
+class Picture(Protocol):
+    """The Snapshot as its readers see it."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def created(self) -> float: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def engines(self) -> Mapping[str, Engine]: ...
+    @property
+    def networks(self) -> Mapping[str, Network]: ...
+    @property
+    def containers(self) -> Mapping[str, Container]: ...
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+    @property
+    def problems(self) -> Sequence[tuple[str, Problem]]: ...
+
+
+class Source(Protocol):
+    """How one provider is doing."""
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def engine(self) -> Engine | None: ...
+
+
+class Watcher(Protocol):
+    """The health monitor as the shell asks it: what an endpoint's probe said last, and when; empty where there is none."""
+
+    def told(self, identity: str) -> str: ...
+
+
+class Register(Protocol):
+    """The Registry as its readers see it. listed is set once any source has listed."""
+
+    @property
+    def snapshot(self) -> Picture: ...
+    @property
+    def sources(self) -> Mapping[str, Source]: ...
+    @property
+    def listed(self) -> asyncio.Event: ...
+    @property
+    def watcher(self) -> Watcher | None: ...
+    @property
+    def departures(self) -> Sequence[Departure]: ...
+
+
+class Resolver(Protocol):
+    """The DNS responder, asked by the shell instead of by a packet."""
+
+    def lookup(self, name: str, qtype: str, local: str) -> list[str]: ...
+
+
+class WorkerState(Protocol):
+    """One HTTP worker process."""
+
+    @property
+    def slot(self) -> int: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def state(self) -> object: ...
+    @property
+    def trouble(self) -> str: ...
+    def frailty(self, now: float) -> str: ...
+
+
+class Proxy(Protocol):
+    """The supervisor of the workers. requests: (host, port) of the asker's URL → endpoint → count.
+
+    errors: (word of RFC 9209, status; 0: no answer) → exchanges that ended so.
+    """
+
+    @property
+    def requests(self) -> Mapping[tuple[str, int], Counts]: ...
+    @property
+    def errors(self) -> Mapping[tuple[str, int], int]: ...
+    @property
+    def ports(self) -> Mapping[str, int]: ...
+    @property
+    def workers(self) -> Sequence[WorkerState]: ...
+    async def refresh(self) -> None: ...
+
+
+class Options(Protocol):
+    """The settings that the web side and the shell look at."""
+
+    @property
+    def bind(self) -> Sequence[str]: ...
+    @property
+    def ssh_port(self) -> int: ...
+    @property
+    def dns_ttl(self) -> int: ...
+    @property
+    def balance(self) -> str: ...
+    @property
+    def ssh_authorized_keys(self) -> str | None: ...
+    @property
+    def ssh_authorized_keys_file(self) -> object: ...
+    @property
+    def state_dir(self) -> object: ...
+    @property
+    def expose(self) -> str: ...
+    @property
+    def cors_origin(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+
+    settings: Options
+    registry: Register
+    responder: Resolver
+    proxy: Proxy
+    traces: TraceHub
+    started: float
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> Picture:
+        """The newest picture. Read it once and keep it for one answer."""
+        return self.registry.snapshot
+
+    async def refresh(self) -> None:
+        """Fetch the workers' newest counters; a worker that does not answer in time costs freshness, not the answer."""
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self.proxy.refresh()
+        except TimeoutError:
+            pass
+
+    def unready(self, *, public: bool = True) -> list[str]:
+        """Why Haystack is not ready, one line each; empty when it is. public: with why no source has listed, but not where they are."""
+        reasons = []
+        if not self.registry.listed.is_set():
+            reasons.append("; ".join(["no source of containers has been listed yet", *(self.troubles(public=True) if public else ())]))
+        if not any(word_of(worker.state) in RUNNING for worker in self.proxy.workers):
+            reasons.append("no worker runs")
+        # who the kernel hands to such a worker's sockets is not served
+        return reasons + [worker.trouble for worker in self.proxy.workers if worker.trouble]
+
+    def ailing(self, *, public: bool = False) -> list[str]:
+        """What is wrong though traffic may come, one line each: engines that have gone (what they had is served on), workers that die."""
+        lost = self.troubles(public=public) if self.registry.listed.is_set() else []
+        now = time.monotonic()
+        return lost + [text for worker in self.proxy.workers if (text := worker.frailty(now))]
+
+    def wrong(self) -> list[str]:
+        """All that is wrong, one line each, and where: for those inside."""
+        unlisted = [] if self.registry.listed.is_set() else self.troubles()
+        return self.unready(public=False) + unlisted + self.ailing()
+
+    def summary(self) -> str:
+        """How it is when all is well, in a line."""
+        serving = sum(word_of(worker.state) in RUNNING for worker in self.proxy.workers)
+        picture = self.snapshot
+        counts = (len(picture.services), "service"), (len(picture.containers), "container"), (serving, "worker")
+        return "healthy: " + ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
+
+    def troubles(self, *, public: bool = False) -> list[str]:
+        """The sources of containers that don't answer now, and why, one line each. public: without saying where they are."""
+        sources = self.public_sources() if public else sorted(self.registry.sources.items())
+        lost = ((name, source.error) for name, source in sources if not source.connected)
+        return [f"{name} does not answer: {error}" if error else f"{name} has not answered yet" for name, error in lost]
+
+    def public_sources(self) -> list[tuple[str, Source]]:
+        """The sources by names that don't tell where they are: that is for the shell alone."""
+        named: dict[str, Source] = {}
+        for number, (key, source) in enumerate(sorted(self.registry.sources.items()), 1):
+            name = KINDS.get(key.partition(":")[0]) or (source.engine.name if source.engine else "") or f"engine {number}"
+            named[f"{name} ({number})" if name in named else name] = source
+        return list(named.items())
+
+
+# of sources that are no engines, by what their keys begin with
+KINDS = {"file": "static file", "demo": "demo"}
+# The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.
+RUNNING = frozenset({"serving", "running"})
+
+
+def word_of(state: object) -> str:
+    """A worker's state as a lower-case word, whether it is a string or an enum."""
+    return str(getattr(state, "value", state)).lower()

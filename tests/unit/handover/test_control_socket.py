@@ -1,0 +1,43 @@
+"""Where the control socket is: a health check finds it, also where the state folder can't be used."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from haystack.handover import control_socket
+
+
+def test_it_is_in_the_state_folder_there_or_not_there_yet(tmp_path):
+    assert control_socket.control(tmp_path) == tmp_path / "control.sock"
+    assert control_socket.control(tmp_path / "a" / "b") == tmp_path / "a" / "b" / "control.sock"
+    control_socket.make(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("why", ["denied", "too long"])
+def test_without_one_it_is_in_a_folder_of_this_user_alone_and_of_that_state_folder(why, tmp_path, monkeypatch):
+    """As in a container that runs as another user: its health check is right all the same."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    state = Path("/var/lib/haystack") if why == "denied" else tmp_path / ("x" * 100)
+    if why == "denied":
+        access = os.access
+        monkeypatch.setattr(
+            control_socket.os, "access", lambda path, mode: Path(path) == tmp_path if mode != os.F_OK else access(path, mode)
+        )
+    path = control_socket.control(state)
+    assert path.parent.parent == tmp_path
+    assert str(os.geteuid()) in path.parent.name
+    assert path != control_socket.control(state / "other")
+    control_socket.make(path.parent)
+    control_socket.make(path.parent)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_another_users_folder_is_not_used(tmp_path, monkeypatch):
+    """A stranger may have made it first: /tmp is everybody's."""
+    (tmp_path / "haystack-0-1").mkdir()
+    monkeypatch.setattr(control_socket.os, "geteuid", lambda: 12345)
+    with pytest.raises(PermissionError, match="another user"):
+        control_socket.make(tmp_path / "haystack-0-1")

@@ -1,0 +1,63 @@
+"""No import runs back up: a room of haystack/ uses itself and rooms below it. docs/architecture.md lists them in the same order."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "haystack"
+LAYERS = (
+    "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "proxy", "handover",
+    "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
+)  # fmt: skip
+BELOW_ALL = "haystack"  # the package itself: the version
+
+
+def room(module: str) -> str:
+    """The room of a module, by its dotted name."""
+    return [*module.split("."), BELOW_ALL][1]
+
+
+def imports(source: str) -> Iterator[str]:
+    """Every module of Haystack that a source imports, or that it imports something of, wherever it does."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "haystack")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "haystack":
+            assert node.module
+            if node.module == "haystack":
+                yield from (f"haystack.{alias.name}" if (PACKAGE / alias.name).is_dir() else "haystack" for alias in node.names)
+            else:
+                yield node.module
+
+
+def upward(module: str, source: str) -> list[str]:
+    """What a module imports of rooms above its own."""
+    height = LAYERS.index(room(module))
+    used = {name for name in imports(source) if room(name) != BELOW_ALL}
+    return sorted(name for name in used if LAYERS.index(room(name)) > height)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_runs_back_up(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    if module != "haystack":
+        assert upward(module, path.read_text()) == []
+
+
+def test_one_that_did_would_be_found() -> None:
+    assert upward("haystack.model.records", "from haystack.proxy import worker\n") == ["haystack.proxy"]
+    assert upward("haystack.model.records", "def f():\n    import haystack.app\n") == ["haystack.app"]
+    assert upward("haystack.proxy.worker", "from haystack import __version__\nfrom haystack.model.records import Port\n") == []
+
+
+def test_every_room_is_listed_here_and_in_the_docs() -> None:
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p.is_dir() and any(p.glob("*.py")))} - {"__init__"}
+    assert rooms == set(LAYERS)
+    listed = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    assert listed == list(LAYERS)
