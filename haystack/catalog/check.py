@@ -26,7 +26,7 @@ def check(snapshot: Snapshot, before: Snapshot | None = None) -> Turns[None]:
     for name in changed:
         found = snapshot.services[name]
         _require(name == found.name and naming.is_name(name), f"service name {name!r}")
-        _require(name.endswith(f".services.{snapshot.origin}"), f"service {name!r} is outside of the origin")
+        _require(name.endswith(naming.service_name("", snapshot.origin)), f"service {name!r} is outside of the origin")
         _require(bool(found.endpoints), f"service {name!r} has no endpoint")
         ids = {e.id for e in found.endpoints}
         _require(len(found.endpoints) == len(ids), f"service {name!r} has an endpoint twice")

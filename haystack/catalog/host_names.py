@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
+from haystack.model.naming import service_name
 from haystack.model.records import Container
 
 BRANCHES = ("services", "containers", "dockers", "ns")
@@ -34,7 +35,7 @@ def refused(origin: str, container: Container) -> dict[str, str]:
 
 def names(origin: str, container: Container) -> set[str]:
     """The whole names of its services, which it has in any case."""
-    return {f"{short}.services.{origin}" for short in container.services}
+    return {service_name(short, origin) for short in container.services}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -103,6 +103,7 @@ class Judge(NamedTuple):
             endpoint,
             ready=verdict.ready,
             reason=verdict.reason,
+            cause=verdict.cause,
             since=since,
             until=verdict.until,
             awaited=verdict.awaited,
@@ -114,6 +115,6 @@ class Judge(NamedTuple):
 
 def _stands(old: Endpoint, verdict: Verdict) -> bool:
     """Whether an endpoint whose container has not changed stays as it was: the verdict is the same, and it is not starting slowly."""
-    return old.share == 1.0 and (old.ready, old.reason, old.until, old.awaited, old.unreachable) == (
-        verdict.ready, verdict.reason, verdict.until, verdict.awaited, verdict.unreachable
+    return old.share == 1.0 and (old.ready, old.cause, old.reason, old.until, old.awaited, old.unreachable) == (
+        verdict.ready, verdict.cause, verdict.reason, verdict.until, verdict.awaited, verdict.unreachable
     )  # fmt: skip

@@ -15,7 +15,7 @@ from haystack.console import explain as explanation
 from haystack.console.command_line import nearest, nearest_of, normal
 from haystack.console.tables import table
 from haystack.loop.turns import Turns, at_once
-from haystack.model import spelling
+from haystack.model import naming, spelling
 from haystack.model.spelling import LEVELS
 from haystack.observe.safe_text import printable
 from haystack.views import metrics as figures
@@ -137,7 +137,7 @@ def service(state: State, words: list[str], context: Context) -> Turns[Result]:
     name = lists.whole(words[0], state)
     found = state.snapshot.services.get(name)
     if found is None:
-        short = words[0].lower().removesuffix(".").removesuffix(f".services.{state.snapshot.origin}")
+        short = naming.short_name(words[0].lower().removesuffix("."), state.snapshot.origin)
         nobody = f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}"
         return Result("\n".join([nobody, *departed.lines(state, [name])]), NOT_FOUND)
     return Result((yield from lists.service_text(found, context.width, departed.lines(state, [name]))))

@@ -17,7 +17,7 @@ from haystack.console import departed
 from haystack.console.long_text import Lines
 from haystack.console.tables import moment, tabled
 from haystack.loop.turns import Turns, ordered
-from haystack.model import unheard
+from haystack.model import naming, unheard
 from haystack.model.reasons import why
 from haystack.model.records import Carried, Container, Endpoint, Problem, Service
 from haystack.observe.safe_text import printable, printable_json
@@ -60,13 +60,13 @@ def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[list[str]
 
 def whole(name: str, state: State) -> str:
     """The whole name of a service, given that or its short form."""
-    text, suffix = name.lower().removesuffix("."), f".services.{state.snapshot.origin}"
-    return text if text.endswith(suffix) else text + suffix
+    text = name.lower().removesuffix(".")
+    return naming.service_name(naming.short_name(text, state.snapshot.origin), state.snapshot.origin)
 
 
 def short_names(state: State) -> list[str]:
     """Every service's name without ``.services.ORIGIN``."""
-    suffix = f".services.{state.snapshot.origin}"
+    suffix = naming.service_name("", state.snapshot.origin)  # once, for there may be thousands
     return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
 
 

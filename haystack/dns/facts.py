@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from haystack.dns import wire
 from haystack.loop.turns import Turns, stretches
+from haystack.model import naming
 from haystack.model.naming import label
 from haystack.model.records import Container, Endpoint, Engine, Service
 
@@ -151,7 +152,7 @@ def of_container(origin: str, container: Container) -> Contribution:
     """A container's names and addresses."""
     made = Contribution()
     names = (label(container.name), f"c{container.short_id.lower()}")
-    made.add_hosts((f"{each}.containers.{origin}" for each in names if each), container.address, container.address6)
+    made.add_hosts((naming.container_name(each, origin) for each in names if each), container.address, container.address6)
     return made
 
 

@@ -62,7 +62,9 @@ class Nothing(msgspec.Struct, frozen=True):
     engines: dict[str, Engine] = {}
     containers: dict[str, Container] = {}
     services: dict[str, Service] = {}
-    change: None = None
+
+    def changed_since(self, _version: int | None) -> None:
+        """Anything may be different."""
 
 
 class Responder:

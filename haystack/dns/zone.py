@@ -39,9 +39,8 @@ class Picture(Protocol):
     def version(self) -> int:
         """Counts up with each snapshot."""
 
-    @property
-    def change(self) -> Change | None:
-        """How it differs from the one before; None: in anything."""
+    def changed_since(self, version: int | None) -> Change | None:
+        """What differs from that version; None: anything may."""
 
     @property
     def origin(self) -> str:
@@ -138,8 +137,8 @@ class Zone:
 
     def follow(self, snapshot: Picture) -> Turns[Zone]:
         """The zone of this snapshot: this one, brought up to date, or another where more than the snapshot's change is new."""
-        change = snapshot.change
-        if change is None or change.base != self._version:
+        change = snapshot.changed_since(self._version)
+        if change is None:
             return (yield from Zone.made(snapshot, self.ttl))
         owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
         owners += [(SERVICE, name) for name in change.services]

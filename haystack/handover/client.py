@@ -48,7 +48,7 @@ class Predecessor:
         return isinstance(message, protocol.Released)
 
     def _last_word(self) -> tuple[protocol.Any, list[socket.socket]]:
-        """Its answer to Release. Raises as protocol.receive; TimeoutError: it has not said Released, and can't any more (protocol.py tells why)."""
+        """Its answer to Release. Raises as protocol.receive; TimeoutError: it has not said Released, and can't any more."""
         try:
             return protocol.receive(self._peer)
         except TimeoutError:

@@ -86,7 +86,7 @@ class Monitor:
         if endpoint.id not in self._out:
             return known
         history, (_, until) = self._histories[endpoint.id], self._out[endpoint.id]
-        return replace(known, ejected=history.why, ejected_at=history.since, until=until)
+        return replace(known, ejected=history.why, silent=history.silent, ejected_at=history.since, until=until)
 
     def doubtful(self) -> set[str]:
         """Ids of endpoints whose condition may have changed since this was asked last."""
@@ -139,8 +139,8 @@ class Monitor:
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Watch the endpoints of this snapshot whose containers run, and no others: who stopped or paused has to show itself anew."""
-        change = snapshot.change
-        if change is None or change.base != self._version:
+        change = snapshot.changed_since(self._version)
+        if change is None:
             self._slow.clear()
             containers, services = frozenset({*snapshot.containers, *self._of}), frozenset(snapshot.services)
         else:

@@ -22,7 +22,6 @@ ENOUGH, TOO_MANY = 20, 0.5  # requests in the window, and the share of failures 
 SHORTEST, LONGEST = 5.0, 300.0  # seconds out
 
 KINDS = ("refused", "reset", "timed out", "5xx")
-SILENT = "silent: "  # how the reason of one begins that accepts and never answers
 NOTHING = (0, 0, 0, 0)
 REFUSED = KINDS.index("refused")
 LONG_AGO = 60.0  # seconds of which exchanges are compared where the window has few
@@ -43,7 +42,8 @@ class History(Record, frozen=True, kw_only=True):
     """What an endpoint's traffic has shown. Times are seconds of a clock that only grows.
 
     streak: failures in a row; kinds: how many of each in the streak or window; beats: reports of the last LONG_AGO seconds, oldest first;
-    heard: when the last report came; times: ejections that are not forgiven; since, until, why: the last one's.
+    heard: when the last report came; times: ejections that are not forgiven; since, until, why: the last one's; silent:
+    it was for answers that did not come.
     """
 
     streak: int = 0
@@ -54,6 +54,7 @@ class History(Record, frozen=True, kw_only=True):
     since: float = 0.0
     until: float = 0.0
     why: str = ""
+    silent: bool = False
 
     def ejected(self, now: float) -> bool:
         """Whether it is out at this time."""
@@ -65,7 +66,7 @@ def hear(history: History, row: FailureRow, now: float) -> History:
     if history.ejected(now):
         return history
     if row.unanswered:
-        return _ejected(history, f"{SILENT}no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now)
+        return _ejected(history, f"silent: no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now, silent=True)
     new = _noted(history, row, now)
     why = _verdict(new)
     return _ejected(new, why, now) if why else new
@@ -120,10 +121,10 @@ def _sum(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
     return sum(exchanges), sum(failures)
 
 
-def _ejected(history: History, why: str, now: float) -> History:
+def _ejected(history: History, why: str, now: float, *, silent: bool = False) -> History:
     """Out from now on; the count of failures begins anew when it is back."""
     last = history.until - history.since
     forgiven = int((now - history.until) // last) if last > 0 else 0
     times = max(0, history.times - forgiven)
     length = min(SHORTEST * 2**times, LONGEST)
-    return History(heard=now, times=times + 1, since=now, until=now + length, why=why)
+    return History(heard=now, times=times + 1, since=now, until=now + length, why=why, silent=silent)

@@ -6,14 +6,13 @@ of a service that could stand in for one another, with what the monitor knows of
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import STOPPING, Container, Record
+from haystack.model.records import STOPPING, Cause, Container, Record
 
 HEALTHY = ("healthy", "none", "")
-STARTING = "health starting"  # in, where it is alone, and nothing to worry about
+STARTING = "starting"  # in, where it is alone, and nothing to worry about
 REQUIRE, PREFER, IGNORE = "require", "prefer", "ignore"
 POLICIES = (REQUIRE, PREFER, IGNORE)
 
@@ -23,7 +22,7 @@ class Condition(Record, frozen=True, kw_only=True):
 
     unreachable: why there is no way to it, and what to do; waiting: why it has not joined yet; overdue: it has waited so long that it
     counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
-    since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds).
+    since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds); silent: for answering nothing.
     """
 
     unreachable: str = ""
@@ -32,12 +31,13 @@ class Condition(Record, frozen=True, kw_only=True):
     lost: bool = False
     failing: str = ""
     ejected: str = ""
+    silent: bool = False
     ejected_at: float = 0.0
     until: float = 0.0
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """ready: may be chosen now; reason: why it may or may not, for people.
+    """ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by.
 
     awaited: it is out, nobody else is in, and it is expected: who asks for it may wait. until: Unix seconds at which it comes back
     by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be. unreachable: it is out, nobody else is in,
@@ -46,6 +46,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     ready: bool
     reason: str
+    cause: Cause = Cause.WELL
     awaited: bool = False
     until: float = 0.0
     panic: bool = False
@@ -53,44 +54,49 @@ class Verdict(Record, frozen=True, kw_only=True):
     well: bool = False
 
 
-class Standing(enum.Enum):
-    """How an endpoint stands by itself, before its peers are looked at."""
-
-    GONE = enum.auto()  # its container does not run: never in
-    UNREACHABLE = enum.auto()  # no network leads to it: never in, for whoever asks it waits for nothing but the end of his patience
-    REFUSED = enum.auto()  # its check is against it, and is required: never in
-    WAITING = enum.auto()  # not there yet: out, and awaited
-    BROKEN = enum.auto()  # waited for too long: in where nobody else is better
-    UNWELL = enum.auto()  # there, but a check is against it: in where nobody is well
-    EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
-    WELL = enum.auto()
-
-
 IN = Verdict(ready=True, reason="running", well=True)
 Member = tuple[Container, Condition]
-EJECTED = "ejected: "  # how the reason of one begins that is out for what its traffic showed
-Standings = list[tuple[Standing, str]]
+OUTLIERS = (Cause.EJECTED, Cause.SILENT)
+ILL = (Cause.UNWELL, Cause.STARTING)
+Standings = list[tuple[Cause, str]]
 WELL = Condition()
 
 
-def standing(container: Container, condition: Condition) -> tuple[Standing, str]:
+def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     """How one endpoint stands, and why."""
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
-        return Standing.GONE, f"draining: {reason}" if container.state == STOPPING else reason
+        return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
     if condition.unreachable:
-        return Standing.UNREACHABLE, condition.unreachable
-    policy = container.options.health_policy or PREFER
+        return Cause.UNREACHABLE, condition.unreachable
+    if found := _absent(container, condition) or _unwell(container, condition):
+        return found
+    if condition.ejected:
+        return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
+    return Cause.WELL, IN.reason
+
+
+def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | None:
+    """Where its port does not accept connections."""
     # Docker's word is as old as its last check: it does not count against a refusal that was seen since.
-    told = policy != IGNORE and container.health == "healthy" and not condition.lost
-    if condition.waiting and not told:
-        if condition.overdue:
-            return Standing.BROKEN, condition.waiting
-        return Standing.WAITING, f"waiting: {condition.waiting} yet"
+    told = _policy(container) != IGNORE and container.health == "healthy" and not condition.lost
+    if not condition.waiting or told:
+        return None
+    return (Cause.BROKEN, condition.waiting) if condition.overdue else (Cause.WAITING, f"waiting: {condition.waiting} yet")
+
+
+def _unwell(container: Container, condition: Condition) -> tuple[Cause, str] | None:
+    """Where a health check is against it: its probe's, else Docker's."""
+    policy = _policy(container)
     why = condition.failing or (f"health {container.health}" if policy != IGNORE and container.health not in HEALTHY else "")
-    if why:
-        return (Standing.REFUSED if policy == REQUIRE else Standing.UNWELL), why
-    return (Standing.EJECTED, EJECTED + condition.ejected) if condition.ejected else (Standing.WELL, IN.reason)
+    if not why:
+        return None
+    young = not condition.failing and container.health == STARTING
+    return (Cause.REFUSED if policy == REQUIRE else Cause.STARTING if young else Cause.UNWELL), why
+
+
+def _policy(container: Container) -> str:
+    return container.options.health_policy or PREFER
 
 
 def judge(members: Sequence[Member]) -> Turns[list[Verdict]]:
@@ -104,9 +110,9 @@ def judge(members: Sequence[Member]) -> Turns[list[Verdict]]:
         standings += [standing(*member) for member in some]
         yield
     spared = _spared(members, standings)
-    nobody = not spared and not any(s is Standing.WELL for s, _ in standings)
-    lucky = _panic(standings) if nobody else None
-    hopeless = nobody and lucky is None
+    nobody = not spared and not any(s is Cause.WELL for s, _ in standings)
+    lucky = _panic(standings) if nobody else ()
+    hopeless = nobody and not lucky
     verdicts: list[Verdict] = []
     for numbers in stretches(range(len(standings))):
         for number in numbers:
@@ -118,26 +124,27 @@ def judge(members: Sequence[Member]) -> Turns[list[Verdict]]:
 
 def _spared(members: Sequence[Member], standings: Standings) -> set[int]:
     """Of those that are ejected, the numbers of those that stay in: the last ones, so that at most half of the service is out."""
-    ejected = [number for number, (s, _) in enumerate(standings) if s is Standing.EJECTED]
-    at_most = (sum(s is Standing.WELL for s, _ in standings) + len(ejected)) // 2
+    ejected = [number for number, (s, _) in enumerate(standings) if s in OUTLIERS]
+    at_most = (sum(s is Cause.WELL for s, _ in standings) + len(ejected)) // 2
     return set(sorted(ejected, key=lambda n: members[n][1].ejected_at)[at_most:])
 
 
-def _panic(standings: Standings) -> Standing | None:
-    """Who is in when nobody should be: the best there are; None: nobody is left, or is only awaited."""
+def _panic(standings: Standings) -> tuple[Cause, ...]:
+    """Who is in when nobody should be: the best there are; empty: nobody is left, or is only awaited."""
     found = {s for s, _ in standings}
-    if Standing.UNWELL in found:
-        return Standing.UNWELL
-    return Standing.BROKEN if Standing.BROKEN in found and Standing.WAITING not in found else None
+    if not found.isdisjoint(ILL):
+        return ILL
+    return (Cause.BROKEN,) if Cause.BROKEN in found and Cause.WAITING not in found else ()
 
 
-def _verdict(s: Standing, why: str, condition: Condition, *, spared: bool, lucky: Standing | None, hopeless: bool) -> Verdict:
-    if s is Standing.WELL:
+def _verdict(s: Cause, why: str, condition: Condition, *, spared: bool, lucky: tuple[Cause, ...], hopeless: bool) -> Verdict:
+    if s is Cause.WELL:
         return IN
     if spared:
-        return Verdict(ready=True, reason=f"{why}, but still in: at most half of a service is ejected", panic=True)
-    if s is lucky:
-        return Verdict(ready=True, reason=f"{why}, but still in: no other endpoint is better (panic)", panic=why != STARTING)
-    until = condition.until if s is Standing.EJECTED else 0.0
-    awaited, unreachable = (hopeless and s is each for each in (Standing.WAITING, Standing.UNREACHABLE))
-    return Verdict(ready=False, reason=why, awaited=awaited, unreachable=unreachable, until=until)
+        return Verdict(ready=True, reason=f"{why}, but still in: at most half of a service is ejected", cause=s, panic=True)
+    if s in lucky:
+        told = f"{why}, but still in: no other endpoint is better (panic)"
+        return Verdict(ready=True, reason=told, cause=s, panic=s is not Cause.STARTING)
+    until = condition.until if s in OUTLIERS else 0.0
+    awaited, unreachable = (hopeless and s is each for each in (Cause.WAITING, Cause.UNREACHABLE))
+    return Verdict(ready=False, reason=why, cause=s, awaited=awaited, unreachable=unreachable, until=until)

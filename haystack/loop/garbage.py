@@ -27,9 +27,8 @@ class Garbage:
 
     def follow(self, snapshot: Snapshot) -> None:
         """Set aside what is there once much of it is new. A cycle that is set aside is never found: so not with each change."""
-        change = snapshot.change
-        known = change is not None and change.base == self._version
-        self._changed += len(change.containers) if change is not None and known else len(snapshot.containers)
+        change = snapshot.changed_since(self._version)
+        self._changed += len(change.containers if change is not None else snapshot.containers)
         self._version = snapshot.version
         if self._changed > max(LEAST, SHARE * len(snapshot.containers)):
             self._changed = 0

@@ -10,14 +10,14 @@ DEFAULT_WEIGHT = 100
 
 def names(origin: str, container: Container) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
     """The whole names of the services that a container belongs to, and its problems with those that are none."""
-    whole = [f"{short}.services.{origin}" for short in dict.fromkeys(container.services)]
+    whole = [naming.service_name(short, origin) for short in dict.fromkeys(container.services)]
     odd = [Problem(subject="service name", message=f"{n[:300]!r} is no DNS name: left out") for n in whole if not naming.is_name(n)]
     return (tuple(n for n in whole if naming.is_name(n)) if odd else tuple(whole)), tuple(odd)
 
 
 def target(origin: str, container: Container) -> str:
     """The container's DNS name that SRV records point at."""
-    return f"c{naming.label(container.short_id)}.containers.{origin}"
+    return naming.container_name(f"c{naming.label(container.short_id)}", origin)
 
 
 def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:

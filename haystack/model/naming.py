@@ -24,6 +24,21 @@ _NUMBERED = re.compile(r"(.+)-([0-9]+)", re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{6,64}")
 
 
+def service_name(short: str, origin: str) -> str:
+    """The whole name of the service that is `short` below the origin."""
+    return f"{short}.services.{origin}"
+
+
+def short_name(whole: str, origin: str) -> str:
+    """The same the other way; what is not a service's whole name stays as it is."""
+    return whole.removesuffix(service_name("", origin))
+
+
+def container_name(first: str, origin: str) -> str:
+    """The whole name of a container whose first label is this."""
+    return f"{first}.containers.{origin}"
+
+
 def label(text: str) -> str:
     """`text` as one DNS label of letters, digits and inner dashes; empty when nothing of it can be kept."""
     return _NOT_LDH.sub("-", text.lower()).strip("-")[:LABEL_LIMIT].rstrip("-")
@@ -31,7 +46,7 @@ def label(text: str) -> str:
 
 def container(origin: str, name: str, short_id: str) -> str:
     """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
-    return f"{label(name) or f'c{short_id.lower()}'}.containers.{origin}"
+    return container_name(label(name) or f"c{short_id.lower()}", origin)
 
 
 def is_label(text: str) -> bool:

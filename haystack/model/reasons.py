@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from haystack.model.records import Endpoint
+from haystack.model.records import Cause, Endpoint
 
-KILL = "kill "  # how the reason of a container begins that was told to stop
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
@@ -18,8 +17,9 @@ def why(endpoint: Endpoint, now: float) -> str:
 
 def cause(endpoint: Endpoint) -> str:
     """Why one is out, as the log says what has happened: ``killed with SIGTERM``, ``unhealthy``."""
-    reason = endpoint.reason.removeprefix("draining: ").removeprefix("health ")
-    return f"killed with {reason.removeprefix(KILL)}" if reason.startswith(KILL) else reason
+    if endpoint.cause is Cause.STOPPING:
+        return f"killed with {endpoint.reason.rpartition(' ')[2]}"
+    return endpoint.reason.removeprefix("health ")
 
 
 def span(seconds: float) -> str:

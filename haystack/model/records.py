@@ -6,6 +6,7 @@ Listing); snapshot.build makes Service and Endpoint from them; the zone, the rou
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 import msgspec
@@ -189,13 +190,30 @@ class Listing(Record, frozen=True, kw_only=True):
     departures: tuple[Departure, ...] = ()
 
 
+class Cause(enum.Enum):
+    """Why an endpoint is in or out, by itself, before its peers are looked at. Decisions go by this, and never by the words of a reason."""
+
+    WELL = enum.auto()
+    EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
+    SILENT = enum.auto()  # the same: it accepts, and answers nothing
+    UNWELL = enum.auto()  # a check is against it: in where nobody is well
+    STARTING = enum.auto()  # its health check has not passed yet: the same
+    BROKEN = enum.auto()  # waited for too long: in where nobody else is better
+    WAITING = enum.auto()  # not there yet: out, and awaited
+    REFUSED = enum.auto()  # its check is against it, and is required: never in
+    UNREACHABLE = enum.auto()  # no network leads to it: never in, for whoever asks it waits for nothing but a time limit
+    STOPPING = enum.auto()  # its container was told to stop: never in
+    GONE = enum.auto()  # its container does not run: never in
+
+
 class Endpoint(Record, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
     listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
-    ready: may be chosen now; reason: why it may or may not; since: Unix seconds of the last change of that; until: Unix seconds at
-    which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within seconds, and nobody else is ready;
+    ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by; since: Unix seconds of the last
+    change of that; until: Unix seconds at which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within
+    seconds, and nobody else is ready;
     unreachable: not ready, for Haystack has no way to it, and nobody else is ready: DNS has it still, for its neighbours may reach it;
     born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
@@ -216,6 +234,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     born: float = 0.0
     ready: bool = True
     reason: str = "running"
+    cause: Cause = Cause.WELL
     since: float = 0.0
     until: float = 0.0
     awaited: bool = False

@@ -35,6 +35,10 @@ class Snapshot(Record, frozen=True, kw_only=True):
     change: Change | None = None
     stopped: frozenset[str] = frozenset()
 
+    def changed_since(self, version: int | None) -> Change | None:
+        """What differs from that version; None where that is not known, and everything may."""
+        return self.change if self.change is not None and self.change.base == version else None
+
     def same_content(self, other: Snapshot) -> bool:
         """True when only version, time of making and change differ."""
         return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems) == (

@@ -36,9 +36,9 @@ class Moves:
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of this snapshot what is other than in the one before."""
-        last, change = self._last, snapshot.change
-        known = last is not None and change is not None and change.base == last.version
-        names = change.services if known and change is not None else {*snapshot.services, *self._in}
+        last = self._last
+        change = snapshot.changed_since(last.version if last is not None else None)
+        names = change.services if change is not None else {*snapshot.services, *self._in}
         joined: dict[str, list[str]] = {}
         left: dict[str, list[str]] = {}
         for name in sorted(names):
@@ -52,7 +52,7 @@ class Moves:
             yield
         yield from self._tell_left(snapshot, left)
         yield from self._tell_joined(snapshot, joined)
-        yield from self._tell_idle(snapshot, change.containers if known and change is not None else snapshot.containers)
+        yield from self._tell_idle(snapshot, change.containers if change is not None else snapshot.containers)
         self._last = snapshot
 
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:

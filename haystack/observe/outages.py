@@ -49,8 +49,8 @@ class Outages:
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of those services whose first endpoint is in, whose last one has left, or that are back. What costs is what has changed."""
-        change = snapshot.change
-        names = {*snapshot.services, *self._claims} if change is None or change.base != self._version else change.services
+        change = snapshot.changed_since(self._version)
+        names = change.services if change is not None else {*snapshot.services, *self._claims}
         self._version = snapshot.version
         for name in sorted(names):
             self._look(name, snapshot.services.get(name))

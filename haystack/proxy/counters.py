@@ -53,10 +53,8 @@ class Series:
 
     def follow(self, snapshot: Snapshot, now: float) -> Turns[None]:
         """Note who is gone, or back. What costs is what has changed."""
-        change = snapshot.change
-        names: Iterable[str] = tuple(self._ports)
-        if change is not None and change.base == self._version:
-            names = change.services & self._ports.keys()
+        change = snapshot.changed_since(self._version)
+        names: Iterable[str] = tuple(self._ports) if change is None else change.services & self._ports.keys()
         self._services, self._version = snapshot.services, snapshot.version
         self._known.clear()
         for name in names:

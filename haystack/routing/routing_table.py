@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from haystack.catalog.claims import prefix
 from haystack.catalog.service import OPTIONS
-from haystack.health.outliers import SILENT
-from haystack.health.policy import EJECTED
 from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model import unheard
-from haystack.model.records import RETRIED, STOPPING, Endpoint, Service
+from haystack.model.naming import service_name
+from haystack.model.records import RETRIED, STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 
@@ -48,7 +47,7 @@ def alive(snapshot: Snapshot) -> frozenset[str]:
 
 def is_mute(endpoint: Endpoint) -> bool:
     """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
-    return not endpoint.ready and endpoint.reason.startswith(EJECTED + SILENT)
+    return not endpoint.ready and endpoint.cause is Cause.SILENT
 
 
 def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:
@@ -95,7 +94,7 @@ class Living:
         found = self._snapshot.containers.get(container)
         if found is None or found.state not in ALIVE:
             return False
-        return any(endpoint in self._of(f"{short}.services.{self._snapshot.origin}") for short in found.services)
+        return any(endpoint in self._of(service_name(short, self._snapshot.origin)) for short in found.services)
 
     def _of(self, name: str) -> frozenset[str]:
         if name not in self._answering:

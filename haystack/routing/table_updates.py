@@ -55,9 +55,8 @@ class Tables:
 
     def follow(self, snapshot: Snapshot, now: float) -> Turns[list[Table]]:
         """Take in a snapshot. The parts that bring a worker up to date, in their order; one at least, for the version."""
-        change, old = snapshot.change, self._snapshot
-        known = change is not None and old is not None and change.base == old.version
-        names: Iterable[str] = change.services if change is not None and known else {*snapshot.services, *self._keys}
+        change = snapshot.changed_since(self._snapshot.version if self._snapshot is not None else None)
+        names: Iterable[str] = change.services if change is not None else {*snapshot.services, *self._keys}
         living = routing_table.Living(snapshot)
         found: list[Changed] = []
         for name in names:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from haystack import __version__
 from haystack.discovery import own_place
+from haystack.model import naming
 from haystack.model.ports import suffix
 from haystack.model.snapshot import Snapshot
 from haystack.settings.settings import Settings
@@ -53,6 +54,6 @@ def _example(snapshot: Snapshot, place: str, number: int) -> str:
     """A command or URL that works as it stands, whether or not DNS is set up."""
     every = [service.name for service in snapshot.services.values() if service.has_http]
     ready = (name for name in every if any(e.ready and e.listener for e in snapshot.services[name].endpoints))
-    name = next(ready, every[0] if every else f"nginx.services.{snapshot.origin}")
+    name = next(ready, every[0] if every else naming.service_name("nginx", snapshot.origin))
     shown = f"http://{name}{suffix(number)}/" if is_local(snapshot.origin) else f"curl -H 'Host: {name}' http://{place}/"
     return shown if every else f"{FIRST}, then {shown}"

@@ -51,7 +51,7 @@ def container_shape(origin: str, container: Container) -> Shape:
         "reason": container.state_reason,
         "since": container.since,
         "health": container.health,
-        "services": [f"{name}.services.{origin}" for name in container.services],
+        "services": [naming.service_name(short, origin) for short in container.services],
         "ports": [{"port": p.number, "type": p.protocol, "name": p.name} for p in container.ports],
         "networks": [attachment_shape(attachment) for attachment in container.attachments],
         "address_reason": container.address_reason,

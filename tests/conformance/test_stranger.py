@@ -94,9 +94,9 @@ def linked(number: int, ours: str, theirs: str, ours6: str, theirs6: str) -> Nam
     near, far = (f"hs{side}{number}{os.getpid() % 100000}" for side in "ab")
     ip("netns", "add", made.name)
     ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", made.name)
-    ip("address", "add", f"{ours}/24", "dev", near)
+    ip("address", "add", f"{ours}/29", "dev", near)
     ip("link", "set", near, "up")
-    ip("-n", made.name, "address", "add", f"{theirs}/24", "dev", far)
+    ip("-n", made.name, "address", "add", f"{theirs}/29", "dev", far)
     ip("-n", made.name, "link", "set", far, "up")
     if has_ipv6():  # nodad: nobody else can have the address, and it is to be there at once
         ip("-6", "address", "add", f"{ours6}/64", "dev", near, "nodad")
@@ -221,7 +221,7 @@ def engine(origin: Origin) -> Iterator[FakeEngine]:
 
 
 def public_network(gateway: str) -> dict[str, object]:
-    config = [{"Subnet": "203.0.113.0/24", "Gateway": gateway}]
+    config = [{"Subnet": "203.0.113.0/29", "Gateway": gateway}]
     return {"Id": "f" * 64, "Name": "public", "Scope": "local", "Driver": "bridge", "IPAM": {"Config": config}}
 
 
