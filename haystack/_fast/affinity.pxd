@@ -4,10 +4,6 @@ from haystack._fast.buffer cimport Buffer
 from haystack._fast.cells cimport Member, Route
 from haystack._fast.head cimport Field, Head
 
-cdef struct Span:
-    const char *data
-    int size
-
 cdef uint64_t request_key(Route route, Head *h, const char *address, int address_size) noexcept
 cdef Member recalled(Route route, Head *h)
 cdef int write_cookie(Buffer *b, Route route, Member member) except -1

@@ -12,6 +12,7 @@ from haystack._fast.buffer cimport Buffer, add, release
 from haystack._fast.cells cimport KeyKind, Member, Route
 from haystack._fast.digest cimport digest
 from haystack._fast.head cimport Field, Head, parse_request, same
+from haystack._fast.target cimport Span, path_of
 
 cdef enum:
     TOKEN_SIZE = 16
@@ -45,23 +46,6 @@ cdef uint64_t request_key(Route route, Head *h, const char *address, int address
                     if value.size > 0:
                         return digest(value.data, value.size, 0)
     return digest(address, address_size, 0)
-
-
-cdef Span path_of(Head *h) noexcept:
-    """The target's path, without its query; of an absolute target without scheme and authority (RFC 9112, section 3.2)."""
-    cdef const char *data = h.target
-    cdef int size = h.target_size
-    cdef const char *end
-    if size > 7 and data[0] != c'/' and same(data, b"http://", 7):
-        data += 7
-        size -= 7
-        while size and data[0] != c'/' and data[0] != c'?':
-            data += 1
-            size -= 1
-    end = <const char *>memchr(data, c'?', size)
-    if end != NULL:
-        size = <int>(end - data)
-    return Span(data, size) if size else Span(b"/", 1)
 
 
 cdef bint is_named(Field *field, bytes lower) noexcept:

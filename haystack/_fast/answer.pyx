@@ -96,7 +96,7 @@ cdef bytes request_id_of(Head *h, const char *made):
 
 cdef int write_answer(
         Buffer *out, int status, const char *error, bytes detail, int form, bytes identity, bint head_only, bint close) except -1:
-    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2).
+    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2); how many bytes its body has.
 
     error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told. identity: the request's
     X-Request-Id; empty: it has none.
@@ -120,9 +120,10 @@ cdef int write_answer(
     add(out, head, len(head))
     write_date(out)
     add(out, b"\r\n", 2)
-    if not head_only:
-        add(out, body, len(body))
-    return 0
+    if head_only:
+        return 0
+    add(out, body, len(body))
+    return <int>len(body)
 
 
 def text_of(int status, str reason, str detail, str error, str identity):
@@ -134,10 +135,15 @@ def text_of(int status, str reason, str detail, str error, str identity):
 
 def page_of(int status, str reason, str detail, str error, str identity):
     """A page that needs nothing else."""
-    lines = [f"<p>{escape(detail[:1].upper() + detail[1:])}.</p>"] if detail else []
+    lines = [f"<p>{escape(sentence(detail))}.</p>"] if detail else []
     if identity:
         lines.append(f"<p><small>Request {escape(identity)}</small></p>")
     return PAGE.format(title=f"{status} {reason}", more="\n".join(lines)).encode()
+
+
+cdef str sentence(str detail):
+    """With a capital letter, unless it begins with the name of a host."""
+    return detail if "." in detail.partition(" ")[0] else detail[:1].upper() + detail[1:]
 
 
 def problem_of(int status, str reason, str detail, str error, str identity):

@@ -379,8 +379,7 @@ cdef class Downstream(Upload):
         self.status = status
         self.error = error
         self.answered = True
-        self.say(status, error, detail)
-        self.sent = self.plane.work.end
+        self.sent = self.say(status, error, detail)
         if self.ahead:
             self.skip_ahead()
         self.last = not self.keep_alive
@@ -389,7 +388,10 @@ cdef class Downstream(Upload):
         return self.finish()
 
     cdef int say(self, int status, const char *error, bytes detail) except -1:
-        """In the form that the request asks for: its head is the one being routed, or stands in what was written for the endpoint."""
+        """In the form that the request asks for: its head is the one being routed, or stands in what was written for the endpoint.
+
+        How many bytes the body has.
+        """
         cdef Head written
         cdef Head *h = self.plane.head
         cdef bytes identity = b""

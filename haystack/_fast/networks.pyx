@@ -1,7 +1,7 @@
 """What an address is good for, by the networks it lies in: one binary search, without a Python object.
 
-The table is made by haystack/net/access.py: places in their order, each with the rights of all addresses from there to the next one. An IPv4
-address in IPv6's clothes (RFC 4291, section 2.5.5.2) is the IPv4 address.
+The table is made by haystack/net/access.py: places in their order, each with the rights of all addresses from there to the next one.
+An IPv4 address in IPv6's clothes (RFC 4291, section 2.5.5.2) is the IPv4 address.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t

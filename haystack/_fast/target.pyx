@@ -1,6 +1,6 @@
 """What a request's head says of where the request is to go, and how far: its target's authority, and Max-Forwards. Reads heads alone."""
 from libc.stdint cimport int64_t
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
 
 from haystack._fast.head cimport Head, Kind, same
 
@@ -34,13 +34,20 @@ cdef int64_t digits(const char *p, int size) noexcept:
     return n if size else NO_NUMBER
 
 
+cdef Span path_of(Head *h) noexcept:
+    """The target's path, without its query; of an absolute target without scheme and authority (RFC 9112, section 3.2)."""
+    cdef int at = 0 if h.target[0] == c'/' else authority_end(h)
+    cdef int size = h.target_size - at
+    cdef const char *end = <const char *>memchr(h.target + at, c'?', size)
+    if end != NULL:
+        size = <int>(end - h.target) - at
+    return Span(h.target + at, size) if size else Span(b"/", 1)
+
+
 cdef bint asks_health(Head *h) noexcept:
     """Whether the path is /healthz or /readyz."""
-    cdef int at = 0 if h.target[0] == c'/' else authority_end(h), end = 0
-    cdef const char *path = h.target + at
-    while at + end < h.target_size and path[end] != c'?':
-        end += 1
-    return (end == 8 and memcmp(path, b"/healthz", 8) == 0) or (end == 7 and memcmp(path, b"/readyz", 7) == 0)
+    cdef Span path = path_of(h)
+    return (path.size == 8 and memcmp(path.data, b"/healthz", 8) == 0) or (path.size == 7 and memcmp(path.data, b"/readyz", 7) == 0)
 
 
 cdef int authority_end(Head *h) noexcept:

@@ -129,6 +129,18 @@ def test_json_tells_of_the_whole_exchange(fakes):
     assert 0 <= one["first_byte_ms"] <= one["total_ms"]
 
 
+def test_bytes_sent_are_those_of_the_body_also_of_haystacks_own_answers(fakes):
+    def talk(port):
+        with Client(port) as client:
+            found = [client.get(name, "/", b"X-Request-Id: one\r\n") for name in (host("web"), host("nowhere"))]
+            client.get(host("nowhere"), "/", method="HEAD")
+            return [len(each.body) for each in found]
+
+    sizes, lines = logged(fakes, "json", talk)
+    assert [line["status"] for line in lines] == [200, 404, 404]
+    assert [line["sent"] for line in lines] == [*sizes, 0]
+
+
 @pytest.mark.parametrize("target", ['/"%0a', "/\\", "/\x85\x9b", "/\xe9\xad", '/"+200+1+"'])
 def test_a_target_can_not_forge_a_line(fakes, form, target):
     def talk(port):
