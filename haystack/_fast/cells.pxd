@@ -60,13 +60,7 @@ cdef class Cell:
     cdef int64_t faults[4]              # by Fault, since they were last told
     cdef int64_t ended                  # exchanges since the first of them, well or not
     cdef int streak                     # faults in a row
-    cdef bint listed                    # stands in the plane's list of those to tell of
     cdef bint told_bad                  # was last told of with a streak
-    # how many exchanges and faults its service and itself had when its own faults began, or were told last: what others do since then
-    # tells whether it is the endpoint or the request
-    cdef Queue compared                 # of that service; None: with nothing
-    cdef Member compared_as             # what it is in that service
-    cdef int64_t own_before, own_faulty, ended_before, faulty_before, compared_at
     # times in the poller's milliseconds
     cdef int64_t shunned                # another one is preferred until then
     cdef int64_t spoke                  # when it last began an answer; 0: never
@@ -109,6 +103,12 @@ cdef class Member:
     cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef uint64_t due                   # its next turn, in the virtual time of its picker
     cdef bint watched                   # stands in the plane's list of those that are late
+    cdef bint listed                    # stands in the plane's list of those to tell of
+    # how many exchanges and faults its service and itself had when its own faults began, or were told last: what others do since then
+    # tells whether it is the endpoint or the request
+    cdef Queue compared                 # of that service; None: with nothing
+    cdef double compared_born           # of the process that this is about
+    cdef int64_t own_before, own_faulty, ended_before, faulty_before, compared_at
     cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for
 
     cdef bytes token(self)

@@ -206,7 +206,6 @@ cdef class Cell:
         self.spoke = self.heard = self.probed = 0
         self.latency = 0.0
         self.streak = 0
-        self.compared = None
         self.calm()
         self.doubts = 0
 

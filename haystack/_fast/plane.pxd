@@ -82,7 +82,7 @@ cdef class Plane:
     cdef int tell_of(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int on_trial(self, Cell cell) except -1
-    cdef tuple take_contrast(self, Cell cell)
+    cdef tuple take_contrast(self, Member member)
     cdef int untried(self, Cell cell) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept

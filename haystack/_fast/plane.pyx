@@ -172,15 +172,14 @@ cdef class Plane:
 
         The first one only begins it: a sample that began with a fault of its own would speak against whoever is looked at.
         """
-        cdef Cell cell = member.cell
         queue.faulty += 1
         if kind != Fault.ERROR:             # these were counted as answers
             queue.ended += 1
             member.broken += 1
-        if cell.compared is None or self.poller.now - cell.compared_at > COMPARED_MS:
-            compare(cell, member, queue, self.poller.now)
-        elif cell.compared is queue:
-            cell.own_faulty += 1
+        if not is_compared(member) or member.compared is not queue or self.poller.now - member.compared_at > COMPARED_MS:
+            compare(member, queue, self.poller.now)
+        else:
+            member.own_faulty += 1
         return 0
 
     cdef int fine(self, Member member) except -1:
@@ -196,8 +195,8 @@ cdef class Plane:
         return 0
 
     cdef int tell_of(self, Member member) except -1:
-        if not member.cell.listed:
-            member.cell.listed = True
+        if not member.listed:
+            member.listed = True
             self.failing.append(member)
             if not member.cell.told_bad:
                 member.cell.ended = min(member.cell.ended, 10)      # that some went well before is news, how many is not
@@ -242,25 +241,24 @@ cdef class Plane:
         for member in failing:
             cell = member.cell
             rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak,
-                         cell.unanswered, cell.quiet_ms, *self.take_contrast(cell)))
+                         cell.unanswered, cell.quiet_ms, *self.take_contrast(member)))
             cell.unanswered = cell.quiet_ms = 0
             memset(cell.faults, 0, sizeof(cell.faults))
             cell.ended = 0
-            cell.listed = False
+            member.listed = False
             cell.told_bad = cell.streak > 0
         return rows
 
-    cdef tuple take_contrast(self, Cell cell):
+    cdef tuple take_contrast(self, Member member):
         """Exchanges and faults of this one, and of the others of its service, since the comparison began or was last told."""
-        cdef Queue queue = cell.compared
-        cdef Member member = cell.compared_as
+        cdef Queue queue = member.compared
         cdef int64_t ended, faulty, others, others_faulty
-        if queue is None:
+        if not is_compared(member):
             return 0, 0, 0, 0
-        ended, faulty = member.requests + member.broken - cell.own_before, cell.own_faulty
-        others = queue.ended - cell.ended_before - ended
-        others_faulty = queue.faulty - cell.faulty_before - faulty
-        compare(cell, member, queue, self.poller.now)
+        ended, faulty = member.requests + member.broken - member.own_before, member.own_faulty
+        others = queue.ended - member.ended_before - ended
+        others_faulty = queue.faulty - member.faulty_before - faulty
+        compare(member, queue, self.poller.now)
         return ended, faulty, others, others_faulty
 
     cdef int erred(self, const char *word, int status) except -1:
@@ -286,12 +284,17 @@ cdef class Plane:
         return self.admin
 
 
-cdef void compare(Cell cell, Member member, Queue queue, int64_t now) noexcept:
+cdef bint is_compared(Member member) noexcept:
+    """Whether a comparison goes on, and is about the process that is there now."""
+    return member.compared is not None and member.compared_born == member.cell.born
+
+
+cdef void compare(Member member, Queue queue, int64_t now) noexcept:
     """From here on, what this one and the others of the service do is counted."""
-    cell.compared = queue
-    cell.compared_as = member
-    cell.own_before = member.requests + member.broken
-    cell.own_faulty = 0
-    cell.ended_before = queue.ended
-    cell.faulty_before = queue.faulty
-    cell.compared_at = now
+    member.compared = queue
+    member.compared_born = member.cell.born
+    member.own_before = member.requests + member.broken
+    member.own_faulty = 0
+    member.ended_before = queue.ended
+    member.faulty_before = queue.faulty
+    member.compared_at = now

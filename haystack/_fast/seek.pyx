@@ -249,10 +249,12 @@ cdef class Seeker(Exchange):
 
     cdef int acquit(self) except -1:
         """Take back the blame for endpoints that turned out to have been told to stop."""
-        cdef list still = [each for each in self.blamed or () if (<Cell>each[0]).stops == each[1]]
-        if self.blamed is not None:
-            self.repeats -= <int>(len(self.blamed) - len(still))
-            self.blamed = still
+        cdef list still
+        if self.blamed is None:
+            return 0
+        still = [each for each in self.blamed if (<Cell>each[0]).stops == each[1]]
+        self.repeats -= <int>(len(self.blamed) - len(still))
+        self.blamed = still
         return 0
 
     cdef int join(self, bint first) except -1:
@@ -343,6 +345,7 @@ cdef class Seeker(Exchange):
         if self.body_sent or not (unseen or self.idempotent):
             return self.fail(status, error, b"the endpoint's connection broke, and a retry is not safe")
         if not unseen:
+            self.hope = 0               # what it waited for before is another story
             self.acquit()
             self.blame(cell)
             if self.repeats > MOST_REPEATS:
@@ -360,6 +363,7 @@ cdef class Seeker(Exchange):
     cdef int rescue(self) except -1:
         """Its endpoint is dead or paused: what has no answer yet goes elsewhere now, not at a timeout."""
         cdef bint unseen = self.state == State.WAITING  # what a frozen endpoint's kernel has taken it will read, acknowledged or not
+        self.acquit()
         if self.answered or self.up is None or self.state == State.TUNNEL:
             return 0
         if self.body_sent or not (unseen or (self.idempotent and (self.repeats < MOST_REPEATS or self.up.cell.stopped))):
@@ -368,6 +372,7 @@ cdef class Seeker(Exchange):
 
     cdef bint forsake(self) except -1:
         """Its endpoint is silent while others answer: what may be repeated goes elsewhere."""
+        self.acquit()
         if self.repeats >= MOST_REPEATS or self.answered or self.up is None or self.state != State.EXCHANGING or not self.idempotent:
             return False
         if self.body_sent or not self.body.done or self.up.interim or pending(&self.up.input):
@@ -379,6 +384,7 @@ cdef class Seeker(Exchange):
 
         Not where the others have just failed too: then the error is the service's answer.
         """
+        self.acquit()
         if status > 504 or not self.route.retried >> (status - 500) & 1 or self.repeats or not self.body.done or self.body_sent:
             return False
         if not self.idempotent or self.request.data[self.request.start] not in b"GHO":      # of these, GET, HEAD and OPTIONS

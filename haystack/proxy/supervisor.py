@@ -222,11 +222,11 @@ class Supervisor:
                 self._give_up(slot)
             await asyncio.sleep(pause)
 
-    async def _try(self, slot: Slot) -> OSError | None:
-        """One life of a worker; why it could not begin, if so."""
+    async def _try(self, slot: Slot) -> Exception | None:
+        """One life of a worker; why it could not begin, if so. Whatever that is: its place must not stay empty."""
         try:
             await self._run(slot)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return error
         return None
 
@@ -253,7 +253,10 @@ class Supervisor:
             slot.channel.send(self._trace)
             self._send_away(slot)  # the end may have come while it started
             async for message in slot.channel.messages():
-                self._take(slot, message)
+                try:
+                    self._take(slot, message)
+                except Exception as error:
+                    log.exception("worker.report_failed", slot=slot.slot, pid=slot.pid, error=str(error))
             await born.process.wait()
         finally:
             slot.state = "dead"

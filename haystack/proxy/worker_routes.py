@@ -56,6 +56,9 @@ class Routes:
         self._members: dict[Place, Member] = {}
         self._leaving: dict[Place, Member] = {}
         self._draining: dict[Spot, Cell] = {}
+        self._spent: set[Spot] = (
+            set()
+        )  # of these: those with nothing in flight, found so the last time; the word that they were told to stop may come late
 
     def add_itself(self, route: Route, hosts: tuple[str, ...], health: Route | None = None) -> None:
         """Lead these hosts, which no service gets, and bare addresses to Haystack's own web side. health: as in Router.fall_back."""
@@ -96,7 +99,10 @@ class Routes:
         """Let go of what left the table and has nothing in flight any more: those members."""
         gone = [place for place, member in self._leaving.items() if not member.cell.in_flight]
         forgotten = [self._leaving.pop(place) for place in gone]
-        self._draining = {spot: cell for spot, cell in self._draining.items() if cell.worth_keeping}
+        spent = {spot for spot, cell in self._draining.items() if not cell.worth_keeping}
+        for spot in spent & self._spent:
+            del self._draining[spot]
+        self._spent = spent
         return forgotten
 
     def _serve(self, row: ServiceRow) -> None:

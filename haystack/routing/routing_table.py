@@ -82,6 +82,11 @@ def spots(row: ServiceRow) -> set[Spot]:
     return {(e.id, e.address, e.port) for listener in row.listeners for e in listener}
 
 
+def spot(endpoint: Endpoint) -> Spot:
+    """Where a worker knows it."""
+    return endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port
+
+
 class Living:
     """`alive` of single endpoints: each service is looked through once, however many of its endpoints are asked for."""
 

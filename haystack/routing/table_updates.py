@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from haystack.loop.turns import Turns, at_once
-from haystack.model.records import STOPPING
+from haystack.loop.turns import Turns, at_once, stretches
+from haystack.model.records import Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
 from haystack.routing.rows import ServiceRow, Table
@@ -88,14 +88,12 @@ class Tables:
         old = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
         yield
         ended: set[routing_table.Spot] = set()
-        stopped: set[routing_table.Spot] = set()
         for key, was in old.items():
             if was is not None and self._snapshot is not None and (left := _left(was, rows.get(key))):
                 owners = {e.id: e.container for e in self._snapshot.services[name].endpoints}
                 ended |= {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
-                stopped |= {spot for spot in left if _was_told(snapshot, owners[spot[0]])}
                 yield
-        return Changed(name, rows, old, ended, stopped)
+        return Changed(name, rows, old, ended, (yield from _stopped(before, found, snapshot)))
 
     def _put(self, changed: Changed, now: float, since: float) -> None:
         """Take in one service."""
@@ -157,7 +155,14 @@ def _left(before: ServiceRow, after: ServiceRow | None) -> set[routing_table.Spo
     return routing_table.spots(before) - (routing_table.spots(after) if after is not None else set())
 
 
-def _was_told(snapshot: Snapshot, container: str) -> bool:
-    """Whether a container stops, or has ended, because it was told to."""
-    found = snapshot.containers.get(container)
-    return container in snapshot.stopped if found is None else found.state == STOPPING
+def _stopped(before: Service | None, after: Service | None, snapshot: Snapshot) -> Turns[set[routing_table.Spot]]:
+    """The endpoints of a service whose containers have been told to stop since `before`; some had left already, for what came of it."""
+    found: list[Endpoint] = []
+    for some in stretches(after.endpoints if after is not None else ()):
+        found += [e for e in some if e.cause is Cause.STOPPING]
+        yield
+    for some in stretches(before.endpoints if before is not None and snapshot.stopped else ()):
+        found += [e for e in some if e.container in snapshot.stopped and e.container not in snapshot.containers]
+        yield
+    known = {e.id for e in before.endpoints if e.cause is Cause.STOPPING} if before is not None and found else set()
+    return {routing_table.spot(e) for e in found if e.id not in known}

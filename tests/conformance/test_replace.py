@@ -165,7 +165,7 @@ def test_one_replacement_at_a_time(members: list[Member]) -> None:
     with Haystack(members) as old:
         with half_way(old.state) as first:
             assert first.pid == old.process.pid
-            assert "already" in failed_start(old)
+            assert "another replacement is in progress" in failed_start(old)
         old.wait("handover.failed")
         assert status(old) == 200
         with Haystack(members, instead_of=old):

@@ -71,6 +71,16 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return self.jump.now
 
 
+class Comparison(NamedTuple):
+    """Where an endpoint and its service stood when a comparison began, as in plane.pyx. own: exchanges; faults: its own since then."""
+
+    at: float
+    own: int
+    faults: int
+    ended: int
+    faulty: int
+
+
 class Try(NamedTuple):
     """A request at an endpoint. repeated: it had been sent before, and may have been seen."""
 
@@ -89,10 +99,9 @@ class Worker:
         self.table = routing_table.Table(0, ())
         self.news: dict[str, Counter[str]] = {}
         self.streaks: Counter[str] = Counter()
-        self.answered: Counter[str] = Counter()
-        self.erred: Counter[str] = Counter()
-        self.compared: dict[str, tuple[float, int, int]] = {}  # when, and what the others had answered, and with errors, until then
-        self.told_bad: set[str] = set()
+        self.exchanges: Counter[str] = Counter()  # but those whose connection was refused
+        self.faults: Counter[str] = Counter()  # of these
+        self.compared: dict[str, Comparison] = {}
         self.asked = self.repeated = self.denied = 0
 
     def follow(self, snapshot: Snapshot) -> None:
@@ -156,12 +165,10 @@ class Worker:
     def count(self, member: Member, kind: str) -> None:
         """What plane.pyx counts of a cell."""
         key = member.cell.key
-        if kind in ("", "errors"):
-            self.answered[key] += 1
-        if kind == "errors":
-            if self.world.now - self.compared.get(key, (-COMPARED,))[0] >= COMPARED:
-                self.compared[key] = self.world.now, *self.others(key)
-            self.erred[key] += 1
+        if kind != "refused":
+            self.exchanges[key] += 1
+            if kind:
+                self.contrast(key)
         if kind or self.streaks[key] or key in self.news:
             self.news.setdefault(key, Counter())["requests"] += 1
         if kind:
@@ -170,20 +177,35 @@ class Worker:
         else:
             self.streaks[key] = 0
 
-    def others(self, key: str) -> tuple[int, int]:
-        """What the other endpoints have answered so far, and how often with an error."""
-        return self.answered.total() - self.answered[key], self.erred.total() - self.erred[key]
+    def contrast(self, key: str) -> None:
+        """A fault: the first one only begins the comparison."""
+        self.faults[key] += 1
+        known = self.compared.get(key)
+        if known is None or self.world.now - known.at > COMPARED:
+            self.compare(key)
+        else:
+            self.compared[key] = known._replace(faults=known.faults + 1)
+
+    def compare(self, key: str) -> None:
+        """From here on it is compared with the others of the service."""
+        self.compared[key] = Comparison(self.world.now, self.exchanges[key], 0, self.exchanges.total(), self.faults.total())
+
+    def beside(self, key: str) -> dict[str, int]:
+        """Its exchanges and faults since the comparison began or was told last, and those of the others."""
+        known = self.compared.get(key)
+        if known is None:
+            return {}
+        ended = self.exchanges[key] - known.own
+        others = {
+            "others": self.exchanges.total() - known.ended - ended,
+            "others_faulty": self.faults.total() - known.faulty - known.faults,
+        }
+        self.compare(key)
+        return {"ended": ended, "faulty": known.faults, **others}
 
     def tell(self) -> None:
         """To the control process, of those that failed or have got well."""
-        rows = []
-        for key, counts in self.news.items():
-            answered, erred = self.others(key)
-            _, before, bad = self.compared.get(key, (0.0, answered, erred))
-            beside = {"others": answered - before, "others_errors": erred - bad}
-            rows.append(FailureRow(key, NAME, streak=self.streaks[key], **counts, **beside))
-            if key in self.compared:
-                self.compared[key] = self.world.now, answered, erred
+        rows = [FailureRow(key, NAME, streak=self.streaks[key], **counts, **self.beside(key)) for key, counts in self.news.items()]
         self.news.clear()
         if rows:
             self.world.monitor.failures(rows)
@@ -247,7 +269,8 @@ class World:
         await self.idle(3.0)
         for task in telling:
             task.cancel()
-        await asyncio.gather(*telling, return_exceptions=True)
+        ended = await asyncio.gather(*telling, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
 
     async def idle(self, seconds: float) -> None:
         """Nothing comes in."""

@@ -143,7 +143,8 @@ def nothing_is_left(world):
     monitor = world.monitor
     assert (monitor._lives, monitor._histories, monitor._out) == ({}, {}, {})
     for worker in world.workers:
-        worker.routes.forget_drained()
+        for _ in range(2):  # cells stay for one time more
+            worker.routes.forget_drained()
         routes = worker.routes
         assert (routes._members, routes._cells, routes._leaving, routes._draining) == ({}, {}, {}, {})
 

@@ -1,0 +1,106 @@
+"""What a worker tells of an endpoint beside the others of its service: the service that was asked, and the endpoint as it is there now."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from haystack._fast.listener import Listener
+from haystack._fast.plane import Plane
+from haystack._fast.poller import Poller
+from haystack._fast.route import Router
+from haystack.model.reports import FailureRow
+from haystack.proxy.worker_routes import Routes
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from tests.fakes.origin import Loop, Origin, respond
+from tests.fuzz.rig import EVERYBODY, LIMITS, HandLoop
+
+PATIENCE = {"idle_ms": 60_000, "head_ms": 60_000, "connect_ms": 5000, "queue_ms": 1000, "pool_ms": 1000}
+ERROR = b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno"
+
+
+class Worker:
+    """The data plane, turned by hand. good, bad: rows of two endpoints, of which the second one answers 500."""
+
+    def __init__(self, good: int, bad: int) -> None:
+        self.loop = HandLoop()
+        router = Router()
+        self.plane = Plane(Poller(self.loop, self.failed), router, [80], EVERYBODY)
+        self.plane.limit(msgspec.structs.replace(LIMITS, **PATIENCE))
+        self.routes = Routes((80,), router)
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.door.setblocking(False)
+        self.listener = Listener(self.plane, self.door.fileno(), 0)
+        self.good, self.bad = (EndpointRow(name, "127.0.0.1", port, 100, 1.0) for name, port in (("good", good), ("bad", bad)))
+        self.version = 0
+
+    def failed(self, error: Exception) -> None:
+        raise error
+
+    def show(self, **services: tuple[EndpointRow, ...]) -> None:
+        """These services change, or come."""
+        self.version += 1
+        rows = tuple(ServiceRow(name, (name,), "roundrobin", "", 60_000, (endpoints,)) for name, endpoints in services.items())
+        self.routes.apply(Table(self.version, rows, whole=self.version == 1))
+
+    def ask(self, service: str, faults: int) -> None:
+        """Ask until so many more requests were answered with an error: an endpoint that has just failed is avoided for a moment."""
+        while faults:
+            with socket.create_connection(self.door.getsockname()) as client:
+                client.sendall(f"GET / HTTP/1.1\r\nHost: {service}\r\nConnection: close\r\n\r\n".encode())
+                client.settimeout(0.001)
+                answer = bytearray()
+                while not self.ended(client, answer):
+                    self.loop.turn()
+                faults -= answer.startswith(b"HTTP/1.1 500 ")
+
+    def ended(self, client: socket.socket, answer: bytearray) -> bool:
+        try:
+            data = client.recv(4096)
+        except TimeoutError:
+            return False
+        answer += data
+        return not data
+
+    def told(self) -> dict[tuple[str, str], tuple[int, int, int]]:
+        """By endpoint and service: its exchanges and faults, and faults of the others."""
+        rows = [FailureRow(*row) for row in self.plane.take_faults()]
+        assert all(row.others > 0 for row in rows)
+        return {(row.key, row.service): (row.ended, row.faulty, row.others_faulty) for row in rows}
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    fakes = Loop()
+    good, bad = Origin(fakes, respond()).start(), Origin(fakes, respond(ERROR)).start()
+    made = Worker(good.port, bad.port)
+    yield made
+    made.listener.stop()
+    made.door.close()
+    for origin in (good, bad):
+        origin.stop()
+    fakes.close()
+
+
+def test_one_that_leaves_a_service_and_comes_back_is_compared_anew(worker: Worker) -> None:
+    """Its faults were counted, and its exchanges were not: they are those of another member of the same service."""
+    worker.show(web=(worker.good, worker.bad), other=(worker.bad,))
+    worker.ask("web", faults=2)
+    assert worker.told() == {("bad", "web"): (1, 1, 0)}  # the first one only begins it
+    worker.show(web=(worker.good,))
+    worker.routes.forget_drained()
+    worker.show(web=(worker.good, worker.bad))
+    worker.ask("web", faults=3)
+    assert worker.told() == {("bad", "web"): (2, 2, 0)}
+
+
+def test_faults_by_each_name_are_compared_with_the_others_of_that_name(worker: Worker) -> None:
+    """Those by the second name counted for nothing, as long as there were any by the first."""
+    worker.show(web=(worker.good, worker.bad), shop=(worker.good, worker.bad))
+    for _ in range(3):
+        worker.ask("web", faults=1)
+        worker.ask("shop", faults=1)
+    assert worker.told() == {("bad", "web"): (2, 2, 0), ("bad", "shop"): (2, 2, 0)}
