@@ -68,10 +68,13 @@ cdef class Poller:
     cdef bint catching      # a sweep is under way
     cdef int64_t owed       # events that it has still to handle before it looks at deadlines
     cdef int64_t swept      # milliseconds at which it began
+    cdef list late          # streams whose time was up when they were last looked for, newest first; the rest of them comes next
     cdef object wake_callback
 
     cdef int batch(self, int patience) except -1
-    cdef int end_late(self, int64_t over) except -1
+    cdef int end_late(self) except -1
+    cdef int find_late(self) except -1
+    cdef bint end_found(self, int64_t over) except -1
 
     cdef int watch(self, Stream stream, int fd, uint32_t events) except -1
     cdef int rewatch(self, Stream stream, uint32_t events) except -1

@@ -288,6 +288,7 @@ cdef class Poller:
         self.on_error = on_error
         self.again = []
         self.graveyard = []
+        self.late = []
         self.now = clock_ns() // 1000000
         self.wake_callback = self.run
         loop.add_reader(self.fd, self.wake_callback)
@@ -303,6 +304,7 @@ cdef class Poller:
             stream.close()
         self.graveyard.clear()
         self.again.clear()
+        self.late.clear()
         close_fd(self.fd)
         self.fd = -1
         self.wake_callback = None
@@ -431,42 +433,61 @@ cdef class Poller:
 
         Where this process was held up, nobody else is late: so one event of each stream, as many as there are, comes first. The kernel
         hands them out in turns, and after so many nothing is left of what there was. That may take longer than others should wait (the
-        control process's messages, the heartbeat): it goes on with the next call then, and deadlines wait for it. A walk over 10,000
-        streams takes well under a millisecond.
+        control process's messages, the heartbeat): it goes on with the next call then, and deadlines wait for it. Those have as much
+        time again. A walk over 10,000 streams takes well under a millisecond.
         """
-        cdef int64_t over = clock_ns() + TURN_NS
+        cdef int64_t began = clock_ns()
+        self.now = began // 1000000     # also where it goes on: what is handled now is given its time from now on
         if not self.catching:
             self.catching = True
-            self.now = self.swept = clock_ns() // 1000000
+            self.swept = self.now
             self.owed = self.open_streams + self.open_streams // 8 + BATCH   # listeners, and what uvloop reads, come with each batch
         while self.owed > 0:
             self.batch(0)
-            if self.owed > 0 and clock_ns() > over:
+            if self.owed > 0 and clock_ns() - began > TURN_NS:
                 return False
         self.catching = False
-        self.now = clock_ns() // 1000000
-        self.end_late(over)
+        self.end_late()
         self.graveyard.clear()
         return True
 
-    cdef int end_late(self, int64_t over) except -1:
-        """Call on_deadline of those whose time was up when the sweep began: until that time, the rest with the next sweep."""
+    cdef int end_late(self) except -1:
+        """Call on_deadline of those whose time was up when the sweep began: for so long, the rest with the next sweep.
+
+        Its time is its own, however long the events took. Nobody new has a turn before all have had theirs that were late before: else
+        those that keep coming late would keep the others from ever being reached.
+        """
+        cdef int64_t began = clock_ns()
+        self.now = began // 1000000
+        if self.end_found(began + TURN_NS):
+            self.find_late()
+            self.end_found(began + TURN_NS)
+        return 0
+
+    cdef int find_late(self) except -1:
         cdef void *at = self.first
         cdef Stream stream
-        cdef list due = []
-        cdef int done = 0
         while at != NULL:
             stream = <Stream>at
             at = stream.behind
             if stream.deadline and stream.deadline <= self.swept:
-                due.append(stream)
-        for stream in due:
+                self.late.append(stream)
+        return 0
+
+    cdef bint end_found(self, int64_t over) except -1:
+        """Call on_deadline of those that were found late and are still; False: the time was over before all had their turn."""
+        cdef Stream stream
+        cdef int done = 0
+        while self.late:
+            if done == LOOKED:
+                if clock_ns() > over:
+                    return False
+                done = 0
+            done += 1
+            stream = self.late.pop()    # the oldest
             if stream.fd >= 0 and stream.deadline and stream.deadline <= self.swept:
                 try:
                     stream.on_deadline()
                 except Exception as error:
                     self.failed(stream, error)
-            done += 1
-            if done % LOOKED == 0 and clock_ns() > over:
-                break
-        return 0
+        return True

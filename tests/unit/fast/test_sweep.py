@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.fuzz.ends import End
 from tests.fuzz.rig import Rig
 
 CROWD = 3000
 NOBODY = b"GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n"
 SWEEPS = 200
+TURN = 0.005
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +28,24 @@ def descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, old)
 
 
-def crowd(rig: Rig) -> None:
-    """Clients that all have just sent a request."""
-    for number in range(CROWD):
+def connected(rig: Rig, count: int) -> list[End]:
+    for number in range(count):
         rig.connect()
         if number % 64 == 0:  # the queue of connections is not endless
             rig.settle()
     rig.settle()
-    for client in rig.clients:
+    return rig.clients[-count:]
+
+
+def silent(rig: Rig) -> None:
+    """Clients that have sent nothing, and whose time is up."""
+    connected(rig, CROWD)
+    time.sleep(0.005)
+
+
+def crowd(rig: Rig) -> None:
+    """Clients that all have just sent a request."""
+    for client in connected(rig, CROWD):
         client.send(NOBODY)
 
 
@@ -55,3 +68,54 @@ def test_whose_request_has_come_is_answered_before_anybody_is_late(rig: Rig) -> 
         pass
     rig.settle()
     assert all(client.seen.startswith(b"HTTP/1.1 404 ") for client in rig.clients)
+
+
+@pytest.mark.parametrize("rig", [{"idle_ms": 1}], indirect=True)
+def test_of_those_that_are_late_the_oldest_are_ended_first(rig: Rig) -> None:
+    """The newest came first: while more became late than one tick can end, silent clients that were there before were never reached."""
+    silent(rig)
+    assert rig.poller.sweep()
+    for _ in range(2):
+        rig.settle()
+        ended = [client.over for client in rig.clients]
+        assert ended == sorted(ended, reverse=True), "some that came later were ended before"
+        assert ended[0]
+        assert not ended[-1], "all of them in one turn"
+        newer = connected(rig, 50)  # late as well by the next tick
+        time.sleep(0.005)
+        assert rig.poller.sweep()
+        rig.settle()
+        assert not any(client.over for client in newer), "these were ended before older ones"
+
+
+@pytest.mark.parametrize("rig", [{"idle_ms": 1}], indirect=True)
+def test_deadlines_have_time_of_their_own(rig: Rig) -> None:
+    """What had come took all the time of a sweep: then 64 of those that were late were ended in a tick, and no more."""
+    silent(rig)
+    busy = connected(rig, 200)  # fewer than make a batch: one call handles them all, however long that takes
+    most = 0
+    for _ in range(5):  # a busy machine may take the time of one
+        for client in busy:
+            client.send(NOBODY * 16)
+        began, before = time.monotonic(), rig.poller.open_streams
+        assert rig.poller.sweep()
+        assert time.monotonic() - began > TURN, "what had come took too little time to show anything"
+        most = max(most, before - rig.poller.open_streams)
+        rig.settle()
+    assert most > 64
+
+
+@pytest.mark.parametrize("rig", [{"idle_ms": 2000}], indirect=True)
+def test_a_sweep_that_goes_on_knows_what_time_it_is(rig: Rig) -> None:
+    """Whose request it handled then was given a time limit that counted from where the sweep had begun."""
+    crowd(rig)
+    assert not rig.poller.sweep()
+    before = rig.plane.counted()[0]
+    time.sleep(2.1)  # others have their turn
+    while not rig.poller.sweep():
+        pass
+    assert rig.plane.counted()[0] == CROWD
+    for _ in range(20):
+        rig.poller.sweep()
+    ended = CROWD - (rig.poller.open_streams - rig.streams)
+    assert 0 < ended <= before, "some were late who had just been answered"
