@@ -157,9 +157,11 @@ cdef class Seeker(Exchange):
         return None
 
     cdef int wait_for_room(self) except -1:
-        """Every endpoint is full: wait, in all for queue_ms; who was woken in vain stands first again."""
+        """Every endpoint is full: wait, in all for queue_ms (0: not at all); who was woken in vain stands first again."""
         cdef bint again = self.queue is not None
         cdef Member member
+        if self.plane.queue_ms == 0:
+            return self.fail(503, b"connection_limit_reached", b"no endpoint has a free place")
         if not again:
             if len(self.route.queue) >= self.plane.queue_size:
                 return self.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")

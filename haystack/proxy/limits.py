@@ -27,7 +27,7 @@ def of(settings: Settings) -> Limits:
         pool_size=settings.pool_size if settings.pool_idle else 0,
         pool_ms=_ms(settings.pool_idle),
         pool_age_ms=_ms(settings.pool_age),
-        queue_size=settings.queue_size if settings.queue_timeout else 0,
+        queue_size=settings.queue_size,
         queue_ms=_ms(settings.queue_timeout),
         kept_body=settings.kept_body,
         read_rate=settings.read_rate,

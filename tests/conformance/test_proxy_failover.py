@@ -73,6 +73,28 @@ def test_all_that_wait_for_room_wait_for_an_endpoint_when_theirs_has_gone(gate: 
         assert [client.response().status for client in clients] == [200] * 4
 
 
+def test_with_a_queue_timeout_of_0_requests_wait_for_an_endpoint_and_not_for_room(gate: Gate) -> None:
+    """It switched HAYSTACK_WAIT off, too: a restart cost requests."""
+    member = Member("one", gate.origin.port, ONE)
+    with Haystack([member], HAYSTACK_QUEUE_TIMEOUT="0") as haystack, ExitStack() as stack:
+        first = ask(stack, haystack, host("one"))
+        until(lambda: gate.waiting, SOON, "the endpoint was not asked")
+        full = ask(stack, haystack, host("one"), "/full").response()
+        assert full.status == 503
+        assert "error=connection_limit_reached" in (full.get("proxy-status") or "")
+        gate.answer()
+        assert first.response().status == 200
+        haystack.show([])
+        until(lambda: haystack.serving("one") == 0, SOON, "it did not go")
+        clients = [ask(stack, haystack, host("one"), f"/{number}") for number in range(3)]
+        pause(0.3)
+        haystack.show([member])
+        until(lambda: gate.waiting, SOON, "nobody waited")
+        pause(0.3)
+        gate.answer()
+        assert sorted(client.response().status for client in clients) == [200, 503, 503]
+
+
 def test_who_waited_for_an_endpoint_waits_for_room_as_long_as_any(gate: Gate) -> None:
     member = Member("one", gate.origin.port, ONE)
     with Haystack([member], HAYSTACK_QUEUE_TIMEOUT="7s", HAYSTACK_WAIT="4s") as haystack, ExitStack() as stack:

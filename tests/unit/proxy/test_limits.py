@@ -4,9 +4,9 @@ from haystack.proxy import limits
 from haystack.settings.settings import load
 
 
-def test_a_queue_timeout_of_0_has_nobody_wait():
-    made = limits.of(load({"queue_timeout": "0"}))
-    assert made.queue_size == 0
+def test_with_a_queue_timeout_of_0_nobody_waits_for_room_but_for_an_endpoint_as_before():
+    made = limits.of(load({"queue_timeout": "0", "queue_size": "7"}))
+    assert (made.queue_ms, made.queue_size) == (0, 7)
 
 
 def test_a_pool_idle_of_0_keeps_no_connection():
