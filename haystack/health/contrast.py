@@ -17,7 +17,9 @@ NEGLIGIBLE = 1e-9  # of a sum
 def stands_out(own: tuple[int, int], others: tuple[int, int]) -> bool:
     """Whether it fails by its own fault. Each: exchanges, and failures among them, of the same time."""
     (ended, faulty), (theirs, theirs_faulty) = own, others
-    if not faulty or theirs_faulty * FEWER * ended > faulty * theirs:
+    if not (0 < faulty <= ended and 0 <= theirs_faulty <= theirs):  # none of its own, or counts that can't be: they say nothing
+        return False
+    if theirs_faulty * FEWER * ended > faulty * theirs:
         return False
     return by_chance(ended, faulty, theirs, theirs_faulty) <= LEVEL
 
@@ -31,7 +33,7 @@ def by_chance(ended: int, faulty: int, theirs: int, theirs_faulty: int) -> float
         left = failures - more
         term *= (ended - more) * left / ((more + 1) * (theirs - left + 1))
         total += term
-        if term < total * NEGLIGIBLE:
+        if term <= total * NEGLIGIBLE:  # also where both are too small for a float
             break
     return min(1.0, total)
 

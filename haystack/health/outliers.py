@@ -25,10 +25,14 @@ KINDS = ("refused", "reset", "timed out", "5xx")
 NOTHING = (0, 0, 0, 0)
 REFUSED = KINDS.index("refused")
 LONG_AGO = 60.0  # seconds of which exchanges are compared where the window has few
+TOGETHER = 0.5  # seconds whose reports are kept as one: each worker sends ten a second, and all that are kept are summed up
 
 
 class Beat(NamedTuple):
-    """One report. at: when; refused: of the failures; own, others: exchanges that are compared, and failures among them."""
+    """The reports of TOGETHER seconds.
+
+    at: when the last one came; refused: of the failures; own, others: exchanges that are compared, and failures among them.
+    """
 
     at: float
     requests: int
@@ -41,7 +45,7 @@ class Beat(NamedTuple):
 class History(Record, frozen=True, kw_only=True):
     """What an endpoint's traffic has shown. Times are seconds of a clock that only grows.
 
-    streak: failures in a row; kinds: how many of each in the streak or window; beats: reports of the last LONG_AGO seconds, oldest first;
+    streak: failures in a row; kinds: how many of each in the streak or window; beats: of the last LONG_AGO seconds, oldest first;
     heard: when the last report came; times: ejections that are not forgiven; since, until, why: the last one's; silent:
     it was for answers that did not come.
     """
@@ -81,7 +85,7 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
     goes_on = failures >= row.requests
     streak = history.streak + failures if goes_on else row.streak
     new = Beat(now, requests, failures, row.refused, (row.ended, row.faulty), (row.others, row.others_faulty))
-    beats = _kept((*history.beats, new), now)
+    beats = _kept(_with(history.beats, new), now)
     kept = history.kinds if streak and now - history.heard < WINDOW else NOTHING
     kinds = tuple(a + b for a, b in zip(kept, counts, strict=True))
     return History(
@@ -93,16 +97,32 @@ def _noted(history: History, row: FailureRow, now: float) -> History:
 def _verdict(history: History) -> str:
     """Why it is to be put out; empty where it is not."""
     told = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, history.kinds, strict=True) if count)
+    recent = [b for b in history.beats if b.at > history.heard - WINDOW]
+    requests = sum(b.requests for b in recent)
+    if history.streak < IN_A_ROW and not _too_many(requests, sum(b.failures for b in recent)):
+        return ""  # whosever fault they are: the comparison costs more than all else here
     blamed = stands_out(_sum(b.own for b in history.beats), _sum(b.others for b in history.beats))
     in_a_row = history.streak if blamed else min(history.streak, history.kinds[REFUSED])
     if in_a_row >= IN_A_ROW:
         return f"{in_a_row} failures in a row ({told})"
-    recent = [b for b in history.beats if b.at > history.heard - WINDOW]
-    requests = sum(b.requests for b in recent)
     failures = sum(b.failures if blamed else b.refused for b in recent)
-    if requests >= ENOUGH and failures >= requests * TOO_MANY:
+    if _too_many(requests, failures):
         return f"{failures} of {requests} requests failed within {WINDOW:g} s ({told})"
     return ""
+
+
+def _too_many(requests: int, failures: int) -> bool:
+    return requests >= ENOUGH and failures >= requests * TOO_MANY
+
+
+def _with(beats: tuple[Beat, ...], new: Beat) -> tuple[Beat, ...]:
+    """Together with the last one, where that is of the same TOGETHER seconds: so their number has a bound, and their sums are the same."""
+    if not beats or beats[-1].at // TOGETHER != new.at // TOGETHER:
+        return (*beats, new)
+    last = beats[-1]
+    own, others = _sum((last.own, new.own)), _sum((last.others, new.others))
+    as_one = Beat(new.at, last.requests + new.requests, last.failures + new.failures, last.refused + new.refused, own, others)
+    return (*beats[:-1], as_one)
 
 
 def _kept(beats: Sequence[Beat], now: float) -> tuple[Beat, ...]:

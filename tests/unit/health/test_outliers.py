@@ -2,7 +2,7 @@
 
 import pytest
 
-from haystack.health.outliers import LONGEST, History, hear
+from haystack.health.outliers import LONG_AGO, LONGEST, History, hear
 from haystack.model.reports import FailureRow
 
 
@@ -129,3 +129,24 @@ def test_where_little_is_asked_for_more_of_the_past_is_compared():
         if history.why:
             break
     assert 5 <= number <= 10
+
+
+REFUSAL = FailureRow("a:80/tcp", "s", 50, refused=1)  # nothing was compared
+
+
+def test_what_is_remembered_of_refusals_is_bounded():
+    """Reports without anything to compare were kept for a minute, and summed up with each new one."""
+    history = History()
+    for number in range(40 * 60):  # four workers report ten times a second
+        history = hear(history, REFUSAL, number / 40)
+    assert not history.why
+    assert len(history.beats) <= 2 * LONG_AGO
+
+
+def test_reports_that_are_kept_as_one_say_the_same():
+    history = History()
+    for number in range(40):
+        history = hear(history, row(2, 0, errors=1 if number % 8 == 0 else 0, others=7), number / 40)
+    sums = [tuple(map(sum, zip(*(getattr(beat, name) for beat in history.beats), strict=True))) for name in ("own", "others")]
+    assert sums == [(80, 5), (280, 0)]
+    assert (sum(b.requests for b in history.beats), sum(b.failures for b in history.beats)) == (80, 5)

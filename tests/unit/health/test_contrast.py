@@ -1,0 +1,38 @@
+"""Whether an endpoint's failures are its own fault: what the comparison says at its edges."""
+
+import time
+
+import pytest
+
+from haystack.health.contrast import by_chance, stands_out
+
+
+@pytest.mark.parametrize(("peers", "failures"), [(1, 12), (2, 9), (4, 7), (9, 5)])
+def test_so_many_failures_in_a_row_are_needed_beside_peers_that_are_asked_as_often(peers, failures):
+    """And one more, which begins the comparison and is not counted (docs/health.md)."""
+    assert stands_out((failures, failures), (peers * failures, 0))
+    assert not stands_out((failures - 1, failures - 1), (peers * (failures - 1), 0))
+
+
+def test_a_sum_whose_terms_are_too_small_for_a_float_ends_at_once():
+    """Where the first term was 0.0, all the others were added, too: millions of zeros."""
+    began = time.process_time()
+    assert by_chance(20_000_000, 10_000_000, 20_000_000, 4_000_000) == 0.0
+    assert stands_out((20_000_000, 10_000_000), (20_000_000, 4_000_000))
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ((5, 6), (100, 0)),
+        ((20, 20), (3, -1)),
+        ((20, 20), (-100, 0)),
+        ((-1, 20), (100, 0)),
+        ((20, -1), (100, 0)),
+        ((20, 20), (5, 6)),
+        ((0, 0), (0, 0)),
+    ],
+)
+def test_counts_that_cannot_be_blame_nobody(own, others):
+    assert not stands_out(own, others)
