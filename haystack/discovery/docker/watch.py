@@ -126,8 +126,8 @@ class Watch:
 
     def _renetwork(self) -> None:
         engine = self._view.engine
-        found = (inspect.network(raw, engine.id if engine else "") for raw in border.listed(self._client, "/networks"))
-        # Its own addresses anew: a network that was made meanwhile gave this machine one.
+        found = [inspect.network(raw, engine.id if engine else "") for raw in border.listed(self._client, "/networks")]
+        # Its own addresses anew, and after the list: a network that was made meanwhile gave this machine one.
         self._view.set_networks((n for n in found if n is not None), own_place.addresses())
 
     def _look(self, identity: str) -> None:

@@ -564,6 +564,30 @@ async def test_a_network_that_is_made_later_may_be_one_that_haystack_is_on(engin
         await sink.until(lambda: sink.container("one").network == "made")
 
 
+async def test_haystacks_own_addresses_are_read_after_the_networks_have_been_listed(engine, sink, monkeypatch):
+    """One that is made while they are asked for is in the list, and its address has to be known by then."""
+    real, here = border.listed, []
+
+    def listed(client, path, *rest):
+        yield from real(client, path, *rest)
+        if path == "/networks":
+            here.append(ipaddress.ip_address("10.9.0.1"))
+
+    monkeypatch.setattr("haystack.discovery.own_place.container_id", str)
+    monkeypatch.setattr("haystack.discovery.own_place.addresses", lambda: tuple(here))
+    monkeypatch.setattr(border, "listed", listed)
+    engine.networks.append({"Id": "f" * 64, "Name": "made", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24"}]}})
+    raw = inspected(1, "one")
+    raw["NetworkSettings"]["Networks"] = {
+        "app": {"NetworkID": "a" * 64, "IPAddress": "10.8.0.2"},
+        "made": {"NetworkID": "f" * 64, "IPAddress": "10.9.0.2"},
+    }
+    engine.add(raw, event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.container("one"))
+        assert sink.container("one").network == "made"
+
+
 def test_on_its_engines_network_haystack_is_not_behind_a_gateway(engine):
     me = inspected(1, "me")
     me["HostConfig"]["NetworkMode"] = "host"
