@@ -35,7 +35,7 @@ from haystack.routing.rows import Table
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
-BEATEN = 5  # ticks between two Beats: the supervisor looks as often (pulse.LOOK)
+BEATEN = 5  # ticks between two Beats: the supervisor looks as often (heartbeat.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
 TRACED = 50  # traces in a message: the control process does something else between two of them
 LAST_SECONDS = 1.0

@@ -1,7 +1,7 @@
 """Services, and claims of services, whose last endpoint went away a moment ago: still known to the workers, without endpoints.
 
 Requests for them wait there for a container that is started anew, and a name that was there is answered 503 and not 404 for a while.
-Remembers rows, and nothing else; tables.py asks it.
+Remembers rows, and nothing else; table_updates.py asks it.
 """
 
 from __future__ import annotations
