@@ -8,13 +8,13 @@ from haystack.health.contrast import by_chance, stands_out
 
 
 @pytest.mark.parametrize(("peers", "failures"), [(1, 12), (2, 9), (4, 7), (9, 5)])
-def test_so_many_failures_in_a_row_are_needed_beside_peers_that_are_asked_as_often(peers, failures):
+def test_so_many_failures_in_a_row_are_needed_beside_peers_that_are_asked_as_often(peers: int, failures: int) -> None:
     """And one more, which begins the comparison and is not counted (docs/health.md)."""
     assert stands_out((failures, failures), (peers * failures, 0))
     assert not stands_out((failures - 1, failures - 1), (peers * (failures - 1), 0))
 
 
-def test_a_sum_whose_terms_are_too_small_for_a_float_ends_at_once():
+def test_a_sum_whose_terms_are_too_small_for_a_float_ends_at_once() -> None:
     """Where the first term was 0.0, all the others were added, too: millions of zeros."""
     began = time.process_time()
     assert by_chance(20_000_000, 10_000_000, 20_000_000, 4_000_000) == 0.0
@@ -34,5 +34,5 @@ def test_a_sum_whose_terms_are_too_small_for_a_float_ends_at_once():
         ((0, 0), (0, 0)),
     ],
 )
-def test_counts_that_cannot_be_blame_nobody(own, others):
+def test_counts_that_cannot_be_blame_nobody(own: tuple[int, int], others: tuple[int, int]) -> None:
     assert not stands_out(own, others)
