@@ -1,13 +1,12 @@
 import gc
-from types import SimpleNamespace
 
 from haystack.loop.garbage import Garbage
-from haystack.model.snapshot import Change
+from haystack.model.snapshot import Change, Snapshot
 
 
 def snapshot(version, containers, changed=None):
     change = None if changed is None else Change(base=version - 1, containers=frozenset(map(str, range(changed))))
-    return SimpleNamespace(version=version, change=change, containers=dict.fromkeys(range(containers)))
+    return Snapshot(version=version, created=0.0, origin="haystack", change=change, containers=dict.fromkeys(map(str, range(containers))))
 
 
 def test_a_first_list_is_set_aside_and_a_change_is_not(monkeypatch):
