@@ -19,11 +19,13 @@ NO_THREADS = """
 import threading
 
 
-def refuse(*_):
+def refuse(*_, **_named):
     raise RuntimeError("can't start new thread")
 
 
-threading._start_new_thread = refuse
+# Python 3.13 has the second one
+for name in {"_start_new_thread", "_start_joinable_thread"} & vars(threading).keys():
+    setattr(threading, name, refuse)
 """
 # nowhere to write, in the current folder neither
 SEALED = """
