@@ -121,9 +121,9 @@ def played(phases: Phases, haystack: Watched, site: subprocess.Popen[str], key: 
         with phases.phase(name, dns=Load(load.questions(ports["dns"], services), 0.005), **loads):
             for word in words:
                 tell(word)
-            time.sleep(seconds)
+            time.sleep(seconds)  # the length of the phase
             tell("still")
-        time.sleep(1)
+        time.sleep(1)  # what the phase has begun ends before the next one
 
     def clients() -> dict[str, Load]:
         return {

@@ -454,8 +454,8 @@ cdef class Poller:
     cdef int end_late(self) except -1:
         """Call on_deadline of those whose time was up when the sweep began: for so long, the rest with the next sweep.
 
-        Its time is its own, however long the events took. Nobody new has a turn before all have had theirs that were late before: else
-        those that keep coming late would keep the others from ever being reached.
+        Deadlines have a time slice of their own, however long the events took. Streams that were late at the last call come first:
+        otherwise a steady supply of newly late ones would starve them.
         """
         cdef int64_t began = clock_ns()
         self.now = began // 1000000

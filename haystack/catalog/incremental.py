@@ -231,7 +231,7 @@ class Builder:
     # -- the whole
 
     def _networked(self, listings: Sources) -> Turns[Mapping[str, Network]]:
-        """Every network once, as in build.networks. Those that have not changed are the very same; so is the mapping where none has."""
+        """Every network once, as in build.networks. Unchanged networks keep their objects; if all are unchanged, so does the mapping."""
         lists = [listing.networks for listing in listings.values()]
         old = self._last.networks
         if len(lists) == len(self._networks) and all(map(is_, lists, self._networks)):
@@ -268,7 +268,7 @@ class Builder:
         return new
 
     def _told(self, listings: Sources) -> tuple[Found, ...]:
-        """Every problem, in the order of build.build. Those that stay are the very same."""
+        """Every problem, in the order of build.build. Unchanged problems keep their objects."""
         told: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
         told += self._twice
         self._problems = [kept.changed(new) for kept, new in zip(self._problems, self._blamed, strict=True)]

@@ -26,14 +26,14 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
     """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given."""
     # Imported here, for each brings a library that the others don't need.
     if demo:
-        from haystack.discovery.demo import DemoProvider  # noqa: PLC0415
+        from haystack.discovery.demo import DemoProvider  # noqa: PLC0415 - what this start does not use is not loaded
 
         return [DemoProvider()]
     if settings.static:
-        from haystack.discovery.static import StaticProvider  # noqa: PLC0415
+        from haystack.discovery.static import StaticProvider  # noqa: PLC0415 - what this start does not use is not loaded
 
         return [StaticProvider(settings.static)]
-    from haystack.discovery.docker.provider import DockerProvider  # noqa: PLC0415
+    from haystack.discovery.docker.provider import DockerProvider  # noqa: PLC0415 - what this start does not use is not loaded
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))

@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ask(Message, frozen=True):
-    """Who wants to take over. home: as identity.py tells it; waits: it does not want to, while anybody serves."""
+    """A new process asks to take over. home: its identity (identity.py); waits: it only takes over when no other process serves."""
 
     protocol: int
     version: str

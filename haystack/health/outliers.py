@@ -126,7 +126,7 @@ def _with(beats: tuple[Beat, ...], new: Beat) -> tuple[Beat, ...]:
 
 
 def _kept(beats: Sequence[Beat], now: float) -> tuple[Beat, ...]:
-    """Those that still count: of the window, and where it has few exchanges, of the time before. Never chosen by what they say."""
+    """The beats that still count: those of the window, and older ones if it has few exchanges. The choice never depends on failures."""
     enough = 0
     for at in range(len(beats) - 1, -1, -1):
         if beats[at].at <= now - (LONG_AGO if enough < ENOUGH else WINDOW):

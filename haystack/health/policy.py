@@ -130,7 +130,7 @@ def _spared(members: Sequence[Member], standings: Standings) -> set[int]:
 
 
 def _panic(standings: Standings) -> tuple[Cause, ...]:
-    """Who is in when nobody should be: the best there are; empty: nobody is left, or is only awaited."""
+    """Causes of the endpoints that stay in when none is well: the best available; empty: none is left, or the rest is awaited."""
     found = {s for s, _ in standings}
     if not found.isdisjoint(ILL):
         return ILL

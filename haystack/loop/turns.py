@@ -1,9 +1,8 @@
 """Long work on the control loop, in short turns: DNS, health and events have theirs in between.
 
-Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: one that computes keeps
-the interpreter from the loop for a while each time that the loop has waited for a socket. Those that there have to be (the engines')
-hand it over soon. All work that is under way shares one turn in each round of
-the loop, however much of it there is; a Job alone has turns of its own.
+Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: a thread that computes
+holds the interpreter for a while each time that the loop wants it back. The engines' threads are needed, and yield it soon (HANDOVER).
+All work that is under way shares one turn in each round of the loop, however much of it there is; a Job has turns of its own.
 """
 
 from __future__ import annotations

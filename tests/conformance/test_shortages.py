@@ -108,7 +108,7 @@ def test_where_no_temporary_folder_can_be_written_one_line_says_so(start: Callab
 
 @root
 def test_workers_reach_the_web_side_though_temporary_files_are_for_root_alone(origin: Origin, tmp_path: Path) -> None:
-    """TMPDIR=/root/tmp: the page, /metrics and /readyz were 502."""
+    """TMPDIR with mode 0700: the page, /metrics and /readyz were 502."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     with Haystack([Member("web", origin.port)], TMPDIR=str(private)) as haystack, Client(haystack.port) as client:

@@ -49,7 +49,7 @@ def test_who_answers_by_what_and_who_would_be_picked():
 
 @pytest.mark.parametrize("form", ["{}", "{}:8080", "http://{}/x"])
 def test_a_services_short_name_is_told_with_the_whole_one(form):
-    """Nobody answers under it, but `service` takes it, and `services` lists it."""
+    """The short name is not a host name, but `service` accepts it and `services` lists it."""
     status, text = said(form.format(NAME.removesuffix(".services.haystack")))
     assert (status, f"did you mean {NAME}?" in text) == (1, True)
     assert "did you mean" not in said(form.format("nobody"))[1]

@@ -40,7 +40,7 @@ def connected(rig: Rig, count: int) -> list[End]:
 def silent(rig: Rig) -> None:
     """Clients that have sent nothing, and whose time is up."""
     connected(rig, CROWD)
-    time.sleep(0.005)
+    time.sleep(0.005)  # longer than the deadline: the poller has its own clock, and no event tells of it
 
 
 def crowd(rig: Rig) -> None:
@@ -82,7 +82,7 @@ def test_of_those_that_are_late_the_oldest_are_ended_first(rig: Rig) -> None:
         assert ended[0]
         assert not ended[-1], "all of them in one turn"
         newer = connected(rig, 50)  # late as well by the next tick
-        time.sleep(0.005)
+        time.sleep(0.005)  # longer than the deadline: the poller has its own clock, and no event tells of it
         assert rig.poller.sweep()
         rig.settle()
         assert not any(client.over for client in newer), "these were ended before older ones"
@@ -113,7 +113,7 @@ def test_a_sweep_that_goes_on_knows_what_time_it_is(rig: Rig) -> None:
     crowd(rig)
     assert not rig.poller.sweep()
     before = rig.plane.counted()[0]
-    time.sleep(2.1)  # others have their turn
+    time.sleep(2.1)  # as if others had the processor: the poller has its own clock
     while not rig.poller.sweep():
         pass
     assert rig.plane.counted()[0] == CROWD

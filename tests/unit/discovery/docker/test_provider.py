@@ -565,7 +565,7 @@ async def test_a_network_that_is_made_later_may_be_one_that_haystack_is_on(engin
 
 
 async def test_haystacks_own_addresses_are_read_after_the_networks_have_been_listed(engine, sink, monkeypatch):
-    """One that is made while they are asked for is in the list, and its address has to be known by then."""
+    """A network that is created during the request is in the list, so Haystack's address on it has to be known by then."""
     real, here = border.listed, []
 
     def listed(client, path, *rest):
@@ -641,7 +641,7 @@ async def test_lists_again_from_time_to_time(engine, sink):
 
 @pytest.fixture
 def nothing_is_collected():
-    """What is closed only when the garbage collector comes by stays open."""
+    """Connections are closed explicitly, not by the garbage collector."""
     gc.collect()
     gc.disable()
     yield
