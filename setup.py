@@ -1,6 +1,6 @@
-"""Builds one extension for each haystack/_fast/*.pyx. A failed extension fails the build: there is no slow fallback.
+"""Builds one extension for each .pyx below haystack/_fast. A failed extension fails the build: there is no slow fallback.
 
-HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/ledger.pyx.
+HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/util/allocations.pyx.
 HAYSTACK_COMPILED=1: they are in the tree already, by `setup.py build_ext --inplace`; an editable install would make them once more.
 HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, AddressSanitizer and libFuzzer's coverage.
 """
@@ -37,13 +37,13 @@ directives = {
 macros = [("HAYSTACK_DEBUG", "1" if DEBUG or FUZZ else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
 extensions = [
     Extension(
-        f"haystack._fast.{path.stem}",
+        ".".join(path.with_suffix("").parts),
         [str(path)],
         define_macros=macros,
         extra_compile_args=["-O1", "-g", *SANITIZE] if FUZZ else ["-O1", "-g", *HARDEN] if DEBUG else ["-O3", "-g1", "-fno-plt", *HARDEN],
         extra_link_args=SANITIZE if FUZZ else HARDEN_LINK,
     )
-    for path in sorted(FAST.glob("*.pyx"))
+    for path in sorted(FAST.rglob("*.pyx"))
 ]
 
 

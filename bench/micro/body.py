@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import httptools
 
-from haystack._fast import body
+from haystack._fast.http1 import body
 
 ROUNDS = 7
 WIRE = 1 << 20  # bytes a body, about

@@ -16,7 +16,7 @@ from typing import Any
 
 import httptools
 
-from haystack._fast import head
+from haystack._fast.http1 import head
 
 ROUNDS = 9
 TIMES = 20_000

@@ -10,8 +10,8 @@ import argparse
 import time
 from statistics import median
 
-from haystack._fast.cells import Cell, Member
-from haystack._fast.pick import PICKERS, make, spin
+from haystack._fast.balance.pickers import PICKERS, make, spin
+from haystack._fast.endpoint.endpoint import Cell, Member
 
 SIZES = (1, 5, 50, 500, 5000)
 WEIGHTS = {"equal": (100,), "mixed": (100, 50, 200, 10)}

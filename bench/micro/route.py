@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast.route import Router, lookup_ns
+from haystack._fast.routing.router import Router, lookup_ns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import PART, changes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table

@@ -13,7 +13,7 @@ from bench.macro.process import Haystack
 
 # what memory may differ by without having grown: pools of freed pieces are never filled to the same mark twice
 SHARE, FLOOR_KIB = 0.02, 512
-# ends of pipes that a worker keeps for the next long body: KEPT pipes of haystack/_fast/splice.pyx
+# ends of pipes that a worker keeps for the next long body: KEPT pipes of haystack/_fast/net/splice.pyx
 PIPE_ENDS = 2 * 32
 
 

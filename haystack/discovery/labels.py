@@ -24,7 +24,7 @@ HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall",
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
-NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/upgrade.pyx)
+NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3

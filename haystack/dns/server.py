@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from haystack._fast.networks import Networks
+from haystack._fast.net.networks import Networks
 from haystack.dns import sockets, upstreams
 from haystack.dns.forward import WAITING, Forwarder
 from haystack.dns.responder import EVERYTHING, Forward, Responder

@@ -1,7 +1,7 @@
 """Who may ask: which networks a client's address lies in, and what it may do by that.
 
 Settings say it in networks and words, engines add their own networks, and all of it becomes one Table, in which a worker and DNS look
-up each client (_fast/networks.pyx). Never does: look up, tell anybody.
+up each client (_fast/net/networks.pyx). Never does: look up, tell anybody.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Span(NamedTuple):
 
 
 class Right(enum.IntFlag):
-    """What an address is good for; the numbers are those of _fast/networks.pxd.
+    """What an address is good for; the numbers are those of _fast/net/networks.pxd.
 
     NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, or Swarm's ingress, behind which Docker may hide others;
     NOBODY: no address has it.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.plane import Plane
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.exchange.worker_state import Plane
 from haystack.net.access import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
@@ -28,6 +28,6 @@ def _route(path: str, connections: int, guard: int) -> Route:
     """To a socket of the control process, for those with this right. connections: at once; 0: any number."""
     member = Member(Cell("haystack", path), "haystack", 0)
     member.cell.hold(member, connections)
-    route = Route("haystack", pick.make("random", [member], [100]), TIMEOUT_MS)
+    route = Route("haystack", pickers.make("random", [member], [100]), TIMEOUT_MS)
     route.guard = guard
     return route

@@ -18,13 +18,15 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast import absent, ledger, readers, silence, splice, walk
-from haystack._fast.listener import Listener
-from haystack._fast.logline import Log
-from haystack._fast.networks import Networks
-from haystack._fast.plane import Plane
-from haystack._fast.poller import Poller
-from haystack._fast.route import Router
+from haystack._fast.exchange import half_closed, silence, slow_readers, streams
+from haystack._fast.exchange.listener import Listener
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.log.access_line import Log
+from haystack._fast.net import splice
+from haystack._fast.net.networks import Networks
+from haystack._fast.net.poller import Poller
+from haystack._fast.routing.router import Router
+from haystack._fast.util import allocations
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
 from haystack.observe.trace import Trace
@@ -113,7 +115,7 @@ class Worker:
         for cell in self._routes.cells(table.stopped):
             cell.stop()
         if table.ended:
-            walk.rescue(self._plane, self._routes.cells(table.ended))
+            streams.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
@@ -135,8 +137,8 @@ class Worker:
             await asyncio.sleep(TICK)
             if self._poller.sweep():  # else what clients and endpoints have sent is not all read: nobody can be called late or silent
                 silence.look(self._plane)
-                absent.look(self._plane)
-                readers.look(self._plane)
+                half_closed.look(self._plane)
+                slow_readers.look(self._plane)
             if tick % BEATEN == 0:
                 self._channel.send(ipc.Beat())
             self._tell()
@@ -246,7 +248,7 @@ class Worker:
         # the data plane is compiled and has no event to wait for; this runs once, at the end
         while patient and self._plane.clients and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while walk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while streams.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)
@@ -258,7 +260,7 @@ def _audit() -> None:
     gc.unfreeze()
     while gc.collect():  # what compiled code held shows as garbage only once its holder has gone
         pass
-    leaked = {name: count for name, count in ledger.live().items() if count and name != "cells"}
+    leaked = {name: count for name, count in allocations.live().items() if count and name != "cells"}
     if leaked:
         print("leaked:", *(f"{count} {name}" for name, count in leaked.items()), file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has
         sys.exit(LEAKED)
@@ -281,7 +283,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
             return
         sandbox.call("haystack-worker")
         runner.run(Worker(ipc.Channel(end), sockets).run())
-    if ledger.DEBUG:
+    if allocations.DEBUG:
         _audit()
 
 

@@ -11,9 +11,9 @@ from bisect import insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.route import Router
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.routing.router import Router
 from haystack.catalog.claims import rank
 from haystack.net.access import Right
 from haystack.proxy.via import pseudonym
@@ -130,7 +130,7 @@ class Routes:
         endpoints = _endpoints(row, index)
         members = [self._member(row.name, place, e.born) for place, e in zip(places, endpoints, strict=True)]
         weights = [e.weight for e in endpoints]
-        picker = pick.make(row.balance, members, weights, old.routes[index].picker if old else None)
+        picker = pickers.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
         via = pseudonym(self._instance, row.key) if self._instance else ""
         route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)

@@ -1,6 +1,6 @@
 """How a service's requests are shared out: the word of haystack.balance and HAYSTACK_BALANCE, checked.
 
-Pure. The algorithms themselves are compiled: haystack/_fast/pick.pyx has their table, and affinity.pyx makes the keys of `hash`.
+Pure. The algorithms themselves are compiled: haystack/_fast/balance/pickers.pyx has their table, and affinity.pyx makes the keys of `hash`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import h11
 
-from haystack._fast import body
+from haystack._fast.http1 import body
 from tests.differential.readers import Collector, No
 from tests.differential.rules import TEXT, TOKEN
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import h11
 import httptools
 
-from haystack._fast import head
+from haystack._fast.http1 import head
 
 
 class Read(NamedTuple):

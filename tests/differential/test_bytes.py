@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from haystack._fast import head
+from haystack._fast.http1 import head
 
 ALL = range(256)
 TOKEN = set(b"!#$%&'*+-.^_`|~" + string.ascii_letters.encode() + string.digits.encode())  # RFC 9110, section 5.6.2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member, Picker
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Picker
 
 
 def member(number: int, service: str = "web") -> Member:
@@ -21,12 +21,12 @@ def members(count: int, first: int = 0) -> list[Member]:
 
 def picker(balance: str, *weights: int, of: list[Member] | None = None, old: Picker | None = None) -> Picker:
     """A picker for as many members as there are weights."""
-    return pick.make(balance, of if of is not None else members(len(weights)), list(weights), old)
+    return pickers.make(balance, of if of is not None else members(len(weights)), list(weights), old)
 
 
 def picked(of: Picker, rounds: int) -> list[Member]:
     """Who was picked, one after the other; nobody has any load. Keys are the numbers from 0."""
-    return [pick.choose(of, [], key) for key in range(rounds)]
+    return [pickers.choose(of, [], key) for key in range(rounds)]
 
 
 def counts(of: Picker, chosen: Iterable[Member]) -> list[int]:

@@ -1,8 +1,8 @@
 """A service in simulated time: endpoints that fail, slow down, go silent and come back, and everything that decides about them.
 
 Real are the registry, the health monitor with ejection and policy, the table, each worker's routes, cells, pickers and retry budgets.
-Simulated are time, the endpoints, and of a worker what it does with sockets: its retries follow seek.pyx, its counts plane.pyx. A minute
-takes a second or so, and one seed gives one story.
+Simulated are time, the endpoints, and of a worker what it does with sockets: its retries follow seek.pyx, its counts
+worker_state.pyx. A minute takes a second or so, and one seed gives one story.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from haystack._fast import chance, pick
-from haystack._fast.cells import Member, Route
-from haystack._fast.pick_ewma import pass_time
-from haystack._fast.route import Router
+from haystack._fast.balance import pickers
+from haystack._fast.balance.ewma import pass_time
+from haystack._fast.endpoint.endpoint import Member, Route
+from haystack._fast.routing.router import Router
+from haystack._fast.util import random_numbers
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
 from haystack.model import ports
@@ -31,7 +32,7 @@ NAME = "web.services.haystack"
 WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
-COMPARED = 10.0  # seconds, as in plane.pyx
+COMPARED = 10.0  # seconds, as in worker_state.pyx
 LIMIT = 0.5  # seconds after which a request without an answer has failed
 TRIES = 8
 KINDS = {"refusing": "refused", "resetting": "resets", "silent": "timeouts", "failing": "errors"}
@@ -72,7 +73,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
 
 class Comparison(NamedTuple):
-    """Where an endpoint and its service stood when a comparison began, as in plane.pyx. own: exchanges; faults: its own since then."""
+    """Where an endpoint and its service stood when a comparison began, as in worker_state.pyx. own: exchanges; faults: since then."""
 
     at: float
     own: int
@@ -123,19 +124,19 @@ class Worker:
             self.world.unserved += 1
             return
         self.asked += 1
-        pick.earn(route.queue)
+        pickers.earn(route.queue)
         self.attempt(route, key, [], repeated=False)
 
     def attempt(self, route: Route, key: int, tried: list[Member], *, repeated: bool) -> None:
         """Send it to whom the picker says."""
-        member = pick.choose(route.picker, tried, key) if len(tried) < TRIES else None
+        member = pickers.choose(route.picker, tried, key) if len(tried) < TRIES else None
         if member is None:
             self.world.failed.append(self.world.now)
             return
         tried.append(member)
         endpoint = self.world.endpoint(member)
         self.world.tries.append(Try(self.world.now, endpoint, repeated))
-        pick.load(member.cell, 1)
+        pickers.load(member.cell, 1)
         manner = self.world.manner(endpoint)
         seconds = {"refusing": 0.0, "silent": LIMIT, "slow": SLOW}.get(manner, WORK) * self.world.random.uniform(0.5, 1.5)
         self.world.loop.call_later(seconds, self.ended, (route, key, tried), manner, seconds)
@@ -144,16 +145,16 @@ class Worker:
         """The endpoint has answered, or has not."""
         route, key, tried = request
         member = tried[-1]
-        pick.load(member.cell, -1)
+        pickers.load(member.cell, -1)
         self.count(member, KINDS.get(manner, ""))
         if manner not in ("refusing", "resetting", "silent"):
-            pick.hear(route.picker, member, seconds)
+            pickers.hear(route.picker, member, seconds)
             if manner == "failing":
                 self.world.failed.append(self.world.now)
             return
-        pick.hear(route.picker, member, -1.0)
+        pickers.hear(route.picker, member, -1.0)
         seen = manner != "refusing"
-        if seen and not pick.spend(route.queue, self.world.now):
+        if seen and not pickers.spend(route.queue, self.world.now):
             self.denied += 1
             self.world.failed.append(self.world.now)
             return
@@ -163,7 +164,7 @@ class Worker:
         self.attempt(route, key, tried, repeated=seen)
 
     def count(self, member: Member, kind: str) -> None:
-        """What plane.pyx counts of a cell."""
+        """What worker_state.pyx counts of a cell."""
         key = member.cell.key
         if kind != "refused":
             self.exchanges[key] += 1
@@ -216,7 +217,7 @@ class World:
     """The service, from the first request to the last. spells: the bad times of its endpoints, which are numbered from 0."""
 
     def __init__(self, seed: int, balance: str, weights: list[int], spells: list[Spell], rate: float) -> None:
-        chance.seed(seed)
+        random_numbers.seed(seed)
         self.random = Random(seed)
         self.loop = SimulatedLoop()
         self.balance, self.weights, self.spells, self.rate = balance, weights, spells, rate

@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
 def build() -> Path:
     """A copy of the tree whose extensions are instrumented; what did not change since the last time is not built again."""
     shutil.rmtree(TREE / "tests", ignore_errors=True)
-    for gone in (path for path in TREE.glob("haystack/_fast/*.p[xy]*") if not Path(path.relative_to(TREE)).exists()):
+    for gone in (path for path in TREE.glob("haystack/_fast/**/*.p[xy]*") if not Path(path.relative_to(TREE)).exists()):
         gone.unlink()
     for part in PARTS:
         if Path(part).is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from haystack._fast import body
+from haystack._fast.http1 import body
 from tests.differential import compare
 from tests.differential.bodies import Body, ours
 from tests.fuzz import run

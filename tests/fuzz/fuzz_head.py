@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from haystack._fast import head
+from haystack._fast.http1 import head
 from tests.differential import compare
 from tests.fuzz import run
 

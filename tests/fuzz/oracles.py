@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import h11
 
-from haystack._fast import body, head
+from haystack._fast.http1 import body, head
 from tests.differential import compare
 from tests.fakes import normal
 from tests.fuzz.ends import End

@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast import absent, ledger, readers, walk
-from haystack._fast.listener import Listener
-from haystack._fast.logline import Log
-from haystack._fast.networks import Networks
-from haystack._fast.plane import Plane
-from haystack._fast.poller import Poller
-from haystack._fast.route import Router
+from haystack._fast.exchange import half_closed, slow_readers, streams
+from haystack._fast.exchange.listener import Listener
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.log.access_line import Log
+from haystack._fast.net.networks import Networks
+from haystack._fast.net.poller import Poller
+from haystack._fast.routing.router import Router
+from haystack._fast.util import allocations
 from haystack.loop.turns import at_once
 from haystack.net import access
 from haystack.proxy.ipc import Limits
@@ -139,7 +140,7 @@ class Rig:
     def drain(self) -> None:
         """As before the worker's end."""
         self.plane.drain()
-        walk.close_idle(self.plane)
+        streams.close_idle(self.plane)
 
     def settle(self) -> None:
         """Run until nothing is left to do. AssertionError: it never ends."""
@@ -186,8 +187,8 @@ class Rig:
         """Let every deadline that is set come."""
         time.sleep(0.002)
         self.poller.sweep()
-        readers.look(self.plane)
-        absent.look(self.plane)
+        slow_readers.look(self.plane)
+        half_closed.look(self.plane)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
@@ -231,7 +232,7 @@ class Rig:
 
     def take_all(self) -> None:
         """What a worker tells of, taken, and what it forgets with its tick, forgotten."""
-        absent.look(self.plane)
+        half_closed.look(self.plane)
         self.plane.take_traces()
         self.plane.take_errors()
         self.plane.take_faults()
@@ -242,6 +243,6 @@ class Rig:
     def assert_empty(self) -> None:
         """After the plane has gone, in the debug build: nothing is alive."""
         del self.listener, self.service, self.plane, self.poller, self.loop
-        live = ledger.live()
+        live = allocations.live()
         assert not live["streams"], live
         assert not live["buffers"], live

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from enum import IntFlag
 
-from haystack._fast import pick, walk
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.plane import Plane
-from haystack._fast.route import Router
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.exchange import streams
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.routing.router import Router
 from tests.fuzz.ends import Places
 
 BALANCES = ("roundrobin", "leastconn", "p2c", "random", "ewma", "hash", "hash:path", "hash:header:x")
@@ -45,7 +46,7 @@ class Service:
         inside = [member for number, member in enumerate(self.members) if mask >> number & 1]
         old = self.route
         balance = BALANCES[manner // Manner.PICKER % len(BALANCES)]
-        picker = pick.make(balance, inside, [100] * len(inside), old.picker if old else None)
+        picker = pickers.make(balance, inside, [100] * len(inside), old.picker if old else None)
         sticky = "s" if manner & Manner.STICKY else None
         wait_ms = 0 if manner & Manner.HASTY else self.wait_ms
         retry = tuple(range(500, 505)) if manner & Manner.RETRYING else ()
@@ -62,7 +63,7 @@ class Service:
         for member in self.members:
             member.cell.retire(member not in inside)
         if manner & Manner.ENDED:
-            walk.rescue(self.plane, left)
+            streams.rescue(self.plane, left)
 
     def held(self) -> dict[str, list[int]]:
         """What there is of exchanges and idle connections, by cell, and of those who wait."""

@@ -1,7 +1,7 @@
 """Whose fault failures are: a service whose clients ask for much that fails everywhere, with sick endpoints or without, from many workers.
 
-A seeded simulation of what workers count (plane.pyx: a row about each cell that has failed, a comparison that begins with a fault and is
-told with each row) and of requests that are asked for once more elsewhere. The verdicts are those of the control process.
+A seeded simulation of what workers count (worker_state.pyx: a row about each cell that has failed, a comparison that begins with a fault
+and is told with each row) and of requests that are asked for once more elsewhere. The verdicts are those of the control process.
 """
 
 import random

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haystack._fast import chance
-from haystack._fast.pick import PICKERS, choose, hear, load, make
-from haystack._fast.pick_ewma import pass_time
+from haystack._fast.balance.ewma import pass_time
+from haystack._fast.balance.pickers import PICKERS, choose, hear, load, make
+from haystack._fast.util import random_numbers
 from tests.fakes.members import members
 
 WEIGHT = st.one_of(st.just(0), st.just(100), st.integers(1, 65535))
@@ -24,7 +24,7 @@ def check(of, weights, tried, member):
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(PICKERS)), st.lists(WEIGHT, max_size=30), st.lists(STEP, max_size=20), st.integers(0, 2**64 - 1))
 def test_a_pick_is_the_best_of_what_is_left(balance, weights, steps, seed):
-    chance.seed(seed)
+    random_numbers.seed(seed)
     of = members(len(weights))
     picker = make(balance, of, weights)
     for key, tries, by, seconds in steps:
@@ -48,7 +48,7 @@ def test_a_pick_is_the_best_of_what_is_left(balance, weights, steps, seed):
     st.integers(0, 2**64 - 1),
 )
 def test_so_it_is_after_every_change_of_the_table(balance, tables, seed):
-    chance.seed(seed)
+    random_numbers.seed(seed)
     everybody = members(12)
     picker = None
     for weights in tables:
@@ -71,7 +71,7 @@ def test_so_it_is_after_every_change_of_the_table(balance, tables, seed):
 @given(st.sampled_from(["roundrobin", "leastconn"]), st.lists(st.integers(1, 1000), min_size=2, max_size=20), st.integers(0, 2**64 - 1))
 def test_turns_are_never_off_by_more_than_a_round(balance, weights, seed):
     """In any stretch of virtual time each has its turns but for one at most, so the count is off by 1 and its share of the others' ones."""
-    chance.seed(seed)
+    random_numbers.seed(seed)
     picker = make(balance, members(len(weights)), weights)
     found = dict.fromkeys(map(id, picker.members), 0)
     for number in range(1, 400):

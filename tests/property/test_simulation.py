@@ -10,7 +10,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haystack._fast.pick import PICKERS
+from haystack._fast.balance.pickers import PICKERS
 from tests.fakes.world import KINDS, LIMIT, NAME, Spell, World
 
 SECONDS = 35.0

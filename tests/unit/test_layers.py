@@ -1,4 +1,4 @@
-"""No import runs back up: a room of haystack/ uses itself and rooms below it. docs/architecture.md lists them in the same order."""
+"""No import runs back up: a room of haystack/ or haystack/_fast uses itself and rooms below it. docs/architecture.md lists both."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "haystack"
+FAST = PACKAGE / "_fast"
 LAYERS = (
     "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "proxy", "handover",
     "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
+COMPILED = ("util", "net", "http1", "endpoint", "balance", "routing", "log", "exchange")  # below haystack/_fast
 BELOW_ALL = "haystack"  # the package itself: the version
 
 
@@ -56,8 +58,36 @@ def test_one_that_did_would_be_found() -> None:
     assert upward("haystack.proxy.worker", "from haystack import __version__\nfrom haystack.model.records import Port\n") == []
 
 
+def compiled_upward(room: str, source: str) -> list[str]:
+    """What a compiled module uses of rooms above its own."""
+    used = re.findall(r"^\s*from haystack\._fast\.(\w+)\.\w+ c?import ", source, re.MULTILINE)
+    return sorted({name for name in used if COMPILED.index(name) > COMPILED.index(room)})
+
+
+@pytest.mark.parametrize("path", sorted([*FAST.glob("*/*.pyx"), *FAST.glob("*/*.pxd")]), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_cimport_runs_back_up(path: Path) -> None:
+    assert compiled_upward(path.parent.name, path.read_text()) == []
+
+
+def test_a_cimport_that_did_would_be_found() -> None:
+    assert compiled_upward("net", "from haystack._fast.exchange.pool cimport dial\n") == ["exchange"]
+    assert compiled_upward("net", "from haystack._fast.util.buffer cimport add\n") == []
+
+
+def test_every_compiled_room_is_listed_here_and_in_the_docs() -> None:
+    assert sorted(COMPILED) == sorted({path.parent.name for path in FAST.glob("*/*.pyx")})
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("The compiled rooms")[2].partition("\n\nThe fields")[0]
+    listed = re.findall(r"^\| `(\w+)/` \| (.*) \|$", table, re.MULTILINE)
+    assert [room for room, _ in listed] == list(COMPILED)
+    for room, modules in listed:
+        missing = [path.stem for path in FAST.glob(f"{room}/*.p[xy][xd]") if not re.search(rf"\b{path.stem}\b", modules)]
+        assert room == "balance" or missing == []
+
+
 def test_every_room_is_listed_here_and_in_the_docs() -> None:
     rooms = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p.is_dir() and any(p.glob("*.py")))} - {"__init__"}
     assert rooms == set(LAYERS)
-    listed = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "docs" / "architecture.md").read_text().partition("The compiled rooms")[0], re.MULTILINE
+    )
     assert listed == list(LAYERS)

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.route import Router
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.routing.router import Router
 from haystack.catalog.build import build
 from haystack.catalog.service import OPTIONS
 from haystack.health.policy import WELL, Condition
@@ -41,7 +41,7 @@ class Worker:
         self.tables = Tables(Defaults("random", 60.0, 10.0), Lingering(60.0))
         self.snapshot = Snapshot(version=0, created=0.0, origin=origin)
         itself = Member(Cell("haystack", "/run/x.sock"), "haystack", 0)
-        self.routes.add_itself(Route("itself", pick.make("random", [itself], [100]), 1000), ("", "localhost", origin, f"ns.{origin}"))
+        self.routes.add_itself(Route("itself", pickers.make("random", [itself], [100]), 1000), ("", "localhost", origin, f"ns.{origin}"))
         self.ill: dict[str, Condition] = {}
 
     def show(self, *containers: Container, now: float = 0.0) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from haystack._fast.route import Router
+from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
 from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read

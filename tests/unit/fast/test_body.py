@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast import body
+from haystack._fast.http1 import body
 
 # what, bytes, body, what is left over
 BODIES = [

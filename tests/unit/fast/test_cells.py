@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_a_new_member_has_nothing_to_report():
 
 def test_a_picker_needs_a_weight_for_each_member():
     with pytest.raises(ValueError, match="1 members can't have 0 weights"):
-        pick.make("random", [Member(Cell("a", ("10.0.0.1", 80)), "web", 80)], [])
+        pickers.make("random", [Member(Cell("a", ("10.0.0.1", 80)), "web", 80)], [])

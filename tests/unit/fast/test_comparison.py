@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from haystack._fast.listener import Listener
-from haystack._fast.plane import Plane
-from haystack._fast.poller import Poller
-from haystack._fast.route import Router
+from haystack._fast.exchange.listener import Listener
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.net.poller import Poller
+from haystack._fast.routing.router import Router
 from haystack.model.reports import FailureRow
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table

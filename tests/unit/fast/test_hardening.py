@@ -7,7 +7,7 @@ import pytest
 
 from haystack import _fast
 
-BUILT = sorted(Path(_fast.__path__[0]).glob("*.so"))
+BUILT = sorted(Path(_fast.__path__[0]).rglob("*.so"))
 
 
 def readelf(option, path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast import flaw, head
+from haystack._fast.http1 import flaw, head
 
 LINE = b"GET / HTTP/1.1\r\nHost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -8,33 +8,33 @@ import socket
 
 import pytest
 
-from haystack._fast import ledger
-from haystack._fast.cells import Cell
-from haystack._fast.listener import Listener
-from haystack._fast.plane import Plane
-from haystack._fast.poller import Poller
-from haystack._fast.route import Router
+from haystack._fast.endpoint.endpoint import Cell
+from haystack._fast.exchange.listener import Listener
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.net.poller import Poller
+from haystack._fast.routing.router import Router
+from haystack._fast.util import allocations
 
-counted = pytest.mark.skipif(not ledger.DEBUG, reason="only the debug build counts")
+counted = pytest.mark.skipif(not allocations.DEBUG, reason="only the debug build counts")
 
 
 def grown(before):
     gc.collect()
-    now = ledger.live()
+    now = allocations.live()
     return {name: now[name] - before[name] for name in now}
 
 
-@pytest.mark.skipif(ledger.DEBUG, reason="only the release build counts nothing")
+@pytest.mark.skipif(allocations.DEBUG, reason="only the release build counts nothing")
 def test_the_release_build_counts_nothing():
     cell = Cell("a", ("10.0.0.1", 80))
-    assert set(ledger.live().values()) == {0}
+    assert set(allocations.live().values()) == {0}
     del cell
 
 
 @counted
 def test_a_cell_is_counted_while_it_lives():
     gc.collect()
-    before = ledger.live()
+    before = allocations.live()
     cell = Cell("a", ("10.0.0.1", 80))
     assert grown(before)["cells"] == 1
     del cell
@@ -44,7 +44,7 @@ def test_a_cell_is_counted_while_it_lives():
 @counted
 async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
     gc.collect()
-    before = ledger.live()
+    before = allocations.live()
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
         poller = Poller(asyncio.get_running_loop(), lambda _error: None)

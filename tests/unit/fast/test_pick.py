@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.pick import PICKERS, choose, make
+from haystack._fast.balance.pickers import PICKERS, choose, make
 from haystack.settings.balance import BALANCES
 from tests.fakes.members import counts, members, picked, picker
 

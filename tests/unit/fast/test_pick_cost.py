@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from haystack._fast.affinity import recall
-from haystack._fast.cells import Route
-from haystack._fast.pick import PICKERS, choose, spin
+from haystack._fast.balance.affinity import recall
+from haystack._fast.balance.pickers import PICKERS, choose, spin
+from haystack._fast.endpoint.endpoint import Route
 from tests.fakes.members import picker
 
 TIMES = 4000

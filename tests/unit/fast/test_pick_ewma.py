@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast import chance
-from haystack._fast.pick import choose, hear, load
-from haystack._fast.pick_ewma import pass_time
+from haystack._fast.balance.ewma import pass_time
+from haystack._fast.balance.pickers import choose, hear, load
+from haystack._fast.util import random_numbers
 from tests.fakes.members import counts, picker
 
 
 @pytest.fixture(autouse=True)
 def repeatable():
-    chance.seed(20)
+    random_numbers.seed(20)
 
 
 def heard(*seconds, weights=None):

@@ -7,9 +7,9 @@ from math import ceil
 
 import pytest
 
-from haystack._fast import chance
-from haystack._fast.digest import digest_of
-from haystack._fast.pick import choose, load, make
+from haystack._fast.balance.pickers import choose, load, make
+from haystack._fast.util import random_numbers
+from haystack._fast.util.digest import digest_of
 from tests.fakes.members import counts, members, picked, picker
 
 KEYS = 20_000
@@ -17,7 +17,7 @@ KEYS = 20_000
 
 @pytest.fixture(autouse=True)
 def repeatable():
-    chance.seed(20)
+    random_numbers.seed(20)
 
 
 def owners(of, keys=KEYS):

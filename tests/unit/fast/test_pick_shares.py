@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from haystack._fast import chance
-from haystack._fast.pick import choose, load
+from haystack._fast.balance.pickers import choose, load
+from haystack._fast.util import random_numbers
 from tests.fakes.members import chi_square, counts, picked, picker
 
 WEIGHTS = [
@@ -25,7 +25,7 @@ WEIGHTS = [
 
 @pytest.fixture(autouse=True)
 def repeatable():
-    chance.seed(20)
+    random_numbers.seed(20)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)

@@ -6,9 +6,9 @@ import gc
 
 import pytest
 
-from haystack._fast import chance
-from haystack._fast.pick import PICKERS, choose, hear, load
-from haystack._fast.route import Router
+from haystack._fast.balance.pickers import PICKERS, choose, hear, load
+from haystack._fast.routing.router import Router
+from haystack._fast.util import random_numbers
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.members import counts, member, members, picked, picker
@@ -16,7 +16,7 @@ from tests.fakes.members import counts, member, members, picked, picker
 
 @pytest.fixture(autouse=True)
 def repeatable():
-    chance.seed(20)
+    random_numbers.seed(20)
 
 
 @pytest.fixture(params=PICKERS)

@@ -7,13 +7,13 @@ import string
 
 import pytest
 
-from haystack._fast import pick
-from haystack._fast.cells import Route
-from haystack._fast.route import BadHostError, Router, lookup_ns
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.routing.router import BadHostError, Router, lookup_ns
 
 
 def route(name):
-    return Route(name, pick.make("random", [], []), 1000)
+    return Route(name, pickers.make("random", [], []), 1000)
 
 
 def router(*rules):

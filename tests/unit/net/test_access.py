@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haystack._fast import networks
-from haystack._fast.networks import Networks
+from haystack._fast.net import networks
+from haystack._fast.net.networks import Networks
 from haystack.loop.turns import STRETCH, at_once
 from haystack.model.records import Network
 from haystack.net import access

@@ -8,9 +8,9 @@ import time
 import msgspec
 import pytest
 
-from haystack._fast import pick
-from haystack._fast.cells import Cell, Member, Route
-from haystack._fast.route import Router
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.routing.router import Router
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import changes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -235,7 +235,7 @@ def test_nobody_takes_a_services_own_name(routes):
 
 def test_haystack_itself_has_its_own_names_whoever_claims_them(routes):
     member = Member(Cell("haystack", "/run/x.sock"), "haystack", 0)
-    routes.add_itself(Route("itself", pick.make("random", [member], [100]), 1000), ("", "localhost"))
+    routes.add_itself(Route("itself", pickers.make("random", [member], [100]), 1000), ("", "localhost"))
     assert [routes.name(h) for h in ("", "localhost", "127.0.0.1", "web")] == ["itself", "itself", "itself", None]
     routes.show(service("web", A, hosts=("localhost",), path="/app"))
     assert [routes.name("localhost", path) for path in ("/", "/app/")] == ["itself", "itself"]

@@ -1,0 +1,1 @@
+"""Pickers, one file an algorithm, and what binds a client to an endpoint."""

@@ -1,0 +1,9 @@
+# The picker that goes by how long endpoints took to answer.
+from libc.stdint cimport int64_t
+from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.balance.random cimport P2C
+
+cdef class Ewma(P2C):
+    cdef int64_t now            # ns of the pickers' clock, at the pick that runs
+
+    cdef double cost(self, int slot) noexcept

@@ -1,0 +1,3 @@
+from haystack._fast.endpoint.endpoint import Picker
+
+class Hash(Picker): ...

@@ -1,0 +1,1 @@
+"""What a worker keeps about an endpoint across snapshots."""

@@ -1,0 +1,183 @@
+# What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
+from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.endpoint.latency cimport Pace
+from haystack._fast.net.poller cimport Stream
+
+cdef enum:
+    MAX_TRIES = 8
+
+cdef enum Fault:                        # what can go wrong with an exchange at an endpoint
+    REFUSED = 0
+    RESET
+    TIMEOUT
+    ERROR
+
+cdef enum Silence:                      # what is thought of an endpoint (silence.pyx)
+    CALM = 0
+    DOUBTED                             # it has said nothing for a while, and others answer: a request is to show
+    SILENT                              # that was not answered either
+
+cdef enum KeyKind:
+    BY_NOTHING = 0
+    BY_ADDRESS
+    BY_PATH
+    BY_HEADER
+    BY_COOKIE
+
+cdef struct Watch:                      # one picker's eye on one cell's load: in the cell's list, in the picker's memory
+    Watch *next
+    Watch **back                        # what points at this one; NULL: in no list
+    void *picker                        # a Picker, not owned: it leaves the list when it goes
+    int slot
+
+cdef class Queue:
+    cdef Route route                    # the newest of its service and listener
+    cdef object waiting                 # a deque of Streams, oldest first; None: nobody has ever waited
+    cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
+    cdef double budget                  # requests that may be sent again
+    cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
+    cdef readonly Pace pace
+    cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (cells.Fault)
+    cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
+
+    cdef void earn(self) noexcept
+    cdef bint spend(self, int64_t now) noexcept
+
+    cdef int join(self, Stream stream, bint first) except -1
+    cdef int leave(self, Stream stream) except -1
+    cdef int wake(self) except -1
+
+cdef class Cell:
+    cdef readonly str key               # CONTAINER-SHORT-ID:PORT/tcp
+    cdef readonly str label             # IP:PORT, as shown
+    cdef readonly object address        # (ip, port), or a unix socket's path
+    cdef char sockaddr[128]
+    cdef readonly double born           # since when its process runs, Unix seconds
+    cdef int sockaddr_size
+    cdef int family
+    cdef readonly int in_flight         # changed by take_on and let_go alone
+    cdef readonly int64_t failures
+    cdef int64_t faults[4]              # by Fault, since they were last told
+    cdef int64_t ended                  # exchanges since the first of them, well or not
+    cdef int streak                     # faults in a row
+    cdef bint told_bad                  # was last told of with a streak
+    # times in the poller's milliseconds
+    cdef int64_t shunned                # another one is preferred until then
+    cdef int64_t spoke                  # when it last began an answer; 0: never
+    cdef int late                       # exchanges that have waited for an answer for long
+    cdef Silence silence
+    cdef Queue doubter                  # whose requests raised the doubt: those of another service may have nobody to compare it with
+    cdef int64_t quiet_since            # when the first of those was sent that are late without any word meanwhile; 0: none is
+    cdef int doubts                     # that an answer ended, while requests were still late: the next one takes its time
+    cdef int trials                     # requests sent to see whether it answers
+    cdef int64_t tried_at               # when the last of them was
+    cdef int64_t sampled                # when one of its requests went elsewhere to see how that is answered; 0: none did
+    cdef int64_t again, pause           # when the next may be, and how long it was put off
+    cdef int64_t unanswered, quiet_ms   # news: so many requests were not answered for so long
+    cdef list idle                      # pooled upstream connections, most recently used last
+    cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
+    cdef dict limits                    # who says so → what; None: nobody has
+    cdef readonly list queues           # where exchanges wait for room on it; None: nowhere
+    cdef public bint gone               # left the table: drains, pools nothing
+    cdef readonly bint stopped          # because its container was told to stop: what it breaks off says nothing against a request
+    cdef readonly int stops             # how often it was
+    cdef Watch *watch
+    cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
+    cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
+
+    cdef void calm(self) noexcept
+    cdef bint is_full(self) noexcept
+    cdef int call_back(self, Queue queue) except -1
+    cdef int freed(self) except -1
+    cdef int set_unix(self, bytes path) except -1
+    cdef int set_inet(self, str ip, int port) except -1
+
+cdef class Member:
+    cdef readonly Cell cell
+    cdef readonly str service
+    cdef readonly int port              # the listener's
+    cdef readonly int64_t requests
+    cdef readonly int64_t reported
+    cdef int64_t broken                 # exchanges that ended without a whole answer, by the endpoint's fault or the request's
+    cdef public int number              # by which the control process knows it, from 1; 0: it was never told
+    cdef int64_t used                   # when it was picked last, in picks of this worker
+    cdef uint64_t due                   # its next turn, in the virtual time of its picker
+    cdef bint watched                   # stands in the plane's list of those that are late
+    cdef bint listed                    # stands in the plane's list of those to tell of
+    # how many exchanges and faults its service and itself had when its own faults began, or were told last: what others do since then
+    # tells whether it is the endpoint or the request
+    cdef Queue compared                 # of that service; None: with nothing
+    cdef double compared_born           # of the process that this is about
+    cdef int64_t own_before, own_faulty, ended_before, faulty_before, compared_at
+    cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for
+
+    cdef bytes token(self)
+
+cdef class Picker:
+    cdef readonly list members          # as given
+    cdef list weighted                  # those with weight: the same list where all have some
+    cdef list spare                     # those without: only when nothing else is left
+    cdef int size                       # of weighted
+    cdef int *weights                   # of weighted
+    cdef int heaviest
+    cdef readonly bint timed            # wants to hear `answered`
+    cdef Watch *watches
+
+    cdef int watch(self) except -1
+    cdef void unwatch(self) noexcept
+    cdef Member pick(self, uint64_t key, void **tried, int tries)
+    cdef Member choose(self, uint64_t key, void **tried, int tries)
+    cdef Member untried(self, uint64_t start, void **tried, int tries)
+    cdef void loaded(self, int slot, int load, int by) noexcept
+    cdef void answered(self, Member member, int64_t ns) noexcept
+    cdef void failed(self, Member member) noexcept
+
+cdef class Route:
+    cdef readonly str service
+    cdef readonly Picker picker
+    cdef readonly list members          # the picker's
+    cdef readonly int64_t timeout_ms
+    cdef readonly Queue queue
+    cdef readonly int64_t wait_ms       # that a request waits for an endpoint where there is none
+    cdef KeyKind key_kind               # what of a request the picker's key is made of
+    cdef bytes key_name                 # of the header, in lower case, or of the cookie
+    cdef bytes sticky                   # the cookie's name; None: not sticky
+    cdef bytes cookie_path              # what of the host's paths the cookie is for
+    cdef public str why                 # where nobody is in: why the last one is out, as text; None or empty: that was not told
+    cdef public double since            # and since when, Unix seconds; 0: at all times
+    cdef public str mute                # no port of the service speaks HTTP: what its 404 says; None or empty: one does
+    cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
+    cdef public int guard               # what a client needs to be led here (networks.Right); 0: nothing
+    cdef tuple upgrade                  # protocols beside websocket that an Upgrade may name, in lower case
+    cdef bytes via                      # our line of Via; empty: there is none
+    cdef dict tokens                    # what a sticky cookie may hold → Member
+
+cdef void tell(Cell cell, int by) noexcept
+
+cdef inline int speak(Cell cell, Pace pace, int64_t now, int64_t begun) except -1:
+    """It begins to answer what was sent at `begun`. pace: of the service that was asked."""
+    if cell.silence != Silence.SILENT:
+        pace.note(now - max(cell.spoke, begun), now)
+    cell.spoke = now
+    if cell.quiet_since or cell.silence:
+        cell.calm()
+    return 0
+
+cdef inline void take_on(Cell cell) noexcept:
+    """One more exchange in flight on this endpoint."""
+    cell.in_flight += 1
+    if cell.watch != NULL:
+        tell(cell, 1)
+
+cdef inline void let_go(Cell cell) noexcept:
+    """One exchange less."""
+    cell.in_flight -= 1
+    if cell.watch != NULL:
+        tell(cell, -1)
+
+cdef inline bint was_tried(void *member, void **tried, int tries) noexcept nogil:
+    cdef int i
+    for i in range(tries):
+        if tried[i] == member:
+            return True
+    return False

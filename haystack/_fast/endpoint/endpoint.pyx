@@ -1,0 +1,450 @@
+"""Cells: the counters that must survive a swap of the routing table, found again by their stable keys; what all pickers share.
+
+Never decides and never sends. An exchange holds its member, so an endpoint that left the table drains by itself.
+"""
+import socket
+from collections import deque
+from hashlib import blake2b
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from haystack._fast.util.random_numbers cimport next_random
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.endpoint.latency cimport Pace
+from haystack._fast.net.poller cimport Stream
+
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        AF_INET
+        AF_INET6
+        AF_UNIX
+cdef extern from "arpa/inet.h" nogil:
+    unsigned short htons(unsigned short)
+cdef extern from "netinet/in.h" nogil:
+    struct in_addr:
+        unsigned int s_addr
+    struct sockaddr_in:
+        unsigned short sin_family
+        unsigned short sin_port
+        in_addr sin_addr
+    struct in6_addr:
+        unsigned char s6_addr[16]
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        unsigned short sin6_port
+        in6_addr sin6_addr
+cdef extern from "sys/un.h" nogil:
+    struct sockaddr_un:
+        unsigned short sun_family
+        char sun_path[108]
+
+KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
+
+
+cdef void leave(Watch *watch) noexcept:
+    """Take a watch out of its cell's list."""
+    if watch.back == NULL:
+        return
+    watch.back[0] = watch.next
+    if watch.next != NULL:
+        watch.next.back = watch.back
+    watch.back = NULL
+    watch.next = NULL
+
+
+cdef void tell(Cell cell, int by) noexcept:
+    """Tell those pickers that keep order by load. One cell may be in several: under each name and on each listener."""
+    cdef Watch *watch = cell.watch
+    while watch != NULL:
+        (<Picker>watch.picker).loaded(watch.slot, cell.in_flight, by)
+        watch = watch.next
+
+
+cdef double SHARE = 0.2         # of the requests may be sent again,
+cdef double FLOOR = 10          # a second may be in any case,
+cdef double BUDGET = 200        # are free at the beginning and after a quiet time,
+cdef double BUDGET_MOST = 2000  # may be saved up
+
+
+cdef class Queue:
+    """Exchanges of one service on one listener that wait for an endpoint to have room. It goes from route to route of its service.
+
+    Each place that gets free wakes the one that has waited longest, which then looks for an endpoint anew and may come back to the front.
+    """
+
+    def __cinit__(self):
+        self.budget = BUDGET
+        self.pace = Pace()
+
+    cdef void earn(self) noexcept:
+        """A new request: a part of one more may be sent again."""
+        self.budget = min(BUDGET_MOST, self.budget + SHARE)
+
+    cdef bint spend(self, int64_t now) noexcept:
+        """Whether a request may be sent again: a share of all may, and a few a second in any case."""
+        if self.budget < BUDGET:
+            self.budget = min(BUDGET, self.budget + (now - self.spent) * FLOOR / 1000)
+        self.spent = now
+        if self.budget < 1:
+            return False
+        self.budget -= 1
+        return True
+
+    cdef int join(self, Stream stream, bint first) except -1:
+        """Wait; first: again, before all others."""
+        stream.roused = False
+        if self.waiting is None:
+            self.waiting = deque()
+        if first:
+            self.waiting.appendleft(stream)
+        else:
+            self.waiting.append(stream)
+        return 0
+
+    cdef int leave(self, Stream stream) except -1:
+        """Wait no longer."""
+        if stream.roused:               # and ended before its turn: the next one's chance
+            return self.wake()
+        self.waiting.remove(stream)
+        return 0
+
+    cdef int wake(self) except -1:
+        """Call on_again of the one that has waited longest, in this batch or after it."""
+        cdef Stream stream
+        if self.waiting:
+            stream = self.waiting.popleft()
+            stream.roused = True
+            stream.poller.later(stream)
+        return 0
+
+    def wake_all(self):
+        """There may be new endpoints: everybody looks again in their order, each as soon as the one before has found its own.
+
+        Where there is none any more, all learn it at once: nobody's turn would bring the next one's.
+        """
+        cdef Stream stream
+        if not self.waiting or len(self.route.members):
+            return self.wake()
+        roused = list(self.waiting)
+        self.waiting.clear()
+        for stream in roused:
+            stream.roused = True
+            stream.poller.later(stream)
+
+    def __len__(self):
+        return len(self.waiting or ())
+
+
+cdef class Cell:
+    """One endpoint as a worker sees it. address: (ip, port) or the path of a unix socket. ValueError: not an address."""
+
+    def __cinit__(self):
+        if IS_DEBUG:
+            book(Asset.CELL, 1)
+
+    def __dealloc__(self):
+        while self.watch != NULL:       # pickers that outlive it must not reach into it
+            leave(self.watch)
+        if IS_DEBUG:
+            book(Asset.CELL, -1)
+
+    def __init__(self, str key, object address):
+        self.key = key
+        self.address = address
+        self.idle = []
+        if isinstance(address, str):
+            self.label = address
+            self.set_unix(address.encode())
+        else:
+            ip, port = address
+            self.label = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+            self.set_inet(ip, port)
+
+    def hold(self, object owner, int limit):
+        """No more than `limit` exchanges at once, says this owner (0: any number). Of what several say the smallest counts, for all."""
+        cdef Queue queue
+        cdef int before = self.limit
+        if self.limits is None:
+            if limit == 0:
+                return
+            self.limits = {}
+        if limit:
+            self.limits[owner] = limit
+        else:
+            self.limits.pop(owner, None)
+        self.limit = min(self.limits.values(), default=0)
+        for queue in self.queues or () if self.limit != before else ():
+            queue.wake_all()            # there may be room for more than one of them now
+
+    cdef int call_back(self, Queue queue) except -1:
+        """Tell this queue when an exchange has left, until nobody waits there any more."""
+        if self.queues is None:
+            self.queues = []
+        if queue not in self.queues:
+            self.queues.append(queue)
+        return 0
+
+    def retire(self, bint gone):
+        """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
+        cdef Stream stream
+        self.gone = gone
+        self.stopped = False
+        if gone:
+            for stream in self.idle:
+                stream.close()
+            self.idle.clear()
+
+    def stop(self):
+        """Its container was told to stop."""
+        self.stopped = True
+        self.stops += 1
+
+    def begin(self, double born):
+        """Another process is at this address: it has done nothing yet."""
+        self.born = born
+        self.spoke = self.heard = self.probed = 0
+        self.latency = 0.0
+        self.streak = 0
+        self.calm()
+        self.doubts = 0
+
+    cdef void calm(self) noexcept:
+        """Nothing is held against it."""
+        if self.late == 0:
+            self.doubts = 0
+        elif self.silence == Silence.DOUBTED:
+            self.doubts += 1
+        self.silence = Silence.CALM
+        self.doubter = None
+        self.quiet_since = self.shunned = self.sampled = 0
+        self.trials = 0
+
+    cdef bint is_full(self) noexcept:
+        return self.limit > 0 and self.in_flight >= self.limit
+
+    cdef int freed(self) except -1:
+        """An exchange has left: whoever waits may come. The first of each queue looks, for one may have gone, or find room elsewhere."""
+        cdef Queue queue
+        queues, self.queues = self.queues, None
+        for queue in queues or ():
+            if queue.waiting:
+                self.call_back(queue)
+                queue.wake()
+        if self.queues is not None and len(self.queues) > 1:
+            self.queues.append(self.queues.pop(0))
+        return 0
+
+    cdef int set_unix(self, bytes path) except -1:
+        cdef sockaddr_un *a = <sockaddr_un *>self.sockaddr
+        if not 0 < len(path) < 108:
+            raise ValueError(f"the path of a unix socket has 1 to 107 bytes, not {len(path)}")
+        memset(self.sockaddr, 0, sizeof(self.sockaddr))
+        a.sun_family = AF_UNIX
+        memcpy(a.sun_path, <const char *>path, len(path))
+        self.family = AF_UNIX
+        self.sockaddr_size = sizeof(sockaddr_un)
+        return 0
+
+    cdef int set_inet(self, str ip, int port) except -1:
+        cdef sockaddr_in *a4 = <sockaddr_in *>self.sockaddr
+        cdef sockaddr_in6 *a6 = <sockaddr_in6 *>self.sockaddr
+        cdef bytes packed
+        memset(self.sockaddr, 0, sizeof(self.sockaddr))
+        try:
+            packed = socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+        except OSError:
+            raise ValueError(f"{ip!r} is not an IP address") from None
+        if len(packed) == 4:
+            a4.sin_family = self.family = AF_INET
+            a4.sin_port = htons(port)
+            memcpy(&a4.sin_addr, <const char *>packed, 4)
+            self.sockaddr_size = sizeof(sockaddr_in)
+        else:
+            a6.sin6_family = self.family = AF_INET6
+            a6.sin6_port = htons(port)
+            memcpy(&a6.sin6_addr, <const char *>packed, 16)
+            self.sockaddr_size = sizeof(sockaddr_in6)
+        return 0
+
+    @property
+    def worth_keeping(self):
+        """Whether it is to be found again should its endpoint come back."""
+        return self.in_flight > 0 or self.silence == Silence.SILENT
+
+    @property
+    def pooled(self):
+        """How many idle connections are kept."""
+        return len(self.idle)
+
+
+cdef class Member:
+    """One endpoint's part in one service on one listener: what is counted for /api/info."""
+
+    def __init__(self, Cell cell, str service, int port):
+        self.cell = cell
+        self.service = service
+        self.port = port
+
+    def take_new(self):
+        """The requests counted since the last call."""
+        cdef int64_t new = self.requests - self.reported
+        self.reported = self.requests
+        return new
+
+    cdef bytes token(self):
+        """Sixteen hex digits that name it in a cookie: the same in every worker and after a restart, and nothing can be read from them."""
+        if self.cookie is None:
+            named = f"{self.service}\n{self.cell.key}".encode()
+            self.cookie = blake2b(named, digest_size=8, person=b"haystack sticky").hexdigest().encode()
+        return self.cookie
+
+    @property
+    def cookie_value(self):
+        """What a sticky cookie holds for it, as text."""
+        return self.token().decode()
+
+
+cdef class Picker:
+    """Chooses among the members of one route. One subclass an algorithm; pick.PICKERS is their table.
+
+    weights: one for each member, 0 to 65535; 0 means: only when nothing else is left. old: the picker that this one follows at a swap of
+    the table, or None. Made anew whenever members or weights change, so that no pick has to look at all of them.
+    """
+
+    def __init__(self, list members, list weights, Picker old=None):
+        if len(members) != len(weights):
+            raise ValueError(f"{len(members)} members can't have {len(weights)} weights")
+        self.members = members
+        self.weighted = members if all(weights) else [m for m, w in zip(members, weights) if w]
+        self.spare = [m for m, w in zip(members, weights) if not w]
+        self.size = <int>len(self.weighted)
+        self.weights = <int *>calloc(self.size + 1, sizeof(int))
+        if self.weights == NULL:
+            raise MemoryError
+        for slot, weight in enumerate([w for w in weights if w]):
+            self.weights[slot] = weight
+        self.heaviest = max(weights, default=0)
+
+    def __dealloc__(self):
+        self.unwatch()
+        free(self.weights)
+
+    def serves(self, list members, list weights):
+        """Whether a new picker for these would be the same as this one."""
+        if self.members != members or self.size + len(self.spare) != len(weights):
+            return False
+        return [w for w in weights if w] == [self.weights[i] for i in range(self.size)] and self.spare == [
+            m for m, w in zip(members, weights) if not w]
+
+    cdef Member pick(self, uint64_t key, void **tried, int tries):
+        """The member to try next, or None: all were tried, or MAX_TRIES of them. key: of the request, for those that go by one."""
+        cdef Py_ssize_t size = len(self.members)
+        cdef Member member
+        if tries >= size or tries >= MAX_TRIES:
+            return None
+        if size == 1:
+            return <Member>self.members[0]
+        if self.size:
+            member = self.choose(key, tried, tries)
+            if member is not None:
+                return member
+        return first_untried(self.spare, key or next_random(), tried, tries)
+
+    cdef Member choose(self, uint64_t key, void **tried, int tries):
+        """The algorithm: of those with weight, one that was not tried; None only when all of them were. There is at least one."""
+        raise NotImplementedError
+
+    cdef Member untried(self, uint64_t start, void **tried, int tries):
+        """The first of those with weight, from `start` on around the list, that was not tried: at most tries + 1 steps."""
+        return first_untried(self.weighted, start, tried, tries)
+
+    cdef void loaded(self, int slot, int load, int by) noexcept:
+        """A watched cell has `load` exchanges in flight now, `by` more than before."""
+
+    cdef void answered(self, Member member, int64_t ns) noexcept:
+        """The member's first byte came so many ns after its request went. Called where `timed`."""
+
+    cdef void failed(self, Member member) noexcept:
+        """The member could not be reached, broke off before its first byte, or its time was up."""
+
+    cdef int watch(self) except -1:
+        """Hear of the load of each member with weight, until `unwatch` or the end."""
+        cdef int slot
+        cdef Cell cell
+        cdef Watch *watch
+        self.watches = <Watch *>calloc(self.size + 1, sizeof(Watch))
+        if self.watches == NULL:
+            raise MemoryError
+        for slot in range(self.size):
+            cell = (<Member>self.weighted[slot]).cell
+            watch = &self.watches[slot]
+            watch.picker = <void *>self
+            watch.slot = slot
+            watch.next = cell.watch
+            watch.back = &cell.watch
+            if watch.next != NULL:
+                watch.next.back = &watch.next
+            cell.watch = watch
+        return 0
+
+    cdef void unwatch(self) noexcept:
+        """Hear no more: another picker has taken over. A route that an exchange still holds must not cost the cells anything."""
+        cdef int slot
+        if self.watches == NULL:
+            return
+        for slot in range(self.size):
+            leave(&self.watches[slot])
+        free(self.watches)
+        self.watches = NULL
+
+
+cdef Member first_untried(list among, uint64_t start, void **tried, int tries):
+    cdef uint64_t size = len(among), i
+    cdef Member member
+    if size:
+        start %= size           # now, for start + i must not wrap around
+    for i in range(size):
+        member = <Member>among[<Py_ssize_t>((start + i) % size)]
+        if not was_tried(<void *>member, tried, tries):
+            return member
+    return None
+
+
+cdef class Route:
+    """What a host name leads to: members that are ready now, and how to choose among them.
+
+    balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
+    queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
+    500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
+    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS.
+    """
+
+    def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
+                 int64_t wait_ms=0, tuple retry=(), str via="",
+                 tuple upgrade=()):
+        cdef Member member
+        self.service = service
+        self.picker = picker
+        self.members = picker.members
+        self.timeout_ms = timeout_ms
+        self.queue = Queue() if queue is None else queue
+        self.queue.route = self
+        self.wait_ms = wait_ms
+        self.upgrade = tuple([name.encode() for name in upgrade])
+        self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
+        for status in retry:
+            self.retried |= 1 << (status - 500)
+        algorithm, _, key = balance.partition(":")
+        kind, _, name = key.partition(":")
+        self.key_kind = KeyKind.BY_NOTHING
+        if algorithm == "hash":
+            self.key_kind = KEY_KINDS.get(kind, KeyKind.BY_ADDRESS)
+        self.key_name = name.encode()
+        self.tokens = {}
+        if sticky:
+            self.sticky = sticky.encode()
+            # a semicolon would end the attribute (RFC 6265, section 4.1.1)
+            self.cookie_path = path.encode() if ";" not in path else b"/"
+            for member in self.members:
+                self.tokens[member.token()] = member

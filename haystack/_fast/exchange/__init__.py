@@ -1,0 +1,1 @@
+"""A request and its response: connections on both sides, retries and waiting."""

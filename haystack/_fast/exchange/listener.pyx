@@ -1,0 +1,271 @@
+"""Accepts connections and hands each to a Downstream. Level-triggered, a bounded number at a time; never reads a byte."""
+from libc.errno cimport (
+    EAGAIN, ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM,
+    EPROTO, errno,
+)
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport strlen, strncmp, memmove
+from posix.unistd cimport close as close_fd, dup
+
+from haystack._fast.http1.local_reply cimport Form, write_answer
+from haystack._fast.util.buffer cimport take
+from haystack._fast.exchange.downstream cimport Downstream
+from haystack._fast.net.networks cimport Networks, Right
+from haystack._fast.exchange.worker_state cimport SCRATCH, Plane
+from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.linked_list cimport Link
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLIN
+        EPOLLRDHUP
+        EPOLLET
+        EPOLL_CTL_DEL
+    int epoll_ctl(int, int, int, void *)
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        AF_INET
+        AF_INET6
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        MSG_PEEK
+        MSG_DONTWAIT
+        MSG_NOSIGNAL
+    ssize_t recv(int, void *, size_t, int)
+    ssize_t send(int, const void *, size_t, int)
+    int accept4(int, sockaddr *, unsigned int *, int)
+cdef extern from "arpa/inet.h" nogil:
+    const char *inet_ntop(int, const void *, char *, unsigned int)
+    uint32_t ntohl(uint32_t)
+cdef extern from "netinet/in.h" nogil:
+    struct in_addr:
+        unsigned int s_addr
+    struct sockaddr_in:
+        in_addr sin_addr
+    struct in6_addr:
+        unsigned char s6_addr[16]
+    struct sockaddr_in6:
+        in6_addr sin6_addr
+
+cdef enum:
+    ACCEPTS = 64
+    NAP_MS = 100
+    RESTED_MS = 500     # a client that has been idle for less may have sent a request that is on its way still
+    LOOKS = 64          # at idle clients, for one that may be closed
+    BACKLOG = 4096      # of the supervisor's sockets
+    LOCAL = 0x7F000001  # 127.0.0.1
+
+
+cdef class Listener(Stream):
+    """One listening socket, which stays the giver's: the descriptor is duplicated. index: into plane.ports."""
+
+    def __cinit__(self, *_):
+        self.spare = -1
+
+    def __dealloc__(self):
+        if self.spare >= 0:
+            close_fd(self.spare)
+
+    def __init__(self, Plane plane, int fd, int index):
+        cdef int own = dup(fd)
+        if own < 0:
+            raise OSError(errno, "dup")
+        self.plane = plane
+        self.index = index
+        self.burst = 1
+        self.spare = dup(fd)
+        plane.poller.watch(self, own, EPOLLIN)
+
+    def stop(self):
+        """Accept what is waiting, then accept no more."""
+        cdef int _burst
+        if self.fd < 0:
+            return
+        self.stopping = True
+        for _burst in range(BACKLOG // ACCEPTS):
+            self.on_event(0)
+        self.close()
+        close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
+        self.spare = -1
+
+    cdef int close(self) except -1:
+        """Take it out of the epoll first: other processes have the socket too, so it stays open and would go on telling of clients."""
+        if self.fd >= 0:
+            epoll_ctl(self.poller.fd, EPOLL_CTL_DEL, self.fd, NULL)
+        return Stream.close(self)
+
+    cdef int on_event(self, uint32_t events) except -1:
+        cdef char raw[128]
+        cdef unsigned int size
+        cdef int fd, i
+        for i in range(ACCEPTS if self.stopping else self.burst):
+            if not self.plane.has_room() and not self.stopping and longest_idle(self.plane, 0) is None:
+                return self.rest()
+            size = sizeof(raw)
+            fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd < 0:
+                if is_of_client(errno):
+                    continue
+                self.burst = max(1, i)
+                return 0 if errno == EAGAIN else self.go_short(errno)
+            try:
+                self.admit(fd, <sockaddr *>raw)
+            except Exception as error:
+                self.poller.on_error(error)     # that client is lost, not the listener
+        self.burst = min(ACCEPTS, self.burst * 2)
+        return 0
+
+    cdef int go_short(self, int error) except -1:
+        """The system can't give another connection: close an idle client, turn the new one away, or leave all in the queue for a while."""
+        cdef Downstream idle = longest_idle(self.plane, 0)
+        if error in (EMFILE, ENFILE) and idle is not None:
+            return idle.close()
+        if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
+            return 0
+        self.deadline = self.poller.now + NAP_MS        # or the same client would be ready for ever
+        return self.poller.rewatch(self, 0)
+
+    cdef int on_deadline(self) except -1:
+        self.deadline = 0
+        if self.spare < 0:
+            self.spare = dup(self.fd)
+        if self.resting:
+            return self.on_again()
+        self.poller.rewatch(self, EPOLLIN)
+        return self.on_event(0)
+
+    cdef int rest(self) except -1:
+        """There is no room: leave further clients in the kernel's queue until one goes, or has been idle for long enough."""
+        self.deadline = self.poller.now + NAP_MS
+        if not self.resting:
+            self.resting = True
+            self.poller.rewatch(self, 0)
+        return self.plane.pause(self)
+
+    cdef int on_again(self) except -1:
+        if self.resting:
+            self.resting = False
+            self.poller.rewatch(self, EPOLLIN)
+        return self.on_event(0)
+
+    cdef int admit(self, int fd, sockaddr *peer) except -1:
+        """Watch a new client."""
+        cdef Downstream down, idle
+        try:
+            down = Downstream()
+        except BaseException:
+            close_fd(fd)
+            raise
+        down.fd = fd                    # goes with it, whatever goes wrong from here on
+        down.plane = self.plane
+        down.listener = self.index
+        set_address(down, peer)
+        down.rights = down.own_rights = rights_of(self.plane.networks, peer)
+        down.trusted = down.rights & <int>Right.TRUSTED
+        if not down.rights & <int>Right.NEAR:
+            self.plane.outside += 1
+        elif down.rights & <int>Right.GATEWAY:
+            self.plane.hidden += 1
+            if self.plane.gateway is None:
+                self.plane.gateway = down.address[:down.address_size].decode()
+        if self.plane.max_per_client and not down.trusted:
+            down.origin = origin_of(peer)
+            if not self.plane.welcomes(down.origin) and not self.make_way(down):
+                return self.turn_away(fd)       # closed with its Downstream, which nobody holds
+        if not self.plane.has_room() and not self.stopping:
+            idle = longest_idle(self.plane, 0)
+            if idle is not None:
+                idle.close()
+        self.plane.enter(down.origin)
+        self.poller.watch(down, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
+        down.writable = True
+        down.deadline = self.poller.now + self.plane.idle_ms
+        return down.rest()
+
+    cdef bint make_way(self, Downstream down) except -1:
+        """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
+        cdef Downstream idle = None if self.plane.max_per_client > 0 else longest_idle(self.plane, down.origin)
+        if idle is None:
+            return False
+        idle.close()
+        return True
+
+    cdef int turn_away(self, int fd) except -1:
+        """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
+        cdef Plane plane = self.plane
+        write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", Form.TEXT, b"", False, True)
+        recv(fd, plane.scratch, SCRATCH, MSG_DONTWAIT)      # what is unread at the close would reset the connection, and the answer with it
+        send(fd, plane.work.data, plane.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
+        take(&plane.work, plane.work.end)
+        plane.exchanges += 1
+        plane.statuses[4] += 1
+        return 0
+
+    cdef bint refuse_one(self) except -1:
+        """Out of descriptors: give up the spare one for a moment to close a client; False: there was none, or somebody else was faster."""
+        cdef int fd
+        close_fd(self.spare)
+        fd = accept4(self.fd, NULL, NULL, SOCK_CLOEXEC)
+        if fd >= 0:
+            close_fd(fd)
+        self.spare = dup(self.fd)
+        return fd >= 0
+
+
+cdef Downstream longest_idle(Plane plane, uint64_t origin):
+    """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
+    cdef Link *at = plane.idle.oldest
+    cdef Downstream down
+    cdef int _look
+    for _look in range(LOOKS):
+        if at == NULL:
+            return None
+        down = <Downstream>at.owner
+        at = at.newer
+        if plane.poller.now - (down.deadline - plane.idle_ms) < RESTED_MS:
+            return None
+        if (origin == 0 or down.origin == origin) and down.is_at_rest():
+            return down
+    return None
+
+
+cdef bint is_of_client(int error) noexcept:
+    """Whether accept failed for what has become of one client's connection, which has left the queue with it (accept(2))."""
+    return error in (
+        ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO)
+
+
+cdef uint64_t origin_of(sockaddr *peer) noexcept:
+    """What stands for a client's address: an IPv4 address, or the /64 of an IPv6 one, for that is what one client has. 0: no address."""
+    cdef const unsigned char *ip
+    cdef uint64_t origin = 0
+    cdef int i
+    if peer.sa_family == AF_INET:
+        return <uint64_t>0xFFFF << 32 | (<sockaddr_in *>peer).sin_addr.s_addr
+    if peer.sa_family != AF_INET6:
+        return 0
+    ip = (<sockaddr_in6 *>peer).sin6_addr.s6_addr
+    for i in range(8):
+        origin = origin << 8 | ip[i]
+    if origin == 0 and ip[8] == 0 and ip[9] == 0 and ip[10] == 0xFF and ip[11] == 0xFF:
+        return <uint64_t>0xFFFF << 32 | (<uint32_t *>&ip[12])[0]        # an IPv4 client of a dual-stack socket
+    return origin or 1
+
+
+cdef int rights_of(Networks networks, sockaddr *peer) noexcept:
+    """Of a client, by its address; who has none is on this machine."""
+    if peer.sa_family == AF_INET6:
+        return networks.of6((<sockaddr_in6 *>peer).sin6_addr.s6_addr)
+    return networks.of4(ntohl((<sockaddr_in *>peer).sin_addr.s_addr) if peer.sa_family == AF_INET else LOCAL)
+
+
+cdef int set_address(Downstream down, sockaddr *peer) noexcept:
+    down.address[0] = 0
+    if peer.sa_family == AF_INET:
+        inet_ntop(AF_INET, &(<sockaddr_in *>peer).sin_addr, down.address, 48)
+    elif peer.sa_family == AF_INET6:
+        inet_ntop(AF_INET6, &(<sockaddr_in6 *>peer).sin6_addr, down.address, 48)
+        if strncmp(down.address, b"::ffff:", 7) == 0:
+            memmove(down.address, down.address + 7, strlen(down.address) - 6)   # an IPv4 client of a dual-stack socket
+    down.address_size = <int>strlen(down.address)
+    return 0

@@ -1,0 +1,3 @@
+from haystack._fast.exchange.worker_state import Plane
+
+def look(plane: Plane) -> None: ...

@@ -1,0 +1,43 @@
+"""Walks over all streams of a worker, for what happens seldom: a drain, an endpoint that died."""
+from haystack._fast.exchange.downstream cimport Downstream
+from haystack._fast.exchange.worker_state cimport Plane
+from haystack._fast.net.poller cimport Stream, clock_ns
+from haystack._fast.exchange.upstream cimport Upstream
+
+
+def close_idle(Plane plane):
+    """Close the clients that are between two requests; how many are left in an exchange."""
+    cdef void *at = plane.poller.first
+    cdef Stream stream
+    cdef Downstream down
+    cdef int busy = 0
+    while at != NULL:
+        stream = <Stream>at
+        at = stream.behind
+        if isinstance(stream, Downstream):
+            down = <Downstream>stream
+            if down.is_at_rest():
+                down.close()
+            else:
+                busy += 1
+    return busy
+
+
+def rescue(Plane plane, set cells):
+    """Send the exchanges that wait for an answer of these endpoints elsewhere; how many."""
+    cdef void *at = plane.poller.first
+    cdef Stream stream
+    cdef Upstream up
+    cdef list found = []
+    plane.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
+    while at != NULL:
+        stream = <Stream>at
+        at = stream.behind
+        if isinstance(stream, Upstream):
+            up = <Upstream>stream
+            if up.exchange is not None and up.cell in cells:
+                found.append(up)
+    for up in found:                # each may open and close others
+        if up.exchange is not None:
+            up.exchange.rescue()
+    return len(found)

@@ -1,8 +1,0 @@
-from haystack._fast.buffer cimport Buffer
-from haystack._fast.head cimport Head
-from haystack._fast.networks cimport Networks
-from haystack._fast.rewrite cimport Client
-
-cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1
-cdef bint came_round(Head *h, const char *via, Py_ssize_t via_size) noexcept
-cdef int find_client(Head *h, Client *client, Networks networks) except -1

@@ -1,0 +1,78 @@
+# Request and response heads, parsed in place into slots that point into the caller's bytes (RFC 9112).
+from libc.stdint cimport int64_t
+
+from haystack._fast.http1.flaw cimport Flaw
+
+cdef enum:
+    MAX_FIELDS = 1024   # HAYSTACK_MAX_HEADERS bounds those of a request further
+    MAX_HEAD = 65536
+
+# What a field means to a proxy. Everything from FIRST_HOP on is never sent on as it came. Names: field_names.pyx.
+cdef enum Kind:
+    OTHER = 0
+    HOST
+    CONTENT_LENGTH
+    REQUEST_ID
+    VIA
+    FORWARDED           # what only a trusted proxy may say of the client, and is sent on as it came
+    FORWARDED_HOST      # X-Forwarded-…
+    FORWARDED_PORT
+    FORWARDED_PROTO
+    FORWARDED_FOR
+    REAL_IP
+    EXPECT
+    DATE
+    FIRST_HOP
+    CONNECTION
+    TRANSFER_ENCODING
+    KEEP_ALIVE
+    UPGRADE
+    TE
+    TRAILER
+    PROXY_HOP           # Proxy-Connection and the like; goes no further whoever sent it
+    NAMED               # listed by Connection
+
+cdef struct Field:
+    const char *line    # the whole line, CRLF included
+    int size
+    const char *name
+    int name_size
+    const char *value   # without white space around it
+    int value_size
+    int kind
+    bint normal         # line is exactly `name: value CRLF`
+
+cdef struct Head:
+    const char *method
+    int method_size
+    const char *target
+    int target_size
+    int minor           # of HTTP/1.minor
+    int status
+    const char *reason
+    int reason_size
+    Flaw flaw           # why it is refused
+    int64_t length      # of Content-Length; -1 where there is none
+    bint coded          # Transfer-Encoding is there
+    int codings         # that it names, chunked among them
+    bint chunked        # the last of them
+    int connections     # fields named Connection
+    bint close          # Connection: close
+    bint keep_alive     # Connection: keep-alive
+    bint dated          # Date is there
+    bint via            # Via is there
+    bint expect         # Expect: 100-continue
+    bint upgrade        # Upgrade, and Connection lists it
+    bint names_hops     # Connection lists names of fields
+    int options         # that Connection lists
+    bint trailers       # TE has trailers, and Connection lists it
+    const char *host
+    int host_size       # -1 where there is no Host
+    int count
+    Field fields[MAX_FIELDS]    # at the end: the few that are in use are near to the rest
+
+cdef int parse_request(Head *h, const char *data, size_t size) noexcept nogil
+cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil
+cdef int parse_response(Head *h, const char *data, size_t size) noexcept nogil
+cdef bint is_token(char c) noexcept nogil
+cdef bint same(const char *a, const char *lower, int size) noexcept nogil

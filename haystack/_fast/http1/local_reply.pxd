@@ -1,0 +1,13 @@
+# Answers of Haystack's own: HTML for browsers, JSON for programs, a line of text for the rest.
+from haystack._fast.util.buffer cimport Buffer
+from haystack._fast.http1.head cimport Head
+
+cdef enum Form:
+    TEXT = 0
+    HTML
+    JSON
+
+cdef int form_of(Head *h) except -1
+cdef bytes request_id_of(Head *h, const char *made)
+cdef int write_answer(
+    Buffer *out, int status, const char *error, bytes detail, int form, bytes identity, bint head_only, bint close) except -1

@@ -1,0 +1,156 @@
+"""Answers of Haystack's own, in the form that the request's Accept prefers, with the reason in Proxy-Status (RFC 9209).
+
+HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, one line of text for all others. These answers are not
+on the hot path: escaping is left to the standard library and msgspec.
+"""
+from html import escape
+
+from msgspec.json import encode
+
+from haystack._fast.util.buffer cimport Buffer, add
+from haystack._fast.http1.head cimport Head, Kind
+from haystack._fast.http1.serialize cimport write_date
+from haystack._fast.util.scan cimport same_any
+
+cdef dict REASONS = {
+    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
+    505: b"HTTP Version Not Supported", 508: b"Loop Detected",
+}
+# media range → its form, and whether it names that one
+cdef dict RANGES = {
+    b"text/html": (Form.HTML, True), b"application/xhtml+xml": (Form.HTML, True),
+    b"application/json": (Form.JSON, True), b"application/problem+json": (Form.JSON, True), b"application/*": (Form.JSON, False),
+    b"text/plain": (Form.TEXT, True), b"text/*": (Form.TEXT, False), b"*/*": (Form.TEXT, False),
+}
+cdef dict TYPES = {
+    Form.TEXT: b"text/plain; charset=utf-8", Form.HTML: b"text/html; charset=utf-8", Form.JSON: b"application/problem+json",
+}
+cdef enum:
+    MAX_ACCEPT = 4096       # bytes that are read of it
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto; padding: 0 1rem; color: #222; background: #fff }}
+small {{ color: #666 }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }} small {{ color: #999 }} }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{more}
+</body>
+</html>
+"""
+
+
+cdef int form_of(Head *h) except -1:
+    """What Accept prefers (RFC 9110, section 12.5.1): the most weight; of equal ones what is named before a wildcard, then the first."""
+    cdef int i
+    cdef bytes accept = b""
+    for i in range(h.count):
+        if h.fields[i].name_size == 6 and same_any(h.fields[i].name, b"accept", 6):
+            accept += b"," + h.fields[i].value[:min(h.fields[i].value_size, MAX_ACCEPT)]
+    return preferred(accept)
+
+
+cdef int preferred(bytes accept) except -1:
+    cdef int found = Form.TEXT
+    best = (0.0, False)
+    for element in accept.lower().split(b","):
+        range_, _, parameters = element.partition(b";")
+        form, named = RANGES.get(range_.strip(), (Form.TEXT, None))
+        if named is None:
+            continue
+        rank = (weight(parameters), named)
+        if rank > best and rank[0] > 0:
+            best, found = rank, form
+    return found
+
+
+cdef double weight(bytes parameters) except -1:
+    """Its q, 1 where there is none, 0 where it is no number (RFC 9110, section 12.4.2)."""
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"q":
+            try:
+                return max(0.0, min(1.0, float(value)))
+            except ValueError:
+                return 0
+    return 1
+
+
+cdef bytes request_id_of(Head *h, const char *made):
+    """The X-Request-Id of a request, and the one of 32 characters that was made where it has none."""
+    cdef int i
+    for i in range(h.count):
+        if h.fields[i].kind == Kind.REQUEST_ID:
+            return h.fields[i].value[:h.fields[i].value_size]
+    return made[:32] if made != NULL else b""
+
+
+cdef int write_answer(
+        Buffer *out, int status, const char *error, bytes detail, int form, bytes identity, bint head_only, bint close) except -1:
+    """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2); how many bytes its body has.
+
+    error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told. identity: the request's
+    X-Request-Id; empty: it has none.
+    """
+    cdef bytes reason = REASONS.get(status, b"Error")
+    cdef str said = detail.decode("utf-8", "replace")
+    cdef bytes body = BODIES[form](status, reason.decode(), said, bytes(error).decode(), identity.decode("latin-1"))
+    cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
+    cdef bytes word = b"; error=%s" % error if error[0] else b""
+    cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, reason, TYPES[form], len(body))
+    head += b"Vary: Accept\r\n"
+    head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail else b"")
+    if identity:
+        head += b"X-Request-Id: %s\r\n" % identity
+    if error[0]:
+        head += b"Cache-Control: no-store\r\n"      # what is not there now may be there in a second
+    if status == 503:
+        head += b"Retry-After: 1\r\n"
+    if close:
+        head += b"Connection: close\r\n"
+    add(out, head, len(head))
+    write_date(out)
+    add(out, b"\r\n", 2)
+    if head_only:
+        return 0
+    add(out, body, len(body))
+    return <int>len(body)
+
+
+def text_of(int status, str reason, str detail, str error, str identity):
+    """One line."""
+    said = f": {detail}" if detail else ""
+    asked = f" (request {identity})" if identity else ""
+    return f"{status} {reason}{said}{asked}\n".encode()
+
+
+def page_of(int status, str reason, str detail, str error, str identity):
+    """A page that needs nothing else."""
+    lines = [f"<p>{escape(sentence(detail))}.</p>"] if detail else []
+    if identity:
+        lines.append(f"<p><small>Request {escape(identity)}</small></p>")
+    return PAGE.format(title=f"{status} {reason}", more="\n".join(lines)).encode()
+
+
+cdef str sentence(str detail):
+    """With a capital letter, unless it begins with the name of a host."""
+    return detail if "." in detail.partition(" ")[0] else detail[:1].upper() + detail[1:]
+
+
+def problem_of(int status, str reason, str detail, str error, str identity):
+    """Problem details (RFC 9457, section 3); error is the word of Proxy-Status."""
+    told = {"type": "about:blank", "title": reason, "status": status}
+    told |= {name: value for name, value in (("detail", detail), ("error", error), ("request_id", identity)) if value}
+    return encode(told) + b"\n"
+
+
+cdef dict BODIES = {Form.TEXT: text_of, Form.HTML: page_of, Form.JSON: problem_of}

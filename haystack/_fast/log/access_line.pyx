@@ -1,0 +1,333 @@
+"""The access log's lines, JSON, the common log format or the combined one, written where the exchange ends and without a Python object.
+
+Text of clients is foreign: whatever bytes it holds, a line stays one line, its fields stay apart, and a terminal that shows it stays as it
+is. Bytes are read as Latin-1, as the traces read them. Never writes to a descriptor: a worker takes the lines and sends them up.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t
+from libc.string cimport memchr, memcpy, strlen
+
+from haystack._fast.util.buffer cimport pending, release, reserve, take
+
+cdef enum:
+    ROOM = 8 << 20          # bytes of lines that may wait to be taken; what comes then is dropped and counted
+    FIXED = 768             # the most that a line has beside texts
+    WORST = 6               # bytes that one byte of text can become: \u00NN
+    COMMA = 3               # what stands between two candidates in JSON
+    KEPT = 1 << 20          # capacity that is kept between two ticks
+
+cdef const char *HEX = b"0123456789abcdef"
+cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
+
+
+cdef class Log:
+    """The lines of one worker. form: json, common or combined; listeners: NAME:PORT by index."""
+
+    def __cinit__(self):
+        self.day = -1
+
+    def __init__(self, str form, int worker, list listeners):
+        self.combined = form == "combined"
+        self.plain = self.combined or form == "common"
+        self.places = [f'"worker":{worker},"listener":"{name}"'.encode() for name in listeners]
+
+    def __dealloc__(self):
+        release(&self.lines)
+
+    def take(self):
+        """(lines, how many, how many were dropped) since the last call, or None: there was nothing."""
+        if self.count == 0 and self.dropped == 0:
+            return None
+        taken = PyBytes_FromStringAndSize(self.lines.data, pending(&self.lines)), self.count, self.dropped
+        take(&self.lines, pending(&self.lines))
+        if self.lines.capacity > KEPT:
+            release(&self.lines)
+        self.count = self.dropped = 0
+        return taken
+
+    cdef int write(self, const Entry *entry) except -1:
+        """Add the line of an exchange. MemoryError when there is no room for it."""
+        cdef size_t most = longest(entry)
+        cdef char *end
+        if self.lines.end + most > ROOM:
+            self.dropped += 1
+            return 0
+        reserve(&self.lines, most)
+        end = self.lines.data + self.lines.end
+        end = self.write_common(end, entry) if self.plain else self.write_json(end, entry)
+        end[0] = c'\n'
+        self.lines.end = end + 1 - self.lines.data
+        self.count += 1
+        return 0
+
+    cdef char *write_common(self, char *out, const Entry *entry) except NULL:
+        """Apache's common log format: client, time, request line (a dash: none could be read), status, bytes of the body.
+
+        The combined one has Referer and User-Agent too.
+        """
+        out = put_plain(out, &entry.client)
+        out = put(out, b" - - [", 6)
+        out = put(self.put_clock(out, entry.at_us // 1000000), b' +0000] "', 9)
+        if entry.method.size == 0 and entry.target.size == 0:
+            out = put(out, b"-", 1)
+        else:
+            out = put_plain(out, &entry.method)
+            out = put(out, b" ", 1)
+            out = put_plain(out, &entry.target)
+            out = put(out, b" HTTP/1.", 8)
+            out = put_number(out, entry.minor)
+        out = put(out, b'" ', 2)
+        out = put_number(out, entry.status)
+        out = put(out, b" -", 2) if entry.sent == 0 else put_number(put(out, b" ", 1), entry.sent)
+        if self.combined:
+            out = put_quoted(out, &entry.referrer)
+            out = put_quoted(out, &entry.agent)
+        return out
+
+    cdef char *put_clock(self, char *out, int64_t second) noexcept:
+        """DD/Mon/YYYY:HH:MM:SS, or YYYY-MM-DDTHH:MM:SS in JSON. The zone is UTC."""
+        cdef int64_t day = second // 86400
+        cdef int left = second - day * 86400
+        if day != self.day:
+            self.day = day
+            self.date_size = (write_date(self.date, day) if self.plain else write_iso(self.date, day)) - self.date
+        out = put(out, self.date, self.date_size)
+        out = put_digits(out, left // 3600, 2)
+        out = put(out, b":", 1)
+        out = put_digits(out, left // 60 % 60, 2)
+        out = put(out, b":", 1)
+        return put_digits(out, left % 60, 2)
+
+    cdef char *write_json(self, char *out, const Entry *entry) except NULL:
+        """The fields of observe.trace.Trace, in their order; the time as RFC 3339 has it, to the microsecond."""
+        cdef bytes place = self.places[entry.listener]
+        out = put(out, b'{"time":"', 9)
+        out = self.put_clock(out, entry.at_us // 1000000)
+        out = put(out, b".", 1)
+        out = put_digits(out, entry.at_us % 1000000, 6)
+        out = put(out, b'Z",', 3)
+        out = put(out, place, len(place))
+        out = put_field(out, b',"client":"', &entry.client, True)
+        out = put_field(out, b',"method":"', &entry.method, True)
+        out = put_field(out, b',"host":"', &entry.host, True)
+        out = put_field(out, b',"target":"', &entry.target, True)
+        out = put_field(out, b',"service":"', &entry.service, False)
+        out = put_candidates(out, &entry.candidates)
+        out = put_field(out, b',"endpoint":"', &entry.endpoint, False)
+        out = put_word(out, b',"reused":true' if entry.reused else b',"reused":false')
+        out = put_number(put_word(out, b',"status":'), entry.status)
+        out = put_number(put_word(out, b',"received":'), entry.received)
+        out = put_number(put_word(out, b',"sent":'), entry.sent)
+        out = put_ms(put_word(out, b',"route_ms":'), entry.route_ns)
+        out = put_ms(put_word(out, b',"connect_ms":'), entry.connect_ns)
+        out = put_ms(put_word(out, b',"first_byte_ms":'), entry.first_ns)
+        out = put_ms(put_word(out, b',"total_ms":'), entry.total_ns)
+        out = put_field(out, b',"request_id":"', &entry.identity, True)
+        out = put_number(put_word(out, b',"version":"1.'), entry.minor)
+        out = put_field(out, b'","error":"', &entry.error, True)
+        out = put_field(out, b',"detail":"', &entry.detail, True)
+        out = put_field(out, b',"referrer":"', &entry.referrer, True)
+        out = put_field(out, b',"user_agent":"', &entry.agent, True)
+        return put(out, b"}", 1)
+
+
+cdef size_t longest(const Entry *entry) noexcept nogil:
+    """The most bytes that the line of this entry can have."""
+    cdef size_t texts = entry.client.size + entry.method.size + entry.host.size + entry.target.size + entry.identity.size
+    texts += entry.referrer.size + entry.agent.size + entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
+    return FIXED + WORST * texts + (WORST + COMMA) * <size_t>entry.candidates.size
+
+
+cdef inline char *put(char *out, const char *data, size_t size) noexcept nogil:
+    memcpy(out, data, size)
+    return out + size
+
+
+cdef inline char *put_word(char *out, const char *word) noexcept nogil:
+    return put(out, word, strlen(word))
+
+
+cdef char *put_number(char *out, int64_t number) noexcept nogil:
+    """A number that is not negative."""
+    cdef int64_t rest = number // 10
+    cdef int width = 1
+    while rest:
+        rest //= 10
+        width += 1
+    return put_digits(out, number, width)
+
+
+cdef char *put_digits(char *out, int64_t number, int width) noexcept nogil:
+    """The last `width` digits, with zeros before."""
+    cdef int at = width
+    while at:
+        at -= 1
+        out[at] = c'0' + number % 10
+        number //= 10
+    return out + width
+
+
+cdef char *put_ms(char *out, int64_t ns) noexcept nogil:
+    """Nanoseconds as milliseconds, to the last digit."""
+    if ns < 0:
+        return put(out, b"-1.0", 4)
+    out = put_number(out, ns // 1000000)
+    return put_digits(put(out, b".", 1), ns % 1000000, 6)
+
+
+cdef char *put_field(char *out, const char *name, const Text *text, bint latin) noexcept nogil:
+    return put(put_json(put_word(out, name), text.data, text.size, latin), b'"', 1)
+
+
+cdef char *put_candidates(char *out, const Text *text) noexcept nogil:
+    """A list of strings."""
+    cdef const char *at = text.data
+    cdef const char *end = text.data + text.size
+    cdef const char *nul
+    out = put_word(out, b',"candidates":[')
+    while at < end:
+        nul = <const char *>memchr(at, 0, end - at)
+        if at != text.data:
+            out = put(out, b",", 1)
+        out = put(put_json(put(out, b'"', 1), at, nul - at, False), b'"', 1)
+        at = nul + 1
+    return put(out, b"]", 1)
+
+
+cdef char *put_json(char *out, const char *data, int size, bint latin) noexcept nogil:
+    """The inside of a JSON string (RFC 8259, section 7). latin: bytes of Latin-1, else of UTF-8."""
+    cdef int i
+    cdef unsigned char c
+    for i in range(size):
+        c = data[i]
+        if c == c'"' or c == c'\\':
+            out[0] = c'\\'
+            out[1] = c
+            out += 2
+        elif 0x20 <= c < 0x7f or (c >= 0x80 and not latin):
+            out[0] = c
+            out += 1
+        elif is_control(c):
+            out = put_hex(put(out, b"\\u00", 4), c)
+        else:
+            out = put_latin(out, c)
+    return out
+
+
+cdef char *put_plain(char *out, const Text *text) noexcept nogil:
+    r"""Latin-1 as observe.text.printable shows it, and a quote as %22: only Haystack's own may end the request line."""
+    cdef int i
+    cdef unsigned char c
+    for i in range(text.size):
+        c = text.data[i]
+        if c == c'"':
+            out = put(out, b"%22", 3)
+        elif 0x20 <= c < 0x7f:
+            out[0] = c
+            out += 1
+        elif is_control(c):
+            out = put_hex(put(out, b"\\x", 2), c)
+        else:
+            out = put_latin(out, c)
+    return out
+
+
+cdef char *put_quoted(char *out, const Text *text) noexcept nogil:
+    """A field in quotes, a dash where there is none. As nginx has it: what could end it, or escape its end, becomes \\x and two digits."""
+    cdef int i
+    cdef unsigned char c
+    out = put(out, b' "', 2)
+    if text.size == 0:
+        out = put(out, b"-", 1)
+    for i in range(text.size):
+        c = text.data[i]
+        if c == c'"' or c == c'\\' or is_control(c):
+            out = put_hex(put(out, b"\\x", 2), c)
+        elif c < 0x7f:
+            out[0] = c
+            out += 1
+        else:
+            out = put_latin(out, c)
+    return put(out, b'"', 1)
+
+
+cdef inline bint is_control(unsigned char c) noexcept nogil:
+    """Whether a character of Latin-1 is a control or format character (Unicode's Cc and Cf)."""
+    return c < 0x20 or 0x7f <= c < 0xa0 or c == 0xad
+
+
+cdef inline char *put_hex(char *out, unsigned char c) noexcept nogil:
+    out[0] = HEX[c >> 4]
+    out[1] = HEX[c & 15]
+    return out + 2
+
+
+cdef inline char *put_latin(char *out, unsigned char c) noexcept nogil:
+    """A character from U+0080 to U+00FF in UTF-8."""
+    out[0] = 0xc0 | c >> 6
+    out[1] = 0x80 | c & 0x3f
+    return out + 2
+
+
+cdef struct Date:
+    int year
+    int month       # from 0: January
+    int day
+
+
+cdef char *write_date(char *out, int64_t day) noexcept nogil:
+    """DD/Mon/YYYY: of the days since 1970."""
+    cdef Date date = date_of(day)
+    out = put(put_digits(out, date.day, 2), b"/", 1)
+    out = put(put(out, MONTHS + 3 * date.month, 3), b"/", 1)
+    return put(put_digits(out, date.year, 4), b":", 1)
+
+
+cdef char *write_iso(char *out, int64_t day) noexcept nogil:
+    """YYYY-MM-DDT of the days since 1970."""
+    cdef Date date = date_of(day)
+    out = put(put_digits(out, date.year, 4), b"-", 1)
+    out = put(put_digits(out, date.month + 1, 2), b"-", 1)
+    return put(put_digits(out, date.day, 2), b"T", 1)
+
+
+cdef Date date_of(int64_t day) noexcept nogil:
+    """Of the days since 1970, by years that begin in March, so that a leap day is the last of its year."""
+    cdef int64_t shifted = day + 719468
+    cdef int64_t era = shifted // 146097
+    cdef int64_t in_era = shifted - era * 146097
+    cdef int64_t year = (in_era - in_era // 1460 + in_era // 36524 - in_era // 146096) // 365
+    cdef int64_t in_year = in_era - (365 * year + year // 4 - year // 100)
+    cdef int month = (5 * in_year + 2) // 153
+    cdef int date = in_year - (153 * month + 2) // 5 + 1
+    month = month + 2 if month < 10 else month - 10
+    return Date(<int>(era * 400 + year + (1 if month < 2 else 0)), month, date)
+
+
+cdef Text text_of(bytes held) noexcept:
+    """Valid as long as `held` is."""
+    cdef Text text
+    text.data = held
+    text.size = len(held)
+    return text
+
+
+def line(str form, object trace):
+    """The line of a Trace whose phases and time are as exact as a line tells them: for tests."""
+    cdef Log log = Log(form, trace.worker, [trace.listener])
+    cdef Entry entry
+    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent")
+    latin = [getattr(trace, name).encode("latin-1") for name in names]
+    utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
+    entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
+    entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
+    entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
+    entry.referrer, entry.agent = text_of(latin[7]), text_of(latin[8])
+    entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
+    entry.at_us = round(trace.time * 1000000)
+    entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status
+    entry.received, entry.sent = trace.received, trace.sent
+    entry.route_ns, entry.connect_ns = round(trace.route_ms * 1000000), round(trace.connect_ms * 1000000)
+    entry.first_ns, entry.total_ns = round(trace.first_byte_ms * 1000000), round(trace.total_ms * 1000000)
+    log.write(&entry)
+    return log.take()[0]

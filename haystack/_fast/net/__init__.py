@@ -1,0 +1,1 @@
+"""Sockets: the worker's epoll, splicing, and rights by address."""

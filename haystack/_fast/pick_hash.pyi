@@ -1,3 +1,0 @@
-from haystack._fast.cells import Picker
-
-class Hash(Picker): ...

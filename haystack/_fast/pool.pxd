@@ -1,8 +1,0 @@
-# Where an exchange's connection to an endpoint comes from.
-from libc.stdint cimport int64_t
-from haystack._fast.cells cimport Cell
-from haystack._fast.plane cimport Plane
-from haystack._fast.upstream cimport Upstream
-
-cdef Upstream pooled(Cell cell, bint idempotent)
-cdef Upstream dial(Plane plane, Cell cell, int64_t patience, bint *short_of)

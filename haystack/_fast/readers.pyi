@@ -1,3 +1,0 @@
-from haystack._fast.plane import Plane
-
-def look(plane: Plane) -> None: ...

@@ -1,0 +1,1 @@
+"""From Host and path to a route."""

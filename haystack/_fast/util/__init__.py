@@ -1,0 +1,1 @@
+"""Plain C data structures, digits, digests and random numbers."""
