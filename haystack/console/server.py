@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import structlog
 
-from haystack.console import hostkey, keys
+from haystack.console import before_login, hostkey, keys
 from haystack.console.login_limits import Admission, Login
 from haystack.console.session import Session
 from haystack.net.sockets import Sockets
@@ -41,13 +41,14 @@ class Door(asyncssh.SSHServer):
 
     def __init__(self, server: ConsoleServer, login: Login) -> None:
         self._server, self._login = server, login
-        self._good = False
+        self._named = self._good = False
         self._connection: asyncssh.SSHServerConnection
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """A client came."""
         self._connection = conn
         self._server.connections.add(conn)
+        before_login.limit(conn)
         self._login.evict = conn.abort
         # its identification (RFC 4253, section 4.2), with which a client begins
         self._login.spoken = lambda: conn.get_extra_info("client_version") is not None
@@ -59,13 +60,17 @@ class Door(asyncssh.SSHServer):
             self._server.failed.note(self._peer())
 
     async def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - any name will do
-        """Always asks for a key; the list is read anew, off the loop."""
+        """Always asks for a key; the list is read anew, off the loop. Called for each other name (RFC 4252, section 5)."""
+        if self._named:
+            raise asyncssh.ProtocolError("the user's name has changed")
+        self._named = True
         self._connection.set_authorized_keys(await self._server.known())
         return True
 
     def auth_completed(self) -> None:
         """The key was good."""
         self._good = True
+        before_login.lift(self._connection)
         self._server.admission.end(self._login, good=True)
         log.info("login.accepted", peer=self._peer(), user=self._connection.get_extra_info("username"))
 
@@ -129,6 +134,7 @@ class ConsoleServer:
             log.warning("shell.locked", reason="nobody can log in, because there is no public key", hint=keys.HOW)
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
+            kex_algs=before_login.KEY_EXCHANGES,
             server_version="Haystack",
             password_auth=False,
             kbdint_auth=False,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import stat
 
 import asyncssh
 import pytest
+from asyncssh.packet import String
 from structlog.testing import capture_logs
 
 from haystack.console import hostkey
@@ -19,6 +21,7 @@ from tests.fakes.state import NAME, state, trace
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
 PATIENCE = 15
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +294,64 @@ async def test_one_that_does_not_log_in_is_cut_off(shell, monkeypatch):
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
+
+
+class Stranger(asyncssh.SSHClient):
+    """A client without a key that sends what it likes instead of logging in. sends: (its connection) → None, again and again."""
+
+    def __init__(self, sends):
+        self.sends = sends
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, conn):
+        self.connection = conn
+
+    def connection_lost(self, exc):
+        self.lost.set_result(exc)
+
+    async def public_key_auth_requested(self):
+        while not self.lost.done():
+            self.sends(self.connection)
+            await asyncio.sleep(0)
+
+
+def new_keys(connection):
+    if connection._kex_complete:
+        connection._kexinit_sent = True
+        connection._send_kexinit()
+
+
+def names(connection):
+    connection.send_packet(50, *map(String, (f"user{next(NUMBERS)}", "ssh-connection", "none")))
+
+
+def tries(connection):
+    connection.send_packet(50, *map(String, ("x", "ssh-connection", "none")))
+
+
+@pytest.mark.parametrize(("sends", "told"), [(new_keys, "one key exchange"), (names, "name has changed"), (tries, "no login after 64")])
+async def test_before_its_login_a_client_gets_no_more_done_than_a_login_takes(shell, sends, told):
+    """One connection had the control process exchange keys 220 times a second, and could as well fill it with names and keys."""
+    stranger = Stranger(sends)
+    with contextlib.suppress(asyncssh.Error, OSError):
+        async with asyncio.timeout(PATIENCE):
+            await asyncssh.connect(
+                "127.0.0.1", shell.port, client_factory=lambda: stranger, username="x", known_hosts=None, config=None, agent_path=None
+            )
+    assert told in str(stranger.lost.result())
+
+
+async def test_new_keys_are_exchanged_after_the_login(shell):
+    code, out, err = await ssh(shell, "help", options=["-v", "-o", "LogLevel=DEBUG1", "-o", "RekeyLimit=16"])
+    assert (code, err.count("SSH2_MSG_KEXINIT sent") > 1) == (0, True), err
+    assert "services" in out
+
+
+@pytest.mark.parametrize("slow", ["rsa2048-sha256", "diffie-hellman-group18-sha512", "diffie-hellman-group-exchange-sha256"])
+async def test_a_client_cannot_choose_a_key_exchange_that_holds_up_the_loop(shell, slow):
+    """For rsa2048 an RSA key was made for each client, on the loop of DNS and health: 60 ms, and up to 300."""
+    with pytest.raises(asyncssh.KeyExchangeFailed):
+        await asyncssh.connect("127.0.0.1", shell.port, kex_algs=[slow], username="x", known_hosts=None, config=None, agent_path=None)
 
 
 async def test_failed_logins_are_one_line_and_then_counted(shell, capsys):
