@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := setup.py pyproject.toml $(wildcard haystack/_fast/*/*.pyx haystack/_fast/*/*.pxd)
+SOURCES := setup.py pyproject.toml $(wildcard haystack/_fast/*.pyx haystack/_fast/*/*.pyx haystack/_fast/*/*.pxd)
 # twice quiet: its errors, without the warnings that concern its own set-up
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-warn-script-location
 COMPILE := $(BIN)/python setup.py --quiet build_ext --inplace --parallel $(shell nproc 2>/dev/null || echo 2)
@@ -100,5 +100,5 @@ lock: .make/tools ## newer versions of all packages, within the ranges of pyproj
 
 clean: ## away with everything that was made here
 	rm -rf .make .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f haystack/_fast/*/*.so haystack/_fast/*/*.c haystack/_fast/*/*.html
+	find haystack/_fast -name "*.so" -delete -o -name "*.c" -delete -o -name "*.html" -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,9 @@
 """`python -m bench.micro.head`: nanoseconds to parse a head, ours beside httptools (llhttp) on the same bytes.
 
-Ours runs in a compiled loop (head.spin), as the data plane calls it: slots that point into the bytes, framing and Host already judged.
-httptools is called from Python, a parser object a message, as its users do. `bare`: its callbacks are absent, so that nothing of the head
-is kept: the least it can cost. `fields`: target and fields go to compiled callables (a list's append, a dict's setdefault): the least that
-yields what ours yields. Neither figure holds a Python function's call. Rounds alternate; the best of each counts.
+Ours runs in a compiled loop (testing.parse_heads), as the data plane calls it: slots that point into the bytes, framing and Host already
+judged. httptools is called from Python, a parser object a message, as its users do. `bare`: its callbacks are absent, so that nothing of
+the head is kept: the least it can cost. `fields`: target and fields go to compiled callables (a list's append, a dict's setdefault): the
+least that yields what ours yields. Neither figure holds a Python function's call. Rounds alternate; the best of each counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import httptools
 
-from haystack._fast.http1 import head
+from haystack._fast import testing
 
 ROUNDS = 9
 TIMES = 20_000
@@ -59,7 +59,7 @@ HEADS = {
 
 def ours(data: bytes, times: int) -> None:
     """Parse data so many times."""
-    head.spin(data, times, data[:5] != b"HTTP/")
+    testing.parse_heads(data, times, data[:5] != b"HTTP/")
 
 
 def llhttp(data: bytes, times: int, protocol: Any) -> None:

@@ -1,6 +1,6 @@
 """python -m bench.micro.pick: nanoseconds a pick, by algorithm and number of endpoints; and of making a picker, once a table.
 
-Each pick is taken on and let go again, 64 in flight, in a compiled loop (pick.spin): what an exchange pays for its choice. Rounds go
+Each pick is taken on and let go again, 64 in flight, in a compiled loop (testing.picks_ns): what an exchange pays for its choice. Rounds go
 around the algorithms, so that a busy moment of the machine meets all of them; the median counts.
 """
 
@@ -10,8 +10,9 @@ import argparse
 import time
 from statistics import median
 
-from haystack._fast.balance.pickers import PICKERS, make, spin
+from haystack._fast.balance.pickers import PICKERS, make
 from haystack._fast.endpoint.endpoint import Cell, Member
+from haystack._fast.testing import picks_ns
 
 SIZES = (1, 5, 50, 500, 5000)
 WEIGHTS = {"equal": (100,), "mixed": (100, 50, 200, 10)}
@@ -33,7 +34,7 @@ def picks(rounds: int, times: int, kind: str) -> dict[tuple[str, int], float]:
     found: dict[tuple[str, int], list[float]] = {key: [] for key in pickers}
     for _ in range(rounds):
         for key, picker in pickers.items():
-            found[key].append(spin(picker, times) / times)
+            found[key].append(picks_ns(picker, times) / times)
     return {key: median(ns) for key, ns in found.items()}
 
 

@@ -13,10 +13,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast.routing.router import Router, lookup_ns
+from haystack._fast.routing.router import Router
+from haystack._fast.testing import lookup_ns
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.routing_table import PART, changes
+from haystack.routing.routing_table import PART
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from tests.oracles.routing_table import changes
 
 COUNTS = (10, 100, 1000, 10_000)
 ENDPOINTS = 5

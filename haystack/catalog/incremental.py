@@ -1,7 +1,7 @@
 """Snapshots from what has changed: one container's change costs its services, not all there are.
 
-Keeps what it knows of each source, container and service from one build to the next; its answers equal those of build.build, which
-looks at everything (a property test holds them against each other). Never does: I/O, publishing. The registry's own.
+Keeps what it knows of each source, container and service from one build to the next; its answers equal those of tests/oracles/snapshot.py,
+which looks at everything (a property test holds them against each other). Never does: I/O, publishing. The registry's own.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class Builder:
         return new
 
     def _told(self, listings: Sources) -> tuple[Found, ...]:
-        """Every problem, in the order of build.build. Unchanged problems keep their objects."""
+        """Every problem. Unchanged problems keep their objects."""
         told: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
         told += self._twice
         self._problems = [kept.changed(new) for kept, new in zip(self._problems, self._blamed, strict=True)]

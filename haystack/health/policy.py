@@ -1,6 +1,6 @@
 """Who of a service may be chosen, and why: the one place that decides in or out.
 
-Pure. Never does: probing, counting, remembering, looking at a clock. Stands inside build.build, which asks it about the endpoints
+Pure. Never does: probing, counting, remembering, looking at a clock. The builder of snapshots asks it about the endpoints
 of a service that could stand in for one another, with what the monitor knows of each.
 """
 

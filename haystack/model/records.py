@@ -1,7 +1,7 @@
 """The words of Haystack as frozen records: what discovery finds and what everything else reads.
 
 Never does: any input or output, any decision. Discovery makes Engine, Network and Container (whole lists in a
-Listing); build.build makes Service and Endpoint from them; the zone, the routing table, the API and the shell read.
+Listing); the catalog makes Service and Endpoint from them; the zone, the routing table, the API and the shell read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a Snapshot to the workers' routing table, and from two tables to what a worker must be told.
+"""From services to rows of the workers' routing table, and a change of it as messages.
 
 Pure; runs in the control process. What a worker makes of it is in worker_routes.py.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from haystack.catalog.claims import prefix
 from haystack.catalog.service import OPTIONS
-from haystack.loop.turns import Turns, at_once, stretches
+from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
 from haystack.model.records import RETRIED, STOPPING, Cause, Endpoint, Service
@@ -34,36 +34,9 @@ class Defaults(NamedTuple):
     wait: float
 
 
-def of(snapshot: Snapshot, defaults: Defaults) -> Table:
-    """The table of all services."""
-    return Table(version=snapshot.version, services=tuple(r for s in snapshot.services.values() for r in rows(s, defaults)))
-
-
-def alive(snapshot: Snapshot) -> frozenset[str]:
-    """Ids of the endpoints that may still answer what they were asked: their containers run, told to stop or not, and they are not mute."""
-    every = (e for s in snapshot.services.values() for e in s.endpoints)
-    return frozenset(e.id for e in every if snapshot.containers[e.container].state in ALIVE and not is_mute(e))
-
-
 def is_mute(endpoint: Endpoint) -> bool:
     """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
     return not endpoint.ready and endpoint.cause is Cause.SILENT
-
-
-def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Iterator[Table]:
-    """The parts, in their order, that make `new` of `old`. There is always one, for the version.
-
-    living: `alive` of the new snapshot; the endpoints that left the table and are not among them have ended (None: none has).
-    """
-    before = {each.key: each for each in old.services}
-    changed, replaced = [], []
-    for each in new.services:
-        was = before.pop(each.key, None)
-        if was != each:
-            changed.append(each)
-            replaced.append(was)
-    ended = () if living is None else _ended([*before.values(), *(r for r in replaced if r)], living)
-    yield from parts(new.version, changed, tuple(before), ended)
 
 
 def parts(
@@ -88,7 +61,10 @@ def spot(endpoint: Endpoint) -> Spot:
 
 
 class Living:
-    """`alive` of single endpoints: each service is looked through once, however many of its endpoints are asked for."""
+    """Which endpoints may still answer what they were asked: their containers run, told to stop or not, and they are not mute.
+
+    Each service is looked through once, however many of its endpoints are asked for.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -108,22 +84,13 @@ class Living:
         return self._answering[name]
 
 
-def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:
-    return tuple({spot for row in left for spot in spots(row) if spot[0] not in living})
-
-
-def rows(service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING) -> list[ServiceRow]:
+def made(
+    service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
+) -> Turns[list[ServiceRow]]:
     """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name alone, which says so.
 
     before, live: the service as it was, and rows by their keys: what has not changed is taken from there.
     """
-    return at_once(made(service, defaults, before, live))
-
-
-def made(
-    service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
-) -> Turns[list[ServiceRow]]:
-    """The same in turns."""
     if not service.has_http:
         return [_mute(service, defaults)]
     found = [(yield from _row(service, service.endpoints, defaults, service.name, prefix(service.path), live=live, public=service.public))]

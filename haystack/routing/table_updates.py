@@ -1,7 +1,7 @@
 """The routing table of the newest snapshot, kept up to date service by service, and what the workers are to be told of each change.
 
 One container's change costs its services, not all there are. To find out what is other takes turns; all of it counts at once. What it
-says equals what routing_table.of and routing_table.changes make of whole snapshots (a property test holds them against each other). Never
+says equals what tests/oracles/routing_table.py makes of whole snapshots (a property test holds them against each other). Never
 sends anything: the supervisor does.
 """
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from haystack.catalog.build import build
 from haystack.model.records import Container, Listing, Port
 from haystack.proxy.supervisor import Supervisor
 from haystack.settings.settings import load
 from tests.fakes.client import Client, Response
 from tests.fakes.origin import Loop, Origin, respond
 from tests.fakes.worker import Haystack, Member, Site, until
+from tests.oracles.snapshot import build
 
 
 def test_get_reaches_the_service_and_its_answer_comes_back(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import h11
 
-from haystack._fast.http1 import body
+from haystack._fast import testing
 from tests.differential.readers import Collector, No
 from tests.differential.rules import TEXT, TOKEN
 
@@ -24,7 +24,7 @@ class Body(NamedTuple):
 
 def ours(pieces):
     try:
-        return Body(*body.decode(pieces))
+        return Body(*testing.decode_chunks(pieces))
     except ValueError:
         return No.REFUSED
 

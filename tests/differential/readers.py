@@ -8,7 +8,7 @@ from typing import NamedTuple
 import h11
 import httptools
 
-from haystack._fast.http1 import head
+from haystack._fast import testing
 
 
 class Read(NamedTuple):
@@ -31,7 +31,7 @@ class No(Enum):
 
 def ours(data, *, request):
     """(what we read, its size), or (No, the status that refuses it or 0)."""
-    found = head.request(data) if request else head.response(data)
+    found = testing.request_head(data) if request else testing.response_head(data)
     if isinstance(found, int):
         return (No.REFUSED if found else No.INCOMPLETE), -found
     return Read(*found[1:]), found[0]

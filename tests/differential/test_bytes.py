@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from haystack._fast.http1 import head
+from haystack._fast import testing
 
 ALL = range(256)
 TOKEN = set(b"!#$%&'*+-.^_`|~" + string.ascii_letters.encode() + string.digits.encode())  # RFC 9110, section 5.6.2
@@ -27,7 +27,7 @@ PARTS = {
 
 
 def parse(data):
-    return (head.response if data.startswith(b"HTTP/") else head.request)(data)
+    return (testing.response_head if data.startswith(b"HTTP/") else testing.request_head)(data)
 
 
 def part(name, found):

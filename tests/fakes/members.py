@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from haystack._fast import testing
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Picker
 
@@ -26,7 +27,7 @@ def picker(balance: str, *weights: int, of: list[Member] | None = None, old: Pic
 
 def picked(of: Picker, rounds: int) -> list[Member]:
     """Who was picked, one after the other; nobody has any load. Keys are the numbers from 0."""
-    return [pickers.choose(of, [], key) for key in range(rounds)]
+    return [testing.choose(of, [], key) for key in range(rounds)]
 
 
 def counts(of: Picker, chosen: Iterable[Member]) -> list[int]:

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from haystack._fast.balance import pickers
-from haystack._fast.balance.ewma import pass_time
+from haystack._fast import testing
 from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.routing.router import Router
+from haystack._fast.testing import pass_time
 from haystack._fast.util import random_numbers
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
@@ -27,6 +27,7 @@ from haystack.model.reports import FailureRow
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table
+from tests.oracles import routing_table as oracle
 
 NAME = "web.services.haystack"
 WORKERS = 2
@@ -107,8 +108,8 @@ class Worker:
 
     def follow(self, snapshot: Snapshot) -> None:
         """The newest table, as the supervisor sends it."""
-        new = routing_table.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
-        for part in routing_table.changes(self.table, new, routing_table.alive(snapshot)):
+        new = oracle.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
+        for part in oracle.changes(self.table, new, routing_table.alive(snapshot)):
             self.routes.apply(part)
         self.table = new
 
@@ -124,19 +125,19 @@ class Worker:
             self.world.unserved += 1
             return
         self.asked += 1
-        pickers.earn(route.queue)
+        testing.earn(route.queue)
         self.attempt(route, key, [], repeated=False)
 
     def attempt(self, route: Route, key: int, tried: list[Member], *, repeated: bool) -> None:
         """Send it to whom the picker says."""
-        member = pickers.choose(route.picker, tried, key) if len(tried) < TRIES else None
+        member = testing.choose(route.picker, tried, key) if len(tried) < TRIES else None
         if member is None:
             self.world.failed.append(self.world.now)
             return
         tried.append(member)
         endpoint = self.world.endpoint(member)
         self.world.tries.append(Try(self.world.now, endpoint, repeated))
-        pickers.load(member.cell, 1)
+        testing.load(member.cell, 1)
         manner = self.world.manner(endpoint)
         seconds = {"refusing": 0.0, "silent": LIMIT, "slow": SLOW}.get(manner, WORK) * self.world.random.uniform(0.5, 1.5)
         self.world.loop.call_later(seconds, self.ended, (route, key, tried), manner, seconds)
@@ -145,16 +146,16 @@ class Worker:
         """The endpoint has answered, or has not."""
         route, key, tried = request
         member = tried[-1]
-        pickers.load(member.cell, -1)
+        testing.load(member.cell, -1)
         self.count(member, KINDS.get(manner, ""))
         if manner not in ("refusing", "resetting", "silent"):
-            pickers.hear(route.picker, member, seconds)
+            testing.hear(route.picker, member, seconds)
             if manner == "failing":
                 self.world.failed.append(self.world.now)
             return
-        pickers.hear(route.picker, member, -1.0)
+        testing.hear(route.picker, member, -1.0)
         seen = manner != "refusing"
-        if seen and not pickers.spend(route.queue, self.world.now):
+        if seen and not testing.spend(route.queue, self.world.now):
             self.denied += 1
             self.world.failed.append(self.world.now)
             return

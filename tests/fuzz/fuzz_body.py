@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from haystack._fast.http1 import body
+from haystack._fast import testing
 from tests.differential import compare
 from tests.differential.bodies import Body, ours
 from tests.fuzz import run
@@ -26,7 +26,7 @@ def one(data: bytes) -> None:
 def again(data: bytes) -> None:
     """Chunked anew, a body is decoded as the same one."""
     chunk = b"%x\r\n%s\r\n" % (len(data), data) if data else b""
-    assert body.decode([chunk + b"0\r\n\r\n"]) == (data, True, b"")
+    assert testing.decode_chunks([chunk + b"0\r\n\r\n"]) == (data, True, b"")
 
 
 if __name__ == "__main__":

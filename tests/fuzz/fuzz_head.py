@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from haystack._fast.http1 import head
+from haystack._fast import testing
 from tests.differential import compare
 from tests.fuzz import run
 
@@ -16,7 +16,7 @@ def one(data: bytes) -> None:
     cut = crc32(data) % (len(data) + 1)
     for request in (True, False):
         compare.heads(data, request=request)
-        parse = head.request if request else head.response
+        parse = testing.request_head if request else testing.response_head
         whole, part = parse(data), parse(data[:cut])
         if isinstance(whole, tuple):
             assert 0 < whole[0] <= len(data)
@@ -31,7 +31,7 @@ def again(parsed: Parsed, *, request: bool) -> None:
     _, first, second, minor, fields, length, chunked = parsed
     line = b"%s %s HTTP/1.%d" % (first, second, minor) if request else b"HTTP/1.%d %d %s" % (minor, first, second)
     written = b"\r\n".join([line, *(b"%s: %s" % field for field in fields), b"", b""])
-    parse = head.request if request else head.response
+    parse = testing.request_head if request else testing.response_head
     assert parse(written) == (len(written), first, second, minor, fields, length, chunked), written
 
 

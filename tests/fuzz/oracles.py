@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import h11
 
-from haystack._fast.http1 import body, head
+from haystack._fast import testing
 from tests.differential import compare
 from tests.fakes import normal
 from tests.fuzz.ends import End
@@ -44,7 +44,7 @@ def judge_repeats(endpoints: list[End], asked: list[Asked]) -> None:
 def requests_of(sent: bytes) -> list[Asked]:
     """(method, target, body) of the requests that a client sent, the last one maybe in part, as our own parsers read them."""
     found, at = [], 0
-    while not isinstance(read := head.request(sent[at : at + MOST_HEAD]), int):
+    while not isinstance(read := testing.request_head(sent[at : at + MOST_HEAD]), int):
         size, method, target, _, _, length, chunked = read
         at += size
         if chunked:
@@ -60,19 +60,19 @@ def requests_of(sent: bytes) -> list[Asked]:
 def chunks(data: bytes) -> tuple[bytes, bytes]:
     """(the decoded bytes up to the end or the first fault, what follows)."""
     try:
-        content, _, left = body.decode([data])
+        content, _, left = testing.decode_chunks([data])
     except ValueError:
         low, high = 0, len(data)
         while low + 1 < high:  # a fault stays one whatever follows, so the last good prefix can be halved for
             middle = (low + high) // 2
             low, high = (middle, high) if decodes(data[:middle]) else (low, middle)
-        return body.decode([data[:low]])[0], b""
+        return testing.decode_chunks([data[:low]])[0], b""
     return content, left
 
 
 def decodes(data: bytes) -> bool:
     try:
-        body.decode([data])
+        testing.decode_chunks([data])
     except ValueError:
         return False
     return True
@@ -107,7 +107,7 @@ def judge_endpoint(end: End, asked: list[tuple[bytes, bytes, bytes]]) -> None:
         wire = wire[at:]
         if request.all(b"transfer-encoding"):
             compare.bodies(wire)
-            wire = body.decode([wire])[2]
+            wire = testing.decode_chunks([wire])[2]
         else:
             wire = wire[int((request.all(b"content-length") or [0])[0]) :]
 

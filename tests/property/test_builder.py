@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from haystack.catalog import differences
-from haystack.catalog.build import build, unwatched
+from haystack.catalog.build import unwatched
 from haystack.catalog.check import check
 from haystack.catalog.incremental import Builder
 from haystack.catalog.intake import Intake
@@ -25,6 +25,8 @@ from haystack.routing import routing_table
 from haystack.routing.rows import Table
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import Lingering
+from tests.oracles import routing_table as oracle
+from tests.oracles.snapshot import build
 
 ORIGIN = "haystack"
 SOURCES = ("x", "y")
@@ -213,8 +215,8 @@ def test_routing_tables(script: list[tuple[str, Any, Any]]) -> None:
     under_test = Tables(DEFAULTS, Lingering(0.0))
     before, told = Table(0, ()), {}
     for new, expected in run(script):
-        after = routing_table.of(expected, DEFAULTS)
-        *_, last = routing_table.changes(before, after, routing_table.alive(expected))
+        after = oracle.of(expected, DEFAULTS)
+        *_, last = oracle.changes(before, after, oracle.alive(expected))
         parts = at_once(under_test.follow(new, 0.0))
         for part in parts:
             told.update((row.key, row) for row in part.services)

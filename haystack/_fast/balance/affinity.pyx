@@ -8,11 +8,11 @@ from cpython.dict cimport PyDict_GetItem
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp
 
-from haystack._fast.util.buffer cimport Buffer, add, release
 from haystack._fast.endpoint.endpoint cimport KeyKind, Member, Route
-from haystack._fast.util.digest cimport digest
-from haystack._fast.http1.head cimport Field, Head, parse_request, same
+from haystack._fast.http1.head cimport Field, Head, same
 from haystack._fast.http1.target cimport Span, path_of
+from haystack._fast.util.buffer cimport Buffer, add
+from haystack._fast.util.digest cimport digest
 
 cdef enum:
     TOKEN_SIZE = 16
@@ -135,35 +135,3 @@ cdef int write_cookie(Buffer *b, Route route, Member member) except -1:
     add(b, b"; Path=", 7)
     add(b, PyBytes_AS_STRING(route.cookie_path), PyBytes_GET_SIZE(route.cookie_path))
     return add(b, b"; HttpOnly; SameSite=Lax\r\n", 26)
-
-
-cdef int parse(Head *h, bytes head) except -1:
-    if parse_request(h, head, len(head)) <= 0:
-        raise ValueError("not a request's head")
-    return 0
-
-
-def key_of(Route route, bytes head, bytes address):
-    """request_key of a request's head as it came, for tests. ValueError: no whole head."""
-    cdef Head h
-    parse(&h, head)
-    return request_key(route, &h, address, <int>len(address))
-
-
-def recall(Route route, bytes head):
-    """`recalled` of a request's head as it came, for tests. ValueError: no whole head."""
-    cdef Head h
-    parse(&h, head)
-    return recalled(route, &h)
-
-
-def cookie_line(Route route, Member member):
-    """What write_cookie writes, for tests."""
-    cdef Buffer b
-    b.data = NULL
-    b.start = b.end = b.capacity = 0
-    try:
-        write_cookie(&b, route, member)
-        return b.data[:b.end]
-    finally:
-        release(&b)

@@ -32,12 +32,6 @@ cdef int64_t coarse_ns() noexcept nogil:
     return t.tv_sec * SECOND + t.tv_nsec + ahead
 
 
-def pass_time(double seconds):
-    """Put the pickers' clock forward: for tests and simulations."""
-    global ahead
-    ahead += <int64_t>(seconds * SECOND)
-
-
 cdef bint is_unheard(Cell cell, int64_t now) noexcept:
     """Whether it is time to ask this one, whatever it costs."""
     return now - max(cell.heard, cell.probed) > (FORGET if cell.heard else AGAIN)

@@ -14,8 +14,8 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from haystack._fast.endpoint.endpoint cimport Member, Picker, was_tried
-from haystack._fast.util.random_numbers cimport mix, next_random
 from haystack._fast.util.digest cimport digest
+from haystack._fast.util.random_numbers cimport mix, next_random
 
 cdef enum:
     POINTS = 100            # of a member of mean weight, within a factor of the root of 2: shares then differ by a tenth

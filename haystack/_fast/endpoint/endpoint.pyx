@@ -9,10 +9,10 @@ from hashlib import blake2b
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from haystack._fast.util.random_numbers cimport next_random
-from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.random_numbers cimport next_random
 
 cdef extern from "sys/socket.h" nogil:
     enum:

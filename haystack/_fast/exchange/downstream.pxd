@@ -1,9 +1,9 @@
 # A client's connection, and the exchange it is in.
 from libc.stdint cimport int64_t, uint64_t
+from haystack._fast.exchange.upload cimport Upload
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
 from haystack._fast.http1.serialize cimport Client
-from haystack._fast.exchange.upload cimport Upload
 
 cdef class Downstream(Upload):
     cdef int own_rights         # of the address that it has: a trusted proxy's requests have those of the clients that it names

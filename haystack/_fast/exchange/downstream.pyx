@@ -7,25 +7,25 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.balance.affinity cimport recalled, request_key
-from haystack._fast.http1.local_reply cimport Form, form_of, request_id_of, write_answer
-from haystack._fast.http1.body cimport Framing, begin
-from haystack._fast.util.buffer cimport add, pending, release, take
-from haystack._fast.util.random_numbers cimport next_random
-from haystack._fast.util.digits cimport write_hex
 from haystack._fast.exchange.exchange cimport State, is_idempotent
+from haystack._fast.exchange.upgrade cimport offer
+from haystack._fast.exchange.upload cimport Upload
+from haystack._fast.exchange.worker_state cimport SCRATCH
+from haystack._fast.http1.body cimport Framing, begin
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.forwarding cimport came_round, find_client
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
-from haystack._fast.net.networks cimport Right
-from haystack._fast.exchange.worker_state cimport SCRATCH
-from haystack._fast.net.poller cimport Stream, clock_ns, mark_readable
-from haystack._fast.util.linked_list cimport join, leave
+from haystack._fast.http1.local_reply cimport Form, form_of, request_id_of, write_answer
 from haystack._fast.http1.serialize cimport Client, write_request
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
+from haystack._fast.net.networks cimport Right
+from haystack._fast.net.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.net.tcp cimport unacknowledged
-from haystack._fast.exchange.upgrade cimport offer
-from haystack._fast.exchange.upload cimport Upload
 from haystack._fast.routing.router import BadHostError
+from haystack._fast.util.buffer cimport add, pending, release, take
+from haystack._fast.util.digits cimport write_hex
+from haystack._fast.util.linked_list cimport join, leave
+from haystack._fast.util.random_numbers cimport next_random
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

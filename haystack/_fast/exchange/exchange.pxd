@@ -1,11 +1,11 @@
 # One request and its response, as the endpoint's side sees it. The client's side (downstream) fills it in.
 from libc.stdint cimport int64_t
-from haystack._fast.http1.body cimport Body
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.endpoint.endpoint cimport Member, Route
-from haystack._fast.http1.head cimport Head
 from haystack._fast.exchange.worker_state cimport Plane
+from haystack._fast.http1.body cimport Body
+from haystack._fast.http1.head cimport Head
 from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.buffer cimport Buffer
 
 cdef enum State:
     IDLE = 0            # no request yet, or part of its head

@@ -9,10 +9,10 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memmove, memset, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
-from haystack._fast.util.buffer cimport Buffer, add, release, reserve
 from haystack._fast.http1.head cimport Head, Kind, same
 from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport Stream, clock_ns
+from haystack._fast.util.buffer cimport Buffer, add, release, reserve
 
 
 cdef Py_ssize_t TRACES = 500     # in a worker until they are taken, a tenth of a second's: more are counted, not made

@@ -7,12 +7,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
-from haystack._fast.http1.local_reply cimport Form, write_answer
-from haystack._fast.util.buffer cimport take
 from haystack._fast.exchange.downstream cimport Downstream
-from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.exchange.worker_state cimport SCRATCH, Plane
+from haystack._fast.http1.local_reply cimport Form, write_answer
+from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
 
 cdef extern from "sys/epoll.h" nogil:

@@ -5,9 +5,9 @@ Where the bound is reached, the one that has rested longest, whoever's it is, ma
 from libc.stdint cimport int64_t
 
 from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.exchange.upstream cimport Dial, Upstream
 from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.util.linked_list cimport leave
-from haystack._fast.exchange.upstream cimport Dial, Upstream
 
 cdef extern from "sys/socket.h" nogil:
     enum:

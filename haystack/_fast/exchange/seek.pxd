@@ -1,9 +1,9 @@
 # The way of a request to an endpoint: who is tried, who waits for one, what is sent again.
 from libc.stdint cimport int64_t, uint64_t
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.endpoint.endpoint cimport Cell, Member, Queue, Route
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.upstream cimport Upstream
+from haystack._fast.util.buffer cimport Buffer
 
 cdef class Seeker(Exchange):
     cdef Upstream up

@@ -9,12 +9,12 @@ no answer: the client's side does.
 from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
-from haystack._fast.util.buffer cimport add, pending, release
 from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Cell, Fault, Member, Queue, Route, Silence, let_go, take_on, was_tried
 from haystack._fast.exchange.exchange cimport Exchange, State
-from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.exchange.pool cimport dial, pooled
 from haystack._fast.exchange.upstream cimport Upstream
+from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.util.buffer cimport add, pending, release
 
 cdef enum:
     HOPE_MS = 1000          # for news of endpoints that all failed

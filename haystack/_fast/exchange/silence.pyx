@@ -8,12 +8,12 @@ nothing. Called with the tick of the worker: requests pay for a few stores.
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.util.buffer cimport pending
 from haystack._fast.endpoint.endpoint cimport Cell, KeyKind, Member, Queue, Route, Silence
 from haystack._fast.exchange.exchange cimport State
+from haystack._fast.exchange.upstream cimport Upstream
 from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.net.poller cimport Stream
-from haystack._fast.exchange.upstream cimport Upstream
+from haystack._fast.util.buffer cimport pending
 
 cdef enum:
     QUIET_MS = 250          # without a word before an endpoint is doubted,

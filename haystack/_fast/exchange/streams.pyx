@@ -1,8 +1,8 @@
 """Walks over all streams of a worker, for what happens seldom: a drain, an endpoint that died."""
 from haystack._fast.exchange.downstream cimport Downstream
+from haystack._fast.exchange.upstream cimport Upstream
 from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.net.poller cimport Stream, clock_ns
-from haystack._fast.exchange.upstream cimport Upstream
 
 
 def close_idle(Plane plane):

@@ -5,9 +5,9 @@ section 3.1; RFC 2817). Sends nothing. Called only for requests that ask for an 
 """
 from libc.string cimport memchr
 
-from haystack._fast.util.buffer cimport Buffer, add
 from haystack._fast.endpoint.endpoint cimport Route
-from haystack._fast.http1.head cimport Field, Head, Kind, parse_request, parse_response
+from haystack._fast.http1.head cimport Field, Head, Kind, parse_request
+from haystack._fast.util.buffer cimport Buffer, add
 
 cdef extern from "strings.h" nogil:
     int strncasecmp(const char *, const char *, size_t)
@@ -114,11 +114,3 @@ cdef void split(Protocol *protocol, const char *data, int size) noexcept:
     protocol.version = data if slash == NULL else slash + 1
     protocol.whole_size = size
     protocol.version_size = 0 if slash == NULL else size - protocol.size - 1
-
-
-def agrees(bytes request, bytes response):
-    """keeps_to of two whole heads, for tests. ValueError: the second is no response's head."""
-    cdef Head answer
-    if parse_response(&answer, response, len(response)) <= 0:
-        raise ValueError("not a response's head")
-    return keeps_to(request, len(request), &answer)

@@ -1,8 +1,8 @@
 # A request's body on its way from the client to an endpoint.
 from libc.stdint cimport int64_t
-from haystack._fast.util.buffer cimport Buffer
-from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.exchange.seek cimport Seeker
+from haystack._fast.http1.flaw cimport Flaw
+from haystack._fast.util.buffer cimport Buffer
 
 cdef class Upload(Seeker):
     cdef bint unparsed          # input was not looked at yet

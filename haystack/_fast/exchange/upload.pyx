@@ -6,18 +6,18 @@ the least rate. Chunks are made anew. Finds no endpoint and writes no answer: Se
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from haystack._fast.http1.body cimport SPLICED, Framing, feed
-from haystack._fast.util.buffer cimport add, pending, release, reserve, take
-from haystack._fast.util.digits cimport write_chunk_size
 from haystack._fast.exchange.exchange cimport State
-from haystack._fast.http1.flaw cimport Flaw, said
-from haystack._fast.http1.head cimport Head
-from haystack._fast.exchange.worker_state cimport SCRATCH
-from haystack._fast.http1.serialize cimport write_last_chunk
 from haystack._fast.exchange.seek cimport Seeker
 from haystack._fast.exchange.tunnel cimport shuttle
 from haystack._fast.exchange.upgrade cimport keeps_to
 from haystack._fast.exchange.upstream cimport Upstream
+from haystack._fast.exchange.worker_state cimport SCRATCH
+from haystack._fast.http1.body cimport SPLICED, Framing, feed
+from haystack._fast.http1.flaw cimport Flaw, said
+from haystack._fast.http1.head cimport Head
+from haystack._fast.http1.serialize cimport write_last_chunk
+from haystack._fast.util.buffer cimport add, pending, release, reserve, take
+from haystack._fast.util.digits cimport write_chunk_size
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn

@@ -1,13 +1,13 @@
 # A connection to one endpoint: in an exchange, or idle in its cell's pool.
 from libc.stdint cimport int64_t
-from haystack._fast.http1.body cimport Body
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.endpoint.endpoint cimport Cell
 from haystack._fast.exchange.exchange cimport Exchange
+from haystack._fast.exchange.worker_state cimport Plane
+from haystack._fast.http1.body cimport Body
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
-from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.buffer cimport Buffer
 
 cdef enum Dial:
     REFUSED = 0

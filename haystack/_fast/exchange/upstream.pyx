@@ -8,20 +8,20 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.balance.affinity cimport write_cookie
-from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
-from haystack._fast.util.buffer cimport add, pending, release, reserve, take
 from haystack._fast.endpoint.endpoint cimport Fault, speak
-from haystack._fast.util.digits cimport write_chunk_size
 from haystack._fast.exchange.exchange cimport Exchange, State
+from haystack._fast.exchange.slow_readers cimport relieve
+from haystack._fast.exchange.tunnel cimport shuttle
+from haystack._fast.exchange.worker_state cimport SCRATCH
+from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
-from haystack._fast.exchange.worker_state cimport SCRATCH
-from haystack._fast.net.poller cimport Stream, clock_ns, mark_readable
-from haystack._fast.exchange.slow_readers cimport relieve
-from haystack._fast.util.linked_list cimport join
 from haystack._fast.http1.serialize cimport write_date, write_last_chunk, write_response, write_switch
+from haystack._fast.net.poller cimport Stream, clock_ns, mark_readable
 from haystack._fast.net.tcp cimport is_own, untouched
-from haystack._fast.exchange.tunnel cimport shuttle
+from haystack._fast.util.buffer cimport add, pending, release, reserve, take
+from haystack._fast.util.digits cimport write_chunk_size
+from haystack._fast.util.linked_list cimport join
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

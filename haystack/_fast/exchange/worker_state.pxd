@@ -1,13 +1,13 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t, uint64_t
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.endpoint.endpoint cimport Cell, Fault, Member, Queue, Route
 from haystack._fast.http1.head cimport Head
 from haystack._fast.log.access_line cimport Log
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller, Stream
-from haystack._fast.util.linked_list cimport Ring
 from haystack._fast.routing.router cimport Router
+from haystack._fast.util.buffer cimport Buffer
+from haystack._fast.util.linked_list cimport Ring
 
 cdef enum:
     SCRATCH = 131072

@@ -6,12 +6,12 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from haystack._fast.util.buffer cimport release
 from haystack._fast.endpoint.endpoint cimport Cell, Fault, Member, Queue, Route, Silence
-from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller, Stream
 from haystack._fast.routing.router cimport Router
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.buffer cimport release
 
 LIMITS = (
     "max_head", "max_headers", "max_clients", "max_per_client", "max_endpoints", "head_ms", "idle_ms", "body_rate", "connect_ms",

@@ -5,7 +5,7 @@ The caller sends on what `feed` finds in a framing of its own making, so chunk e
 What is no data is bounded, as by Go's net/http, against bodies that hold nothing else: a size line with its extensions, the trailer
 section, and by how much size lines exceed what their chunks allow them. A chunk allows a signature, and more the larger it is.
 """
-from haystack._fast.http1.flaw cimport Flaw, flaw_of_byte, said
+from haystack._fast.http1.flaw cimport Flaw, flaw_of_byte
 from haystack._fast.http1.head cimport is_token
 
 cdef enum:
@@ -178,47 +178,3 @@ cdef Flaw flaw_of_trailer(ChunkState state, char c) noexcept nogil:
     if state == ChunkState.TRAILER_START:
         return Flaw.FOLDED if c == c' ' or c == c'\t' else Flaw.NO_NAME if c == c':' else Flaw.BARE_LF if c == c'\n' else Flaw.BAD_NAME
     return Flaw.NO_COLON if c == c'\r' or c == c'\n' else Flaw.BAD_NAME
-
-
-def decode(pieces):
-    """Decode a chunked body given in pieces: (body, done, bytes left over). ValueError: bad framing. For tests."""
-    cdef Body b
-    cdef const char *part
-    cdef size_t part_size, at
-    cdef Py_ssize_t used
-    cdef bytes piece
-    found = []
-    left = b""
-    begin(&b, Framing.CHUNKED, 0)
-    for piece in pieces:
-        at = 0
-        while at < <size_t>len(piece) and not b.done:
-            used = feed(&b, <const char *>piece + at, len(piece) - at, &part, &part_size)
-            if used < 0:
-                raise ValueError(said(b"bad chunk framing", b.flaw).decode())
-            if not b.trailing:
-                found.append(part[:part_size])
-            at += used
-        left += piece[at:]
-    return b"".join(found), bool(b.done), left
-
-
-def spin(bytes data, int count):
-    """Decode data, a whole chunked body, so many times over, for bench/micro: the bytes of the body. ValueError: bad framing."""
-    cdef Body b
-    cdef const char *p = data
-    cdef const char *part
-    cdef size_t part_size, at, size = len(data), found = 0
-    cdef Py_ssize_t used
-    cdef int _round
-    for _round in range(count):
-        begin(&b, Framing.CHUNKED, 0)
-        at = found = 0
-        while not b.done:
-            used = feed(&b, p + at, size - at, &part, &part_size)
-            if used <= 0:
-                raise ValueError("bad chunk framing")
-            at += used
-            if not b.trailing:
-                found += part_size
-    return found

@@ -94,10 +94,5 @@ cdef Flaw flaw_of_request_line(const char *data, const char *at, const char *end
     return Flaw.BAD_PARTS
 
 
-def words():
-    """What is said of each flaw, for tests."""
-    return list(WORDS)
-
-
 if len(WORDS) != Flaw.FLAWS:
     raise ImportError("every flaw needs its words")

@@ -4,11 +4,11 @@ A client's own word for it counts only where it is a trusted proxy. Reads a head
 """
 from libc.string cimport memchr, strlen
 
+from haystack._fast.http1.head cimport Field, Head, Kind, is_token
+from haystack._fast.http1.serialize cimport Client
+from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.util.buffer cimport Buffer, add
 from haystack._fast.util.digits cimport decimal
-from haystack._fast.http1.head cimport Field, Head, Kind, is_token
-from haystack._fast.net.networks cimport Networks, Right
-from haystack._fast.http1.serialize cimport Client
 from haystack._fast.util.scan cimport same_any
 
 cdef extern from "string.h" nogil:

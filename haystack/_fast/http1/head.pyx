@@ -6,9 +6,9 @@ flaw then says why.
 """
 from libc.string cimport memchr
 
-from haystack._fast.http1.flaw cimport Flaw, flaw_of_byte, flaw_of_name, flaw_of_request_line, flaw_of_start, said
-from haystack._fast.http1.framing cimport judge_codings, lists, read_codings, read_connections, refuse
 from haystack._fast.http1.field_names cimport is_disguised, kind_of
+from haystack._fast.http1.flaw cimport Flaw, flaw_of_byte, flaw_of_name, flaw_of_request_line, flaw_of_start
+from haystack._fast.http1.framing cimport judge_codings, lists, read_codings, read_connections, refuse
 from haystack._fast.util.scan cimport first_control, plain_end
 
 cdef enum:
@@ -305,46 +305,3 @@ cdef int parse_trailer(Head *h, const char *data, size_t size) noexcept nogil:
     """Parse a whole trailer section, its empty line included (RFC 9112, section 7.1.2). The size used, or minus a status."""
     clear(h)
     return parse_fields(h, data, data + size, False)
-
-
-cdef object exported(Head *h, int used, bint request):
-    """The head as Python objects: (size, first, second, minor, fields, length, chunked), for tests and their oracles."""
-    fields = [(h.fields[i].name[:h.fields[i].name_size], h.fields[i].value[:h.fields[i].value_size]) for i in range(h.count)]
-    first = h.method[:h.method_size] if request else h.status
-    second = h.target[:h.target_size] if request else h.reason[:h.reason_size]
-    return used, first, second, h.minor, fields, h.length, bool(h.chunked)
-
-
-def request(bytes data):
-    """Parse data as a request's head: a tuple of its parts, 0 while incomplete, or minus the status that refuses it."""
-    cdef Head h
-    cdef int used = parse_request(&h, data, len(data))
-    return exported(&h, used, True) if used > 0 else used
-
-
-def response(bytes data):
-    """Parse data as a response's head: a tuple of its parts, 0 while incomplete, or -502."""
-    cdef Head h
-    cdef int used = parse_response(&h, data, len(data))
-    return exported(&h, used, False) if used > 0 else -502 if used else 0
-
-
-def flaw(bytes data, bint of_request=True):
-    """Why data is refused as a head, or None, for tests."""
-    cdef Head h
-    cdef int used = parse_request(&h, data, len(data)) if of_request else parse_response(&h, data, len(data))
-    return said(b"refused", h.flaw) if used < 0 else None
-
-
-def spin(bytes data, int count, bint of_request=True):
-    """Parse data so many times over, for bench/micro: the size of the head. ValueError: it is none."""
-    cdef Head h
-    cdef int _round, used = 0
-    cdef const char *p = data
-    cdef size_t size = len(data)
-    with nogil:
-        for _round in range(count):
-            used = parse_request(&h, p, size) if of_request else parse_response(&h, p, size)
-    if used <= 0:
-        raise ValueError(f"no head: {used}")
-    return used

@@ -1,6 +1,6 @@
 # Answers of Haystack's own: HTML for browsers, JSON for programs, a line of text for the rest.
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.http1.head cimport Head
+from haystack._fast.util.buffer cimport Buffer
 
 cdef enum Form:
     TEXT = 0

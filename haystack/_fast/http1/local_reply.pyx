@@ -7,9 +7,9 @@ from html import escape
 
 from msgspec.json import encode
 
-from haystack._fast.util.buffer cimport Buffer, add
 from haystack._fast.http1.head cimport Head, Kind
 from haystack._fast.http1.serialize cimport write_date
+from haystack._fast.util.buffer cimport Buffer, add
 from haystack._fast.util.scan cimport same_any
 
 cdef dict REASONS = {

@@ -1,7 +1,7 @@
 # Heads as they are sent on: fields that need no change go in whole runs, as they stand.
 from libc.stdint cimport int64_t
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.http1.head cimport Head
+from haystack._fast.util.buffer cimport Buffer
 
 cdef struct Client:
     const char *address

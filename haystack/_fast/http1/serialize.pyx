@@ -5,11 +5,11 @@ RFC 9110, section 7.6; RFC 9112, sections 6 and 9; RFC 9209 for answers of Hayst
 from libc.time cimport time, time_t
 from libc.string cimport strlen
 
-from haystack._fast.util.buffer cimport Buffer, add, reserve
-from haystack._fast.util.digits cimport decimal
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.forwarding cimport add_forwarding
 from haystack._fast.http1.head cimport Field, Head, Kind, parse_trailer, same
+from haystack._fast.util.buffer cimport Buffer, add, reserve
+from haystack._fast.util.digits cimport decimal
 
 
 cdef extern from "time.h" nogil:

@@ -302,32 +302,3 @@ cdef Date date_of(int64_t day) noexcept nogil:
     cdef int date = in_year - (153 * month + 2) // 5 + 1
     month = month + 2 if month < 10 else month - 10
     return Date(<int>(era * 400 + year + (1 if month < 2 else 0)), month, date)
-
-
-cdef Text text_of(bytes held) noexcept:
-    """Valid as long as `held` is."""
-    cdef Text text
-    text.data = held
-    text.size = len(held)
-    return text
-
-
-def line(str form, object trace):
-    """The line of a Trace whose phases and time are as exact as a line tells them: for tests."""
-    cdef Log log = Log(form, trace.worker, [trace.listener])
-    cdef Entry entry
-    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent")
-    latin = [getattr(trace, name).encode("latin-1") for name in names]
-    utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
-    entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
-    entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
-    entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
-    entry.referrer, entry.agent = text_of(latin[7]), text_of(latin[8])
-    entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
-    entry.at_us = round(trace.time * 1000000)
-    entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status
-    entry.received, entry.sent = trace.received, trace.sent
-    entry.route_ns, entry.connect_ns = round(trace.route_ms * 1000000), round(trace.connect_ms * 1000000)
-    entry.first_ns, entry.total_ns = round(trace.first_byte_ms * 1000000), round(trace.total_ms * 1000000)
-    log.write(&entry)
-    return log.take()[0]

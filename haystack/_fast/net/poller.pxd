@@ -1,8 +1,8 @@
 # The sockets of a worker: one edge-triggered epoll beneath uvloop, and streams that it calls back (docs/decisions/0001).
 from libc.stdint cimport int64_t, uint32_t
+from haystack._fast.net.splice cimport Pipe
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
-from haystack._fast.net.splice cimport Pipe
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

@@ -9,11 +9,11 @@ from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport close as close_fd
 
-from haystack._fast.util.buffer cimport add, pending, release, take
-from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
-from haystack._fast.util.linked_list cimport leave
 from haystack._fast.net.splice cimport drain, fill, give_pipe, take_pipe
 from haystack._fast.net.tcp cimport unacknowledged
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.buffer cimport add, pending, release, take
+from haystack._fast.util.linked_list cimport leave
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

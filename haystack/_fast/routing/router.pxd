@@ -1,7 +1,7 @@
 # From a request's Host and path to its Route: one hash table of host names and path segments for all listeners of a worker.
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.endpoint.endpoint cimport Route
+from haystack._fast.util.buffer cimport Buffer
 
 cdef enum:
     EXACT = 0           # the node above all host names

@@ -8,13 +8,11 @@ byte by byte: nothing is decoded or resolved, and nothing is rewritten. Never al
 Host names and path segments are nodes of one open-addressing hash table, keyed by the node above and the text.
 """
 from cpython.tuple cimport PyTuple_GET_ITEM
-from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from haystack._fast.util.buffer cimport Buffer, add, release
 from haystack._fast.endpoint.endpoint cimport Route
-from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.util.buffer cimport Buffer, add, release
 
 cdef extern from "arpa/inet.h" nogil:
     enum:
@@ -374,27 +372,3 @@ cdef class Router:
         finally:
             free(number)
         return count
-
-
-def lookup_ns(Router router, list requests, int rounds):
-    """Nanoseconds a lookup takes, the requests' (host, path) pairs in turn: for bench/micro and the test of its growth."""
-    cdef Buffer texts
-    cdef int64_t start
-    cdef size_t at
-    cdef short sizes[2]
-    memset(&texts, 0, sizeof(Buffer))
-    for host, path in requests:         # one behind the other, for a request has its head in the cache
-        sizes[0], sizes[1] = len(host), len(path)
-        add(&texts, <char *>sizes, 4)
-        add(&texts, host, len(host))
-        add(&texts, path, len(path))
-    start = clock_ns()
-    for _ in range(rounds):
-        at = 0
-        while at < texts.end:
-            memcpy(sizes, texts.data + at, 4)
-            router.find(0, texts.data + at + 4, sizes[0], texts.data + at + 4 + sizes[0], sizes[1])
-            at += 4 + sizes[0] + sizes[1]
-    start = clock_ns() - start
-    release(&texts)
-    return start / (rounds * len(requests))

@@ -31,8 +31,3 @@ cdef uint64_t digest(const char *data, size_t size, uint64_t seed) noexcept nogi
         memcpy(&word, data, size)
         h = fold(word ^ <uint64_t>0xA0761D6478BD642F, h ^ <uint64_t>0x8EBC6AF09C88C6E3)
     return mix(h)
-
-
-def digest_of(bytes data, uint64_t seed=0):
-    """The digest, for tests and simulations."""
-    return digest(data, len(data), seed)

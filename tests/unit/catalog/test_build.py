@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from haystack.catalog.build import build
 from haystack.catalog.check import SnapshotError, check
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Engine, Listing, Options, Problem
+from tests.oracles.snapshot import build
 
 
 def container(number=1, name="one", **fields):

@@ -10,7 +10,6 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
 from haystack._fast.routing.router import Router
-from haystack.catalog.build import build
 from haystack.catalog.service import OPTIONS
 from haystack.health.policy import WELL, Condition
 from haystack.loop.turns import at_once
@@ -18,10 +17,11 @@ from haystack.model import ports
 from haystack.model.records import Container, Endpoint, Listing, Options
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
-from haystack.routing import routing_table
 from haystack.routing.routing_table import Defaults
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import Lingering
+from tests.oracles import routing_table as oracle
+from tests.oracles.snapshot import build
 
 NGINX = "nginx.services.haystack"
 
@@ -293,5 +293,5 @@ def test_what_one_container_asks_for_the_whole_service_reaches_the_claims_of_the
     site = container(2, "site.example")
     worker.show(site, container(1))
     worker.show(site, container(1, options={option: asked[option]}))
-    told = routing_table.of(worker.snapshot, Defaults("random", 60.0, 10.0))
+    told = oracle.of(worker.snapshot, Defaults("random", 60.0, 10.0))
     assert worker.tables.whole().services == told.services

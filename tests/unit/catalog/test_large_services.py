@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from haystack.catalog.build import build
 from haystack.health.monitor import Monitor
 from haystack.loop.turns import at_once
 from haystack.model import ports
@@ -13,6 +12,7 @@ from haystack.model.records import Container, Listing
 from haystack.routing.routing_table import Defaults
 from haystack.routing.table_updates import Tables
 from tests.fakes.effort import instructions
+from tests.oracles.snapshot import build
 
 LINEAR = 2.5  # what twice as many may cost; a square is 4
 

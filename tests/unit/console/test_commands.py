@@ -3,11 +3,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from haystack.catalog.build import build
 from haystack.console.commands import COMMANDS, Context, Leave, LogLevel, Trace, completions, run
 from haystack.model import ports
 from haystack.model.records import Container, Listing
 from tests.fakes.state import NAME, picture, state
+from tests.oracles.snapshot import build
 
 
 @pytest.mark.parametrize("line", ["services", "containers", "networks", "engines", "endpoints", "help", "version", "metrics"])

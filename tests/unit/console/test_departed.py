@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from haystack.catalog.build import build
 from haystack.catalog.registry import REMEMBERED, Registry
 from haystack.console import commands, departed
 from haystack.model import ports
 from haystack.model.records import Container, Departure, Listing, Options
 from tests.fakes.state import state
+from tests.oracles.snapshot import build
 
 ONE = Container(
     id="a" * 64,

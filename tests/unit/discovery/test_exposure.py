@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from haystack.catalog.build import build
 from haystack.discovery import labels
 from haystack.discovery.exposure import Labelled
 from haystack.dns import wire
 from haystack.dns.zone import Zone
 from haystack.model.records import Container, Listing, Port
+from tests.oracles.snapshot import build
 
 HTTP = (Port(number=80, protocol="tcp", name="http"),)
 

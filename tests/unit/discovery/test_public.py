@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from haystack.catalog.build import build
 from haystack.discovery import labels
 from haystack.model.records import Container, Listing, Port
+from tests.oracles.snapshot import build
 
 HTTP = (Port(number=80, protocol="tcp", name="http"),)
 

@@ -7,9 +7,8 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from haystack._fast.balance.affinity import cookie_line, key_of, recall
 from haystack._fast.endpoint.endpoint import Route
-from haystack._fast.util.digest import digest_of
+from haystack._fast.testing import cookie_line, digest_of, key_of, recall
 from tests.fakes.members import member, picker
 
 ME = b"192.0.2.7"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.http1 import body
+from haystack._fast import testing
 
 # what, bytes, body, what is left over
 BODIES = [
@@ -73,13 +73,13 @@ def splits(data):
 @pytest.mark.parametrize(("what", "data", "decoded", "left"), BODIES, ids=ids(BODIES))
 def test_a_body_is_decoded(what, data, decoded, left):
     for pieces in splits(data):
-        assert body.decode(pieces) == (decoded, True, left)
+        assert testing.decode_chunks(pieces) == (decoded, True, left)
 
 
 @pytest.mark.parametrize(("what", "data", "decoded", "left"), BODIES, ids=ids(BODIES))
 def test_a_part_of_a_body_is_not_done(what, data, decoded, left):
     for size in range(len(data) - len(left)):
-        found, done, rest = body.decode([data[:size]])
+        found, done, rest = testing.decode_chunks([data[:size]])
         assert not done
         assert not rest
         assert decoded.startswith(found)
@@ -89,11 +89,11 @@ def test_a_part_of_a_body_is_not_done(what, data, decoded, left):
 def test_bad_framing_is_refused(what, data):
     for pieces in splits(data):
         with pytest.raises(ValueError, match="chunk"):
-            body.decode(pieces)
+            testing.decode_chunks(pieces)
 
 
 def test_data_goes_on_before_its_chunk_is_whole():
-    assert body.decode([b"FF\r\nabc"]) == (b"abc", False, b"")
+    assert testing.decode_chunks([b"FF\r\nabc"]) == (b"abc", False, b"")
 
 
 @pytest.mark.parametrize(("size", "extension"), [(1, 250), (64, 350), (8192, 16000)])
@@ -101,13 +101,13 @@ def test_extensions_may_grow_with_the_body(size, extension):
     """7.1.1: a limit is there against those without end, and a long body is none of them."""
     line = b"%x;%s\r\n" % (size, b"a" * extension)
     chunk = line + b"x" * size + b"\r\n"
-    assert body.decode([chunk * (1_000_000 // len(chunk)), b"0\r\n\r\n"])[1]
+    assert testing.decode_chunks([chunk * (1_000_000 // len(chunk)), b"0\r\n\r\n"])[1]
 
 
 def test_the_trailer_section_has_a_limit_of_its_own():
     """7.1.2: what extensions have used up is not missing there."""
     chunk = b"1;" + b"a" * 15_000 + b"\r\nx\r\n"
-    assert body.decode([chunk + b"0\r\nA: " + b"b" * 15_000 + b"\r\n\r\n"]) == (b"x", True, b"")
+    assert testing.decode_chunks([chunk + b"0\r\nA: " + b"b" * 15_000 + b"\r\n\r\n"]) == (b"x", True, b"")
 
 
 REASONS = {
@@ -132,4 +132,4 @@ REASONS = {
 @pytest.mark.parametrize(("data", "reason"), REASONS.items(), ids=REASONS.values())
 def test_a_refusal_says_why(data, reason):
     with pytest.raises(ValueError, match=reason):
-        body.decode([data])
+        testing.decode_chunks([data])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.http1 import flaw, head
+from haystack._fast import testing
 
 LINE = b"GET / HTTP/1.1\r\nHost: a\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -158,43 +158,43 @@ def ids(cases):
 
 @pytest.mark.parametrize(("what", "data", "parts"), REQUESTS, ids=ids(REQUESTS))
 def test_a_request_is_read(what, data, parts):
-    assert head.request(data) == (len(data), *parts)
+    assert testing.request_head(data) == (len(data), *parts)
 
 
 @pytest.mark.parametrize(("what", "data", "parts"), RESPONSES, ids=ids(RESPONSES))
 def test_a_response_is_read(what, data, parts):
-    assert head.response(data) == (len(data), *parts)
+    assert testing.response_head(data) == (len(data), *parts)
 
 
 @pytest.mark.parametrize(("what", "data", "parts"), REQUESTS, ids=ids(REQUESTS))
 def test_a_part_of_a_request_is_incomplete(what, data, parts):
-    assert {head.request(data[:size]) for size in range(len(data))} == {0}
+    assert {testing.request_head(data[:size]) for size in range(len(data))} == {0}
 
 
 @pytest.mark.parametrize(("what", "data", "parts"), RESPONSES, ids=ids(RESPONSES))
 def test_a_part_of_a_response_is_incomplete(what, data, parts):
-    assert {head.response(data[:size]) for size in range(len(data))} == {0}
+    assert {testing.response_head(data[:size]) for size in range(len(data))} == {0}
 
 
 @pytest.mark.parametrize(("what", "data", "status"), REFUSED_REQUESTS, ids=ids(REFUSED_REQUESTS))
 def test_a_request_is_refused(what, data, status):
-    assert head.request(data) == status
+    assert testing.request_head(data) == status
     # a refusal may come early, never as another one, and never after the head was taken
-    assert {head.request(data[:size]) for size in range(len(data))} <= {0, status}
+    assert {testing.request_head(data[:size]) for size in range(len(data))} <= {0, status}
 
 
 @pytest.mark.parametrize(("what", "data"), REFUSED_RESPONSES, ids=ids(REFUSED_RESPONSES))
 def test_a_response_is_refused(what, data):
-    assert head.response(data) == -502
-    assert {head.response(data[:size]) for size in range(len(data))} <= {0, -502}
+    assert testing.response_head(data) == -502
+    assert {testing.response_head(data[:size]) for size in range(len(data))} <= {0, -502}
 
 
-@pytest.mark.parametrize(("read", "data"), [(head.request, LINE + b"\r\n"), (head.response, OK + b"\r\n")])
+@pytest.mark.parametrize(("read", "data"), [(testing.request_head, LINE + b"\r\n"), (testing.response_head, OK + b"\r\n")])
 def test_what_follows_a_head_is_not_read(read, data):
     assert read(data + b"\0\n\xff")[0] == len(data)
 
 
-@pytest.mark.parametrize(("read", "line"), [(head.request, LINE), (head.response, OK + b"A: b\r\n")])
+@pytest.mark.parametrize(("read", "line"), [(testing.request_head, LINE), (testing.response_head, OK + b"A: b\r\n")])
 def test_1024_fields_are_read(read, line):
     assert len(read(line + b"A: b\r\n" * 1023 + b"\r\n")[4]) == 1024
 
@@ -247,11 +247,11 @@ REASONS = {
 
 @pytest.mark.parametrize(("data", "reason"), REASONS.items(), ids=[f"{data[:40]!r}" for data in REASONS])
 def test_a_refusal_says_why(data, reason):
-    assert reason in (head.flaw(data, data[:5] not in (b"HTTP/", b"ICY 2")) or b"").decode()
+    assert reason in (testing.flaw_of_head(data, data[:5] not in (b"HTTP/", b"ICY 2")) or b"").decode()
 
 
 def test_every_reason_is_another():
-    assert len(set(flaw.words())) == len(flaw.words())
+    assert len(set(testing.flaws())) == len(testing.flaws())
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_every_reason_is_another():
     ],
 )
 def test_a_head_has_a_limit(data, status):
-    assert head.request(data) == status
+    assert testing.request_head(data) == status
 
 
 def test_a_response_head_has_a_limit():
-    assert head.response(OK + b"A: " + b"b" * 65536) == -502
+    assert testing.response_head(OK + b"A: " + b"b" * 65536) == -502

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haystack._fast.log import access_line
+from haystack._fast import testing
 from haystack.observe.safe_text import printable
 from haystack.observe.trace import Trace
 
@@ -50,23 +50,23 @@ def quoted(text):
 
 
 def test_common_is_the_common_log_format():
-    assert access_line.line("common", trace(version="1.0")) == b'192.0.2.9 - - [01/Jan/1970:00:00:00 +0000] "GET / HTTP/1.0" 200 12\n'
+    assert testing.access_line("common", trace(version="1.0")) == b'192.0.2.9 - - [01/Jan/1970:00:00:00 +0000] "GET / HTTP/1.0" 200 12\n'
 
 
 def test_common_can_not_be_forged_by_a_target():
-    line = access_line.line("common", trace(target='/" 200 1\x1b[2J\r\n', sent=0))
+    line = testing.access_line("common", trace(target='/" 200 1\x1b[2J\r\n', sent=0))
     assert line.count(b'"') == 2
     assert not any(sign in line[:-1] for sign in (b"\x1b", b"\r", b"\n"))
     assert line.endswith(b"200 -\n")
 
 
 def test_a_request_whose_head_could_not_be_read_is_a_dash_in_common():
-    assert b'] "-" 400 99\n' in access_line.line("common", trace(method="", target="", status=400, sent=99))
+    assert b'] "-" 400 99\n' in testing.access_line("common", trace(method="", target="", status=400, sent=99))
 
 
 def test_json_is_an_object_with_all_of_the_trace():
     given = {"status": 502, "error": "connection_refused", "detail": '"', "referrer": "http://a/", "user_agent": "curl/8"}
-    line = access_line.line("json", trace(**given, candidates=("10.0.0.1:80", "[fd00::1]:80")))
+    line = testing.access_line("json", trace(**given, candidates=("10.0.0.1:80", "[fd00::1]:80")))
     assert line == (
         b'{"time":"1970-01-01T00:00:00.000000Z","worker":0,"listener":"http:80","client":"192.0.2.9","method":"GET","host":"web.services.haystack","target":"/",'
         b'"service":"web.services.haystack","candidates":["10.0.0.1:80","[fd00::1]:80"],"endpoint":"10.0.0.1:80","reused":false,"status":502,'
@@ -78,7 +78,7 @@ def test_json_is_an_object_with_all_of_the_trace():
 
 @pytest.mark.parametrize("code", range(256))
 def test_any_byte_of_a_target_leaves_a_json_line_one_line_without_control_characters(code):
-    line = access_line.line("json", trace(target=f"/{chr(code)}x"))
+    line = testing.access_line("json", trace(target=f"/{chr(code)}x"))
     assert json.loads(line)["target"] == f"/{chr(code)}x"
     assert line.decode()[:-1].isprintable() or code == 0xA0
 
@@ -86,7 +86,7 @@ def test_any_byte_of_a_target_leaves_a_json_line_one_line_without_control_charac
 @settings(deadline=None, max_examples=400)
 @given(TRACES)
 def test_json_means_what_a_json_library_writes(told):
-    line = access_line.line("json", told)
+    line = testing.access_line("json", told)
     when = datetime.fromtimestamp(round(told.time * 1e6) // 1_000_000, UTC).isoformat()[:19]
     meant = msgspec.json.decode(msgspec.json.encode(told)) | {"time": f"{when}.{round(told.time * 1e6) % 1_000_000:06}Z"}
     assert msgspec.json.decode(line) == meant
@@ -96,14 +96,14 @@ def test_json_means_what_a_json_library_writes(told):
 @settings(deadline=None, max_examples=400)
 @given(TRACES)
 def test_common_is_what_plain_python_writes(told):
-    assert access_line.line("common", told) == plainly(told) + b"\n"
+    assert testing.access_line("common", told) == plainly(told) + b"\n"
 
 
 @settings(deadline=None, max_examples=400)
 @given(TRACES)
 def test_combined_is_common_with_referrer_and_user_agent(told):
     """As Apache and nginx have it, and goaccess and AWStats read it; what would end a field is escaped."""
-    line = access_line.line("combined", told)
+    line = testing.access_line("combined", told)
     assert line == plainly(told) + f" {quoted(told.referrer)} {quoted(told.user_agent)}\n".encode()
     assert line.count(b'"') == 6
 
@@ -111,13 +111,13 @@ def test_combined_is_common_with_referrer_and_user_agent(told):
 def test_combined_is_what_its_readers_expect():
     told = trace(referrer="http://a.example/?q=1", user_agent='X ("x" \\', time=86400.0 * 365)
     expected = r'192.0.2.9 - - [01/Jan/1971:00:00:00 +0000] "GET / HTTP/1.1" 200 12 "http://a.example/?q=1" "X (\x22x\x22 \x5c"'
-    assert access_line.line("combined", told).decode() == f"{expected}\n"
-    assert access_line.line("combined", trace()).endswith(b' 200 12 "-" "-"\n')
+    assert testing.access_line("combined", told).decode() == f"{expected}\n"
+    assert testing.access_line("combined", trace()).endswith(b' 200 12 "-" "-"\n')
 
 
 @pytest.mark.parametrize("day", [*range(0, 60000, 97), 59, 60, 789, 790, 11015, 11016, 47540, 47541])
 def test_each_day_has_its_date(day):
     """The 29th of February of 1972 and 2000, and the 1st of March of 2100, are among them."""
     told = trace(time=day * 86400.0 + 86399)
-    assert access_line.line("common", told) == plainly(told) + b"\n"
-    assert json.loads(access_line.line("json", told))["time"] == time.strftime("%Y-%m-%dT23:59:59.000000Z", time.gmtime(told.time))
+    assert testing.access_line("common", told) == plainly(told) + b"\n"
+    assert json.loads(testing.access_line("json", told))["time"] == time.strftime("%Y-%m-%dT23:59:59.000000Z", time.gmtime(told.time))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.balance.pickers import PICKERS, choose, make
+from haystack._fast.balance.pickers import PICKERS, make
+from haystack._fast.testing import choose
 from haystack.settings.balance import BALANCES
 from tests.fakes.members import counts, members, picked, picker
 

@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from haystack._fast.balance.affinity import recall
-from haystack._fast.balance.pickers import PICKERS, choose, spin
+from haystack._fast.balance.pickers import PICKERS
 from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.testing import choose, picks_ns, recall
 from tests.fakes.members import picker
 
 TIMES = 4000
@@ -24,7 +24,7 @@ def timed(work):
 
 def quickest(of):
     """Of many rounds the one that nothing else on the machine disturbed."""
-    return min(spin(of, TIMES) for _ in range(15))
+    return min(picks_ns(of, TIMES) for _ in range(15))
 
 
 @pytest.mark.parametrize("balance", PICKERS)
@@ -51,11 +51,11 @@ def test_those_tried_cost_no_more_with_many_endpoints(balance):
 @pytest.mark.parametrize("balance", PICKERS)
 def test_picks_allocate_nothing(balance):
     of = picker(balance, *[100] * 50)
-    spin(of, 1000)
+    picks_ns(of, 1000)
     blocks = sys.getallocatedblocks()
     tracemalloc.start()
     try:
-        spin(of, 10_000)
+        picks_ns(of, 10_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

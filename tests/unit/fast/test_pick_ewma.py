@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.balance.ewma import pass_time
-from haystack._fast.balance.pickers import choose, hear, load
+from haystack._fast.testing import choose, hear, load, pass_time
 from haystack._fast.util import random_numbers
 from tests.fakes.members import counts, picker
 

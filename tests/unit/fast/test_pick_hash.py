@@ -7,9 +7,9 @@ from math import ceil
 
 import pytest
 
-from haystack._fast.balance.pickers import choose, load, make
+from haystack._fast.balance.pickers import make
+from haystack._fast.testing import choose, digest_of, load
 from haystack._fast.util import random_numbers
-from haystack._fast.util.digest import digest_of
 from tests.fakes.members import counts, members, picked, picker
 
 KEYS = 20_000

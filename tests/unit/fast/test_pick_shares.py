@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from haystack._fast.balance.pickers import choose, load
+from haystack._fast.testing import choose, load
 from haystack._fast.util import random_numbers
 from tests.fakes.members import chi_square, counts, picked, picker
 

@@ -6,8 +6,9 @@ import gc
 
 import pytest
 
-from haystack._fast.balance.pickers import PICKERS, choose, hear, load
+from haystack._fast.balance.pickers import PICKERS
 from haystack._fast.routing.router import Router
+from haystack._fast.testing import choose, hear, load
 from haystack._fast.util import random_numbers
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table

@@ -9,7 +9,8 @@ import pytest
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
-from haystack._fast.routing.router import BadHostError, Router, lookup_ns
+from haystack._fast.routing.router import BadHostError, Router
+from haystack._fast.testing import lookup_ns
 
 
 def route(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haystack._fast.exchange.upgrade import agrees
+from haystack._fast.testing import agrees
 
 
 def agreed(asked, answered):

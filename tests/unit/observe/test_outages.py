@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.catalog import build
 from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
 from haystack.loop.turns import at_once
@@ -14,6 +13,7 @@ from haystack.model.records import Container, Endpoint, Listing, Options
 from haystack.model.snapshot import Snapshot
 from haystack.observe.bursts import Crowd
 from haystack.observe.outages import GONE, Outages
+from tests.oracles.snapshot import build
 
 
 class Heard:
@@ -61,7 +61,7 @@ def container(
 
 
 def snapshot_of(*containers: Container) -> Snapshot:
-    return build.build(1, "haystack", {"x": Listing(containers=containers)}, 0.0)
+    return build(1, "haystack", {"x": Listing(containers=containers)}, 0.0)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
 from haystack._fast.routing.router import Router
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.routing_table import changes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from tests.oracles.routing_table import changes
 
 A, B = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100), EndpointRow("b:80/tcp", "10.0.0.2", 80, 100)
 

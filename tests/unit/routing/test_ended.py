@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from haystack.health.policy import Condition, judge
 from haystack.loop.turns import at_once
 from haystack.model.records import Container, Options
-from haystack.routing.routing_table import changes, is_mute
+from haystack.routing.routing_table import is_mute
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.fakes.state import ENDPOINT
+from tests.oracles.routing_table import changes
 
 
 def row(name: str, *ids: str) -> ServiceRow:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from haystack.catalog.build import build
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options
-from haystack.routing.routing_table import PART, Defaults, changes, of
+from haystack.routing.routing_table import PART, Defaults
 from haystack.routing.rows import ServiceRow, Table
+from tests.oracles.routing_table import changes, of
+from tests.oracles.snapshot import build
 
 
 def container(number=1, service="web", numbers=(80,), **options):

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from haystack import __version__
-from haystack.catalog import build
 from haystack.discovery import own_place
 from haystack.model import ports
 from haystack.model.records import Container, Listing
 from haystack.model.snapshot import Snapshot
 from haystack.settings.settings import Settings, load
 from haystack.startup import greeting
+from tests.oracles.snapshot import build
 
 PORTS = {"http": 80, "http-alt": 8080, "dns": 53, "ssh": 22}
 
 
 def shown(origin: str, *containers: Container) -> Snapshot:
-    return build.build(7, origin, {"x": Listing(containers=containers)}, 0.0)
+    return build(7, origin, {"x": Listing(containers=containers)}, 0.0)
 
 
 def web(*numbers: int) -> Container:
