@@ -2,19 +2,16 @@
 
 One spare has imported everything and sleeps in a system call until it is given sockets: a worker that dies is replaced within
 milliseconds instead of the time that Python takes to start. The supervisor takes from here. Never says what a worker is to do.
-
-A process is started by subprocess, which shares this one's memory with it until it has become another program (vfork(2)). The event loop
-copies the page tables instead (fork(2)): with 10,000 containers that holds the loop for 6 to 9 ms.
 """
 
 from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import os
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +21,6 @@ from haystack.proxy import launch, sandbox
 
 AT_ONCE = 64  # descriptors in one message: the kernel takes 253 (SCM_MAX_FD)
 STACK_LIMIT = 16384
-END_SECONDS = 0.005  # between two looks whether a process that is to end has ended
 _HEAD = struct.Struct("!HH")  # descriptors in all, descriptors here; then the listener's index of each, a byte
 log = structlog.get_logger("haystack.proxy")
 
@@ -34,15 +30,15 @@ Lent = Sequence[tuple[int, socket.socket]]
 class Newborn:
     """A process that waits for its sockets. sock: our end of its channel; stack: the file in which it tells where it is, when asked."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, stack: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, sock: socket.socket, stack: int) -> None:
         self.process = process
         self.sock = sock
         self._stack = stack
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.process.poll() is None
+        """Whether it has not ended yet, as far as we have heard."""
+        return self.process.returncode is None
 
     def told(self) -> str:
         """What it has said of where it is; empty where it was not asked, or can't say."""
@@ -55,15 +51,12 @@ class Newborn:
             head = _HEAD.pack(len(sockets), len(part)) + bytes(index for index, _ in part)
             socket.send_fds(self.sock, [head], [sock.fileno() for _, sock in part])
 
-    async def ended(self) -> None:
-        """Wait for its end. The end of its channel tells of it first: seldom anybody waits here for more than one look."""
-        while self.alive:  # noqa: ASYNC110 - a child tells by SIGCHLD alone, or by a pidfd, which Linux has since 5.3
-            await asyncio.sleep(END_SECONDS)
-
     async def end(self) -> None:
         """End it, whatever it does. The socket stays open: it may be a channel's by now."""
-        self.process.kill()
-        await self.ended()
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()
         os.close(self._stack)
 
     async def discard(self) -> None:
@@ -72,7 +65,7 @@ class Newborn:
         await self.end()
 
 
-def spawn(account: sandbox.Account | None = None) -> Newborn:
+async def spawn(account: sandbox.Account | None = None) -> Newborn:
     """Start a process, which goes on as this user. Raises OSError."""
     stack = os.memfd_create("worker stack", 0)
     mine, theirs = socket.socketpair()
@@ -80,9 +73,9 @@ def spawn(account: sandbox.Account | None = None) -> Newborn:
     try:
         with theirs:
             words = map(str, (theirs.fileno(), stack, *user))
-            process = subprocess.Popen(  # noqa: S603 - it is our own file
+            process = await asyncio.create_subprocess_exec(
                 # -P: not what lies in the current folder
-                [sys.executable, "-P", launch.__file__, *words],
+                *(sys.executable, "-P", launch.__file__, *words),
                 pass_fds=(theirs.fileno(), stack),
                 env=sandbox.environment(os.environ),
             )
@@ -109,7 +102,7 @@ class Nursery:
             return spare
         if spare is not None:
             await spare.discard()
-        return spawn(self._account)
+        return await spawn(self._account)
 
     def refill(self) -> None:
         """See that there is a spare, soon."""
@@ -121,7 +114,7 @@ class Nursery:
         try:
             if old is not None:
                 await old.discard()
-            self._spare = spawn(self._account)
+            self._spare = await spawn(self._account)
         except OSError as error:
             log.warning("worker.spare_failed", error=str(error))
         finally:

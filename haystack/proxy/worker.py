@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from haystack._fast.exchange import half_closed, silence, slow_readers, streams
+from haystack._fast.exchange import half_closed, outliers, slow_readers, streams
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.log.access_line import Log
@@ -136,7 +136,7 @@ class Worker:
         for tick in count(1):
             await asyncio.sleep(TICK)
             if self._poller.sweep():  # else what clients and endpoints have sent is not all read: nobody can be called late or silent
-                silence.look(self._plane)
+                outliers.look(self._plane)
                 half_closed.look(self._plane)
                 slow_readers.look(self._plane)
             if tick % BEATEN == 0:
@@ -171,8 +171,7 @@ class Worker:
             for part in count_parts.parts(whole):
                 self._channel.send(part)
             self._gone.clear()
-        if number == 0:  # each second, however often counts are asked for: who has just left may still be spoken of
-            self._forget_drained()
+        self._forget_drained()
 
     def _places(self) -> tuple[int, str, int]:
         """Where clients come from, as far as that may be of interest."""

@@ -1,15 +1,14 @@
 """A service in simulated time: endpoints that fail, slow down, go silent and come back, and everything that decides about them.
 
-Real are the registry, the health monitor with ejection and policy, the table, each worker's routes, cells, pickers and retry budgets.
-Simulated are time, the endpoints, and of a worker what it does with sockets: its retries follow seek.pyx, its counts
-worker_state.pyx. A minute takes a second or so, and one seed gives one story.
+Real are the registry, the health monitor with ejection and policy, the table, and each worker's routes, cells, pickers, candidates,
+retries, outlier detection and reports. Simulated are time, the endpoints, and what a worker does with sockets. A minute takes a second or
+so, and one seed gives one story.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 from haystack._fast import testing
 from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.routing.router import Router
-from haystack._fast.testing import pass_time
+from haystack._fast.testing import Attempt, pass_time
 from haystack._fast.util import random_numbers
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
@@ -33,10 +32,10 @@ NAME = "web.services.haystack"
 WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
-COMPARED = 10.0  # seconds, as in worker_state.pyx
-LIMIT = 0.5  # seconds after which a request without an answer has failed
-TRIES = 8
-KINDS = {"refusing": "refused", "resetting": "resets", "silent": "timeouts", "failing": "errors"}
+TICK = 0.02  # seconds between two looks at who waits
+LATE = 250  # milliseconds without an answer, as in upstream.pyx
+LIMIT = 0.5  # seconds or so after which a request without an answer has failed
+KINDS = {"refusing": "refused", "resetting": "reset", "silent": "timeout", "failing": "error"}
 
 
 class Spell(NamedTuple):
@@ -73,16 +72,6 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return self.jump.now
 
 
-class Comparison(NamedTuple):
-    """Where an endpoint and its service stood when a comparison began, as in worker_state.pyx. own: exchanges; faults: since then."""
-
-    at: float
-    own: int
-    faults: int
-    ended: int
-    faulty: int
-
-
 class Try(NamedTuple):
     """A request at an endpoint. repeated: it had been sent before, and may have been seen."""
 
@@ -92,24 +81,22 @@ class Try(NamedTuple):
 
 
 class Worker:
-    """One worker: picks, counts and tells, by the real cells and pickers; connects to nothing."""
+    """One worker without its sockets: what it decides, counts and tells is decided, counted and told by what a real one runs."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.router = Router()
         self.routes = Routes((80,), self.router)
         self.table = routing_table.Table(0, ())
-        self.news: dict[str, Counter[str]] = {}
-        self.streaks: Counter[str] = Counter()
-        self.exchanges: Counter[str] = Counter()  # but those whose connection was refused
-        self.faults: Counter[str] = Counter()  # of these
-        self.compared: dict[str, Comparison] = {}
+        self.reports = testing.Reports()
+        self.waiting: dict[Attempt, asyncio.TimerHandle] = {}  # at an endpoint, each with the time at which it ends there
+        self.watched: dict[Member, None] = {}  # those at which some have waited for long
         self.asked = self.repeated = self.denied = 0
 
     def follow(self, snapshot: Snapshot) -> None:
         """The newest table, as the supervisor sends it."""
         new = oracle.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
-        for part in oracle.changes(self.table, new, routing_table.alive(snapshot)):
+        for part in oracle.changes(self.table, new, oracle.alive(snapshot)):
             self.routes.apply(part)
         self.table = new
 
@@ -118,97 +105,119 @@ class Worker:
         """The service's, as it is now."""
         return self.router.lookup(0, NAME.encode(), b"/")
 
+    @property
+    def ms(self) -> int:
+        """The poller's clock, which never is 0."""
+        return 1000 + int(self.world.now * 1000)
+
     def request(self, key: int) -> None:
-        """One that may be repeated comes in."""
+        """One that only reads comes in."""
         route = self.route
         if route is None:
             self.world.unserved += 1
             return
         self.asked += 1
-        testing.earn(route.queue)
-        self.attempt(route, key, [], repeated=False)
+        self.send(Attempt(route, key))
 
-    def attempt(self, route: Route, key: int, tried: list[Member], *, repeated: bool) -> None:
-        """Send it to whom the picker says."""
-        member = testing.choose(route.picker, tried, key) if len(tried) < TRIES else None
-        if member is None:
-            self.world.failed.append(self.world.now)
-            return
-        tried.append(member)
-        endpoint = self.world.endpoint(member)
-        self.world.tries.append(Try(self.world.now, endpoint, repeated))
-        testing.load(member.cell, 1)
+    def send(self, attempt: Attempt) -> None:
+        """To the next candidate."""
+        if attempt.next(self.ms) is None:
+            self.fail()
+        else:
+            self.begin(attempt)
+
+    def begin(self, attempt: Attempt) -> None:
+        """Its endpoint has it: this is how it will end there."""
+        assert attempt.member is not None
+        endpoint = self.world.endpoint(attempt.member)
+        self.world.tries.append(Try(self.world.now, endpoint, repeated=attempt.repeats > 0))
         manner = self.world.manner(endpoint)
-        seconds = {"refusing": 0.0, "silent": LIMIT, "slow": SLOW}.get(manner, WORK) * self.world.random.uniform(0.5, 1.5)
-        self.world.loop.call_later(seconds, self.ended, (route, key, tried), manner, seconds)
+        seconds = {"refusing": 0.0, "silent": self.world.limit, "slow": SLOW}.get(manner, WORK) * self.world.random.uniform(0.5, 1.5)
+        self.waiting[attempt] = self.world.loop.call_later(seconds, self.ended, attempt, manner)
 
-    def ended(self, request: tuple[Route, int, list[Member]], manner: str, seconds: float) -> None:
+    def ended(self, attempt: Attempt, manner: str) -> None:
         """The endpoint has answered, or has not."""
-        route, key, tried = request
-        member = tried[-1]
-        testing.load(member.cell, -1)
-        self.count(member, KINDS.get(manner, ""))
-        if manner not in ("refusing", "resetting", "silent"):
-            testing.hear(route.picker, member, seconds)
-            if manner == "failing":
-                self.world.failed.append(self.world.now)
-            return
-        testing.hear(route.picker, member, -1.0)
-        seen = manner != "refusing"
-        if seen and not testing.spend(route.queue, self.world.now):
-            self.denied += 1
-            self.world.failed.append(self.world.now)
-            return
-        self.repeated += seen
-        if (newest := self.route) is not None and newest is not route:
-            route, tried = newest, []
-        self.attempt(route, key, tried, repeated=seen)
-
-    def count(self, member: Member, kind: str) -> None:
-        """What worker_state.pyx counts of a cell."""
-        key = member.cell.key
-        if kind != "refused":
-            self.exchanges[key] += 1
-            if kind:
-                self.contrast(key)
-        if kind or self.streaks[key] or key in self.news:
-            self.news.setdefault(key, Counter())["requests"] += 1
-        if kind:
-            self.news[key][kind] += 1
-            self.streaks[key] += 1
+        del self.waiting[attempt]
+        member, queue = attempt.member, attempt.route.queue
+        assert member is not None
+        if manner in ("refusing", "resetting"):
+            self.reports.fault(member, queue, KINDS[manner], self.ms)
+            testing.hear(attempt.route.picker, member, -1.0)
+            self.broke(attempt, unseen=manner == "refusing")
+        elif manner == "silent":
+            attempt.leave()
+            self.reports.fault(member, queue, "timeout", self.ms)
+            testing.hear(attempt.route.picker, member, -1.0)
+            self.fail()
         else:
-            self.streaks[key] = 0
+            self.answered(attempt, member, manner)
 
-    def contrast(self, key: str) -> None:
-        """A fault: the first one only begins the comparison."""
-        self.faults[key] += 1
-        known = self.compared.get(key)
-        if known is None or self.world.now - known.at > COMPARED:
-            self.compare(key)
+    def answered(self, attempt: Attempt, member: Member, manner: str) -> None:
+        """With an error or without."""
+        attempt.answered(self.ms)
+        if manner == "failing":
+            testing.hear(attempt.route.picker, member, -1.0)
+            self.reports.fault(member, attempt.route.queue, "error", self.ms)
+            self.fail()
         else:
-            self.compared[key] = known._replace(faults=known.faults + 1)
+            testing.hear(attempt.route.picker, member, (self.ms - attempt.begun) / 1000)
+            self.reports.fine(member, attempt.route.queue)
 
-    def compare(self, key: str) -> None:
-        """From here on it is compared with the others of the service."""
-        self.compared[key] = Comparison(self.world.now, self.exchanges[key], 0, self.exchanges.total(), self.faults.total())
+    def broke(self, attempt: Attempt, *, unseen: bool) -> None:
+        """Its connection did, before a response."""
+        before = attempt.repeats
+        verdict = attempt.broke(self.ms, unseen)
+        if verdict == "again":
+            self.repeated += attempt.repeats > before
+            self.send(attempt)
+            return
+        self.denied += verdict == "over budget"
+        self.fail()
 
-    def beside(self, key: str) -> dict[str, int]:
-        """Its exchanges and faults since the comparison began or was told last, and those of the others."""
-        known = self.compared.get(key)
-        if known is None:
-            return {}
-        ended = self.exchanges[key] - known.own
-        others = {
-            "others": self.exchanges.total() - known.ended - ended,
-            "others_faulty": self.faults.total() - known.faulty - known.faults,
-        }
-        self.compare(key)
-        return {"ended": ended, "faulty": known.faults, **others}
+    def fail(self) -> None:
+        """The client has an error."""
+        self.world.failed.append(self.world.now)
+
+    def tick(self) -> None:
+        """See who waits for long, and look at their endpoints."""
+        for attempt in self.waiting:
+            if self.ms - attempt.begun >= LATE and attempt.member is not None:
+                attempt.waits()
+                self.watched[attempt.member] = None
+        for member in list(self.watched):
+            self.judge(member)
+
+    def judge(self, member: Member) -> None:
+        """Do what is decided about an endpoint that keeps requests waiting."""
+        route = self.route
+        if route is None:
+            return
+        actions = testing.judge_member(member, route.queue, self.ms)
+        if "sample" in actions and self.move(member, 1):
+            testing.note_sample(member, self.ms)
+        if "move" in actions or "report" in actions:
+            waiting = sum(attempt.member is member for attempt in self.waiting)
+            if "report" in actions:
+                self.reports.silent(member, waiting)
+            self.move(member, waiting)
+        state = testing.state_of(member.cell)
+        if state["late"] == 0 and state["phase"] == "healthy":
+            del self.watched[member]
+
+    def move(self, member: Member, most: int) -> int:
+        """So many of those that wait for this endpoint go to others, where that may be; how many did."""
+        moved = 0
+        for attempt in [each for each in self.waiting if each.member is member]:
+            if moved < most and attempt.move(self.ms):
+                self.waiting.pop(attempt).cancel()
+                self.repeated += 1
+                self.begin(attempt)
+                moved += 1
+        return moved
 
     def tell(self) -> None:
         """To the control process, of those that failed or have got well."""
-        rows = [FailureRow(key, NAME, streak=self.streaks[key], **counts, **self.beside(key)) for key, counts in self.news.items()]
-        self.news.clear()
+        rows = [FailureRow(*row) for row in self.reports.take(self.ms)]
         if rows:
             self.world.monitor.failures(rows)
         self.routes.forget_drained()
@@ -217,11 +226,11 @@ class Worker:
 class World:
     """The service, from the first request to the last. spells: the bad times of its endpoints, which are numbered from 0."""
 
-    def __init__(self, seed: int, balance: str, weights: list[int], spells: list[Spell], rate: float) -> None:
+    def __init__(self, seed: int, balance: str, weights: list[int], spells: list[Spell], rate: float, limit: float = LIMIT) -> None:
         random_numbers.seed(seed)
         self.random = Random(seed)
         self.loop = SimulatedLoop()
-        self.balance, self.weights, self.spells, self.rate = balance, weights, spells, rate
+        self.balance, self.weights, self.spells, self.rate, self.limit = balance, weights, spells, rate, limit
         self.registry = Registry("haystack", clock=self.loop.time)
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, clock=self.loop.time)
         self.workers = [Worker(self) for _ in range(WORKERS)]
@@ -265,6 +274,7 @@ class World:
         self.list(len(self.weights))
         self.end = end = self.now + seconds
         telling = [asyncio.create_task(self.every(TELL, worker.tell)) for worker in self.workers]
+        telling += [asyncio.create_task(self.every(TICK, worker.tick)) for worker in self.workers]
         while self.now < end:
             await asyncio.sleep(self.random.expovariate(self.rate))
             self.random.choice(self.workers).request(self.random.getrandbits(64))

@@ -1,7 +1,7 @@
 """Whose fault failures are: a service whose clients ask for much that fails everywhere, with sick endpoints or without, from many workers.
 
-A seeded simulation of what workers count (worker_state.pyx: a row about each cell that has failed, a comparison that begins with a fault
-and is told with each row) and of requests that are asked for once more elsewhere. The verdicts are those of the control process.
+Each worker counts and tells as a real one does; requests that fail may be asked for once more elsewhere. The verdicts are those of the
+control process.
 """
 
 import random
@@ -10,59 +10,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.testing import Reports
 from haystack.health.outliers import History, hear
 from haystack.model.reports import FailureRow
+from tests.fakes.members import members, picker
 
 TICK = 0.1
-COMPARED = 10.0
 
 
-class Cell:
-    """One endpoint as one worker sees it."""
+class Worker:
+    """What one counts."""
 
-    def __init__(self):
-        self.ended = self.errors = self.streak = 0
-        self.listed = self.told_bad = False
-        self.own = [0, 0]  # exchanges and faults so far
-        self.before, self.compared_at = None, 0.0
+    def __init__(self, size):
+        self.members = members(size)
+        self.queue = Route("web", picker("p2c", *[100] * size, of=self.members), 60_000).queue
+        self.reports = Reports()
 
-    def fault(self, now, service):
-        self.tell()
-        self.own = [self.own[0] + 1, self.own[1] + 1]
-        service[0], service[1] = service[0] + 1, service[1] + 1
-        self.ended, self.errors, self.streak = self.ended + 1, self.errors + 1, self.streak + 1
-        if self.before is None or now - self.compared_at > COMPARED:
-            self.compare(now, service)
-
-    def fine(self, service):
-        self.own[0] += 1
-        service[0] += 1
-        self.ended += 1
-        if self.streak:
-            self.streak = 0
-            if self.told_bad:
-                self.tell()
-
-    def tell(self):
-        if not self.listed:
-            self.listed = True
-            if not self.told_bad:
-                self.ended = min(self.ended, 10)
-
-    def compare(self, now, service):
-        self.before, self.compared_at = (*self.own, *service), now
-
-    def row(self, number, now, service):
-        ended, faulty = self.own[0] - self.before[0], self.own[1] - self.before[1]
-        others, others_faulty = service[0] - self.before[2] - ended, service[1] - self.before[3] - faulty
-        row = FailureRow(
-            str(number), "s", self.ended, errors=self.errors, streak=self.streak,
-            ended=ended, faulty=faulty, others=others, others_faulty=others_faulty,
-        )  # fmt: skip
-        self.compare(now, service)
-        self.ended = self.errors = 0
-        self.listed, self.told_bad = False, self.streak > 0
-        return row
+    def asked(self, n, now, *, fails):
+        if fails:
+            self.reports.fault(self.members[n], self.queue, "error", now)
+        else:
+            self.reports.fine(self.members[n], self.queue)
 
 
 class Service:
@@ -73,7 +42,8 @@ class Service:
         self.size, self.a_tick, self.repeated, self.sick = size, a_tick, repeated, sick
         self.bad, self.burst, self.coming = bad / burst, burst, 0
         self.histories = [History() for _ in range(size)]
-        self.workers = [([0, 0], [Cell() for _ in range(size)]) for _ in range(workers)]
+        self.workers = [Worker(size) for _ in range(workers)]
+        self.numbers = {m.cell.key: n for n, m in enumerate(self.workers[0].members)}
         self.now, self.ejected = 0.0, []
 
     def fails(self):
@@ -85,19 +55,20 @@ class Service:
     def tick(self):
         into = [n for n in range(self.size) if not self.histories[n].ejected(self.now)]
         for _ in range(self.a_tick):
-            service, cells = self.random.choice(self.workers)
+            worker = self.random.choice(self.workers)
             bad = self.fails()
             for n in self.random.sample(into, min(len(into), 1 + self.repeated)):
-                if bad or n in self.sick:
-                    cells[n].fault(self.now, service)
-                else:
-                    cells[n].fine(service)
+                worker.asked(n, self.ms, fails=bad or n in self.sick)
+                if not bad and n not in self.sick:
                     break
-        for service, cells in self.workers:
-            for n, cell in enumerate(cells):
-                if cell.listed:
-                    self.hear(n, cell.row(n, self.now, service))
+        for worker in self.workers:
+            for row in worker.reports.take(self.ms):
+                self.hear(self.numbers[row[0]], FailureRow(*row))
         self.now += TICK
+
+    @property
+    def ms(self):
+        return 1000 + round(self.now * 1000)
 
     def hear(self, n, row):
         new = hear(self.histories[n], row, self.now)

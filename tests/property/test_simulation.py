@@ -153,10 +153,13 @@ def by_number(snapshot, endpoint):
     return next(e for e in snapshot.services[NAME].endpoints if e.container_name == f"n{endpoint}")
 
 
-@pytest.mark.parametrize("manner", ["resetting", "silent"])
-def test_a_service_that_is_sick_as_a_whole_is_not_buried_under_its_own_requests(manner):
+def sick_as_a_whole(manner):
+    return World(1, "p2c", [100] * 3, [Spell(endpoint, manner, 0.0, 20.0) for endpoint in range(3)], 400.0)
+
+
+def test_a_service_that_breaks_off_as_a_whole_is_not_buried_under_its_own_requests():
     """The budget is what does it: it has refused, and what it allows has been used."""
-    world = World(1, "p2c", [100] * 3, [Spell(endpoint, manner, 0.0, 20.0) for endpoint in range(3)], 400.0)
+    world = sick_as_a_whole("resetting")
     try:
         world.run(20.0)
         half_stays_in(world)
@@ -164,6 +167,31 @@ def test_a_service_that_is_sick_as_a_whole_is_not_buried_under_its_own_requests(
         for worker in world.workers:
             assert worker.denied > 1000
             assert worker.repeated > 0.9 * (SHARE * worker.asked + FREE)
+    finally:
+        world.close()
+
+
+def test_where_no_endpoint_answers_nothing_is_sent_again():
+    """Nobody answers, so nobody is silent beside others: that may be how long its requests take."""
+    world = sick_as_a_whole("silent")
+    try:
+        world.run(20.0)
+        half_stays_in(world)
+        assert sum(worker.asked for worker in world.workers) > 1000
+        assert [worker.repeated for worker in world.workers] == [0] * len(world.workers)
+    finally:
+        world.close()
+
+
+def test_a_silent_endpoint_is_found_and_its_requests_go_elsewhere():
+    """No request fails: each is moved before its time is up."""
+    world = World(3, "p2c", [100] * 4, [Spell(1, "silent", 4.0, 12.0)], 200.0, limit=6.0)
+    try:
+        world.run(20.0)
+        assert world.failed == []
+        assert sum(worker.repeated for worker in world.workers) > 0
+        asked = [t for t in world.tries if t.endpoint == 1 and 5.0 <= t.at < 12.0]
+        assert len(asked) < 60
     finally:
         world.close()
 

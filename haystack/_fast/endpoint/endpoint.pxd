@@ -1,21 +1,13 @@
 # What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.endpoint.latency cimport Pace
+from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
+from haystack._fast.endpoint.retry_budget cimport RetryBudget
 from haystack._fast.net.poller cimport Stream
+from haystack._fast.util.linked_list cimport Ring
 
 cdef enum:
     MAX_TRIES = 8
-
-cdef enum Fault:                        # what can go wrong with an exchange at an endpoint
-    REFUSED = 0
-    RESET
-    TIMEOUT
-    ERROR
-
-cdef enum Silence:                      # what is thought of an endpoint (silence.pyx)
-    CALM = 0
-    DOUBTED                             # it has said nothing for a while, and others answer: a request is to show
-    SILENT                              # that was not answered either
 
 cdef enum KeyKind:
     BY_NOTHING = 0
@@ -24,6 +16,12 @@ cdef enum KeyKind:
     BY_HEADER
     BY_COOKIE
 
+cdef struct Comparison:                 # of a member with the others: what these do since it began tells whether it is the endpoint
+    double born                         # when the process started that this is about
+    int64_t at                          # milliseconds
+    int64_t own, own_faulty             # exchanges of the member before it began; its faults since
+    int64_t ended, faulty               # of the service, its own included, before it began
+
 cdef struct Watch:                      # one picker's eye on one cell's load: in the cell's list, in the picker's memory
     Watch *next
     Watch **back                        # what points at this one; NULL: in no list
@@ -31,17 +29,14 @@ cdef struct Watch:                      # one picker's eye on one cell's load: i
     int slot
 
 cdef class Queue:
+    cdef uint64_t serial                # unlike any other queue's; never 0
     cdef Route route                    # the newest of its service and listener
     cdef object waiting                 # a deque of Streams, oldest first; None: nobody has ever waited
     cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
-    cdef double budget                  # requests that may be sent again
-    cdef int64_t spent                  # poller's milliseconds at which budget was last looked at
+    cdef RetryBudget budget
     cdef readonly Pace pace
-    cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (cells.Fault)
+    cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (outlier.Fault)
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
-
-    cdef void earn(self) noexcept
-    cdef bint spend(self, int64_t now) noexcept
 
     cdef int join(self, Stream stream, bint first) except -1
     cdef int leave(self, Stream stream) except -1
@@ -56,25 +51,9 @@ cdef class Cell:
     cdef int sockaddr_size
     cdef int family
     cdef readonly int in_flight         # changed by take_on and let_go alone
-    cdef readonly int64_t failures
-    cdef int64_t faults[4]              # by Fault, since they were last told
-    cdef int64_t ended                  # exchanges since the first of them, well or not
-    cdef int streak                     # faults in a row
-    cdef bint told_bad                  # was last told of with a streak
-    # times in the poller's milliseconds
-    cdef int64_t shunned                # another one is preferred until then
-    cdef int64_t spoke                  # when it last began an answer; 0: never
-    cdef int late                       # exchanges that have waited for an answer for long
-    cdef Silence silence
-    cdef Queue doubter                  # whose requests raised the doubt: those of another service may have nobody to compare it with
-    cdef int64_t quiet_since            # when the first of those was sent that are late without any word meanwhile; 0: none is
-    cdef int doubts                     # that an answer ended, while requests were still late: the next one takes its time
-    cdef int trials                     # requests sent to see whether it answers
-    cdef int64_t tried_at               # when the last of them was
-    cdef int64_t sampled                # when one of its requests went elsewhere to see how that is answered; 0: none did
-    cdef int64_t again, pause           # when the next may be, and how long it was put off
-    cdef int64_t unanswered, quiet_ms   # news: so many requests were not answered for so long
+    cdef OutlierState outlier
     cdef list idle                      # pooled upstream connections, most recently used last
+    cdef Ring busy                      # those in an exchange, by when that began
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
     cdef dict limits                    # who says so → what; None: nobody has
     cdef readonly list queues           # where exchanges wait for room on it; None: nowhere
@@ -85,7 +64,6 @@ cdef class Cell:
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
     cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
 
-    cdef void calm(self) noexcept
     cdef bint is_full(self) noexcept
     cdef int call_back(self, Queue queue) except -1
     cdef int freed(self) except -1
@@ -104,11 +82,8 @@ cdef class Member:
     cdef uint64_t due                   # its next turn, in the virtual time of its picker
     cdef bint watched                   # stands in the plane's list of those that are late
     cdef bint listed                    # stands in the plane's list of those to tell of
-    # how many exchanges and faults its service and itself had when its own faults began, or were told last: what others do since then
-    # tells whether it is the endpoint or the request
+    cdef Comparison comparison          # of this endpoint with the others of a service, since its own faults began or were told last
     cdef Queue compared                 # of that service; None: with nothing
-    cdef double compared_born           # of the process that this is about
-    cdef int64_t own_before, own_faulty, ended_before, faulty_before, compared_at
     cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for
 
     cdef bytes token(self)
@@ -156,11 +131,9 @@ cdef void tell(Cell cell, int by) noexcept
 
 cdef inline int speak(Cell cell, Pace pace, int64_t now, int64_t begun) except -1:
     """It begins to answer what was sent at `begun`. pace: of the service that was asked."""
-    if cell.silence != Silence.SILENT:
-        pace.note(now - max(cell.spoke, begun), now)
-    cell.spoke = now
-    if cell.quiet_since or cell.silence:
-        cell.calm()
+    if cell.outlier.phase != Phase.SILENT:
+        pace.note(now - max(cell.outlier.answered_at, begun), now)
+    answers(&cell.outlier, now)
     return 0
 
 cdef inline void take_on(Cell cell) noexcept:

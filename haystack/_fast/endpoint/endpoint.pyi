@@ -7,7 +7,6 @@ class Cell:
     label: str
     address: Address
     in_flight: int
-    failures: int
     gone: bool
     stopped: bool
     stops: int
@@ -69,4 +68,3 @@ class Route:
         via: str = "",
         upgrade: tuple[str, ...] = (),
     ) -> None: ...
-    def end(self) -> None: ...

@@ -6,10 +6,13 @@ import socket
 from collections import deque
 from hashlib import blake2b
 
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from haystack._fast.endpoint.latency cimport Pace
+from haystack._fast.endpoint.outlier cimport Phase, restart
+from haystack._fast.endpoint.retry_budget cimport FIRST
 from haystack._fast.net.poller cimport Stream
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.random_numbers cimport next_random
@@ -61,10 +64,7 @@ cdef void tell(Cell cell, int by) noexcept:
         watch = watch.next
 
 
-cdef double SHARE = 0.2         # of the requests may be sent again,
-cdef double FLOOR = 10          # a second may be in any case,
-cdef double BUDGET = 200        # are free at the beginning and after a quiet time,
-cdef double BUDGET_MOST = 2000  # may be saved up
+cdef uint64_t queues = 0
 
 
 cdef class Queue:
@@ -74,22 +74,11 @@ cdef class Queue:
     """
 
     def __cinit__(self):
-        self.budget = BUDGET
+        global queues
+        queues += 1
+        self.serial = queues
+        self.budget.saved = FIRST
         self.pace = Pace()
-
-    cdef void earn(self) noexcept:
-        """A new request: a part of one more may be sent again."""
-        self.budget = min(BUDGET_MOST, self.budget + SHARE)
-
-    cdef bint spend(self, int64_t now) noexcept:
-        """Whether a request may be sent again: a share of all may, and a few a second in any case."""
-        if self.budget < BUDGET:
-            self.budget = min(BUDGET, self.budget + (now - self.spent) * FLOOR / 1000)
-        self.spent = now
-        if self.budget < 1:
-            return False
-        self.budget -= 1
-        return True
 
     cdef int join(self, Stream stream, bint first) except -1:
         """Wait; first: again, before all others."""
@@ -203,22 +192,9 @@ cdef class Cell:
     def begin(self, double born):
         """Another process is at this address: it has done nothing yet."""
         self.born = born
-        self.spoke = self.heard = self.probed = 0
+        self.heard = self.probed = 0
         self.latency = 0.0
-        self.streak = 0
-        self.calm()
-        self.doubts = 0
-
-    cdef void calm(self) noexcept:
-        """Nothing is held against it."""
-        if self.late == 0:
-            self.doubts = 0
-        elif self.silence == Silence.DOUBTED:
-            self.doubts += 1
-        self.silence = Silence.CALM
-        self.doubter = None
-        self.quiet_since = self.shunned = self.sampled = 0
-        self.trials = 0
+        restart(&self.outlier)
 
     cdef bint is_full(self) noexcept:
         return self.limit > 0 and self.in_flight >= self.limit
@@ -270,7 +246,7 @@ cdef class Cell:
     @property
     def worth_keeping(self):
         """Whether it is to be found again should its endpoint come back."""
-        return self.in_flight > 0 or self.silence == Silence.SILENT
+        return self.in_flight > 0 or self.outlier.phase == Phase.SILENT
 
     @property
     def pooled(self):
@@ -448,13 +424,3 @@ cdef class Route:
             self.cookie_path = path.encode() if ";" not in path else b"/"
             for member in self.members:
                 self.tokens[member.token()] = member
-
-    def end(self):
-        """Its service has left the table: whoever asks its queue for the newest route finds one that leads to nobody.
-
-        A route and its queue would hold each other for ever otherwise: the worker sets its routes aside from the search for cycles.
-        """
-        self.queue.route = NOWHERE
-
-
-cdef Route NOWHERE = Route("", Picker([], []), 0)

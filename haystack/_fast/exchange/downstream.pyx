@@ -1,6 +1,6 @@
 """The client's side of an exchange: reads heads of requests, finds their route, answers where no endpoint can, and ends the connection.
 
-upload.pyx sends on what follows a head, seek.pyx finds the endpoint. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
+upload.pyx sends on what follows a head, dispatch.pyx finds the endpoint. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t
@@ -8,6 +8,8 @@ from libc.string cimport memchr, memcmp, memcpy
 
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.exchange.exchange cimport State, is_idempotent
+from haystack._fast.exchange.pending cimport PendingState, Reason
+from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.upgrade cimport offer
 from haystack._fast.exchange.upload cimport Upload
 from haystack._fast.exchange.worker_state cimport SCRATCH
@@ -229,21 +231,23 @@ cdef class Downstream(Upload):
 
     cdef int reset(self, Head *h) except -1:
         """Begin the exchange of the request whose head is h."""
+        cdef bint idempotent
         self.t_start = clock_ns()
         self.t_routed = self.t_connected = self.t_first = 0
         self.route = None
-        self.tries = self.status = self.failure = 0
+        self.status = self.failure = self.candidates.tries = 0
         self.error = b""
         self.received = self.sent = 0
-        self.answered = self.body_sent = self.fresh_only = self.bare = False
-        self.hope = 0
+        self.answered = self.bare = False
+        self.wait = PendingState(Reason.NOTHING, False, 0, 0)
         self.queue = None
         self.minor = h.minor
         self.chunked = h.chunked
         self.drop_trailer = h.names_hops
         self.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
         self.head_only = h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
-        self.idempotent = is_idempotent(h.method, h.method_size)
+        idempotent = is_idempotent(h.method, h.method_size)
+        self.retries = RetryState(idempotent, idempotent and h.method[0] in b"GHO", False, False, 0)    # of these, GET, HEAD and OPTIONS
         self.expects = h.expect and h.minor == 1
         begin(&self.body, Framing.CHUNKED if h.chunked else Framing.LENGTH if h.length >= 0 else Framing.NONE, h.length)
         return 0
@@ -308,7 +312,7 @@ cdef class Downstream(Upload):
         if client.forwards < NO_LIMIT or client.forwards == 0:
             return self.answer_last(h, client.forwards)
         client.forwards = max(NO_LIMIT, client.forwards - 1)
-        self.key = request_key(self.route, h, self.address, self.address_size)
+        self.candidates.key = request_key(self.route, h, self.address, self.address_size)
         self.named = recalled(self.route, h)
         client.port = self.plane.ports[self.listener]
         client.via = PyBytes_AS_STRING(self.route.via)

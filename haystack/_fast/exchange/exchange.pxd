@@ -1,6 +1,7 @@
 # One request and its response, as the endpoint's side sees it. The client's side (downstream) fills it in.
 from libc.stdint cimport int64_t
 from haystack._fast.endpoint.endpoint cimport Member, Route
+from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.http1.body cimport Body
 from haystack._fast.http1.head cimport Head
@@ -39,12 +40,12 @@ cdef class Exchange(Stream):
     cdef Member named           # by the request's sticky cookie; None: by none
     cdef Body body
     cdef int minor
-    cdef bint head_only, idempotent, upgrade, keep_alive
+    cdef bint head_only, upgrade, keep_alive
     cdef bint expects           # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
     # of its way
     cdef bint answered          # a byte of the response went down
     cdef bint reused
-    cdef int repeats            # how often it was sent again though an endpoint may have seen it
+    cdef RetryState retries
     cdef bint bare              # to this client only the end of the connection ends the body
     cdef int ahead              # bytes of the response's head that went down already, to see whether the client is there (half_closed.pyx)
     cdef int status

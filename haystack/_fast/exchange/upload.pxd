@@ -1,10 +1,10 @@
 # A request's body on its way from the client to an endpoint.
 from libc.stdint cimport int64_t
-from haystack._fast.exchange.seek cimport Seeker
+from haystack._fast.exchange.dispatch cimport Dispatcher
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.util.buffer cimport Buffer
 
-cdef class Upload(Seeker):
+cdef class Upload(Dispatcher):
     cdef bint unparsed          # input was not looked at yet
     cdef bint chunked, drop_trailer
     cdef int64_t judged         # bytes of the body that had come when its rate was last judged

@@ -1,13 +1,13 @@
 """What a client sends behind its head, on its way up: the request's body, or a tunnel's raw bytes.
 
 A small body is read whole before an endpoint is asked, so that a slow client holds none; a larger one goes on as it comes, at no less than
-the least rate. Chunks are made anew. Finds no endpoint and writes no answer: Seeker below and Downstream above it do.
+the least rate. Chunks are made anew. Finds no endpoint and writes no answer: Dispatcher below and Downstream above it do.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from haystack._fast.exchange.exchange cimport State
-from haystack._fast.exchange.seek cimport Seeker
+from haystack._fast.exchange.dispatch cimport Dispatcher
 from haystack._fast.exchange.tunnel cimport shuttle
 from haystack._fast.exchange.upgrade cimport keeps_to
 from haystack._fast.exchange.upstream cimport Upstream
@@ -24,7 +24,7 @@ cdef enum:
     SLICE_MS = 10000        # over which the rate of a body is judged
 
 
-cdef class Upload(Seeker):
+cdef class Upload(Dispatcher):
     """Base of Downstream."""
 
     def __dealloc__(self):
@@ -131,7 +131,7 @@ cdef class Upload(Seeker):
 
     cdef int spliced(self, Py_ssize_t n) except -1:
         """So many bytes of the body went up without being seen."""
-        self.body_sent = True
+        self.retries.body_sent = True
         self.received += n
         self.body.left -= n
         self.body.done = self.body.left == 0

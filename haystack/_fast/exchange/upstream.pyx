@@ -8,7 +8,8 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.balance.affinity cimport write_cookie
-from haystack._fast.endpoint.endpoint cimport Fault, speak
+from haystack._fast.endpoint.endpoint cimport speak
+from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.exchange cimport Exchange, State
 from haystack._fast.exchange.slow_readers cimport relieve
 from haystack._fast.exchange.tunnel cimport shuttle
@@ -114,7 +115,7 @@ cdef class Upstream(Stream):
         self.sent = written
         if self.late:
             self.late = False
-            self.cell.late -= 1
+            self.cell.outlier.late -= 1
         if reusable and self.readable and recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             self.readable = False       # its last read took exactly what was there
         if not reusable or self.fd < 0 or self.readable or self.hung_up or self.cell.gone or len(self.cell.idle) >= self.plane.pool_size:
@@ -185,7 +186,7 @@ cdef class Upstream(Stream):
             return 0
         if not exchange.body.done and self.unsent() == 0 and not exchange.is_expectant():
             return exchange.fail(408, b"connection_read_timeout", b"the request's body took too long")
-        self.plane.fault(exchange.member, exchange.route.queue, Fault.TIMEOUT)
+        self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.TIMEOUT, self.poller.now)
         exchange.route.picker.failed(exchange.member)
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
@@ -194,7 +195,7 @@ cdef class Upstream(Stream):
         cdef Exchange exchange = self.exchange
         self.deadline = self.begun + exchange.route.timeout_ms
         # who was moved here once already is slow anywhere, and speaks against nobody
-        if self.late or exchange.repeats or not exchange.body.done or self.unsent():
+        if self.late or exchange.retries.repeats or not exchange.body.done or self.unsent():
             return 0
         self.late = True
         return self.plane.hesitates(exchange.member, exchange.route, self.begun)
@@ -339,7 +340,7 @@ cdef class Upstream(Stream):
             error = b"http_response_header_section_size"
         elif used == -501:
             error = b"http_response_transfer_coding"
-        self.plane.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET)
+        self.plane.reports.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET, self.poller.now)
         return self.exchange.fail(502, error, said(b"the response's head is refused", flaw))
 
     cdef int interim_response(self, Head *h) except -1:
@@ -378,15 +379,15 @@ cdef class Upstream(Stream):
         speak(self.cell, exchange.route.queue.pace, self.poller.now, self.begun)
         if self.late:
             self.late = False
-            self.cell.late -= 1
+            self.cell.outlier.late -= 1
         self.plane.count(exchange.member)
         exchange.route.queue.ended += 1
         if status in (500, 502, 503, 504):
             exchange.route.picker.failed(exchange.member)   # a quick error is no reason to come again
-            return self.plane.fault(exchange.member, exchange.route.queue, Fault.ERROR)
+            return self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.ERROR, self.poller.now)
         if exchange.t_connected and exchange.route.picker.timed:
             exchange.route.picker.answered(exchange.member, clock_ns() - exchange.t_connected)
-        return self.plane.fine(exchange.member)
+        return self.plane.reports.fine(exchange.member)
 
     cdef int begin_response(self, Head *h) except -1:
         """Settle the framing on both sides (RFC 9112, section 6.3) and write the client's head into work."""
@@ -443,7 +444,7 @@ cdef class Upstream(Stream):
 
     cdef int broken(self, Flaw flaw) except -1:
         """The body's framing is bad: 502 where the head still stands in work, else the client sees that the response is cut."""
-        self.plane.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET)
+        self.plane.reports.fault(self.exchange.member, self.exchange.route.queue, Fault.RESET, self.poller.now)
         if self.exchange.written == self.head_at:
             self.exchange.answered = False
             self.exchange.ahead = self.skipped
@@ -487,7 +488,7 @@ cdef class Upstream(Stream):
         cdef Exchange exchange = self.exchange
         if not self.started:
             if self.interim:
-                self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
+                self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.RESET, self.poller.now)
                 return exchange.fail(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")
             if pending(&self.input):
                 self.reused = False     # it has begun to answer: this is no old connection that had been closed
@@ -496,5 +497,5 @@ cdef class Upstream(Stream):
         if self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
-        self.plane.fault(exchange.member, exchange.route.queue, Fault.RESET)
+        self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.RESET, self.poller.now)
         return exchange.fail(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")

@@ -1,6 +1,7 @@
 # What all exchanges of one worker share: rules, limits, scratch memory and counters.
 from libc.stdint cimport int64_t, uint64_t
-from haystack._fast.endpoint.endpoint cimport Cell, Fault, Member, Queue, Route
+from haystack._fast.endpoint.endpoint cimport Member, Route
+from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.http1.head cimport Head
 from haystack._fast.log.access_line cimport Log
 from haystack._fast.net.networks cimport Networks
@@ -29,7 +30,7 @@ cdef class Plane:
     cdef str traced_service             # None: all of them
     cdef readonly list traces
     cdef int64_t traces_lost
-    cdef list failing                   # members with news of their faults
+    cdef FaultReports reports           # for the control process
     cdef list late                      # (member, route) where exchanges wait for an answer for long, for silence.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log
     cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
@@ -76,14 +77,7 @@ cdef class Plane:
     cdef int leave(self, uint64_t origin) except -1
     cdef int pause(self, Stream listener) except -1
     cdef int count(self, Member member) except -1
-    cdef int fault(self, Member member, Queue queue, Fault kind) except -1
-    cdef int contrast(self, Member member, Queue queue, Fault kind) except -1
-    cdef int fine(self, Member member) except -1
-    cdef int tell_of(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
-    cdef int on_trial(self, Cell cell) except -1
-    cdef tuple take_contrast(self, Member member)
-    cdef int untried(self, Cell cell) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept
     cdef bint traced(self, Route route) noexcept

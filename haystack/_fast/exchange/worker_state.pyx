@@ -4,9 +4,10 @@ An exchange that runs keeps the route it found, whatever becomes of the rules me
 """
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
-from haystack._fast.endpoint.endpoint cimport Cell, Fault, Member, Queue, Route, Silence
+from haystack._fast.endpoint.endpoint cimport Member, Route
+from haystack._fast.endpoint.fault_reports cimport FaultReports
+from haystack._fast.endpoint.outlier cimport waits
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller, Stream
 from haystack._fast.routing.router cimport Router
@@ -20,12 +21,6 @@ LIMITS = (
 
 cdef enum:
     LEAST_SHARE = 8         # connections that any client address may have: browsers open six
-    SHUN_MS = 50            # for which others are preferred after a fault, twice as long for each further one in a row,
-    SHUN_DOUBLED = 4        # up to 800 ms: until then the control process has put it out
-
-    COMPARED_MS = 10_000    # so long what others answered counts as the same time
-
-cdef int64_t FOREVER = 1 << 62
 
 
 cdef class Plane:
@@ -53,7 +48,7 @@ cdef class Plane:
         self.traces = []
         self.errors = {}
         self.busy = []
-        self.failing = []
+        self.reports = FaultReports()
         self.late = []
         self.origins = {}
         self.paused = []
@@ -86,6 +81,10 @@ cdef class Plane:
         busy = self.busy
         self.busy = []
         return busy
+
+    def take_faults(self):
+        """Rows about endpoints since the last call (endpoint/fault_reports.pyx)."""
+        return self.reports.take(self.poller.now)
 
     def take_errors(self):
         """{(word of RFC 9209, section 2.3, status): exchanges} since the last call; status: what the client saw, 0: it got no answer."""
@@ -151,115 +150,13 @@ cdef class Plane:
         member.requests += 1
         return 0
 
-    cdef int fault(self, Member member, Queue queue, Fault kind) except -1:
-        """An exchange with this member failed. queue: of the service that was asked, whose other endpoints are what it is compared with.
-
-        A connection that is refused is the endpoint's fault whatever was asked, and is not compared.
-        """
-        cdef Cell cell = member.cell
-        self.tell_of(member)
-        cell.failures += 1
-        cell.ended += 1
-        cell.faults[<int>kind] += 1
-        if kind != Fault.REFUSED:
-            self.contrast(member, queue, kind)
-        cell.shunned = max(cell.shunned, self.poller.now + (SHUN_MS << min(cell.streak, SHUN_DOUBLED)))
-        cell.streak += 1
-        return 0
-
-    cdef int contrast(self, Member member, Queue queue, Fault kind) except -1:
-        """Count a fault for the comparison of this endpoint with the others of the service.
-
-        The first one only begins it: a sample that began with a fault of its own would speak against whoever is looked at.
-        """
-        queue.faulty += 1
-        if kind != Fault.ERROR:             # these were counted as answers
-            queue.ended += 1
-            member.broken += 1
-        if not is_compared(member) or member.compared is not queue or self.poller.now - member.compared_at > COMPARED_MS:
-            compare(member, queue, self.poller.now)
-        else:
-            member.own_faulty += 1
-        return 0
-
-    cdef int fine(self, Member member) except -1:
-        """An exchange with this member is being answered as it should be."""
-        cdef Cell cell = member.cell
-        cell.ended += 1
-        if cell.streak:
-            cell.streak = 0
-            if cell.silence == Silence.CALM:
-                cell.shunned = 0
-            if cell.told_bad:
-                self.tell_of(member)
-        return 0
-
-    cdef int tell_of(self, Member member) except -1:
-        if not member.listed:
-            member.listed = True
-            self.failing.append(member)
-            if not member.cell.told_bad:
-                member.cell.ended = min(member.cell.ended, 10)      # that some went well before is news, how many is not
-        return 0
-
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1:
         """A request that was sent to this member at `begun` is not answered yet, though it should be."""
-        cdef Cell cell = member.cell
-        cell.late += 1
-        begun = max(begun, cell.spoke)      # where it has answered others meanwhile it was not silent until then
-        if cell.quiet_since == 0 or begun < cell.quiet_since:
-            cell.quiet_since = begun
+        waits(&member.cell.outlier, begun)
         if not member.watched:
             member.watched = True
             self.late.append((member, route))
         return 0
-
-    cdef int on_trial(self, Cell cell) except -1:
-        """A request goes to an endpoint that is doubted: the others go elsewhere until it has answered."""
-        cell.trials += 1
-        cell.tried_at = self.poller.now
-        cell.shunned = FOREVER
-        return 0
-
-    cdef int untried(self, Cell cell) except -1:
-        """That request could not go there, by no fault of the endpoint's."""
-        cell.trials -= 1
-        cell.shunned = self.poller.now
-        return 0
-
-    def take_faults(self):
-        """News of endpoints since the last call.
-
-        (key, service, exchanges, refused, reset, late, answered with an error, streak, requests that it was silent to, for how many ms;
-        its exchanges that are compared, faults among them, those of the service's others in the same time, faults among these).
-        """
-        cdef Member member
-        cdef Cell cell
-        cdef list failing = self.failing
-        rows = []
-        self.failing = []
-        for member in failing:
-            cell = member.cell
-            rows.append((cell.key, member.service, cell.ended, cell.faults[0], cell.faults[1], cell.faults[2], cell.faults[3], cell.streak,
-                         cell.unanswered, cell.quiet_ms, *self.take_contrast(member)))
-            cell.unanswered = cell.quiet_ms = 0
-            memset(cell.faults, 0, sizeof(cell.faults))
-            cell.ended = 0
-            member.listed = False
-            cell.told_bad = cell.streak > 0
-        return rows
-
-    cdef tuple take_contrast(self, Member member):
-        """Exchanges and faults of this one, and of the others of its service, since the comparison began or was last told."""
-        cdef Queue queue = member.compared
-        cdef int64_t ended, faulty, others, others_faulty
-        if not is_compared(member):
-            return 0, 0, 0, 0
-        ended, faulty = member.requests + member.broken - member.own_before, member.own_faulty
-        others = queue.ended - member.ended_before - ended
-        others_faulty = queue.faulty - member.faulty_before - faulty
-        compare(member, queue, self.poller.now)
-        return ended, faulty, others, others_faulty
 
     cdef int erred(self, const char *word, int status) except -1:
         """One more exchange that ends with an error of Haystack's own, or with none to answer."""
@@ -282,19 +179,3 @@ cdef class Plane:
             return self.router.find(listener, host, host_size, path, path_size)
         self.router.find(0, host, host_size, path, path_size)       # not used, but it has to be a good one
         return self.admin
-
-
-cdef bint is_compared(Member member) noexcept:
-    """Whether a comparison goes on, and is about the process that is there now."""
-    return member.compared is not None and member.compared_born == member.cell.born
-
-
-cdef void compare(Member member, Queue queue, int64_t now) noexcept:
-    """From here on, what this one and the others of the service do is counted."""
-    member.compared = queue
-    member.compared_born = member.cell.born
-    member.own_before = member.requests + member.broken
-    member.own_faulty = 0
-    member.ended_before = queue.ended
-    member.faulty_before = queue.faulty
-    member.compared_at = now

@@ -15,7 +15,7 @@ cdef class Stream:
     cdef Poller poller
     cdef void *before       # neighbours in the poller's list of open streams; the list owns one reference to each
     cdef void *behind
-    cdef Link link          # among those that rest, or those that bytes wait for
+    cdef Link link          # among those that rest, those that bytes wait for, or those in an exchange with the same endpoint
     cdef int fd             # -1 once closed
     cdef bint readable      # an edge was seen and not yet read to its end
     cdef bint writable

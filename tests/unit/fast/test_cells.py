@@ -15,7 +15,7 @@ from haystack._fast.endpoint.endpoint import Cell, Member
 def test_a_cell_is_shown_by_its_address(address, label):
     cell = Cell("key", address)
     assert (cell.key, cell.label, cell.address) == ("key", label, address)
-    assert (cell.in_flight, cell.failures, cell.pooled, cell.gone) == (0, 0, 0, False)
+    assert (cell.in_flight, cell.pooled, cell.gone) == (0, 0, False)
 
 
 @pytest.mark.parametrize("address", [("web", 80), ("10.0.0.256", 80), ("", 80), ("::x", 80), "", "/" * 108])

@@ -1,0 +1,190 @@
+"""Outliers among the endpoints of a service: those that fail are avoided for a moment, those that accept and never answer are found.
+
+An endpoint is suspected when it has said nothing since a request went there, for longer than is usual in its service (latency.pyx), and
+others answer. Then it is sent one or two more requests, the probes, and judged silent if those are not answered either while others are:
+what it was asked goes elsewhere where it may be repeated, and it is sent one request at a time, from time to time, until it answers. Slow
+services are safe: where as many wait as answer nobody is suspected, never more than half are judged silent, and a request that was moved is
+evidence of nothing.
+
+      HEALTHY ── quiet for too long, others answer ──▶ SUSPECT ── probes unanswered, others answer ──▶ SILENT
+         ▲                                                │                                               │
+         └── it answers; or nobody is left to compare ────┴───────────────── it answers ──────────────────┘
+
+Pure: states and what was seen go in, an Action comes out; exchange/silence.pyx and the simulation of the tests carry it out.
+"""
+
+cdef enum:
+    QUIET_MS = 250          # without a word before an endpoint is suspected,
+    DOUBLED = 3             # and twice as long, so many times, after each vain suspicion: one slow request must not bring all others
+    PROBE_MS = 80           # that a probe is given
+    ENOUGH = 3              # requests without an answer, probes among them, before it is judged
+    MANY = 5                # of these, and four times the time, need no probe: none came that could be one
+    PAUSE_MS = 1000         # before one that is silent has its next probe, twice as long each time,
+    LONGEST_MS = 60000      # to this
+    FORGET_MS = 600000      # after which one that has not come back is forgotten
+    AVOID_MS = 50           # for which others are preferred after a fault, twice as long for each further one in a row,
+    AVOID_DOUBLED = 4       # up to 800 ms: until then the control process has ejected it
+
+cdef double SLOWER = 1.5    # than what is usual
+cdef int64_t FOREVER = 1 << 62
+
+
+cdef void limits(ServiceView *view, int64_t usual) noexcept:
+    """What is too long, by the gap that is usual in the service (milliseconds; 0: not known)."""
+    view.quiet = max(<int64_t>QUIET_MS, <int64_t>(SLOWER * usual))
+    view.probe = max(<int64_t>PROBE_MS, <int64_t>(SLOWER * usual))
+
+
+cdef bint others_answer(ServiceView *view, int64_t since) noexcept:
+    """Whether somebody has answered since then, and half of the others keep nobody waiting."""
+    return view.size > 1 and view.answered_at > since and 2 * view.well >= view.size - 1
+
+
+cdef int judge(OutlierState *s, ServiceView *view, bint member, int64_t now) noexcept:
+    """One step: the state is changed, and view.silent with it; gives Actions. member: it is one of the service's now."""
+    cdef int64_t quiet = view.quiet << min(s.vain, <int>DOUBLED)
+    cdef int actions = Action.WAIT
+    if (not member or view.size < 2) and s.suspected_by == view.queue and s.phase == Phase.SUSPECT:
+        drop(s)                         # it has left the service that could compare it, or all others have
+    if not member:
+        return Action.MOVE if s.late and s.phase == Phase.SILENT else Action.WAIT
+    if s.phase == Phase.SILENT:
+        return judge_silent(s, view, now)
+    if view.size < 2:
+        return Action.WAIT              # nobody to compare it with here; under another of its names there may be
+    if s.quiet_since == 0 and s.late:
+        s.quiet_since = s.answered_at   # it answered something, and there are still those that wait
+    if s.quiet_since == 0 or now - s.quiet_since < quiet:
+        return Action.WAIT
+    if not others_answer(view, s.quiet_since):
+        if s.phase == Phase.SUSPECT and s.suspected_by == view.queue:
+            drop(s)
+        return sample(s, view)
+    if s.sampled_at and others_answer(view, s.sampled_at):
+        return condemn(s, view, now)
+    if s.phase == Phase.HEALTHY:
+        s.phase = Phase.SUSPECT
+        s.suspected_by = view.queue
+        s.next_probe = now
+    if s.probes < max(1, ENOUGH - s.late):
+        actions = Action.PROBE
+        if now > s.next_probe:
+            actions |= sample(s, view)  # no request came for a tick that could be the probe
+        if s.late < MANY or now - s.quiet_since < 4 * quiet:
+            return actions
+    elif now - s.probed_at < view.probe or not others_answer(view, s.probed_at):
+        return Action.WAIT
+    return condemn(s, view, now) or actions
+
+
+cdef int judge_silent(OutlierState *s, ServiceView *view, int64_t now) noexcept:
+    """Have it probed when its time has come, and later where that was in vain."""
+    if s.probes:
+        if now - s.probed_at < view.quiet:
+            return Action.WAIT
+        s.pause = min(2 * s.pause, <int64_t>LONGEST_MS)
+        return report(s, now)
+    return (Action.PROBE if now >= s.next_probe else Action.WAIT) | (Action.MOVE if s.late else Action.WAIT)
+
+
+cdef int sample(OutlierState *s, ServiceView *view) noexcept:
+    """All clients wait here and half of the service is idle, so nobody else is asked: one request is to be tried elsewhere."""
+    if s.sampled_at or s.late < ENOUGH or 2 * view.idle < view.size or view.keyed:
+        return Action.WAIT
+    return Action.SAMPLE
+
+
+cdef void sampled(OutlierState *s, int64_t now) noexcept:
+    """One of its requests went elsewhere; answers may come within this millisecond."""
+    s.sampled_at = now - 1
+
+
+cdef int condemn(OutlierState *s, ServiceView *view, int64_t now) noexcept:
+    """It is silent, unless half of its service is already."""
+    if 2 * (view.silent + 1) > view.size:
+        return Action.WAIT
+    s.phase = Phase.SILENT
+    s.avoid_until = FOREVER
+    s.pause = PAUSE_MS
+    view.silent += 1
+    return report(s, now)
+
+
+cdef int report(OutlierState *s, int64_t now) noexcept:
+    """Requests went unanswered: the next probe is put off."""
+    s.quiet_ms = now - (s.quiet_since or s.probed_at)
+    s.probes = 0
+    s.next_probe = now + s.pause
+    return Action.REPORT
+
+
+cdef void drop(OutlierState *s) noexcept:
+    """The suspicion: nobody is there any more to be compared with. Requests are late all the same."""
+    s.suspected_by = 0
+    s.phase = Phase.HEALTHY
+    s.probes = 0
+    s.avoid_until = 0
+
+
+cdef void waits(OutlierState *s, int64_t begun) noexcept:
+    """A request that was sent at `begun` is not answered yet, though it should be."""
+    s.late += 1
+    begun = max(begun, s.answered_at)   # where it has answered others meanwhile it was not silent until then
+    if s.quiet_since == 0 or begun < s.quiet_since:
+        s.quiet_since = begun
+
+
+cdef void calm(OutlierState *s) noexcept:
+    """Nothing is held against it."""
+    if s.late == 0:
+        s.vain = 0
+    elif s.phase == Phase.SUSPECT:
+        s.vain += 1
+    s.phase = Phase.HEALTHY
+    s.suspected_by = 0
+    s.quiet_since = s.avoid_until = s.sampled_at = 0
+    s.probes = 0
+
+
+cdef bint still_watched(OutlierState *s, bint gone, int64_t now) noexcept:
+    """Whether it has to be judged again; what is over is forgotten first. gone: it has left the table."""
+    if s.phase == Phase.SILENT:
+        if gone and now - s.next_probe > FORGET_MS:
+            calm(s)
+    elif s.late == 0:
+        calm(s)
+    return s.late > 0 or s.phase != Phase.HEALTHY
+
+
+cdef void probe_sent(OutlierState *s, int64_t now) noexcept:
+    """A request goes there to show whether it answers: others go elsewhere until it has."""
+    s.probes += 1
+    s.probed_at = now
+    s.avoid_until = FOREVER
+
+
+cdef void probe_unsent(OutlierState *s, int64_t now) noexcept:
+    """That request could not go there, by no fault of the endpoint's."""
+    s.probes -= 1
+    s.avoid_until = now
+
+
+cdef bint probe_is_due(OutlierState *s, int64_t now) noexcept:
+    """Whether one that is silent may be sent a request again."""
+    return s.phase == Phase.SILENT and s.probes == 0 and now >= s.next_probe
+
+
+cdef void failed(OutlierState *s, Fault kind, int64_t now) noexcept:
+    """An exchange with it failed."""
+    s.ended += 1
+    s.faults[<int>kind] += 1
+    s.avoid_until = max(s.avoid_until, now + (AVOID_MS << min(s.streak, <int>AVOID_DOUBLED)))
+    s.streak += 1
+
+
+cdef void restart(OutlierState *s) noexcept:
+    """Another process is there, which has done nothing yet."""
+    s.answered_at = 0
+    s.streak = 0
+    calm(s)
+    s.vain = 0

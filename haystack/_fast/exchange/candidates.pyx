@@ -1,0 +1,111 @@
+"""The endpoint that a request is sent to next: the client's own, one that is to be probed, or a choice of the picker that does not fail.
+
+An endpoint without room is passed over, and waited for when all are.
+"""
+from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Queue, was_tried
+from haystack._fast.endpoint.outlier cimport Phase, probe_is_due
+
+cdef enum:
+    PROBE_BY_ANY_MS = 5000      # a request that can't be repeated is a silent endpoint's probe only where no other has come for so long
+
+
+cdef Member next_member(Route route, Candidates *c, Member named, bint idempotent, int64_t now, bint *full):
+    """The next candidate that has room; None: there is none, and full says whether that is for want of room.
+
+    named: by the client's cookie, or None. full: False at first, kept between the calls for one request.
+    """
+    cdef Member member
+    cdef int tried = c.tries            # so many were tried; behind them those that have no room
+    while True:
+        member = candidate(route, c, named, idempotent, now)
+        if member is None:
+            if not full[0]:
+                return None
+            member = with_room(route, c)
+            if member is None:
+                return None
+            full[0] = False
+        if not member.cell.is_full() and not (full[0] and member.cell.outlier.phase == Phase.SILENT):
+            c.passed = c.tries - tried
+            c.tries = tried             # after the next failure those that had no room may have some, or be waited for
+            return member
+        note(c, member)
+        full[0] = True
+
+
+cdef void note(Candidates *c, Member member) noexcept:
+    """It is not asked again."""
+    if c.tries < MAX_TRIES:
+        c.tried[c.tries] = <void *>member
+        c.tries += 1
+
+
+cdef bint has_others(Route route, Candidates *c) noexcept:
+    """Whether there are members that were not tried yet."""
+    return c.tries + c.passed < min(<Py_ssize_t>MAX_TRIES, len(route.members))
+
+
+cdef Member candidate(Route route, Candidates *c, Member named, bint idempotent, int64_t now):
+    """The client's own endpoint while it is there and answers; the one to be probed; the picker's choice."""
+    cdef Member member
+    if c.tries:
+        return picked(route, c, False, idempotent, now)
+    if named is not None and not named.cell.gone and not named.cell.is_full() and (
+        not named.cell.outlier.phase or named.cell.outlier.avoid_until <= now
+    ):
+        return named
+    member = to_probe(route, idempotent, now)
+    return member if member is not None else picked(route, c, False, idempotent, now)
+
+
+cdef Member to_probe(Route route, bint idempotent, int64_t now):
+    """The member that is to be probed, if this request may be the probe: others wait longer for one that may."""
+    cdef Queue queue = route.queue
+    cdef Member member = queue.suspect
+    if member is None or (not idempotent and now - member.cell.outlier.next_probe < PROBE_BY_ANY_MS):
+        return None
+    queue.suspect = None
+    if now < member.cell.outlier.next_probe:
+        return None                     # it was judged silent meanwhile, and has its pause
+    if not member.cell.outlier.phase or member.cell.gone or member.cell.is_full() or member not in route.members:
+        return None
+    return member
+
+
+cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, int64_t now):
+    """The picker's first choice that has not failed recently: of two; of more as long as they are silent. None such: the first choice.
+
+    careful: rather one that keeps no requests waiting, and none to be probed.
+    """
+    cdef Member first = route.picker.pick(c.key, c.tried, c.tries), member = first
+    cdef int tries = c.tries
+    if member is not None and c.tries == 0 and idempotent and not careful and not member.cell.is_full() and (
+        probe_is_due(&member.cell.outlier, now)
+    ):
+        return member                   # its probe: the queue in which it was judged may be one that nobody asks any more
+    while member is not None and tries < MAX_TRIES and (
+        member.cell.outlier.avoid_until > now or (careful and member.cell.outlier.quiet_since)
+    ):
+        if tries > c.tries and not careful and not member.cell.outlier.phase:
+            break                       # so many fail that avoiding all of them would bury the others
+        c.tried[tries] = <void *>member
+        tries += 1
+        member = route.picker.pick(c.key, c.tried, tries)
+    if member is None or member.cell.outlier.avoid_until > now:
+        return first
+    return first if member.cell.is_full() and first.cell.outlier.phase != Phase.SILENT else member
+
+
+cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now):
+    """The member that a request could be moved to; None: nobody has room and has answered well of late."""
+    cdef Member member = picked(route, c, True, idempotent, now)
+    return None if member is None or member.cell.outlier.avoid_until > now or member.cell.is_full() else member
+
+
+cdef Member with_room(Route route, Candidates *c):
+    """The first member that has room, is not silent and was not tried, or None: the picker looks at a few only."""
+    cdef Member member
+    for member in route.members:
+        if not member.cell.is_full() and member.cell.outlier.phase != Phase.SILENT and not was_tried(<void *>member, c.tried, c.tries):
+            return member
+    return None

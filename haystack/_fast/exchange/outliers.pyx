@@ -1,0 +1,88 @@
+"""Endpoints that keep requests waiting: looks at them with each tick of the worker, and carries out what endpoint/outlier.pyx decides.
+
+Costs nothing where no request waits for long: requests pay for a few stores.
+"""
+from haystack._fast.endpoint.endpoint cimport KeyKind
+from haystack._fast.endpoint.outlier cimport Action, OutlierState, Phase, judge, limits, sampled, still_watched
+from haystack._fast.exchange.exchange cimport State
+from haystack._fast.exchange.upstream cimport Upstream
+from haystack._fast.util.buffer cimport pending
+from haystack._fast.util.linked_list cimport Link
+
+
+cdef class Watched:
+    """What a service's members do now, on one listener."""
+
+    def __init__(self, Queue queue):
+        cdef Member member
+        self.route = queue.route
+        self.view.queue = queue.serial
+        self.view.size = <int>len(self.route.members)
+        self.view.keyed = self.route.sticky is not None or self.route.key_kind != KeyKind.BY_NOTHING
+        limits(&self.view, queue.pace.usual())
+        for member in self.route.members:
+            self.view.answered_at = max(self.view.answered_at, member.cell.outlier.answered_at)
+            self.view.well += member.cell.outlier.late == 0
+            self.view.idle += member.cell.in_flight == 0
+            self.view.silent += member.cell.outlier.phase == Phase.SILENT
+
+    cdef Member member_of(self, Cell cell):
+        cdef Member member
+        for member in self.route.members:
+            if member.cell is cell:
+                return member
+        return None
+
+
+def look(Plane plane):
+    """Judge the endpoints at which requests wait for long."""
+    cdef Member member
+    cdef Route route
+    cdef Watched watched
+    cdef list late = plane.late
+    if not late:
+        return
+    plane.late = []
+    services = {}
+    for member, route in late:
+        if not still_watched(&member.cell.outlier, member.cell.gone, plane.poller.now):
+            member.watched = False
+            continue
+        plane.late.append((member, route))
+        watched = services.get(route.queue)
+        if watched is None:
+            watched = services[route.queue] = Watched(route.queue)
+        act(plane, watched, member.cell)
+
+
+cdef int act(Plane plane, Watched watched, Cell cell) except -1:
+    """Judge one endpoint, and do what follows."""
+    cdef OutlierState *state = &cell.outlier
+    cdef Member member = watched.member_of(cell)
+    cdef int actions = judge(state, &watched.view, member is not None, plane.poller.now)
+    if actions & Action.PROBE:
+        watched.route.queue.suspect = member
+    if actions & Action.SAMPLE and move(cell, 1):
+        sampled(state, plane.poller.now)
+    if actions & Action.MOVE:
+        move(cell, cell.in_flight)
+    if actions & Action.REPORT:
+        plane.reports.add(member)
+        state.unanswered = move(cell, cell.in_flight)
+    return 0
+
+
+cdef int move(Cell cell, int most) except -1:
+    """Move so many of those that wait for this endpoint to others, where that may be; how many wait, moved or not."""
+    cdef Link *at = cell.busy.oldest
+    cdef Upstream up
+    cdef list waiting = []
+    while at != NULL:
+        up = <Upstream>at.owner
+        at = at.newer
+        if not up.started and up.exchange.state == State.EXCHANGING and pending(&up.input) == 0:
+            waiting.append(up)
+    for up in waiting:              # each may open and close others
+        if most and up.exchange is not None and up.exchange.forsake():
+            most -= 1
+    return <int>len(waiting)

@@ -1,1 +1,0 @@
-# Endpoints that accept and never answer.

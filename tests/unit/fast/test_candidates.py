@@ -1,0 +1,173 @@
+"""Which endpoint a request is sent to next. Times in milliseconds."""
+
+from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.testing import Attempt, Reports, judge_member, load, state_of
+from tests.fakes.members import members, picker
+
+NOW = 10_000
+
+
+def service(count, balance="roundrobin"):
+    """A route with so many members, and these."""
+    of = members(count)
+    return Route("web", picker(balance, *[100] * count, of=of), 60_000), of
+
+
+def fail(route, member, now=NOW):
+    Reports().fault(member, route.queue, "error", now)
+
+
+def silence(route, member, others, now=NOW):
+    """Make it silent: five requests wait there for a second, and the others answer. Gives those that wait."""
+    stuck = [Attempt(route) for _ in range(5)]
+    for attempt in stuck:
+        assert attempt.next(now, member) is member
+    answer(route, others, now + 1000)
+    for attempt in stuck:
+        attempt.waits()
+    judge_member(member, route.queue, now + 1001)
+    assert state_of(member.cell)["phase"] == "silent"
+    return stuck
+
+
+def answer(route, of, now):
+    for member in of:
+        attempt = Attempt(route)
+        attempt.next(now - 1, member)
+        attempt.answered(now)
+
+
+def test_each_is_tried_once_and_then_there_is_none():
+    route, of = service(3)
+    attempt = Attempt(route)
+    tried = []
+    while (member := attempt.next(NOW)) is not None:
+        tried.append(member)
+        attempt.leave()
+    assert sorted(m.cell.key for m in tried) == sorted(m.cell.key for m in of)
+    assert not attempt.found_all_full
+
+
+def test_no_more_than_eight_are_tried():
+    route, _ = service(20)
+    attempt = Attempt(route)
+    for left in range(8, 0, -1):
+        assert attempt.has_others, left
+        assert attempt.next(NOW) is not None
+        attempt.leave()
+    assert not attempt.has_others
+    assert attempt.next(NOW) is None
+
+
+def test_the_clients_own_endpoint_comes_first():
+    route, of = service(5)
+    assert [Attempt(route).next(NOW, of[3]) for _ in range(5)] == [of[3]] * 5
+
+
+def test_unless_it_has_gone():
+    route, of = service(3)
+    of[1].cell.retire(True)
+    assert {Attempt(route).next(NOW, of[1]) for _ in range(3)} == set(of)  # the picker's, whose table is the old one
+
+
+def test_or_is_full():
+    route, of = service(3)
+    of[1].cell.hold(route, 1)
+    load(of[1].cell, 1)
+    assert {Attempt(route).next(NOW, of[1]) for _ in range(6)} == {of[0], of[2]}
+
+
+def test_a_full_one_is_passed_over_and_may_be_tried_after_the_next_failure():
+    route, of = service(2)
+    of[0].cell.hold(route, 1)
+    load(of[0].cell, 1)
+    attempt = Attempt(route)
+    assert attempt.next(NOW) is of[1]
+    attempt.leave()
+    load(of[0].cell, -1)
+    assert attempt.next(NOW) is of[0]
+
+
+def test_where_all_are_full_it_says_so():
+    route, of = service(3)
+    for member in of:
+        member.cell.hold(route, 1)
+        load(member.cell, 1)
+    attempt = Attempt(route)
+    assert attempt.next(NOW) is None
+    assert attempt.found_all_full
+
+
+def test_one_with_room_is_found_among_many_that_are_full():
+    """The picker looks at a few only."""
+    route, of = service(50, "random")
+    for member in of[:-1]:
+        member.cell.hold(route, 1)
+        load(member.cell, 1)
+    assert Attempt(route).next(NOW) is of[-1]
+
+
+def test_one_that_has_just_failed_is_avoided_for_a_moment():
+    route, of = service(2)
+    fail(route, of[0])
+    assert {Attempt(route).next(NOW + 49) for _ in range(4)} == {of[1]}
+    assert {Attempt(route).next(NOW + 50) for _ in range(4)} == set(of)
+
+
+def test_where_the_second_choice_has_just_failed_too_the_first_is_asked():
+    """So many fail that avoiding all of them would bury the others."""
+    route, of = service(3, "random")
+    for member in of[:2]:
+        fail(route, member)
+    assert {Attempt(route).next(NOW + 1) for _ in range(300)} == set(of)
+
+
+def test_the_first_request_after_the_pause_is_the_probe_of_a_silent_one():
+    route, of = service(3)
+    stuck = silence(route, of[0], of[1:])
+    due = state_of(of[0].cell)["next_probe"]
+    assert of[0] not in {Attempt(route).next(due - 1) for _ in range(6)}
+    for attempt in stuck:
+        attempt.leave()
+    judge_member(of[0], route.queue, due)
+    assert Attempt(route).next(due) is of[0]
+    assert of[0] not in {Attempt(route).next(due) for _ in range(6)}
+    assert state_of(of[0].cell)["probes"] == 1
+
+
+def test_a_request_that_can_not_be_repeated_is_a_probe_only_where_no_other_has_come_for_five_seconds():
+    route, of = service(3)
+    silence(route, of[0], of[1:])
+    due = state_of(of[0].cell)["next_probe"]
+    judge_member(of[0], route.queue, due)
+    assert of[0] not in {Attempt(route, idempotent=False).next(due + 4999) for _ in range(6)}
+    assert Attempt(route, idempotent=False).next(due + 5000) is of[0]
+
+
+def test_what_waits_at_a_silent_one_moves_to_one_that_answers_once():
+    route, of = service(3)
+    first, *_ = silence(route, of[0], of[1:])
+    assert first.move(NOW + 1002)
+    assert first.member in of[1:]
+    assert first.repeats == 1
+    assert not first.move(NOW + 1003)
+
+
+def test_it_moves_to_one_that_keeps_nobody_waiting_and_has_not_just_failed():
+    route, of = service(4)
+    stuck = silence(route, of[0], of[1:])
+    late = Attempt(route)
+    late.next(NOW + 1000, of[1])
+    late.waits()
+    fail(route, of[2], NOW + 1001)
+    assert all(attempt.move(NOW + 1002) for attempt in stuck)
+    assert {attempt.member for attempt in stuck} == {of[3]}
+
+
+def test_nothing_moves_where_all_others_have_just_failed():
+    route, of = service(3)
+    stuck = silence(route, of[0], of[1:])
+    for member in of[1:]:
+        fail(route, member, NOW + 1001)
+    assert not any(attempt.move(NOW + 1002) for attempt in stuck)
+    assert all(attempt.move(NOW + 1060) for attempt in stuck)
