@@ -98,6 +98,7 @@ class Registry:
         self._timer: asyncio.TimerHandle | None = None
         self._job: Job | None = None
         self._due = False  # when the job is done
+        self._begun, self._ended = 0, 0  # jobs
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call back with each snapshot published from now on; the answer unsubscribes. For what is short."""
@@ -171,6 +172,7 @@ class Registry:
         if self._job is not None:
             self._due = True
             return
+        self._begun += 1
         whole = not self.listed.is_set() and not self._many
         self._job = Job(self._step(sys.maxsize if whole else MOST), self._done)
         self._job.start()
@@ -178,14 +180,24 @@ class Registry:
     def _done(self) -> None:
         """A portion is published, or has failed."""
         self._job = None
+        self._ended = self._begun
         due, self._due = self._due, False
         if self._timer is None and (due or self.behind):
             loop = asyncio.get_running_loop()
             self._first = loop.time()
             self._timer = loop.call_later(0 if due else BETWEEN, self._next)
 
+    async def settle(self) -> None:
+        """Wait until all that is known now is published, in turns as always."""
+        if self._timer is not None:
+            self._timer.cancel()
+        awaited = self._begun + 1  # that goes on now may have begun without the newest
+        self._next()
+        while self._ended < awaited or self.behind:  # noqa: ASYNC110 - the end of a portion is no event: there are hundreds in a long list
+            await asyncio.sleep(BETWEEN)
+
     def flush(self) -> None:
-        """Build and publish all there is, now."""
+        """Build and publish all there is, now: for tests."""
         if self._job is not None:
             self._job.finish()
         if self._timer is not None:

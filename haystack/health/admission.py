@@ -17,7 +17,7 @@ from haystack.model.records import Obstacle
 
 LOOKS = 320  # connections in the making,
 BACKGROUND = 10  # one in so many of them to endpoints that are in, and as many to those that never answer
-TOGETHER = 8  # of them begin in one round of the loop: each takes it some 0.2 ms, and hundreds may become due at once
+TOGETHER = 3  # of them begin in one round of the loop: each takes it 0.2 ms and as much at its end, and hundreds may become due at once
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
 

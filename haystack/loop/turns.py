@@ -2,7 +2,8 @@
 
 Work is a generator that yields wherever others may go first, each few dozen microseconds or so. Never a thread: a thread that computes
 holds the interpreter for a while each time that the loop wants it back. The engines' threads are needed, and yield it soon (HANDOVER).
-All work that is under way shares one turn in each round of the loop, however much of it there is; a Job has turns of its own.
+All work that is under way shares one turn in each round of the loop, however much of it there is; a Job has turns of its own, and the
+others' are shorter meanwhile.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 Turns = Generator[None, None, T]
 TURN = 0.001  # seconds
+BESIDE = 0.0003  # seconds of a turn while a Job goes on, for both are in one round
 HANDOVER = 0.0005  # seconds for which a thread that computes may keep the others waiting
 RUN = 250  # items that are sorted in one go
 STRETCH = 32  # items that are looked at between two yields, at some microseconds each
 
+_jobs: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()  # that go on
 _doors: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
@@ -43,10 +46,11 @@ def at_once(work: Turns[T]) -> T:
 
 async def in_turns(work: Turns[T]) -> T:
     """Do it beside everything else that goes on. Raises what the work raises."""
-    door = _doors.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    loop = asyncio.get_running_loop()
+    door = _doors.setdefault(loop, asyncio.Lock())
     while True:
         async with door:  # first come, first served
-            over = perf_counter() + TURN
+            over = perf_counter() + (BESIDE if _jobs.get(loop) else TURN)
             try:
                 while perf_counter() < over:
                     next(work)
@@ -84,9 +88,12 @@ class Job:
             pass
         finally:
             if not going:
-                self._ended()
+                self._leave()
         if going:
-            self._next = asyncio.get_running_loop().call_soon(self.start)
+            loop = asyncio.get_running_loop()
+            if self._next is None:
+                _jobs[loop] = _jobs.get(loop, 0) + 1
+            self._next = loop.call_soon(self.start)
 
     def finish(self) -> None:
         """Do the rest of it now."""
@@ -95,7 +102,14 @@ class Job:
         try:
             at_once(self._work)
         finally:
-            self._ended()
+            self._leave()
+
+    def _leave(self) -> None:
+        """It goes on no more."""
+        if self._next is not None:
+            self._next = None
+            _jobs[asyncio.get_running_loop()] -= 1
+        self._ended()
 
 
 def ordered(items: Iterable[T], key: Callable[[T], str | tuple[int, int]]) -> Turns[list[T]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from haystack.catalog.registry import Registry, SourceState
 from haystack.handover.client import ReplaceError
@@ -28,12 +30,22 @@ async def listed(registry: Registry, stopping: asyncio.Event) -> None:
             # sources have no event each
             while not all(map(said, sources.values())) and not stopping.is_set():  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ARRIVE_SECONDS):
-            while registry.behind and not stopping.is_set():  # noqa: ASYNC110 - nor has the end of a list
-                await asyncio.sleep(POLL_SECONDS)
     if any(each.connected for each in sources.values()):
-        registry.flush()  # what has been listed is published before anybody is served
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ARRIVE_SECONDS):
+                await _first(registry.settle(), stopping.wait())  # what has been listed is published before anybody is served
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of these ends. Raises what it raises."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def settled(registry: Registry) -> None:

@@ -1,5 +1,6 @@
 import gc
 
+from haystack.loop import garbage
 from haystack.loop.garbage import Garbage
 from haystack.model.snapshot import Change, Snapshot
 
@@ -27,3 +28,25 @@ def test_few_containers_are_never_set_aside(monkeypatch):
     under_test = Garbage()
     for version in range(1, 10):
         under_test.follow(snapshot(version, 20))
+
+
+def test_no_search_looks_through_more_than_a_thousand_objects():
+    """Each takes about a microsecond and a half, and three where it is garbage, which has to be taken apart."""
+    before, looked_through, kept = gc.get_threshold(), [], []
+
+    def note(phase, info):
+        if phase == "start":
+            looked_through.append(sum(len(gc.get_objects(young)) for young in range(info["generation"] + 1)))
+
+    gc.collect()
+    gc.freeze()
+    garbage.seldom()
+    gc.callbacks.append(note)
+    try:
+        kept.extend([n] for n in range(20_000))
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert len(looked_through) > 20
+    assert max(looked_through) <= 1000

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from haystack import app
+from haystack.loop import turns
 from haystack.loop.turns import TURN, Job, at_once, in_turns, ordered
 from haystack.settings.settings import load
 
@@ -41,6 +42,54 @@ async def test_all_work_under_way_has_one_turn_in_each_round_of_the_loop():
         await asyncio.sleep(0)
         rounds.append(set(worked))
     assert max(map(len, rounds)) == 1
+
+
+async def test_turns_beside_a_job_are_shorter_for_both_are_in_one_round_of_the_loop(monkeypatch):
+    """The clock goes on by a hundredth of a turn with each look at it."""
+    now, counted, stopped = 0.0, 0, False
+
+    def clock():
+        nonlocal now
+        now += TURN / 100
+        return now
+
+    def work():
+        nonlocal counted
+        while not stopped:
+            counted += 1
+            yield
+
+    def job():
+        while not stopped:
+            yield
+
+    async def most():
+        nonlocal counted
+        found = []
+        for _ in range(10):
+            counted = 0
+            await asyncio.sleep(0)
+            found.append(counted)
+        return max(found)
+
+    monkeypatch.setattr(turns, "perf_counter", clock)
+    working = asyncio.ensure_future(in_turns(work()))
+    alone = await most()
+    ended = asyncio.Event()
+    Job(job(), ended.set).start()
+    await asyncio.sleep(0)
+    beside = await most()
+    stopped = True
+    await ended.wait()
+    await working
+    assert alone > 90
+    assert 0 < beside < alone / 2
+    counted, stopped = 0, False
+    working = asyncio.ensure_future(in_turns(work()))
+    await asyncio.sleep(0)
+    assert await most() == alone
+    stopped = True
+    await working
 
 
 async def test_what_fails_in_its_turn_fails_for_who_waits():
