@@ -136,6 +136,10 @@ cdef inline int speak(Cell cell, Pace pace, int64_t now, int64_t begun) except -
     answers(&cell.outlier, now)
     return 0
 
+cdef inline bint is_keyed(Route route) noexcept:
+    """Whether requests go by a key or a cookie: then chance does not decide which endpoint gets which request."""
+    return route.sticky is not None or route.key_kind != KeyKind.BY_NOTHING
+
 cdef inline void take_on(Cell cell) noexcept:
     """One more exchange in flight on this endpoint."""
     cell.in_flight += 1

@@ -7,7 +7,8 @@ cdef class FaultReports:
     cdef list members           # with news of their faults
 
     cdef int fault(self, Member member, Queue queue, Fault kind, int64_t now) except -1
-    cdef int contrast(self, Member member, Queue queue, Fault kind, int64_t now) except -1
+    cdef int count(self, Member member, Queue queue, int64_t now) except -1
+    cdef int confirm(self, Member member, Queue queue, int64_t now) except -1
     cdef int fine(self, Member member) except -1
     cdef int add(self, Member member) except -1
     cdef list take(self, int64_t now)

@@ -5,7 +5,7 @@ same time: what fails everywhere is the request's fault.
 """
 from libc.string cimport memset
 
-from haystack._fast.endpoint.endpoint cimport Cell, Comparison
+from haystack._fast.endpoint.endpoint cimport Cell, Comparison, is_keyed
 from haystack._fast.endpoint.outlier cimport OutlierState, failed, went_well
 
 cdef enum:
@@ -22,27 +22,35 @@ cdef class FaultReports:
     cdef int fault(self, Member member, Queue queue, Fault kind, int64_t now) except -1:
         """An exchange with this member failed. queue: of the service that was asked, whose other endpoints are what it is compared with.
 
-        A connection that is refused is the endpoint's fault whatever was asked, and is not compared.
+        A connection that is refused is the endpoint's fault whatever was asked, and is not compared. Where requests go by a key or a
+        cookie, chance does not decide who gets those that fail everywhere: there only faults count that another endpoint has confirmed.
         """
         self.add(member)
-        if kind != Fault.REFUSED:
-            self.contrast(member, queue, kind, now)
+        if kind == Fault.RESET or kind == Fault.TIMEOUT:    # one that was answered with an error was counted with the answer
+            queue.ended += 1
+            member.broken += 1
+        if kind != Fault.REFUSED and not is_keyed(queue.route):
+            self.count(member, queue, now)
         failed(&member.cell.outlier, kind, now)
         return 0
 
-    cdef int contrast(self, Member member, Queue queue, Fault kind, int64_t now) except -1:
-        """Count a fault for the comparison of this endpoint with the others of the service.
+    cdef int count(self, Member member, Queue queue, int64_t now) except -1:
+        """Count a fault in the comparison of this endpoint with the others of the service.
 
         The first one only begins it: a sample that began with a fault of its own would speak against whoever is looked at.
         """
         queue.faulty += 1
-        if kind != Fault.ERROR:             # these were counted as answers
-            queue.ended += 1
-            member.broken += 1
         if not is_compared(member) or member.compared is not queue or now - member.comparison.at > COMPARED_MS:
             compare(member, queue, now)
         else:
             member.comparison.own_faulty += 1
+        return 0
+
+    cdef int confirm(self, Member member, Queue queue, int64_t now) except -1:
+        """Another endpoint has answered well what this one failed at: so the fault was not the request's."""
+        if is_keyed(queue.route):
+            self.add(member)
+            self.count(member, queue, now)
         return 0
 
     cdef int fine(self, Member member) except -1:

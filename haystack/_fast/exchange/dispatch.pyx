@@ -253,6 +253,8 @@ cdef class Dispatcher(Exchange):
             return self.fail(status, error, b"the endpoint's connection broke, and the retry budget is used up")
         if stale and (unseen or len(self.route.members) == 1):
             self.candidates.tries -= 1  # an old connection's end says nothing of its endpoint: it may be tried afresh
+        if not unseen and not stale:
+            self.accused = self.member if self.accused is None else None    # two have failed at it: it may be the request
         self.renew()
         self.deadline = 0               # who has to wait for room again waits as long as any
         return self.dispatch()
@@ -284,6 +286,7 @@ cdef class Dispatcher(Exchange):
         self.blamed = acquit(&self.retries, self.blamed)
         if not may_leave_failing(&self.retries, status, self.route.retried, self.body.done):
             return False
+        self.accused = self.member
         return self.move(b"http_response_incomplete", 502)
 
     cdef int move(self, const char *error, int status) except -1:

@@ -423,7 +423,7 @@ cdef class Downstream(Upload):
         if self.note.end:
             self.record()
         self.route = None
-        self.member = self.named = None
+        self.member = self.named = self.accused = None
         self.answered = False
         self.error = b""
         self.detail = None
@@ -494,5 +494,5 @@ cdef class Downstream(Upload):
         if self.note.end:
             self.record()
         self.route = None
-        self.member = self.named = None
+        self.member = self.named = self.accused = None
         return self.close()

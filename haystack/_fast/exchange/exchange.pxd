@@ -38,6 +38,7 @@ cdef class Exchange(Stream):
     cdef Route route
     cdef Member member
     cdef Member named           # by the request's sticky cookie; None: by none
+    cdef Member accused         # failed at this request, which was then sent to another endpoint; None: none has
     cdef Body body
     cdef int minor
     cdef bint head_only, upgrade, keep_alive
@@ -72,6 +73,7 @@ cdef class Exchange(Stream):
     cdef int rescue(self) except -1
     cdef bint forsake(self) except -1
     cdef bint retry(self, int status) except -1
+    cdef int acquit_or_confirm(self, bint fails_here_too) except -1
     cdef int begin_record(self, Head *h, const char *identity) except -1
     cdef int record_try(self, Member member) except -1
     cdef int record(self) except -1

@@ -94,6 +94,13 @@ cdef class Exchange(Stream):
         self.ahead = 0
         return skipped
 
+    cdef int acquit_or_confirm(self, bint fails_here_too) except -1:
+        """Another endpoint answers what one failed at: that tells whose fault it was."""
+        if not fails_here_too:
+            self.plane.reports.confirm(self.accused, self.route.queue, self.poller.now)
+        self.accused = None
+        return 0
+
     cdef int begin_record(self, Head *h, const char *identity) except -1:
         """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""
         cdef Note note

@@ -2,7 +2,7 @@
 
 Costs nothing where no request waits for long: requests pay for a few stores.
 """
-from haystack._fast.endpoint.endpoint cimport KeyKind
+from haystack._fast.endpoint.endpoint cimport is_keyed
 from haystack._fast.endpoint.outlier cimport Action, OutlierState, Phase, judge, limits, sampled, still_watched
 from haystack._fast.exchange.exchange cimport State
 from haystack._fast.exchange.upstream cimport Upstream
@@ -18,7 +18,7 @@ cdef class Watched:
         self.route = queue.route
         self.view.queue = queue.serial
         self.view.size = <int>len(self.route.members)
-        self.view.keyed = self.route.sticky is not None or self.route.key_kind != KeyKind.BY_NOTHING
+        self.view.keyed = is_keyed(self.route)
         limits(&self.view, queue.pace.usual())
         for member in self.route.members:
             self.view.answered_at = max(self.view.answered_at, member.cell.outlier.answered_at)

@@ -382,6 +382,8 @@ cdef class Upstream(Stream):
             self.cell.outlier.late -= 1
         self.plane.count(exchange.member)
         exchange.route.queue.ended += 1
+        if exchange.accused is not None and exchange.accused is not exchange.member:
+            exchange.acquit_or_confirm(status >= 500)
         if status in (500, 502, 503, 504):
             exchange.route.picker.failed(exchange.member)   # a quick error is no reason to come again
             return self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.ERROR, self.poller.now)

@@ -23,9 +23,9 @@ ERROR = b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno"
 
 
 class Worker:
-    """The data plane, turned by hand. good, bad: rows of two endpoints, of which the second one answers 500."""
+    """The data plane, turned by hand. good, bad, worse: rows of endpoints, of which the last two answer 500."""
 
-    def __init__(self, good: int, bad: int) -> None:
+    def __init__(self, *ports: int) -> None:
         self.loop = HandLoop()
         router = Router()
         self.plane = Plane(Poller(self.loop, self.failed), router, [80], EVERYBODY)
@@ -34,7 +34,8 @@ class Worker:
         self.door = socket.create_server(("127.0.0.1", 0))
         self.door.setblocking(False)
         self.listener = Listener(self.plane, self.door.fileno(), 0)
-        self.good, self.bad = (EndpointRow(name, "127.0.0.1", port, 100, 1.0) for name, port in (("good", good), ("bad", bad)))
+        names = "good", "bad", "worse"
+        self.good, self.bad, self.worse = (EndpointRow(n, "127.0.0.1", p, 100, 1.0) for n, p in zip(names, ports, strict=True))
         self.version = 0
 
     def failed(self, error: Exception) -> None:
@@ -45,6 +46,22 @@ class Worker:
         self.version += 1
         rows = tuple(ServiceRow(name, (name,), "roundrobin", "", 60_000, (endpoints,)) for name, endpoints in services.items())
         self.routes.apply(Table(self.version, rows, whole=self.version == 1))
+
+    def show_keyed(self, balance: str, sticky: str, *endpoints: EndpointRow) -> None:
+        """One service whose requests go by a key or a cookie; what fails and only reads is asked for elsewhere."""
+        self.version += 1
+        row = ServiceRow("web", ("web",), balance, sticky, 60_000, (endpoints,), retry=(500,))
+        self.routes.apply(Table(self.version, (row,), whole=self.version == 1))
+
+    def send(self, request: str) -> bytes:
+        """One request to `web`: the answer."""
+        with socket.create_connection(self.door.getsockname()) as client:
+            client.sendall(f"{request} HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n".encode())
+            client.settimeout(0.001)
+            answer = bytearray()
+            while not self.ended(client, answer):
+                self.loop.turn()
+            return bytes(answer)
 
     def ask(self, service: str, faults: int) -> None:
         """Ask until so many more requests were answered with an error: an endpoint that has just failed is avoided for a moment."""
@@ -75,12 +92,12 @@ class Worker:
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     fakes = Loop()
-    good, bad = Origin(fakes, respond()).start(), Origin(fakes, respond(ERROR)).start()
-    made = Worker(good.port, bad.port)
+    origins = [Origin(fakes, respond(*answer)).start() for answer in ((), (ERROR,), (ERROR,))]
+    made = Worker(*(origin.port for origin in origins))
     yield made
     made.listener.stop()
     made.door.close()
-    for origin in (good, bad):
+    for origin in origins:
         origin.stop()
     fakes.close()
 
@@ -104,3 +121,38 @@ def test_faults_by_each_name_are_compared_with_the_others_of_that_name(worker: W
         worker.ask("web", faults=1)
         worker.ask("shop", faults=1)
     assert worker.told() == {("bad", "web"): (2, 2, 0), ("bad", "shop"): (2, 2, 0)}
+
+
+KEYED = pytest.mark.parametrize(("balance", "sticky"), [("hash:path", ""), ("roundrobin", "sid")])
+
+
+@KEYED
+def test_where_requests_go_by_a_key_a_fault_counts_once_another_endpoint_has_answered_the_same(
+    worker: Worker, balance: str, sticky: str
+) -> None:
+    worker.show_keyed(balance, sticky, worker.good, worker.bad)
+    for number in range(60):
+        assert worker.send(f"GET /{number}").startswith(b"HTTP/1.1 200 ")
+    ((ended, faulty, others_faulty),) = worker.told().values()
+    assert 2 <= faulty == ended
+    assert others_faulty == 0
+
+
+@KEYED
+def test_there_it_does_not_count_where_the_others_fail_too(worker: Worker, balance: str, sticky: str) -> None:
+    """It is the request's fault, and a client chooses who gets it."""
+    worker.show_keyed(balance, sticky, worker.bad, worker.worse)
+    for number in range(60):
+        assert worker.send(f"GET /{number}").startswith(b"HTTP/1.1 500 ")
+    rows = [FailureRow(*row) for row in worker.plane.take_faults()]
+    assert sum(row.errors for row in rows) >= 60
+    assert [(row.faulty, row.others_faulty) for row in rows] == [(0, 0)] * len(rows)
+
+
+@KEYED
+def test_nor_where_it_is_asked_of_nobody_else(worker: Worker, balance: str, sticky: str) -> None:
+    worker.show_keyed(balance, sticky, worker.good, worker.bad)
+    answers = [worker.send(f"POST /{number}")[:12] for number in range(60)]
+    assert answers.count(b"HTTP/1.1 500") >= 3
+    rows = [FailureRow(*row) for row in worker.plane.take_faults()]
+    assert [(row.faulty, row.others_faulty) for row in rows] == [(0, 0)] * len(rows)
