@@ -46,7 +46,7 @@ class Watch:
         gc.callbacks.append(self._collected)
         while True:
             cpu, queued, due = time.thread_time(), self._queued(), time.perf_counter() + TICK
-            signal.setitimer(signal.ITIMER_REAL, LONG + TICK, AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, LONG + TICK)
             await asyncio.sleep(TICK)
             spent, late = time.thread_time() - cpu, time.perf_counter() - due - (self._queued() - queued)
             if max(spent, late) >= NOTED:
@@ -58,10 +58,12 @@ class Watch:
         return int(os.pread(self._schedule, 64, 0).split()[1]) / 1e9
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:
-        """Where the loop's thread is, and the others."""
+        """Where the loop's thread is, and the others: of these the innermost call alone, for Python 3.11 may crash at what is below it."""
         mine = threading.get_ident()
-        others = [_frames(each) for thread, each in sys._current_frames().items() if thread != mine]  # noqa: SLF001 - it is documented
+        there = sys._current_frames()  # noqa: SLF001 - it is documented
+        others = [[(each.f_code, each.f_lineno)] for thread, each in there.items() if thread != mine]
         self._where.append([_frames(frame), *others])
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)  # not before this has ended: on a busy machine it would never get any further
 
     def _collected(self, phase: str, info: dict[str, int]) -> None:
         """A search for garbage begins, or has ended: which generation, and CPU seconds."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from socket import socket
 
 import uvicorn
+import uvicorn.lifespan.off  # what `lifespan="off"` would import on the event loop
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from haystack.api import health
 from haystack.api.views import application
@@ -73,6 +75,7 @@ class Door:
             uvicorn.Config(
                 served,
                 uds=str(path),
+                http=HttpToolsProtocol,  # itself, for what it is named by is imported on the event loop: 10 ms
                 log_config=None,
                 access_log=False,
                 lifespan="off",

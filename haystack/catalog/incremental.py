@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from haystack.catalog import build, claims, service
-from haystack.catalog.differences import Listed, differing
 from haystack.catalog.intake import Arrival
 from haystack.catalog.service import Made
 from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import Turns, stretches
 from haystack.model import endpoints
+from haystack.model.listed import Some, differing
 from haystack.model.records import Container, Endpoint, Listing, Network, Problem, Service
 from haystack.model.snapshot import Change, Found, Snapshot
 from haystack.model.sorted_map import SortedMap
@@ -129,7 +129,7 @@ class Builder:
                 mine.pop(identity, None)
         return set(arrival.changes)
 
-    def _relisted(self, source: str, old: Listed, new: Listed) -> Turns[set[str]]:
+    def _relisted(self, source: str, old: Some, new: Some) -> Turns[set[str]]:
         """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""
         left, right = differing(old, new)
         mine = self._listed.setdefault(source, {})

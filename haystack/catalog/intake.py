@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from haystack.catalog.differences import Listed, differing
 from haystack.loop.turns import Turns, stretches
+from haystack.model.listed import Listed, Some, differing
 from haystack.model.records import Container, Listing
 
 MOST = 12  # containers in a portion: a build of so many takes about 5 ms, and what is more urgent waits for the end of it
@@ -24,7 +24,7 @@ SHARE = 16  # where a service has more than so many portions, more of it come at
 class Arrival(NamedTuple):
     """How a listing differs from another one of its source: who is new, other, or gone (None)."""
 
-    before: Listed
+    before: Some
     changes: Mapping[str, Container | None]
 
 
@@ -33,6 +33,7 @@ class Intake:
 
     def __init__(self) -> None:
         self.wanted = self._seen = Listing()  # the newest, and the newest of which it is known what it has that is new
+        self._shown = Listed()  # what has come in
         self._other = False  # than what `listing` was made of
         self.listing: Listing | None = None
         self.arrival = Arrival((), {})
@@ -101,7 +102,8 @@ class Intake:
         yield
         self.arrival = Arrival(self.listing.containers if self.listing is not None else (), changes)
         if self._other or changes:
-            self.listing, self._other = replace(self._seen, containers=tuple(self._there.values())), False
+            self._shown = self._shown.changed(changes)
+            self.listing, self._other = replace(self._seen, containers=self._shown), False
         return arrived
 
     def _portion(self, waiting: Mapping[str, Container | None], most: int) -> list[str]:

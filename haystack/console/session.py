@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 INTERRUPTS = frozenset("\x03\x04")
 # The longest line that comes without its end, from a client that is no terminal.
 LONGEST = 65536
+# So many lines wait for the one that is being done: then the client is asked to wait, until half are done.
+MOST_LINES = 1000
 COLUMNS, ROWS = 80, 24  # of a terminal that does not say
 WIDEST, HIGHEST = 1000, 500
 WRITTEN = 16384  # characters that are encrypted in one go
@@ -79,6 +81,7 @@ class Session(asyncssh.SSHServerSession[str]):
         self._term = "dumb"
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._partial = ""
+        self._held = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._tracer = Tracer(state, self._line)
@@ -121,6 +124,9 @@ class Session(asyncssh.SSHServerSession[str]):
             self._partial = self._partial[:LONGEST]
             for line in whole:
                 self._lines.put_nowait(line)
+            if self._lines.qsize() > MOST_LINES:
+                self._held = True
+                self._channel.pause_reading()
 
     def eof_received(self) -> bool:
         """No more input; what was asked for is still answered."""
@@ -186,6 +192,9 @@ class Session(asyncssh.SSHServerSession[str]):
     async def _script(self) -> int:
         status = commands.OK
         while (line := await self._lines.get()) is not None:
+            if self._held and self._lines.qsize() < MOST_LINES // 2:
+                self._held = False
+                self._channel.resume_reading()
             result = await self._execute(line)
             if result.status != commands.OK:
                 self._complain(result.text)

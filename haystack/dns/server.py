@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -74,7 +76,7 @@ class DnsServer:
         self._networks: Networks | None = None
         self._bound: sockets.Bound | None = None
         self._servers: list[asyncio.Server] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def admit(self, table: Table) -> None:
@@ -163,18 +165,30 @@ class DnsServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or self._forwarder is None or len(self._connections) >= self._most:
+        if task is None or self._forwarder is None:
             writer.close()
             return
-        self._connections.add(task)
+        peer = str(writer.get_extra_info("peername")[0])
+        connection = Connection(reader, writer, self._responder, self._forwarder, lambda: self._idle, self._rights(peer), peer)
+        if len(self._connections) >= self._most:
+            self._make_room()
+        self._connections[task] = connection
         try:
-            rights = self._rights(str(writer.get_extra_info("peername")[0]))
-            await Connection(reader, writer, self._responder, self._forwarder, lambda: self._idle, rights).serve()
+            await connection.serve()
         except asyncio.CancelledError:
-            pass  # close() alone cancels: asyncio's streams would log it as a fault.
+            pass  # close() and _make_room() alone cancel: asyncio's streams would log it as a fault.
         finally:
-            self._connections.discard(task)
+            self._connections.pop(task, None)
             writer.close()
+
+    def _make_room(self) -> None:
+        """Close the one without a query for longest, of the client that has most: nobody keeps others out (RFC 7766, section 6.2.3)."""
+        counts = Counter(each.peer for each in self._connections.values())
+        most = max(counts.values())
+        of_it = (task for task, each in self._connections.items() if counts[each.peer] == most)
+        task = min(of_it, key=lambda each: self._connections[each].heard)
+        del self._connections[task]
+        task.cancel()
 
 
 class Connection:
@@ -188,7 +202,10 @@ class Connection:
         forwarder: Forwarder,
         idle: Callable[[], float],
         rights: int,
+        peer: str,
     ) -> None:
+        self.peer = peer
+        self.heard = time.monotonic()  # when it came, or its last query
         self._rights = rights
         self._reader = reader
         self._writer = writer
@@ -211,12 +228,14 @@ class Connection:
         async with asyncio.timeout(self._idle()):
             (length,) = struct.unpack("!H", await self._reader.readexactly(2))
             query = await self._reader.readexactly(length)
+        self.heard = time.monotonic()
         reply = self._responder.answer(query, self._local, tcp=True, rights=self._rights)
         if isinstance(reply, Forward):
             await self._free.acquire()
             group.create_task(self._forward(reply))
         elif reply is not None:
             await self._send(reply)
+            await asyncio.sleep(0)  # more of its queries may be here already, a thousand: others come first
 
     async def _forward(self, forward: Forward) -> None:
         try:

@@ -7,7 +7,7 @@ Listing); the catalog makes Service and Endpoint from them; the zone, the routin
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -180,12 +180,12 @@ class Departure(Record, frozen=True, kw_only=True):
 class Listing(Record, frozen=True, kw_only=True):
     """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry.
 
-    departures: of the last minute or so, the latest last.
+    containers: a tuple, or Listed where there may be thousands (listed.py); departures: of the last minute or so, the latest last.
     """
 
     engine: Engine | None = None
     networks: tuple[Network, ...] = ()
-    containers: tuple[Container, ...] = ()
+    containers: Sequence[Container] = ()
     problems: tuple[Problem, ...] = ()
     departures: tuple[Departure, ...] = ()
 

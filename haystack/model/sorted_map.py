@@ -48,6 +48,11 @@ class SortedMap(Mapping[str, T]):
             firsts[at : at + 1] = _firsts(cut)
         return SortedMap(parts, firsts, size)
 
+    def parted(self, other: SortedMap[T]) -> tuple[Iterator[T], Iterator[T]]:
+        """The values of both but for those of the parts that they share."""
+        mine, theirs = set(map(id, self._parts)), set(map(id, other._parts))
+        return _outside(self._parts, theirs), _outside(other._parts, mine)
+
     def _place(self, key: str) -> int:
         """The part in which this key is, or would be."""
         return max(bisect_right(self._firsts, key) - 1, 0)
@@ -91,6 +96,10 @@ class _Values(ValuesView[T]):
 
     def __iter__(self) -> Iterator[T]:
         return chain.from_iterable(part.values() for part in self._parts)
+
+
+def _outside(parts: list[Part[T]], shared: set[int]) -> Iterator[T]:
+    return chain.from_iterable(part.values() for part in parts if id(part) not in shared)
 
 
 def _with(part: Part[T], changes: Mapping[str, T | None]) -> Part[T]:

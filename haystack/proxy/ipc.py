@@ -158,6 +158,8 @@ class Lines(Message, frozen=True):
 
 Any = Setup | Access | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
 
+DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
+
 
 class Channel:
     """One end of the socketpair. ConnectionError from nothing here: a peer that is gone only ends `messages`."""
@@ -165,7 +167,6 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -205,7 +206,7 @@ class Channel:
                 body = await self._reader.readexactly(size)
             except (asyncio.IncompleteReadError, ConnectionError):
                 return
-            yield self._decoder.decode(body)
+            yield DECODER.decode(body)
 
     def close(self) -> None:
         """Close this end."""

@@ -257,7 +257,7 @@ class Supervisor:
                     self._take(slot, message)
                 except Exception as error:
                     log.exception("worker.report_failed", slot=slot.slot, pid=slot.pid, error=str(error))
-            await born.process.wait()
+            await born.ended()
         finally:
             slot.state = "dead"
             slot.channel.close()

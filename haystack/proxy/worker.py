@@ -171,7 +171,8 @@ class Worker:
             for part in count_parts.parts(whole):
                 self._channel.send(part)
             self._gone.clear()
-        self._forget_drained()
+        if number == 0:  # each second, however often counts are asked for: who has just left may still be spoken of
+            self._forget_drained()
 
     def _places(self) -> tuple[int, str, int]:
         """Where clients come from, as far as that may be of interest."""

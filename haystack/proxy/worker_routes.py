@@ -87,8 +87,9 @@ class Routes:
             for claim, ranked in self._given_up:
                 self._give_up(claim, ranked)
             self._given_up.clear()
-            for key in removed:
-                self._rows.pop(key, None)
+            for key in removed & self._rows.keys():
+                for route in self._rows.pop(key).routes:
+                    route.end()
 
     def cells(self, spots: Iterable[Spot]) -> set[Cell]:
         """The cells of these endpoints, as far as they are known."""

@@ -91,4 +91,4 @@ class Slot:
     @property
     def status(self) -> int | None:
         """How its process ended; None where it runs, or there was none."""
-        return self.born.process.returncode if self.born is not None else None
+        return self.born.process.poll() if self.born is not None else None

@@ -1,9 +1,11 @@
 """Port 53 as clients see it: real sockets on free ports; dnspython and dig ask."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import struct
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,8 +60,8 @@ async def udp(server, name, rdtype="A", where="127.0.0.1", **more):
     return await dns.asyncquery.udp(query, where, timeout=5, port=server.port)
 
 
-async def tcp(server, name, rdtype="A", where="127.0.0.1"):
-    return await dns.asyncquery.tcp(dns.message.make_query(name, rdtype), where, timeout=5, port=server.port)
+async def tcp(server, name, rdtype="A", where="127.0.0.1", source=None):
+    return await dns.asyncquery.tcp(dns.message.make_query(name, rdtype), where, timeout=5, port=server.port, source=source)
 
 
 @pytest.mark.parametrize("ask", [udp, tcp])
@@ -166,15 +168,49 @@ async def test_a_connection_that_falls_silent_is_closed(start, start_of):
     writer.close()
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once(start):
+async def test_when_all_connections_are_taken_the_longest_silent_one_of_who_has_most_is_closed(start):
+    """128 silent connections of one stranger locked everybody out, again and again."""
     server = await start()
-    server._most = 1
-    _, first = await asyncio.open_connection("127.0.0.1", server.port)
-    reader, second = await asyncio.open_connection("127.0.0.1", server.port)
-    async with asyncio.timeout(5):
-        assert await reader.read() == b""
-    first.close()
-    second.close()
+    server._most = 3
+    async with contextlib.AsyncExitStack() as stack:
+        readers = []
+        for where in ("127.0.0.1", "127.0.0.2", "127.0.0.2"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(where, 0))
+            stack.callback(writer.close)
+            readers.append(reader)
+        assert (await tcp(server, "nginx.services.haystack", source="127.0.0.3")).answer
+        async with asyncio.timeout(5):
+            assert await readers[1].read() == b""
+        assert not any(readers[n].at_eof() for n in (0, 2))
+
+
+async def test_a_thousand_queries_at_once_of_one_connection_hold_up_nobody(start, monkeypatch):
+    """They were answered in one go: the loop of DNS, health and events had no turn until then."""
+    server = await start()
+    loop, turn, turns = asyncio.get_running_loop(), 0, []
+    answer = Responder.answer
+
+    def counted(self, query, local, **more):
+        turns.append(turn)
+        return answer(self, query, local, **more)
+
+    def pass_turn():
+        nonlocal turn
+        turn += 1
+        if len(turns) < 1000:
+            loop.call_soon(pass_turn)
+
+    monkeypatch.setattr(Responder, "answer", counted)
+    query = dns.message.make_query("haystack", "A").to_wire()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write((struct.pack("!H", len(query)) + query) * 1000)
+    writer.write_eof()
+    pass_turn()
+    async with asyncio.timeout(15):
+        await reader.read()
+    writer.close()
+    assert len(turns) == 1000
+    assert max(Counter(turns).values()) == 1
 
 
 async def test_a_port_that_is_taken_is_named(start):

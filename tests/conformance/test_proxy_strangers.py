@@ -46,6 +46,16 @@ CLAIMS = [
     "Client-Cert-Chain",
     "X-Client-Cert",
     "X-SSL-Client-Cert",
+    "Forwarded-For",
+    "X-Originating-IP",
+    "X-HTTP-Host-Override",
+    "X-Client-Verify",
+    "X-Client-DN",
+    "SSL-Client-Verify",
+    "SSL-Client-Subject-DN",
+    "X-SSL-Client-Verify",
+    "X-SSL-Client-S-DN",
+    "X-SSL-Client-CN",
 ]
 ALWAYS_OURS = ["X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"]
 NOT_ONES = ["X-Real", "X-Forwarded", "Proxying", "X-Original-Filename", "X-Rewrite", "Client", "X-Client-Version", "Via-Nothing"]

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from haystack.console import hostkey
 from haystack.console.server import ConsoleServer
+from haystack.console.session import Session
 from tests.fakes.state import NAME, state, trace
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
@@ -121,6 +122,24 @@ async def test_lines_from_a_pipe_are_commands(shell):
     assert out.count("Haystack ") == 2
     assert "no command 'nonsense'" in err
     assert status == 2
+
+
+async def test_lines_from_a_pipe_wait_with_the_client_while_others_are_done(shell, monkeypatch):
+    """They were all kept: nine megabytes of them took sixty."""
+    waiting = 0
+    received = Session.data_received
+
+    def noted(self, data, datatype):
+        nonlocal waiting
+        received(self, data, datatype)
+        waiting = max(waiting, self._lines.qsize())
+
+    monkeypatch.setattr(Session, "data_received", noted)
+    code, out, _ = await ssh(shell, typed=(b"version" + b" " * 300 + b"\n") * 2500)
+    assert code == 0
+    assert len(set(out.split("\n"))) == 2
+    assert out.count("\n") == 2500
+    assert waiting < 1500
 
 
 async def test_trace_lines_come_live_until_the_client_leaves(shell):

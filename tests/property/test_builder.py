@@ -9,7 +9,6 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from haystack.catalog import differences
 from haystack.catalog.build import unwatched
 from haystack.catalog.check import check
 from haystack.catalog.incremental import Builder
@@ -18,7 +17,7 @@ from haystack.dns.zone import Zone
 from haystack.health.policy import WELL, Condition
 from haystack.loop import turns
 from haystack.loop.turns import at_once
-from haystack.model import ports
+from haystack.model import listed, ports
 from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
@@ -120,7 +119,7 @@ class World:
 
 def run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
     """Each snapshot that the builder made, beside that of everything. So few containers are compared two by two."""
-    with patch.object(differences, "STRETCH", 2), patch.object(turns, "STRETCH", 2):
+    with patch.object(listed, "STRETCH", 2), patch.object(turns, "STRETCH", 2):
         return _run(script)
 
 
@@ -164,8 +163,8 @@ def test_snapshots(script: list[tuple[str, Any, Any]]) -> None:
 def test_snapshots_of_lists_that_come_in_by_portions(lists: list[list[Container]], most: int) -> None:
     whole = Snapshot(version=0, created=0.0, origin=ORIGIN)
     under_test, intake = Builder(whole), Intake()
-    for listed in [*lists, [], []]:
-        intake.aim(Listing(containers=tuple(listed)))
+    for whole_list in [*lists, [], []]:
+        intake.aim(Listing(containers=tuple(whole_list)))
         at_once(intake.step(most))
         assert intake.listing is not None
         listings = {"x": intake.listing}

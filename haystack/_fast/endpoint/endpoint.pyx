@@ -424,3 +424,13 @@ cdef class Route:
             self.cookie_path = path.encode() if ";" not in path else b"/"
             for member in self.members:
                 self.tokens[member.token()] = member
+
+    def end(self):
+        """Its service has left the table: whoever asks its queue for the newest route finds one that leads to nobody.
+
+        A route and its queue would hold each other for ever otherwise: the worker sets its routes aside from the search for cycles.
+        """
+        self.queue.route = NOWHERE
+
+
+cdef Route NOWHERE = Route("", Picker([], []), 0)

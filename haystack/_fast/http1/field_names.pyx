@@ -45,12 +45,14 @@ CLAIMS = (
     b"true-client-ip", b"client-ip", b"x-client-ip", b"x-cluster-client-ip", b"x-remote-ip", b"x-remote-addr", b"x-proxyuser-ip",
     b"proxy-client-ip", b"wl-proxy-client-ip", b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-pseudo-ipv4", b"fastly-client-ip",
     b"fly-client-ip", b"x-appengine-user-ip", b"x-azure-clientip", b"x-azure-socketip", b"x-envoy-external-address", b"x-envoy-internal",
-    b"x-original-forwarded-for",
+    b"x-original-forwarded-for", b"forwarded-for", b"x-originating-ip",
     # what it asked for, and how
     b"x-original-url", b"x-original-uri", b"x-original-host", b"x-original-method", b"x-original-proto", b"x-original-scheme",
-    b"x-rewrite-url", b"x-scheme", b"x-url-scheme", b"front-end-https",
-    # its certificate (RFC 9440, section 2.4)
+    b"x-rewrite-url", b"x-scheme", b"x-url-scheme", b"front-end-https", b"x-http-host-override",
+    # its certificate (RFC 9440, section 2.4), and whose it is
     b"client-cert", b"client-cert-chain", b"x-client-cert", b"x-ssl-client-cert", b"x-ssl-cert", b"x-arr-clientcert", b"ssl-client-cert",
+    b"x-client-verify", b"x-client-dn", b"x-client-cn", b"ssl-client-verify", b"ssl-client-subject-dn", b"ssl-client-issuer-dn",
+    b"x-ssl-client-verify", b"x-ssl-client-dn", b"x-ssl-client-s-dn", b"x-ssl-client-cn", b"x-ssl-client-serial",
 )
 
 cdef struct Known:

@@ -5,9 +5,7 @@ Events and inspections change it, listing() tells it. Never does: I/O, deciding 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
-from typing import cast
 
 from msgspec.structs import replace
 
@@ -16,6 +14,7 @@ from haystack.discovery.address import Surroundings, placed
 from haystack.discovery.docker.departures import Graves
 from haystack.discovery.docker.inspect import SHARED, Found
 from haystack.discovery.reachability import Stand, Standpoint
+from haystack.model.listed import Listed
 from haystack.model.records import STOPPING, Container, Engine, Listing, Network, Record
 
 
@@ -46,11 +45,10 @@ class View:
         self._found: dict[str, Found] = {}
         self._marks: dict[str, Mark] = {}
         self._pauses: dict[str, float] = {}  # since when those are paused of which that is known, Unix seconds
-        self._order: list[str] = []  # the ids of `_found`, sorted
-        self._row: list[Container | None] = []  # in this order, as they were listed last
+        self._listed = Listed()  # as they were listed last
         self._sharers: set[str] = set()  # those on the network stack of another container
         self._hidden: set[str] = set()  # Haystack itself, here or elsewhere
-        self._stale: set[str] = set()  # of these: those that may look different by now
+        self._stale: set[str] = set()  # those that may look different by now, or have gone
         self._around = Surroundings()
         self._all_networks: tuple[Network, ...] = ()
         self._ours: frozenset[str] = frozenset()  # the networks that Haystack's addresses are on
@@ -68,10 +66,6 @@ class View:
     def put(self, found: Found) -> None:
         """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
         identity = found.container.id
-        if identity not in self._found:
-            at = bisect_left(self._order, identity)
-            self._order.insert(at, identity)
-            self._row.insert(at, None)
         self._set(identity, found)
         if found.container.state != "paused":
             self._pauses.pop(identity, None)
@@ -89,11 +83,10 @@ class View:
     def remove(self, identity: str) -> None:
         """Forget a container."""
         if self._found.pop(identity, None) is not None:
-            at = bisect_left(self._order, identity)
-            del self._order[at], self._row[at]
+            self._stale.add(identity)
         for known in (self._marks, self._pauses):
             known.pop(identity, None)
-        for kept in (self._stale, self._sharers, self._hidden):
+        for kept in (self._sharers, self._hidden):
             kept.discard(identity)
 
     def bury(self, identity: str, at: float, status: str) -> None:
@@ -166,19 +159,22 @@ class View:
         """
         around = self._surroundings()
         if around != self._around:
-            self._around, self._stale = around, set(self._found)
+            self._around = around
+            self._stale.update(self._found)
+        changes: dict[str, Container | None] = {}
         for identity in self._stale | self._sharers:
-            shown = self._marked(placed(self._found[identity], around, self._found))
-            at = bisect_left(self._order, identity)
-            if shown != self._row[at]:
-                self._row[at] = shown
+            shown = self._shown(identity)
+            if shown != self._listed.by_id.get(identity):
+                changes[identity] = shown
         self._stale.clear()
-        row = self._row.copy()  # one by one would keep the interpreter from the loop for a millisecond or more, with thousands
-        for at in sorted((bisect_left(self._order, i) for i in self._hidden), reverse=True):
-            del row[at]
-        containers = tuple(cast("list[Container]", row))
+        self._listed = self._listed.changed(changes)
         departures = self.graves.departures()
-        return Listing(engine=self.engine, networks=self._all_networks, containers=containers, departures=departures)
+        return Listing(engine=self.engine, networks=self._all_networks, containers=self._listed, departures=departures)
+
+    def _shown(self, identity: str) -> Container | None:
+        """A container as it is listed; None where it is not."""
+        found = self._found.get(identity)
+        return self._marked(placed(found, self._around, self._found)) if found and identity not in self._hidden else None
 
     def _surroundings(self) -> Surroundings:
         address = self.engine.address if self.engine else None

@@ -274,3 +274,23 @@ def _timed(routes, part):
     started = time.perf_counter()
     routes.apply(part)
     return time.perf_counter() - started
+
+
+@pytest.fixture
+def collector_off():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_a_service_that_has_left_needs_no_search_for_garbage(routes):
+    """The worker sets its routes aside from that search, where they would stay for ever: 600 services redeployed cost a megabyte."""
+    routes.show(service("web", A, alt=(B,), hosts=("www",)), service("other", A))
+    routes.show(service("web"), service("other", A))
+    routes.show(service("other", A))
+    routes.forget_drained()
+    left = [each.service for each in gc.get_objects() if isinstance(each, Route | Member)]
+    assert "web" not in left
+    assert "other" in left

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from haystack.discovery.docker import inspect
 from haystack.discovery.docker.engine_view import View
-from haystack.model.records import Engine, Network
+from haystack.model.records import Container, Engine, Network
 from tests.fakes.effort import instructions
 from tests.fakes.engine import inspected
 
@@ -47,9 +48,9 @@ def test_one_that_has_changed_costs_the_same_among_many_and_the_others_are_the_s
         under_test = view(count)
         before = under_test.listing().containers
         put(under_test, 7, "other")
-        after: list[object] = []
-        found = instructions(lambda: after.extend(under_test.listing().containers))
-        assert sum(a is not b for a, b in zip(before, after, strict=True)) == 1
+        after: list[Sequence[Container]] = []
+        found = instructions(lambda: after.append(under_test.listing().containers))
+        assert sum(a is not b for a, b in zip(before, after[0], strict=True)) == 1
         return found
 
     assert cost(1_000) == cost(100)

@@ -1,0 +1,81 @@
+"""Containers as one source lists them, in the order of their ids, and where two such lists differ. Pure.
+
+A list that was made of another one shares the parts that are equal. So what a change costs is the change, in three places: who makes a
+list, who compares two, and the search for garbage, which looks through each new tuple of thousands as a whole (5 ms and more), but through
+no dict of records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import overload
+
+from haystack.model.records import Container
+from haystack.model.sorted_map import SortedMap
+
+STRETCH = 64  # containers of plain sequences that are compared at once
+Some = Sequence[Container]
+NOBODY: SortedMap[Container] = SortedMap.of({})
+
+
+class Listed(Sequence[Container]):
+    """by_id: them. A sequence of containers that equals any other with the same ones."""
+
+    __slots__ = ("by_id",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, by_id: SortedMap[Container] = NOBODY) -> None:
+        self.by_id = by_id
+
+    @classmethod
+    def of(cls, containers: Iterable[Container]) -> Listed:
+        """Of two with one id the first counts."""
+        found: dict[str, Container] = {}
+        for container in containers:
+            found.setdefault(container.id, container)
+        return cls(SortedMap.of(found))
+
+    def changed(self, changes: Mapping[str, Container | None]) -> Listed:
+        """This list with these by their ids; None: one that has gone."""
+        return Listed(self.by_id.changed(changes)) if changes else self
+
+    @overload
+    def __getitem__(self, at: int) -> Container: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Some: ...
+
+    def __getitem__(self, at: int | slice) -> Container | Some:
+        return tuple(self)[at]
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+    def __iter__(self) -> Iterator[Container]:
+        return iter(self.by_id.values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return f"Listed({list(self)!r})"
+
+
+def differing(old: Some, new: Some) -> tuple[Some, Some]:
+    """Both lists without containers that they share: the parts that are the same, or equal stretches at the beginnings and the ends."""
+    if isinstance(old, Listed) and isinstance(new, Listed):
+        left, right = old.by_id.parted(new.by_id)
+        return tuple(left), tuple(right)
+    if not old or not new:
+        return old, new
+    return _between(tuple(old), tuple(new))
+
+
+def _between(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Some, Some]:
+    left, end = 0, min(len(old), len(new))
+    while left < end and old[left : left + STRETCH] == new[left : left + STRETCH]:
+        left = min(left + STRETCH, end)
+    mine, theirs = len(old), len(new)
+    while (size := min(STRETCH, mine - left, theirs - left)) and old[mine - size : mine] == new[theirs - size : theirs]:
+        mine, theirs = mine - size, theirs - size
+    return old[left:mine], new[left:theirs]

@@ -1,0 +1,34 @@
+"""What a worker does with what it has counted."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from haystack._fast.routing.router import Router
+from haystack.proxy import ipc
+from haystack.proxy.worker import Worker
+from haystack.proxy.worker_routes import Routes
+from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from tests.fuzz.rig import Rig
+
+SPOT = ("a:80/tcp", "10.0.0.1", 80)
+
+
+def test_counts_that_are_asked_for_take_no_time_from_endpoints_that_have_left(rig: Rig) -> None:
+    """The word that one was told to stop may come late. Where /metrics was asked for twice meanwhile, it was about nobody."""
+    sent: list[Any] = []
+    channel: Any = SimpleNamespace(send=sent.append, unsent=0)
+    worker = Worker(channel, [])
+    worker._plane, worker._poller = rig.plane, rig.poller
+    worker._routes = Routes((80,), Router())
+    web = ServiceRow(name="web", hosts=("web",), balance="random", sticky="", timeout_ms=1000, listeners=((EndpointRow(*SPOT, 100),),))
+    worker._routes.apply(Table(1, (web,)))
+    worker._routes.apply(Table(2, ()))
+    for number in (1, 2, 3):
+        worker._report(number)
+    assert [each.number for each in sent if isinstance(each, ipc.Counts)] == [1, 2, 3]
+    assert {cell.key for cell in worker._routes.cells((SPOT,))} == {"a:80/tcp"}
+    for _ in range(2):  # its own reports, a second apart
+        worker._report(0)
+    assert worker._routes.cells((SPOT,)) == set()
