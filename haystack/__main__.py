@@ -1,7 +1,5 @@
 """`python -m haystack` is `haystack`."""
 
-import sys
+from haystack.cli import command
 
-from haystack.cli import main
-
-sys.exit(main())
+command()

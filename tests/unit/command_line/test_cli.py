@@ -1,6 +1,8 @@
 """What the command line answers, and with which status."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +34,22 @@ def status(words):
         return cli.main(words)
     except SystemExit as end:
         return end.code
+
+
+def as_installed(words, before="pass"):
+    code = f"import atexit, sys; {before}; from haystack.cli import command; sys.argv = ['haystack', *{words!r}]; command()"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_command_ends_at_once_with_all_it_has_said_and_its_status():
+    """The interpreter is not taken apart: that takes a second of the ten that `docker stop` gives."""
+    ended = as_installed(["version"], before="atexit.register(print, 'taken apart')")
+    assert (ended.stdout, ended.returncode) == (f"haystack {__version__}\n", 0)
+    asked = as_installed(["healthcheck", "--no-such-flag"])
+    refused = as_installed(["run", "--no-such-flag"])
+    assert (asked.returncode, refused.returncode) == (2, 2)
+    assert "usage: haystack healthcheck" in asked.stderr
+    assert "--no-such-flag" in refused.stderr
 
 
 def test_version(capsys):
