@@ -133,18 +133,19 @@ class Builder:
         """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""
         left, right = differing(old, new)
         mine = self._listed.setdefault(source, {})
-        there = {c.id for c in right}
+        there: set[str] = set()
         suspects: set[str] = set()
-        for some in stretches(right):
+        for some in right:
+            there.update(c.id for c in some)
             suspects.update(c.id for c in some if mine.get(c.id) is not c)
             mine.update((c.id, c) for c in some)
             yield
-        for some in stretches(left):
+        for some in left:
             suspects.update(c.id for c in some if c.id not in there and mine.pop(c.id, None) is not None)
             yield
         if len(mine) == len(new):
             return suspects
-        self._listed[source] = {c.id: c for c in reversed(new)}  # it lists one twice: the first counts
+        self._listed[source] = {c.id: c for c in reversed(tuple(new))}  # it lists one twice: the first counts
         return {c.id for c in (*old, *new)}
 
     def _settle(self, identity: str) -> bool:

@@ -55,14 +55,14 @@ class Intake:
         old, new = differing(self._seen.containers, wanted.containers)
         mine: set[str] = set()
         unknown: dict[tuple[str, ...], list[Container]] = {}
-        for some in stretches(new):
+        for some in new:
             for container in some:
                 if container.id not in mine:  # it may list one twice: the first counts
                     mine.add(container.id)
                     if not self._known(container):
                         unknown.setdefault(container.services, []).append(container)
             yield
-        for some in stretches(old):
+        for some in old:
             for container in some:
                 if container.id not in mine:
                     self._leave(container.id)

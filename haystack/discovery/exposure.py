@@ -5,6 +5,8 @@ Between the providers and the registry. What has not changed stays the same obje
 
 from __future__ import annotations
 
+from itertools import chain
+
 from msgspec.structs import replace
 
 from haystack.discovery.provider import Sink
@@ -23,9 +25,9 @@ class Labelled:
         """Pass on a listing."""
         seen, passed = self._known.get(source, ((), Listed()))
         old, new = differing(seen, listing.containers)
-        before = {c.id: c for c in reversed(old)}
+        before = {c.id: c for c in reversed(tuple(chain.from_iterable(old)))}
         changes: dict[str, Container | None] = dict.fromkeys(before)
-        for container in reversed(new):  # where it lists one twice, the first counts
+        for container in reversed(tuple(chain.from_iterable(new))):  # where it lists one twice, the first counts
             known = before.get(container.id) is container
             changes[container.id] = passed.by_id[container.id] if known else _shown(container)
         self._known[source] = listing.containers, passed.changed(changes)

@@ -7,14 +7,15 @@ no dict of records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
 from haystack.model.records import Container
 from haystack.model.sorted_map import SortedMap
 
-STRETCH = 64  # containers of plain sequences that are compared at once
+STRETCH = 32  # containers of plain sequences that are compared at once
 Some = Sequence[Container]
+Pieces = Iterable[Collection[Container]]
 NOBODY: SortedMap[Container] = SortedMap.of({})
 
 
@@ -61,21 +62,22 @@ class Listed(Sequence[Container]):
         return f"Listed({list(self)!r})"
 
 
-def differing(old: Some, new: Some) -> tuple[Some, Some]:
-    """Both lists without containers that they share: the parts that are the same, or equal stretches at the beginnings and the ends."""
+def differing(old: Some, new: Some) -> tuple[Pieces, Pieces]:
+    """Both lists in pieces of some dozens, without those that they share: the same parts, or equal ones at the beginnings and the ends."""
     if isinstance(old, Listed) and isinstance(new, Listed):
-        left, right = old.by_id.parted(new.by_id)
-        return tuple(left), tuple(right)
-    if not old or not new:
-        return old, new
+        return old.by_id.parted(new.by_id)
     return _between(tuple(old), tuple(new))
 
 
-def _between(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Some, Some]:
+def _between(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Pieces, Pieces]:
     left, end = 0, min(len(old), len(new))
     while left < end and old[left : left + STRETCH] == new[left : left + STRETCH]:
         left = min(left + STRETCH, end)
     mine, theirs = len(old), len(new)
     while (size := min(STRETCH, mine - left, theirs - left)) and old[mine - size : mine] == new[theirs - size : theirs]:
         mine, theirs = mine - size, theirs - size
-    return old[left:mine], new[left:theirs]
+    return _cut(old, left, mine), _cut(new, left, theirs)
+
+
+def _cut(whole: tuple[Container, ...], first: int, last: int) -> Pieces:
+    return (whole[at : min(at + STRETCH, last)] for at in range(first, last, STRETCH))

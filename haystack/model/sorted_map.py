@@ -48,8 +48,8 @@ class SortedMap(Mapping[str, T]):
             firsts[at : at + 1] = _firsts(cut)
         return SortedMap(parts, firsts, size)
 
-    def parted(self, other: SortedMap[T]) -> tuple[Iterator[T], Iterator[T]]:
-        """The values of both but for those of the parts that they share."""
+    def parted(self, other: SortedMap[T]) -> tuple[list[ValuesView[T]], list[ValuesView[T]]]:
+        """The values of both, part by part, but for the parts that they share."""
         mine, theirs = set(map(id, self._parts)), set(map(id, other._parts))
         return _outside(self._parts, theirs), _outside(other._parts, mine)
 
@@ -98,8 +98,8 @@ class _Values(ValuesView[T]):
         return chain.from_iterable(part.values() for part in self._parts)
 
 
-def _outside(parts: list[Part[T]], shared: set[int]) -> Iterator[T]:
-    return chain.from_iterable(part.values() for part in parts if id(part) not in shared)
+def _outside(parts: list[Part[T]], shared: set[int]) -> list[ValuesView[T]]:
+    return [part.values() for part in parts if id(part) not in shared]
 
 
 def _with(part: Part[T], changes: Mapping[str, T | None]) -> Part[T]:
