@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from haystack.discovery.docker import client as border
+from haystack.discovery.docker import watch
 from haystack.discovery.docker.provider import DockerProvider, Sessions, on_host_network
 from haystack.discovery.docker.timing import Timing
 from haystack.discovery.docker.tls import TlsOptions
@@ -102,14 +103,18 @@ async def test_an_engine_tells_the_number_of_a_stop_signal_that_has_a_name(engin
         assert sink.container("one").state_reason == "kill SIGRTMIN+3"
 
 
-async def test_one_that_starts_and_is_told_to_stop_while_the_first_list_is_made_is_stopping(engine, sink):
+async def test_one_that_starts_and_is_told_to_stop_while_the_first_list_is_made_is_stopping(engine, sink, monkeypatch):
     """Its start is handled after its kill then, which counts at once."""
+    read, heard = watch.events.read, []
+    monkeypatch.setattr(watch.events, "read", lambda line: heard.append(line) or read(line))
     engine.lists_now.clear()
     async with running(provider(engine, Timing()), sink):
         await asyncio.to_thread(until, lambda: engine.lists == 1, 10, "nothing is listed")
         one = engine.add(inspected(1, "one"))
         engine.emit("kill", one, signal="15")
         engine.add(inspected(2, "two"))
+        # the third is read: so the kill, which is the second, waits to be handled
+        await asyncio.to_thread(until, lambda: len(heard) == 3, 10, "the events are not read")
         engine.lists_now.set()
         await sink.until(lambda: sink.names == {"one", "two"})
         engine.add(inspected(3, "three"))
