@@ -10,7 +10,7 @@ evidence of nothing.
          ▲                                                │                                               │
          └── it answers; or nobody is left to compare ────┴───────────────── it answers ──────────────────┘
 
-Pure: states and what was seen go in, an Action comes out; exchange/silence.pyx and the simulation of the tests carry it out.
+Pure: states and what was seen go in, an Action comes out; exchange/outliers.pyx and the simulation of the tests carry it out.
 """
 
 cdef enum:

@@ -191,7 +191,7 @@ cdef class Upstream(Stream):
         return exchange.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
     cdef int hesitate(self) except -1:
-        """It has its time still, but should have answered: silence.pyx looks at what others do meanwhile."""
+        """It has its time still, but should have answered: outliers.pyx looks at what others do meanwhile."""
         cdef Exchange exchange = self.exchange
         self.deadline = self.begun + exchange.route.timeout_ms
         # who was moved here once already is slow anywhere, and speaks against nobody
@@ -488,15 +488,12 @@ cdef class Upstream(Stream):
     cdef int ended(self, bint clean) except -1:
         """The endpoint sends no more."""
         cdef Exchange exchange = self.exchange
-        if not self.started:
-            if self.interim:
-                self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.RESET, self.poller.now)
-                return exchange.fail(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")
+        if not self.started and self.interim == 0:
             if pending(&self.input):
                 self.reused = False     # it has begun to answer: this is no old connection that had been closed
                 return exchange.lost(False, b"http_response_incomplete", 502)
             return exchange.lost(self.unseen(clean), b"connection_terminated", 502)
-        if self.body.framing == Framing.UNTIL_CLOSE and clean:
+        if self.started and self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.finish(False)
         self.plane.reports.fault(exchange.member, exchange.route.queue, Fault.RESET, self.poller.now)

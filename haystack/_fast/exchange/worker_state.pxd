@@ -31,7 +31,7 @@ cdef class Plane:
     cdef readonly list traces
     cdef int64_t traces_lost
     cdef FaultReports reports           # for the control process
-    cdef list late                      # (member, route) where exchanges wait for an answer for long, for silence.pyx
+    cdef list late                      # (member, route) where exchanges wait for an answer for long, for outliers.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log
     cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
     cdef list busy                      # members with requests that were not reported yet
