@@ -121,7 +121,9 @@ def test_where_nothing_can_be_listed_names_are_not_denied(origin: Origin, tmp_pa
         assert ask(port, host("late")).rcode() == dns.rcode.SERVFAIL
         # more than one message to the workers holds: the last one's services are not denied while the first ones are known
         members = [*(Member(f"other{number}", origin.port) for number in range(300)), Member("late", origin.port)]
-        static.write_text("\n".join(member.toml(number) for number, member in enumerate(members)))
+        whole = tmp_path / "whole.toml"  # put in place at once: a file that is being written is an empty one at first
+        whole.write_text("\n".join(member.toml(number) for number, member in enumerate(members)))
+        whole.replace(static)
         seen = set[int]()
         until(lambda: 200 in seen or seen.add(status(haystack, "late")), 10, "it was not found")
         assert seen == {503, 200}
