@@ -503,8 +503,9 @@ cdef class Attempt:
         return True
 
     cdef int renew(self) except -1:
-        if self.route.queue.route is not self.route:
-            self.route = self.route.queue.route
+        cdef Route newest = self.route.queue.route
+        if newest is not self.route and newest.queue is self.route.queue:
+            self.route = newest
             self.candidates.tries = 0
         return 0
 

@@ -110,6 +110,7 @@ cdef tuple take_comparison(Member member, int64_t now):
         return 0, 0, 0, 0
     ended = member.requests + member.broken - c.own
     others = queue.ended - c.ended - ended
-    told = ended, c.own_faulty, others, queue.faulty - c.faulty - c.own_faulty
+    # a fault that was confirmed after the comparison began may be one of an exchange before it
+    told = ended, min(c.own_faulty, ended), others, min(queue.faulty - c.faulty - c.own_faulty, others)
     compare(member, queue, now)
     return told

@@ -222,18 +222,20 @@ cdef class Dispatcher(Exchange):
         return 0 if up.cell.queues is None else up.cell.freed()
 
     cdef void renew(self) noexcept:
-        """Whoever is asked now is of the newest table: who has left it gets nothing new."""
-        if self.route.queue.route is not self.route:
-            self.route = self.route.queue.route
+        """Whoever is asked now is of the newest table: who has left it gets nothing new. A service that has left keeps its last route."""
+        cdef Route newest = self.route.queue.route
+        if newest is not self.route and newest.queue is self.route.queue:
+            self.route = newest
             self.candidates.tries = 0
 
     cdef int lost(self, bint unseen, const char *error, int status) except -1:
         """Try elsewhere if that can do no harm, else answer."""
         cdef bint stale = self.up.reused
         cdef Cell cell = self.up.cell
+        cdef bint counts = not stale and not self.member.cell.gone
         cdef Fault kind = Fault.TIMEOUT if status == 504 else Fault.REFUSED if self.state == State.WAITING else Fault.RESET
         cdef Verdict verdict
-        if not stale and not self.member.cell.gone:
+        if counts:
             self.plane.reports.fault(self.member, self.route.queue, kind, self.poller.now)
             self.route.picker.failed(self.member)
         self.detach(False)
@@ -251,9 +253,9 @@ cdef class Dispatcher(Exchange):
             return self.suspected()
         if verdict == Verdict.OVER_BUDGET:
             return self.fail(status, error, b"the endpoint's connection broke, and the retry budget is used up")
-        if stale and (unseen or len(self.route.members) == 1):
+        if stale and (unseen or len(self.route.members) == 1) and self.candidates.tries:
             self.candidates.tries -= 1  # an old connection's end says nothing of its endpoint: it may be tried afresh
-        if not unseen and not stale:
+        if counts and not unseen:
             self.accused = self.member if self.accused is None else None    # two have failed at it: it may be the request
         self.renew()
         self.deadline = 0               # who has to wait for room again waits as long as any

@@ -171,3 +171,13 @@ def test_nothing_moves_where_all_others_have_just_failed():
         fail(route, member, NOW + 1001)
     assert not any(attempt.move(NOW + 1002) for attempt in stuck)
     assert all(attempt.move(NOW + 1060) for attempt in stuck)
+
+
+def test_a_request_in_flight_keeps_the_route_of_a_service_that_has_left():
+    """Its time limit and its log line are those of the service, not of nobody's."""
+    route, _ = service(2)
+    attempt = Attempt(route)
+    attempt.next(NOW)
+    route.end()
+    assert attempt.broke(NOW + 1, False) == "again"
+    assert attempt.route is route
