@@ -117,7 +117,7 @@ def decode_bodies(bytes data, int count):
 
 
 def flaws():
-    """What is said of each flaw."""
+    """The texts of all flaws, in the order of the enum."""
     return [said(b"", <Flaw>each) for each in range(Flaw.FLAWS)]
 
 

@@ -19,7 +19,7 @@ KEY_EXCHANGES = "-diffie-hellman-*,rsa*"
 
 
 def limit(connection: asyncssh.SSHServerConnection) -> None:
-    """Hold this connection to it. Whoever sends more is disconnected, and told why."""
+    """Apply the limits to this connection. A client that exceeds them is disconnected with a reason."""
     process = connection.process_packet
     exchanges = messages = 0
 

@@ -111,7 +111,7 @@ class Worker:
         return 1000 + int(self.world.now * 1000)
 
     def request(self, key: int) -> None:
-        """One that only reads comes in."""
+        """A GET arrives."""
         route = self.route
         if route is None:
             self.world.unserved += 1

@@ -172,7 +172,7 @@ def test_a_service_that_breaks_off_as_a_whole_is_not_buried_under_its_own_reques
 
 
 def test_where_no_endpoint_answers_nothing_is_sent_again():
-    """Nobody answers, so nobody is silent beside others: that may be how long its requests take."""
+    """An endpoint is silent only in comparison with endpoints that answer: the service may simply be slow."""
     world = sick_as_a_whole("silent")
     try:
         world.run(20.0)

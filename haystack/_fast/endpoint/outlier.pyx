@@ -30,7 +30,7 @@ cdef int64_t FOREVER = 1 << 62
 
 
 cdef void limits(ServiceView *view, int64_t usual) noexcept:
-    """What is too long, by the gap that is usual in the service (milliseconds; 0: not known)."""
+    """Set the time limits of a view. usual: the usual gap between answers of the service, in milliseconds; 0: not known."""
     view.quiet = max(<int64_t>QUIET_MS, <int64_t>(SLOWER * usual))
     view.probe = max(<int64_t>PROBE_MS, <int64_t>(SLOWER * usual))
 

@@ -222,7 +222,7 @@ cdef class Dispatcher(Exchange):
         return 0 if up.cell.queues is None else up.cell.freed()
 
     cdef void renew(self) noexcept:
-        """Whoever is asked now is of the newest table: who has left it gets nothing new. A service that has left keeps its last route."""
+        """Use the newest route of the service: endpoints that left it get no new request. A removed service keeps its last route."""
         cdef Route newest = self.route.queue.route
         if newest is not self.route and newest.queue is self.route.queue:
             self.route = newest

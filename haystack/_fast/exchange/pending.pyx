@@ -1,7 +1,8 @@
 """What a request waits for that no endpoint takes now, and for how long.
 
-One that finds every endpoint full waits for room. One that finds none at all, or none that works, waits for news: a container that stops is
-told of within milliseconds, and one that is started anew within seconds. A change of what it waits for begins a new time, but for news.
+If all endpoints are full, the request waits for room. If the service has no endpoint, or all of them fail, it waits for news: Docker
+reports a container that stops within milliseconds, and a restarted one within seconds. If the reason changes, the time limit starts anew,
+except that the time for news is limited in all.
 """
 
 cdef enum:

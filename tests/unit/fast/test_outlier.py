@@ -1,4 +1,4 @@
-"""What is thought of an endpoint, step by step: suspicion, probes, silence and the way back; and who is avoided after a failure.
+"""The outlier states of an endpoint: suspect, probes, silent and the way back; and how long an endpoint is avoided after a failure.
 
 Times in milliseconds. The view, if nothing else is said, is of four members, three of which keep nobody waiting. `answered_at` says when
 one of them last began an answer.
@@ -20,7 +20,7 @@ def waiting(count=3, since=1000):
 
 
 def suspected(since=1000):
-    """One that has just become suspect."""
+    """An endpoint that has just become suspect."""
     outlier = waiting(since=since)
     assert outlier.judge(since + QUIET, answered_at=since + 1) == {"probe"}
     assert outlier.phase == "suspect"
@@ -161,7 +161,7 @@ IDLE = {"answered_at": 900, "well": 3, "idle": 2}
 
 
 def test_where_all_wait_here_one_is_tried_elsewhere():
-    """Nobody else is asked, so nobody else answers."""
+    """All requests wait at this endpoint, so there is no answer of another one to compare with."""
     outlier = waiting()
     assert outlier.judge(1250, **IDLE) == {"sample"}
     outlier.sampled(1250)
