@@ -44,7 +44,7 @@ from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
-from haystack.proxy import sandbox
+from haystack.proxy import socket_folder
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
@@ -239,7 +239,7 @@ async def serve(settings: Settings, sources: list[Provider], *, replace: bool = 
         old = await standby.predecessor(settings.state_dir, home()) if replace else None
     except standby.StoppedError:
         return
-    with sandbox.folder() as folder:
+    with socket_folder.folder() as folder:
         try:
             await App(settings, sources, folder, old).run()
         finally:
@@ -254,7 +254,7 @@ def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
     share()
     try:
         uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except (PortError, WorkersError, ReplaceError, sandbox.FolderError) as error:
+    except (PortError, WorkersError, ReplaceError, socket_folder.FolderError) as error:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")
         return 1

@@ -40,13 +40,13 @@ def main(words: Sequence[str] | None = None) -> int:
         from haystack.command_line import healthcheck  # noqa: PLC0415 - it alone
 
         return healthcheck.main(given[1:])
-    from haystack.proxy import sandbox  # noqa: PLC0415 - as below
+    from haystack.proxy import socket_folder  # noqa: PLC0415 - as below
 
     try:
-        sandbox.choose_temporary()  # what comes now makes temporary files while it is imported
-    except sandbox.FolderError as error:
+        socket_folder.choose_temporary()  # what comes now makes temporary files while it is imported
+    except socket_folder.FolderError as error:
         print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the command line's answer
         return 1
-    from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the docker package
+    from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the shell
 
     return commands.main(given)

@@ -3,7 +3,7 @@ from typing import Any, TypeAlias
 
 from haystack._fast.endpoint.endpoint import Cell, Member, Picker, Queue, Route
 from haystack._fast.routing.router import Router
-from haystack.observe.trace import Trace
+from haystack.model.reports import Trace
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 

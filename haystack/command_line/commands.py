@@ -110,9 +110,15 @@ def told(asked: Settings, used: Settings) -> Settings:
     return used
 
 
+def _answers(settings: Settings) -> bool:
+    from haystack.startup import engines  # noqa: PLC0415 - it brings the docker package, which a start without engines does not need
+
+    return engines.answers(settings)
+
+
 def auto(settings: Settings) -> int:
     """Run where an engine answers, else the demo, on ports that can be had."""
-    if settings.static is not None or choice.answers(settings):
+    if settings.static is not None or _answers(settings):
         return run(told(settings, choice.usable_state(choice.usable_ports(settings))))
     print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)
     return demo(settings)
@@ -138,7 +144,9 @@ def check_sources(settings: Settings) -> int:
     """Whether what containers come from can be read; status 1 where something can't."""
     if settings.static is not None:
         return check_static(settings)
-    reasons = {host: choice.trouble(settings, host) for host in settings.docker_host}
+    from haystack.startup import engines  # noqa: PLC0415 - as above
+
+    reasons = {host: engines.trouble(settings, host) for host in settings.docker_host}
     for host, reason in reasons.items():
         print(f"engine {parsers.masked(host)}: {'answers' if reason is None else parsers.masked(reason)}")
     return 0 if not any(reasons.values()) else 1

@@ -21,7 +21,8 @@ from haystack.model import unheard
 from haystack.model.endpoints import names
 from haystack.model.records import Container, Endpoint, Service
 from haystack.observe.safe_text import printable
-from haystack.routing.routing_table import LISTENERS, serving
+from haystack.routing.routing_table import serving
+from haystack.routing.rows import LISTENERS
 from haystack.views.state import State
 
 NAMED = 50  # of those among which one is picked; the table has all

@@ -18,7 +18,7 @@ from haystack.dns import records, wire
 from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
 from haystack.loop.turns import Turns, at_once
 from haystack.model.records import Container, Engine, Service
-from haystack.net.access import Right
+from haystack.net.rights import Right
 
 log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class Responder:
     def answer(self, query: bytes, local: str, tcp: bool, rights: int = EVERYTHING) -> bytes | Forward | None:
         """The bytes to send, Forward for what is not ours, None to stay silent. Never raises.
 
-        local: the own address on which this asker reached us; rights: what the asker may (access.Right).
+        local: the own address on which this asker reached us; rights: what the asker may (net/rights.py).
         """
         if len(query) < wire.HEADER or query[2] & 0x80:
             # Answering an answer could go on for ever between two servers.

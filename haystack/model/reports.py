@@ -1,4 +1,4 @@
-"""What comes back from the workers, and enters the catalog as immutable data, like a listing."""
+"""What comes back from the workers, as immutable data: failures, which enter the catalog like a listing, and traces for those who ask."""
 
 from __future__ import annotations
 
@@ -30,3 +30,38 @@ class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     faulty: int = 0
     others: int = 0
     others_faulty: int = 0
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """One exchange as it went.
+
+    time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
+    candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
+    section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
+    User-Agent.
+    """
+
+    time: float
+    worker: int
+    listener: str
+    client: str
+    method: str
+    host: str
+    target: str
+    service: str
+    candidates: tuple[str, ...]
+    endpoint: str
+    reused: bool
+    status: int
+    received: int
+    sent: int
+    route_ms: float
+    connect_ms: float
+    first_byte_ms: float
+    total_ms: float
+    request_id: str = ""
+    version: str = "1.1"
+    error: str = ""
+    detail: str = ""
+    referrer: str = ""
+    user_agent: str = ""

@@ -6,7 +6,6 @@ up each client (_fast/net/networks.pyx). Never does: look up, tell anybody.
 
 from __future__ import annotations
 
-import enum
 import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import NamedTuple, Protocol
 from haystack.loop.turns import Turns, at_once, ordered, stretches
 from haystack.model import spelling
 from haystack.model.records import Network
+from haystack.net.rights import Right
 
 Range = IPv4Network | IPv6Network
 WORDS = ("private", "any", "off")
@@ -40,22 +40,6 @@ class Span(NamedTuple):
     bits: int
     start: int
     length: int
-
-
-class Right(enum.IntFlag):
-    """What an address is good for; the numbers are those of _fast/net/networks.pxd.
-
-    NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, or Swarm's ingress, behind which Docker may hide others;
-    NOBODY: no address has it.
-    """
-
-    INSIDE = 1
-    ADMIN = 2
-    RECURSION = 4
-    TRUSTED = 8
-    NEAR = 16
-    GATEWAY = 32
-    NOBODY = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One line an exchange for those who ask: the record that workers send up, and the hub that hands it to listeners.
+"""One line an exchange for those who ask: the hub that hands the records of the workers to listeners.
 
 Nobody asks, nothing is made: the hub tells the workers when the first listener comes and the last one goes.
 """
@@ -10,49 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import msgspec
 import structlog
 
+from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 
 log = structlog.get_logger("haystack")
 QUEUE = 1000
 TOGETHER = 10  # traces that are shown in one go
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange as it went.
-
-    time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
-    candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
-    section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
-    User-Agent.
-    """
-
-    time: float
-    worker: int
-    listener: str
-    client: str
-    method: str
-    host: str
-    target: str
-    service: str
-    candidates: tuple[str, ...]
-    endpoint: str
-    reused: bool
-    status: int
-    received: int
-    sent: int
-    route_ms: float
-    connect_ms: float
-    first_byte_ms: float
-    total_ms: float
-    request_id: str = ""
-    version: str = "1.1"
-    error: str = ""
-    detail: str = ""
-    referrer: str = ""
-    user_agent: str = ""
 
 
 def render(trace: Trace) -> str:

@@ -142,7 +142,7 @@ class Failures(Message, frozen=True):
 
 
 class Traces(Message, frozen=True):
-    """Exchanges as msgpack of observe.trace.Trace, and how many more there was no room for."""
+    """Exchanges as msgpack of model.reports.Trace, and how many more there was no room for."""
 
     traces: tuple[bytes, ...]
     dropped: int = 0

@@ -7,19 +7,21 @@ be the same Haystack as who started it.
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import sys
-from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent
+# text, as pathlib would have each worker keep half a MiB more
+PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - as above
 
 
-def load(folder: Path) -> None:
+def load(folder: str) -> None:
     """Import the package in this folder under its name. Raises ImportError."""
-    spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    name = os.path.basename(folder)  # noqa: PTH119 - as above
+    spec = importlib.util.spec_from_file_location(name, f"{folder}/__init__.py", submodule_search_locations=[folder])
     if spec is None or spec.loader is None:
         raise ImportError(f"{folder} holds no package")
-    sys.modules[folder.name] = module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
 

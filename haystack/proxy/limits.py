@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from haystack.net import descriptors
 from haystack.proxy.ipc import Limits
 from haystack.settings.settings import Settings
 
@@ -33,11 +30,6 @@ def of(settings: Settings) -> Limits:
         read_rate=settings.read_rate,
         max_kept=-(-settings.answer_memory // settings.workers),
     )
-
-
-def fitted(limits: Limits, shares: descriptors.Shares) -> Limits:
-    """These limits, where they are no higher than a worker's descriptors allow."""
-    return msgspec.structs.replace(limits, max_clients=shares.clients, max_endpoints=shares.endpoints)
 
 
 def _ms(seconds: float) -> int:

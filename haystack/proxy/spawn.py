@@ -9,26 +9,20 @@ copies the page tables instead (fork(2)): with 10,000 containers that holds the 
 
 from __future__ import annotations
 
-import array
 import asyncio
 import os
 import socket
-import struct
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import structlog
 
-from haystack.proxy import launch, sandbox
+from haystack.proxy import launch, lending, sandbox
+from haystack.proxy.account import Account
 
-AT_ONCE = 64  # descriptors in one message: the kernel takes 253 (SCM_MAX_FD)
 STACK_LIMIT = 16384
 END_SECONDS = 0.005  # between two looks whether a process that is to end has ended
-_HEAD = struct.Struct("!HH")  # descriptors in all, descriptors here; then the listener's index of each, a byte
 log = structlog.get_logger("haystack.proxy")
-
-Lent = Sequence[tuple[int, socket.socket]]
 
 
 class Newborn:
@@ -48,12 +42,9 @@ class Newborn:
         """What it has said of where it is; empty where it was not asked, or can't say."""
         return os.pread(self._stack, STACK_LIMIT, 0).decode(errors="replace").strip()
 
-    def lend(self, sockets: Lent) -> None:
+    def lend(self, sockets: lending.Lent) -> None:
         """Give it the sockets to listen on: it begins. Raises OSError where it has gone."""
-        for at in range(0, len(sockets), AT_ONCE) or (0,):
-            part = sockets[at : at + AT_ONCE]
-            head = _HEAD.pack(len(sockets), len(part)) + bytes(index for index, _ in part)
-            socket.send_fds(self.sock, [head], [sock.fileno() for _, sock in part])
+        lending.lend(self.sock, sockets)
 
     async def ended(self) -> None:
         """Wait for its end. The end of its channel tells of it first: seldom anybody waits here for more than one look."""
@@ -72,7 +63,7 @@ class Newborn:
         await self.end()
 
 
-def spawn(account: sandbox.Account | None = None) -> Newborn:
+def spawn(account: Account | None = None) -> Newborn:
     """Start a process, which goes on as this user. Raises OSError."""
     stack = os.memfd_create("worker stack", 0)
     mine, theirs = socket.socketpair()
@@ -96,7 +87,7 @@ def spawn(account: sandbox.Account | None = None) -> Newborn:
 class Nursery:
     """Keeps one process ready, from the first `refill` on. account: as whom all of them run; None: as this process does."""
 
-    def __init__(self, account: sandbox.Account | None = None) -> None:
+    def __init__(self, account: Account | None = None) -> None:
         self._account = account
         self._spare: Newborn | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -135,31 +126,3 @@ class Nursery:
         spare, self._spare = self._spare, None
         if spare is not None:
             await spare.discard()
-
-
-def borrowed(channel: socket.socket) -> list[tuple[int, socket.socket]] | None:
-    """In the worker: wait, however long, for the sockets; None where the supervisor has gone instead. Blocks."""
-    found: list[tuple[int, socket.socket]] = []
-    while True:
-        head, fds = _received(channel, _HEAD.size)
-        if len(head) < _HEAD.size:
-            return None
-        total, here = _HEAD.unpack(head)
-        indexes, more = _received(channel, here) if here else (b"", [])
-        found += [(index, socket.socket(fileno=fd)) for index, fd in zip(indexes, [*fds, *more], strict=True)]
-        if len(found) >= total:
-            return found
-
-
-def _received(channel: socket.socket, size: int) -> tuple[bytes, list[int]]:
-    """So many bytes, and the descriptors that came with them; fewer where the peer is gone. Descriptors come with the first byte sent."""
-    read, fds = b"", array.array("i")
-    while len(read) < size:
-        data, ancillary, _, _ = channel.recvmsg(size - len(read), socket.CMSG_SPACE(AT_ONCE * fds.itemsize))
-        if not data:
-            break
-        read += data
-        for level, kind, raw in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds.frombytes(raw[: len(raw) - len(raw) % fds.itemsize])
-    return read, list(fds)

@@ -17,18 +17,17 @@ import msgspec
 import structlog
 
 from haystack.loop.turns import Turns, at_once
-from haystack.model.reports import FailureRow
+from haystack.model.reports import FailureRow, Trace
 from haystack.model.snapshot import Snapshot
 from haystack.net import access
 from haystack.net.sockets import Sockets
-from haystack.observe.trace import Trace
-from haystack.proxy import heartbeat, hung_worker, ipc, sandbox, worker_setup
+from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
 from haystack.proxy.counters import Asked, Counts, Series
 from haystack.proxy.spawn import Nursery
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
 from haystack.routing import routing_table
-from haystack.routing.rows import Table
+from haystack.routing.rows import ADMIN, LISTENERS, Table
 from haystack.routing.table_updates import Tables
 from haystack.settings.settings import Settings
 
@@ -61,7 +60,7 @@ class Supervisor:
         self._asked = 0
         self._stopping = asyncio.Event()
         self._hold = False
-        self.account = sandbox.account()
+        self.account = account.account()
         self._nursery = Nursery(self.account)
         self._served = False
         self._watch: asyncio.Task[None] | None = None
@@ -100,7 +99,7 @@ class Supervisor:
         self._hold = hold
         if os.geteuid() == 0 and self.account is None:
             why = "they run as root: without these capabilities (which /proc tells) they can't change to another user"
-            log.warning("workers.privileged", reason=why, missing=sandbox.missing())
+            log.warning("workers.privileged", reason=why, missing=account.missing())
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
@@ -278,7 +277,7 @@ class Supervisor:
                     await hung_worker.end(slot)
 
     def _setup(self, slot: Slot) -> ipc.Setup:
-        ports = tuple(self.ports[name] for name in (*routing_table.LISTENERS, routing_table.ADMIN) if name in self.ports)
+        ports = tuple(self.ports[name] for name in (*LISTENERS, ADMIN) if name in self.ports)
         setup = worker_setup.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
         return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections)
 

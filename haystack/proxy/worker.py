@@ -1,7 +1,7 @@
 """One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
 
 launch.py calls main(CHANNEL, STACK, UID, GID): descriptors it inherits, and the user to go on as. It has imported everything, and waits for
-the sockets to listen on (spawn.py), which may be for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
+the sockets to listen on (lending.py), perhaps for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import uvloop
+from msgspec.structs import replace
 
 from haystack._fast.exchange import half_closed, outliers, slow_readers, streams
 from haystack._fast.exchange.listener import Listener
@@ -27,13 +28,11 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
-from haystack.model.reports import FailureRow
+from haystack.model.reports import FailureRow, Trace
 from haystack.net import descriptors
-from haystack.observe.trace import Trace
-from haystack.proxy import count_parts, ipc, limits, own_routes, sandbox, spawn
+from haystack.proxy import count_parts, ipc, lending, own_routes, sandbox
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.routing_table import ADMIN, LISTENERS
-from haystack.routing.rows import Table
+from haystack.routing.rows import ADMIN, LISTENERS, Table
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -97,7 +96,7 @@ class Worker:
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports))
         shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
-        self._plane.limit(limits.fitted(setup.limits, shares))
+        self._plane.limit(replace(setup.limits, max_clients=shares.clients, max_endpoints=shares.endpoints))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
@@ -279,7 +278,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
         gc.collect()
         gc.freeze()
         end = socket.socket(fileno=channel)
-        sockets = spawn.borrowed(end)
+        sockets = lending.borrowed(end)
         if sockets is None:
             return
         sandbox.call("haystack-worker")

@@ -15,7 +15,7 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import rank
-from haystack.net.access import Right
+from haystack.net.rights import Right
 from haystack.proxy.via import pseudonym
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 

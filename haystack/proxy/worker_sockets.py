@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from haystack.net.sockets import EVERYWHERE, Sockets
-from haystack.routing.routing_table import ADMIN, LISTENERS
+from haystack.routing.rows import ADMIN, LISTENERS
 from haystack.settings import parsers
 from haystack.settings.settings import Settings
 

@@ -16,12 +16,10 @@ from haystack.model import unheard
 from haystack.model.naming import service_name
 from haystack.model.records import RETRIED, STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
-from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from haystack.routing.rows import LISTENERS, EndpointRow, ServiceRow, Table
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", STOPPING)
-LISTENERS = ("http", "http-alt")
-ADMIN = "admin"  # the listener of the web side alone, where there is one
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+LISTENERS = ("http", "http-alt")
+ADMIN = "admin"  # the listener of the web side alone, where there is one
+
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Base of all messages; the class name is the tag."""

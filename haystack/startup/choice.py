@@ -1,7 +1,7 @@
-"""What to run where nobody said: engine or demo, well-known ports or others, and a state folder that can be written.
+"""What to run where nobody said: well-known ports or others, and a state folder that can be written.
 
-Never starts anything: it tries a port by binding it for a moment and an engine by one request, and answers with
-settings. cli.py uses it for `haystack demo`, `haystack check` and `haystack auto`, which is what `make run` starts.
+Never starts anything: it tries a port by binding it for a moment, and answers with settings. commands.py uses it for `haystack demo` and
+`haystack auto`, which is what `make run` starts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from haystack.discovery.docker import advice, client
-from haystack.discovery.docker.tls import Certificates, TlsError, TlsOptions
 from haystack.handover import control_socket
 from haystack.settings import parsers
 from haystack.settings.settings import Settings, variable
@@ -20,7 +18,6 @@ from haystack.startup import checks
 
 FALLBACK_PORTS = {"http_port": 8000, "http_alt_port": 8080, "dns_port": 5300, "ssh_port": 2222}
 ANY_FREE = 0
-PATIENCE = 5.0
 EVERYWHERE = ("0.0.0.0",)
 NOT_OURS = "this machine, or container, has no such address"
 
@@ -80,24 +77,6 @@ def usable_state(settings: Settings) -> Settings:
 def demo_settings(settings: Settings) -> Settings:
     """Settings for a demo that anybody may start, on the usual ports where they can be had."""
     return usable_state(usable_ports(settings))
-
-
-def trouble(settings: Settings, host: str) -> str | None:
-    """Why the engine does not answer, one line; None when it does."""
-    options = TlsOptions.of(settings)
-    try:
-        with Certificates(options) as certificates:
-            client.connect(host, certificates if options.wanted(host) else None, PATIENCE).close()
-    except TlsError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - whatever the way to an engine is blocked by, the answer is its one line
-        return "; ".join(filter(None, (client.explain(error), advice.hint(host, error))))
-    return None
-
-
-def answers(settings: Settings) -> bool:
-    """Whether any engine answers now."""
-    return any(trouble(settings, host) is None for host in settings.docker_host)
 
 
 def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
-from haystack.observe.trace import Trace, TraceHub
+from haystack.model.reports import Trace
+from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
 from haystack.views.state import State
 

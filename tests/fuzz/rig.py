@@ -22,11 +22,12 @@ from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack.loop.turns import at_once
 from haystack.net import access
+from haystack.net.rights import Right
 from haystack.proxy.ipc import Limits
 from tests.fuzz.ends import End, Places
 from tests.fuzz.service import Service
 
-EVERYBODY = Networks(*at_once(access.flattened([(access.span(each), int(access.Right.INSIDE)) for each in access.EVERYWHERE])))
+EVERYBODY = Networks(*at_once(access.flattened([(access.span(each), int(Right.INSIDE)) for each in access.EVERYWHERE])))
 TURNS = 20_000
 FLOOD = 300_000
 SWEEPS, PATIENCE = 30, 12

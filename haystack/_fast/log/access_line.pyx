@@ -99,7 +99,7 @@ cdef class Log:
         return put_digits(out, left % 60, 2)
 
     cdef char *write_json(self, char *out, const Entry *entry) except NULL:
-        """The fields of observe.trace.Trace, in their order; the time as RFC 3339 has it, to the microsecond."""
+        """The fields of model.reports.Trace, in their order; the time as RFC 3339 has it, to the microsecond."""
         cdef bytes place = self.places[entry.listener]
         out = put(out, b'{"time":"', 9)
         out = self.put_clock(out, entry.at_us // 1000000)

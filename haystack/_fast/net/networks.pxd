@@ -1,7 +1,7 @@
 # What a client's address is good for.
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef enum Right:            # as haystack/net/access.py has it
+cdef enum Right:            # as haystack/net/rights.py has it
     INSIDE = 1
     ADMIN = 2
     RECURSION = 4

@@ -9,7 +9,7 @@ import pytest
 from haystack import __version__, cli
 from haystack.command_line import commands
 from haystack.settings.settings import Settings, load, variable
-from haystack.startup import choice
+from haystack.startup import choice, engines
 
 NOWHERE = "tcp://127.0.0.1:1"
 
@@ -97,7 +97,7 @@ def test_check_masks_the_key_and_says_which_engine_is_silent(capsys, monkeypatch
     monkeypatch.setenv("DOCKER_KEY", pem)
     monkeypatch.setenv("DOCKER_CERT", pem)
     silent = "tcp://127.0.0.1:2375"  # the port at which TLS is not spoken
-    monkeypatch.setattr(choice, "trouble", lambda _settings, _host: "connection refused")
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: "connection refused")
     assert status(["check", "--docker-host", silent]) == 1
     shown = capsys.readouterr().out
     assert "c2VjcmV0" not in shown
@@ -145,7 +145,7 @@ def test_auto_runs_the_demo_where_no_engine_answers(started):
 
 
 def test_auto_runs_where_an_engine_answers(started, monkeypatch):
-    monkeypatch.setattr(choice, "trouble", lambda _settings, _host: None)
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
     assert status(["auto"]) == 0
     assert [name for name, _ in started] == ["run"]
 

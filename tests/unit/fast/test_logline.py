@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast import testing
+from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
-from haystack.observe.trace import Trace
 
 BS = chr(92)
 LATIN = st.text(st.characters(max_codepoint=255), max_size=40)

@@ -1,5 +1,8 @@
 """Ports: IANA's names, and who speaks HTTP where."""
 
+import csv
+from importlib.resources import files
+
 import pytest
 
 from haystack.model import ports
@@ -39,3 +42,11 @@ def test_union_has_each_once_in_order_and_tells_the_odd_ones():
     found, odd = ports.union(["443/tcp", "80/tcp", "80", "what"])
     assert [p.number for p in found] == [80, 443]
     assert odd == ("what",)
+
+
+def test_every_port_of_the_register_has_its_name_and_others_their_number():
+    with (files("haystack") / "data" / "service-names.csv").open(encoding="utf-8") as text:
+        names = {(int(row["port"]), row["protocol"]): row["service"] for row in csv.DictReader(text)}
+    assert len(names) > 10_000
+    asked = [*names, *((number, protocol) for number in (0, 1, 4, 65535, 65536) for protocol in (*ports.PROTOCOLS, "x"))]
+    assert {each: ports.named(*each).name for each in asked} == {each: names.get(each, str(each[0])) for each in asked}

@@ -15,7 +15,7 @@ from haystack._fast.net.networks import Networks
 from haystack.loop.turns import STRETCH, at_once
 from haystack.model.records import Network
 from haystack.net import access
-from haystack.net.access import Right
+from haystack.net.rights import Right
 from tests.fakes.effort import calls
 
 PUBLIC = (

@@ -13,6 +13,7 @@ from haystack.command_line import commands
 from haystack.discovery.docker.tls import TlsOptions
 from haystack.settings.settings import LONG, SECRET, Settings, flag, load, variable
 from haystack.settings.variables import misspelt, unknown
+from haystack.startup import engines
 
 PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
 NONSENSE = {"state_dir": "/dev/null/nonsense"}
@@ -49,7 +50,7 @@ def ended(words, capsys):
 def test_a_nonsense_value_of_any_setting_ends_the_start_with_one_line(field, command, capsys, monkeypatch, starts):
     text = NONSENSE.get(field, "-nonsense-")
     monkeypatch.setenv(variable(field), text)
-    monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
     status, lines = ended([command], capsys)
     assert (status, len(lines), starts) == (2, 1, [])
     line = lines[0]
@@ -112,7 +113,7 @@ def test_a_docker_variable_is_nobodys_but_dockers_so_a_misspelt_one_is_only_warn
 
 def test_check_tells_of_unknown_variables(monkeypatch, capsys):
     monkeypatch.setenv("HAYSTACK_SOMETHING", "1")
-    monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
     assert commands.main(["check"]) == 0
     assert "HAYSTACK_SOMETHING" in capsys.readouterr().out
 
@@ -182,7 +183,7 @@ def test_an_address_that_this_machine_has_not_is_told_as_that(tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_two_equal_ports_are_refused(command, capsys, monkeypatch, starts):
-    monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
     status, lines = ended([command, "--ssh-port", "80"], capsys)
     assert (status, len(lines), starts) == (2, 1, [])
     assert lines[0].startswith("haystack: HAYSTACK_HTTP_PORT and HAYSTACK_SSH_PORT are both 80: ")
@@ -245,7 +246,7 @@ def test_a_private_key_in_the_place_of_the_public_one_is_told_and_not_repeated(f
 
 
 def test_check_names_a_bad_line_of_the_keys(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(commands.choice, "trouble", lambda _settings, _host: None)
+    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
     (tmp_path / "keys").write_text(f"{KEY}\nnonsense\n")
     assert commands.main(["check", "--ssh-authorized-keys-file", str(tmp_path / "keys")]) == 1
     assert f"{tmp_path / 'keys'} line 2: this is not a public key" in capsys.readouterr().out

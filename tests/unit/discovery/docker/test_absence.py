@@ -17,7 +17,7 @@ from haystack.discovery.docker import advice
 from haystack.discovery.docker.provider import DockerProvider
 from haystack.discovery.docker.timing import Timing
 from haystack.settings.settings import load
-from haystack.startup import choice
+from haystack.startup import engines
 from tests.fakes.sink import FakeSink, running
 
 
@@ -80,7 +80,7 @@ def test_check_tells_it_too():
     host = f"tcp://127.0.0.1:{free_port()}"
     advised = advice.hint(host, refused(errno.ECONNREFUSED))
     assert advised
-    assert choice.trouble(load({"docker_host": host}), host) == f"connection refused; {advised}"
+    assert engines.trouble(load({"docker_host": host}), host) == f"connection refused; {advised}"
 
 
 def test_the_reason_is_found_within_all_that_wraps_it():

@@ -1,0 +1,43 @@
+"""As whom workers run: another user than root, where Haystack runs as root and may become one. sandbox.py makes the change."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+ACCOUNTS = ("haystack", "nobody")
+NOBODY = 65534  # where the system names no account: the kernel's own number for nobody in particular
+NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # to be another user: bits of CapEff (capabilities(7))
+
+
+class Account(NamedTuple):
+    """A user as whom workers run."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def account(proc: Path = Path("/proc")) -> Account | None:
+    """As whom workers run where Haystack runs as root; None: as the same user, for it is not root or may not become another one."""
+    if os.geteuid() != 0 or missing(proc):
+        return None
+    for name in ACCOUNTS:
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, found.pw_uid, found.pw_gid)
+    return Account(str(NOBODY), NOBODY, NOBODY)
+
+
+def missing(proc: Path = Path("/proc")) -> list[str]:
+    """The capabilities that this process lacks to have its workers run as another user; all of them where nothing tells, without /proc."""
+    try:
+        fields = dict(line.partition(":")[::2] for line in (proc / "self" / "status").read_text().splitlines())
+    except OSError:
+        return list(NEEDED.values())
+    effective = int(fields["CapEff"], 16)
+    return [name for bit, name in NEEDED.items() if not effective >> bit & 1]

@@ -1,0 +1,30 @@
+"""Whether engines answer, for `haystack check` and `haystack auto`: one request each, before anything is started.
+
+Imports the docker package, which a start without engines does without: so commands.py imports this module only where it asks.
+"""
+
+from __future__ import annotations
+
+from haystack.discovery.docker import advice, client
+from haystack.discovery.docker.tls import Certificates, TlsError, TlsOptions
+from haystack.settings.settings import Settings
+
+PATIENCE = 5.0
+
+
+def trouble(settings: Settings, host: str) -> str | None:
+    """Why the engine does not answer, one line; None when it does."""
+    options = TlsOptions.of(settings)
+    try:
+        with Certificates(options) as certificates:
+            client.connect(host, certificates if options.wanted(host) else None, PATIENCE).close()
+    except TlsError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever the way to an engine is blocked by, the answer is its one line
+        return "; ".join(filter(None, (client.explain(error), advice.hint(host, error))))
+    return None
+
+
+def answers(settings: Settings) -> bool:
+    """Whether any engine answers now."""
+    return any(trouble(settings, host) is None for host in settings.docker_host)
