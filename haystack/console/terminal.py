@@ -1,7 +1,6 @@
-"""Line editing for one session: prompt_toolkit fed from an SSH channel instead of a terminal of this process.
+"""One session's terminal at the other end of an SSH channel: what is typed there, and what is printed there.
 
-Never touches this process's own terminal, signals or standard output: several sessions run side by side in one loop.
-Trace lines appear above the prompt while one types on.
+Loads prompt.py, which has lines edited, once somebody converses.
 """
 
 from __future__ import annotations
@@ -11,26 +10,13 @@ import os
 import select
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from io import TextIOBase
-from typing import TextIO, cast
+from typing import Any
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import create_app_session, run_in_terminal
-from prompt_toolkit.application.current import AppSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
-from prompt_toolkit.input.posix_pipe import PosixPipeInput
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.shortcuts import CompleteStyle
-
-PROMPT = "haystack> "
+PROMPT = "haystack.console.prompt"
 # More than this unread of what the client sent: it is asked to wait.
 HIGH_WATER = 65536
-
-
-class Cleared(Exception):  # noqa: N818 - not an error: the user pressed Ctrl-C
-    """The line is given up."""
 
 
 class ChannelFile(TextIOBase):
@@ -91,20 +77,6 @@ class Feed:
             self._resume()
 
 
-class Words(Completer):
-    """Completes a command's name, and behind some commands what they take."""
-
-    def __init__(self, candidates: Callable[[list[str]], Iterable[str]]) -> None:
-        self._candidates = candidates
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002 - theirs
-        """What may stand where the cursor is."""
-        words = document.text_before_cursor.split(" ")
-        for candidate in self._candidates([word for word in words[:-1] if word]):
-            if candidate.startswith(words[-1].lower()):
-                yield Completion(candidate, start_position=-len(words[-1]))
-
-
 class Terminal:
     """One conversation. write: sends text; size: (columns, rows) now; pause, resume: stop and go for what the client sends."""
 
@@ -115,51 +87,34 @@ class Terminal:
         pause: Callable[[], None],
         resume: Callable[[], None],
     ) -> None:
-        self._file = ChannelFile(write)
-        self._size = size
-        self._feed = Feed(pause, resume)
-        self._session: AppSession | None = None
+        self.file = ChannelFile(write)
+        self.size = size
+        self.keys = Feed(pause, resume)
+        self.application: Any = None  # of prompt_toolkit, while it asks
+        self._prompt: Any = None
 
     def feed(self, text: str) -> None:
         """What the client typed."""
-        self._feed.write(text)
+        self.keys.write(text)
 
     def resized(self) -> None:
         """The client's window has another size."""
-        if self._session is not None and self._session.app is not None:
-            self._session.app._on_resize()  # noqa: SLF001 - the only way in, their own SSH server does so
+        if self.application is not None and self.application.app is not None:
+            self.application.app._on_resize()  # noqa: SLF001 - the only way in, their own SSH server does so
 
     async def show(self, text: str) -> None:
         """Print above the prompt, which stays as it is."""
-        await run_in_terminal(lambda: self.print(text))
+        await self._prompt.above(lambda: self.print(text))
 
     def print(self, text: str) -> None:
         """Print; for use between two prompts."""
         if text:
-            self._file.write(text + "\n")
+            self.file.write(text + "\n")
 
     async def converse(
         self, term: str, candidates: Callable[[list[str]], Iterable[str]], execute: Callable[[str], Awaitable[bool]]
     ) -> None:
         """Ask for lines and execute each until one says to end (False), or Ctrl-D."""
-        # enable_cpr off: a client without a real terminal never answers where its cursor is.
-        output = Vt100_Output(cast("TextIO", self._file), self._measure, term=term, enable_cpr=False)
-        with PosixPipeInput.create() as pipe, self._feed.into(pipe.pipe.write_fd), create_app_session(pipe, output) as session:
-            self._session = session
-            prompt: PromptSession[str] = PromptSession(
-                PROMPT, completer=Words(candidates), complete_style=CompleteStyle.READLINE_LIKE, interrupt_exception=Cleared
-            )
-            while True:
-                try:
-                    # Neither this process's signals nor its loop's exception handler are a session's to take.
-                    line = await prompt.prompt_async(handle_sigint=False, set_exception_handler=False)
-                except Cleared:
-                    continue
-                except EOFError:
-                    return
-                if not await execute(line):
-                    return
-
-    def _measure(self) -> Size:
-        columns, rows = self._size()
-        return Size(rows=rows, columns=columns)
+        # Only now, for it takes 6 MiB and 0.1 s, and by a thread, for the loop has other things to do; what is typed meanwhile waits.
+        self._prompt = await asyncio.to_thread(import_module, PROMPT)
+        await self._prompt.converse(self, term, candidates, execute)
