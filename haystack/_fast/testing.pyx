@@ -17,10 +17,10 @@ from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for
 from haystack._fast.exchange.retry cimport (
     RetryState, Verdict, after_break, may_leave_dead, may_leave_failing, may_leave_silent, moved,
 )
-from haystack._fast.exchange.upgrade cimport keeps_to
 from haystack._fast.http1.body cimport Body, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, parse_request, parse_response
+from haystack._fast.http1.upgrade cimport keeps_to
 from haystack._fast.log.access_line cimport Entry, Log, Text
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.routing.router cimport Router
@@ -122,11 +122,12 @@ def flaws():
 
 
 def agrees(bytes request, bytes response):
-    """keeps_to of two whole heads. ValueError: the second is no response's head."""
-    cdef Head answer
+    """keeps_to of two whole heads, where any protocol may be asked for that can be. ValueError: one is no such head."""
+    cdef Head asked, answer
+    read_head(&asked, request)
     if parse_response(&answer, response, len(response)) <= 0:
         raise ValueError("not a response's head")
-    return keeps_to(request, len(request), &answer)
+    return keeps_to(&asked, (b"any",), &answer)
 
 
 def digest_of(bytes data, uint64_t seed=0):

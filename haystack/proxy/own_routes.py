@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.worker.worker_state import Plane
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes

@@ -19,15 +19,16 @@ import msgspec
 import uvloop
 from msgspec.structs import replace
 
-from haystack._fast.exchange import half_closed, outliers, slow_readers, streams
+from haystack._fast.connection import slow_readers
+from haystack._fast.exchange import bulk, half_closed, outliers
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.log.access_line import Log
 from haystack._fast.net import splice
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
+from haystack._fast.worker.worker_state import Plane
 from haystack.model.reports import FailureRow, Trace
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, own_routes, sandbox
@@ -114,7 +115,7 @@ class Worker:
         for cell in self._routes.cells(table.stopped):
             cell.stop()
         if table.ended:
-            streams.rescue(self._plane, self._routes.cells(table.ended))
+            bulk.rescue(self._plane, self._routes.cells(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
@@ -161,7 +162,7 @@ class Worker:
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
         exchanges, statuses = self._plane.counted()
-        state = (exchanges, tuple(statuses), self._poller.open_streams)
+        state = (exchanges, tuple(statuses), self._poller.open_sockets)
         if number or self._gone or state != self._reported:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
@@ -248,7 +249,7 @@ class Worker:
         # the data plane is compiled and has no event to wait for; this runs once, at the end
         while patient and self._plane.clients and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while streams.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while bulk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)

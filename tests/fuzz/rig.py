@@ -12,14 +12,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast.exchange import half_closed, slow_readers, streams
+from haystack._fast.connection import slow_readers
+from haystack._fast.exchange import bulk, half_closed
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.log.access_line import Log
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
+from haystack._fast.worker.worker_state import Plane
 from haystack.loop.turns import at_once
 from haystack.net import access
 from haystack.net.rights import Right
@@ -98,7 +99,7 @@ class Rig:
         self.plane.limit(msgspec.structs.replace(LIMITS, **changes))
         self.service = Service(places, self.plane, router)
         self.listener = Listener(self.plane, places.listener.fileno(), 0)
-        self.streams = self.poller.open_streams
+        self.sockets = self.poller.open_sockets
         self.clients: list[End] = []
         self.endpoints: list[End] = []
         self.reading = True
@@ -141,7 +142,7 @@ class Rig:
     def drain(self) -> None:
         """As before the worker's end."""
         self.plane.drain()
-        streams.close_idle(self.plane)
+        bulk.close_idle(self.plane)
 
     def settle(self) -> None:
         """Run until nothing is left to do. AssertionError: it never ends."""
@@ -220,12 +221,12 @@ class Rig:
             for end in (*self.clients, *self.endpoints):
                 self.drop(end)
             self.settle()
-        left, clients = self.poller.open_streams - self.streams, self.plane.clients
+        left, clients = self.poller.open_sockets - self.sockets, self.plane.clients
         self.take_all()
         self.listener.stop()
         self.poller.stop()
         assert not self.errors, self.errors
-        assert left == 0, f"{left} streams are left"
+        assert left == 0, f"{left} sockets are left"
         assert clients == 0, f"{clients} clients are left"
         assert not any(map(any, self.service.held().values())), self.service.held()
         exchanges, statuses = self.plane.counted()

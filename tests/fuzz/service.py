@@ -7,9 +7,9 @@ from enum import IntFlag
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
-from haystack._fast.exchange import streams
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.exchange import bulk
 from haystack._fast.routing.router import Router
+from haystack._fast.worker.worker_state import Plane
 from tests.fuzz.ends import Places
 
 BALANCES = ("roundrobin", "leastconn", "p2c", "random", "ewma", "hash", "hash:path", "hash:header:x")
@@ -63,7 +63,7 @@ class Service:
         for member in self.members:
             member.cell.retire(member not in inside)
         if manner & Manner.ENDED:
-            streams.rescue(self.plane, left)
+            bulk.rescue(self.plane, left)
 
     def held(self) -> dict[str, list[int]]:
         """What there is of exchanges and idle connections, by cell, and of those who wait."""

@@ -16,7 +16,7 @@ LAYERS = (
     "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "proxy", "handover",
     "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
-COMPILED = ("util", "net", "http1", "endpoint", "balance", "routing", "log", "exchange")  # below haystack/_fast
+COMPILED = ("util", "net", "http1", "endpoint", "balance", "routing", "log", "worker", "connection", "exchange")  # below haystack/_fast
 BELOW_ALL = "haystack"  # the package itself: the version
 
 
@@ -71,7 +71,7 @@ def test_no_cimport_runs_back_up(path: Path) -> None:
 
 
 def test_a_cimport_that_did_would_be_found() -> None:
-    assert compiled_upward("net", "from haystack._fast.exchange.pool cimport dial\n") == ["exchange"]
+    assert compiled_upward("net", "from haystack._fast.connection.pool cimport dial\n") == ["connection"]
     assert compiled_upward("net", "from haystack._fast.util.buffer cimport add\n") == []
 
 

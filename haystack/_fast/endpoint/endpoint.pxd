@@ -3,7 +3,8 @@ from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
-from haystack._fast.net.poller cimport Stream
+from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.linked_list cimport Ring
 
 cdef enum:
@@ -28,18 +29,23 @@ cdef struct Watch:                      # one picker's eye on one cell's load: i
     void *picker                        # a Picker, not owned: it leaves the list when it goes
     int slot
 
+cdef class Waiter(Pollable):            # what waits in a queue for an endpoint
+    cdef bint roused                    # was taken out of it, and has not looked for one yet
+
+    cdef int rouse(self) except -1
+
 cdef class Queue:
     cdef uint64_t serial                # unlike any other queue's; never 0
     cdef Route route                    # the newest of its service and listener
-    cdef object waiting                 # a deque of Streams, oldest first; None: nobody has ever waited
+    cdef object waiting                 # a deque of Waiters, oldest first; None: nobody has ever waited
     cdef public int64_t empty_since     # poller's milliseconds at which its route lost its last member
     cdef RetryBudget budget
     cdef readonly Pace pace
     cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (outlier.Fault)
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
-    cdef int join(self, Stream stream, bint first) except -1
-    cdef int leave(self, Stream stream) except -1
+    cdef int join(self, Waiter waiter, bint first) except -1
+    cdef int leave(self, Waiter waiter) except -1
     cdef int wake(self) except -1
 
 cdef class Cell:
@@ -52,8 +58,8 @@ cdef class Cell:
     cdef int family
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
-    cdef list idle                      # pooled upstream connections, most recently used last
-    cdef Ring busy                      # those in an exchange, by when that began
+    cdef list idle                      # pooled Connections to it, most recently used last
+    cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
     cdef dict limits                    # who says so → what; None: nobody has
     cdef readonly list queues           # where exchanges wait for room on it; None: nowhere

@@ -13,7 +13,8 @@ from libc.string cimport memcpy, memset
 from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport Phase, restart
 from haystack._fast.endpoint.retry_budget cimport FIRST
-from haystack._fast.net.poller cimport Stream
+from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.random_numbers cimport next_random
 
@@ -67,6 +68,14 @@ cdef void tell(Cell cell, int by) noexcept:
 cdef uint64_t queues = 0
 
 
+cdef class Waiter(Pollable):
+    """Base of an exchange, as a queue sees it."""
+
+    cdef int rouse(self) except -1:
+        """Look for an endpoint again, in this batch or after it."""
+        raise NotImplementedError
+
+
 cdef class Queue:
     """Exchanges of one service on one listener that wait for an endpoint to have room. It goes from route to route of its service.
 
@@ -80,31 +89,31 @@ cdef class Queue:
         self.budget.saved = FIRST
         self.pace = Pace()
 
-    cdef int join(self, Stream stream, bint first) except -1:
+    cdef int join(self, Waiter waiter, bint first) except -1:
         """Wait; first: again, before all others."""
-        stream.roused = False
+        waiter.roused = False
         if self.waiting is None:
             self.waiting = deque()
         if first:
-            self.waiting.appendleft(stream)
+            self.waiting.appendleft(waiter)
         else:
-            self.waiting.append(stream)
+            self.waiting.append(waiter)
         return 0
 
-    cdef int leave(self, Stream stream) except -1:
+    cdef int leave(self, Waiter waiter) except -1:
         """Wait no longer."""
-        if stream.roused:               # and ended before its turn: the next one's chance
+        if waiter.roused:               # and ended before its turn: the next one's chance
             return self.wake()
-        self.waiting.remove(stream)
+        self.waiting.remove(waiter)
         return 0
 
     cdef int wake(self) except -1:
-        """Call on_again of the one that has waited longest, in this batch or after it."""
-        cdef Stream stream
+        """Rouse the one that has waited longest."""
+        cdef Waiter waiter
         if self.waiting:
-            stream = self.waiting.popleft()
-            stream.roused = True
-            stream.poller.later(stream)
+            waiter = self.waiting.popleft()
+            waiter.roused = True
+            waiter.rouse()
         return 0
 
     def wake_all(self):
@@ -112,14 +121,14 @@ cdef class Queue:
 
         Where there is none any more, all learn it at once: nobody's turn would bring the next one's.
         """
-        cdef Stream stream
+        cdef Waiter waiter
         if not self.waiting or len(self.route.members):
             return self.wake()
         roused = list(self.waiting)
         self.waiting.clear()
-        for stream in roused:
-            stream.roused = True
-            stream.poller.later(stream)
+        for waiter in roused:
+            waiter.roused = True
+            waiter.rouse()
 
     def __len__(self):
         return len(self.waiting or ())
@@ -176,12 +185,12 @@ cdef class Cell:
 
     def retire(self, bint gone):
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
-        cdef Stream stream
+        cdef Connection connection
         self.gone = gone
         self.stopped = False
         if gone:
-            for stream in self.idle:
-                stream.close()
+            for connection in self.idle:
+                connection.close()
             self.idle.clear()
 
     def stop(self):

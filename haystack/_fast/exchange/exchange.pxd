@@ -1,83 +1,73 @@
-# One request and its response, as the endpoint's side sees it. The client's side (downstream) fills it in.
+# One request and its response: a leg on each side, the request's head, its route and its record. It has no socket.
 from libc.stdint cimport int64_t
+from haystack._fast.connection.http1_server cimport Handler
+from haystack._fast.connection.leg cimport DownLeg, LegUser
 from haystack._fast.endpoint.endpoint cimport Member, Route
+from haystack._fast.exchange.candidates cimport Candidates
+from haystack._fast.exchange.pending cimport PendingState
 from haystack._fast.exchange.retry cimport RetryState
-from haystack._fast.exchange.worker_state cimport Plane
-from haystack._fast.http1.body cimport Body
+from haystack._fast.exchange.states cimport State
 from haystack._fast.http1.head cimport Head
-from haystack._fast.net.poller cimport Stream
 from haystack._fast.util.buffer cimport Buffer
+from haystack._fast.util.linked_list cimport Link
+from haystack._fast.worker.worker_state cimport Plane
 
-cdef enum State:
-    IDLE = 0            # no request yet, or part of its head
-    GATHERING           # a small body is read whole before an endpoint is asked
-    QUEUED              # every endpoint has as many exchanges as it may have
-    WAITING             # a connection to an endpoint is being made
-    EXCHANGING          # the request goes up, the response comes down
-    TUNNEL              # the endpoint has switched protocols: raw bytes both ways
-    CLOSING             # the last bytes go out, then the end
-    LINGERING           # all is said; what the client still sends is read and dropped
+cdef struct Request:
+    bint absolute               # its target names the host
+    bint expects                # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
+    int rights                  # of the client whose request it is (networks.Right)
+    int64_t judged              # bytes of the body that had come when its rate was last judged
+    char identity[32]           # the X-Request-Id that it gets if it brings none
 
-cdef struct Note:           # at the front of an exchange's note: how long the texts behind it are
-    int method
-    int host
-    int target
-    int identity
-    int referrer
-    int agent
+cdef struct Attempt:            # the way to an endpoint, beside what candidates, retries and pending keep
+    int failure                 # the status that the last failed try would be answered with; 0: none failed
+    int crowd                   # members that its service had when it was ready
+    bint short_of               # the last try failed for want of a descriptor of ours, or the like
+    bint in_queue               # of its service, until an endpoint has room
 
-cdef class Exchange(Stream):
+cdef struct Record:             # what the log or a trace tells of it
+    bint told                   # one of them will
+    bint reused                 # its endpoint's connection had carried others
+    int status
+    const char *error           # RFC 9209, section 2.3
+    int64_t received, sent      # bytes of the bodies
+    int64_t t_start, t_routed, t_connected, t_first     # nanoseconds; 0: never reached
+    Buffer tried                # labels of the endpoints, a NUL behind each
+
+cdef class Exchange(LegUser):
     cdef Plane plane
-    cdef int listener
-    cdef char address[48]       # the client's
-    cdef int address_size
-    cdef int rights             # of the client whose request it is (networks.Right)
     cdef State state
-    cdef Buffer input           # read and not used yet: part of a head, early body, pipelined requests
-    # of the request
+    cdef Link link              # among those in flight on the same endpoint
     cdef Route route
     cdef Member member
     cdef Member named           # by the request's sticky cookie; None: by none
     cdef Member accused         # failed at this request, which was then sent to another endpoint; None: none has
-    cdef Body body
-    cdef int minor
-    cdef bint head_only, upgrade, keep_alive
-    cdef bint expects           # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
-    # of its way
-    cdef bint answered          # a byte of the response went down
-    cdef bint reused
+    cdef list blamed            # (endpoint, its stops) for each that broke it off and may have seen it; None: none has
+    cdef Buffer head            # as it came; empty: it could not be read
+    cdef Buffer kept            # what is kept of the body, for another try
+    cdef Request request
+    cdef Attempt attempt
     cdef RetryState retries
-    cdef bint bare              # to this client only the end of the connection ends the body
-    cdef int ahead              # bytes of the response's head that went down already, to see whether the client is there (half_closed.pyx)
-    cdef int status
-    cdef const char *error
-    cdef bytes detail           # the same in words; None: there is none
-    cdef int64_t received, sent
-    cdef int64_t t_start, t_routed, t_connected, t_first
-    cdef int64_t stalled        # milliseconds for which bytes have waited for the client, and
-    cdef int64_t taken          # bytes that it had taken, when its rate was judged last
-    cdef Buffer note            # what the log or a trace will tell of the request and of who was tried; empty: nothing will
+    cdef Candidates candidates
+    cdef PendingState wait
+    cdef Record record
+    cdef bytes detail           # the error in words; None: there is none
 
-    cdef int connected(self) except -1
-    cdef bint is_expectant(self) noexcept
-    cdef int informed(self, int status) except -1
-    cdef int pump(self) except -1
-    cdef int lost(self, bint unseen, const char *error, int status) except -1
+    cdef int begin(self, Plane plane, DownLeg down) except -1
+    cdef Head *request_head(self, Head *own) noexcept
+    cdef int gather(self) except -1
+    cdef int keep(self, const char *data, size_t size) except -1
+    cdef int64_t slice(self) noexcept
+    cdef int check_rate(self) except -1
+    cdef int count_answer(self, int status) except -1
+    cdef bint is_answered(self) except -1
     cdef int fail(self, int status, const char *error, bytes detail) except -1
-    cdef bint asked_for(self, Head *h) except -1
-    cdef int switched(self) except -1
+    cdef int answer(self, int status, const char *error, bytes detail) except -1
+    cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
-    cdef int abort(self) except -1
-    cdef int skip_ahead(self) noexcept
-    cdef int rescue(self) except -1
-    cdef bint forsake(self) except -1
-    cdef bint retry(self, int status) except -1
-    cdef int acquit_or_confirm(self, bint fails_here_too) except -1
-    cdef int begin_record(self, Head *h, const char *identity) except -1
-    cdef int record_try(self, Member member) except -1
-    cdef int record(self) except -1
-    cdef int add_line(self, int64_t at_us, int64_t total_ns) except -1
-    cdef int add_trace(self, int64_t at_us, int64_t total_ns) except -1
+    cdef DownLeg end(self)
+    cdef int recycle(self) except -1
 
-cdef bint is_idempotent(const char *method, int size) noexcept
+cdef class Exchanges(Handler):
+    cdef Plane plane

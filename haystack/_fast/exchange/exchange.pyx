@@ -1,229 +1,454 @@
-"""What an exchange is to both its sides: the request's facts, how far it got, and what the endpoint's side may tell the client's.
+"""An exchange: what its two legs tell it, and what follows. Knows no socket and no wire format.
 
-Downstream is the one that fills it in and implements the calls; Upstream knows only this. Moves no bytes itself.
-Time in milliseconds of the poller's clock, phases in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
+admit.pyx finds the route, dispatch.pyx the endpoint; record.pyx tells of it at the end. Times in milliseconds of the poller's clock, phases
+in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.string cimport memcmp, memmove, memset, strlen
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from libc.string cimport memset
 
-from haystack._fast.http1.head cimport Head, Kind, same
-from haystack._fast.log.access_line cimport Entry, Text
-from haystack._fast.net.poller cimport Stream, clock_ns
-from haystack._fast.util.buffer cimport Buffer, add, release, reserve
+from haystack._fast.connection.leg cimport DownLeg, UpLeg
+from haystack._fast.connection.tunnel cimport shuttle
+from haystack._fast.endpoint.endpoint cimport Cell, Member, let_go, speak
+from haystack._fast.endpoint.outlier cimport Fault
+from haystack._fast.exchange.admit cimport admit, settle_host
+from haystack._fast.exchange.dispatch cimport connected, look_again, lost, retry, seek, suspected, waited
+from haystack._fast.exchange.record cimport write_record
+from haystack._fast.exchange.states cimport State, step
+from haystack._fast.http1.body cimport Framing
+from haystack._fast.http1.flaw cimport Flaw, said
+from haystack._fast.http1.head cimport Head, parse_request
+from haystack._fast.http1.local_reply cimport Form, form_of, request_id_of
+from haystack._fast.http1.upgrade cimport keeps_to
+from haystack._fast.net.networks cimport Right
+from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.util.buffer cimport Buffer, add, release, take
+from haystack._fast.util.linked_list cimport leave
+
+cdef enum:
+    SLICE_MS = 10000        # over which the rate of a body is judged
+    IDLE_KEPT = 4096        # capacity that the buffers of an exchange at rest may keep
+    SPARES = 256            # of these that are kept for new requests
 
 
-cdef Py_ssize_t TRACES = 500     # in a worker until they are taken, a tenth of a second's: more are counted, not made
+cdef class Exchange(LegUser):
+    """One request and its response."""
 
-
-cdef class Exchange(Stream):
-    """Base of Downstream."""
+    def __cinit__(self):
+        self.link.owner = <void *>self
+        self.state = State.DONE
 
     def __dealloc__(self):
-        release(&self.input)
-        release(&self.note)
+        release(&self.head)
+        release(&self.kept)
+        release(&self.record.tried)
 
-    cdef int connected(self) except -1:
-        """The connection to the endpoint is made: the request may go up."""
-        raise NotImplementedError
-
-    cdef bint is_expectant(self) noexcept:
-        """Whether it is the endpoint's turn to say that it wants the body."""
-        return self.expects and self.received == 0
-
-    cdef int informed(self, int status) except -1:
-        """An interim response has come. After 100 the client has to keep up its rate."""
-        if status == 100 and self.expects:
-            self.expects = False
-            self.deadline = 0
-            self.poller.later(self)
+    cdef int begin(self, Plane plane, DownLeg down) except -1:
+        """A request has come on this leg."""
+        cdef Buffer tried = self.record.tried
+        self.plane = plane
+        self.down = down
+        down.user = self
+        self.state = step(self.state, State.READ)
+        self.deadline = 0
+        memset(&self.request, 0, sizeof(self.request))
+        memset(&self.attempt, 0, sizeof(self.attempt))
+        memset(&self.retries, 0, sizeof(self.retries))
+        memset(&self.wait, 0, sizeof(self.wait))
+        memset(&self.record, 0, sizeof(self.record))
+        self.record.tried = tried
+        self.record.error = b""
+        self.candidates.tries = 0
+        self.record.t_start = clock_ns()
+        plane.poller.enlist(self)
         return 0
 
-    cdef int pump(self) except -1:
-        """The endpoint takes bytes again: send on what the client sent."""
-        raise NotImplementedError
+    cdef Head *request_head(self, Head *own) noexcept:
+        """The request's head: as it is being read, or read again from what was kept; NULL: there is none."""
+        if self.plane.head != NULL and self.plane.head_of == <void *>self:
+            return self.plane.head
+        if self.head.end == 0 or parse_request(own, self.head.data, self.head.end) <= 0:
+            return NULL
+        settle_host(self, own)
+        return own
 
-    cdef int lost(self, bint unseen, const char *error, int status) except -1:
-        """The endpoint's connection broke before a response. unseen: the endpoint can't have had any of the request."""
-        raise NotImplementedError
+    # what waits
+
+    cdef int rouse(self) except -1:
+        return self.plane.poller.later(self)
+
+    cdef int on_again(self) except -1:
+        return look_again(self) if self.attempt.in_queue and self.roused else 0
+
+    cdef int on_deadline(self) except -1:
+        if self.state != State.PENDING:
+            return self.check_rate()
+        return waited(self) if self.attempt.in_queue else suspected(self)
+
+    cdef int on_failure(self) except -1:
+        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
+        return self.abort()
+
+    # the request's body
+
+    cdef int body_ready(self) except -1:
+        if self.state == State.BUFFER:
+            return self.gather()
+        return self.down.read_body() if self.up is not None and State.SEND <= self.state <= State.RESPOND else 0
+
+    cdef int gather(self) except -1:
+        """Read a small body; once it is whole, choose an endpoint."""
+        cdef size_t before = self.kept.end
+        cdef int whole = self.down.fill(&self.kept)
+        if whole < 0:
+            return self.abort()         # the client broke off in its body
+        self.record.received += <int64_t>(self.kept.end - before)
+        if not whole:
+            return self.on_body_late()
+        self.deadline = 0
+        return seek(self)
+
+    cdef bint takes_body(self) noexcept:
+        return self.up is not None and State.SEND <= self.state <= State.RESPOND and self.up.unsent() == 0
+
+    cdef int on_body(self, const char *data, size_t size) except -1:
+        self.record.received += <int64_t>size
+        self.keep(data, size)
+        self.up.extend(self.route.timeout_ms)
+        return self.up.send_body(data, size)
+
+    cdef int keep(self, const char *data, size_t size) except -1:
+        """Bytes of the body as they go up: kept while they are few."""
+        if self.retries.body_sent or self.record.received > self.plane.kept_body:
+            self.retries.body_sent = True
+            return 0
+        return add(&self.kept, data, size)
+
+    cdef int on_body_run(self) except -1:
+        return self.up.flush()
+
+    cdef int on_body_spliced(self, size_t size) except -1:
+        self.retries.body_sent = True
+        self.record.received += <int64_t>size
+        return self.up.extend(self.route.timeout_ms)
+
+    cdef int on_body_end(self) except -1:
+        self.deadline = 0
+        self.down.pass_end(self.up)
+        self.up.flush()
+        return self.up.let_switch()
+
+    cdef int on_body_flaw(self, Flaw flaw) except -1:
+        self.up.forget()
+        self.down.no_more()
+        return self.fail(400, b"http_request_error", said(b"the request's chunks are refused", flaw))
+
+    cdef int on_body_late(self) except -1:
+        """From here on the client must keep up its rate."""
+        if self.deadline == 0:
+            self.request.judged = self.record.received
+            self.deadline = self.plane.poller.now + self.slice()
+        return 0
+
+    cdef int64_t slice(self) noexcept:
+        """Milliseconds over which the rate of the body is judged."""
+        return self.route.timeout_ms if self.plane.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
+
+    cdef int check_rate(self) except -1:
+        """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
+        cdef bint held = self.up is not None and self.up.unsent() > 0
+        cdef bint expectant = self.request.expects and self.record.received == 0    # the endpoint's turn
+        cdef bint excused = held or expectant or self.state > State.SEND
+        if self.down.body_done():
+            self.deadline = 0
+            return 0
+        if not excused and (self.record.received - self.request.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
+            self.down.no_more()
+            return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
+        self.request.judged = self.record.received
+        self.deadline = self.plane.poller.now + self.slice()
+        return 0
+
+    # the client's side
+
+    cdef int on_room(self) except -1:
+        if self.up is not None and not self.up.is_connecting():
+            return self.up.extend(self.plane.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
+        return 0
+
+    cdef int on_drained(self) except -1:
+        if self.state == State.TUNNEL:
+            return self.tunnel_down()
+        return 0 if self.up is None or self.up.is_connecting() else self.up.read()
+
+    cdef int abort(self) except -1:
+        return self.end_with(b"")
+
+    cdef int end_with(self, const char *error) except -1:
+        cdef const char *terminated = b"connection_terminated"
+        cdef DownLeg down
+        self.detach(False)
+        if error[0] or self.record.error[0] == 0:
+            self.record.error = error if error[0] else terminated
+            self.plane.erred(self.record.error, self.record.status)
+        down = self.end()
+        return down.reset()
+
+    # the endpoint's side
+
+    cdef int on_connected(self) except -1:
+        return connected(self)
+
+    cdef int on_upstream_room(self) except -1:
+        return self.tunnel_up() if self.state == State.TUNNEL else self.body_ready()
+
+    cdef int64_t timeout(self) noexcept:
+        return self.route.timeout_ms
+
+    cdef bint is_head_only(self) noexcept:
+        return self.down.is_head_only()
+
+    cdef int on_interim(self, Head *h) except -1:
+        """It goes on at once. After 100 the client has to keep up its rate."""
+        speak(self.member.cell, self.route.queue.pace, self.plane.poller.now, self.up.begun)
+        if h.status == 100 and self.request.expects:
+            self.request.expects = False
+            self.deadline = 0
+            self.down.later()
+        return self.down.interim(h)
+
+    cdef bint on_late(self, int64_t begun) except -1:
+        # who was moved here once already is slow anywhere, and speaks against nobody
+        if self.retries.repeats or not self.down.body_done():
+            return False
+        self.plane.hesitates(self.member, self.route, begun)
+        return True
+
+    cdef int on_timeout(self) except -1:
+        cdef bint expectant = self.request.expects and self.record.received == 0
+        if not self.down.body_done() and self.up.unsent() == 0 and not expectant:
+            return self.fail(408, b"connection_read_timeout", b"the request's body took too long")
+        self.plane.reports.fault(self.member, self.route.queue, Fault.TIMEOUT, self.plane.poller.now)
+        self.route.picker.failed(self.member)
+        return self.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
+
+    cdef bint on_response(self, Head *h, Framing framing, bint first) except -1:
+        cdef Member remembered = None
+        self.count_answer(h.status)
+        if h.status >= 500 and first and retry(self, h.status):
+            return False
+        self.record.status = h.status
+        if self.record.t_connected:
+            self.record.t_first = clock_ns()
+        if self.route.sticky is not None and self.member is not self.named:
+            remembered = self.member
+        self.state = step(self.state, State.RESPOND)
+        self.down.begin_response(h, framing, self.route, remembered)
+        return True
+
+    cdef int count_answer(self, int status) except -1:
+        """The head of an answer is there: count it, for the endpoint or against it."""
+        cdef Member member = self.member
+        speak(member.cell, self.route.queue.pace, self.plane.poller.now, self.up.begun)
+        self.plane.count(member)
+        self.route.queue.ended += 1
+        if self.accused is not None and self.accused is not member:
+            # another endpoint answers what one failed at: that tells whose fault it was
+            if status < 500:
+                self.plane.reports.confirm(self.accused, self.route.queue, self.plane.poller.now)
+            self.accused = None
+        if status in (500, 502, 503, 504):
+            self.route.picker.failed(member)    # a quick error is no reason to come again
+            return self.plane.reports.fault(member, self.route.queue, Fault.ERROR, self.plane.poller.now)
+        if self.record.t_connected and self.route.picker.timed:
+            self.route.picker.answered(member, clock_ns() - self.record.t_connected)
+        return self.plane.reports.fine(member)
+
+    cdef int on_data(self, const char *data, size_t size) except -1:
+        self.record.sent += <int64_t>size
+        return self.down.data(data, size)
+
+    cdef int on_data_run(self) except -1:
+        return self.down.flush()
+
+    cdef int on_data_spliced(self, size_t size) except -1:
+        self.record.sent += <int64_t>size
+        return 0
+
+    cdef int on_data_end(self, Buffer *trailer, bint drop, bint reusable) except -1:
+        self.down.end(trailer, drop)
+        return self.completed(reusable)
+
+    cdef int on_switch(self, Head *h, const char *data, size_t size) except -1:
+        """What follows are raw bytes (RFC 9110, section 7.8)."""
+        cdef Head own
+        cdef Head *asked = self.request_head(&own)
+        if not h.upgrade or not keeps_to(asked, self.route.upgrade, h):
+            return self.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol that was asked for")
+        self.record.status = 101
+        self.count_answer(101)
+        if self.record.told:
+            self.record.t_first = clock_ns()
+        self.state = step(self.state, State.TUNNEL)
+        self.record.sent += <int64_t>size
+        self.record.received += self.down.switch_protocols(h, data, size)
+        return self.tunnel_up()
+
+    cdef int on_lost(self, bint unseen, const char *error, int status) except -1:
+        return lost(self, unseen, error, status)
+
+    cdef int on_flaw(self, int status, const char *error, bytes detail) except -1:
+        self.plane.reports.fault(self.member, self.route.queue, Fault.RESET, self.plane.poller.now)
+        return self.fail(status, error, detail)
+
+    cdef int tunnel_up(self) except -1:
+        """Raw bytes for the endpoint, until both sides have ended."""
+        self.up.extend(self.plane.tunnel_ms)
+        if shuttle(self.down.raw(), self.up.raw(), self.plane.scratch, &self.record.received) == 0:
+            return self.completed(False)
+        return 0
+
+    cdef int tunnel_down(self) except -1:
+        """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
+        self.up.extend(self.plane.tunnel_ms)
+        if shuttle(self.up.raw(), self.down.raw(), self.plane.scratch, &self.record.sent) == 0:
+            return self.completed(False)
+        return 0
+
+    # its end
+
+    cdef bint is_answered(self) except -1:
+        """Whether something of a response has gone down. A head that has not is forgotten."""
+        if self.state == State.RESPOND and self.down.take_back():
+            self.state = step(self.state, State.SEND)
+        return self.state >= State.RESPOND
 
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         """Answer with an error of Haystack's own, or break off where a response has begun."""
-        raise NotImplementedError
+        cdef bint answered = self.is_answered()
+        self.plane.erred(error, self.record.status if answered else status)
+        self.detail = detail
+        if answered:
+            self.record.error = error
+            return self.cut()
+        # what is wrong behind the proxy, and the names there, are nothing for strangers
+        return self.answer(status, error, detail if self.request.rights & <int>Right.INSIDE or not 502 <= status <= 504 else b"")
 
-    cdef bint asked_for(self, Head *h) except -1:
-        """Whether the request named every protocol that this 101 switches to."""
-        raise NotImplementedError
+    cdef int answer(self, int status, const char *error, bytes detail) except -1:
+        """Answer instead of an endpoint, in the form that the request asks for."""
+        cdef Head own
+        cdef Head *h = self.request_head(&own)
+        cdef int form = Form.TEXT
+        cdef bytes identity = b""
+        if h != NULL:
+            form, identity = form_of(h), request_id_of(h, self.request.identity)
+        self.detach(False)
+        self.record.status = status
+        self.record.error = error
+        self.record.sent = self.down.answer(status, error, detail, form, identity)
+        return self.completed(False)
 
-    cdef int switched(self) except -1:
-        """The endpoint's 101 has gone down: from here on bytes are raw."""
-        raise NotImplementedError
+    cdef int detach(self, bint reusable) except -1:
+        """Let go of the endpoint: its connection goes back into its pool, or is closed."""
+        cdef UpLeg up = self.up
+        cdef Cell cell
+        if up is None:
+            return 0
+        cell = self.member.cell
+        self.up = None
+        leave(&self.link)
+        let_go(cell)
+        up.detach(reusable)
+        return 0 if cell.queues is None else cell.freed()
 
     cdef int completed(self, bint reusable) except -1:
         """The response has gone down whole. reusable: the endpoint's connection is in a known state."""
-        raise NotImplementedError
+        cdef DownLeg down
+        self.detach(reusable)
+        self.plane.exchanges += 1
+        self.plane.statuses[min(self.record.status // 100, 5)] += 1
+        down = self.end()
+        return down.finish()
 
     cdef int cut(self) except -1:
-        """The rest of the response can't be had: what came of it goes down, then an end that tells so."""
-        raise NotImplementedError
+        """The rest of the response can't be had."""
+        cdef DownLeg down
+        self.detach(False)
+        self.plane.exchanges += 1
+        self.plane.statuses[min(self.record.status // 100, 5)] += 1
+        down = self.end()
+        return down.cut()
 
-    cdef int abort(self) except -1:
-        """Break off both sides."""
-        raise NotImplementedError
+    cdef DownLeg end(self):
+        """It is over: tell of it. The client's leg, which is to be freed."""
+        cdef DownLeg down = self.down
+        if self.attempt.in_queue:
+            self.attempt.in_queue = False
+            self.route.queue.leave(self)
+        if self.record.told:
+            write_record(self)
+        self.recycle()
+        return down
 
-    cdef int rescue(self) except -1:
-        """The endpoint can't answer any more: try elsewhere."""
-        raise NotImplementedError
-
-    cdef bint forsake(self) except -1:
-        """The endpoint is silent while others answer: whether it is tried elsewhere."""
-        raise NotImplementedError
-
-    cdef bint retry(self, int status) except -1:
-        """The endpoint answers with an error, of which nothing went down: whether another one is asked instead."""
-        raise NotImplementedError
-
-    cdef int skip_ahead(self) noexcept:
-        """A head stands in work, and the client has its first bytes: how many."""
-        cdef Buffer *work = &self.plane.work
-        cdef int skipped = self.ahead
-        work.end -= skipped
-        memmove(work.data, work.data + skipped, work.end)
-        self.ahead = 0
-        return skipped
-
-    cdef int acquit_or_confirm(self, bint fails_here_too) except -1:
-        """Another endpoint answers what one failed at: that tells whose fault it was."""
-        if not fails_here_too:
-            self.plane.reports.confirm(self.accused, self.route.queue, self.poller.now)
-        self.accused = None
-        return 0
-
-    cdef int begin_record(self, Head *h, const char *identity) except -1:
-        """Copy what will be told of the request. h NULL: no head could be read; identity NULL: it was given none."""
-        cdef Note note
-        cdef const char *told_id = identity
-        cdef const char *referrer = NULL
-        cdef const char *agent = NULL
-        cdef int i
-        self.reused = False
-        if h == NULL:
-            memset(&note, 0, sizeof(note))
-            self.t_routed = self.t_start = clock_ns()
-            self.t_connected = self.t_first = self.received = 0
-            add(&self.note, <char *>&note, sizeof(note))
+    cdef int close(self) except -1:
+        """One of its connections was closed by somebody else: give up both legs as they are."""
+        if not self.open:
             return 0
-        note.method, note.host, note.target = h.method_size, max(h.host_size, 0), h.target_size
-        note.identity = 0 if identity == NULL else 32
-        note.referrer = note.agent = 0
-        for i in range(h.count):
-            if h.fields[i].kind == Kind.REQUEST_ID:
-                told_id = h.fields[i].value
-                note.identity = h.fields[i].value_size
-            elif h.fields[i].name_size == 7 and same(h.fields[i].name, b"referer", 7):
-                referrer = h.fields[i].value
-                note.referrer = h.fields[i].value_size
-            elif h.fields[i].name_size == 10 and same(h.fields[i].name, b"user-agent", 10):
-                agent = h.fields[i].value
-                note.agent = h.fields[i].value_size
-        reserve(&self.note, sizeof(note) + note.method + note.host + note.target + note.identity + note.referrer + note.agent)
-        add(&self.note, <char *>&note, sizeof(note))
-        add(&self.note, h.method, note.method)
-        if note.host:
-            add(&self.note, h.host, note.host)
-        add(&self.note, h.target, note.target)
-        if note.identity:
-            add(&self.note, told_id, note.identity)
-        if note.referrer:
-            add(&self.note, referrer, note.referrer)
-        return add(&self.note, agent, note.agent) if note.agent else 0
-
-    cdef int record_try(self, Member member) except -1:
-        """Note the endpoint's label, with a NUL behind it."""
-        cdef Py_ssize_t size
-        cdef const char *label = PyUnicode_AsUTF8AndSize(member.cell.label, &size)
-        return add(&self.note, label, size + 1)
-
-    cdef int record(self) except -1:
-        """Tell of the exchange, which has ended: a line, a trace, or both."""
-        cdef timespec wall
-        cdef int64_t at_us, total_ns = clock_ns() - self.t_start
-        clock_gettime(CLOCK_REALTIME, &wall)
-        at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
-        if self.plane.log is not None:
-            self.add_line(at_us, total_ns)
-        if self.plane.traced(self.route):
-            if len(self.plane.traces) < TRACES:
-                self.add_trace(at_us, total_ns)
-            else:
-                self.plane.traces_lost += 1
-        release(&self.note)
+        if self.up is not None:
+            leave(&self.link)
+            let_go(self.member.cell)
+            self.up.user = None
+        self.down.user = None
+        self.end()
         return 0
 
-    cdef int add_line(self, int64_t at_us, int64_t total_ns) except -1:
-        cdef Entry entry
-        cdef const Note *note = <const Note *>self.note.data
-        cdef const char *at = self.note.data + sizeof(Note)
-        entry.at_us, entry.listener, entry.minor, entry.reused = at_us, self.listener, self.minor, self.reused
-        entry.client = Text(&self.address[0], self.address_size)
-        entry.method = Text(at, note.method)
-        entry.host = Text(entry.method.data + note.method, note.host)
-        entry.target = Text(entry.host.data + note.host, note.target)
-        entry.identity = Text(entry.target.data + note.target, note.identity)
-        entry.referrer = Text(entry.identity.data + note.identity, note.referrer)
-        entry.agent = Text(entry.referrer.data + note.referrer, note.agent)
-        at = entry.agent.data + note.agent
-        entry.candidates = Text(at, self.note.data + self.note.end - at)
-        entry.error = Text(self.error, strlen(self.error))
-        entry.detail = Text(NULL, 0) if self.detail is None else Text(PyBytes_AS_STRING(self.detail), <int>PyBytes_GET_SIZE(self.detail))
-        entry.service = Text(NULL, 0) if self.route is None else utf8(self.route.service)
-        entry.endpoint = Text(NULL, 0) if self.member is None else utf8(self.member.cell.label)
-        entry.status, entry.received, entry.sent = self.status, self.received, self.sent
-        entry.route_ns = self.t_routed - self.t_start
-        entry.connect_ns = self.t_connected - self.t_routed if self.t_connected else -1
-        entry.first_ns = self.t_first - self.t_connected if self.t_first else -1
-        entry.total_ns = total_ns
-        return self.plane.log.write(&entry)
-
-    cdef int add_trace(self, int64_t at_us, int64_t total_ns) except -1:
-        cdef const Note *note = <const Note *>self.note.data
-        cdef const char *at = self.note.data + sizeof(Note)
-        cdef bytes method = at[:note.method]
-        at += note.method
-        cdef bytes host = at[:note.host]
-        at += note.host
-        cdef bytes target = at[:note.target]
-        at += note.target
-        cdef bytes identity = at[:note.identity]
-        at += note.identity
-        cdef bytes referrer = at[:note.referrer]
-        at += note.referrer
-        cdef bytes agent = at[:note.agent]
-        at += note.agent
-        cdef bytes tried = at[:self.note.data + self.note.end - at]
-        self.plane.traces.append((
-            at_us / 1e6, self.plane.ports[self.listener], self.address[:self.address_size], method, host, target, identity, self.minor,
-            tried, self.route.service if self.route is not None else "", self.member.cell.label if self.member is not None else "",
-            bool(self.reused), self.status, self.received, self.sent,
-            (self.t_routed - self.t_start) / 1e6, (self.t_connected - self.t_routed) / 1e6 if self.t_connected else -1.0,
-            (self.t_first - self.t_connected) / 1e6 if self.t_first else -1.0, total_ns / 1e6, self.error,
-            self.detail or b"", referrer, agent,
-        ))
+    cdef int recycle(self) except -1:
+        """Give up all that it holds; its memory is for the next request."""
+        self.state = step(self.state, State.DONE)
+        self.deadline = 0
+        self.down = None
+        self.up = None
+        self.route = None
+        self.member = self.named = self.accused = None
+        self.blamed = None
+        self.detail = None
+        empty(&self.head)
+        empty(&self.kept)
+        empty(&self.record.tried)
+        # where it is still named by a list of this batch, that batch has to be over first
+        (self.plane.poller.graveyard if self.queued or len(self.plane.spares) >= SPARES else self.plane.spares).append(self)
+        self.plane.poller.delist(self)
         return 0
 
 
-cdef Text utf8(str text) except *:
-    """Valid as long as the string is."""
-    cdef Py_ssize_t size
-    cdef const char *data = PyUnicode_AsUTF8AndSize(text, &size)
-    return Text(data, <int>size)
+cdef int empty(Buffer *buffer) except -1:
+    """Forget what is in it, and most of a large one's memory."""
+    take(buffer, buffer.end)
+    if buffer.capacity > IDLE_KEPT:
+        release(buffer)
+    return 0
 
 
-cdef bint is_idempotent(const char *method, int size) noexcept:
-    """RFC 9110, section 9.2.2. Methods are case-sensitive: an unknown one may do anything."""
-    if size == 3:
-        return memcmp(method, b"GET", 3) == 0 or memcmp(method, b"PUT", 3) == 0
-    return (size == 4 and memcmp(method, b"HEAD", 4) == 0) or (size == 6 and memcmp(method, b"DELETE", 6) == 0) or (
-        size == 7 and memcmp(method, b"OPTIONS", 7) == 0) or (size == 5 and memcmp(method, b"TRACE", 5) == 0)
+cdef class Exchanges(Handler):
+    """Makes the exchanges of a worker."""
+
+    def __init__(self, Plane plane):
+        self.plane = plane
+
+    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
+        cdef Plane plane = self.plane
+        cdef Exchange x = <Exchange>plane.spares.pop() if plane.spares else Exchange()
+        x.begin(plane, leg)
+        add(&x.head, h.method, size)
+        plane.head, plane.head_of = h, <void *>x
+        try:
+            return admit(x, h)
+        finally:
+            plane.head = NULL
+
+    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
+        cdef Plane plane = self.plane
+        cdef Exchange x = <Exchange>plane.spares.pop() if plane.spares else Exchange()
+        x.begin(plane, leg)
+        x.record.told = plane.told(None)
+        x.record.t_routed = x.record.t_start
+        return x.fail(status, error, detail)

@@ -1,3 +1,3 @@
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.worker.worker_state import Plane
 
 def look(plane: Plane) -> None: ...

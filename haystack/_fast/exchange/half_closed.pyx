@@ -7,9 +7,10 @@ byte, in a body with a length or one that ends with the connection, two seconds 
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.exchange.downstream cimport Downstream
-from haystack._fast.exchange.exchange cimport State
-from haystack._fast.exchange.worker_state cimport Plane
+from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.exchange.exchange cimport Exchange
+from haystack._fast.exchange.states cimport State
+from haystack._fast.worker.worker_state cimport Plane
 
 cdef enum:
     QUIET_MS = 1000         # of silence before the first try, twice as long each time,
@@ -22,39 +23,41 @@ cdef bytes VERSION = b"HTTP/1.1 "
 def look(Plane plane):
     """Try the clients that are waited for. Costs nothing where none has sent its last byte."""
     cdef list leaving = plane.leaving
-    cdef Downstream down
+    cdef Http1Server client
     if not leaving:
         return
-    plane.leaving = [down for down in leaving if down.fd >= 0]
-    for down in plane.leaving:
-        if down.fd >= 0 and waits(down):
-            ask(down)
+    plane.leaving = [client for client in leaving if client.transport.fd >= 0]
+    for client in plane.leaving:
+        if client.transport.fd >= 0 and waits(client):
+            ask(client)
 
 
-cdef bint waits(Downstream down) noexcept:
+cdef bint waits(Http1Server client) noexcept:
     """Whether it is in an exchange and was sent nothing for long enough to be tried again."""
-    cdef int64_t now = down.poller.now
-    if down.unsent() or not State.QUEUED <= down.state <= State.EXCHANGING:
-        down.quiet_since = 0
+    cdef int64_t now = client.plane.poller.now, written = client.transport.written
+    cdef Exchange exchange = <Exchange>client.leg.user
+    if client.transport.unsent() or exchange is None or not State.PENDING <= exchange.state <= State.RESPOND:
+        client.silence.since = 0
         return False
-    if down.quiet_since == 0 or down.written != down.quiet_at:
-        down.quiet_since = now
-        down.quiet_at = down.written
-        down.asked = 0
-    return now - down.quiet_since >= <int64_t>QUIET_MS << down.asked
+    if client.silence.since == 0 or written != client.silence.written:
+        client.silence.since = now
+        client.silence.written = written
+        client.silence.asked = 0
+    return now - client.silence.since >= <int64_t>QUIET_MS << client.silence.asked
 
 
-cdef int ask(Downstream down) except -1:
+cdef int ask(Http1Server client) except -1:
     """Send it a byte that changes nothing; where there is none, take it for gone when it is time."""
-    if down.answered and not down.up.chunk_out:
-        return down.abort() if down.poller.now - down.quiet_since >= GONE_MS else 0
-    if down.asked == MOST:
+    cdef bint answered = (<Exchange>client.leg.user).state == State.RESPOND
+    if answered and not client.leg.chunked:
+        return client.break_off() if client.plane.poller.now - client.silence.since >= GONE_MS else 0
+    if client.silence.asked == MOST:
         return 0                        # who has read so much is there, and its exchange has a time limit
-    down.asked += 1
-    if down.answered:
-        down.send(b"0", 1)
-    elif down.ahead < len(VERSION):
-        down.send(<const char *>VERSION + down.ahead, 1)
-        down.ahead += 1
-    down.quiet_at = down.written
+    client.silence.asked += 1
+    if answered:
+        client.transport.send(b"0", 1)
+    elif client.leg.ahead < len(VERSION):
+        client.transport.send(<const char *>VERSION + client.leg.ahead, 1)
+        client.leg.ahead += 1
+    client.silence.written = client.transport.written
     return 0

@@ -1,15 +1,17 @@
 # A listening socket of a worker.
 from libc.stdint cimport uint64_t
-from haystack._fast.exchange.downstream cimport Downstream
-from haystack._fast.exchange.worker_state cimport Plane
-from haystack._fast.net.poller cimport Stream
+from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.exchange.exchange cimport Exchanges
+from haystack._fast.net.poller cimport Socket
+from haystack._fast.worker.worker_state cimport Plane
 
 cdef extern from "sys/socket.h" nogil:
     struct sockaddr:
         unsigned short sa_family
 
-cdef class Listener(Stream):
+cdef class Listener(Socket):
     cdef Plane plane
+    cdef Exchanges exchanges        # what takes the requests of its clients
     cdef int index
     cdef int spare
     cdef int burst                  # clients that are likely to wait: asking for one more than there are costs a call
@@ -17,7 +19,7 @@ cdef class Listener(Stream):
 
     cdef int rest(self) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
-    cdef bint make_way(self, Downstream down) except -1
+    cdef bint make_way(self, Http1Server client) except -1
     cdef int turn_away(self, int fd) except -1
     cdef int go_short(self, int error) except -1
     cdef bint refuse_one(self) except -1

@@ -1,4 +1,4 @@
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.worker.worker_state import Plane
 
 class Listener:
     def __init__(self, plane: Plane, fd: int, index: int) -> None: ...

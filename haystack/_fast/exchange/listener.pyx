@@ -1,4 +1,4 @@
-"""Accepts connections and hands each to a Downstream. Level-triggered, a bounded number at a time; never reads a byte."""
+"""Accepts connections and makes a client's connection of each. Level-triggered, a bounded number at a time; never reads a byte."""
 from libc.errno cimport (
     EAGAIN, ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM,
     EPROTO, errno,
@@ -7,13 +7,16 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
-from haystack._fast.exchange.downstream cimport Downstream
-from haystack._fast.exchange.worker_state cimport SCRATCH, Plane
+from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.connection.leg cimport Peer
+from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
-from haystack._fast.net.poller cimport Stream
+from haystack._fast.net.poller cimport Socket
+from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
+from haystack._fast.worker.worker_state cimport SCRATCH, Plane
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -56,7 +59,7 @@ cdef enum:
     LOCAL = 0x7F000001  # 127.0.0.1
 
 
-cdef class Listener(Stream):
+cdef class Listener(Socket):
     """One listening socket, which stays the giver's: the descriptor is duplicated. index: into plane.ports."""
 
     def __cinit__(self, *_):
@@ -71,6 +74,7 @@ cdef class Listener(Stream):
         if own < 0:
             raise OSError(errno, "dup")
         self.plane = plane
+        self.exchanges = Exchanges(plane)
         self.index = index
         self.burst = 1
         self.spare = dup(fd)
@@ -92,7 +96,7 @@ cdef class Listener(Stream):
         """Take it out of the epoll first: other processes have the socket too, so it stays open and would go on telling of clients."""
         if self.fd >= 0:
             epoll_ctl(self.poller.fd, EPOLL_CTL_DEL, self.fd, NULL)
-        return Stream.close(self)
+        return Socket.close(self)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
@@ -117,7 +121,7 @@ cdef class Listener(Stream):
 
     cdef int go_short(self, int error) except -1:
         """The system can't give another connection: close an idle client, turn the new one away, or leave all in the queue for a while."""
-        cdef Downstream idle = longest_idle(self.plane, 0)
+        cdef Http1Server idle = longest_idle(self.plane, 0)
         if error in (EMFILE, ENFILE) and idle is not None:
             return idle.close()
         if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
@@ -150,41 +154,46 @@ cdef class Listener(Stream):
 
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
-        cdef Downstream down, idle
+        cdef Plane plane = self.plane
+        cdef Transport transport
+        cdef Http1Server client, idle
+        cdef int rights = rights_of(plane.networks, peer)
         try:
-            down = Downstream()
+            transport = Transport()
         except BaseException:
             close_fd(fd)
             raise
-        down.fd = fd                    # goes with it, whatever goes wrong from here on
-        down.plane = self.plane
-        down.listener = self.index
-        set_address(down, peer)
-        down.rights = down.own_rights = rights_of(self.plane.networks, peer)
-        down.trusted = down.rights & <int>Right.TRUSTED
-        if not down.rights & <int>Right.NEAR:
-            self.plane.outside += 1
-        elif down.rights & <int>Right.GATEWAY:
-            self.plane.hidden += 1
-            if self.plane.gateway is None:
-                self.plane.gateway = down.address[:down.address_size].decode()
-        if self.plane.max_per_client and not down.trusted:
-            down.origin = origin_of(peer)
-            if not self.plane.welcomes(down.origin) and not self.make_way(down):
-                return self.turn_away(fd)       # closed with its Downstream, which nobody holds
-        if not self.plane.has_room() and not self.stopping:
-            idle = longest_idle(self.plane, 0)
+        transport.fd = fd               # goes with it, whatever goes wrong from here on
+        client = Http1Server()
+        client.plane, client.handler, client.transport = plane, self.exchanges, transport
+        client.peer.listener = self.index
+        set_address(&client.peer, peer)
+        client.peer.rights, client.peer.trusted = rights, (rights & <int>Right.TRUSTED) != 0
+        if not rights & <int>Right.NEAR:
+            plane.outside += 1
+        elif rights & <int>Right.GATEWAY:
+            plane.hidden += 1
+            if plane.gateway is None:
+                plane.gateway = client.peer.address[:client.peer.address_size].decode()
+        if plane.max_per_client and not client.peer.trusted:
+            client.peer.origin = origin_of(peer)
+            if not plane.welcomes(client.peer.origin) and not self.make_way(client):
+                return self.turn_away(fd)       # closed with its transport, which nobody holds
+        if not plane.has_room() and not self.stopping:
+            idle = longest_idle(plane, 0)
             if idle is not None:
                 idle.close()
-        self.plane.enter(down.origin)
-        self.poller.watch(down, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
-        down.writable = True
-        down.deadline = self.poller.now + self.plane.idle_ms
-        return down.rest()
+        plane.enter(client.peer.origin)
+        transport.owner = client
+        client.leg.connection = client
+        transport.counted = transport.writable = True
+        plane.poller.watch(transport, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
+        transport.deadline = plane.poller.now + plane.idle_ms
+        return client.rest()
 
-    cdef bint make_way(self, Downstream down) except -1:
+    cdef bint make_way(self, Http1Server client) except -1:
         """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
-        cdef Downstream idle = None if self.plane.max_per_client > 0 else longest_idle(self.plane, down.origin)
+        cdef Http1Server idle = None if self.plane.max_per_client > 0 else longest_idle(self.plane, client.peer.origin)
         if idle is None:
             return False
         idle.close()
@@ -212,20 +221,20 @@ cdef class Listener(Stream):
         return fd >= 0
 
 
-cdef Downstream longest_idle(Plane plane, uint64_t origin):
+cdef Http1Server longest_idle(Plane plane, uint64_t origin):
     """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
     cdef Link *at = plane.idle.oldest
-    cdef Downstream down
+    cdef Http1Server client
     cdef int _look
     for _look in range(LOOKS):
         if at == NULL:
             return None
-        down = <Downstream>at.owner
+        client = <Http1Server>at.owner
         at = at.newer
-        if plane.poller.now - (down.deadline - plane.idle_ms) < RESTED_MS:
+        if plane.poller.now - (client.transport.deadline - plane.idle_ms) < RESTED_MS:
             return None
-        if (origin == 0 or down.origin == origin) and down.is_at_rest():
-            return down
+        if (origin == 0 or client.peer.origin == origin) and client.is_at_rest():
+            return client
     return None
 
 
@@ -259,13 +268,13 @@ cdef int rights_of(Networks networks, sockaddr *peer) noexcept:
     return networks.of4(ntohl((<sockaddr_in *>peer).sin_addr.s_addr) if peer.sa_family == AF_INET else LOCAL)
 
 
-cdef int set_address(Downstream down, sockaddr *peer) noexcept:
-    down.address[0] = 0
+cdef int set_address(Peer *client, sockaddr *peer) noexcept:
+    client.address[0] = 0
     if peer.sa_family == AF_INET:
-        inet_ntop(AF_INET, &(<sockaddr_in *>peer).sin_addr, down.address, 48)
+        inet_ntop(AF_INET, &(<sockaddr_in *>peer).sin_addr, client.address, 48)
     elif peer.sa_family == AF_INET6:
-        inet_ntop(AF_INET6, &(<sockaddr_in6 *>peer).sin6_addr, down.address, 48)
-        if strncmp(down.address, b"::ffff:", 7) == 0:
-            memmove(down.address, down.address + 7, strlen(down.address) - 6)   # an IPv4 client of a dual-stack socket
-    down.address_size = <int>strlen(down.address)
+        inet_ntop(AF_INET6, &(<sockaddr_in6 *>peer).sin6_addr, client.address, 48)
+        if strncmp(client.address, b"::ffff:", 7) == 0:
+            memmove(client.address, client.address + 7, strlen(client.address) - 6)   # an IPv4 client of a dual-stack socket
+    client.address_size = <int>strlen(client.address)
     return 0

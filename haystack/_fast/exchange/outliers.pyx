@@ -4,9 +4,9 @@ Costs nothing where no request waits for long: requests pay for a few stores.
 """
 from haystack._fast.endpoint.endpoint cimport is_keyed
 from haystack._fast.endpoint.outlier cimport Action, OutlierState, Phase, judge, limits, sampled, still_watched
-from haystack._fast.exchange.exchange cimport State
-from haystack._fast.exchange.upstream cimport Upstream
-from haystack._fast.util.buffer cimport pending
+from haystack._fast.exchange.dispatch cimport forsake
+from haystack._fast.exchange.exchange cimport Exchange
+from haystack._fast.exchange.states cimport State
 from haystack._fast.util.linked_list cimport Link
 
 
@@ -75,14 +75,14 @@ cdef int act(Plane plane, Watched watched, Cell cell) except -1:
 cdef int move(Cell cell, int most) except -1:
     """Move so many of those that wait for this endpoint to others, where that may be; how many wait, moved or not."""
     cdef Link *at = cell.busy.oldest
-    cdef Upstream up
+    cdef Exchange exchange
     cdef list waiting = []
     while at != NULL:
-        up = <Upstream>at.owner
+        exchange = <Exchange>at.owner
         at = at.newer
-        if not up.started and up.exchange.state == State.EXCHANGING and pending(&up.input) == 0:
-            waiting.append(up)
-    for up in waiting:              # each may open and close others
-        if most and up.exchange is not None and up.exchange.forsake():
+        if exchange.state == State.SEND and exchange.up.is_waiting():
+            waiting.append(exchange)
+    for exchange in waiting:        # each may open and close others
+        if most and exchange.state == State.SEND and exchange.member.cell is cell and forsake(exchange):
             most -= 1
     return <int>len(waiting)

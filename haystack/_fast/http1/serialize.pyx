@@ -8,6 +8,7 @@ from libc.string cimport strlen
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.forwarding cimport add_forwarding
 from haystack._fast.http1.head cimport Field, Head, Kind, parse_trailer, same
+from haystack._fast.http1.upgrade cimport offer
 from haystack._fast.util.buffer cimport Buffer, add, reserve
 from haystack._fast.util.digits cimport decimal
 
@@ -92,9 +93,13 @@ cdef int add_upgrade(Buffer *out, Head *h) except -1:
     return 0
 
 
-cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
-    """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came."""
+cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) except -1:
+    """The upstream's request head: always HTTP/1.1, framing as parsed, Host as it came. Whether it asks for another protocol.
+
+    upgrade: names of those that it may ask for, beside websocket.
+    """
     cdef const char *target = h.target
+    cdef bint offers
     cdef int size = h.target_size, i, kept = OF_REQUEST
     if client.absolute:
         # absolute form becomes origin form for the origin, and its host is the Host (RFC 9112, section 3.2.2)
@@ -123,9 +128,9 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
     if client.absolute:
         kept &= ~(1 << Kind.HOST)
     add_kept(out, h, kept)
-    if client.offer != NULL:
-        add(out, client.offer.data, client.offer.end)
-    elif h.trailers:
+    # which HTTP/1.0 knows nothing of (RFC 9110, section 7.8)
+    offers = h.upgrade and h.minor == 1 and offer(out, h, upgrade)
+    if not offers and h.trailers:
         text(out, b"Connection: TE\r\nTE: trailers\r\n")
     if h.chunked:
         text(out, b"Transfer-Encoding: chunked\r\n")
@@ -142,7 +147,8 @@ cdef int write_request(Buffer *out, Head *h, Client *client) except -1:
         text(out, b"X-Request-Id: ")
         add(out, client.request_id, 32)
         add(out, b"\r\n", 2)
-    return add(out, b"\r\n", 2)
+    add(out, b"\r\n", 2)
+    return offers
 
 
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1:
@@ -198,21 +204,27 @@ cdef frozenset NO_TRAILERS = frozenset((
 ))
 
 
+cdef Flaw flaw_of_trailer(Buffer *trailer) noexcept:
+    """What is wrong with a trailer section that came."""
+    cdef Head h
+    h.flaw = Flaw.NO_FLAW
+    if trailer.end > 2:
+        parse_trailer(&h, trailer.data, trailer.end)
+    return h.flaw
+
+
 cdef int write_last_chunk(Buffer *out, Buffer *trailer, bint drop) except -1:
-    """The end of a chunked body, with what may go on of its trailer section, and empty that; the flaw of the section, if it has one.
+    """The end of a chunked body, with what may go on of its trailer section. NULL: it has none.
 
     drop: nothing may, for the message's Connection listed fields, and one of them could be here (RFC 9110, section 7.6.1).
     """
     cdef Head h
     cdef int i, used
-    h.flaw = Flaw.NO_FLAW
     add(out, b"0\r\n", 3)
-    if trailer.end > 2:
+    if trailer != NULL and trailer.end > 2 and not drop:
         used = parse_trailer(&h, trailer.data, trailer.end)
-        for i in range(h.count if used > 0 and not drop else 0):
+        for i in range(h.count if used > 0 else 0):
             name = h.fields[i].name[:h.fields[i].name_size].lower()
             if h.fields[i].kind == Kind.OTHER and name not in NO_TRAILERS and not name.startswith(b"if-"):
                 add_field(out, &h.fields[i])
-    trailer.start = trailer.end = 0
-    add(out, b"\r\n", 2)
-    return h.flaw
+    return add(out, b"\r\n", 2)

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
+from haystack._fast.worker.worker_state import Plane
 from haystack.model.reports import FailureRow
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table

@@ -24,7 +24,7 @@ def test_every_address_is_bound_at_the_start_and_can_not_be_changed(path):
     assert "GNU_RELRO" in readelf("--program-headers", path)
 
 
-@pytest.mark.parametrize("name", ["head", "downstream", "upstream", "dispatch", "poller"])
+@pytest.mark.parametrize("name", ["head", "http1_server", "http1_client", "dispatch", "transport"])
 def test_overruns_of_the_stack_and_of_known_buffers_are_found(name):
     (path,) = (each for each in BUILT if each.name.partition(".")[0] == name)
     assert "__stack_chk_fail" in readelf("--dyn-syms", path)

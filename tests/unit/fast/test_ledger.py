@@ -10,10 +10,10 @@ import pytest
 
 from haystack._fast.endpoint.endpoint import Cell
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
+from haystack._fast.worker.worker_state import Plane
 
 counted = pytest.mark.skipif(not allocations.DEBUG, reason="only the debug build counts")
 

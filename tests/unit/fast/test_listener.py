@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
+from haystack._fast.worker.worker_state import Plane
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fakes.shortage import descriptors, no_more_descriptors

@@ -97,9 +97,9 @@ def test_deadlines_have_time_of_their_own(rig: Rig) -> None:
     for _ in range(5):  # a busy machine may take the time of one
         for client in busy:
             client.send(NOBODY * 16)
-        before, answered = rig.poller.open_streams, rig.plane.counted()[0]
+        before, answered = rig.poller.open_sockets, rig.plane.counted()[0]
         assert rig.poller.sweep()
-        most = max(most, before - rig.poller.open_streams)
+        most = max(most, before - rig.poller.open_sockets)
         if most > LOOKED:
             break
         assert rig.plane.counted()[0] - answered >= len(busy)
@@ -119,5 +119,5 @@ def test_a_sweep_that_goes_on_knows_what_time_it_is(rig: Rig) -> None:
     assert rig.plane.counted()[0] == CROWD
     for _ in range(20):
         rig.poller.sweep()
-    ended = CROWD - (rig.poller.open_streams - rig.streams)
+    ended = CROWD - (rig.poller.open_sockets - rig.sockets)
     assert 0 < ended <= before, "some were late who had just been answered"

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from haystack._fast.exchange.listener import Listener
-from haystack._fast.exchange.worker_state import Plane
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
+from haystack._fast.worker.worker_state import Plane
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fuzz.rig import HandLoop

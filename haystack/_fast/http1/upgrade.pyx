@@ -1,12 +1,11 @@
 """Which protocols of an Upgrade go up, and whether a 101 switches to one of them (RFC 9110, section 7.8).
 
 websocket goes up, and what haystack.upgrade names. h2c and TLS never do: requests behind them would be seen by nobody here (RFC 9113,
-section 3.1; RFC 2817). Sends nothing. Called only for requests that ask for an upgrade; for a 101 the request's head is simply read again.
+section 3.1; RFC 2817). Sends nothing.
 """
 from libc.string cimport memchr
 
-from haystack._fast.endpoint.endpoint cimport Route
-from haystack._fast.http1.head cimport Field, Head, Kind, parse_request
+from haystack._fast.http1.head cimport Field, Head, Kind
 from haystack._fast.util.buffer cimport Buffer, add
 
 cdef extern from "strings.h" nogil:
@@ -26,13 +25,16 @@ cdef struct Reader:         # goes through all Upgrade fields of a head
     int at                  # in its value
 
 
-cdef bint offer(Buffer *out, Head *h, Route route) except -1:
-    """Write Connection and Upgrade with those of h's protocols that go on; False, and nothing is written: none does."""
+cdef bint offer(Buffer *out, Head *h, tuple named) except -1:
+    """Write Connection and Upgrade with those of h's protocols that go on; False, and nothing is written: none does.
+
+    named: protocols beside websocket that may, in lower case.
+    """
     cdef Reader reader = Reader(h, 0, 0)
     cdef Protocol protocol
     cdef bint any = False
     while next_protocol(&reader, &protocol):
-        if not passes(&protocol, route.upgrade):
+        if not passes(&protocol, named):
             continue
         add(out, b", " if any else b"Connection: Upgrade\r\nUpgrade: ", 2 if any else 30)
         add(out, protocol.name, protocol.whole_size)
@@ -53,19 +55,16 @@ cdef bint passes(const Protocol *protocol, tuple named) except -1:
     return name in named or b"any" in named
 
 
-cdef bint keeps_to(const char *request, size_t size, Head *answer) noexcept:
-    """True when the 101 whose head is `answer` names a protocol, and none that the request did not name."""
-    cdef Head asked
+cdef bint keeps_to(Head *asked, tuple named, Head *answer) except -1:
+    """True when the 101 whose head is `answer` names a protocol, and none that the request did not name or that did not go up."""
     cdef Reader reader = Reader(answer, 0, 0)
     cdef Protocol protocol
-    cdef bint named = False
-    if parse_request(&asked, request, size) <= 0:
-        return False
+    cdef bint any = False
     while next_protocol(&reader, &protocol):
-        named = True
-        if not is_named(&asked, &protocol):
+        any = True
+        if not passes(&protocol, named) or not is_named(asked, &protocol):
             return False
-    return named
+    return any
 
 
 cdef bint is_named(Head *head, const Protocol *protocol) noexcept:

@@ -5,19 +5,10 @@ Never judges a client for which nothing waits, nor one of a tunnel, which may st
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.exchange.exchange cimport Exchange, State
-from haystack._fast.exchange.worker_state cimport Plane
+from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.util.linked_list cimport Link
-
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        SOL_SOCKET
-        SO_LINGER
-    struct linger:
-        int l_onoff
-        int l_linger
-    int setsockopt(int, int, int, const void *, unsigned int)
-
+from haystack._fast.worker.worker_state cimport Plane
 
 cdef enum:
     TICK_MS = 1000          # where this process was held up for longer, nobody was slow meanwhile
@@ -27,49 +18,48 @@ def look(Plane plane):
     """Close those that have taken less than read_rate within idle_ms of waiting. Called with each tick."""
     cdef Link *at = plane.readers.oldest
     cdef int64_t now = plane.poller.now, passed = min(now - plane.looked, <int64_t>TICK_MS)
-    cdef Exchange exchange
+    cdef Http1Server client
     cdef list slow = []
     plane.looked = now
     while at != NULL:
-        exchange = <Exchange>at.owner
+        client = <Http1Server>at.owner
         at = at.newer
-        exchange.stalled += passed
-        if exchange.stalled >= plane.idle_ms and is_slow(plane, exchange):
-            slow.append(exchange)
-    for exchange in slow:
-        if exchange.fd >= 0:
-            cut(exchange)
+        client.taking.stalled += passed
+        if client.taking.stalled >= plane.idle_ms and is_slow(plane, client):
+            slow.append(client)
+    for client in slow:
+        if client.transport.fd >= 0:
+            cut(client)
 
 
-cdef bint is_slow(Plane plane, Exchange exchange) noexcept:
+cdef bint is_slow(Plane plane, Http1Server client) noexcept:
     """Judge what it has taken since it was judged last."""
-    cdef int64_t taken = exchange.acknowledged()
-    cdef bint slow = (taken - exchange.taken) * 1000 < max(<int64_t>1, plane.read_rate * exchange.stalled)
-    exchange.stalled = 0
-    exchange.taken = taken
-    return slow and exchange.state != State.TUNNEL
+    cdef int64_t taken = client.transport.acknowledged()
+    cdef bint slow = (taken - client.taking.taken) * 1000 < max(<int64_t>1, plane.read_rate * client.taking.stalled)
+    client.taking.stalled = 0
+    client.taking.taken = taken
+    return slow and not client.leg.tunnel
 
 
-cdef int relieve(Plane plane, Exchange keep) except -1:
+cdef int relieve(Plane plane, LegUser keep) except -1:
     """Close those that have gone longest without taking a byte until no more is kept than may be; never the one that is at work."""
     cdef Link *at = plane.readers.oldest
-    cdef Exchange exchange
+    cdef Http1Server client
     while at != NULL and plane.poller.kept > plane.max_kept:
-        exchange = <Exchange>at.owner
-        if exchange is keep:
+        client = <Http1Server>at.owner
+        if client.leg.user is keep:
             at = at.newer
             continue
-        cut(exchange)
+        cut(client)
         at = plane.readers.oldest
     return 0
 
 
-cdef int cut(Exchange exchange) except -1:
+cdef int cut(Http1Server client) except -1:
     """Break off, with a reset: our kernel would go on to keep what it has for a client that does not take it."""
-    cdef linger at_once
-    at_once.l_onoff = 1
-    at_once.l_linger = 0
-    setsockopt(exchange.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once))
-    exchange.error = b"connection_write_timeout"
-    exchange.plane.erred(exchange.error, exchange.status)
-    return exchange.abort()
+    cdef const char *error = b"connection_write_timeout"
+    client.transport.reset_at_close()
+    if client.leg.user is not None:
+        return client.leg.user.end_with(error)
+    client.plane.erred(error, client.leg.status)
+    return client.close()

@@ -5,7 +5,7 @@ from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.http1.head cimport Head
 from haystack._fast.log.access_line cimport Log
 from haystack._fast.net.networks cimport Networks
-from haystack._fast.net.poller cimport Poller, Stream
+from haystack._fast.net.poller cimport Poller, Socket
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Ring
@@ -20,8 +20,8 @@ cdef class Plane:
     cdef int apart              # index of the listener that has the web side alone; -1: there is none
     cdef Route admin            # where it leads
     cdef char *scratch                  # what was just read; valid until the next read
-    cdef Head *head                     # of the request that is being routed; NULL: none is
-    cdef char identity[32]              # the X-Request-Id that this one gets if it brings none
+    cdef Head *head                     # of the request that begins; NULL: none does
+    cdef void *head_of                  # the exchange whose head that is
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
@@ -47,6 +47,7 @@ cdef class Plane:
     cdef Ring readers                   # clients that bytes wait for, by when they took some last
     cdef int64_t looked                 # milliseconds at which slow_readers.pyx looked at these last
     cdef dict origins                   # by client address, where that is limited
+    cdef list spares                    # exchanges that have ended, for new requests
     cdef list paused                    # listeners that wait for a client to leave
     cdef list leaving                   # clients that send no more, for half_closed.pyx
     # limits; a time is in milliseconds, and 0 is off where that can be
@@ -75,7 +76,7 @@ cdef class Plane:
     cdef bint welcomes(self, uint64_t origin) except -1
     cdef int enter(self, uint64_t origin) except -1
     cdef int leave(self, uint64_t origin) except -1
-    cdef int pause(self, Stream listener) except -1
+    cdef int pause(self, Socket listener) except -1
     cdef int count(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int erred(self, const char *word, int status) except -1

@@ -9,7 +9,7 @@ from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport waits
 from haystack._fast.net.networks cimport Networks
-from haystack._fast.net.poller cimport Poller, Stream
+from haystack._fast.net.poller cimport Poller, Socket
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport release
@@ -51,6 +51,7 @@ cdef class Plane:
         self.reports = FaultReports()
         self.late = []
         self.origins = {}
+        self.spares = []
         self.paused = []
         self.leaving = []
         self.looked = poller.now
@@ -125,7 +126,7 @@ cdef class Plane:
 
     cdef int leave(self, uint64_t origin) except -1:
         """A client has gone: whoever waits in the kernel's queue has its turn."""
-        cdef Stream listener
+        cdef Socket listener
         self.clients -= 1
         if origin:
             left = self.origins.pop(origin) - 1
@@ -137,7 +138,7 @@ cdef class Plane:
             self.paused = []
         return 0
 
-    cdef int pause(self, Stream listener) except -1:
+    cdef int pause(self, Socket listener) except -1:
         """Call the listener's on_again when a client has gone."""
         if listener not in self.paused:
             self.paused.append(listener)

@@ -4,10 +4,11 @@ Where the bound is reached, the one that has rested longest, whoever's it is, ma
 """
 from libc.stdint cimport int64_t
 
+from haystack._fast.connection.http1_client cimport Dial, Http1Client
+from haystack._fast.connection.leg cimport UpLeg
 from haystack._fast.endpoint.endpoint cimport Cell
-from haystack._fast.exchange.upstream cimport Dial, Upstream
-from haystack._fast.exchange.worker_state cimport Plane
 from haystack._fast.util.linked_list cimport leave
+from haystack._fast.worker.worker_state cimport Plane
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -21,37 +22,38 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int, void *, size_t, int)
 
 
-cdef Upstream pooled(Cell cell, bint idempotent):
-    """The pooled connection used last, still whole; None: there is none."""
-    cdef Upstream up
+cdef UpLeg pooled(Cell cell, bint idempotent):
+    """A leg on the pooled connection used last that is still whole; None: there is none."""
+    cdef Http1Client client
     cdef char byte
     while cell.idle:
-        up = <Upstream>cell.idle.pop()
-        leave(&up.link)
-        if up.fd < 0:
+        client = <Http1Client>cell.idle.pop()
+        leave(&client.link)
+        if client.transport.fd < 0:
             continue
         # a request that can't be repeated must not meet a connection that was closed a moment ago
-        if not idempotent and recv(up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
-            up.close()
+        if not idempotent and recv(client.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
+            client.close()
             continue
-        return up
+        client.leg.reused = True
+        return client.leg
     return None
 
 
-cdef Upstream dial(Plane plane, Cell cell, int64_t patience, bint *short_of):
-    """A new connection on its way, which may take `patience` milliseconds; None: it failed at once. short_of: by our own want."""
-    cdef Upstream up
+cdef UpLeg dial(Plane plane, Cell cell, int64_t patience, bint *short_of):
+    """A leg on a new connection, which may take `patience` milliseconds; None: it failed at once. short_of: for want of ours."""
+    cdef Http1Client client
     cdef Dial began
     cdef int fd = open_socket(plane, cell.family)
     short_of[0] = fd < 0
     if fd < 0:
         return None
-    up = Upstream()
-    up.plane = plane
-    up.cell = cell
-    began = up.connect(fd, patience)
+    client = Http1Client()
+    client.plane = plane
+    client.cell = cell
+    began = client.connect(fd, patience)
     short_of[0] = began == Dial.SHORT
-    return up if began == Dial.UNDER_WAY else None
+    return client.leg if began == Dial.UNDER_WAY else None
 
 
 cdef int open_socket(Plane plane, int family) except -2:
@@ -69,5 +71,5 @@ cdef bint end_resting(Plane plane) except -1:
     """Close the pooled connection that has rested longest; whether there was one."""
     if plane.resting.oldest == NULL:
         return False
-    (<Upstream>plane.resting.oldest.owner).leave_pool()
+    (<Http1Client>plane.resting.oldest.owner).leave_pool()
     return True

@@ -4,8 +4,8 @@ A sink that takes no more stops its source from being read, so that a tunnel hol
 """
 from libc.stdint cimport int64_t
 
-from haystack._fast.exchange.worker_state cimport SCRATCH
-from haystack._fast.net.poller cimport Stream
+from haystack._fast.net.transport cimport Transport
+from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -16,7 +16,7 @@ cdef enum:
     BURST = 16              # reads in a row before others have their turn
 
 
-cdef int shuttle(Stream source, Stream sink, char *scratch, int64_t *moved) except -1:
+cdef int shuttle(Transport source, Transport sink, char *scratch, int64_t *moved) except -1:
     """Move what source has and sink takes; 0: both ways are at their end, or source is broken. scratch: SCRATCH bytes."""
     cdef Py_ssize_t n
     cdef int burst = 0

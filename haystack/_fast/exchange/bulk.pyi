@@ -1,5 +1,5 @@
 from haystack._fast.endpoint.endpoint import Cell
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.worker.worker_state import Plane
 
 def close_idle(plane: Plane) -> int: ...
 def rescue(plane: Plane, cells: set[Cell]) -> int: ...

@@ -1,0 +1,1 @@
+"""Connections of both sides, and their legs."""

@@ -1,0 +1,151 @@
+"""A request's head: whose it is, where it is to go, and whether it may; answers what goes nowhere. Then an endpoint is looked for.
+
+Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp
+
+from haystack._fast.balance.affinity cimport recalled, request_key
+from haystack._fast.connection.leg cimport Peer
+from haystack._fast.endpoint.endpoint cimport Route
+from haystack._fast.exchange.dispatch cimport seek
+from haystack._fast.exchange.retry cimport RetryState
+from haystack._fast.exchange.states cimport State, step
+from haystack._fast.http1.forwarding cimport came_round, find_client
+from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
+from haystack._fast.net.networks cimport Right
+from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.routing.router import BadHostError
+from haystack._fast.util.digits cimport write_hex
+from haystack._fast.util.random_numbers cimport next_random
+
+cdef bytes NOT_FOUND = b"no service has this host name and path"
+
+
+cdef int admit(Exchange x, Head *h) except -1:
+    """Find the way of the request whose head is h, and send it there."""
+    cdef Client client
+    cdef Peer *peer = x.down.peer()
+    cdef bint idempotent = is_idempotent(h.method, h.method_size)
+    x.retries = RetryState(idempotent, idempotent and h.method[0] in b"GHO", False, False, 0)       # of these, GET, HEAD and OPTIONS
+    x.request.expects = h.expect and h.minor == 1
+    write_hex(x.request.identity, next_random())
+    write_hex(x.request.identity + 16, next_random())
+    if not find_route(x, h):
+        return 0
+    describe_client(x, h, &client)
+    x.request.rights = client.rights
+    x.record.told = x.plane.told(x.route)
+    x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
+    if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
+        return lead_nowhere(x)
+    if h.via and came_round(h, client.via, client.via_size):
+        return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
+    if client.forwards == 0 or client.forwards < NO_LIMIT:
+        return answer_last(x, h, client.forwards)
+    x.candidates.key = request_key(x.route, h, peer.address, peer.address_size)
+    x.named = recalled(x.route, h)
+    if 0 < h.length <= x.plane.kept_body and not h.chunked and not h.expect:
+        x.state = step(x.state, State.BUFFER)
+        return x.gather()
+    return seek(x)
+
+
+cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
+    """Whose request it is, and what of that an endpoint is told. forwards: what the request brings."""
+    cdef Peer *peer = x.down.peer()
+    client.address, client.address_size = peer.address, peer.address_size
+    client.trusted, client.rights = peer.trusted, peer.rights
+    find_client(h, client, x.plane.networks)
+    client.port = x.plane.ports[peer.listener]
+    client.absolute = x.request.absolute
+    client.request_id = x.request.identity
+    client.forwards = forwards_left(h)
+    client.via, client.via_size = b"", 0
+    if x.route is not None:
+        client.via, client.via_size = PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)
+    return 0
+
+
+cdef void settle_host(Exchange x, Head *h) noexcept:
+    """An absolute target's host is the Host (RFC 9112, section 3.2.2)."""
+    if x.request.absolute:
+        h.host = h.target + 7
+        h.host_size = authority_end(h) - 7
+
+
+cdef int find_route(Exchange x, Head *h) except -1:
+    """Set route; 0: answered already."""
+    cdef int path = 0
+    if h.method_size == 7 and memcmp(h.method, b"CONNECT", 7) == 0:
+        # for proxies that tunnel (RFC 9110, section 9.3.6); and an origin must not take it for one
+        return refuse(x, 501, b"this proxy does not support CONNECT")
+    if h.target[0] == c'*':
+        if h.target_size > 1 or h.method_size != 7 or memcmp(h.method, b"OPTIONS", 7) != 0:
+            return refuse(x, 400, b"only OPTIONS may have the target *")      # RFC 9112, section 3.2.4
+    elif h.target[0] != c'/':
+        path = authority_end(h)
+        if path <= 7:
+            return refuse(x, 400, b"the request's target is not one this proxy serves")
+        x.request.absolute = True
+    try:
+        if x.request.absolute and h.host_size >= 0:
+            find(x, h, NULL, 0)             # not used, but Host has to be a good one
+        settle_host(x, h)
+        x.route = find(x, h, h.target + path, h.target_size - path)
+    except BadHostError as error:
+        return refuse(x, 400, b"Host is not a host: %s" % str(error).encode())
+    return 1
+
+
+cdef Route find(Exchange x, Head *h, const char *path, int path_size):
+    return x.plane.find(x.down.peer().listener, h.host, max(h.host_size, 0), path, path_size)
+
+
+cdef int refuse(Exchange x, int status, bytes detail) except -1:
+    """Answer a request that is not one for this proxy, and close; 0."""
+    x.record.told = x.plane.told(None)
+    x.record.t_routed = x.record.t_start
+    x.down.no_more()
+    x.fail(status, b"http_request_error", detail)
+    return 0
+
+
+cdef bint is_health(Exchange x, Head *h) noexcept:
+    """Whether the request asks Haystack itself how it is: everybody may, and is led to where nothing more is known."""
+    if x.plane.router.health is None or not x.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
+        return False
+    x.route = x.plane.router.health
+    return True
+
+
+cdef int lead_nowhere(Exchange x) except -1:
+    """No service has this host and path, or none that this client may know of: the answer is the same, and only the log tells which."""
+    cdef bint withheld = x.route is not None
+    x.route = None
+    if x.plane.early:
+        return x.fail(503, b"destination_unavailable", b"no source of containers has been listed yet")
+    if not withheld:
+        return x.fail(404, b"destination_not_found", NOT_FOUND)
+    x.plane.erred(b"destination_not_found", 404)
+    x.detail = b"this client has no access to this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
+    return x.answer(404, b"destination_not_found", NOT_FOUND)
+
+
+cdef int answer_last(Exchange x, Head *h, int64_t forwards) except -1:
+    """Answer a TRACE or OPTIONS that may go no further, as who receives it last (RFC 9110, section 7.6.2)."""
+    if forwards < NO_LIMIT:
+        return x.fail(400, b"http_request_error", b"Max-Forwards is not a number")
+    if h.method[0] == c'T':
+        # a reflected request shows scripts what they may not read, as cookies (section 9.3.8); nginx has no TRACE either
+        return x.fail(501, b"http_request_error", b"this proxy does not support TRACE")
+    return x.answer(200, b"", b"Max-Forwards is 0, so this is the proxy's own answer")
+
+
+cdef bint is_idempotent(const char *method, int size) noexcept:
+    """RFC 9110, section 9.2.2. Methods are case-sensitive: an unknown one may do anything."""
+    if size == 3:
+        return memcmp(method, b"GET", 3) == 0 or memcmp(method, b"PUT", 3) == 0
+    return (size == 4 and memcmp(method, b"HEAD", 4) == 0) or (size == 6 and memcmp(method, b"DELETE", 6) == 0) or (
+        size == 7 and memcmp(method, b"OPTIONS", 7) == 0) or (size == 5 and memcmp(method, b"TRACE", 5) == 0)

@@ -1,0 +1,46 @@
+"""What concerns many connections of a worker at once and happens seldom: a drain, an endpoint that died."""
+from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.exchange.dispatch cimport rescue as rescue_one
+from haystack._fast.exchange.exchange cimport Exchange
+from haystack._fast.exchange.states cimport State
+from haystack._fast.net.poller cimport Pollable, clock_ns
+from haystack._fast.net.transport cimport Transport
+from haystack._fast.util.linked_list cimport Link
+from haystack._fast.worker.worker_state cimport Plane
+
+
+def close_idle(Plane plane):
+    """Close the clients that are between two requests; how many are left in an exchange."""
+    cdef void *at = plane.poller.first
+    cdef Pollable each
+    cdef Http1Server client
+    cdef int busy = 0
+    while at != NULL:
+        each = <Pollable>at
+        at = each.behind
+        if isinstance(each, Transport) and isinstance((<Transport>each).owner, Http1Server):
+            client = <Http1Server>(<Transport>each).owner
+            if client.is_at_rest():
+                client.close()
+            else:
+                busy += 1
+    return busy
+
+
+def rescue(Plane plane, set cells):
+    """Send the exchanges that wait for an answer of these endpoints elsewhere; how many."""
+    cdef Cell cell
+    cdef Link *at
+    cdef Exchange exchange
+    cdef list found = []
+    plane.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
+    for cell in cells:
+        at = cell.busy.oldest
+        while at != NULL:
+            found.append(<Exchange>at.owner)
+            at = at.newer
+    for exchange in found:          # each may open and close others
+        if exchange.state != State.DONE:
+            rescue_one(exchange)
+    return len(found)

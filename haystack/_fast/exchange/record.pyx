@@ -1,0 +1,110 @@
+"""What is told of an exchange at its end: a line of the access log, a trace, or both. The request's head is read again for it."""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport int64_t
+from libc.string cimport memset, strlen
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+
+from haystack._fast.connection.leg cimport Peer
+from haystack._fast.http1.head cimport Head, Kind, same
+from haystack._fast.log.access_line cimport Entry, Text
+from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.util.buffer cimport add
+
+cdef Py_ssize_t TRACES = 500     # in a worker until they are taken, a tenth of a second's: more are counted, not made
+
+
+cdef int note_try(Exchange x, Member member) except -1:
+    """Note the endpoint's label, with a NUL behind it."""
+    cdef Py_ssize_t size
+    cdef const char *label = PyUnicode_AsUTF8AndSize(member.cell.label, &size)
+    return add(&x.record.tried, label, size + 1)
+
+
+cdef int write_record(Exchange x) except -1:
+    """Tell of the exchange, which has ended."""
+    cdef timespec wall
+    cdef Entry entry
+    cdef Head own
+    clock_gettime(CLOCK_REALTIME, &wall)
+    memset(&entry, 0, sizeof(entry))
+    entry.at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
+    entry.total_ns = clock_ns() - x.record.t_start
+    describe_request(&entry, x, x.request_head(&own))
+    describe_way(&entry, x)
+    if x.plane.log is not None:
+        x.plane.log.write(&entry)
+    if not x.plane.traced(x.route):
+        return 0
+    if len(x.plane.traces) < TRACES:
+        return add_trace(x, &entry)
+    x.plane.traces_lost += 1
+    return 0
+
+
+cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
+    """What its head says. h NULL: it could not be read."""
+    cdef Peer *peer = x.down.peer()
+    cdef int i
+    entry.listener = peer.listener
+    entry.client = Text(&peer.address[0], peer.address_size)
+    entry.minor = 1
+    if h == NULL:
+        return 0
+    entry.minor = h.minor
+    entry.method = Text(h.method, h.method_size)
+    entry.host = Text(h.host, max(h.host_size, 0))
+    entry.target = Text(h.target, h.target_size)
+    if x.request.identity[0]:
+        entry.identity = Text(&x.request.identity[0], sizeof(x.request.identity))
+    for i in range(h.count):
+        if h.fields[i].kind == Kind.REQUEST_ID:
+            entry.identity = Text(h.fields[i].value, h.fields[i].value_size)
+        elif h.fields[i].name_size == 7 and same(h.fields[i].name, b"referer", 7):
+            entry.referrer = Text(h.fields[i].value, h.fields[i].value_size)
+        elif h.fields[i].name_size == 10 and same(h.fields[i].name, b"user-agent", 10):
+            entry.agent = Text(h.fields[i].value, h.fields[i].value_size)
+    return 0
+
+
+cdef int describe_way(Entry *entry, Exchange x) except -1:
+    """Where it went, and how it ended."""
+    entry.candidates = Text(x.record.tried.data, <int>x.record.tried.end)
+    entry.error = Text(x.record.error, <int>strlen(x.record.error))
+    if x.detail is not None:
+        entry.detail = Text(PyBytes_AS_STRING(x.detail), <int>PyBytes_GET_SIZE(x.detail))
+    if x.route is not None:
+        entry.service = utf8(x.route.service)
+    if x.member is not None:
+        entry.endpoint = utf8(x.member.cell.label)
+    entry.reused, entry.status = x.record.reused, x.record.status
+    entry.received, entry.sent = x.record.received, x.record.sent
+    entry.route_ns = x.record.t_routed - x.record.t_start
+    entry.connect_ns = x.record.t_connected - x.record.t_routed if x.record.t_connected else -1
+    entry.first_ns = x.record.t_first - x.record.t_connected if x.record.t_first else -1
+    return 0
+
+
+cdef Text utf8(str text) except *:
+    """Valid as long as the string is."""
+    cdef Py_ssize_t size
+    cdef const char *data = PyUnicode_AsUTF8AndSize(text, &size)
+    return Text(data, <int>size)
+
+
+cdef bytes bytes_of(Text text):
+    return text.data[:text.size] if text.size else b""
+
+
+cdef int add_trace(Exchange x, const Entry *entry) except -1:
+    """Add a row: times in milliseconds, -1 where a phase was never reached."""
+    x.plane.traces.append((
+        entry.at_us / 1e6, x.plane.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
+        bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
+        x.route.service if x.route is not None else "", x.member.cell.label if x.member is not None else "",
+        bool(entry.reused), entry.status, entry.received, entry.sent,
+        entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
+        entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
+        bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent),
+    ))
+    return 0

@@ -1,3 +1,0 @@
-from haystack._fast.exchange.worker_state import Plane
-
-def look(plane: Plane) -> None: ...

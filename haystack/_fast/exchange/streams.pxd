@@ -1,1 +1,0 @@
-# Walks over all streams of a worker, for what happens seldom.

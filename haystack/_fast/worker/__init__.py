@@ -1,0 +1,1 @@
+"""What all exchanges of a worker share."""
