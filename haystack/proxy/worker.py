@@ -77,7 +77,7 @@ class Worker:
                     self._take(message)
                     await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
                 case ipc.TraceOrder():
-                    self._plane.trace(message.on, message.service)
+                    self._plane.traces.switch(message.on, message.service)
                 case ipc.Collect():
                     self._report(message.number)
                 case ipc.Open():
@@ -97,7 +97,7 @@ class Worker:
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports))
         shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
-        self._plane.limit(replace(setup.limits, max_clients=shares.clients, max_endpoints=shares.endpoints))
+        self._plane.limits.set(replace(setup.limits, max_clients=shares.clients, max_endpoints=shares.endpoints))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
@@ -148,7 +148,7 @@ class Worker:
     def _tell(self, *, last: bool = False) -> None:
         """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
         if last or self._channel.unsent < BEHIND:
-            self._send_traces(*self._plane.take_traces())
+            self._send_traces(*self._plane.traces.take())
         if faults := self._plane.take_faults():
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
         if self._plane.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._plane.log.take()):
@@ -176,7 +176,7 @@ class Worker:
 
     def _places(self) -> tuple[int, str, int]:
         """Where clients come from, as far as that may be of interest."""
-        return self._plane.hidden, self._plane.gateway or "", self._plane.outside
+        return self._plane.clients.hidden, self._plane.clients.gateway or "", self._plane.clients.outside
 
     def _forget_drained(self) -> None:
         """Let go of members that have left, and tell so of those that were told."""
@@ -247,7 +247,7 @@ class Worker:
             listener.stop()
         self._plane.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
-        while patient and self._plane.clients and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
+        while patient and self._plane.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         while bulk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -96,7 +96,7 @@ class Rig:
         self.poller = Poller(self.loop, self.errors.append)
         router = Router()
         self.plane = Plane(self.poller, router, [80], EVERYBODY)
-        self.plane.limit(msgspec.structs.replace(LIMITS, **changes))
+        self.plane.limits.set(msgspec.structs.replace(LIMITS, **changes))
         self.service = Service(places, self.plane, router)
         self.listener = Listener(self.plane, places.listener.fileno(), 0)
         self.sockets = self.poller.open_sockets
@@ -136,7 +136,7 @@ class Rig:
 
     def log(self) -> None:
         """From here on each exchange is told of, in a line and a trace."""
-        self.plane.trace(True)
+        self.plane.traces.switch(True)
         self.plane.log = Log("json", 0, ["http:80"])
 
     def drain(self) -> None:
@@ -221,7 +221,7 @@ class Rig:
             for end in (*self.clients, *self.endpoints):
                 self.drop(end)
             self.settle()
-        left, clients = self.poller.open_sockets - self.sockets, self.plane.clients
+        left, clients = self.poller.open_sockets - self.sockets, self.plane.clients.count
         self.take_all()
         self.listener.stop()
         self.poller.stop()
@@ -235,7 +235,7 @@ class Rig:
     def take_all(self) -> None:
         """What a worker tells of, taken, and what it forgets with its tick, forgotten."""
         half_closed.look(self.plane)
-        self.plane.take_traces()
+        self.plane.traces.take()
         self.plane.take_errors()
         self.plane.take_faults()
         self.plane.take_busy()

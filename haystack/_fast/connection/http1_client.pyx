@@ -154,11 +154,11 @@ cdef class Http1Client(Connection):
         cdef Transport transport = self.transport
         if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.cell.gone:
             return 0
-        return not (self.plane.pool_age_ms and self.plane.poller.now - self.born >= self.plane.pool_age_ms)
+        return not (self.plane.limits.pool_age_ms and self.plane.poller.now - self.born >= self.plane.limits.pool_age_ms)
 
     cdef int rest(self) except -1:
         """Into the pool."""
-        self.transport.deadline = self.plane.poller.now + self.plane.pool_ms
+        self.transport.deadline = self.plane.poller.now + self.plane.limits.pool_ms
         self.cell.idle.append(self)
         join(&self.plane.resting, &self.link)
         return 0
@@ -239,7 +239,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.capacity() and len(connection.cell.idle) < connection.plane.pool_size:
+        if reusable and connection.capacity() and len(connection.cell.idle) < connection.plane.limits.pool_size:
             return connection.rest()
         return connection.close()
 
@@ -293,7 +293,7 @@ cdef class Http1ClientLeg(UpLeg):
         cdef bint pressed
         while self.user is not None and transport.readable and transport.fd >= 0:
             pressed = plane.is_pressed()
-            if pressed and plane.poller.kept > plane.max_kept:
+            if pressed and plane.poller.kept > plane.limits.max_kept:
                 relieve(plane, self.user)
             if self.held or self.tunnel:
                 return 0 if self.held else self.user.tunnel_down()      # let_switch goes on

@@ -64,7 +64,7 @@ cdef class Http1Server(Connection):
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
         release(&self.input)
-        return self.plane.leave(self.peer.origin)
+        return self.plane.clients.leave(self.peer.origin)
 
     cdef bint is_at_rest(self) noexcept:
         """Whether it has no request, not even one that was not read yet: it may be closed (RFC 9112, section 9.5)."""
@@ -76,11 +76,11 @@ cdef class Http1Server(Connection):
     cdef int rest(self) noexcept:
         """It has no request from now on, and has taken every answer."""
         self.transport.shrink(IDLE_KEPT)
-        join(&self.plane.idle, &self.link)
+        join(&self.plane.clients.idle, &self.link)
         return 0
 
     cdef void on_blocked(self) noexcept:
-        join(&self.plane.readers, &self.link)
+        join(&self.plane.clients.readers, &self.link)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport
@@ -96,7 +96,7 @@ cdef class Http1Server(Connection):
             self.proceed()
         if transport.hung_up and transport.fd >= 0 and not self.silence.watched:
             self.silence.watched = True
-            self.plane.leaving.append(self)
+            self.plane.clients.leaving.append(self)
         return 0
 
     cdef int on_again(self) except -1:
@@ -109,7 +109,7 @@ cdef class Http1Server(Connection):
     cdef int on_deadline(self) except -1:
         cdef bint unsent = self.transport.unsent() > 0
         if unsent and self.leg.user is None and self.state != ConnectionState.LINGERING:
-            self.transport.deadline = self.plane.poller.now + self.plane.idle_ms
+            self.transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
             return 0                    # slow_readers.pyx judges by what it has taken: our kernel may tell of no room for minutes
         if self.state == ConnectionState.OPEN and pending(&self.input):
             self.leg.open_headless()
@@ -133,7 +133,7 @@ cdef class Http1Server(Connection):
         if self.leg.user is not None:
             self.leg.user.on_room()
         if transport.deadline:
-            transport.deadline = self.plane.poller.now + self.plane.idle_ms
+            transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
         if transport.unsent():
             return 0
         leave(&self.link)
@@ -179,7 +179,7 @@ cdef class Http1Server(Connection):
             add(&self.input, data, size)
             if not self.in_head:
                 self.in_head = True
-                transport.deadline = self.plane.poller.now + self.plane.head_ms
+                transport.deadline = self.plane.poller.now + self.plane.limits.head_ms
         take(&self.input, pending(&self.input))
         self.in_head = False
         transport.deadline = 0
@@ -193,8 +193,8 @@ cdef class Http1Server(Connection):
 
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept:
         """`used` as it is, or minus 414 or 431 where the head, or what there is of it, is longer than it may be."""
-        cdef int64_t limit = self.plane.max_head
-        if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.plane.max_headers):
+        cdef int64_t limit = self.plane.limits.max_head
+        if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.plane.limits.max_headers):
             return used
         if memchr(data, c'\n', min(<int64_t>size, limit)) == NULL:
             h.flaw = Flaw.LONG_LINE     # which has a status of its own (RFC 9112, section 3)
@@ -210,7 +210,7 @@ cdef class Http1Server(Connection):
         """The message has been answered: get ready for the next one, or for the end."""
         if self.transport.fd < 0:
             return 0
-        self.transport.deadline = self.plane.poller.now + self.plane.idle_ms
+        self.transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
         if not self.keep_alive:
             self.state = ConnectionState.DRAINING
             return 0 if self.transport.unsent() else close_in_order(self)

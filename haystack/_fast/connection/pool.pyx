@@ -59,7 +59,7 @@ cdef UpLeg dial(Plane plane, Cell cell, int64_t patience, bint *short_of):
 cdef int open_socket(Plane plane, int family) except -2:
     """A socket; -1: there is none to be had, though no connection rests any more. Those to Haystack itself have a reserve."""
     cdef int fd
-    if family != AF_UNIX and plane.max_endpoints and plane.endpoints >= plane.max_endpoints and not end_resting(plane):
+    if family != AF_UNIX and plane.limits.max_endpoints and plane.endpoints >= plane.limits.max_endpoints and not end_resting(plane):
         return -1
     fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if fd < 0 and end_resting(plane):

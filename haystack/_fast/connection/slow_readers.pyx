@@ -16,16 +16,16 @@ cdef enum:
 
 def look(Plane plane):
     """Close those that have taken less than read_rate within idle_ms of waiting. Called with each tick."""
-    cdef Link *at = plane.readers.oldest
-    cdef int64_t now = plane.poller.now, passed = min(now - plane.looked, <int64_t>TICK_MS)
+    cdef Link *at = plane.clients.readers.oldest
+    cdef int64_t now = plane.poller.now, passed = min(now - plane.clients.looked, <int64_t>TICK_MS)
     cdef Http1Server client
     cdef list slow = []
-    plane.looked = now
+    plane.clients.looked = now
     while at != NULL:
         client = <Http1Server>at.owner
         at = at.newer
         client.taking.stalled += passed
-        if client.taking.stalled >= plane.idle_ms and is_slow(plane, client):
+        if client.taking.stalled >= plane.limits.idle_ms and is_slow(plane, client):
             slow.append(client)
     for client in slow:
         if client.transport.fd >= 0:
@@ -35,7 +35,7 @@ def look(Plane plane):
 cdef bint is_slow(Plane plane, Http1Server client) noexcept:
     """Judge what it has taken since it was judged last."""
     cdef int64_t taken = client.transport.acknowledged()
-    cdef bint slow = (taken - client.taking.taken) * 1000 < max(<int64_t>1, plane.read_rate * client.taking.stalled)
+    cdef bint slow = (taken - client.taking.taken) * 1000 < max(<int64_t>1, plane.limits.read_rate * client.taking.stalled)
     client.taking.stalled = 0
     client.taking.taken = taken
     return slow and not client.leg.tunnel
@@ -43,15 +43,15 @@ cdef bint is_slow(Plane plane, Http1Server client) noexcept:
 
 cdef int relieve(Plane plane, LegUser keep) except -1:
     """Close those that have gone longest without taking a byte until no more is kept than may be; never the one that is at work."""
-    cdef Link *at = plane.readers.oldest
+    cdef Link *at = plane.clients.readers.oldest
     cdef Http1Server client
-    while at != NULL and plane.poller.kept > plane.max_kept:
+    while at != NULL and plane.poller.kept > plane.limits.max_kept:
         client = <Http1Server>at.owner
         if client.leg.user is keep:
             at = at.newer
             continue
         cut(client)
-        at = plane.readers.oldest
+        at = plane.clients.readers.oldest
     return 0
 
 

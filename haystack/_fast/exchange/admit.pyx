@@ -46,7 +46,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         return answer_last(x, h, client.forwards)
     x.candidates.key = request_key(x.route, h, peer.address, peer.address_size)
     x.named = recalled(x.route, h)
-    if 0 < h.length <= x.plane.kept_body and not h.chunked and not h.expect:
+    if 0 < h.length <= x.plane.limits.kept_body and not h.chunked and not h.expect:
         x.state = step(x.state, State.BUFFER)
         return x.gather()
     return seek(x)

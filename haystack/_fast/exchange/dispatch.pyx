@@ -83,13 +83,13 @@ cdef int failed_at_once(Exchange x, Member member) except -1:
 
 cdef bint has_place(Exchange x) except -1:
     """Whether one more request may wait for an endpoint of this service."""
-    return len(x.route.queue) < x.plane.queue_size
+    return len(x.route.queue) < x.plane.limits.queue_size
 
 
 cdef int wait_for_room(Exchange x) except -1:
     """Every endpoint is full: wait, in all for queue_ms (0: not at all)."""
     cdef Member member
-    cdef Decision decision = for_room(&x.wait, x.attempt.failure != 0, x.plane.queue_ms, has_place(x), x.plane.poller.now)
+    cdef Decision decision = for_room(&x.wait, x.attempt.failure != 0, x.plane.limits.queue_ms, has_place(x), x.plane.poller.now)
     if decision == Decision.NO_QUEUE:
         return x.fail(503, b"connection_limit_reached", b"no endpoint has a free place")
     if decision == Decision.QUEUE_FULL:
@@ -187,7 +187,7 @@ cdef int waited(Exchange x) except -1:
 cdef int connect_to(Exchange x, Cell cell) except -1:
     """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
     cdef UpLeg up = None if x.retries.fresh_only else pooled(cell, x.retries.idempotent)
-    cdef int64_t patience = x.plane.connect_ms
+    cdef int64_t patience = x.plane.limits.connect_ms
     x.record.reused = up is not None
     if up is None:
         if has_others(x.route, &x.candidates):

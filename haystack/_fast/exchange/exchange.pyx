@@ -118,7 +118,7 @@ cdef class Exchange(LegUser):
 
     cdef int keep(self, const char *data, size_t size) except -1:
         """Bytes of the body as they go up: kept while they are few."""
-        if self.retries.body_sent or self.record.received > self.plane.kept_body:
+        if self.retries.body_sent or self.record.received > self.plane.limits.kept_body:
             self.retries.body_sent = True
             return 0
         return add(&self.kept, data, size)
@@ -151,7 +151,7 @@ cdef class Exchange(LegUser):
 
     cdef int64_t slice(self) noexcept:
         """Milliseconds over which the rate of the body is judged."""
-        return self.route.timeout_ms if self.plane.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
+        return self.route.timeout_ms if self.plane.limits.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
 
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
@@ -161,7 +161,7 @@ cdef class Exchange(LegUser):
         if self.down.body_done():
             self.deadline = 0
             return 0
-        if not excused and (self.record.received - self.request.judged) * 1000 < max(1, self.plane.body_rate * self.slice()):
+        if not excused and (self.record.received - self.request.judged) * 1000 < max(1, self.plane.limits.body_rate * self.slice()):
             self.down.no_more()
             return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
         self.request.judged = self.record.received
@@ -172,7 +172,7 @@ cdef class Exchange(LegUser):
 
     cdef int on_room(self) except -1:
         if self.up is not None and not self.up.is_connecting():
-            return self.up.extend(self.plane.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
+            return self.up.extend(self.plane.limits.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
         return 0
 
     cdef int on_drained(self) except -1:
@@ -302,14 +302,14 @@ cdef class Exchange(LegUser):
 
     cdef int tunnel_up(self) except -1:
         """Raw bytes for the endpoint, until both sides have ended."""
-        self.up.extend(self.plane.tunnel_ms)
+        self.up.extend(self.plane.limits.tunnel_ms)
         if shuttle(self.down.raw(), self.up.raw(), self.plane.scratch, &self.record.received) == 0:
             return self.completed(False)
         return 0
 
     cdef int tunnel_down(self) except -1:
         """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
-        self.up.extend(self.plane.tunnel_ms)
+        self.up.extend(self.plane.limits.tunnel_ms)
         if shuttle(self.up.raw(), self.down.raw(), self.plane.scratch, &self.record.sent) == 0:
             return self.completed(False)
         return 0

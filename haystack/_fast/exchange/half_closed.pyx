@@ -22,12 +22,12 @@ cdef bytes VERSION = b"HTTP/1.1 "
 
 def look(Plane plane):
     """Try the clients that are waited for. Costs nothing where none has sent its last byte."""
-    cdef list leaving = plane.leaving
+    cdef list leaving = plane.clients.leaving
     cdef Http1Server client
     if not leaving:
         return
-    plane.leaving = [client for client in leaving if client.transport.fd >= 0]
-    for client in plane.leaving:
+    plane.clients.leaving = [client for client in leaving if client.transport.fd >= 0]
+    for client in plane.clients.leaving:
         if client.transport.fd >= 0 and waits(client):
             ask(client)
 

@@ -103,7 +103,7 @@ cdef class Listener(Socket):
         cdef unsigned int size
         cdef int fd, i
         for i in range(ACCEPTS if self.stopping else self.burst):
-            if not self.plane.has_room() and not self.stopping and longest_idle(self.plane, 0) is None:
+            if not self.plane.clients.has_room() and not self.stopping and longest_idle(self.plane, 0) is None:
                 return self.rest()
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -144,7 +144,7 @@ cdef class Listener(Socket):
         if not self.resting:
             self.resting = True
             self.poller.rewatch(self, 0)
-        return self.plane.pause(self)
+        return self.plane.clients.pause(self)
 
     cdef int on_again(self) except -1:
         if self.resting:
@@ -170,30 +170,30 @@ cdef class Listener(Socket):
         set_address(&client.peer, peer)
         client.peer.rights, client.peer.trusted = rights, (rights & <int>Right.TRUSTED) != 0
         if not rights & <int>Right.NEAR:
-            plane.outside += 1
+            plane.clients.outside += 1
         elif rights & <int>Right.GATEWAY:
-            plane.hidden += 1
-            if plane.gateway is None:
-                plane.gateway = client.peer.address[:client.peer.address_size].decode()
-        if plane.max_per_client and not client.peer.trusted:
+            plane.clients.hidden += 1
+            if plane.clients.gateway is None:
+                plane.clients.gateway = client.peer.address[:client.peer.address_size].decode()
+        if plane.limits.max_per_client and not client.peer.trusted:
             client.peer.origin = origin_of(peer)
-            if not plane.welcomes(client.peer.origin) and not self.make_way(client):
+            if not plane.clients.welcomes(client.peer.origin) and not self.make_way(client):
                 return self.turn_away(fd)       # closed with its transport, which nobody holds
-        if not plane.has_room() and not self.stopping:
+        if not plane.clients.has_room() and not self.stopping:
             idle = longest_idle(plane, 0)
             if idle is not None:
                 idle.close()
-        plane.enter(client.peer.origin)
+        plane.clients.enter(client.peer.origin)
         transport.owner = client
         client.leg.connection = client
         transport.counted = transport.writable = True
         plane.poller.watch(transport, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
-        transport.deadline = plane.poller.now + plane.idle_ms
+        transport.deadline = plane.poller.now + plane.limits.idle_ms
         return client.rest()
 
     cdef bint make_way(self, Http1Server client) except -1:
         """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
-        cdef Http1Server idle = None if self.plane.max_per_client > 0 else longest_idle(self.plane, client.peer.origin)
+        cdef Http1Server idle = None if self.plane.limits.max_per_client > 0 else longest_idle(self.plane, client.peer.origin)
         if idle is None:
             return False
         idle.close()
@@ -223,7 +223,7 @@ cdef class Listener(Socket):
 
 cdef Http1Server longest_idle(Plane plane, uint64_t origin):
     """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
-    cdef Link *at = plane.idle.oldest
+    cdef Link *at = plane.clients.idle.oldest
     cdef Http1Server client
     cdef int _look
     for _look in range(LOOKS):
@@ -231,7 +231,7 @@ cdef Http1Server longest_idle(Plane plane, uint64_t origin):
             return None
         client = <Http1Server>at.owner
         at = at.newer
-        if plane.poller.now - (client.transport.deadline - plane.idle_ms) < RESTED_MS:
+        if plane.poller.now - (client.transport.deadline - plane.limits.idle_ms) < RESTED_MS:
             return None
         if (origin == 0 or client.peer.origin == origin) and client.is_at_rest():
             return client

@@ -11,8 +11,6 @@ from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport add
 
-cdef Py_ssize_t TRACES = 500     # in a worker until they are taken, a tenth of a second's: more are counted, not made
-
 
 cdef int note_try(Exchange x, Member member) except -1:
     """Note the endpoint's label, with a NUL behind it."""
@@ -34,11 +32,8 @@ cdef int write_record(Exchange x) except -1:
     describe_way(&entry, x)
     if x.plane.log is not None:
         x.plane.log.write(&entry)
-    if not x.plane.traced(x.route):
-        return 0
-    if len(x.plane.traces) < TRACES:
-        return add_trace(x, &entry)
-    x.plane.traces_lost += 1
+    if x.plane.traces.wants(x.route) and x.plane.traces.has_place():
+        add_trace(x, &entry)
     return 0
 
 
@@ -98,7 +93,7 @@ cdef bytes bytes_of(Text text):
 
 cdef int add_trace(Exchange x, const Entry *entry) except -1:
     """Add a row: times in milliseconds, -1 where a phase was never reached."""
-    x.plane.traces.append((
+    x.plane.traces.rows.append((
         entry.at_us / 1e6, x.plane.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
         bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.cell.label if x.member is not None else "",

@@ -1,29 +1,25 @@
-from typing import Any
-
 from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.log.access_line import Log
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
+from haystack._fast.worker.clients import Clients
+from haystack._fast.worker.limits import Limits
+from haystack._fast.worker.traces import Traces
 
 class Plane:
     poller: Poller
+    limits: Limits
+    clients: Clients
+    traces: Traces
     ports: list[int]
     draining: bool
     early: bool
     networks: Networks
     exchanges: int
-    clients: int
-    hidden: int
-    outside: int
-    gateway: str | None
-    kept_body: int
     log: Log | None
     def __init__(self, poller: Poller, router: Router, ports: list[int], networks: Networks | None = None) -> None: ...
     def set_apart(self, listener: int, admin: Route) -> None: ...
-    def limit(self, limits: object) -> None: ...
-    def trace(self, on: bool, service: str | None = None) -> None: ...
-    def take_traces(self) -> tuple[list[tuple[Any, ...]], int]: ...
     def take_busy(self) -> list[Member]: ...
     def take_faults(self) -> list[tuple[str, str, int, int, int, int, int, int, int, int, int, int]]: ...
     def take_errors(self) -> dict[tuple[bytes, int], int]: ...

@@ -2,25 +2,20 @@
 
 An exchange that runs keeps the route it found, whatever becomes of the rules meanwhile. Never reads or writes a socket.
 """
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport waits
 from haystack._fast.net.networks cimport Networks
-from haystack._fast.net.poller cimport Poller, Socket
+from haystack._fast.net.poller cimport Poller
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport release
-
-LIMITS = (
-    "max_head", "max_headers", "max_clients", "max_per_client", "max_endpoints", "head_ms", "idle_ms", "body_rate", "connect_ms",
-    "tunnel_ms", "read_rate", "max_kept", "pool_size", "pool_ms", "pool_age_ms", "queue_size", "queue_ms", "kept_body",
-)
-
-cdef enum:
-    LEAST_SHARE = 8         # connections that any client address may have: browsers open six
+from haystack._fast.worker.clients cimport Clients
+from haystack._fast.worker.limits cimport Limits
+from haystack._fast.worker.traces cimport Traces
 
 
 cdef class Plane:
@@ -41,41 +36,22 @@ cdef class Plane:
 
     def __init__(self, Poller poller, Router router, list ports, Networks networks=None):
         self.poller = poller
+        self.limits = Limits()
+        self.clients = Clients(poller, self.limits)
+        self.traces = Traces()
         self.router = router
         self.ports = ports
         self.networks = Networks() if networks is None else networks
         self.apart = -1
-        self.traces = []
         self.errors = {}
         self.busy = []
         self.reports = FaultReports()
         self.late = []
-        self.origins = {}
         self.spares = []
-        self.paused = []
-        self.leaving = []
-        self.looked = poller.now
-        self.kept_body = 65536          # for planes that are held to no limits
 
     def set_apart(self, int listener, Route admin):
         """Have this listener lead to the web side alone, whatever the Host."""
         self.apart, self.admin = listener, admin
-
-    def limit(self, object limits):
-        """Hold to these from now on: an object with an attribute for each (proxy.channel.Limits)."""
-        for name in LIMITS:
-            setattr(self, name, getattr(limits, name))
-
-    def trace(self, bint on, str service=None):
-        """Record exchanges in `traces`: of one service, or of all where it is None."""
-        self.tracing = on
-        self.traced_service = service
-
-    def take_traces(self):
-        """What was recorded since the last call, oldest first, and how many more there was no room for."""
-        traces, lost = self.traces, self.traces_lost
-        self.traces, self.traces_lost = [], 0
-        return traces, lost
 
     def take_busy(self):
         """The members that got requests since the last call, each once: so that counting costs what there was, not what there is."""
@@ -101,48 +77,9 @@ cdef class Plane:
         """Exchanges ended so far, and how many by class of status (1xx to 5xx)."""
         return self.exchanges, [self.statuses[i] for i in range(1, 6)]
 
-    cdef bint has_room(self) noexcept:
-        """Whether one more client may be taken in."""
-        return self.max_clients == 0 or self.clients < self.max_clients
-
-    cdef bint welcomes(self, uint64_t origin) except -1:
-        """Whether one more connection of this client may be. origin: what stands for its address; 0: it is not counted."""
-        cdef int64_t most = self.max_per_client
-        if most < 0:
-            # no more than are free: one has half of the room at most, two a third each, and there is always something left for others
-            most = max(<int64_t>LEAST_SHARE, self.max_clients - self.clients) if self.max_clients else 0
-        return most == 0 or origin == 0 or self.origins.get(origin, 0) < most
-
     cdef bint is_pressed(self) noexcept:
         """Whether so much waits for slow clients that no more than a little is read for each."""
-        return self.max_kept > 0 and self.poller.kept > self.max_kept // 2
-
-    cdef int enter(self, uint64_t origin) except -1:
-        """A client has come."""
-        self.clients += 1
-        if origin:
-            self.origins[origin] = self.origins.get(origin, 0) + 1
-        return 0
-
-    cdef int leave(self, uint64_t origin) except -1:
-        """A client has gone: whoever waits in the kernel's queue has its turn."""
-        cdef Socket listener
-        self.clients -= 1
-        if origin:
-            left = self.origins.pop(origin) - 1
-            if left:
-                self.origins[origin] = left
-        if self.paused:
-            for listener in self.paused:
-                self.poller.later(listener)
-            self.paused = []
-        return 0
-
-    cdef int pause(self, Socket listener) except -1:
-        """Call the listener's on_again when a client has gone."""
-        if listener not in self.paused:
-            self.paused.append(listener)
-        return 0
+        return self.limits.max_kept > 0 and self.poller.kept > self.limits.max_kept // 2
 
     cdef int count(self, Member member) except -1:
         """One more request that an endpoint answered."""
@@ -167,12 +104,7 @@ cdef class Plane:
 
     cdef bint told(self, Route route) noexcept:
         """Whether anybody is to be told of an exchange with this route; None: with any."""
-        return self.log is not None or self.traced(route)
-
-    cdef bint traced(self, Route route) noexcept:
-        if not self.tracing:
-            return False
-        return self.traced_service is None or (route is not None and route.service == self.traced_service)
+        return self.log is not None or self.traces.wants(route)
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size):
         """The route of a request, None: nobody's; path may have a query. BadHostError: Host is none."""

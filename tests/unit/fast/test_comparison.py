@@ -29,7 +29,7 @@ class Worker:
         self.loop = HandLoop()
         router = Router()
         self.plane = Plane(Poller(self.loop, self.failed), router, [80], EVERYBODY)
-        self.plane.limit(msgspec.structs.replace(LIMITS, **PATIENCE))
+        self.plane.limits.set(msgspec.structs.replace(LIMITS, **PATIENCE))
         self.routes = Routes((80,), router)
         self.door = socket.create_server(("127.0.0.1", 0))
         self.door.setblocking(False)

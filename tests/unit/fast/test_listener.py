@@ -48,7 +48,7 @@ class Door:
         self.loop = Hand()
         self.poller = Poller(self.loop, self.errors.append)
         self.plane = Plane(self.poller, Router(), [80])
-        self.plane.limit(limits.of(Settings()))
+        self.plane.limits.set(limits.of(Settings()))
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
 
@@ -111,7 +111,7 @@ def test_a_client_whose_admission_fails_keeps_no_descriptor(door):
         assert descriptors() < before
         assert [str(error) for error in of.errors] == ["[Errno 22] epoll_ctl"]
         assert client.recv(1) == b"", "its connection is closed at once"
-    assert of.plane.clients == 0
+    assert of.plane.clients.count == 0
 
 
 def test_without_descriptors_clients_are_sent_away_and_not_kept_ready(door):
@@ -126,7 +126,7 @@ def test_without_descriptors_clients_are_sent_away_and_not_kept_ready(door):
         assert (first.recv(1), second.recv(1)) == (b"", b"")
     with of.connect():
         of.turn()
-        assert of.plane.clients == 1
+        assert of.plane.clients.count == 1
 
 
 def test_without_even_a_spare_one_clients_wait_and_the_listener_rests(door):
@@ -139,6 +139,6 @@ def test_without_even_a_spare_one_clients_wait_and_the_listener_rests(door):
         with no_more_descriptors():
             of.turn()
             assert not of.loop.ready(), "the listener would be called for ever"
-            assert of.plane.clients == 0
+            assert of.plane.clients.count == 0
             assert of.errors == []
-        until(lambda: of.swept().clients == 1, 3, "who waited was never taken in")
+        until(lambda: of.swept().clients.count == 1, 3, "who waited was never taken in")

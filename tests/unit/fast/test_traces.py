@@ -23,7 +23,7 @@ class Site:
         self.loop, self.errors = HandLoop(), []
         self.poller = Poller(self.loop, self.errors.append)
         self.plane = Plane(self.poller, Router(), [80])
-        self.plane.limit(limits.of(Settings()))
+        self.plane.limits.set(limits.of(Settings()))
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
         self.listener = Listener(self.plane, self.socket.fileno(), 0)
@@ -54,10 +54,10 @@ def site():
 
 
 def test_a_worker_keeps_so_many_traces_and_counts_the_others(site):
-    site.plane.trace(True)
+    site.plane.traces.switch(True)
     site.ask(ROOM + 7)
-    traces, lost = site.plane.take_traces()
+    traces, lost = site.plane.traces.take()
     assert (len(traces), lost) == (ROOM, 7)
     site.ask(1)
-    traces, lost = site.plane.take_traces()
+    traces, lost = site.plane.traces.take()
     assert (len(traces), lost) == (1, 0)

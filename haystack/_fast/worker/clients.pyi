@@ -1,0 +1,5 @@
+class Clients:
+    count: int
+    hidden: int
+    outside: int
+    gateway: str | None

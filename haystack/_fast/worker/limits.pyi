@@ -1,0 +1,3 @@
+class Limits:
+    kept_body: int
+    def set(self, limits: object) -> None: ...
