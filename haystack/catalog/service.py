@@ -11,9 +11,9 @@ from haystack.catalog import host_names
 from haystack.catalog.claims import Claim, prefix
 from haystack.catalog.verdicts import Judge, Judged, Member
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import Carried, Container, Endpoint, Options, Problem, Service
+from haystack.model.records import Carried, Container, Endpoint, Options, Problem, Service, ServiceOptions
 
-OPTIONS = ("balance", "sticky", "max_connections", "timeout", "wait", "retry", "upgrade")
+OPTIONS = ServiceOptions.__struct_fields__
 UNASKED = Options()
 Made = tuple[Container, tuple[Endpoint, ...]]
 

@@ -75,18 +75,26 @@ class Context:
 
 
 HERE = Context()
+SERVICES = ("SERVICE",)  # stands for the names of all that there are
+ANYTHING: tuple[str, ...] = ()  # an argument that nothing completes
+TYPES = ("A", "AAAA", "PTR", "SRV", "TXT", "NS", "SOA", "ANY")
 Action = Callable[[State, list[str], Context], Result | Turns[Result]]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. most: how many arguments at most; least: at least."""
+    """One command. completes: what may stand for each argument in turn (SERVICES: their names); least: how many arguments at least."""
 
     action: Action
     usage: str
     summary: str
+    completes: tuple[tuple[str, ...], ...] = ()
     least: int = 0
-    most: int = 0
+
+    @property
+    def most(self) -> int:
+        """How many arguments at most."""
+        return len(self.completes)
 
 
 def run(state: State, words: Sequence[str], context: Context = HERE) -> Result:
@@ -205,17 +213,10 @@ def leave(_state: State, _words: list[str], _context: Context) -> Result:
 
 def completions(before: list[str], services: list[str]) -> list[str]:
     """What may follow these words."""
-    match normal(before):
-        case ["service"] | ["trace", "on"]:
-            return services
-        case ["trace"]:
-            return ["on", "off"]
-        case ["log"]:
-            return list(LEVELS)
-        case [name] if name in LISTS:
-            return ["--json"]
-        case _:
-            return []
+    name, *arguments = normal(before) or [""]
+    completes = COMMANDS[name].completes if name in COMMANDS else ()
+    words = completes[len(arguments)] if len(arguments) < len(completes) else ()
+    return services if words == SERVICES else list(words)
 
 
 LISTS: dict[str, tuple[lists.Listing, str]] = {
@@ -228,12 +229,16 @@ LISTS: dict[str, tuple[lists.Listing, str]] = {
 
 COMMANDS: dict[str, Command] = {
     "help": Command(show_help, "help", "this list"),
-    "service": Command(service, "service NAME", "one service: its endpoints, and why each one is in or out", 1, 1),
-    **{name: Command(listed(name, listing), f"{name} [--json]", summary, most=1) for name, (listing, summary) in LISTS.items()},
-    "explain": Command(explain, "explain URL", "which service answers a URL, and which of its endpoints are in or out, and why", 1, 1),
-    "dig": Command(dig, "dig NAME [TYPE]", "query Haystack's DNS", 1, 2),
-    "trace": Command(trace, "trace on|off [SERVICE]", "show a line for each request as it happens; also trace(true)", 1, 2),
-    "log": Command(log, f"log {'|'.join(LEVELS)}", "set the log level, until the next start", 1, 1),
+    "service": Command(service, "service NAME", "one service: its endpoints, and why each one is in or out", (SERVICES,), 1),
+    **{name: Command(listed(name, listing), f"{name} [--json]", summary, (("--json",),)) for name, (listing, summary) in LISTS.items()},
+    "explain": Command(
+        explain, "explain URL", "which service answers a URL, and which of its endpoints are in or out, and why", (ANYTHING,), 1
+    ),
+    "dig": Command(dig, "dig NAME [TYPE]", "query Haystack's DNS", (ANYTHING, TYPES), 1),
+    "trace": Command(
+        trace, "trace on|off [SERVICE]", "show a line for each request as it happens; also trace(true)", (("on", "off"), SERVICES), 1
+    ),
+    "log": Command(log, f"log {'|'.join(LEVELS)}", "set the log level, until the next start", (LEVELS,), 1),
     "metrics": Command(metrics, "metrics", "show the Prometheus metrics"),
     "version": Command(version, "version", "show the version"),
     "exit": Command(leave, "exit", "end the session; also exit(), quit and Ctrl-D"),

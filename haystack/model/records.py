@@ -81,7 +81,19 @@ class Port(Record, frozen=True, kw_only=True, order=True):
     name: str
 
 
-class Options(Record, frozen=True, kw_only=True):
+class ServiceOptions(Record, frozen=True, kw_only=True):
+    """What labels ask for a service as a whole: of its containers, which have to agree, and of the service; None: not asked."""
+
+    balance: str | None = None
+    sticky: str | None = None
+    max_connections: int | None = None
+    timeout: float | None = None
+    wait: float | None = None
+    retry: tuple[int, ...] | None = None
+    upgrade: tuple[str, ...] | None = None
+
+
+class Options(ServiceOptions, frozen=True, kw_only=True):
     """What the haystack.* labels of a container ask for, already checked; None or empty: not asked. labelled: it has one that counts."""
 
     enable: bool = True
@@ -92,14 +104,7 @@ class Options(Record, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     path: str | None = None
     weight: int | None = None
-    balance: str | None = None
-    sticky: str | None = None
-    max_connections: int | None = None
-    timeout: float | None = None
     health_policy: str | None = None
-    wait: float | None = None
-    retry: tuple[int, ...] | None = None
-    upgrade: tuple[str, ...] | None = None
     eject: bool = True
     public: bool | None = None
     labelled: bool = False
@@ -256,7 +261,7 @@ class Carried(Record, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
 
 
-class Service(Record, frozen=True, kw_only=True):
+class Service(ServiceOptions, frozen=True, kw_only=True):
     """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot.
 
     path: the prefix below which its own name leads to all of them; claims: what leads to some of them beside that.
@@ -267,13 +272,6 @@ class Service(Record, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
     claims: tuple[Carried, ...] = ()
     path: str | None = None
-    balance: str | None = None
-    sticky: str | None = None
-    max_connections: int | None = None
-    timeout: float | None = None
-    wait: float | None = None
-    retry: tuple[int, ...] | None = None
-    upgrade: tuple[str, ...] | None = None
     public: bool = False
     problems: tuple[Problem, ...] = ()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 
@@ -65,3 +68,35 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     referrer: str = ""
     user_agent: str = ""
+
+
+def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
+    """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
+    when, port, client, method, host, target, identity, minor, tried, service, endpoint, reused, status, received, sent = row[:15]
+    route, connect, first, total, error, detail, referrer, agent = row[15:]
+    return Trace(
+        time=when,
+        worker=worker,
+        listener=listener(port),
+        client=client.decode(),
+        method=method.decode("latin-1"),
+        host=host.decode("latin-1"),
+        target=target.decode("latin-1"),
+        service=service,
+        candidates=tuple(tried.decode().split("\0")[:-1]),
+        endpoint=endpoint,
+        reused=reused,
+        status=status,
+        received=received,
+        sent=sent,
+        route_ms=route,
+        connect_ms=connect,
+        first_byte_ms=first,
+        total_ms=total,
+        request_id=identity.decode("latin-1"),
+        version=f"1.{minor}",
+        error=error.decode(),
+        detail=detail.decode("latin-1"),
+        referrer=referrer.decode("latin-1"),
+        user_agent=agent.decode("latin-1"),
+    )

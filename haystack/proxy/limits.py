@@ -1,12 +1,44 @@
-"""Settings → the limits of one worker. Pure."""
+"""The limits of one worker: what there is, as it travels to it, and what it is by the settings. Pure."""
 
 from __future__ import annotations
 
-from haystack.proxy.ipc import Limits
-from haystack.settings.settings import Settings
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:  # a worker imports this, and has no settings of its own
+    from haystack.settings.settings import Settings
 
 SHARE = -1  # of what is free
 FOREVER = 1 << 40  # milliseconds: 35 years
+
+
+class Limits(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker holds its clients, endpoints and itself to; 0 where a limit may be off. The names are those in _fast/worker/limits.pyx.
+
+    max_clients: connections of this worker; max_per_client: of one client address, in this worker (-1: a share); body_rate: bytes a second;
+    kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too;
+    read_rate: bytes a second that a client takes at least; max_kept: bytes of memory for what sockets have not taken.
+    """
+
+    max_head: int
+    max_headers: int
+    max_clients: int
+    max_per_client: int
+    head_ms: int
+    idle_ms: int
+    body_rate: int
+    connect_ms: int
+    tunnel_ms: int
+    pool_size: int
+    pool_ms: int
+    pool_age_ms: int
+    queue_size: int
+    queue_ms: int
+    kept_body: int
+    max_endpoints: int = 0
+    read_rate: int = 0
+    max_kept: int = 0
 
 
 def of(settings: Settings) -> Limits:

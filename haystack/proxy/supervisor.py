@@ -26,8 +26,7 @@ from haystack.proxy.counters import Asked, Counts, Series
 from haystack.proxy.spawn import Nursery
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
-from haystack.routing import routing_table
-from haystack.routing.rows import ADMIN, LISTENERS, Table
+from haystack.routing.rows import ADMIN, LISTENERS, Defaults, Table
 from haystack.routing.table_updates import Tables
 from haystack.settings.settings import Settings
 
@@ -51,7 +50,7 @@ class Supervisor:
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
-        self._tables = Tables(routing_table.Defaults(settings.balance, settings.timeout, settings.wait))
+        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait))
         self._access = ipc.Access(*access.table(settings))
         self._trace = ipc.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None

@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 import uvloop
-from msgspec.structs import replace
 
 from haystack._fast.connection import slow_readers
 from haystack._fast.exchange import bulk, half_closed, outliers
@@ -29,9 +28,9 @@ from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import Plane
-from haystack.model.reports import FailureRow, Trace
+from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
-from haystack.proxy import count_parts, ipc, lending, own_routes, sandbox
+from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
 
@@ -97,7 +96,7 @@ class Worker:
         router = Router()
         self._plane = Plane(self._poller, router, list(setup.ports))
         shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
-        self._plane.limits.set(replace(setup.limits, max_clients=shares.clients, max_endpoints=shares.endpoints))
+        self._plane.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
@@ -156,7 +155,7 @@ class Worker:
 
     def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
         for at in range(0, max(len(traces), lost > 0), TRACED):
-            told = tuple(msgspec.msgpack.encode(self._trace(each)) for each in traces[at : at + TRACED])
+            told = tuple(msgspec.msgpack.encode(trace_of(each, self._setup.slot, self._listener)) for each in traces[at : at + TRACED])
             self._channel.send(ipc.Traces(told, 0 if at else lost))
 
     def _report(self, number: int) -> None:
@@ -199,37 +198,6 @@ class Worker:
                 new.append((member.service, member.port, member.cell.key, *address))
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
-
-    def _trace(self, row: tuple[Any, ...]) -> Trace:
-        when, port, client, *told, minor, tried, service, endpoint, reused, status, received, sent = row[:-8]
-        route, connect, first, total, error, detail, referrer, agent = row[-8:]
-        method, host, target, identity = (part.decode("latin-1") for part in told)
-        return Trace(
-            time=when,
-            worker=self._setup.slot,
-            listener=self._listener(port),
-            client=client.decode(),
-            method=method,
-            host=host,
-            target=target,
-            service=service,
-            candidates=tuple(tried.decode().split("\0")[:-1]),
-            endpoint=endpoint,
-            reused=reused,
-            status=status,
-            received=received,
-            sent=sent,
-            route_ms=route,
-            connect_ms=connect,
-            first_byte_ms=first,
-            total_ms=total,
-            request_id=identity,
-            version=f"1.{minor}",
-            error=error.decode(),
-            detail=detail.decode("latin-1"),
-            referrer=referrer.decode("latin-1"),
-            user_agent=agent.decode("latin-1"),
-        )
 
     def _listener(self, port: int) -> str:
         return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"

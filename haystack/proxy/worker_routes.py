@@ -17,7 +17,7 @@ from haystack._fast.routing.router import Router
 from haystack.catalog.claims import rank
 from haystack.net.rights import Right
 from haystack.proxy.via import pseudonym
-from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from haystack.routing.rows import OF_ROUTES, EndpointRow, ServiceRow, Table
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
@@ -134,7 +134,7 @@ class Routes:
         picker = pickers.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
         via = pseudonym(self._instance, row.key) if self._instance else ""
-        route = Route(row.name, picker, row.timeout_ms, row.balance, row.sticky, queue, row.path, row.wait_ms, row.retry, via, row.upgrade)
+        route = Route(row.name, picker, queue=queue, via=via, **{name: getattr(row, name) for name in OF_ROUTES})
         route.why, route.since, route.mute = row.why, row.since, row.mute
         route.guard = 0 if row.public else Right.INSIDE
         lost = old is not None and old.routes[index].members

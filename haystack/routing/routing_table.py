@@ -7,29 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from haystack.catalog.claims import prefix
 from haystack.catalog.service import OPTIONS
 from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
-from haystack.model.records import RETRIED, STOPPING, Cause, Endpoint, Service
+from haystack.model.records import STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
-from haystack.routing.rows import LISTENERS, EndpointRow, ServiceRow, Table
+from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", STOPPING)
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
-
-
-class Defaults(NamedTuple):
-    """For services that say nothing else; seconds."""
-
-    balance: str
-    timeout: float
-    wait: float
 
 
 def is_mute(endpoint: Endpoint) -> bool:
@@ -125,20 +116,14 @@ def _row(
     return ServiceRow(
         name=service.name,
         hosts=(host,),
-        balance=service.balance or defaults.balance,
-        sticky=service.sticky or "",
-        timeout_ms=max(1, int((service.timeout or defaults.timeout) * 1000)),
         listeners=listeners,
         path=path,
-        max_connections=service.max_connections or 0,
-        wait_ms=int((defaults.wait if service.wait is None else service.wait) * 1000),
-        retry=RETRIED if service.retry is None else service.retry,
         awaited=any(e.awaited for e in endpoints),
         why=last.reason if last is not None else "",
         since=last.since if last is not None else 0.0,
         claim=claim,
-        upgrade=service.upgrade or (),
         public=public,
+        **asked(service, defaults),
     )
 
 

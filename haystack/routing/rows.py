@@ -1,11 +1,37 @@
-"""The routing table as it travels to the workers: rows, and the message that carries them."""
+"""The routing table as it travels to the workers: rows, what they say of a service's options, and the message that carries them."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import msgspec
+
+from haystack.model.records import RETRIED, ServiceOptions
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
+OF_ROUTES = ("path", "timeout_ms", "balance", "sticky", "wait_ms", "retry", "upgrade")  # what a worker's Route is told of a row, by name
+
+
+class Defaults(NamedTuple):
+    """For services that say nothing else; seconds."""
+
+    balance: str
+    timeout: float
+    wait: float
+
+
+def asked(service: ServiceOptions, defaults: Defaults) -> dict[str, Any]:
+    """What a service asks of the workers, as fields of its rows: in their units, with the defaults of what it does not say."""
+    return {
+        "balance": service.balance or defaults.balance,
+        "sticky": service.sticky or "",
+        "max_connections": service.max_connections or 0,
+        "timeout_ms": max(1, int((service.timeout or defaults.timeout) * 1000)),
+        "wait_ms": int((defaults.wait if service.wait is None else service.wait) * 1000),
+        "retry": RETRIED if service.retry is None else service.retry,
+        "upgrade": service.upgrade or (),
+    }
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -15,7 +15,7 @@ from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model.records import Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
-from haystack.routing.rows import ServiceRow, Table
+from haystack.routing.rows import Defaults, ServiceRow, Table
 from haystack.routing.tombstones import Lingering
 
 
@@ -35,7 +35,7 @@ class Changed(NamedTuple):
 class Tables:
     """defaults: for services that say nothing else. Every `now` is of one clock that only grows, in seconds."""
 
-    def __init__(self, defaults: routing_table.Defaults, lingering: Lingering | None = None) -> None:
+    def __init__(self, defaults: Defaults, lingering: Lingering | None = None) -> None:
         self._defaults = defaults
         self._lingering = lingering or Lingering()
         self._snapshot: Snapshot | None = None

@@ -24,7 +24,7 @@ from haystack._fast.worker.worker_state import Plane
 from haystack.loop.turns import at_once
 from haystack.net import access
 from haystack.net.rights import Right
-from haystack.proxy.ipc import Limits
+from haystack.proxy.limits import Limits
 from tests.fuzz.ends import End, Places
 from tests.fuzz.service import Service
 

@@ -10,11 +10,12 @@ import pytest
 
 from haystack.loop.turns import TURN
 from haystack.proxy import ipc
+from haystack.proxy.limits import Limits
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 
 ROW = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100)
 SERVICE = ServiceRow("web", ("web", "www"), "p2c", "", 60_000, ((ROW,), ()))
-LIMITS = ipc.Limits(65536, 128, 50_000, 0, 10_000, 75_000, 256, 1000, 3_600_000, 256, 20_000, 0, 1000, 5000, 65536)
+LIMITS = Limits(65536, 128, 50_000, 0, 10_000, 75_000, 256, 1000, 3_600_000, 256, 20_000, 0, 1000, 5000, 65536)
 MESSAGES = [
     ipc.Setup(3, (80, 8080), "/run/admin", ("", "localhost"), LIMITS),
     ipc.Access(b"\0" * 8, b""),

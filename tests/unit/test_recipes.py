@@ -1,0 +1,264 @@
+"""The recipes of CONTRIBUTING.md are true: each table has all that others have of the same thing, and so have the pages.
+
+test_reference.py compares what labels and settings take with the docs; observe/test_log_events.py does so with events of the log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haystack._fast import testing
+from haystack._fast.balance import pickers
+from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.exchange import worker_state
+from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.net.poller import Poller
+from haystack._fast.routing.router import Router
+from haystack.command_line import commands as command_line
+from haystack.console import commands
+from haystack.discovery import labels, providers
+from haystack.model import ports
+from haystack.model.records import Container, Listing, Options, Service, ServiceOptions
+from haystack.observe.trace import Trace
+from haystack.proxy import limits
+from haystack.proxy.limits import Limits
+from haystack.routing import rows as routing_rows
+from haystack.routing.rows import Defaults, ServiceRow
+from haystack.settings import balance
+from haystack.settings.settings import Settings, flag, load, variable
+from tests.fakes.state import state
+from tests.oracles import routing_table, snapshot
+from tests.unit.test_reference import LABELS, bare, rows
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DEFAULTS = Defaults("p2c", 60.0, 10.0)
+NOT_OF_LABELS = {"labelled", "health"}  # what reading the labels adds
+
+
+# The recipes themselves.
+
+
+def recipes() -> Iterator[tuple[str, str, str]]:
+    """(addition, its own module, where else) of each row."""
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## One place for each addition")[2].partition("\n## ")[0]
+    for line in text.splitlines():
+        if line.startswith("| ") and not line.startswith(("| ---", "| Addition")):
+            addition, own, elsewhere = (cell.strip().replace("\\_", "_") for cell in line.strip("|").split("|"))
+            yield addition, own, elsewhere
+
+
+def files(cell: str) -> list[str]:
+    return re.findall(r"[\w/]+\.(?:py|pyx|md)\b", cell)
+
+
+@pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: recipe[0])
+def test_a_recipe_names_files_that_there_are_and_three_at_most(recipe):
+    assert all((ROOT / file).is_file() for cell in recipe for file in files(cell))
+    assert len(files(recipe[2])) <= 3
+
+
+@pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: recipe[0])
+def test_a_recipe_names_words_that_its_files_have(recipe):
+    text = "".join((ROOT / file).read_text() for cell in recipe for file in files(cell))
+    assert [word for cell in recipe[1:] for word in re.findall(r"`(\w+)`", cell) if word not in text] == []
+
+
+# A label.
+
+OTHERS = {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}  # values that no example has; else a word
+
+
+def test_each_label_is_an_option_and_each_option_a_label():
+    assert {field for field, _ in labels._READERS.values()} == set(Options.__struct_fields__) - NOT_OF_LABELS
+
+
+def test_check_tells_of_each_label_that_it_can_not_use(tmp_path, capsys):
+    static = tmp_path / "static.toml"
+    told = "".join(f'"{bare(row[0])}" = ""\n' for row in LABELS)
+    static.write_text(f'[[container]]\nname = "x"\nimage = "x"\naddress = "192.0.2.1"\n[container.labels]\n{told}')
+    command_line.main(["check", "--static", str(static)])
+    shown = capsys.readouterr().out
+    assert [name for name in labels.NAMES if f"label {labels.PREFIX}{name}: '' is not " not in shown] == []
+
+
+def test_each_option_of_a_service_is_in_its_rows():
+    assert set(ServiceOptions.__struct_fields__) <= set(Service.__struct_fields__) & set(Options.__struct_fields__)
+    asked = set(routing_rows.asked(Service(name="x"), DEFAULTS))
+    assert asked <= set(ServiceRow.__struct_fields__)
+    assert {name.removesuffix("_ms") for name in asked} == set(ServiceOptions.__struct_fields__)
+
+
+@pytest.mark.parametrize("option", ServiceOptions.__struct_fields__)
+def test_the_label_of_a_service_changes_its_row_and_one_container_that_differs_is_told(option):
+    word = next(word for word, (field, _) in labels._READERS.items() if field == option)
+    example = next(bare(row[4]) for row in LABELS if bare(row[0]) == labels.PREFIX + word)
+    found, _ = labels.read({labels.PREFIX + word: example})
+    other, _ = labels.read(
+        {labels.PREFIX + word: {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}.get(word, "random")}
+    )
+    assert row(found) != row(Options())
+    made = built(found, other)
+    assert [p.subject for p in made.problems] == [f"label {labels.PREFIX}{word}"]
+
+
+def built(*options: Options) -> Service:
+    """A service of a container for each of these."""
+    told = [
+        Container(
+            id=f"{n}" * 64, name="x", engine="e", services=("x",), address=f"192.0.2.{n}", ports=(ports.named(80, "tcp"),), options=each
+        )
+        for n, each in enumerate(options, 1)
+    ]
+    return snapshot.build(1, "haystack", {"x": Listing(containers=tuple(told))}, 0.0).services["x.services.haystack"]
+
+
+def row(options: Options) -> ServiceRow:
+    """What workers are told of such a service."""
+    (made,) = routing_table.rows(built(options), DEFAULTS)
+    return made
+
+
+def test_a_route_takes_all_that_is_meant_for_it_and_a_row_has_it():
+    told = {name: getattr(row(Options()), name) for name in routing_rows.OF_ROUTES}
+    assert Route("x", pickers.make("p2c", [], []), **told).timeout_ms == 60_000
+    kept = {"max_connections"}  # of a member's cell
+    assert set(routing_rows.OF_ROUTES) - {"path"} == set(routing_rows.asked(Service(name="x"), DEFAULTS)) - kept
+
+
+# A setting.
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_has_a_flag_and_is_shown_by_check(field):
+    assert variable(field) in load().shown()
+    secret = field == "docker_key"  # not in the help, and refused: others would see it in the list of processes
+    assert secret or flag(field) in command_line.parser("run").format_help()
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_is_heeded_by_somebody(field):
+    read = re.compile(rf"\b(?:_?settings|policy)\.{field.removesuffix('_file')}\b")
+    modules = (path for path in (ROOT / "haystack").rglob("*.py") if path.name != "settings.py")
+    assert any(read.search(path.read_text()) for path in modules), f"nobody reads settings.{field}"
+
+
+# A limit.
+
+
+def test_a_plane_has_each_limit_and_no_other():
+    assert sorted(worker_state.LIMITS) == sorted(Limits.__struct_fields__)
+
+
+def test_a_plane_holds_to_each_limit():
+    class Loop:
+        def __getattr__(self, name):
+            return lambda *_: None
+
+    told = {name: number for number, name in enumerate(Limits.__struct_fields__, 1)}
+    plane = Plane(Poller(Loop(), print), Router(), [])
+    plane.limit(Limits(**told))
+    assert {name: getattr(plane, name) for name in told} == told
+
+
+class Noted:
+    """Settings that note which of them are read."""
+
+    def __init__(self) -> None:
+        self.settings, self.read = load(), set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self.settings, name)
+
+
+def test_the_page_of_limits_has_each_setting_that_is_one():
+    noted = Noted()
+    limits.of(noted)
+    page = (DOCS / "limits.md").read_text()
+    assert [name for name in sorted(noted.read - {"workers"}) if variable(name) not in page] == []
+
+
+# A field of the access log.
+
+
+def fields(table: str) -> set[str]:
+    """The names in the first cells of the table of a page's section."""
+    return {name.strip() for line in table.splitlines() if line.startswith("| ") for name in line.split("|")[1].split(",")} - {
+        "field",
+        "---",
+    }
+
+
+def test_a_line_has_each_field_of_a_trace_and_so_have_the_page_and_the_oracle():
+    told = {name: kind() for name, kind in zip(Trace.__struct_fields__, kinds(), strict=True)}
+    line = json.loads(testing.access_line("json", Trace(**told)))
+    assert set(line) == set(Trace.__struct_fields__)
+    section = (DOCS / "logs.md").read_text().partition("with these fields:")[2].partition("\n\nA quote")[0]
+    assert fields(section) == set(line)
+    oracle = (ROOT / "tests" / "unit" / "fast" / "test_logline.py").read_text().partition("TRACES = ")[2].partition("# fmt")[0]
+    assert [name for name in line if f"{name}=" not in oracle] == []
+
+
+def kinds() -> Iterator[type]:
+    """Of a trace's fields, in their order."""
+    named = {"float": float, "int": int, "str": str, "bool": bool, "tuple[str, ...]": tuple}
+    return (named[Trace.__annotations__[name]] for name in Trace.__struct_fields__)
+
+
+# A picker.
+
+
+def test_each_file_of_a_picker_is_in_the_table():
+    others = {"__init__", "pickers", "affinity"}
+    there = {path.stem for path in (ROOT / "haystack" / "_fast" / "balance").glob("*.pyx")} - others
+    assert {kind.__module__.rpartition(".")[2] for kind in pickers.PICKERS.values()} == there
+
+
+def test_the_readme_has_each_algorithm_and_labels_and_settings_take_it():
+    section = (ROOT / "README.md").read_text().partition("## Load balancing")[2].partition("\n\n")[0]
+    told = [word for line in section.splitlines()[2:] for word in re.findall(r"`([^`]+)`", line.split("|")[1])]
+    assert told == [*balance.BALANCES, *balance.KEYS]
+    assert tuple(pickers.PICKERS) == balance.BALANCES
+    for word in told:
+        assert load({"balance": word}).balance == labels.read({"haystack.balance": word})[0].balance
+
+
+# A source of containers.
+
+
+def test_each_provider_is_made_where_all_are():
+    found = {
+        name
+        for path in (ROOT / "haystack" / "discovery").rglob("*.py")
+        for name in re.findall(r"^class (\w+Provider)\b", path.read_text(), re.MULTILINE)
+    }
+    made = {type(each).__name__ for each in providers(load({"static": "x.toml"})) + providers(load()) + providers(load(), demo=True)}
+    assert made == found
+
+
+# A command of the shell.
+
+
+def test_the_page_has_each_command_as_help_shows_it():
+    assert [(bare(usage), told) for usage, told in rows("shell.md")] == [(c.usage, c.summary) for c in commands.COMMANDS.values()]
+    shown = commands.run(state(), ["help"]).text
+    assert [c.usage for c in commands.COMMANDS.values() if c.usage not in shown or c.summary not in shown] == []
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_what_completes_a_command_is_taken_by_it(name):
+    command = commands.COMMANDS[name]
+    assert len(command.completes) == len(re.findall(r" ", command.usage)), "an argument for each word of the usage"
+    before = [name]
+    for words in command.completes:
+        assert commands.completions(before, ["web"]) == (["web"] if words == commands.SERVICES else list(words))
+        before.append("web" if words in (commands.SERVICES, commands.ANYTHING) else words[0])
+        for word in words if words != commands.SERVICES else ():
+            assert commands.run(state(), [*before[:-1], word]).status != commands.USAGE
+    assert commands.completions(before, ["web"]) == []
