@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help build run test debug fuzz lint type bench bench-chaos soak image lock clean
+.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos soak image lock clean
 .SILENT:
 
 PYTHON ?= python3
@@ -45,23 +45,33 @@ PURPOSE := $(if $(filter-out build run image clean,$(MAKECMDGOALS)),test,run)
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	touch $@
 
-# Either stamp takes the other's place: the extensions in the tree are of one kind only. Where that or how it is built has changed, all are compiled.
+# Each of the three stamps takes the others' place: the extensions in the tree are of one kind only. Where that or how it is built has changed, all are compiled.
 .make/release: .make/venv $(SOURCES)
-	rm -f .make/debug
+	rm -f .make/debug .make/coverage
 	echo "haystack: compiling, a minute or two" >&2
 	HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
 	HAYSTACK_COMPILED=1 $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .make/debug: .make/venv $(SOURCES)
-	rm -f .make/release
+	rm -f .make/release .make/coverage
 	echo "haystack: compiling for debugging, a minute or two" >&2
 	HAYSTACK_DEBUG=1 HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
 	HAYSTACK_COMPILED=1 $(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
+.make/coverage: .make/venv $(SOURCES)
+	rm -f .make/release .make/debug
+	echo "haystack: compiling for coverage, some minutes" >&2
+	HAYSTACK_COVERAGE=1 HAYSTACK_FORCE=$(if $(filter setup.py,$?),1) $(COMPILE)
+	HAYSTACK_COMPILED=1 $(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
 debug: .make/tools .make/debug ## every test, on extensions with bounds checks and counted allocations
 	HAYSTACK_DEBUG=1 $(BIN)/python -X dev -m pytest $(ARGS)
+
+coverage: .make/tools .make/coverage ## which lines the tests run, compiled ones too, and why not the others (ARGS: pytest's)
+	$(BIN)/python -m tests.coverage $(ARGS)
 
 .make/atheris: .make/tools requirements/fuzz.txt
 	$(INSTALL) --require-hashes -r requirements/fuzz.txt

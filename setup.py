@@ -1,6 +1,7 @@
 """Builds one extension for each .pyx below haystack/_fast. A failed extension fails the build: there is no slow fallback.
 
-HAYSTACK_DEBUG=1 compiles with bounds checks, line tracing and the allocation counters of _fast/util/allocations.pyx.
+HAYSTACK_DEBUG=1 compiles with bounds checks and the allocation counters of _fast/util/allocations.pyx.
+HAYSTACK_COVERAGE=1 (for `make coverage`) compiles as for debugging, and so that each line tells a tracer that it runs.
 HAYSTACK_COMPILED=1: they are in the tree already, by `setup.py build_ext --inplace`; an editable install would make them once more.
 HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, AddressSanitizer and libFuzzer's coverage.
 """
@@ -8,13 +9,15 @@ HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, A
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-DEBUG = os.environ.get("HAYSTACK_DEBUG") == "1"
+COVERAGE = os.environ.get("HAYSTACK_COVERAGE") == "1"
+DEBUG = COVERAGE or os.environ.get("HAYSTACK_DEBUG") == "1"
 FUZZ = os.environ.get("HAYSTACK_FUZZ") == "1"
 # Workers parse what strangers send: an overrun ends the process, and no pointer table can be written (https://wiki.debian.org/Hardening).
 # 3 checks copies into what was allocated too; where compiler or C library know no 3, it is 2.
@@ -30,11 +33,16 @@ directives = {
     "initializedcheck": DEBUG,
     "cdivision": True,
     "nonecheck": DEBUG,
-    "linetrace": DEBUG,
+    "linetrace": COVERAGE,
     "freethreading_compatible": False,
 }
-# CYTHON_TRACE without _NOGIL: a traced nogil function would take the GIL at each line
-macros = [("HAYSTACK_DEBUG", "1" if DEBUG or FUZZ else "0"), ("CYTHON_TRACE", "1" if DEBUG else "0")]
+# _NOGIL: nogil functions tell of their lines too, and take the GIL for each of them (which their callers hold nearly always)
+macros = [
+    ("HAYSTACK_DEBUG", "1" if DEBUG or FUZZ else "0"),
+    ("CYTHON_TRACE", "1" if COVERAGE else "0"),
+    ("CYTHON_TRACE_NOGIL", "1" if COVERAGE else "0"),
+]
+KIND = "coverage" if COVERAGE else "debug" if DEBUG else "release"
 extensions = [
     Extension(
         ".".join(path.with_suffix("").parts),
@@ -47,11 +55,19 @@ extensions = [
 ]
 
 
+# Cython hands a tracer what a function returns, as a Python object: behind a pointer in a struct, it would read a text that may not be.
+RETURNED = re.compile(r"^(\s*)__Pyx_TraceReturnCValue\(\w+, \w+, ", re.MULTILINE)
+
+
 class Build(build_ext):
     """Says what is done: compiling takes a minute or two."""
 
     def build_extension(self, extension: Extension) -> None:
         """Compile one; a line when it is done."""
+        for path in map(Path, extension.sources if COVERAGE else ()):
+            text = path.read_text(encoding="utf-8")
+            if text != (kept := RETURNED.sub(r"\1__Pyx_TraceReturnValue(Py_None, ", text)):
+                path.write_text(kept, encoding="utf-8")
         super().build_extension(extension)
         print(f"compiled {extension.name}", flush=True)  # noqa: T201 - for whoever waits
 
@@ -66,7 +82,7 @@ setup(
         quiet=True,
         compiler_directives=directives,
         annotate=DEBUG,
-        build_dir="build/debug" if DEBUG else "build/release",
+        build_dir=f"build/{KIND}",
         force=os.environ.get("HAYSTACK_FORCE") == "1",
     ),
 )

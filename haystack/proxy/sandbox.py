@@ -13,7 +13,7 @@ import resource
 from collections.abc import Mapping
 
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
-PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_")
+PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_", "COVERAGE_")
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
 

@@ -19,6 +19,7 @@ from haystack.loop import garbage
 from haystack.model.records import Container
 from tests.fakes.held import held
 
+pytestmark = pytest.mark.untraced
 SIZE, LARGE = 10_000, 2_000
 BIG = "big.app.services.haystack"
 MOST = 0.005  # seconds

@@ -13,6 +13,7 @@ from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.testing import choose, picks_ns, recall
 from tests.fakes.members import picker
 
+pytestmark = pytest.mark.untraced
 TIMES = 4000
 
 
