@@ -43,12 +43,18 @@ macros = [
     ("CYTHON_TRACE_NOGIL", "1" if COVERAGE else "0"),
 ]
 KIND = "coverage" if COVERAGE else "debug" if DEBUG else "release"
+if FUZZ:
+    compile_args = ["-O1", "-g", *SANITIZE]
+elif DEBUG:
+    compile_args = ["-O1", "-g", *HARDEN, *(["-Wno-unused-function"] if COVERAGE else [])]  # those that RETURNED takes the use of
+else:
+    compile_args = ["-O3", "-g1", "-fno-plt", *HARDEN]
 extensions = [
     Extension(
         ".".join(path.with_suffix("").parts),
         [str(path)],
         define_macros=macros,
-        extra_compile_args=["-O1", "-g", *SANITIZE] if FUZZ else ["-O1", "-g", *HARDEN] if DEBUG else ["-O3", "-g1", "-fno-plt", *HARDEN],
+        extra_compile_args=compile_args,
         extra_link_args=SANITIZE if FUZZ else HARDEN_LINK,
     )
     for path in sorted(FAST.rglob("*.pyx"))
