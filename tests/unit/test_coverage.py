@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from haystack.proxy import sandbox
+from tests.coverage import __main__ as main
 from tests.coverage import compiled, report
 from tests.coverage.places import MODULE, Place, uncovered, where
 
@@ -115,6 +116,22 @@ def test_a_place_has_its_reason_and_a_reason_needs_a_place():
     why = {"a.py": {"f": "no engine does it", "h": "x"}, "c.py": {"f": "y"}}
     assert [reason for _, reason in report.explained(places, why)] == ["no engine does it", "", ""]
     assert report.idle(places, why) == ["a.py h", "c.py f"]
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "told"),
+    [
+        ({"a.py": {"f": "no engine does it"}}, 0, "a.py:1-3 f (3): no engine does it"),
+        ({}, 1, "a.py:1-3 f (3): NO REASON"),
+        ({"a.py": {"f": "no engine does it", "g": "x"}}, 0, "0 reasons without a place"),
+        ({"a.py": {"f": "no engine does it", "h": "x"}}, 1, "a.py h: it runs, or is there no more"),
+    ],
+)
+def test_a_run_of_everything_fails_where_a_reason_is_missing_or_idle(why, status, told, monkeypatch, capsys):
+    monkeypatch.setattr(report, "reasons", lambda: why)
+    found = report.Findings(places=[Place("a.py", "f", 1, 3, 3), Place("a.py", "g", 9, 9, 1)])
+    assert main._check(found) == status
+    assert told in capsys.readouterr().out
 
 
 def test_a_table_has_a_row_a_room_and_two_sums():
