@@ -64,5 +64,10 @@ def of(settings: Settings) -> Limits:
     )
 
 
+def fitted(limits: Limits, shares: descriptors.Shares) -> Limits:
+    """These limits, where they are no higher than a worker's descriptors allow."""
+    return msgspec.structs.replace(limits, max_clients=shares.clients, max_endpoints=shares.endpoints)
+
+
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
