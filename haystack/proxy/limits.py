@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:  # a worker imports this, and has no settings of its own
+    from haystack.net import descriptors
     from haystack.settings.settings import Settings
 
 SHARE = -1  # of what is free

@@ -370,7 +370,7 @@ cdef class Http1ClientLeg(UpLeg):
                 break
             self.interim += 1
             if self.interim > MAX_INTERIM:
-                return self.user.on_flaw(502, b"http_protocol_error", b"the endpoint sends too many interim responses")
+                return self.user.on_flaw(502, b"http_protocol_error", b"the endpoint sends too many interim responses", False)
             self.user.on_interim(&h)
             if size == 0:
                 return 0
@@ -428,7 +428,7 @@ cdef class Http1ClientLeg(UpLeg):
             error = b"http_response_header_section_size"
         elif used == -501:
             error = b"http_response_transfer_coding"
-        return self.user.on_flaw(502, error, said(b"the response's head is refused", flaw))
+        return self.user.on_flaw(502, error, said(b"the response's head is refused", flaw), True)
 
     cdef Framing framing_of(self, Head *h) noexcept:
         """Of the response on this side (RFC 9112, section 6.3)."""
@@ -466,10 +466,10 @@ cdef class Http1ClientLeg(UpLeg):
                 add(&self.trailer, part, part_size)
             elif part_size:
                 self.user.on_data(part, part_size)
-        if self.body.done:
+        if self.body.done and self.user.down.takes_trailer():
             flaw = flaw_of_trailer(&self.trailer)
         if flaw:
-            return self.user.on_flaw(502, b"http_response_transfer_coding", said(b"the response's chunks are refused", flaw))
+            return self.user.on_flaw(502, b"http_response_transfer_coding", said(b"the response's chunks are refused", flaw), True)
         if not self.body.done:
             return self.user.on_data_run()
         # bytes after the response leave the connection in a state that is nobody's to guess
@@ -485,4 +485,4 @@ cdef class Http1ClientLeg(UpLeg):
         if self.started and self.body.framing == Framing.UNTIL_CLOSE and clean:
             self.body.done = True
             return self.user.on_data_end(&self.trailer, self.drop_trailer, False)
-        return self.user.on_flaw(502, b"http_response_incomplete", b"the endpoint's connection broke within its response")
+        return self.user.on_flaw(502, b"http_response_incomplete", b"the endpoint's connection broke within its response", True)

@@ -1,16 +1,12 @@
 # A client's connection, in HTTP/1.
 from libc.stdint cimport int64_t
-from haystack._fast.connection.leg cimport DownLeg, Peer
+from haystack._fast.connection.leg cimport DownLeg, Handler, Peer
 from haystack._fast.http1.body cimport Body
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.worker.worker_state cimport Plane
-
-cdef class Handler:
-    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1
-    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1
 
 cdef struct Silence:        # of a client that sends no more, for half_closed.pyx
     bint watched            # stands in the plane's list of them

@@ -37,18 +37,6 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
-cdef class Handler:
-    """Makes exchanges of requests."""
-
-    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
-        """A request whose head has so many bytes has come on this leg."""
-        raise NotImplementedError
-
-    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
-        """The same, and its head can't be read: how it is answered."""
-        raise NotImplementedError
-
-
 cdef class Http1Server(Connection):
     """A client's connection, and what came on it that was not used yet."""
 
@@ -204,6 +192,7 @@ cdef class Http1Server(Connection):
 
     cdef int refuse_head(self, int status, Flaw flaw) except -1:
         self.leg.open_headless()
+        self.leg.body.done = False      # nothing is known of where it ends
         return self.handler.on_bad_request(self.leg, status, b"http_request_error", said(b"the request's head is refused", flaw))
 
     cdef int next(self) except -1:
@@ -240,6 +229,7 @@ cdef class Http1ServerLeg(DownLeg):
     cdef int open(self, Head *h) except -1:
         """A request begins."""
         self.minor = h.minor
+        self.status = 0
         self.drop_trailer = h.names_hops
         self.head_only = h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         self.connection.keep_alive = not h.close and (h.minor == 1 or h.keep_alive)
@@ -248,10 +238,10 @@ cdef class Http1ServerLeg(DownLeg):
         return 0
 
     cdef int open_headless(self) except -1:
-        """One begins whose head can't be read: nothing is known of where it ends."""
+        """One begins whose head can't be read."""
         self.minor = 1
+        self.status = 0
         self.head_only = self.bare = self.connection.keep_alive = False
-        self.body.done = False
         return 0
 
     cdef Peer *peer(self) noexcept:
@@ -262,6 +252,9 @@ cdef class Http1ServerLeg(DownLeg):
 
     cdef bint is_head_only(self) noexcept:
         return self.head_only
+
+    cdef bint takes_trailer(self) noexcept:
+        return self.chunked
 
     cdef size_t unsent(self) noexcept:
         return self.connection.transport.unsent()

@@ -48,7 +48,7 @@ cdef class LegUser(Waiter):
     cdef int on_switch(self, Head *h, const char *data, size_t size) except -1
     cdef int on_lost(self, bint unseen, const char *error, int status) except -1
     cdef int on_timeout(self) except -1
-    cdef int on_flaw(self, int status, const char *error, bytes detail) except -1
+    cdef int on_flaw(self, int status, const char *error, bytes detail, bint counts) except -1
     cdef int tunnel_up(self) except -1
     cdef int tunnel_down(self) except -1
 
@@ -58,6 +58,7 @@ cdef class DownLeg:
     cdef Peer *peer(self) noexcept
     cdef bint body_done(self) noexcept
     cdef bint is_head_only(self) noexcept
+    cdef bint takes_trailer(self) noexcept
     cdef int fill(self, Buffer *into) except -1
     cdef int read_body(self) except -1
     cdef int pass_end(self, UpLeg up) except -1
@@ -96,3 +97,7 @@ cdef class UpLeg:
     cdef int read(self) except -1
     cdef int let_switch(self) except -1
     cdef int detach(self, bint reusable) except -1
+
+cdef class Handler:
+    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1
+    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1

@@ -56,7 +56,7 @@ cdef class LegUser(Waiter):
         raise NotImplementedError
 
     cdef int end_with(self, const char *error) except -1:
-        """Break off both sides; error: the word for it (RFC 9209, section 2.3)."""
+        """Break off both sides. error: the word for it (RFC 9209, section 2.3), counted by who calls this."""
         raise NotImplementedError
 
     cdef int on_connected(self) except -1:
@@ -115,8 +115,8 @@ cdef class LegUser(Waiter):
         """The response took too long."""
         raise NotImplementedError
 
-    cdef int on_flaw(self, int status, const char *error, bytes detail) except -1:
-        """The response is refused, or ends too early: how the client is answered if nothing has gone down yet."""
+    cdef int on_flaw(self, int status, const char *error, bytes detail, bint counts) except -1:
+        """The response is refused, or ends too early: how the client is answered if it can be. counts: against the endpoint."""
         raise NotImplementedError
 
     cdef int tunnel_up(self) except -1:
@@ -141,6 +141,10 @@ cdef class DownLeg:
 
     cdef bint is_head_only(self) noexcept:
         """Whether the response has no body, whatever its head says (RFC 9110, 9.3.2)."""
+        return False
+
+    cdef bint takes_trailer(self) noexcept:
+        """Whether the trailer section of a response may go down."""
         return False
 
     cdef int fill(self, Buffer *into) except -1:
@@ -267,4 +271,16 @@ cdef class UpLeg:
 
     cdef int detach(self, bint reusable) except -1:
         """The exchange is over, or goes elsewhere. reusable: the connection is in a known state."""
+        raise NotImplementedError
+
+
+cdef class Handler:
+    """Makes an exchange of each request."""
+
+    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
+        """A request whose head has so many bytes has come on this leg."""
+        raise NotImplementedError
+
+    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
+        """The same, and its head can't be read: how it is answered."""
         raise NotImplementedError

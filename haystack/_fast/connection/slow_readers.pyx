@@ -59,7 +59,5 @@ cdef int cut(Http1Server client) except -1:
     """Break off, with a reset: our kernel would go on to keep what it has for a client that does not take it."""
     cdef const char *error = b"connection_write_timeout"
     client.transport.reset_at_close()
-    if client.leg.user is not None:
-        return client.leg.user.end_with(error)
     client.plane.erred(error, client.leg.status)
-    return client.close()
+    return client.close() if client.leg.user is None else client.leg.user.end_with(error)

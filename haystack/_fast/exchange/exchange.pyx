@@ -99,9 +99,9 @@ cdef class Exchange(LegUser):
         """Read a small body; once it is whole, choose an endpoint."""
         cdef size_t before = self.kept.end
         cdef int whole = self.down.fill(&self.kept)
+        self.record.received += <int64_t>(self.kept.end - before)
         if whole < 0:
             return self.abort()         # the client broke off in its body
-        self.record.received += <int64_t>(self.kept.end - before)
         if not whole:
             return self.on_body_late()
         self.deadline = 0
@@ -113,7 +113,6 @@ cdef class Exchange(LegUser):
     cdef int on_body(self, const char *data, size_t size) except -1:
         self.record.received += <int64_t>size
         self.keep(data, size)
-        self.up.extend(self.route.timeout_ms)
         return self.up.send_body(data, size)
 
     cdef int keep(self, const char *data, size_t size) except -1:
@@ -124,6 +123,7 @@ cdef class Exchange(LegUser):
         return add(&self.kept, data, size)
 
     cdef int on_body_run(self) except -1:
+        self.up.extend(self.route.timeout_ms)
         return self.up.flush()
 
     cdef int on_body_spliced(self, size_t size) except -1:
@@ -133,6 +133,7 @@ cdef class Exchange(LegUser):
 
     cdef int on_body_end(self) except -1:
         self.deadline = 0
+        self.up.extend(self.route.timeout_ms)
         self.down.pass_end(self.up)
         self.up.flush()
         return self.up.let_switch()
@@ -184,11 +185,14 @@ cdef class Exchange(LegUser):
         return self.end_with(b"")
 
     cdef int end_with(self, const char *error) except -1:
-        cdef const char *terminated = b"connection_terminated"
         cdef DownLeg down
+        if not self.open:
+            return 0                    # it has ended
         self.detach(False)
-        if error[0] or self.record.error[0] == 0:
-            self.record.error = error if error[0] else terminated
+        if error[0]:
+            self.record.error = error
+        elif self.record.error[0] == 0:
+            self.record.error = b"connection_terminated"
             self.plane.erred(self.record.error, self.record.status)
         down = self.end()
         return down.reset()
@@ -296,8 +300,9 @@ cdef class Exchange(LegUser):
     cdef int on_lost(self, bint unseen, const char *error, int status) except -1:
         return lost(self, unseen, error, status)
 
-    cdef int on_flaw(self, int status, const char *error, bytes detail) except -1:
-        self.plane.reports.fault(self.member, self.route.queue, Fault.RESET, self.plane.poller.now)
+    cdef int on_flaw(self, int status, const char *error, bytes detail, bint counts) except -1:
+        if counts:
+            self.plane.reports.fault(self.member, self.route.queue, Fault.RESET, self.plane.poller.now)
         return self.fail(status, error, detail)
 
     cdef int tunnel_up(self) except -1:
@@ -385,21 +390,17 @@ cdef class Exchange(LegUser):
             self.attempt.in_queue = False
             self.route.queue.leave(self)
         if self.record.told:
-            write_record(self)
+            try:
+                write_record(self)
+            except Exception as error:
+                self.plane.poller.on_error(error)       # a line is lost, not the end of the exchange
+        down.user = None                # before this memory is another one's
         self.recycle()
         return down
 
     cdef int close(self) except -1:
-        """One of its connections was closed by somebody else: give up both legs as they are."""
-        if not self.open:
-            return 0
-        if self.up is not None:
-            leave(&self.link)
-            let_go(self.member.cell)
-            self.up.user = None
-        self.down.user = None
-        self.end()
-        return 0
+        """One of its connections was closed by somebody else."""
+        return self.abort()
 
     cdef int recycle(self) except -1:
         """Give up all that it holds; its memory is for the next request."""

@@ -237,9 +237,14 @@ cdef class Poller:
     cdef int failed(self, Pollable each, object error) except -1:
         """An exception came out of it: a bug, or no memory. It ends what it was part of, and no more."""
         try:
-            each.on_failure()
-        except Exception:
-            each.close()
+            if each.open:               # what it was part of may have ended before that
+                each.on_failure()
+        except Exception as further:
+            self.on_error(further)
+            try:
+                each.close()
+            except Exception as last:
+                self.on_error(last)
         self.on_error(error)
         return 0
 
