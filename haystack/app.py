@@ -200,15 +200,15 @@ class App:
         stack.callback(self.registry.subscribe(garbage.Garbage().follow))
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
-        self.proxy.on_failures = self.health.failures
-        self.proxy.on_places = Hidden(self.registry.remark).look
-        self.proxy.on_trace = self.traces.publish
-        self.proxy.on_traces_lost = self.traces.lost
-        self.proxy.on_hopeless = self.stopping.set
+        self.proxy.readers.failures = self.health.failures
+        self.proxy.readers.places = Hidden(self.registry.remark).look
+        self.proxy.readers.trace = self.traces.publish
+        self.proxy.readers.traces_lost = self.traces.lost
+        self.proxy.readers.hopeless = self.stopping.set
         if self.settings.access_log != "off":
             lines = AccessLog(sys.stdout.fileno())
             stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
-            self.proxy.on_lines = lines.take
+            self.proxy.readers.lines = lines.take
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:
         yield from self.acl.follow(snapshot.networks)

@@ -11,18 +11,18 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import structlog
 
 from haystack.loop.turns import Turns, at_once
-from haystack.model.reports import FailureRow, Trace
 from haystack.model.snapshot import Snapshot
 from haystack.net import access
 from haystack.net.sockets import Sockets
 from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
 from haystack.proxy.counters import Asked, Counts, Series
+from haystack.proxy.readers import Readers
 from haystack.proxy.spawn import Nursery
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
@@ -67,12 +67,7 @@ class Supervisor:
         self.workers: list[Slot] = []
         self._series = Series()
         self.errors: Counter[tuple[str, int]] = Counter()
-        self.on_traces_lost: Callable[[int], None] = lambda _count: None
-        self.on_trace: Callable[[Trace], None] = lambda _trace: None
-        self.on_failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
-        self.on_lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
-        self.on_places: Callable[[Sequence[Slot]], None] = lambda _workers: None
-        self.on_hopeless: Callable[[], None] = lambda: None
+        self.readers = Readers()
         self.hopeless = ""
 
     def bind(self, opened: Sockets | None = None) -> None:
@@ -93,7 +88,7 @@ class Supervisor:
     async def start(self, *, hold: bool = False) -> bool:
         """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`.
 
-        Where they die one after the other and none has ever served, `hopeless` says so, and on_hopeless is called.
+        Where they die one after the other and none has ever served, `hopeless` says so, and readers.hopeless is called.
         """
         self._hold = hold
         if os.geteuid() == 0 and self.account is None:
@@ -233,7 +228,7 @@ class Supervisor:
         self.hopeless = f"no worker starts: {slot.trouble}"
         for each in self.workers:
             each.settled.set()
-        self.on_hopeless()
+        self.readers.hopeless()
 
     async def _run(self, slot: Slot) -> None:
         """One life of a worker, from its start to its end."""
@@ -292,18 +287,12 @@ class Supervisor:
                         self._nursery.refill()
             case ipc.Counts():
                 self._count(slot, message)
-            case ipc.Failures():
-                self.on_failures(message.rows)
-            case ipc.Lines():
-                self.on_lines(message.lines, message.count, message.dropped)
-            case ipc.Traces():
-                self.on_traces_lost(message.dropped)
-                for trace in message.traces:
-                    self.on_trace(msgspec.msgpack.decode(trace, type=Trace))
+            case _:
+                self.readers.take(message)
 
     def _count(self, slot: Slot, counts: ipc.Counts) -> None:
         slot.learn(counts)
-        self.on_places(self.workers)
+        self.readers.places(self.workers)
         now = asyncio.get_running_loop().time()
         for member, requests in counts.requests:
             self._series.put(*slot.members[member], requests, now)

@@ -99,3 +99,42 @@ def test_every_room_is_listed_here_and_in_the_docs() -> None:
         r"^\| `(\w+)(?:/|\.py)` \|", (ROOT / "docs" / "architecture.md").read_text().partition("The compiled rooms")[0], re.MULTILINE
     )
     assert listed == list(LAYERS)
+
+
+FIELDS = 25
+DATA = {"Settings"}  # one field a setting
+
+
+def own_fields(source: str) -> dict[str, tuple[str, int]]:
+    """Of each cdef class of a .pxd: its base, and how many attributes it declares."""
+    found = {}
+    for name, base, body in re.findall(r"^cdef class (\w+)(?:\((\w+)\))?:[^\n]*\n((?:(?:    [^\n]*)?\n)*)", source, re.MULTILINE):
+        declared = [
+            line.partition("#")[0] for line in body.splitlines() if line.startswith("    cdef ") and "(" not in line.partition("#")[0]
+        ]
+        found[name] = base, sum(line.count(",") + 1 for line in declared)
+    return found
+
+
+def test_no_compiled_class_has_too_many_fields() -> None:
+    classes = {name: each for path in FAST.rglob("*.pxd") for name, each in own_fields(path.read_text()).items()}
+
+    def total(name: str) -> int:
+        base, own = classes.get(name, ("", 0))
+        return own + total(base) if base else own
+
+    assert {name: total(name) for name in classes if total(name) > FIELDS} == {}
+    assert total("Exchange") > 20  # they are counted, inherited ones too
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """What a class declares, and what its methods assign to self."""
+    declared = {each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)}
+    stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
+    return declared | {each.attr for each in stored if isinstance(each.value, ast.Name) and each.value.id == "self"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_class_has_too_many_fields(path: Path) -> None:
+    found = {node.name: len(attributes(node)) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+    assert {name: count for name, count in found.items() if count > FIELDS and name not in DATA} == {}

@@ -1,0 +1,36 @@
+"""Who is told what the workers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from haystack.model.reports import FailureRow, Trace
+from haystack.proxy import ipc
+from haystack.proxy.worker_slot import Slot
+
+
+@dataclass
+class Readers:
+    """Who is told what the workers tell; nobody, until somebody is named."""
+
+    traces_lost: Callable[[int], None] = lambda _count: None
+    trace: Callable[[Trace], None] = lambda _trace: None
+    failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
+    lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
+    places: Callable[[Sequence[Slot]], None] = lambda _workers: None
+    hopeless: Callable[[], None] = lambda: None
+
+    def take(self, message: ipc.Any) -> None:
+        """Tell the one whom this message is for."""
+        match message:
+            case ipc.Failures():
+                self.failures(message.rows)
+            case ipc.Lines():
+                self.lines(message.lines, message.count, message.dropped)
+            case ipc.Traces():
+                self.traces_lost(message.dropped)
+                for trace in message.traces:
+                    self.trace(msgspec.msgpack.decode(trace, type=Trace))
