@@ -58,7 +58,7 @@ cdef class Exchange(LegUser):
         self.record.tried = tried
         self.record.error = b""
         self.candidates.tries = 0
-        self.record.t_start = clock_ns()
+        self.record.t_start = clock_ns() if plane.log is not None or plane.traces.on else 0
         plane.poller.enlist(self)
         return 0
 

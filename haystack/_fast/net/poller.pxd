@@ -1,6 +1,13 @@
 # The sockets of a worker: one edge-triggered epoll beneath uvloop, and what it calls back (docs/decisions/0001).
 from libc.stdint cimport int64_t, uint32_t
 
+cdef extern from "sys/epoll.h" nogil:
+    ctypedef union epoll_data_t:
+        void *ptr
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+
 cdef class Pollable:
     cdef void *before       # neighbours in the poller's list; the list owns one reference to each
     cdef void *behind
@@ -51,7 +58,7 @@ cdef class Poller:
     cdef int rewatch(self, Socket socket, uint32_t events) except -1
     cdef int later(self, Pollable each) except -1
     cdef int run_again(self) except -1
-    cdef int handle(self, Socket socket, uint32_t events) except -1
+    cdef int handle(self, epoll_event *events, int count, bint urgent) except -1
     cdef int failed(self, Pollable each, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil

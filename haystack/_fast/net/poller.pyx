@@ -16,11 +16,6 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLL_CTL_ADD
         EPOLL_CTL_MOD
         EPOLLIN
-    ctypedef union epoll_data_t:
-        void *ptr
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
     int epoll_create1(int)
     int epoll_ctl(int, int, int, epoll_event *)
     int epoll_wait(int, epoll_event *, int, int)
@@ -204,7 +199,7 @@ cdef class Poller:
     cdef int batch(self, int patience) except -1:
         """Wait so many milliseconds at most for ready sockets, and handle them; how many there were."""
         cdef epoll_event events[BATCH]
-        cdef int i, count
+        cdef int count
         if patience:
             with nogil:
                 count = epoll_wait(self.fd, events, BATCH, patience)
@@ -212,24 +207,28 @@ cdef class Poller:
         else:
             count = epoll_wait(self.fd, events, BATCH, 0)
         self.owed -= count if count == BATCH else self.owed
-        for i in range(count):
-            if events[i].data.ptr == NULL:
-                self.called = True
-            elif (<Socket>events[i].data.ptr).urgent:
-                self.handle(<Socket>events[i].data.ptr, events[i].events)
-        for i in range(count):                      # they are alive, if closed: the graveyard has them
-            if events[i].data.ptr != NULL and not (<Socket>events[i].data.ptr).urgent:
-                self.handle(<Socket>events[i].data.ptr, events[i].events)
+        self.handle(events, count, True)
+        self.handle(events, count, False)
         if self.again:
             self.run_again()
         if self.graveyard:
             self.graveyard.clear()
         return max(count, 0)
 
-    cdef int handle(self, Socket socket, uint32_t events) except -1:
-        if socket.fd >= 0:
-            try:
-                socket.on_event(events)
+    cdef int handle(self, epoll_event *events, int count, bint urgent) except -1:
+        """Handle those of urgent sockets, or of the others. They are alive, if closed: the graveyard has them."""
+        cdef Socket socket = None
+        cdef int i = 0
+        while i < count:
+            try:                        # around them all, for an exception is rare
+                while i < count:
+                    i += 1
+                    if events[i - 1].data.ptr == NULL:
+                        self.called = True
+                        continue
+                    socket = <Socket>events[i - 1].data.ptr
+                    if socket.urgent == urgent and socket.fd >= 0:
+                        socket.on_event(events[i - 1].events)
             except Exception as error:
                 self.failed(socket, error)
         return 0

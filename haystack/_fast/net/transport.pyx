@@ -5,6 +5,7 @@ Each transport has one owner, a connection, which is told what happens. Never pa
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memset
 
+from haystack._fast.net.poller cimport epoll_event
 from haystack._fast.net.splice cimport drain, fill, give_pipe, take_pipe
 from haystack._fast.net.tcp cimport unacknowledged
 from haystack._fast.util.buffer cimport add, pending, release, take
@@ -15,11 +16,6 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLL_CTL_MOD
         EPOLLOUT
         EPOLLET
-    ctypedef union epoll_data_t:
-        void *ptr
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
     int epoll_ctl(int, int, int, epoll_event *)
 
 cdef extern from "sys/socket.h" nogil:
