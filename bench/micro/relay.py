@@ -22,14 +22,14 @@ STATUS = b"HTTP/1.1 200 OK\r\n"
 
 
 class Timed:
-    """A rig whose plane is timed, and whose ends forget what they see. spent: seconds in the plane; ends: in ours."""
+    """A rig whose worker is timed, and whose ends forget what they see. spent: seconds in the worker; ends: in ours."""
 
     def __init__(self, places: Places) -> None:
         self.rig = Rig(places)
         self.spent = 0.0
 
     def settle(self) -> None:
-        """Let the plane work until it waits for us, and count the time it takes."""
+        """Let the worker work until it waits for us, and count the time it takes."""
         moved = True
         while moved:
             start = time.perf_counter()
@@ -51,7 +51,7 @@ class Timed:
 
 
 def seconds(places: Places, head: bytes, answer: bytes, piece: bytes, *, up: bool) -> float:
-    """What the plane spends on SIZE bytes: of a request's body, or of a response's."""
+    """What the worker spends on SIZE bytes: of a request's body, or of a response's."""
     timed = Timed(places)
     client = timed.rig.client()
     client.send(head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
@@ -13,13 +13,13 @@ TIMEOUT_MS = 30_000
 FEW = 16  # one of so many connections to the control process is for those who may only ask for its health
 
 
-def add(setup: Setup, plane: Plane, routes: Routes) -> None:
+def add(setup: Setup, worker: WorkerState, routes: Routes) -> None:
     """Lead requests to Haystack itself to the control process."""
     few = max(1, setup.admin_connections // FEW) if setup.admin_connections else 0
     health = _route(setup.health_socket, few, 0) if setup.health_socket else None
     admin = _route(setup.admin_socket, max(1, setup.admin_connections - few) if few else 0, Right.ADMIN)
     if setup.admin_apart:
-        plane.set_apart(len(setup.ports) - 1, admin)
+        worker.set_apart(len(setup.ports) - 1, admin)
         admin = _route(setup.admin_socket, few, Right.NOBODY)
     routes.add_itself(admin, setup.admin_hosts, health)
 

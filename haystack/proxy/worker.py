@@ -27,7 +27,7 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
@@ -44,7 +44,7 @@ LEAKED = 70
 
 
 class Worker:
-    """The state of this process: its plane, its listeners, its routes."""
+    """This process: its state, its listeners, its routes."""
 
     def __init__(self, channel: ipc.Channel, sockets: list[tuple[int, socket.socket]]) -> None:
         self._channel = channel
@@ -57,7 +57,7 @@ class Worker:
         self._known = False
         self._held = False
         self._setup: ipc.Setup
-        self._plane: Plane
+        self._state: WorkerState
         self._poller: Poller
         self._routes: Routes
 
@@ -71,12 +71,12 @@ class Worker:
                     self._begin(message)
                     ticker = asyncio.ensure_future(self._tick())
                 case ipc.Access():
-                    self._plane.networks = Networks(message.v4, message.v6)
+                    self._state.networks = Networks(message.v4, message.v6)
                 case Table():
                     self._take(message)
                     await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
                 case ipc.TraceOrder():
-                    self._plane.traces.switch(message.on, message.service)
+                    self._state.traces.switch(message.on, message.service)
                 case ipc.Collect():
                     self._report(message.number)
                 case ipc.Open():
@@ -94,15 +94,15 @@ class Worker:
         self._poller = Poller(asyncio.get_running_loop(), self._failed)
         self._poller.heed(self._channel.fileno())
         router = Router()
-        self._plane = Plane(self._poller, router, list(setup.ports))
+        self._state = WorkerState(self._poller, router, list(setup.ports))
         shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
-        self._plane.limits.set(limits.fitted(setup.limits, shares))
+        self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
-            self._plane.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
+            self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
-            own_routes.add(setup, self._plane, self._routes)
+            own_routes.add(setup, self._state, self._routes)
 
     def _failed(self, error: Exception) -> None:
         """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
@@ -114,11 +114,11 @@ class Worker:
         for cell in self._routes.cells(table.stopped):
             cell.stop()
         if table.ended:
-            bulk.rescue(self._plane, self._routes.cells(table.ended))
+            bulk.rescue(self._state, self._routes.cells(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
-        self._plane.early = table.version == 0
+        self._state.early = table.version == 0
         if not self._known:
             self._known = True
             self._listen()
@@ -129,15 +129,15 @@ class Worker:
     def _listen(self) -> None:
         """Accept from now on: neither before the first table, when every name would be unknown, nor while another one serves."""
         if self._known and not self._held and not self._listeners and self._draining is None:
-            self._listeners = [Listener(self._plane, s.fileno(), index) for index, s in self._sockets]
+            self._listeners = [Listener(self._state, s.fileno(), index) for index, s in self._sockets]
 
     async def _tick(self) -> None:
         for tick in count(1):
             await asyncio.sleep(TICK)
             if self._poller.sweep():  # else what clients and endpoints have sent is not all read: nobody can be called late or silent
-                outliers.look(self._plane)
-                half_closed.look(self._plane)
-                slow_readers.look(self._plane)
+                outliers.look(self._state)
+                half_closed.look(self._state)
+                slow_readers.look(self._state)
             if tick % BEATEN == 0:
                 self._channel.send(ipc.Beat())
             self._tell()
@@ -147,10 +147,10 @@ class Worker:
     def _tell(self, *, last: bool = False) -> None:
         """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
         if last or self._channel.unsent < BEHIND:
-            self._send_traces(*self._plane.traces.take())
-        if faults := self._plane.take_faults():
+            self._send_traces(*self._state.traces.take())
+        if faults := self._state.take_faults():
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
-        if self._plane.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._plane.log.take()):
+        if self._state.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
 
     def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
@@ -160,11 +160,11 @@ class Worker:
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
-        exchanges, statuses = self._plane.counted()
+        exchanges, statuses = self._state.counted()
         state = (exchanges, tuple(statuses), self._poller.open_sockets)
         if number or self._gone or state != self._reported:
             self._reported = state
-            errors = tuple((word.decode(), status, n) for (word, status), n in self._plane.take_errors().items())
+            errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             members, requests = self._requests()
             whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
             for part in count_parts.parts(whole):
@@ -175,7 +175,7 @@ class Worker:
 
     def _places(self) -> tuple[int, str, int]:
         """Where clients come from, as far as that may be of interest."""
-        return self._plane.clients.hidden, self._plane.clients.gateway or "", self._plane.clients.outside
+        return self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
 
     def _forget_drained(self) -> None:
         """Let go of members that have left, and tell so of those that were told."""
@@ -187,7 +187,7 @@ class Worker:
     def _requests(self) -> tuple[tuple[ipc.MemberRow, ...], tuple[tuple[int, int], ...]]:
         """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
         new, rows = [], []
-        for member in self._plane.take_busy():
+        for member in self._state.take_busy():
             address = member.cell.address
             requests = member.take_new()
             if not isinstance(address, tuple):
@@ -213,11 +213,11 @@ class Worker:
             sock.close()
         for listener in self._listeners:
             listener.stop()
-        self._plane.drain()
+        self._state.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
-        while patient and self._plane.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
+        while patient and self._state.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while bulk.close_idle(self._plane) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while bulk.close_idle(self._state) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)

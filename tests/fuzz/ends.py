@@ -80,7 +80,7 @@ def listening_tcp(backlog: int) -> socket.socket:
 
 
 class Places:
-    """Where clients and endpoints meet the plane; made once, for they cost more than an exchange.
+    """Where clients and endpoints meet the worker; made once, for they cost more than an exchange.
 
     doors: those of the endpoints that we play; addresses: of all endpoints, by their names. `deaf` takes no connection and does not refuse
     one either, as a paused host does; nobody listens at `refusing`.

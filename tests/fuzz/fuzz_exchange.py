@@ -85,7 +85,7 @@ def surroundings_do(rig: Rig, deed: Deed, payload: bytes) -> None:
         case Deed.NOBODY_READS:
             rig.reading = not rig.reading
         case Deed.TRACED:
-            rig.plane.traces.switch(True)
+            rig.worker.traces.switch(True)
         case Deed.LOGGED:
             rig.log()
         case Deed.TABLE:

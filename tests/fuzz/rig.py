@@ -20,7 +20,7 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.loop.turns import at_once
 from haystack.net import access
 from haystack.net.rights import Right
@@ -84,7 +84,7 @@ class HandLoop:
 
 
 class Rig:
-    """One plane, from its first client to its last. Hosts that are IP addresses, and `1`, lead to one service, whose endpoints we play.
+    """One worker, from its first client to its last. Hosts that are IP addresses, and `1`, lead to one service, whose endpoints we play.
 
     changes: what its limits are instead of LIMITS.
     """
@@ -95,10 +95,10 @@ class Rig:
         self.loop = HandLoop()
         self.poller = Poller(self.loop, self.errors.append)
         router = Router()
-        self.plane = Plane(self.poller, router, [80], EVERYBODY)
-        self.plane.limits.set(msgspec.structs.replace(LIMITS, **changes))
-        self.service = Service(places, self.plane, router)
-        self.listener = Listener(self.plane, places.listener.fileno(), 0)
+        self.worker = WorkerState(self.poller, router, [80], EVERYBODY)
+        self.worker.limits.set(msgspec.structs.replace(LIMITS, **changes))
+        self.service = Service(places, self.worker, router)
+        self.listener = Listener(self.worker, places.listener.fileno(), 0)
         self.sockets = self.poller.open_sockets
         self.clients: list[End] = []
         self.endpoints: list[End] = []
@@ -136,13 +136,13 @@ class Rig:
 
     def log(self) -> None:
         """From here on each exchange is told of, in a line and a trace."""
-        self.plane.traces.switch(True)
-        self.plane.log = Log("json", 0, ["http:80"])
+        self.worker.traces.switch(True)
+        self.worker.log = Log("json", 0, ["http:80"])
 
     def drain(self) -> None:
         """As before the worker's end."""
-        self.plane.drain()
-        bulk.close_idle(self.plane)
+        self.worker.drain()
+        bulk.close_idle(self.worker)
 
     def settle(self) -> None:
         """Run until nothing is left to do. AssertionError: it never ends."""
@@ -151,7 +151,7 @@ class Rig:
             moved = self.look() or moved
             if not moved:
                 return
-        raise AssertionError("the plane never comes to rest")
+        raise AssertionError("the worker never comes to rest")
 
     def look(self) -> bool:
         """Take new connections and read what came; True: there was any."""
@@ -189,8 +189,8 @@ class Rig:
         """Let every deadline that is set come."""
         time.sleep(0.002)
         self.poller.sweep()
-        slow_readers.look(self.plane)
-        half_closed.look(self.plane)
+        slow_readers.look(self.worker)
+        half_closed.look(self.worker)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
@@ -203,12 +203,12 @@ class Rig:
                 return
             self.sweep()
             self.settle()
-            before, done = done, self.plane.counted()[0]
+            before, done = done, self.worker.counted()[0]
             idle = idle + 1 if done == before else 0
             assert idle < PATIENCE, f"never ends: {self.service.held()}"
 
     def close(self) -> None:
-        """Everybody goes; what the plane still holds then has leaked. AssertionError says what."""
+        """Everybody goes; what the worker still holds then has leaked. AssertionError says what."""
         self.reading = True
         self.settle()
         self.end_by_itself()
@@ -221,7 +221,7 @@ class Rig:
             for end in (*self.clients, *self.endpoints):
                 self.drop(end)
             self.settle()
-        left, clients = self.poller.open_sockets - self.sockets, self.plane.clients.count
+        left, clients = self.poller.open_sockets - self.sockets, self.worker.clients.count
         self.take_all()
         self.listener.stop()
         self.poller.stop()
@@ -229,22 +229,22 @@ class Rig:
         assert left == 0, f"{left} sockets are left"
         assert clients == 0, f"{clients} clients are left"
         assert not any(map(any, self.service.held().values())), self.service.held()
-        exchanges, statuses = self.plane.counted()
+        exchanges, statuses = self.worker.counted()
         assert exchanges == sum(statuses), (exchanges, statuses)
 
     def take_all(self) -> None:
         """What a worker tells of, taken, and what it forgets with its tick, forgotten."""
-        half_closed.look(self.plane)
-        self.plane.traces.take()
-        self.plane.take_errors()
-        self.plane.take_faults()
-        self.plane.take_busy()
-        if self.plane.log is not None:
-            self.plane.log.take()
+        half_closed.look(self.worker)
+        self.worker.traces.take()
+        self.worker.take_errors()
+        self.worker.take_faults()
+        self.worker.take_busy()
+        if self.worker.log is not None:
+            self.worker.log.take()
 
     def assert_empty(self) -> None:
-        """After the plane has gone, in the debug build: nothing is alive."""
-        del self.listener, self.service, self.plane, self.poller, self.loop
+        """After the worker has gone, in the debug build: nothing is alive."""
+        del self.listener, self.service, self.worker, self.poller, self.loop
         live = allocations.live()
         assert not live["streams"], live
         assert not live["buffers"], live

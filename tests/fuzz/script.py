@@ -30,7 +30,7 @@ class Deed(IntEnum):
     CLIENT_FLOODS = 10  # with its bytes over and over, more than sockets hold
     ENDPOINT_FLOODS = 11
     TRACED = 12  # from here on
-    AT_ONCE = 13  # the deeds after it, so many as its byte says, happen before the plane has its turn
+    AT_ONCE = 13  # the deeds after it, so many as its byte says, happen before the worker has its turn
     TABLE = 14  # which endpoints the service has from here on, and how it is: two bytes, as in service.py
     ENDPOINT_RESETS = 15
     OTHER_CLIENT = 16  # from here on it is the one whose turn was longest ago

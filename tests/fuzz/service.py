@@ -9,7 +9,7 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Cell, Member, Route
 from haystack._fast.exchange import bulk
 from haystack._fast.routing.router import Router
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from tests.fuzz.ends import Places
 
 BALANCES = ("roundrobin", "leastconn", "p2c", "random", "ewma", "hash", "hash:path", "hash:header:x")
@@ -32,8 +32,8 @@ class Service:
     timeout_ms, wait_ms: its labels' as of the next change.
     """
 
-    def __init__(self, places: Places, plane: Plane, router: Router) -> None:
-        self.plane = plane
+    def __init__(self, places: Places, worker: WorkerState, router: Router) -> None:
+        self.worker = worker
         self.router = router
         self.cells = [Cell(name, address) for name, address in places.addresses.items()]
         self.members = [Member(cell, "fuzz", 80) for cell in self.cells]
@@ -63,7 +63,7 @@ class Service:
         for member in self.members:
             member.cell.retire(member not in inside)
         if manner & Manner.ENDED:
-            bulk.rescue(self.plane, left)
+            bulk.rescue(self.worker, left)
 
     def held(self) -> dict[str, list[int]]:
         """What there is of exchanges and idle connections, by cell, and of those who wait."""

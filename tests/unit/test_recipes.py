@@ -16,7 +16,7 @@ from haystack._fast import testing
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.exchange import worker_state
-from haystack._fast.exchange.worker_state import Plane
+from haystack._fast.exchange.worker_state import WorkerState
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack.command_line import commands as command_line
@@ -161,9 +161,9 @@ def test_a_plane_holds_to_each_limit():
             return lambda *_: None
 
     told = {name: number for number, name in enumerate(Limits.__struct_fields__, 1)}
-    plane = Plane(Poller(Loop(), print), Router(), [])
-    plane.limit(Limits(**told))
-    assert {name: getattr(plane, name) for name in told} == told
+    worker = WorkerState(Poller(Loop(), print), Router(), [])
+    worker.limit(Limits(**told))
+    assert {name: getattr(worker, name) for name in told} == told
 
 
 class Noted:

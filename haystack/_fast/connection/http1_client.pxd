@@ -7,7 +7,7 @@ from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
 from haystack._fast.net.transport cimport Connection, Transport
 from haystack._fast.util.buffer cimport Buffer
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef enum Dial:
     REFUSED = 0
@@ -15,7 +15,7 @@ cdef enum Dial:
     SHORT               # we have no descriptor, port or memory for it: the endpoint was not asked
 
 cdef class Http1Client(Connection):
-    cdef Plane plane
+    cdef WorkerState worker
     cdef Cell cell
     cdef Http1ClientLeg leg
     cdef bint connecting

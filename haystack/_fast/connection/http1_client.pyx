@@ -74,9 +74,9 @@ cdef class Http1Client(Connection):
         self.transport = transport
         self.leg.connection = self
         self.connecting = True
-        self.plane.endpoints += self.cell.family != AF_UNIX
+        self.worker.endpoints += self.cell.family != AF_UNIX
         try:
-            self.plane.poller.watch(transport, fd, EVENTS)
+            self.worker.poller.watch(transport, fd, EVENTS)
         except OSError:
             return SHORT                # the kernel watches no more; the descriptor is closed already
         if self.cell.family != AF_UNIX:
@@ -85,7 +85,7 @@ cdef class Http1Client(Connection):
             error = errno
             self.close()
             return SHORT if is_own(error) else REFUSED
-        self.born = self.plane.poller.now
+        self.born = self.worker.poller.now
         transport.deadline = self.born + patience
         return UNDER_WAY
 
@@ -94,7 +94,7 @@ cdef class Http1Client(Connection):
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
-        self.plane.endpoints -= self.cell.family != AF_UNIX
+        self.worker.endpoints -= self.cell.family != AF_UNIX
         return 0
 
     cdef int on_event(self, uint32_t events) except -1:
@@ -146,7 +146,7 @@ cdef class Http1Client(Connection):
         return self.leg.on_deadline()
 
     cdef int on_failure(self) except -1:
-        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
+        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
         return self.close() if self.leg.user is None else self.leg.user.abort()
 
     cdef int capacity(self) noexcept:
@@ -154,13 +154,13 @@ cdef class Http1Client(Connection):
         cdef Transport transport = self.transport
         if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.cell.gone:
             return 0
-        return not (self.plane.limits.pool_age_ms and self.plane.poller.now - self.born >= self.plane.limits.pool_age_ms)
+        return not (self.worker.limits.pool_age_ms and self.worker.poller.now - self.born >= self.worker.limits.pool_age_ms)
 
     cdef int rest(self) except -1:
         """Into the pool."""
-        self.transport.deadline = self.plane.poller.now + self.plane.limits.pool_ms
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.pool_ms
         self.cell.idle.append(self)
-        join(&self.plane.resting, &self.link)
+        join(&self.worker.resting, &self.link)
         return 0
 
     cdef int leave_pool(self) except -1:
@@ -189,7 +189,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.connection.transport
 
     cdef int extend(self, int64_t ms) except -1:
-        self.connection.transport.deadline = self.connection.plane.poller.now + ms
+        self.connection.transport.deadline = self.connection.worker.poller.now + ms
         return 0
 
     cdef bint begin(self, Head *h, Client *client, tuple upgrade) except -1:
@@ -197,15 +197,15 @@ cdef class Http1ClientLeg(UpLeg):
         self.interim = 0
         self.missing = 0
         self.chunked = h.chunked
-        self.begun = self.connection.plane.poller.now
+        self.begun = self.connection.worker.poller.now
         self.taken = self.connection.transport.written
         self.connection.transport.deadline = self.begun + min(<int64_t>LATE_MS, self.user.timeout())
-        self.offers = write_request(&self.connection.plane.work, h, client, upgrade)
+        self.offers = write_request(&self.connection.worker.work, h, client, upgrade)
         return self.offers
 
     cdef int send_body(self, const char *data, size_t size) except -1:
         """It goes into work, or from where it is to the endpoint when it is long."""
-        cdef Buffer *work = &self.connection.plane.work
+        cdef Buffer *work = &self.connection.worker.work
         if self.chunked:
             write_chunk_size(work, size)
             add(work, data, size)
@@ -217,17 +217,17 @@ cdef class Http1ClientLeg(UpLeg):
         return 0
 
     cdef int end_body(self, Buffer *trailer, bint drop) except -1:
-        return write_last_chunk(&self.connection.plane.work, trailer, drop) if self.chunked else 0
+        return write_last_chunk(&self.connection.worker.work, trailer, drop) if self.chunked else 0
 
     cdef int flush(self) except -1:
-        cdef Buffer *work = &self.connection.plane.work
+        cdef Buffer *work = &self.connection.worker.work
         if work.end:
             self.connection.transport.send(work.data, work.end)
             take(work, work.end)
         return 0
 
     cdef void forget(self) noexcept:
-        take(&self.connection.plane.work, self.connection.plane.work.end)
+        take(&self.connection.worker.work, self.connection.worker.work.end)
 
     cdef int detach(self, bint reusable) except -1:
         cdef Http1Client connection = self.connection
@@ -239,7 +239,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.capacity() and len(connection.cell.idle) < connection.plane.limits.pool_size:
+        if reusable and connection.capacity() and len(connection.cell.idle) < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
 
@@ -256,7 +256,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.connection.cell.family != AF_UNIX and fd >= 0 and untouched(fd, self.before, clean)
 
     cdef int on_deadline(self) except -1:
-        cdef int64_t now = self.connection.plane.poller.now
+        cdef int64_t now = self.connection.worker.poller.now
         if self.tunnel:
             return self.user.end_with(b"connection_read_timeout")
         if self.missing:
@@ -285,23 +285,23 @@ cdef class Http1ClientLeg(UpLeg):
         """Read the response as far as the client takes it."""
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
-        cdef Plane plane = connection.plane
-        cdef char *data = plane.scratch
+        cdef WorkerState worker = connection.worker
+        cdef char *data = worker.scratch
         cdef size_t have
         cdef Py_ssize_t n
         cdef int burst = 0
         cdef bint pressed
         while self.user is not None and transport.readable and transport.fd >= 0:
-            pressed = plane.is_pressed()
-            if pressed and plane.poller.kept > plane.limits.max_kept:
-                relieve(plane, self.user)
+            pressed = worker.is_pressed()
+            if pressed and worker.poller.kept > worker.limits.max_kept:
+                relieve(worker, self.user)
             if self.held or self.tunnel:
                 return 0 if self.held else self.user.tunnel_down()      # let_switch goes on
             if self.has_to_wait(pressed):
                 return 0                # goes on when the client has taken that
             burst += 1
             if burst > BURST:
-                return plane.poller.later(transport)
+                return worker.poller.later(transport)
             if self.missing:
                 self.read_held()
                 continue
@@ -327,7 +327,7 @@ cdef class Http1ClientLeg(UpLeg):
 
     cdef bint is_long(self) noexcept:
         """True where the rest of the body is worth a pipe."""
-        return self.started and self.body.framing == Framing.LENGTH and self.body.left >= SPLICED and self.connection.plane.work.end == 0
+        return self.started and self.body.framing == Framing.LENGTH and self.body.left >= SPLICED and self.connection.worker.work.end == 0
 
     cdef int spliced(self, Py_ssize_t n) except -1:
         """So many bytes of the body went down without being seen."""
@@ -401,7 +401,7 @@ cdef class Http1ClientLeg(UpLeg):
 
     cdef int let_through(self) except -1:
         """The response that is held is whole, or has been held for long enough: it goes on."""
-        cdef char *scratch = self.connection.plane.scratch
+        cdef char *scratch = self.connection.worker.scratch
         cdef size_t have = pending(&self.input)
         self.missing = 0
         self.hurried = True
@@ -411,7 +411,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.handle(scratch, have)
 
     cdef int let_switch(self) except -1:
-        cdef char *scratch = self.connection.plane.scratch
+        cdef char *scratch = self.connection.worker.scratch
         cdef size_t size = pending(&self.input)
         if not self.held:
             return 0

@@ -6,10 +6,10 @@ from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.buffer cimport Buffer
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef struct Silence:        # of a client that sends no more, for half_closed.pyx
-    bint watched            # stands in the plane's list of them
+    bint watched            # stands in the worker's list of them
     int64_t since           # since when nothing went down to it; 0: it is not waiting
     int64_t written         # what had been sent then
     int asked               # how often it was tried whether it is there, since then
@@ -19,7 +19,7 @@ cdef struct Taking:         # of a client that bytes wait for, for slow_readers.
     int64_t taken           # bytes that it had taken, when its rate was judged last
 
 cdef class Http1Server(Connection):
-    cdef Plane plane
+    cdef WorkerState worker
     cdef Handler handler
     cdef Http1ServerLeg leg
     cdef Peer peer

@@ -52,7 +52,7 @@ cdef class Http1Server(Connection):
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
         release(&self.input)
-        return self.plane.clients.leave(self.peer.origin)
+        return self.worker.clients.leave(self.peer.origin)
 
     cdef bint is_at_rest(self) noexcept:
         """Whether it has no request, not even one that was not read yet: it may be closed (RFC 9112, section 9.5)."""
@@ -64,11 +64,11 @@ cdef class Http1Server(Connection):
     cdef int rest(self) noexcept:
         """It has no request from now on, and has taken every answer."""
         self.transport.shrink(IDLE_KEPT)
-        join(&self.plane.clients.idle, &self.link)
+        join(&self.worker.clients.idle, &self.link)
         return 0
 
     cdef void on_blocked(self) noexcept:
-        join(&self.plane.clients.readers, &self.link)
+        join(&self.worker.clients.readers, &self.link)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport
@@ -84,20 +84,20 @@ cdef class Http1Server(Connection):
             self.proceed()
         if transport.hung_up and transport.fd >= 0 and not self.silence.watched:
             self.silence.watched = True
-            self.plane.clients.leaving.append(self)
+            self.worker.clients.leaving.append(self)
         return 0
 
     cdef int on_again(self) except -1:
         return self.proceed()
 
     cdef int on_failure(self) except -1:
-        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
+        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
         return self.break_off()
 
     cdef int on_deadline(self) except -1:
         cdef bint unsent = self.transport.unsent() > 0
         if unsent and self.leg.user is None and self.state != ConnectionState.LINGERING:
-            self.transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
+            self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
             return 0                    # slow_readers.pyx judges by what it has taken: our kernel may tell of no room for minutes
         if self.state == ConnectionState.OPEN and pending(&self.input):
             self.leg.open_headless()
@@ -121,7 +121,7 @@ cdef class Http1Server(Connection):
         if self.leg.user is not None:
             self.leg.user.on_room()
         if transport.deadline:
-            transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
+            transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         if transport.unsent():
             return 0
         leave(&self.link)
@@ -134,7 +134,7 @@ cdef class Http1Server(Connection):
 
     cdef int read_head(self) except -1:
         """Read until a head is whole, and hand it on. What follows it stays in input."""
-        cdef char *data = self.plane.scratch
+        cdef char *data = self.worker.scratch
         cdef Transport transport = self.transport
         cdef size_t size
         cdef Py_ssize_t n
@@ -167,7 +167,7 @@ cdef class Http1Server(Connection):
             add(&self.input, data, size)
             if not self.in_head:
                 self.in_head = True
-                transport.deadline = self.plane.poller.now + self.plane.limits.head_ms
+                transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
         take(&self.input, pending(&self.input))
         self.in_head = False
         transport.deadline = 0
@@ -181,8 +181,8 @@ cdef class Http1Server(Connection):
 
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept:
         """`used` as it is, or minus 414 or 431 where the head, or what there is of it, is longer than it may be."""
-        cdef int64_t limit = self.plane.limits.max_head
-        if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.plane.limits.max_headers):
+        cdef int64_t limit = self.worker.limits.max_head
+        if used < 0 or (used == 0 and <int64_t>size < limit) or (0 < used <= limit and h.count <= self.worker.limits.max_headers):
             return used
         if memchr(data, c'\n', min(<int64_t>size, limit)) == NULL:
             h.flaw = Flaw.LONG_LINE     # which has a status of its own (RFC 9112, section 3)
@@ -199,14 +199,14 @@ cdef class Http1Server(Connection):
         """The message has been answered: get ready for the next one, or for the end."""
         if self.transport.fd < 0:
             return 0
-        self.transport.deadline = self.plane.poller.now + self.plane.limits.idle_ms
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         if not self.keep_alive:
             self.state = ConnectionState.DRAINING
             return 0 if self.transport.unsent() else close_in_order(self)
         if self.transport.unsent() == 0:
             self.rest()
         if pending(&self.input) or self.transport.readable:
-            return self.plane.poller.later(self.transport)
+            return self.worker.poller.later(self.transport)
         return 0
 
     cdef int break_off(self) except -1:
@@ -263,7 +263,7 @@ cdef class Http1ServerLeg(DownLeg):
         return self.connection.transport
 
     cdef int later(self) except -1:
-        return self.connection.plane.poller.later(self.connection.transport)
+        return self.connection.worker.poller.later(self.connection.transport)
 
     cdef int fill(self, Buffer *into) except -1:
         cdef Http1Server connection = self.connection
@@ -296,7 +296,7 @@ cdef class Http1ServerLeg(DownLeg):
     cdef int read_body(self) except -1:
         cdef Http1Server connection = self.connection
         cdef Transport transport = connection.transport
-        cdef char *scratch = connection.plane.scratch
+        cdef char *scratch = connection.worker.scratch
         cdef Transport sink
         cdef Py_ssize_t n, used
         cdef int burst = 0
@@ -372,7 +372,7 @@ cdef class Http1ServerLeg(DownLeg):
 
     cdef int skip_ahead(self) noexcept:
         """A head stands in work, and the client has its first bytes: how many."""
-        cdef Buffer *work = &self.connection.plane.work
+        cdef Buffer *work = &self.connection.worker.work
         cdef int skipped = self.ahead
         work.end -= skipped
         memmove(work.data, work.data + skipped, work.end)
@@ -383,8 +383,8 @@ cdef class Http1ServerLeg(DownLeg):
         """To no HTTP/1.0 client (RFC 9110, section 15.2)."""
         if self.minor == 0:
             return 0
-        write_response(&self.connection.plane.work, h, False, False, False, 1)
-        add(&self.connection.plane.work, b"\r\n", 2)
+        write_response(&self.connection.worker.work, h, False, False, False, 1)
+        add(&self.connection.worker.work, b"\r\n", 2)
         if self.ahead:
             self.skip_ahead()
         return self.flush()
@@ -392,14 +392,14 @@ cdef class Http1ServerLeg(DownLeg):
     cdef int begin_response(self, Head *h, Framing framing, Route route, Member remembered) except -1:
         """Settle the framing on the client's side (RFC 9112, section 6.3), and write its head into work."""
         cdef Http1Server connection = self.connection
-        cdef Buffer *work = &connection.plane.work
+        cdef Buffer *work = &connection.worker.work
         cdef bint with_length = h.length >= 0 and h.status != 204
         cdef bint open_end = framing in (Framing.CHUNKED, Framing.UNTIL_CLOSE)
         self.chunked = open_end and self.minor == 1
         if open_end and self.minor == 0:
             connection.keep_alive = False
             self.bare = True
-        if not self.body.done or connection.plane.draining:
+        if not self.body.done or connection.worker.draining:
             connection.keep_alive = False
         self.head_at = connection.transport.written
         self.status = h.status
@@ -413,7 +413,7 @@ cdef class Http1ServerLeg(DownLeg):
 
     cdef int data(self, const char *data, size_t size) except -1:
         """It goes into work, or from where it is to the client when it is long."""
-        cdef Buffer *work = &self.connection.plane.work
+        cdef Buffer *work = &self.connection.worker.work
         if self.chunked:
             write_chunk_size(work, size)
             add(work, data, size)
@@ -426,12 +426,12 @@ cdef class Http1ServerLeg(DownLeg):
 
     cdef int end(self, Buffer *trailer, bint drop) except -1:
         if self.chunked:
-            write_last_chunk(&self.connection.plane.work, trailer, drop)
+            write_last_chunk(&self.connection.worker.work, trailer, drop)
         self.connection.transport.last = not self.connection.keep_alive
         return self.flush()
 
     cdef int flush(self) except -1:
-        cdef Buffer *work = &self.connection.plane.work
+        cdef Buffer *work = &self.connection.worker.work
         if work.end:
             self.connection.transport.send(work.data, work.end)
             take(work, work.end)
@@ -442,15 +442,15 @@ cdef class Http1ServerLeg(DownLeg):
             self.flush()
             return False
         self.ahead = self.skipped
-        take(&self.connection.plane.work, self.connection.plane.work.end)
+        take(&self.connection.worker.work, self.connection.worker.work.end)
         return True
 
     cdef int answer(self, int status, const char *error, bytes detail, int form, bytes identity) except -1:
         cdef Http1Server connection = self.connection
-        cdef Buffer *work = &connection.plane.work
+        cdef Buffer *work = &connection.worker.work
         cdef int size
         self.status = status
-        if not self.body.done or connection.plane.draining:
+        if not self.body.done or connection.worker.draining:
             connection.keep_alive = False
         size = write_answer(work, status, error, detail, form, identity, self.head_only, not connection.keep_alive)
         if self.ahead:
@@ -462,10 +462,10 @@ cdef class Http1ServerLeg(DownLeg):
     cdef Py_ssize_t switch_protocols(self, Head *h, const char *data, size_t size) except -1:
         cdef Http1Server connection = self.connection
         cdef size_t early = pending(&connection.input)
-        write_switch(&connection.plane.work, h)
+        write_switch(&connection.worker.work, h)
         if self.ahead:
             self.skip_ahead()
-        add(&connection.plane.work, data, size)
+        add(&connection.worker.work, data, size)
         self.flush()
         self.tunnel = True
         connection.keep_alive = connection.unparsed = False

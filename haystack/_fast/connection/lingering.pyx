@@ -21,7 +21,7 @@ cdef enum:
 cdef int close_in_order(Http1Server client) except -1:
     """Close; where the client may still be sending, only after it has read the answer (RFC 9112, section 9.6)."""
     if client.end_by == 0:
-        client.end_by = client.plane.poller.now + LINGER_MS
+        client.end_by = client.worker.poller.now + LINGER_MS
     if client.torn and client.leg.bare:
         return tear(client)
     if client.leg.body.done and not client.transport.readable:
@@ -35,13 +35,13 @@ cdef int drop_input(Http1Server client) except -1:
     """Read on: a close with bytes unread is a reset, which takes the answer from a client that looks up only when it has sent all."""
     cdef Py_ssize_t n
     cdef int burst = 0
-    cdef int64_t quiet = LINGER_DRAINED_MS if client.plane.draining else LINGER_QUIET_MS
-    client.transport.deadline = min(client.end_by, client.plane.poller.now + quiet)
+    cdef int64_t quiet = LINGER_DRAINED_MS if client.worker.draining else LINGER_QUIET_MS
+    client.transport.deadline = min(client.end_by, client.worker.poller.now + quiet)
     while client.transport.readable:
         burst += 1
         if burst > BURST:
-            return client.plane.poller.later(client.transport)
-        n = client.transport.receive(client.plane.scratch, SCRATCH)
+            return client.worker.poller.later(client.transport)
+        n = client.transport.receive(client.worker.scratch, SCRATCH)
         if n == 0 or n == -2 or client.dropped > LINGER_BYTES:
             return client.close()
         client.dropped += max(n, 0)
@@ -50,7 +50,7 @@ cdef int drop_input(Http1Server client) except -1:
 
 cdef int tear(Http1Server client) except -1:
     """Reset the connection, once the client's system has all that went down: a reset throws away what is on its way."""
-    if unacknowledged(client.transport.fd) and client.plane.poller.now < client.end_by:
-        client.transport.deadline = client.plane.poller.now + 1     # no event tells of it: look again with the next tick
+    if unacknowledged(client.transport.fd) and client.worker.poller.now < client.end_by:
+        client.transport.deadline = client.worker.poller.now + 1     # no event tells of it: look again with the next tick
         return 0
     return client.reset()

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 from haystack._fast.connection.leg cimport UpLeg
 from haystack._fast.endpoint.endpoint cimport Cell
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef UpLeg pooled(Cell cell, bint idempotent)
-cdef UpLeg dial(Plane plane, Cell cell, int64_t patience, bint *short_of)
+cdef UpLeg dial(WorkerState worker, Cell cell, int64_t patience, bint *short_of)

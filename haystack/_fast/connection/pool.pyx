@@ -8,7 +8,7 @@ from haystack._fast.connection.http1_client cimport Dial, Http1Client
 from haystack._fast.connection.leg cimport UpLeg
 from haystack._fast.endpoint.endpoint cimport Cell
 from haystack._fast.util.linked_list cimport leave
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -40,36 +40,36 @@ cdef UpLeg pooled(Cell cell, bint idempotent):
     return None
 
 
-cdef UpLeg dial(Plane plane, Cell cell, int64_t patience, bint *short_of):
+cdef UpLeg dial(WorkerState worker, Cell cell, int64_t patience, bint *short_of):
     """A leg on a new connection, which may take `patience` milliseconds; None: it failed at once. short_of: for want of ours."""
     cdef Http1Client client
     cdef Dial began
-    cdef int fd = open_socket(plane, cell.family)
+    cdef int fd = open_socket(worker, cell.family)
     short_of[0] = fd < 0
     if fd < 0:
         return None
     client = Http1Client()
-    client.plane = plane
+    client.worker = worker
     client.cell = cell
     began = client.connect(fd, patience)
     short_of[0] = began == Dial.SHORT
     return client.leg if began == Dial.UNDER_WAY else None
 
 
-cdef int open_socket(Plane plane, int family) except -2:
+cdef int open_socket(WorkerState worker, int family) except -2:
     """A socket; -1: there is none to be had, though no connection rests any more. Those to Haystack itself have a reserve."""
     cdef int fd
-    if family != AF_UNIX and plane.limits.max_endpoints and plane.endpoints >= plane.limits.max_endpoints and not end_resting(plane):
+    if family != AF_UNIX and worker.limits.max_endpoints and worker.endpoints >= worker.limits.max_endpoints and not end_resting(worker):
         return -1
     fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-    if fd < 0 and end_resting(plane):
+    if fd < 0 and end_resting(worker):
         fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     return fd
 
 
-cdef bint end_resting(Plane plane) except -1:
+cdef bint end_resting(WorkerState worker) except -1:
     """Close the pooled connection that has rested longest; whether there was one."""
-    if plane.resting.oldest == NULL:
+    if worker.resting.oldest == NULL:
         return False
-    (<Http1Client>plane.resting.oldest.owner).leave_pool()
+    (<Http1Client>worker.resting.oldest.owner).leave_pool()
     return True

@@ -1,5 +1,5 @@
 # Clients that bytes wait for.
 from haystack._fast.connection.leg cimport LegUser
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
-cdef int relieve(Plane plane, LegUser keep) except -1
+cdef int relieve(WorkerState worker, LegUser keep) except -1

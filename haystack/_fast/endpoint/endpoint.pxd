@@ -86,8 +86,8 @@ cdef class Member:
     cdef public int number              # by which the control process knows it, from 1; 0: it was never told
     cdef int64_t used                   # when it was picked last, in picks of this worker
     cdef uint64_t due                   # its next turn, in the virtual time of its picker
-    cdef bint watched                   # stands in the plane's list of those that are late
-    cdef bint listed                    # stands in the plane's list of those to tell of
+    cdef bint watched                   # stands in the worker's list of those that are late
+    cdef bint listed                    # stands in the worker's list of those to tell of
     cdef Comparison comparison          # of this endpoint with the others of a service, since its own faults began or were told last
     cdef Queue compared                 # of that service; None: with nothing
     cdef bytes cookie                   # what names it in a sticky cookie, made when first asked for

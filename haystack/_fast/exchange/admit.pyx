@@ -36,7 +36,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         return 0
     describe_client(x, h, &client)
     x.request.rights = client.rights
-    x.record.told = x.plane.told(x.route)
+    x.record.told = x.worker.told(x.route)
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
@@ -46,7 +46,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         return answer_last(x, h, client.forwards)
     x.candidates.key = request_key(x.route, h, peer.address, peer.address_size)
     x.named = recalled(x.route, h)
-    if 0 < h.length <= x.plane.limits.kept_body and not h.chunked and not h.expect:
+    if 0 < h.length <= x.worker.limits.kept_body and not h.chunked and not h.expect:
         x.state = step(x.state, State.BUFFER)
         return x.gather()
     return seek(x)
@@ -57,8 +57,8 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     cdef Peer *peer = x.down.peer()
     client.address, client.address_size = peer.address, peer.address_size
     client.trusted, client.rights = peer.trusted, peer.rights
-    find_client(h, client, x.plane.networks)
-    client.port = x.plane.ports[peer.listener]
+    find_client(h, client, x.worker.networks)
+    client.port = x.worker.ports[peer.listener]
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
@@ -100,12 +100,12 @@ cdef int find_route(Exchange x, Head *h) except -1:
 
 
 cdef Route find(Exchange x, Head *h, const char *path, int path_size):
-    return x.plane.find(x.down.peer().listener, h.host, max(h.host_size, 0), path, path_size)
+    return x.worker.find(x.down.peer().listener, h.host, max(h.host_size, 0), path, path_size)
 
 
 cdef int refuse(Exchange x, int status, bytes detail) except -1:
     """Answer a request that is not one for this proxy, and close; 0."""
-    x.record.told = x.plane.told(None)
+    x.record.told = x.worker.told(None)
     x.record.t_routed = x.record.t_start
     x.down.no_more()
     x.fail(status, b"http_request_error", detail)
@@ -114,9 +114,9 @@ cdef int refuse(Exchange x, int status, bytes detail) except -1:
 
 cdef bint is_health(Exchange x, Head *h) noexcept:
     """Whether the request asks Haystack itself how it is: everybody may, and is led to where nothing more is known."""
-    if x.plane.router.health is None or not x.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
+    if x.worker.router.health is None or not x.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
         return False
-    x.route = x.plane.router.health
+    x.route = x.worker.router.health
     return True
 
 
@@ -124,11 +124,11 @@ cdef int lead_nowhere(Exchange x) except -1:
     """No service has this host and path, or none that this client may know of: the answer is the same, and only the log tells which."""
     cdef bint withheld = x.route is not None
     x.route = None
-    if x.plane.early:
+    if x.worker.early:
         return x.fail(503, b"destination_unavailable", b"no source of containers has been listed yet")
     if not withheld:
         return x.fail(404, b"destination_not_found", NOT_FOUND)
-    x.plane.erred(b"destination_not_found", 404)
+    x.worker.erred(b"destination_not_found", 404)
     x.detail = b"this client has no access to this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
     return x.answer(404, b"destination_not_found", NOT_FOUND)
 

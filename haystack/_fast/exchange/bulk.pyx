@@ -7,12 +7,12 @@ from haystack._fast.exchange.states cimport State
 from haystack._fast.net.poller cimport Pollable, clock_ns
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.linked_list cimport Link
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 
-def close_idle(Plane plane):
+def close_idle(WorkerState worker):
     """Close the clients that are between two requests; how many are left in an exchange."""
-    cdef void *at = plane.poller.first
+    cdef void *at = worker.poller.first
     cdef Pollable each
     cdef Http1Server client
     cdef int busy = 0
@@ -28,13 +28,13 @@ def close_idle(Plane plane):
     return busy
 
 
-def rescue(Plane plane, set cells):
+def rescue(WorkerState worker, set cells):
     """Send the exchanges that wait for an answer of these endpoints elsewhere; how many."""
     cdef Cell cell
     cdef Link *at
     cdef Exchange exchange
     cdef list found = []
-    plane.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
+    worker.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
     for cell in cells:
         at = cell.busy.oldest
         while at != NULL:

@@ -46,7 +46,7 @@ cdef int dispatch(Exchange x) except -1:
     if len(x.route.members) == 0:
         return wait_for_endpoint(x)
     while True:
-        member = next_member(x.route, &x.candidates, x.named, x.retries.idempotent, x.plane.poller.now, &full)
+        member = next_member(x.route, &x.candidates, x.named, x.retries.idempotent, x.worker.poller.now, &full)
         if member is None:
             return wait_for_room(x) if full else exhausted(x)
         if go(x, member):
@@ -59,7 +59,7 @@ cdef int go(Exchange x, Member member) except -1:
     if x.record.told:
         note_try(x, member)
     if member.cell.outlier.phase:
-        probe_sent(&member.cell.outlier, x.plane.poller.now)
+        probe_sent(&member.cell.outlier, x.worker.poller.now)
     x.member = member
     if connect_to(x, member.cell):
         return 1
@@ -70,11 +70,11 @@ cdef int failed_at_once(Exchange x, Member member) except -1:
     x.member = None
     if x.attempt.short_of:
         if member.cell.outlier.phase:
-            probe_unsent(&member.cell.outlier, x.plane.poller.now)
+            probe_unsent(&member.cell.outlier, x.worker.poller.now)
         x.attempt.failure = 503
         x.record.error = b"proxy_internal_error"
         return 0
-    x.plane.reports.fault(member, x.route.queue, Fault.REFUSED, x.plane.poller.now)
+    x.worker.reports.fault(member, x.route.queue, Fault.REFUSED, x.worker.poller.now)
     x.route.picker.failed(member)
     x.attempt.failure = 502
     x.record.error = b"connection_refused"
@@ -83,13 +83,13 @@ cdef int failed_at_once(Exchange x, Member member) except -1:
 
 cdef bint has_place(Exchange x) except -1:
     """Whether one more request may wait for an endpoint of this service."""
-    return len(x.route.queue) < x.plane.limits.queue_size
+    return len(x.route.queue) < x.worker.limits.queue_size
 
 
 cdef int wait_for_room(Exchange x) except -1:
     """Every endpoint is full: wait, in all for queue_ms (0: not at all)."""
     cdef Member member
-    cdef Decision decision = for_room(&x.wait, x.attempt.failure != 0, x.plane.limits.queue_ms, has_place(x), x.plane.poller.now)
+    cdef Decision decision = for_room(&x.wait, x.attempt.failure != 0, x.worker.limits.queue_ms, has_place(x), x.worker.poller.now)
     if decision == Decision.NO_QUEUE:
         return x.fail(503, b"connection_limit_reached", b"no endpoint has a free place")
     if decision == Decision.QUEUE_FULL:
@@ -103,7 +103,7 @@ cdef int wait_for_room(Exchange x) except -1:
 cdef int wait_for_endpoint(Exchange x) except -1:
     """The service has no endpoint: wait until it has been without for wait_ms."""
     cdef int64_t end = x.route.queue.empty_since + x.route.wait_ms
-    cdef Decision decision = for_endpoint(&x.wait, x.attempt.failure != 0, end, has_place(x), x.plane.poller.now)
+    cdef Decision decision = for_endpoint(&x.wait, x.attempt.failure != 0, end, has_place(x), x.worker.poller.now)
     x.attempt.failure = 0
     return nobody(x, x.route) if decision == Decision.GIVE_UP else join(x, decision)
 
@@ -126,7 +126,7 @@ cdef int nobody(Exchange x, Route route) except -1:
 
 cdef int exhausted(Exchange x) except -1:
     """All were tried. Wait a moment for news of them, however many come, or tell how the last one failed."""
-    cdef Decision decision = for_news(&x.wait, x.attempt.failure == 502, x.route.wait_ms, has_place(x), x.plane.poller.now)
+    cdef Decision decision = for_news(&x.wait, x.attempt.failure == 502, x.route.wait_ms, has_place(x), x.worker.poller.now)
     if decision == Decision.JOIN:
         return join(x, decision)
     if x.attempt.failure == 503:
@@ -143,7 +143,7 @@ cdef int suspected(Exchange x) except -1:
     x.blamed = acquit(&x.retries, x.blamed)
     decision = for_cause(
         &x.wait, x.retries.repeats <= MOST_REPEATS, x.attempt.crowd > MOST_REPEATS + 1, len(x.route.members) == 0,
-        x.route.wait_ms, x.plane.poller.now)
+        x.route.wait_ms, x.worker.poller.now)
     if decision == Decision.GO_ON:
         x.deadline = 0
         return dispatch(x)
@@ -151,7 +151,7 @@ cdef int suspected(Exchange x) except -1:
         return wait_for_endpoint(x)
     if decision == Decision.LOOK_AGAIN:
         x.state = step(x.state, State.PENDING)
-        x.deadline = x.plane.poller.now + 1
+        x.deadline = x.worker.poller.now + 1
         return 0
     return x.fail(x.attempt.failure, x.record.error, b"the endpoint's connection broke, and the request was retried before")
 
@@ -187,12 +187,12 @@ cdef int waited(Exchange x) except -1:
 cdef int connect_to(Exchange x, Cell cell) except -1:
     """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
     cdef UpLeg up = None if x.retries.fresh_only else pooled(cell, x.retries.idempotent)
-    cdef int64_t patience = x.plane.limits.connect_ms
+    cdef int64_t patience = x.worker.limits.connect_ms
     x.record.reused = up is not None
     if up is None:
         if has_others(x.route, &x.candidates):
             patience = min(patience, <int64_t>HEDGE_MS)
-        up = dial(x.plane, cell, patience, &x.attempt.short_of)
+        up = dial(x.worker, cell, patience, &x.attempt.short_of)
         if up is None:
             return 0
     up.user = x
@@ -219,7 +219,7 @@ cdef int connected(Exchange x) except -1:
     describe_client(x, h, &client)
     client.forwards = max(NO_LIMIT, client.forwards - 1)
     x.up.begin(h, &client, x.route.upgrade)
-    x.plane.head = NULL                 # reading on may overwrite what it stands in
+    x.worker.head = NULL                 # reading on may overwrite what it stands in
     if x.kept.end:
         x.up.send_body(x.kept.data, x.kept.end)
     if x.down.body_done():
@@ -245,13 +245,13 @@ cdef int lost(Exchange x, bint unseen, const char *error, int status) except -1:
     cdef Fault kind = Fault.TIMEOUT if status == 504 else Fault.REFUSED if x.state == State.CONNECT else Fault.RESET
     cdef Verdict verdict
     if counts:
-        x.plane.reports.fault(x.member, x.route.queue, kind, x.plane.poller.now)
+        x.worker.reports.fault(x.member, x.route.queue, kind, x.worker.poller.now)
         x.route.picker.failed(x.member)
     x.detach(False)
     x.record.error = error
     x.attempt.failure = status
     x.blamed = acquit(&x.retries, x.blamed)
-    verdict = after_break(&x.retries, unseen, stale, cell.stopped, &x.route.queue.budget, x.plane.poller.now)
+    verdict = after_break(&x.retries, unseen, stale, cell.stopped, &x.route.queue.budget, x.worker.poller.now)
     if verdict == Verdict.UNSAFE:
         return x.fail(status, error, b"the endpoint's connection broke, and a retry is not safe")
     if not unseen:
@@ -308,8 +308,8 @@ cdef int move(Exchange x, const char *error, int status) except -1:
     """Go elsewhere, if somebody is there and the budget allows; whether it does."""
     cdef Member member
     renew(x)
-    member = untroubled(x.route, &x.candidates, x.retries.idempotent, x.plane.poller.now)
-    if member is None or not spend(&x.route.queue.budget, x.plane.poller.now):
+    member = untroubled(x.route, &x.candidates, x.retries.idempotent, x.worker.poller.now)
+    if member is None or not spend(&x.route.queue.budget, x.worker.poller.now):
         return 0
     moved(&x.retries)
     x.candidates.passed = 0

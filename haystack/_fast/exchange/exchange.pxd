@@ -9,7 +9,7 @@ from haystack._fast.exchange.states cimport State
 from haystack._fast.http1.head cimport Head
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef struct Request:
     bint absolute               # its target names the host
@@ -34,7 +34,7 @@ cdef struct Record:             # what the log or a trace tells of it
     Buffer tried                # labels of the endpoints, a NUL behind each
 
 cdef class Exchange(LegUser):
-    cdef Plane plane
+    cdef WorkerState worker
     cdef State state
     cdef Link link              # among those in flight on the same endpoint
     cdef Route route
@@ -52,7 +52,7 @@ cdef class Exchange(LegUser):
     cdef Record record
     cdef bytes detail           # the error in words; None: there is none
 
-    cdef int begin(self, Plane plane, DownLeg down) except -1
+    cdef int begin(self, WorkerState worker, DownLeg down) except -1
     cdef Head *request_head(self, Head *own) noexcept
     cdef int gather(self) except -1
     cdef int keep(self, const char *data, size_t size) except -1
@@ -69,4 +69,4 @@ cdef class Exchange(LegUser):
     cdef int recycle(self) except -1
 
 cdef class Exchanges(Handler):
-    cdef Plane plane
+    cdef WorkerState worker

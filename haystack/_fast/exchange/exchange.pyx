@@ -42,10 +42,10 @@ cdef class Exchange(LegUser):
         release(&self.kept)
         release(&self.record.tried)
 
-    cdef int begin(self, Plane plane, DownLeg down) except -1:
+    cdef int begin(self, WorkerState worker, DownLeg down) except -1:
         """A request has come on this leg."""
         cdef Buffer tried = self.record.tried
-        self.plane = plane
+        self.worker = worker
         self.down = down
         down.user = self
         self.state = step(self.state, State.READ)
@@ -58,14 +58,14 @@ cdef class Exchange(LegUser):
         self.record.tried = tried
         self.record.error = b""
         self.candidates.tries = 0
-        self.record.t_start = clock_ns() if plane.log is not None or plane.traces.on else 0
-        plane.poller.enlist(self)
+        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else 0
+        worker.poller.enlist(self)
         return 0
 
     cdef Head *request_head(self, Head *own) noexcept:
         """The request's head: as it is being read, or read again from what was kept; NULL: there is none."""
-        if self.plane.head != NULL and self.plane.head_of == <void *>self:
-            return self.plane.head
+        if self.worker.head != NULL and self.worker.head_of == <void *>self:
+            return self.worker.head
         if self.head.end == 0 or parse_request(own, self.head.data, self.head.end) <= 0:
             return NULL
         settle_host(self, own)
@@ -74,7 +74,7 @@ cdef class Exchange(LegUser):
     # what waits
 
     cdef int rouse(self) except -1:
-        return self.plane.poller.later(self)
+        return self.worker.poller.later(self)
 
     cdef int on_again(self) except -1:
         return look_again(self) if self.attempt.in_queue and self.roused else 0
@@ -85,7 +85,7 @@ cdef class Exchange(LegUser):
         return waited(self) if self.attempt.in_queue else suspected(self)
 
     cdef int on_failure(self) except -1:
-        take(&self.plane.work, self.plane.work.end)     # what was half written is nobody else's
+        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
         return self.abort()
 
     # the request's body
@@ -117,7 +117,7 @@ cdef class Exchange(LegUser):
 
     cdef int keep(self, const char *data, size_t size) except -1:
         """Bytes of the body as they go up: kept while they are few."""
-        if self.retries.body_sent or self.record.received > self.plane.limits.kept_body:
+        if self.retries.body_sent or self.record.received > self.worker.limits.kept_body:
             self.retries.body_sent = True
             return 0
         return add(&self.kept, data, size)
@@ -147,12 +147,12 @@ cdef class Exchange(LegUser):
         """From here on the client must keep up its rate."""
         if self.deadline == 0:
             self.request.judged = self.record.received
-            self.deadline = self.plane.poller.now + self.slice()
+            self.deadline = self.worker.poller.now + self.slice()
         return 0
 
     cdef int64_t slice(self) noexcept:
         """Milliseconds over which the rate of the body is judged."""
-        return self.route.timeout_ms if self.plane.limits.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
+        return self.route.timeout_ms if self.worker.limits.body_rate == 0 else min(SLICE_MS, self.route.timeout_ms)
 
     cdef int check_rate(self) except -1:
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
@@ -162,18 +162,18 @@ cdef class Exchange(LegUser):
         if self.down.body_done():
             self.deadline = 0
             return 0
-        if not excused and (self.record.received - self.request.judged) * 1000 < max(1, self.plane.limits.body_rate * self.slice()):
+        if not excused and (self.record.received - self.request.judged) * 1000 < max(1, self.worker.limits.body_rate * self.slice()):
             self.down.no_more()
             return self.fail(408, b"connection_read_timeout", b"the request's body comes too slowly")
         self.request.judged = self.record.received
-        self.deadline = self.plane.poller.now + self.slice()
+        self.deadline = self.worker.poller.now + self.slice()
         return 0
 
     # the client's side
 
     cdef int on_room(self) except -1:
         if self.up is not None and not self.up.is_connecting():
-            return self.up.extend(self.plane.limits.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
+            return self.up.extend(self.worker.limits.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
         return 0
 
     cdef int on_drained(self) except -1:
@@ -193,7 +193,7 @@ cdef class Exchange(LegUser):
             self.record.error = error
         elif self.record.error[0] == 0:
             self.record.error = b"connection_terminated"
-            self.plane.erred(self.record.error, self.record.status)
+            self.worker.erred(self.record.error, self.record.status)
         down = self.end()
         return down.reset()
 
@@ -213,7 +213,7 @@ cdef class Exchange(LegUser):
 
     cdef int on_interim(self, Head *h) except -1:
         """It goes on at once. After 100 the client has to keep up its rate."""
-        speak(self.member.cell, self.route.queue.pace, self.plane.poller.now, self.up.begun)
+        speak(self.member.cell, self.route.queue.pace, self.worker.poller.now, self.up.begun)
         if h.status == 100 and self.request.expects:
             self.request.expects = False
             self.deadline = 0
@@ -224,14 +224,14 @@ cdef class Exchange(LegUser):
         # who was moved here once already is slow anywhere, and speaks against nobody
         if self.retries.repeats or not self.down.body_done():
             return False
-        self.plane.hesitates(self.member, self.route, begun)
+        self.worker.hesitates(self.member, self.route, begun)
         return True
 
     cdef int on_timeout(self) except -1:
         cdef bint expectant = self.request.expects and self.record.received == 0
         if not self.down.body_done() and self.up.unsent() == 0 and not expectant:
             return self.fail(408, b"connection_read_timeout", b"the request's body took too long")
-        self.plane.reports.fault(self.member, self.route.queue, Fault.TIMEOUT, self.plane.poller.now)
+        self.worker.reports.fault(self.member, self.route.queue, Fault.TIMEOUT, self.worker.poller.now)
         self.route.picker.failed(self.member)
         return self.fail(504, b"http_response_timeout", b"the endpoint did not answer in time")
 
@@ -252,20 +252,20 @@ cdef class Exchange(LegUser):
     cdef int count_answer(self, int status) except -1:
         """The head of an answer is there: count it, for the endpoint or against it."""
         cdef Member member = self.member
-        speak(member.cell, self.route.queue.pace, self.plane.poller.now, self.up.begun)
-        self.plane.count(member)
+        speak(member.cell, self.route.queue.pace, self.worker.poller.now, self.up.begun)
+        self.worker.count(member)
         self.route.queue.ended += 1
         if self.accused is not None and self.accused is not member:
             # another endpoint answers what one failed at: that tells whose fault it was
             if status < 500:
-                self.plane.reports.confirm(self.accused, self.route.queue, self.plane.poller.now)
+                self.worker.reports.confirm(self.accused, self.route.queue, self.worker.poller.now)
             self.accused = None
         if status in (500, 502, 503, 504):
             self.route.picker.failed(member)    # a quick error is no reason to come again
-            return self.plane.reports.fault(member, self.route.queue, Fault.ERROR, self.plane.poller.now)
+            return self.worker.reports.fault(member, self.route.queue, Fault.ERROR, self.worker.poller.now)
         if self.record.t_connected and self.route.picker.timed:
             self.route.picker.answered(member, clock_ns() - self.record.t_connected)
-        return self.plane.reports.fine(member)
+        return self.worker.reports.fine(member)
 
     cdef int on_data(self, const char *data, size_t size) except -1:
         self.record.sent += <int64_t>size
@@ -302,20 +302,20 @@ cdef class Exchange(LegUser):
 
     cdef int on_flaw(self, int status, const char *error, bytes detail, bint counts) except -1:
         if counts:
-            self.plane.reports.fault(self.member, self.route.queue, Fault.RESET, self.plane.poller.now)
+            self.worker.reports.fault(self.member, self.route.queue, Fault.RESET, self.worker.poller.now)
         return self.fail(status, error, detail)
 
     cdef int tunnel_up(self) except -1:
         """Raw bytes for the endpoint, until both sides have ended."""
-        self.up.extend(self.plane.limits.tunnel_ms)
-        if shuttle(self.down.raw(), self.up.raw(), self.plane.scratch, &self.record.received) == 0:
+        self.up.extend(self.worker.limits.tunnel_ms)
+        if shuttle(self.down.raw(), self.up.raw(), self.worker.scratch, &self.record.received) == 0:
             return self.completed(False)
         return 0
 
     cdef int tunnel_down(self) except -1:
         """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
-        self.up.extend(self.plane.limits.tunnel_ms)
-        if shuttle(self.up.raw(), self.down.raw(), self.plane.scratch, &self.record.sent) == 0:
+        self.up.extend(self.worker.limits.tunnel_ms)
+        if shuttle(self.up.raw(), self.down.raw(), self.worker.scratch, &self.record.sent) == 0:
             return self.completed(False)
         return 0
 
@@ -330,7 +330,7 @@ cdef class Exchange(LegUser):
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         """Answer with an error of Haystack's own, or break off where a response has begun."""
         cdef bint answered = self.is_answered()
-        self.plane.erred(error, self.record.status if answered else status)
+        self.worker.erred(error, self.record.status if answered else status)
         self.detail = detail
         if answered:
             self.record.error = error
@@ -369,8 +369,8 @@ cdef class Exchange(LegUser):
         """The response has gone down whole. reusable: the endpoint's connection is in a known state."""
         cdef DownLeg down
         self.detach(reusable)
-        self.plane.exchanges += 1
-        self.plane.statuses[min(self.record.status // 100, 5)] += 1
+        self.worker.exchanges += 1
+        self.worker.statuses[min(self.record.status // 100, 5)] += 1
         down = self.end()
         return down.finish()
 
@@ -378,8 +378,8 @@ cdef class Exchange(LegUser):
         """The rest of the response can't be had."""
         cdef DownLeg down
         self.detach(False)
-        self.plane.exchanges += 1
-        self.plane.statuses[min(self.record.status // 100, 5)] += 1
+        self.worker.exchanges += 1
+        self.worker.statuses[min(self.record.status // 100, 5)] += 1
         down = self.end()
         return down.cut()
 
@@ -393,7 +393,7 @@ cdef class Exchange(LegUser):
             try:
                 write_record(self)
             except Exception as error:
-                self.plane.poller.on_error(error)       # a line is lost, not the end of the exchange
+                self.worker.poller.on_error(error)       # a line is lost, not the end of the exchange
         down.user = None                # before this memory is another one's
         self.recycle()
         return down
@@ -416,8 +416,8 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        (self.plane.poller.graveyard if self.queued or len(self.plane.spares) >= SPARES else self.plane.spares).append(self)
-        self.plane.poller.delist(self)
+        (self.worker.poller.graveyard if self.queued or len(self.worker.spares) >= SPARES else self.worker.spares).append(self)
+        self.worker.poller.delist(self)
         return 0
 
 
@@ -432,24 +432,24 @@ cdef int empty(Buffer *buffer) except -1:
 cdef class Exchanges(Handler):
     """Makes the exchanges of a worker."""
 
-    def __init__(self, Plane plane):
-        self.plane = plane
+    def __init__(self, WorkerState worker):
+        self.worker = worker
 
     cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
-        cdef Plane plane = self.plane
-        cdef Exchange x = <Exchange>plane.spares.pop() if plane.spares else Exchange()
-        x.begin(plane, leg)
+        cdef WorkerState worker = self.worker
+        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        x.begin(worker, leg)
         add(&x.head, h.method, size)
-        plane.head, plane.head_of = h, <void *>x
+        worker.head, worker.head_of = h, <void *>x
         try:
             return admit(x, h)
         finally:
-            plane.head = NULL
+            worker.head = NULL
 
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
-        cdef Plane plane = self.plane
-        cdef Exchange x = <Exchange>plane.spares.pop() if plane.spares else Exchange()
-        x.begin(plane, leg)
-        x.record.told = plane.told(None)
+        cdef WorkerState worker = self.worker
+        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        x.begin(worker, leg)
+        x.record.told = worker.told(None)
         x.record.t_routed = x.record.t_start
         return x.fail(status, error, detail)

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.states cimport State
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef enum:
     QUIET_MS = 1000         # of silence before the first try, twice as long each time,
@@ -20,21 +20,21 @@ cdef enum:
 cdef bytes VERSION = b"HTTP/1.1 "
 
 
-def look(Plane plane):
+def look(WorkerState worker):
     """Try the clients that are waited for. Costs nothing where none has sent its last byte."""
-    cdef list leaving = plane.clients.leaving
+    cdef list leaving = worker.clients.leaving
     cdef Http1Server client
     if not leaving:
         return
-    plane.clients.leaving = [client for client in leaving if client.transport.fd >= 0]
-    for client in plane.clients.leaving:
+    worker.clients.leaving = [client for client in leaving if client.transport.fd >= 0]
+    for client in worker.clients.leaving:
         if client.transport.fd >= 0 and waits(client):
             ask(client)
 
 
 cdef bint waits(Http1Server client) noexcept:
     """Whether it is in an exchange and was sent nothing for long enough to be tried again."""
-    cdef int64_t now = client.plane.poller.now, written = client.transport.written
+    cdef int64_t now = client.worker.poller.now, written = client.transport.written
     cdef Exchange exchange = <Exchange>client.leg.user
     if client.transport.unsent() or exchange is None or not State.PENDING <= exchange.state <= State.RESPOND:
         client.silence.since = 0
@@ -50,7 +50,7 @@ cdef int ask(Http1Server client) except -1:
     """Send it a byte that changes nothing; where there is none, take it for gone when it is time."""
     cdef bint answered = (<Exchange>client.leg.user).state == State.RESPOND
     if answered and not client.leg.chunked:
-        return client.break_off() if client.plane.poller.now - client.silence.since >= GONE_MS else 0
+        return client.break_off() if client.worker.poller.now - client.silence.since >= GONE_MS else 0
     if client.silence.asked == MOST:
         return 0                        # who has read so much is there, and its exchange has a time limit
     client.silence.asked += 1

@@ -16,7 +16,7 @@ from haystack._fast.net.poller cimport Socket
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
-from haystack._fast.worker.worker_state cimport SCRATCH, Plane
+from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -60,7 +60,7 @@ cdef enum:
 
 
 cdef class Listener(Socket):
-    """One listening socket, which stays the giver's: the descriptor is duplicated. index: into plane.ports."""
+    """One listening socket, which stays the giver's: the descriptor is duplicated. index: into worker.ports."""
 
     def __cinit__(self, *_):
         self.spare = -1
@@ -69,16 +69,16 @@ cdef class Listener(Socket):
         if self.spare >= 0:
             close_fd(self.spare)
 
-    def __init__(self, Plane plane, int fd, int index):
+    def __init__(self, WorkerState worker, int fd, int index):
         cdef int own = dup(fd)
         if own < 0:
             raise OSError(errno, "dup")
-        self.plane = plane
-        self.exchanges = Exchanges(plane)
+        self.worker = worker
+        self.exchanges = Exchanges(worker)
         self.index = index
         self.burst = 1
         self.spare = dup(fd)
-        plane.poller.watch(self, own, EPOLLIN)
+        worker.poller.watch(self, own, EPOLLIN)
 
     def stop(self):
         """Accept what is waiting, then accept no more."""
@@ -103,7 +103,7 @@ cdef class Listener(Socket):
         cdef unsigned int size
         cdef int fd, i
         for i in range(ACCEPTS if self.stopping else self.burst):
-            if not self.plane.clients.has_room() and not self.stopping and longest_idle(self.plane, 0) is None:
+            if not self.worker.clients.has_room() and not self.stopping and longest_idle(self.worker, 0) is None:
                 return self.rest()
             size = sizeof(raw)
             fd = accept4(self.fd, <sockaddr *>raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -121,7 +121,7 @@ cdef class Listener(Socket):
 
     cdef int go_short(self, int error) except -1:
         """The system can't give another connection: close an idle client, turn the new one away, or leave all in the queue for a while."""
-        cdef Http1Server idle = longest_idle(self.plane, 0)
+        cdef Http1Server idle = longest_idle(self.worker, 0)
         if error in (EMFILE, ENFILE) and idle is not None:
             return idle.close()
         if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
@@ -144,7 +144,7 @@ cdef class Listener(Socket):
         if not self.resting:
             self.resting = True
             self.poller.rewatch(self, 0)
-        return self.plane.clients.pause(self)
+        return self.worker.clients.pause(self)
 
     cdef int on_again(self) except -1:
         if self.resting:
@@ -154,10 +154,10 @@ cdef class Listener(Socket):
 
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
-        cdef Plane plane = self.plane
+        cdef WorkerState worker = self.worker
         cdef Transport transport
         cdef Http1Server client, idle
-        cdef int rights = rights_of(plane.networks, peer)
+        cdef int rights = rights_of(worker.networks, peer)
         try:
             transport = Transport()
         except BaseException:
@@ -165,35 +165,35 @@ cdef class Listener(Socket):
             raise
         transport.fd = fd               # goes with it, whatever goes wrong from here on
         client = Http1Server()
-        client.plane, client.handler, client.transport = plane, self.exchanges, transport
+        client.worker, client.handler, client.transport = worker, self.exchanges, transport
         client.peer.listener = self.index
         set_address(&client.peer, peer)
         client.peer.rights, client.peer.trusted = rights, (rights & <int>Right.TRUSTED) != 0
         if not rights & <int>Right.NEAR:
-            plane.clients.outside += 1
+            worker.clients.outside += 1
         elif rights & <int>Right.GATEWAY:
-            plane.clients.hidden += 1
-            if plane.clients.gateway is None:
-                plane.clients.gateway = client.peer.address[:client.peer.address_size].decode()
-        if plane.limits.max_per_client and not client.peer.trusted:
+            worker.clients.hidden += 1
+            if worker.clients.gateway is None:
+                worker.clients.gateway = client.peer.address[:client.peer.address_size].decode()
+        if worker.limits.max_per_client and not client.peer.trusted:
             client.peer.origin = origin_of(peer)
-            if not plane.clients.welcomes(client.peer.origin) and not self.make_way(client):
+            if not worker.clients.welcomes(client.peer.origin) and not self.make_way(client):
                 return self.turn_away(fd)       # closed with its transport, which nobody holds
-        if not plane.clients.has_room() and not self.stopping:
-            idle = longest_idle(plane, 0)
+        if not worker.clients.has_room() and not self.stopping:
+            idle = longest_idle(worker, 0)
             if idle is not None:
                 idle.close()
-        plane.clients.enter(client.peer.origin)
+        worker.clients.enter(client.peer.origin)
         transport.owner = client
         client.leg.connection = client
         transport.counted = transport.writable = True
-        plane.poller.watch(transport, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
-        transport.deadline = plane.poller.now + plane.limits.idle_ms
+        worker.poller.watch(transport, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
+        transport.deadline = worker.poller.now + worker.limits.idle_ms
         return client.rest()
 
     cdef bint make_way(self, Http1Server client) except -1:
         """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
-        cdef Http1Server idle = None if self.plane.limits.max_per_client > 0 else longest_idle(self.plane, client.peer.origin)
+        cdef Http1Server idle = None if self.worker.limits.max_per_client > 0 else longest_idle(self.worker, client.peer.origin)
         if idle is None:
             return False
         idle.close()
@@ -201,13 +201,13 @@ cdef class Listener(Socket):
 
     cdef int turn_away(self, int fd) except -1:
         """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
-        cdef Plane plane = self.plane
-        write_answer(&plane.work, 429, b"http_request_denied", b"too many connections from this address", Form.TEXT, b"", False, True)
-        recv(fd, plane.scratch, SCRATCH, MSG_DONTWAIT)      # what is unread at the close would reset the connection, and the answer with it
-        send(fd, plane.work.data, plane.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
-        take(&plane.work, plane.work.end)
-        plane.exchanges += 1
-        plane.statuses[4] += 1
+        cdef WorkerState worker = self.worker
+        write_answer(&worker.work, 429, b"http_request_denied", b"too many connections from this address", Form.TEXT, b"", False, True)
+        recv(fd, worker.scratch, SCRATCH, MSG_DONTWAIT)      # a close with bytes unread would reset the connection, and the answer with it
+        send(fd, worker.work.data, worker.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
+        take(&worker.work, worker.work.end)
+        worker.exchanges += 1
+        worker.statuses[4] += 1
         return 0
 
     cdef bint refuse_one(self) except -1:
@@ -221,9 +221,9 @@ cdef class Listener(Socket):
         return fd >= 0
 
 
-cdef Http1Server longest_idle(Plane plane, uint64_t origin):
+cdef Http1Server longest_idle(WorkerState worker, uint64_t origin):
     """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
-    cdef Link *at = plane.clients.idle.oldest
+    cdef Link *at = worker.clients.idle.oldest
     cdef Http1Server client
     cdef int _look
     for _look in range(LOOKS):
@@ -231,7 +231,7 @@ cdef Http1Server longest_idle(Plane plane, uint64_t origin):
             return None
         client = <Http1Server>at.owner
         at = at.newer
-        if plane.poller.now - (client.transport.deadline - plane.limits.idle_ms) < RESTED_MS:
+        if worker.poller.now - (client.transport.deadline - worker.limits.idle_ms) < RESTED_MS:
             return None
         if (origin == 0 or client.peer.origin == origin) and client.is_at_rest():
             return client

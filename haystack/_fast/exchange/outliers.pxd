@@ -1,7 +1,7 @@
 # Carries out what is decided about endpoints that keep requests waiting.
 from haystack._fast.endpoint.endpoint cimport Cell, Member, Queue, Route
 from haystack._fast.endpoint.outlier cimport ServiceView
-from haystack._fast.worker.worker_state cimport Plane
+from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef class Watched:
     cdef Route route

@@ -34,40 +34,40 @@ cdef class Watched:
         return None
 
 
-def look(Plane plane):
+def look(WorkerState worker):
     """Judge the endpoints at which requests wait for long."""
     cdef Member member
     cdef Route route
     cdef Watched watched
-    cdef list late = plane.late
+    cdef list late = worker.late
     if not late:
         return
-    plane.late = []
+    worker.late = []
     services = {}
     for member, route in late:
-        if not still_watched(&member.cell.outlier, member.cell.gone, plane.poller.now):
+        if not still_watched(&member.cell.outlier, member.cell.gone, worker.poller.now):
             member.watched = False
             continue
-        plane.late.append((member, route))
+        worker.late.append((member, route))
         watched = services.get(route.queue)
         if watched is None:
             watched = services[route.queue] = Watched(route.queue)
-        act(plane, watched, member.cell)
+        act(worker, watched, member.cell)
 
 
-cdef int act(Plane plane, Watched watched, Cell cell) except -1:
+cdef int act(WorkerState worker, Watched watched, Cell cell) except -1:
     """Judge one endpoint, and do what follows."""
     cdef OutlierState *state = &cell.outlier
     cdef Member member = watched.member_of(cell)
-    cdef int actions = judge(state, &watched.view, member is not None, plane.poller.now)
+    cdef int actions = judge(state, &watched.view, member is not None, worker.poller.now)
     if actions & Action.PROBE:
         watched.route.queue.suspect = member
     if actions & Action.SAMPLE and move(cell, 1):
-        sampled(state, plane.poller.now)
+        sampled(state, worker.poller.now)
     if actions & Action.MOVE:
         move(cell, cell.in_flight)
     if actions & Action.REPORT:
-        plane.reports.add(member)
+        worker.reports.add(member)
         state.unanswered = move(cell, cell.in_flight)
     return 0
 

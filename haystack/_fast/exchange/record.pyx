@@ -30,9 +30,9 @@ cdef int write_record(Exchange x) except -1:
     entry.total_ns = clock_ns() - x.record.t_start
     describe_request(&entry, x, x.request_head(&own))
     describe_way(&entry, x)
-    if x.plane.log is not None:
-        x.plane.log.write(&entry)
-    if x.plane.traces.wants(x.route) and x.plane.traces.has_place():
+    if x.worker.log is not None:
+        x.worker.log.write(&entry)
+    if x.worker.traces.wants(x.route) and x.worker.traces.has_place():
         add_trace(x, &entry)
     return 0
 
@@ -93,8 +93,8 @@ cdef bytes bytes_of(Text text):
 
 cdef int add_trace(Exchange x, const Entry *entry) except -1:
     """Add a row: times in milliseconds, -1 where a phase was never reached."""
-    x.plane.traces.rows.append((
-        entry.at_us / 1e6, x.plane.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
+    x.worker.traces.rows.append((
+        entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
         bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.cell.label if x.member is not None else "",
         bool(entry.reused), entry.status, entry.received, entry.sent,

@@ -16,7 +16,7 @@ from haystack._fast.worker.traces cimport Traces
 cdef enum:
     SCRATCH = 131072
 
-cdef class Plane:
+cdef class WorkerState:
     cdef readonly Poller poller
     cdef readonly Limits limits
     cdef readonly Clients clients

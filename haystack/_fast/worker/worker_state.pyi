@@ -7,7 +7,7 @@ from haystack._fast.worker.clients import Clients
 from haystack._fast.worker.limits import Limits
 from haystack._fast.worker.traces import Traces
 
-class Plane:
+class WorkerState:
     poller: Poller
     limits: Limits
     clients: Clients

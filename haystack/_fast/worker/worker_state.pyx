@@ -18,7 +18,7 @@ from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
 
 
-cdef class Plane:
+cdef class WorkerState:
     """Shared by all exchanges of one worker. ports: of the listeners, by their indexes; networks: None: nobody may anything."""
 
     def __cinit__(self):

@@ -11,7 +11,7 @@ import pytest
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.model.reports import FailureRow
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -28,12 +28,12 @@ class Worker:
     def __init__(self, *ports: int) -> None:
         self.loop = HandLoop()
         router = Router()
-        self.plane = Plane(Poller(self.loop, self.failed), router, [80], EVERYBODY)
-        self.plane.limits.set(msgspec.structs.replace(LIMITS, **PATIENCE))
+        self.state = WorkerState(Poller(self.loop, self.failed), router, [80], EVERYBODY)
+        self.state.limits.set(msgspec.structs.replace(LIMITS, **PATIENCE))
         self.routes = Routes((80,), router)
         self.door = socket.create_server(("127.0.0.1", 0))
         self.door.setblocking(False)
-        self.listener = Listener(self.plane, self.door.fileno(), 0)
+        self.listener = Listener(self.state, self.door.fileno(), 0)
         names = "good", "bad", "worse"
         self.good, self.bad, self.worse = (EndpointRow(n, "127.0.0.1", p, 100, 1.0) for n, p in zip(names, ports, strict=True))
         self.version = 0
@@ -84,7 +84,7 @@ class Worker:
 
     def told(self) -> dict[tuple[str, str], tuple[int, int, int]]:
         """By endpoint and service: its exchanges and faults, and faults of the others."""
-        rows = [FailureRow(*row) for row in self.plane.take_faults()]
+        rows = [FailureRow(*row) for row in self.state.take_faults()]
         assert all(row.others > 0 for row in rows)
         return {(row.key, row.service): (row.ended, row.faulty, row.others_faulty) for row in rows}
 
@@ -144,7 +144,7 @@ def test_there_it_does_not_count_where_the_others_fail_too(worker: Worker, balan
     worker.show_keyed(balance, sticky, worker.bad, worker.worse)
     for number in range(60):
         assert worker.send(f"GET /{number}").startswith(b"HTTP/1.1 500 ")
-    rows = [FailureRow(*row) for row in worker.plane.take_faults()]
+    rows = [FailureRow(*row) for row in worker.state.take_faults()]
     assert sum(row.errors for row in rows) >= 60
     assert [(row.faulty, row.others_faulty) for row in rows] == [(0, 0)] * len(rows)
 
@@ -154,5 +154,5 @@ def test_nor_where_it_is_asked_of_nobody_else(worker: Worker, balance: str, stic
     worker.show_keyed(balance, sticky, worker.good, worker.bad)
     answers = [worker.send(f"POST /{number}")[:12] for number in range(60)]
     assert answers.count(b"HTTP/1.1 500") >= 3
-    rows = [FailureRow(*row) for row in worker.plane.take_faults()]
+    rows = [FailureRow(*row) for row in worker.state.take_faults()]
     assert [(row.faulty, row.others_faulty) for row in rows] == [(0, 0)] * len(rows)

@@ -46,7 +46,7 @@ def test_an_answer_goes_on_after_its_service_has_left() -> None:
                     worker.ended(client, answer)
                     worker.loop.turn()
             time.sleep(0.005)  # longer than no time: the poller has its own clock
-            worker.plane.poller.sweep()
+            worker.state.poller.sweep()
             fakes.run(let(gates[2]))
             while not worker.ended(client, answer):
                 worker.loop.turn()

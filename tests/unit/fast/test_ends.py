@@ -40,7 +40,7 @@ def answer(rig, response=ANSWER):
 
 
 def line(rig):
-    (told,) = rig.plane.log.take()[0].splitlines()
+    (told,) = rig.worker.log.take()[0].splitlines()
     return json.loads(told)
 
 
@@ -59,7 +59,7 @@ def test_the_last_chunk_gives_the_endpoint_its_time(rig: Rig) -> None:
     later(rig, 0.6)
     answer(rig)
     assert bytes(client.seen).startswith(b"HTTP/1.1 200")
-    assert rig.plane.take_faults() == []
+    assert rig.worker.take_faults() == []
 
 
 @pytest.mark.parametrize("rig", [{"tunnel_ms": 1}], indirect=True)
@@ -70,7 +70,7 @@ def test_the_end_of_an_idle_tunnel_is_no_error(rig: Rig) -> None:
     rig.sweep()
     rig.settle()
     assert client.over
-    assert rig.plane.take_errors() == {}
+    assert rig.worker.take_errors() == {}
 
 
 def test_too_many_interim_responses_are_no_fault_of_the_endpoint(rig: Rig) -> None:
@@ -78,7 +78,7 @@ def test_too_many_interim_responses_are_no_fault_of_the_endpoint(rig: Rig) -> No
     client = ask(rig, GET)
     answer(rig, b"HTTP/1.1 103 Early Hints\r\n\r\n" * 40)
     assert b"HTTP/1.1 502" in client.seen
-    assert rig.plane.take_faults() == []
+    assert rig.worker.take_faults() == []
 
 
 def test_what_came_of_a_body_that_breaks_off_is_told(rig: Rig) -> None:
@@ -107,7 +107,7 @@ def test_a_slow_second_head_ends_the_connection_at_once(rig: Rig) -> None:
     rig.settle()
     assert b"HTTP/1.1 408" in client.seen
     assert client.over
-    assert rig.plane.clients.count == 0
+    assert rig.worker.clients.count == 0
 
 
 def test_an_http10_client_gets_no_trailers_so_bad_ones_are_no_matter(rig: Rig) -> None:
@@ -171,7 +171,7 @@ def test_a_line_that_can_not_be_written_is_lost_alone(rig: Rig) -> None:
     rig.settle()
     assert [type(error) for error in rig.errors] == [UnicodeEncodeError]
     rig.errors.clear()
-    assert rig.plane.clients.count == 0
+    assert rig.worker.clients.count == 0
     rig.service.change(ONE, Manner(0))
     ask(rig, GET)
 

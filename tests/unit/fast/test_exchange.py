@@ -101,7 +101,7 @@ def test_an_endpoint_is_not_late_because_this_process_was(rig: Rig) -> None:
     rig.poller.sweep()
     rig.settle()
     assert bytes(client.seen).startswith(b"HTTP/1.1 200 ")
-    assert rig.plane.take_faults() == []
+    assert rig.worker.take_faults() == []
 
 
 def test_a_tunnel_that_was_held_up_may_rest_as_long_as_any(rig: Rig) -> None:
@@ -114,7 +114,7 @@ def test_a_tunnel_that_was_held_up_may_rest_as_long_as_any(rig: Rig) -> None:
     rig.settle()
     rig.reading = False
     poured = 0
-    while unread(client) == poured:  # until its socket takes no more, and the plane has read all and holds the rest
+    while unread(client) == poured:  # until its socket takes no more, and the worker has read all and holds the rest
         endpoint.send(b"x" * 10_000)
         poured += 10_000
         rig.settle()
@@ -149,7 +149,7 @@ def test_the_tail_of_an_answer_waits_for_a_client_that_reads_on(rig: Rig) -> Non
     while len(endpoint.sent) < len(whole):
         endpoint.send(whole[len(endpoint.sent) :])
         rig.settle()
-    assert rig.plane.counted()[0] == 1, "the endpoint has done its part"
+    assert rig.worker.counted()[0] == 1, "the endpoint has done its part"
     came = 0
     for _ in range(3):  # in which nobody tells that there is room
         time.sleep(0.06)

@@ -13,7 +13,7 @@ from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 
 counted = pytest.mark.skipif(not allocations.DEBUG, reason="only the debug build counts")
 
@@ -48,10 +48,10 @@ async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
         poller = Poller(asyncio.get_running_loop(), lambda _error: None)
-        plane = Plane(poller, Router(), [80])
-        listener = Listener(plane, sock.fileno(), 0)
+        worker = WorkerState(poller, Router(), [80])
+        listener = Listener(worker, sock.fileno(), 0)
         assert grown(before) == {"streams": 1, "cells": 0, "buffers": 1}
         listener.stop()
         poller.stop()
-        del listener, plane, poller
+        del listener, worker, poller
         assert grown(before) == {"streams": 0, "cells": 0, "buffers": 0}

@@ -13,7 +13,7 @@ import pytest
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fakes.shortage import descriptors, no_more_descriptors
@@ -47,13 +47,13 @@ class Door:
         self.errors = []
         self.loop = Hand()
         self.poller = Poller(self.loop, self.errors.append)
-        self.plane = Plane(self.poller, Router(), [80])
-        self.plane.limits.set(limits.of(Settings()))
+        self.worker = WorkerState(self.poller, Router(), [80])
+        self.worker.limits.set(limits.of(Settings()))
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
 
     def open(self):
-        self.listener = Listener(self.plane, self.socket.fileno(), 0)
+        self.listener = Listener(self.worker, self.socket.fileno(), 0)
 
     def connect(self):
         return socket.create_connection(self.socket.getsockname())
@@ -65,9 +65,9 @@ class Door:
         self.loop.callback()
 
     def swept(self):
-        """The plane, with all that was due done."""
+        """The worker, with all that was due done."""
         self.poller.sweep()
-        return self.plane
+        return self.worker
 
     def close(self):
         self.listener.stop()
@@ -111,7 +111,7 @@ def test_a_client_whose_admission_fails_keeps_no_descriptor(door):
         assert descriptors() < before
         assert [str(error) for error in of.errors] == ["[Errno 22] epoll_ctl"]
         assert client.recv(1) == b"", "its connection is closed at once"
-    assert of.plane.clients.count == 0
+    assert of.worker.clients.count == 0
 
 
 def test_without_descriptors_clients_are_sent_away_and_not_kept_ready(door):
@@ -126,7 +126,7 @@ def test_without_descriptors_clients_are_sent_away_and_not_kept_ready(door):
         assert (first.recv(1), second.recv(1)) == (b"", b"")
     with of.connect():
         of.turn()
-        assert of.plane.clients.count == 1
+        assert of.worker.clients.count == 1
 
 
 def test_without_even_a_spare_one_clients_wait_and_the_listener_rests(door):
@@ -139,6 +139,6 @@ def test_without_even_a_spare_one_clients_wait_and_the_listener_rests(door):
         with no_more_descriptors():
             of.turn()
             assert not of.loop.ready(), "the listener would be called for ever"
-            assert of.plane.clients.count == 0
+            assert of.worker.clients.count == 0
             assert of.errors == []
         until(lambda: of.swept().clients.count == 1, 3, "who waited was never taken in")

@@ -19,8 +19,8 @@ def test_without_a_descriptor_a_request_is_answered_503_and_no_endpoint_is_blame
             rig.settle()
         assert client.seen.startswith(b"HTTP/1.1 503 ")
         assert b"Proxy-Status: haystack; error=proxy_internal_error; " in client.seen
-    assert rig.plane.take_faults() == []
-    assert rig.plane.take_errors() == {(b"proxy_internal_error", 503): 4}
+    assert rig.worker.take_faults() == []
+    assert rig.worker.take_errors() == {(b"proxy_internal_error", 503): 4}
     client.send(GET)
     rig.settle()
     (asked,) = rig.endpoints

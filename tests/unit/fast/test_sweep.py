@@ -53,11 +53,11 @@ def test_a_sweep_among_many_busy_clients_lets_others_have_their_turn(rig: Rig) -
     """It handled up to 16,384 events in one go: the worker said nothing to its supervisor for more than a second."""
     crowd(rig)
     assert not rig.poller.sweep(), "all of them in one turn"
-    done = rig.plane.counted()[0]
+    done = rig.worker.counted()[0]
     assert 0 < done < CROWD
     turns = next(number for number in range(SWEEPS) if rig.poller.sweep())
     assert 0 < turns < CROWD // 256
-    assert rig.plane.counted()[0] == CROWD
+    assert rig.worker.counted()[0] == CROWD
 
 
 @pytest.mark.parametrize("rig", [{"idle_ms": 1}], indirect=True)
@@ -96,12 +96,12 @@ def test_deadlines_have_time_of_their_own(rig: Rig) -> None:
     for _ in range(5):  # a busy machine may take the time of one
         for client in busy:
             client.send(NOBODY * 16)
-        before, answered = rig.poller.open_sockets, rig.plane.counted()[0]
+        before, answered = rig.poller.open_sockets, rig.worker.counted()[0]
         assert rig.poller.sweep()
         most = max(most, before - rig.poller.open_sockets)
         if most > LOOKED:
             break
-        assert rig.plane.counted()[0] - answered >= len(busy)
+        assert rig.worker.counted()[0] - answered >= len(busy)
         rig.settle()
     assert most > LOOKED
 
@@ -111,11 +111,11 @@ def test_a_sweep_that_goes_on_knows_what_time_it_is(rig: Rig) -> None:
     """Whose request it handled then was given a time limit that counted from where the sweep had begun."""
     crowd(rig)
     assert not rig.poller.sweep()
-    before = rig.plane.counted()[0]
+    before = rig.worker.counted()[0]
     time.sleep(2.1)  # as if others had the processor: the poller has its own clock
     while not rig.poller.sweep():
         pass
-    assert rig.plane.counted()[0] == CROWD
+    assert rig.worker.counted()[0] == CROWD
     for _ in range(20):
         rig.poller.sweep()
     ended = CROWD - (rig.poller.open_sockets - rig.sockets)

@@ -7,7 +7,7 @@ import pytest
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
-from haystack._fast.worker.worker_state import Plane
+from haystack._fast.worker.worker_state import WorkerState
 from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fuzz.rig import HandLoop
@@ -17,16 +17,16 @@ GET = b"GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n"
 
 
 class Site:
-    """A plane that serves nothing: every request is answered by itself, with 404."""
+    """A worker that serves nothing: every request is answered by itself, with 404."""
 
     def __init__(self):
         self.loop, self.errors = HandLoop(), []
         self.poller = Poller(self.loop, self.errors.append)
-        self.plane = Plane(self.poller, Router(), [80])
-        self.plane.limits.set(limits.of(Settings()))
+        self.worker = WorkerState(self.poller, Router(), [80])
+        self.worker.limits.set(limits.of(Settings()))
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
-        self.listener = Listener(self.plane, self.socket.fileno(), 0)
+        self.listener = Listener(self.worker, self.socket.fileno(), 0)
         self.client = socket.create_connection(self.socket.getsockname())
 
     def ask(self, times):
@@ -54,10 +54,10 @@ def site():
 
 
 def test_a_worker_keeps_so_many_traces_and_counts_the_others(site):
-    site.plane.traces.switch(True)
+    site.worker.traces.switch(True)
     site.ask(ROOM + 7)
-    traces, lost = site.plane.traces.take()
+    traces, lost = site.worker.traces.take()
     assert (len(traces), lost) == (ROOM, 7)
     site.ask(1)
-    traces, lost = site.plane.traces.take()
+    traces, lost = site.worker.traces.take()
     assert (len(traces), lost) == (1, 0)
