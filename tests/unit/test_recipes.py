@@ -15,10 +15,7 @@ import pytest
 from haystack._fast import testing
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
-from haystack._fast.exchange import worker_state
-from haystack._fast.exchange.worker_state import WorkerState
-from haystack._fast.net.poller import Poller
-from haystack._fast.routing.router import Router
+from haystack._fast.worker.limits import Limits as Compiled
 from haystack.command_line import commands as command_line
 from haystack.console import commands
 from haystack.discovery import labels, providers
@@ -151,19 +148,15 @@ def test_a_setting_is_heeded_by_somebody(field):
 # A limit.
 
 
-def test_a_plane_has_each_limit_and_no_other():
-    assert sorted(worker_state.LIMITS) == sorted(Limits.__struct_fields__)
+def test_a_worker_has_each_limit_and_no_other():
+    assert sorted(name for name in dir(Compiled) if name != "set" and not name.startswith("_")) == sorted(Limits.__struct_fields__)
 
 
-def test_a_plane_holds_to_each_limit():
-    class Loop:
-        def __getattr__(self, name):
-            return lambda *_: None
-
+def test_a_worker_holds_to_each_limit():
     told = {name: number for number, name in enumerate(Limits.__struct_fields__, 1)}
-    worker = WorkerState(Poller(Loop(), print), Router(), [])
-    worker.limit(Limits(**told))
-    assert {name: getattr(worker, name) for name in told} == told
+    held = Compiled()
+    held.set(Limits(**told))
+    assert {name: getattr(held, name) for name in told} == told
 
 
 class Noted:
