@@ -20,7 +20,7 @@ def test_counts_that_are_asked_for_take_no_time_from_endpoints_that_have_left(ri
     sent: list[Any] = []
     channel: Any = SimpleNamespace(send=sent.append, unsent=0)
     worker = Worker(channel, [])
-    worker._plane, worker._poller = rig.worker, rig.poller
+    worker._state, worker._poller = rig.worker, rig.poller
     worker._routes = Routes((80,), Router())
     web = ServiceRow(name="web", hosts=("web",), balance="random", sticky="", timeout_ms=1000, listeners=((EndpointRow(*SPOT, 100),),))
     worker._routes.apply(Table(1, (web,)))
