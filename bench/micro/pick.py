@@ -11,7 +11,7 @@ import time
 from statistics import median
 
 from haystack._fast.balance.pickers import PICKERS, make
-from haystack._fast.endpoint.endpoint import Cell, Member
+from haystack._fast.endpoint.endpoint import Endpoint, Member
 from haystack._fast.testing import picks_ns
 
 SIZES = (1, 5, 50, 500, 5000)
@@ -20,7 +20,7 @@ WEIGHTS = {"equal": (100,), "mixed": (100, 50, 200, 10)}
 
 def members(size: int) -> list[Member]:
     """Endpoints that nobody ever connects to."""
-    return [Member(Cell(f"{n:012x}:80/tcp", (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 80)), "web", 80) for n in range(size)]
+    return [Member(Endpoint(f"{n:012x}:80/tcp", (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 80)), "web", 80) for n in range(size)]
 
 
 def weights(size: int, kind: str) -> list[int]:

@@ -1,1 +1,1 @@
-"""The compiled data plane: it knows bytes and cells, never Docker, DNS or logging."""
+"""The compiled data plane: it knows bytes and endpoints, never Docker, DNS or logging."""

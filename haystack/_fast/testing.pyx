@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 
 cimport haystack._fast.balance.ewma as ewma
 from haystack._fast.balance.affinity cimport recalled, request_key, write_cookie
-from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Cell, Member, Picker, Queue, Route, let_go, speak, take_on
+from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Endpoint, Member, Picker, Queue, Route, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
     Action, Fault, OutlierState, Phase, ServiceView, answers, calm, failed as has_failed, judge, limits, probe_is_due, probe_sent,
@@ -234,14 +234,14 @@ def choose(Picker picker, list tried, uint64_t key=0):
     return picker.pick(key, pointers, <int>len(tried))
 
 
-def load(Cell cell, int by):
-    """Put so many exchanges in flight on a cell, or take them away."""
+def load(Endpoint endpoint, int by):
+    """Put so many exchanges in flight on a endpoint, or take them away."""
     cdef int _i
     for _i in range(abs(by)):
         if by > 0:
-            take_on(cell)
+            take_on(endpoint)
         else:
-            let_go(cell)
+            let_go(endpoint)
 
 
 def hear(Picker picker, Member member, double seconds):
@@ -272,11 +272,11 @@ def picks_ns(Picker picker, int64_t times):
     start = clock_ns()
     for i in range(times + 64):
         if held[i & 63] != NULL:
-            let_go((<Member>held[i & 63]).cell)
+            let_go((<Member>held[i & 63]).endpoint)
             held[i & 63] = NULL
         if i < times:
             member = picker.pick(mix(i), NULL, 0)
-            take_on(member.cell)
+            take_on(member.endpoint)
             held[i & 63] = <void *>member
     return clock_ns() - start
 
@@ -458,28 +458,28 @@ cdef class Attempt:
         self.member = member
         if member is not None:
             note(&self.candidates, member)
-            if member.cell.outlier.phase:
-                probe_sent(&member.cell.outlier, now)
-            take_on(member.cell)
+            if member.endpoint.outlier.phase:
+                probe_sent(&member.endpoint.outlier, now)
+            take_on(member.endpoint)
             self.begun = now
         return member
 
     def leave(self):
         """Its endpoint has it no longer."""
-        let_go(self.member.cell)
+        let_go(self.member.endpoint)
         if self.late:
             self.late = False
-            self.member.cell.outlier.late -= 1
+            self.member.endpoint.outlier.late -= 1
 
     def waits(self):
         """It has waited for an answer for long; one that was sent again says nothing against its endpoint."""
         if not self.late and self.state.repeats == 0:
             self.late = True
-            waits(&self.member.cell.outlier, self.begun)
+            waits(&self.member.endpoint.outlier, self.begun)
 
     def answered(self, int64_t now):
         self.leave()
-        speak(self.member.cell, self.route.queue.pace, now, self.begun)
+        speak(self.member.endpoint, self.route.queue.pace, now, self.begun)
 
     def broke(self, int64_t now, bint unseen):
         """Its connection, a new one, broke before a response: what is to become of it."""
@@ -536,7 +536,7 @@ cdef class Reports:
     def silent(self, Member member, int unanswered):
         """So many requests wait at an endpoint that is silent."""
         self.reports.add(member)
-        member.cell.outlier.unanswered = unanswered
+        member.endpoint.outlier.unanswered = unanswered
 
     def take(self, int64_t now):
         return self.reports.take(now)
@@ -546,20 +546,20 @@ def judge_member(Member member, Queue queue, int64_t now):
     """The words of the actions that are to follow for one endpoint of a service: the probe is given to the queue here."""
     cdef Watched watched
     cdef int actions
-    if not still_watched(&member.cell.outlier, member.cell.gone, now):
+    if not still_watched(&member.endpoint.outlier, member.endpoint.gone, now):
         return set()
     watched = Watched(queue)
-    actions = judge(&member.cell.outlier, &watched.view, watched.member_of(member.cell) is not None, now)
+    actions = judge(&member.endpoint.outlier, &watched.view, watched.member_of(member.endpoint) is not None, now)
     if actions & Action.PROBE:
-        queue.suspect = watched.member_of(member.cell)
+        queue.suspect = watched.member_of(member.endpoint)
     return words_of(actions)
 
 
 def note_sample(Member member, int64_t now):
     """One of its requests went elsewhere."""
-    sampled(&member.cell.outlier, now)
+    sampled(&member.endpoint.outlier, now)
 
 
-def state_of(Cell cell):
+def state_of(Endpoint endpoint):
     """The OutlierState as a dict, its phase as a word."""
-    return <dict>cell.outlier | {"phase": PHASES[cell.outlier.phase]}
+    return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}

@@ -9,12 +9,12 @@ import msgspec
 
 
 class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a worker saw of one endpoint since its last row about it. key: the endpoint's id, as the cell has it.
+    """What a worker saw of one endpoint since its last row about it. key: the endpoint's id, as the endpoint has it.
 
     requests: exchanges that ended there, well or not; refused: connections that were refused or could not be made; resets: broken off
     before the end of an answer; timeouts: of connecting and of answering; errors: answers of 500, 502, 503 and 504; streak: failures in
     a row up to now, 0 once one went well; unanswered: requests that it has said nothing to for quiet_ms, while others of its service
-    answered. A row goes up for each cell that has failed since its last row, and one more when a cell whose last row had a streak has
+    answered. A row goes up for each endpoint that has failed since its last row, and one more when one whose last row had a streak has
     answered well. The last four compare it with the others of the service that was asked, but for refused connections: exchanges that ended
     since its last row, or since the fault that began this, and faults among them; its own, and those of all others.
     """

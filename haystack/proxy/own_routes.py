@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
@@ -26,8 +26,8 @@ def add(setup: Setup, worker: WorkerState, routes: Routes) -> None:
 
 def _route(path: str, connections: int, guard: int) -> Route:
     """To a socket of the control process, for those with this right. connections: at once; 0: any number."""
-    member = Member(Cell("haystack", path), "haystack", 0)
-    member.cell.hold(member, connections)
+    member = Member(Endpoint("haystack", path), "haystack", 0)
+    member.endpoint.hold(member, connections)
     route = Route("haystack", pickers.make("random", [member], [100]), TIMEOUT_MS)
     route.guard = guard
     return route

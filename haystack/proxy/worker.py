@@ -111,10 +111,10 @@ class Worker:
     def _take(self, table: Table) -> None:
         """Take in a part of the routing table; with its last one the version is served."""
         self._routes.apply(table)
-        for cell in self._routes.cells(table.stopped):
-            cell.stop()
+        for endpoint in self._routes.endpoints(table.stopped):
+            endpoint.stop()
         if table.ended:
-            bulk.rescue(self._state, self._routes.cells(table.ended))
+            bulk.rescue(self._state, self._routes.endpoints(table.ended))
         if not table.last:
             gc.freeze()  # much is new and stays: the collector would go through it again and again, for 100 ms at 10,000 services
             return
@@ -188,14 +188,14 @@ class Worker:
         """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
         new, rows = [], []
         for member in self._state.take_busy():
-            address = member.cell.address
+            address = member.endpoint.address
             requests = member.take_new()
             if not isinstance(address, tuple):
                 continue
             if not member.number:
                 self._told += 1
                 member.number = self._told
-                new.append((member.service, member.port, member.cell.key, *address))
+                new.append((member.service, member.port, member.endpoint.key, *address))
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
 
@@ -229,7 +229,7 @@ def _audit() -> None:
     gc.unfreeze()
     while gc.collect():  # what compiled code held shows as garbage only once its holder has gone
         pass
-    leaked = {name: count for name, count in allocations.live().items() if count and name != "cells"}
+    leaked = {name: count for name, count in allocations.live().items() if count and name != "endpoints"}
     if leaked:
         print("leaked:", *(f"{count} {name}" for name, count in leaked.items()), file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has
         sys.exit(LEAKED)

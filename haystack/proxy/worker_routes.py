@@ -1,6 +1,6 @@
 """A worker's routes: takes in what the control process tells of services, and keeps the router's rules in step.
 
-The one place where cells and members are kept, found again by their keys: load, pools and counters outlive a change of the table. Costs
+The one place where endpoints and members are kept, found again by their keys: load, pools and counters outlive a change of the table. Costs
 what has changed, not what there is, for the worker carries traffic meanwhile. Never touches a socket.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import rank
 from haystack.net.rights import Right
@@ -51,11 +51,11 @@ class Routes:
         self._own: frozenset[bytes] = frozenset()
         self._claims: dict[Claim, list[Rank]] = {}
         self._given_up: list[tuple[Claim, Rank]] = []
-        self._cells: dict[Spot, Cell] = {}
+        self._endpoints: dict[Spot, Endpoint] = {}
         self._users: dict[Spot, int] = {}
         self._members: dict[Place, Member] = {}
         self._leaving: dict[Place, Member] = {}
-        self._draining: dict[Spot, Cell] = {}
+        self._draining: dict[Spot, Endpoint] = {}
         self._spent: set[Spot] = (
             set()
         )  # of these: those with nothing in flight, found so the last time; the word that they were told to stop may come late
@@ -91,16 +91,16 @@ class Routes:
                 for route in self._rows.pop(key).routes:
                     route.end()
 
-    def cells(self, spots: Iterable[Spot]) -> set[Cell]:
-        """The cells of these endpoints, as far as they are known."""
-        found = (self._cells.get(spot) or self._draining.get(spot) for spot in spots)
-        return {cell for cell in found if cell is not None}
+    def endpoints(self, spots: Iterable[Spot]) -> set[Endpoint]:
+        """The endpoints of these endpoints, as far as they are known."""
+        found = (self._endpoints.get(spot) or self._draining.get(spot) for spot in spots)
+        return {endpoint for endpoint in found if endpoint is not None}
 
     def forget_drained(self) -> list[Member]:
         """Let go of what left the table and has nothing in flight any more: those members."""
-        gone = [place for place, member in self._leaving.items() if not member.cell.in_flight]
+        gone = [place for place, member in self._leaving.items() if not member.endpoint.in_flight]
         forgotten = [self._leaving.pop(place) for place in gone]
-        spent = {spot for spot, cell in self._draining.items() if not cell.worth_keeping}
+        spent = {spot for spot, endpoint in self._draining.items() if not endpoint.worth_keeping}
         for spot in spent & self._spent:
             del self._draining[spot]
         self._spent = spent
@@ -143,36 +143,36 @@ class Routes:
         if row.max_connections or (old and old.limited):
             limit = max(1, row.max_connections // self._workers) if row.max_connections else 0
             for place, member in zip(places, members, strict=True):
-                member.cell.hold(place[:2], limit)
+                member.endpoint.hold(place[:2], limit)
         route.queue.wake_all()
         return route
 
     def _member(self, service: str, place: Place, born: float) -> Member:
-        """The member of a place. One that comes back while it drains is the same again, and so is its cell; a new process is forgiven."""
+        """The member of a place. One that comes back while it drains is the same again, as is its endpoint; a new process is forgiven."""
         member = self._members.get(place)
         if member is None:
             spot = place[2:]
-            cell = self._cells.get(spot) or self._draining.pop(spot, None) or Cell(spot[0], spot[1:])
-            cell.retire(False)
-            self._cells[spot] = cell
+            endpoint = self._endpoints.get(spot) or self._draining.pop(spot, None) or Endpoint(spot[0], spot[1:])
+            endpoint.retire(False)
+            self._endpoints[spot] = endpoint
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
-            member = self._members[place] = back or Member(cell, service, place[1])
-        if member.cell.born != born:
-            member.cell.begin(born)
+            member = self._members[place] = back or Member(endpoint, service, place[1])
+        if member.endpoint.born != born:
+            member.endpoint.begin(born)
         return member
 
     def _leave(self, places: frozenset[Place]) -> None:
-        """Let members drain, and each cell that no other member has."""
+        """Let members drain, and each endpoint that no other member has."""
         for place in places:
             spot = place[2:]
             member = self._leaving[place] = self._members.pop(place)
-            member.cell.hold(place[:2], 0)
+            member.endpoint.hold(place[:2], 0)
             self._users[spot] -= 1
             if not self._users[spot]:
                 del self._users[spot]
-                cell = self._draining[spot] = self._cells.pop(spot)
-                cell.retire(True)
+                endpoint = self._draining[spot] = self._endpoints.pop(spot)
+                endpoint.retire(True)
 
     def _claim(self, claim: Claim, ranked: Rank) -> None:
         claimants = self._claims.setdefault(claim, [])

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from haystack._fast import testing
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Picker
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Picker
 
 
 def member(number: int, service: str = "web") -> Member:
     """The endpoint of this number; another object at each call."""
-    return Member(Cell(f"c{number}:80/tcp", (f"10.0.{number // 250}.{number % 250}", 80)), service, 80)
+    return Member(Endpoint(f"c{number}:80/tcp", (f"10.0.{number // 250}.{number % 250}", 80)), service, 80)
 
 
 def members(count: int, first: int = 0) -> list[Member]:

@@ -1,6 +1,6 @@
 """A service in simulated time: endpoints that fail, slow down, go silent and come back, and everything that decides about them.
 
-Real are the registry, the health monitor with ejection and policy, the table, and each worker's routes, cells, pickers, candidates,
+Real are the registry, the health monitor with ejection and policy, the table, and each worker's routes, endpoints, pickers, candidates,
 retries, outlier detection and reports. Simulated are time, the endpoints, and what a worker does with sockets. A minute takes a second or
 so, and one seed gives one story.
 """
@@ -200,7 +200,7 @@ class Worker:
             if "report" in actions:
                 self.reports.silent(member, waiting)
             self.move(member, waiting)
-        state = testing.state_of(member.cell)
+        state = testing.state_of(member.endpoint)
         if state["late"] == 0 and state["phase"] == "healthy":
             del self.watched[member]
 
@@ -264,7 +264,7 @@ class World:
     @staticmethod
     def endpoint(member: Member) -> int:
         """Whose member it is."""
-        return int(member.cell.label.partition(":")[0].rpartition(".")[2]) - 1
+        return int(member.endpoint.label.partition(":")[0].rpartition(".")[2]) - 1
 
     def run(self, seconds: float) -> None:
         """Requests come in, so many a second on the average, until then; what is asked is answered."""

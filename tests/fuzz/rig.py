@@ -246,5 +246,5 @@ class Rig:
         """After the worker has gone, in the debug build: nothing is alive."""
         del self.listener, self.service, self.worker, self.poller, self.loop
         live = allocations.live()
-        assert not live["streams"], live
+        assert not live["sockets"], live
         assert not live["buffers"], live

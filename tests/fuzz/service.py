@@ -6,7 +6,7 @@ import time
 from enum import IntFlag
 
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.exchange import bulk
 from haystack._fast.routing.router import Router
 from haystack._fast.worker.worker_state import WorkerState
@@ -27,7 +27,7 @@ class Manner(IntFlag):
 
 
 class Service:
-    """Its cells are in a fixed order: a mask says which of them are in the table. Until told otherwise, the first two.
+    """Its endpoints are in a fixed order: a mask says which of them are in the table. Until told otherwise, the first two.
 
     timeout_ms, wait_ms: its labels' as of the next change.
     """
@@ -35,8 +35,8 @@ class Service:
     def __init__(self, places: Places, worker: WorkerState, router: Router) -> None:
         self.worker = worker
         self.router = router
-        self.cells = [Cell(name, address) for name, address in places.addresses.items()]
-        self.members = [Member(cell, "fuzz", 80) for cell in self.cells]
+        self.endpoints = [Endpoint(name, address) for name, address in places.addresses.items()]
+        self.members = [Member(endpoint, "fuzz", 80) for endpoint in self.endpoints]
         self.timeout_ms = self.wait_ms = 1
         self.route: Route | None = None
         self.change(0b11, Manner.HASTY)
@@ -54,21 +54,21 @@ class Service:
         if not inside and old and old.members:
             self.route.queue.empty_since = int(time.monotonic() * 1000)
         for member in inside:
-            if member.cell.limit != (limit := 1 if manner & Manner.LIMITED else 0):
-                member.cell.hold("fuzz", limit)
+            if member.endpoint.limit != (limit := 1 if manner & Manner.LIMITED else 0):
+                member.endpoint.hold("fuzz", limit)
         self.route.queue.wake_all()
         self.router.fall_back(self.route)
         self.router.put(b"1", b"/", (self.route,))
-        left = {member.cell for member in (old.members if old else []) if member not in inside}
+        left = {member.endpoint for member in (old.members if old else []) if member not in inside}
         for member in self.members:
-            member.cell.retire(member not in inside)
+            member.endpoint.retire(member not in inside)
         if manner & Manner.ENDED:
             bulk.rescue(self.worker, left)
 
     def held(self) -> dict[str, list[int]]:
-        """What there is of exchanges and idle connections, by cell, and of those who wait."""
+        """What there is of exchanges and idle connections, by endpoint, and of those who wait."""
         return {
-            "in flight": [cell.in_flight for cell in self.cells],
-            "pooled": [cell.pooled for cell in self.cells],
+            "in flight": [endpoint.in_flight for endpoint in self.endpoints],
+            "pooled": [endpoint.pooled for endpoint in self.endpoints],
             "waiting": [len(self.route.queue) if self.route else 0],
         }

@@ -43,7 +43,7 @@ class Service:
         self.bad, self.burst, self.coming = bad / burst, burst, 0
         self.histories = [History() for _ in range(size)]
         self.workers = [Worker(size) for _ in range(workers)]
-        self.numbers = {m.cell.key: n for n, m in enumerate(self.workers[0].members)}
+        self.numbers = {m.endpoint.key: n for n, m in enumerate(self.workers[0].members)}
         self.now, self.ejected = 0.0, []
 
     def fails(self):

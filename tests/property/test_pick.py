@@ -37,7 +37,7 @@ def test_a_pick_is_the_best_of_what_is_left(balance, weights, steps, seed):
             tried.append(member)
         pass_time(seconds)
         for member in tried:
-            load(member.cell, max(by, -member.cell.in_flight))
+            load(member.endpoint, max(by, -member.endpoint.in_flight))
             hear(picker, member, by)
 
 
@@ -61,10 +61,10 @@ def test_so_it_is_after_every_change_of_the_table(balance, tables, seed):
             check(of, kept, tried, member)
             if member is None:
                 break
-            load(member.cell, 1)
+            load(member.endpoint, 1)
             tried.append(member)
         for member in tried[::2]:
-            load(member.cell, -1)
+            load(member.endpoint, -1)
 
 
 @settings(max_examples=100)
@@ -87,8 +87,8 @@ def test_leastconn_is_never_wrong_about_the_least(weights, changes):
     of = members(len(weights))
     picker = make("leastconn", of, weights)
     for number, by in changes:
-        cell = of[number % len(of)].cell
-        load(cell, max(by, -cell.in_flight))
-        least = min(m.cell.in_flight / w for m, w in zip(of, weights, strict=True))
+        endpoint = of[number % len(of)].endpoint
+        load(endpoint, max(by, -endpoint.in_flight))
+        least = min(m.endpoint.in_flight / w for m, w in zip(of, weights, strict=True))
         member = choose(picker, [])
-        assert member.cell.in_flight / weights[of.index(member)] - least < 1e-5
+        assert member.endpoint.in_flight / weights[of.index(member)] - least < 1e-5

@@ -136,17 +136,17 @@ def all_come_back(world):
 def nothing_is_left(world):
     """Nothing in flight, nobody remembered once the containers have gone."""
     for worker in world.workers:
-        assert all(member.cell.in_flight == 0 for member in worker.route.members)
+        assert all(member.endpoint.in_flight == 0 for member in worker.route.members)
         assert len(worker.route.queue) == 0
     world.rest(LONGEST)
     world.empty()
     monitor = world.monitor
     assert (monitor._lives, monitor._histories, monitor._out) == ({}, {}, {})
     for worker in world.workers:
-        for _ in range(2):  # cells stay for one time more
+        for _ in range(2):  # endpoints stay for one time more
             worker.routes.forget_drained()
         routes = worker.routes
-        assert (routes._members, routes._cells, routes._leaving, routes._draining) == ({}, {}, {}, {})
+        assert (routes._members, routes._endpoints, routes._leaving, routes._draining) == ({}, {}, {}, {})
 
 
 def by_number(snapshot, endpoint):

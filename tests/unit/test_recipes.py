@@ -124,7 +124,7 @@ def row(options: Options) -> ServiceRow:
 def test_a_route_takes_all_that_is_meant_for_it_and_a_row_has_it():
     told = {name: getattr(row(Options()), name) for name in routing_rows.OF_ROUTES}
     assert Route("x", pickers.make("p2c", [], []), **told).timeout_ms == 60_000
-    kept = {"max_connections"}  # of a member's cell
+    kept = {"max_connections"}  # of a member's endpoint
     assert set(routing_rows.OF_ROUTES) - {"path"} == set(routing_rows.asked(Service(name="x"), DEFAULTS)) - kept
 
 

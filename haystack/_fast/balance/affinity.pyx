@@ -122,7 +122,7 @@ cdef Member holder(Route route, Span *value):
     if found == NULL:
         return None
     member = <Member>found
-    return None if member.cell.gone else member
+    return None if member.endpoint.gone else member
 
 
 cdef int write_cookie(Buffer *b, Route route, Member member) except -1:

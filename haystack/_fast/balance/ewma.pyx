@@ -2,14 +2,14 @@
 
 Expected is the average time to the first byte times the exchanges in flight with this one. The average is a peak EWMA, as Finagle has it:
 a slower answer counts at once and in full, a quicker one as much as time has passed; and what was not heard of again fades. It belongs to
-the cell, so that it outlives tables and is shared by all services of an endpoint. Who was not heard of for long, or never, is asked once
+the endpoint, so that it outlives tables and is shared by all its services. One that was not heard of for long, or never, is asked once
 and then again only after a while: a new endpoint is tried, never flooded, and a slow one can show that it has become quick.
 """
 from libc.math cimport exp
 from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport clock_gettime, timespec
 
-from haystack._fast.endpoint.endpoint cimport Cell, Member, Picker
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Picker
 
 cdef extern from "time.h" nogil:
     enum:
@@ -32,13 +32,13 @@ cdef int64_t coarse_ns() noexcept nogil:
     return t.tv_sec * SECOND + t.tv_nsec + ahead
 
 
-cdef bint is_unheard(Cell cell, int64_t now) noexcept:
+cdef bint is_unheard(Endpoint endpoint, int64_t now) noexcept:
     """Whether it is time to ask this one, whatever it costs."""
-    return now - max(cell.heard, cell.probed) > (FORGET if cell.heard else AGAIN)
+    return now - max(endpoint.heard, endpoint.probed) > (FORGET if endpoint.heard else AGAIN)
 
 
-cdef double faded(Cell cell, int64_t now) noexcept:
-    return cell.latency * exp(-<double>(now - cell.heard) / FORGET)
+cdef double faded(Endpoint endpoint, int64_t now) noexcept:
+    return endpoint.latency * exp(-<double>(now - endpoint.heard) / FORGET)
 
 
 cdef class Ewma(P2C):
@@ -50,11 +50,11 @@ cdef class Ewma(P2C):
 
     cdef double cost(self, int slot) noexcept:
         """Nanoseconds until a request sent now would be answered."""
-        cdef Cell cell = (<Member>self.weighted[slot]).cell
-        cdef double load = 1.0 + <double>cell.in_flight * self.heaviest / self.weights[slot]
-        if is_unheard(cell, self.now):
+        cdef Endpoint endpoint = (<Member>self.weighted[slot]).endpoint
+        cdef double load = 1.0 + <double>endpoint.in_flight * self.heaviest / self.weights[slot]
+        if is_unheard(endpoint, self.now):
             return 0.0
-        return load * (faded(cell, self.now) if cell.heard else UNHEARD)
+        return load * (faded(endpoint, self.now) if endpoint.heard else UNHEARD)
 
     cdef bint prefers(self, int a, int b) noexcept:
         cdef double cost_a = self.cost(a), cost_b = self.cost(b)
@@ -68,23 +68,23 @@ cdef class Ewma(P2C):
         cdef Member member
         self.now = coarse_ns()
         member = P2C.choose(self, key, tried, tries)
-        if member is not None and is_unheard(member.cell, self.now):
-            member.cell.probed = self.now
+        if member is not None and is_unheard(member.endpoint, self.now):
+            member.endpoint.probed = self.now
         return member
 
     cdef void answered(self, Member member, int64_t ns) noexcept:
-        cdef Cell cell = member.cell
+        cdef Endpoint endpoint = member.endpoint
         cdef int64_t now = coarse_ns()
         cdef double rest
-        if not cell.heard or ns >= faded(cell, now):
-            cell.latency = <double>ns
+        if not endpoint.heard or ns >= faded(endpoint, now):
+            endpoint.latency = <double>ns
         else:
-            rest = exp(-<double>(now - cell.heard) / FORGET)
-            cell.latency = cell.latency * rest + ns * (1.0 - rest)
-        cell.heard = now
+            rest = exp(-<double>(now - endpoint.heard) / FORGET)
+            endpoint.latency = endpoint.latency * rest + ns * (1.0 - rest)
+        endpoint.heard = now
 
     cdef void failed(self, Member member) noexcept:
-        cdef Cell cell = member.cell
+        cdef Endpoint endpoint = member.endpoint
         cdef int64_t now = coarse_ns()
-        cell.latency = min(WORST, max(FAILED, 2.0 * faded(cell, now)))
-        cell.heard = now
+        endpoint.latency = min(WORST, max(FAILED, 2.0 * faded(endpoint, now)))
+        endpoint.heard = now

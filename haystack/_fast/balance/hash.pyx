@@ -36,7 +36,7 @@ cdef class Hash(Picker):
         if self.size:
             self.fill()
         for slot in range(self.size):
-            self.load += (<Member>self.weighted[slot]).cell.in_flight
+            self.load += (<Member>self.weighted[slot]).endpoint.in_flight
         if type(old) is Hash:
             old.unwatch()
         self.watch()
@@ -62,7 +62,7 @@ cdef class Hash(Picker):
             raise MemoryError
         try:
             for slot in range(self.size):
-                key = (<Member>self.weighted[slot]).cell.key.encode()
+                key = (<Member>self.weighted[slot]).endpoint.key.encode()
                 base = digest(key, len(key), 0)
                 shares = counts[slot]
                 for _i in range(shares):
@@ -126,7 +126,7 @@ cdef class Hash(Picker):
             if was_tried(<void *>member, tried, tries):
                 continue
             # less than 1.25 times its part of what would be in flight with this one
-            if member.cell.in_flight * 4 * self.whole < 5 * (self.load + 1) * self.weights[slot]:
+            if member.endpoint.in_flight * 4 * self.whole < 5 * (self.load + 1) * self.weights[slot]:
                 return member
             if full is None:
                 full = member

@@ -1,6 +1,6 @@
 # Pickers that draw at random by weight: one member, or the better of two.
 from libc.stdint cimport uint32_t, uint64_t
-from haystack._fast.endpoint.endpoint cimport Cell, Member, Picker
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Picker
 
 cdef class Random(Picker):
     cdef uint32_t *keep                 # alias table: below this a slot stands for itself

@@ -84,8 +84,8 @@ cdef class P2C(Random):
     cdef bint prefers(self, int a, int b) noexcept:
         """Whether the second slot is to be taken and not the first."""
         cdef Member one = <Member>self.weighted[a], two = <Member>self.weighted[b]
-        cdef int64_t load_a = <int64_t>one.cell.in_flight * self.weights[b]
-        cdef int64_t load_b = <int64_t>two.cell.in_flight * self.weights[a]
+        cdef int64_t load_a = <int64_t>one.endpoint.in_flight * self.weights[b]
+        cdef int64_t load_b = <int64_t>two.endpoint.in_flight * self.weights[a]
         return load_b < load_a or (load_b == load_a and self.weights[a] == self.weights[b] and two.used < one.used)
 
     cdef Member choose(self, uint64_t key, void **tried, int tries):

@@ -144,7 +144,7 @@ cdef class LeastConn(RoundRobin):
         cdef int slot
         RoundRobin.__init__(self, members, weights, old)
         for slot in range(self.size):
-            self.loaded(slot, (<Member>self.weighted[slot]).cell.in_flight, 0)
+            self.loaded(slot, (<Member>self.weighted[slot]).endpoint.in_flight, 0)
         if type(old) is LeastConn:
             old.unwatch()
         self.watch()

@@ -1,7 +1,7 @@
-# A connection to one endpoint, in HTTP/1: in an exchange, or idle in its cell's pool.
+# A connection to one endpoint, in HTTP/1: in an exchange, or idle in its endpoint's pool.
 from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.connection.leg cimport UpLeg
-from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.http1.body cimport Body, Framing
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
@@ -16,7 +16,7 @@ cdef enum Dial:
 
 cdef class Http1Client(Connection):
     cdef WorkerState worker
-    cdef Cell cell
+    cdef Endpoint endpoint
     cdef Http1ClientLeg leg
     cdef bint connecting
     cdef int64_t born           # milliseconds

@@ -1,4 +1,4 @@
-"""The endpoint's side in HTTP/1: a connection that is made, carries one exchange after another, and waits in its cell's pool in between.
+"""The endpoint's side in HTTP/1: a connection that is made, carries one exchange after another, and waits in the pool in between.
 
 Bytes go on as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is kept so that
 a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
@@ -74,14 +74,14 @@ cdef class Http1Client(Connection):
         self.transport = transport
         self.leg.connection = self
         self.connecting = True
-        self.worker.endpoints += self.cell.family != AF_UNIX
+        self.worker.endpoints += self.endpoint.family != AF_UNIX
         try:
             self.worker.poller.watch(transport, fd, EVENTS)
         except OSError:
             return SHORT                # the kernel watches no more; the descriptor is closed already
-        if self.cell.family != AF_UNIX:
+        if self.endpoint.family != AF_UNIX:
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        if connect(fd, <sockaddr *>self.cell.sockaddr, self.cell.sockaddr_size) < 0 and errno != EINPROGRESS:
+        if connect(fd, <sockaddr *>self.endpoint.sockaddr, self.endpoint.sockaddr_size) < 0 and errno != EINPROGRESS:
             error = errno
             self.close()
             return SHORT if is_own(error) else REFUSED
@@ -94,7 +94,7 @@ cdef class Http1Client(Connection):
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
-        self.worker.endpoints -= self.cell.family != AF_UNIX
+        self.worker.endpoints -= self.endpoint.family != AF_UNIX
         return 0
 
     cdef int on_event(self, uint32_t events) except -1:
@@ -152,20 +152,20 @@ cdef class Http1Client(Connection):
     cdef int capacity(self) noexcept:
         """Exchanges that it can carry beside those it does."""
         cdef Transport transport = self.transport
-        if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.cell.gone:
+        if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.endpoint.gone:
             return 0
         return not (self.worker.limits.pool_age_ms and self.worker.poller.now - self.born >= self.worker.limits.pool_age_ms)
 
     cdef int rest(self) except -1:
         """Into the pool."""
         self.transport.deadline = self.worker.poller.now + self.worker.limits.pool_ms
-        self.cell.idle.append(self)
+        self.endpoint.idle.append(self)
         join(&self.worker.resting, &self.link)
         return 0
 
     cdef int leave_pool(self) except -1:
-        if self in self.cell.idle:
-            self.cell.idle.remove(self)
+        if self in self.endpoint.idle:
+            self.endpoint.idle.remove(self)
         return self.close()
 
 
@@ -239,7 +239,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.capacity() and len(connection.cell.idle) < connection.worker.limits.pool_size:
+        if reusable and connection.capacity() and len(connection.endpoint.idle) < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
 
@@ -247,13 +247,13 @@ cdef class Http1ClientLeg(UpLeg):
         """It waits no more."""
         if self.late:
             self.late = False
-            self.connection.cell.outlier.late -= 1
+            self.connection.endpoint.outlier.late -= 1
         return 0
 
     cdef bint unseen(self, bint clean) noexcept:
         """Whether nobody can have acted on this exchange's request, now that the connection has ended. clean: with a FIN."""
         cdef int fd = self.connection.transport.fd
-        return self.connection.cell.family != AF_UNIX and fd >= 0 and untouched(fd, self.before, clean)
+        return self.connection.endpoint.family != AF_UNIX and fd >= 0 and untouched(fd, self.before, clean)
 
     cdef int on_deadline(self) except -1:
         cdef int64_t now = self.connection.worker.poller.now

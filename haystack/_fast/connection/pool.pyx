@@ -1,4 +1,4 @@
-"""Connections to an endpoint: one that rests in its cell's pool, or a new one, within the worker's bound on all of them.
+"""Connections to an endpoint: one that rests in its endpoint's pool, or a new one, within the worker's bound on all of them.
 
 Where the bound is reached, the one that has rested longest, whoever's it is, makes room. Never chooses an endpoint.
 """
@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 
 from haystack._fast.connection.http1_client cimport Dial, Http1Client
 from haystack._fast.connection.leg cimport UpLeg
-from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.util.linked_list cimport leave
 from haystack._fast.worker.worker_state cimport WorkerState
 
@@ -22,12 +22,12 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int, void *, size_t, int)
 
 
-cdef UpLeg pooled(Cell cell, bint idempotent):
+cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
     """A leg on the pooled connection used last that is still whole; None: there is none."""
     cdef Http1Client client
     cdef char byte
-    while cell.idle:
-        client = <Http1Client>cell.idle.pop()
+    while endpoint.idle:
+        client = <Http1Client>endpoint.idle.pop()
         leave(&client.link)
         if client.transport.fd < 0:
             continue
@@ -40,17 +40,17 @@ cdef UpLeg pooled(Cell cell, bint idempotent):
     return None
 
 
-cdef UpLeg dial(WorkerState worker, Cell cell, int64_t patience, bint *short_of):
+cdef UpLeg dial(WorkerState worker, Endpoint endpoint, int64_t patience, bint *short_of):
     """A leg on a new connection, which may take `patience` milliseconds; None: it failed at once. short_of: for want of ours."""
     cdef Http1Client client
     cdef Dial began
-    cdef int fd = open_socket(worker, cell.family)
+    cdef int fd = open_socket(worker, endpoint.family)
     short_of[0] = fd < 0
     if fd < 0:
         return None
     client = Http1Client()
     client.worker = worker
-    client.cell = cell
+    client.endpoint = endpoint
     began = client.connect(fd, patience)
     short_of[0] = began == Dial.SHORT
     return client.leg if began == Dial.UNDER_WAY else None

@@ -23,7 +23,7 @@ cdef struct Comparison:                 # of a member with the others: what thes
     int64_t own, own_faulty             # exchanges of the member before it began; its faults since
     int64_t ended, faulty               # of the service, its own included, before it began
 
-cdef struct Watch:                      # one picker's eye on one cell's load: in the cell's list, in the picker's memory
+cdef struct Watch:                      # one picker's eye on one endpoint's load: in the endpoint's list, in the picker's memory
     Watch *next
     Watch **back                        # what points at this one; NULL: in no list
     void *picker                        # a Picker, not owned: it leaves the list when it goes
@@ -48,7 +48,7 @@ cdef class Queue:
     cdef int leave(self, Waiter waiter) except -1
     cdef int wake(self) except -1
 
-cdef class Cell:
+cdef class Endpoint:
     cdef readonly str key               # CONTAINER-SHORT-ID:PORT/tcp
     cdef readonly str label             # IP:PORT, as shown
     cdef readonly object address        # (ip, port), or a unix socket's path
@@ -77,7 +77,7 @@ cdef class Cell:
     cdef int set_inet(self, str ip, int port) except -1
 
 cdef class Member:
-    cdef readonly Cell cell
+    cdef readonly Endpoint endpoint
     cdef readonly str service
     cdef readonly int port              # the listener's
     cdef readonly int64_t requests
@@ -133,30 +133,30 @@ cdef class Route:
     cdef bytes via                      # our line of Via; empty: there is none
     cdef dict tokens                    # what a sticky cookie may hold → Member
 
-cdef void tell(Cell cell, int by) noexcept
+cdef void tell(Endpoint endpoint, int by) noexcept
 
-cdef inline int speak(Cell cell, Pace pace, int64_t now, int64_t begun) except -1:
+cdef inline int speak(Endpoint endpoint, Pace pace, int64_t now, int64_t begun) except -1:
     """It begins to answer what was sent at `begun`. pace: of the service that was asked."""
-    if cell.outlier.phase != Phase.SILENT:
-        pace.note(now - max(cell.outlier.answered_at, begun), now)
-    answers(&cell.outlier, now)
+    if endpoint.outlier.phase != Phase.SILENT:
+        pace.note(now - max(endpoint.outlier.answered_at, begun), now)
+    answers(&endpoint.outlier, now)
     return 0
 
 cdef inline bint is_keyed(Route route) noexcept:
     """Whether requests go by a key or a cookie: then chance does not decide which endpoint gets which request."""
     return route.sticky is not None or route.key_kind != KeyKind.BY_NOTHING
 
-cdef inline void take_on(Cell cell) noexcept:
+cdef inline void take_on(Endpoint endpoint) noexcept:
     """One more exchange in flight on this endpoint."""
-    cell.in_flight += 1
-    if cell.watch != NULL:
-        tell(cell, 1)
+    endpoint.in_flight += 1
+    if endpoint.watch != NULL:
+        tell(endpoint, 1)
 
-cdef inline void let_go(Cell cell) noexcept:
+cdef inline void let_go(Endpoint endpoint) noexcept:
     """One exchange less."""
-    cell.in_flight -= 1
-    if cell.watch != NULL:
-        tell(cell, -1)
+    endpoint.in_flight -= 1
+    if endpoint.watch != NULL:
+        tell(endpoint, -1)
 
 cdef inline bint was_tried(void *member, void **tried, int tries) noexcept nogil:
     cdef int i

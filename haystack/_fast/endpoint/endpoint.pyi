@@ -2,7 +2,7 @@ from typing import TypeAlias
 
 Address: TypeAlias = tuple[str, int] | str
 
-class Cell:
+class Endpoint:
     key: str
     label: str
     address: Address
@@ -28,13 +28,13 @@ class Queue:
     def __len__(self) -> int: ...
 
 class Member:
-    cell: Cell
+    endpoint: Endpoint
     service: str
     port: int
     number: int
     requests: int
     cookie_value: str
-    def __init__(self, cell: Cell, service: str, port: int) -> None: ...
+    def __init__(self, endpoint: Endpoint, service: str, port: int) -> None: ...
     def take_new(self) -> int: ...
 
 class Picker:

@@ -47,7 +47,7 @@ KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": Key
 
 
 cdef void leave(Watch *watch) noexcept:
-    """Take a watch out of its cell's list."""
+    """Take a watch out of its endpoint's list."""
     if watch.back == NULL:
         return
     watch.back[0] = watch.next
@@ -57,11 +57,11 @@ cdef void leave(Watch *watch) noexcept:
     watch.next = NULL
 
 
-cdef void tell(Cell cell, int by) noexcept:
-    """Tell those pickers that keep order by load. One cell may be in several: under each name and on each listener."""
-    cdef Watch *watch = cell.watch
+cdef void tell(Endpoint endpoint, int by) noexcept:
+    """Tell those pickers that keep order by load. One endpoint may be in several: under each name and on each listener."""
+    cdef Watch *watch = endpoint.watch
     while watch != NULL:
-        (<Picker>watch.picker).loaded(watch.slot, cell.in_flight, by)
+        (<Picker>watch.picker).loaded(watch.slot, endpoint.in_flight, by)
         watch = watch.next
 
 
@@ -134,18 +134,18 @@ cdef class Queue:
         return len(self.waiting or ())
 
 
-cdef class Cell:
+cdef class Endpoint:
     """One endpoint as a worker sees it. address: (ip, port) or the path of a unix socket. ValueError: not an address."""
 
     def __cinit__(self):
         if IS_DEBUG:
-            book(Asset.CELL, 1)
+            book(Asset.ENDPOINT, 1)
 
     def __dealloc__(self):
         while self.watch != NULL:       # pickers that outlive it must not reach into it
             leave(self.watch)
         if IS_DEBUG:
-            book(Asset.CELL, -1)
+            book(Asset.ENDPOINT, -1)
 
     def __init__(self, str key, object address):
         self.key = key
@@ -266,8 +266,8 @@ cdef class Cell:
 cdef class Member:
     """One endpoint's part in one service on one listener: what is counted for /api/info."""
 
-    def __init__(self, Cell cell, str service, int port):
-        self.cell = cell
+    def __init__(self, Endpoint endpoint, str service, int port):
+        self.endpoint = endpoint
         self.service = service
         self.port = port
 
@@ -280,7 +280,7 @@ cdef class Member:
     cdef bytes token(self):
         """Sixteen hex digits that name it in a cookie: the same in every worker and after a restart, and nothing can be read from them."""
         if self.cookie is None:
-            named = f"{self.service}\n{self.cell.key}".encode()
+            named = f"{self.service}\n{self.endpoint.key}".encode()
             self.cookie = blake2b(named, digest_size=8, person=b"haystack sticky").hexdigest().encode()
         return self.cookie
 
@@ -345,7 +345,7 @@ cdef class Picker:
         return first_untried(self.weighted, start, tried, tries)
 
     cdef void loaded(self, int slot, int load, int by) noexcept:
-        """A watched cell has `load` exchanges in flight now, `by` more than before."""
+        """A watched endpoint has `load` exchanges in flight now, `by` more than before."""
 
     cdef void answered(self, Member member, int64_t ns) noexcept:
         """The member's first byte came so many ns after its request went. Called where `timed`."""
@@ -356,25 +356,25 @@ cdef class Picker:
     cdef int watch(self) except -1:
         """Hear of the load of each member with weight, until `unwatch` or the end."""
         cdef int slot
-        cdef Cell cell
+        cdef Endpoint endpoint
         cdef Watch *watch
         self.watches = <Watch *>calloc(self.size + 1, sizeof(Watch))
         if self.watches == NULL:
             raise MemoryError
         for slot in range(self.size):
-            cell = (<Member>self.weighted[slot]).cell
+            endpoint = (<Member>self.weighted[slot]).endpoint
             watch = &self.watches[slot]
             watch.picker = <void *>self
             watch.slot = slot
-            watch.next = cell.watch
-            watch.back = &cell.watch
+            watch.next = endpoint.watch
+            watch.back = &endpoint.watch
             if watch.next != NULL:
                 watch.next.back = &watch.next
-            cell.watch = watch
+            endpoint.watch = watch
         return 0
 
     cdef void unwatch(self) noexcept:
-        """Hear no more: another picker has taken over. A route that an exchange still holds must not cost the cells anything."""
+        """Hear no more: another picker has taken over. A route that an exchange still holds must not cost the endpoints anything."""
         cdef int slot
         if self.watches == NULL:
             return

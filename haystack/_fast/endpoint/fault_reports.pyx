@@ -5,7 +5,7 @@ same time: what fails everywhere is the request's fault.
 """
 from libc.string cimport memset
 
-from haystack._fast.endpoint.endpoint cimport Cell, Comparison, is_keyed
+from haystack._fast.endpoint.endpoint cimport Endpoint, Comparison, is_keyed
 from haystack._fast.endpoint.outlier cimport OutlierState, failed, went_well
 
 cdef enum:
@@ -31,7 +31,7 @@ cdef class FaultReports:
             member.broken += 1
         if kind != Fault.REFUSED and not is_keyed(queue.route):
             self.count(member, queue, now)
-        failed(&member.cell.outlier, kind, now)
+        failed(&member.endpoint.outlier, kind, now)
         return 0
 
     cdef int count(self, Member member, Queue queue, int64_t now) except -1:
@@ -55,15 +55,15 @@ cdef class FaultReports:
 
     cdef int fine(self, Member member) except -1:
         """An exchange with this member is being answered as it should be."""
-        return self.add(member) if went_well(&member.cell.outlier) else 0
+        return self.add(member) if went_well(&member.endpoint.outlier) else 0
 
     cdef int add(self, Member member) except -1:
         """There is something to tell of this member."""
         if not member.listed:
             member.listed = True
             self.members.append(member)
-            if not member.cell.outlier.told_bad:
-                member.cell.outlier.ended = min(member.cell.outlier.ended, <int64_t>KNOWN)
+            if not member.endpoint.outlier.told_bad:
+                member.endpoint.outlier.ended = min(member.endpoint.outlier.ended, <int64_t>KNOWN)
         return 0
 
     cdef list take(self, int64_t now):
@@ -73,15 +73,15 @@ cdef class FaultReports:
         exchanges that are compared, faults among them, those of the service's others in the same time, faults among these.
         """
         cdef Member member
-        cdef Cell cell
+        cdef Endpoint endpoint
         cdef OutlierState *state
         cdef list members = self.members, rows = []
         self.members = []
         for member in members:
-            cell = member.cell
-            state = &cell.outlier
+            endpoint = member.endpoint
+            state = &endpoint.outlier
             faults = state.faults[0], state.faults[1], state.faults[2], state.faults[3]
-            rows.append((cell.key, member.service, state.ended, *faults, state.streak, state.unanswered, state.quiet_ms,
+            rows.append((endpoint.key, member.service, state.ended, *faults, state.streak, state.unanswered, state.quiet_ms,
                          *take_comparison(member, now)))
             state.unanswered = state.quiet_ms = state.ended = 0
             memset(state.faults, 0, sizeof(state.faults))
@@ -92,13 +92,13 @@ cdef class FaultReports:
 
 cdef bint is_compared(Member member) noexcept:
     """Whether a comparison goes on, and is about the process that is there now."""
-    return member.compared is not None and member.comparison.born == member.cell.born
+    return member.compared is not None and member.comparison.born == member.endpoint.born
 
 
 cdef void compare(Member member, Queue queue, int64_t now) noexcept:
     """From here on, what this one and the others of the service do is counted."""
     member.compared = queue
-    member.comparison = Comparison(member.cell.born, now, member.requests + member.broken, 0, queue.ended, queue.faulty)
+    member.comparison = Comparison(member.endpoint.born, now, member.requests + member.broken, 0, queue.ended, queue.faulty)
 
 
 cdef tuple take_comparison(Member member, int64_t now):

@@ -1,6 +1,6 @@
 """What concerns many connections of a worker at once and happens seldom: a drain, an endpoint that died."""
 from haystack._fast.connection.http1_server cimport Http1Server
-from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.exchange.dispatch cimport rescue as rescue_one
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.states cimport State
@@ -28,15 +28,15 @@ def close_idle(WorkerState worker):
     return busy
 
 
-def rescue(WorkerState worker, set cells):
+def rescue(WorkerState worker, set endpoints):
     """Send the exchanges that wait for an answer of these endpoints elsewhere; how many."""
-    cdef Cell cell
+    cdef Endpoint endpoint
     cdef Link *at
     cdef Exchange exchange
     cdef list found = []
     worker.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
-    for cell in cells:
-        at = cell.busy.oldest
+    for endpoint in endpoints:
+        at = endpoint.busy.oldest
         while at != NULL:
             found.append(<Exchange>at.owner)
             at = at.newer

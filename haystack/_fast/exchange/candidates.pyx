@@ -25,7 +25,7 @@ cdef Member next_member(Route route, Candidates *c, Member named, bint idempoten
             if member is None:
                 return None
             full[0] = False
-        if not member.cell.is_full() and not (full[0] and member.cell.outlier.phase == Phase.SILENT):
+        if not member.endpoint.is_full() and not (full[0] and member.endpoint.outlier.phase == Phase.SILENT):
             c.passed = c.tries - tried
             c.tries = tried             # after the next failure those that had no room may have some, or be waited for
             return member
@@ -50,8 +50,8 @@ cdef Member candidate(Route route, Candidates *c, Member named, bint idempotent,
     cdef Member member
     if c.tries:
         return picked(route, c, False, idempotent, now)
-    if named is not None and not named.cell.gone and not named.cell.is_full() and (
-        not named.cell.outlier.phase or named.cell.outlier.avoid_until <= now
+    if named is not None and not named.endpoint.gone and not named.endpoint.is_full() and (
+        not named.endpoint.outlier.phase or named.endpoint.outlier.avoid_until <= now
     ):
         return named
     member = to_probe(route, idempotent, now)
@@ -62,12 +62,12 @@ cdef Member to_probe(Route route, bint idempotent, int64_t now):
     """The member that is to be probed, if this request may be the probe: others wait longer for one that may."""
     cdef Queue queue = route.queue
     cdef Member member = queue.suspect
-    if member is None or (not idempotent and now - member.cell.outlier.next_probe < PROBE_BY_ANY_MS):
+    if member is None or (not idempotent and now - member.endpoint.outlier.next_probe < PROBE_BY_ANY_MS):
         return None
     queue.suspect = None
-    if now < member.cell.outlier.next_probe:
+    if now < member.endpoint.outlier.next_probe:
         return None                     # it was judged silent meanwhile, and has its pause
-    if not member.cell.outlier.phase or member.cell.gone or member.cell.is_full() or member not in route.members:
+    if not member.endpoint.outlier.phase or member.endpoint.gone or member.endpoint.is_full() or member not in route.members:
         return None
     return member
 
@@ -79,33 +79,35 @@ cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, in
     """
     cdef Member first = route.picker.pick(c.key, c.tried, c.tries), member = first
     cdef int tries = c.tries
-    if member is not None and c.tries == 0 and idempotent and not careful and not member.cell.is_full() and (
-        probe_is_due(&member.cell.outlier, now)
+    if member is not None and c.tries == 0 and idempotent and not careful and not member.endpoint.is_full() and (
+        probe_is_due(&member.endpoint.outlier, now)
     ):
         return member                   # its probe: the queue in which it was judged may be one that nobody asks any more
     while member is not None and tries < MAX_TRIES and (
-        member.cell.outlier.avoid_until > now or (careful and member.cell.outlier.quiet_since)
+        member.endpoint.outlier.avoid_until > now or (careful and member.endpoint.outlier.quiet_since)
     ):
-        if tries > c.tries and not careful and not member.cell.outlier.phase:
+        if tries > c.tries and not careful and not member.endpoint.outlier.phase:
             break                       # so many fail that avoiding all of them would bury the others
         c.tried[tries] = <void *>member
         tries += 1
         member = route.picker.pick(c.key, c.tried, tries)
-    if member is None or member.cell.outlier.avoid_until > now:
+    if member is None or member.endpoint.outlier.avoid_until > now:
         return first
-    return first if member.cell.is_full() and first.cell.outlier.phase != Phase.SILENT else member
+    return first if member.endpoint.is_full() and first.endpoint.outlier.phase != Phase.SILENT else member
 
 
 cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now):
     """The member that a request could be moved to; None: nobody has room and has answered well of late."""
     cdef Member member = picked(route, c, True, idempotent, now)
-    return None if member is None or member.cell.outlier.avoid_until > now or member.cell.is_full() else member
+    return None if member is None or member.endpoint.outlier.avoid_until > now or member.endpoint.is_full() else member
 
 
 cdef Member with_room(Route route, Candidates *c):
     """The first member that has room, is not silent and was not tried, or None: the picker looks at a few only."""
     cdef Member member
     for member in route.members:
-        if not member.cell.is_full() and member.cell.outlier.phase != Phase.SILENT and not was_tried(<void *>member, c.tried, c.tries):
+        if member.endpoint.is_full() or member.endpoint.outlier.phase == Phase.SILENT:
+            continue
+        if not was_tried(<void *>member, c.tried, c.tries):
             return member
     return None

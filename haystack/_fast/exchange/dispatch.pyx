@@ -8,7 +8,7 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.connection.leg cimport UpLeg
 from haystack._fast.connection.pool cimport dial, pooled
-from haystack._fast.endpoint.endpoint cimport Cell, Member, Queue, Route, take_on
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, take_on
 from haystack._fast.endpoint.outlier cimport Fault, probe_sent, probe_unsent
 from haystack._fast.endpoint.retry_budget cimport earn, spend
 from haystack._fast.exchange.admit cimport describe_client
@@ -58,10 +58,10 @@ cdef int go(Exchange x, Member member) except -1:
     note(&x.candidates, member)
     if x.record.told:
         note_try(x, member)
-    if member.cell.outlier.phase:
-        probe_sent(&member.cell.outlier, x.worker.poller.now)
+    if member.endpoint.outlier.phase:
+        probe_sent(&member.endpoint.outlier, x.worker.poller.now)
     x.member = member
-    if connect_to(x, member.cell):
+    if connect_to(x, member.endpoint):
         return 1
     return failed_at_once(x, member)
 
@@ -69,8 +69,8 @@ cdef int go(Exchange x, Member member) except -1:
 cdef int failed_at_once(Exchange x, Member member) except -1:
     x.member = None
     if x.attempt.short_of:
-        if member.cell.outlier.phase:
-            probe_unsent(&member.cell.outlier, x.worker.poller.now)
+        if member.endpoint.outlier.phase:
+            probe_unsent(&member.endpoint.outlier, x.worker.poller.now)
         x.attempt.failure = 503
         x.record.error = b"proxy_internal_error"
         return 0
@@ -96,7 +96,7 @@ cdef int wait_for_room(Exchange x) except -1:
         return x.fail(503, b"connection_limit_reached", b"too many requests wait for an endpoint")
     x.attempt.failure = 0
     for member in x.route.members:
-        member.cell.call_back(x.route.queue)
+        member.endpoint.call_back(x.route.queue)
     return join(x, decision)
 
 
@@ -184,24 +184,24 @@ cdef int waited(Exchange x) except -1:
     return x.fail(503, b"connection_limit_reached", b"no endpoint had a free place in time")
 
 
-cdef int connect_to(Exchange x, Cell cell) except -1:
+cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
     """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
-    cdef UpLeg up = None if x.retries.fresh_only else pooled(cell, x.retries.idempotent)
+    cdef UpLeg up = None if x.retries.fresh_only else pooled(endpoint, x.retries.idempotent)
     cdef int64_t patience = x.worker.limits.connect_ms
     x.record.reused = up is not None
     if up is None:
         if has_others(x.route, &x.candidates):
             patience = min(patience, <int64_t>HEDGE_MS)
-        up = dial(x.worker, cell, patience, &x.attempt.short_of)
+        up = dial(x.worker, endpoint, patience, &x.attempt.short_of)
         if up is None:
             return 0
     up.user = x
     x.up = up
-    join_list(&cell.busy, &x.link)
+    join_list(&endpoint.busy, &x.link)
     x.record.error = b""                # what went wrong with another endpoint is not this one's word
     x.deadline = 0
     x.wait.reason = Reason.NOTHING
-    take_on(cell)
+    take_on(endpoint)
     if x.record.reused:
         connected(x)
     else:
@@ -240,8 +240,8 @@ cdef void renew(Exchange x) noexcept:
 cdef int lost(Exchange x, bint unseen, const char *error, int status) except -1:
     """Try elsewhere if that can do no harm, else answer."""
     cdef bint stale = x.up.reused
-    cdef Cell cell = x.member.cell
-    cdef bint counts = not stale and not x.member.cell.gone
+    cdef Endpoint endpoint = x.member.endpoint
+    cdef bint counts = not stale and not x.member.endpoint.gone
     cdef Fault kind = Fault.TIMEOUT if status == 504 else Fault.REFUSED if x.state == State.CONNECT else Fault.RESET
     cdef Verdict verdict
     if counts:
@@ -251,13 +251,13 @@ cdef int lost(Exchange x, bint unseen, const char *error, int status) except -1:
     x.record.error = error
     x.attempt.failure = status
     x.blamed = acquit(&x.retries, x.blamed)
-    verdict = after_break(&x.retries, unseen, stale, cell.stopped, &x.route.queue.budget, x.worker.poller.now)
+    verdict = after_break(&x.retries, unseen, stale, endpoint.stopped, &x.route.queue.budget, x.worker.poller.now)
     if verdict == Verdict.UNSAFE:
         return x.fail(status, error, b"the endpoint's connection broke, and a retry is not safe")
     if not unseen:
         x.wait.news_until = 0           # what it waited for before is another story
-        if not cell.stopped:
-            x.blamed = blame(x.blamed, cell)
+        if not endpoint.stopped:
+            x.blamed = blame(x.blamed, endpoint)
     if verdict == Verdict.SUSPECT:
         return suspected(x)
     if verdict == Verdict.OVER_BUDGET:
@@ -277,7 +277,7 @@ cdef int rescue(Exchange x) except -1:
     x.blamed = acquit(&x.retries, x.blamed)
     if x.up is None or x.state > State.SEND:
         return 0
-    if not may_leave_dead(&x.retries, unseen, x.member.cell.stopped):
+    if not may_leave_dead(&x.retries, unseen, x.member.endpoint.stopped):
         return 0
     return lost(x, unseen, b"destination_unavailable", 502)
 

@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from haystack._fast.connection.leg cimport DownLeg, UpLeg
 from haystack._fast.connection.tunnel cimport shuttle
-from haystack._fast.endpoint.endpoint cimport Cell, Member, let_go, speak
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.dispatch cimport connected, look_again, lost, retry, seek, suspected, waited
@@ -213,7 +213,7 @@ cdef class Exchange(LegUser):
 
     cdef int on_interim(self, Head *h) except -1:
         """It goes on at once. After 100 the client has to keep up its rate."""
-        speak(self.member.cell, self.route.queue.pace, self.worker.poller.now, self.up.begun)
+        speak(self.member.endpoint, self.route.queue.pace, self.worker.poller.now, self.up.begun)
         if h.status == 100 and self.request.expects:
             self.request.expects = False
             self.deadline = 0
@@ -252,7 +252,7 @@ cdef class Exchange(LegUser):
     cdef int count_answer(self, int status) except -1:
         """The head of an answer is there: count it, for the endpoint or against it."""
         cdef Member member = self.member
-        speak(member.cell, self.route.queue.pace, self.worker.poller.now, self.up.begun)
+        speak(member.endpoint, self.route.queue.pace, self.worker.poller.now, self.up.begun)
         self.worker.count(member)
         self.route.queue.ended += 1
         if self.accused is not None and self.accused is not member:
@@ -355,15 +355,15 @@ cdef class Exchange(LegUser):
     cdef int detach(self, bint reusable) except -1:
         """Let go of the endpoint: its connection goes back into its pool, or is closed."""
         cdef UpLeg up = self.up
-        cdef Cell cell
+        cdef Endpoint endpoint
         if up is None:
             return 0
-        cell = self.member.cell
+        endpoint = self.member.endpoint
         self.up = None
         leave(&self.link)
-        let_go(cell)
+        let_go(endpoint)
         up.detach(reusable)
-        return 0 if cell.queues is None else cell.freed()
+        return 0 if endpoint.queues is None else endpoint.freed()
 
     cdef int completed(self, bint reusable) except -1:
         """The response has gone down whole. reusable: the endpoint's connection is in a known state."""

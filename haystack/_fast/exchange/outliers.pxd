@@ -1,5 +1,5 @@
 # Carries out what is decided about endpoints that keep requests waiting.
-from haystack._fast.endpoint.endpoint cimport Cell, Member, Queue, Route
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route
 from haystack._fast.endpoint.outlier cimport ServiceView
 from haystack._fast.worker.worker_state cimport WorkerState
 
@@ -7,4 +7,4 @@ cdef class Watched:
     cdef Route route
     cdef ServiceView view
 
-    cdef Member member_of(self, Cell cell)
+    cdef Member member_of(self, Endpoint endpoint)

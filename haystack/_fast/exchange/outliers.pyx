@@ -21,15 +21,15 @@ cdef class Watched:
         self.view.keyed = is_keyed(self.route)
         limits(&self.view, queue.pace.usual())
         for member in self.route.members:
-            self.view.answered_at = max(self.view.answered_at, member.cell.outlier.answered_at)
-            self.view.well += member.cell.outlier.late == 0
-            self.view.idle += member.cell.in_flight == 0
-            self.view.silent += member.cell.outlier.phase == Phase.SILENT
+            self.view.answered_at = max(self.view.answered_at, member.endpoint.outlier.answered_at)
+            self.view.well += member.endpoint.outlier.late == 0
+            self.view.idle += member.endpoint.in_flight == 0
+            self.view.silent += member.endpoint.outlier.phase == Phase.SILENT
 
-    cdef Member member_of(self, Cell cell):
+    cdef Member member_of(self, Endpoint endpoint):
         cdef Member member
         for member in self.route.members:
-            if member.cell is cell:
+            if member.endpoint is endpoint:
                 return member
         return None
 
@@ -45,36 +45,36 @@ def look(WorkerState worker):
     worker.late = []
     services = {}
     for member, route in late:
-        if not still_watched(&member.cell.outlier, member.cell.gone, worker.poller.now):
+        if not still_watched(&member.endpoint.outlier, member.endpoint.gone, worker.poller.now):
             member.watched = False
             continue
         worker.late.append((member, route))
         watched = services.get(route.queue)
         if watched is None:
             watched = services[route.queue] = Watched(route.queue)
-        act(worker, watched, member.cell)
+        act(worker, watched, member.endpoint)
 
 
-cdef int act(WorkerState worker, Watched watched, Cell cell) except -1:
+cdef int act(WorkerState worker, Watched watched, Endpoint endpoint) except -1:
     """Judge one endpoint, and do what follows."""
-    cdef OutlierState *state = &cell.outlier
-    cdef Member member = watched.member_of(cell)
+    cdef OutlierState *state = &endpoint.outlier
+    cdef Member member = watched.member_of(endpoint)
     cdef int actions = judge(state, &watched.view, member is not None, worker.poller.now)
     if actions & Action.PROBE:
         watched.route.queue.suspect = member
-    if actions & Action.SAMPLE and move(cell, 1):
+    if actions & Action.SAMPLE and move(endpoint, 1):
         sampled(state, worker.poller.now)
     if actions & Action.MOVE:
-        move(cell, cell.in_flight)
+        move(endpoint, endpoint.in_flight)
     if actions & Action.REPORT:
         worker.reports.add(member)
-        state.unanswered = move(cell, cell.in_flight)
+        state.unanswered = move(endpoint, endpoint.in_flight)
     return 0
 
 
-cdef int move(Cell cell, int most) except -1:
+cdef int move(Endpoint endpoint, int most) except -1:
     """Move so many of those that wait for this endpoint to others, where that may be; how many wait, moved or not."""
-    cdef Link *at = cell.busy.oldest
+    cdef Link *at = endpoint.busy.oldest
     cdef Exchange exchange
     cdef list waiting = []
     while at != NULL:
@@ -83,6 +83,6 @@ cdef int move(Cell cell, int most) except -1:
         if exchange.state == State.SEND and exchange.up.is_waiting():
             waiting.append(exchange)
     for exchange in waiting:        # each may open and close others
-        if most and exchange.state == State.SEND and exchange.member.cell is cell and forsake(exchange):
+        if most and exchange.state == State.SEND and exchange.member.endpoint is endpoint and forsake(exchange):
             most -= 1
     return <int>len(waiting)

@@ -15,7 +15,7 @@ from haystack._fast.util.buffer cimport add
 cdef int note_try(Exchange x, Member member) except -1:
     """Note the endpoint's label, with a NUL behind it."""
     cdef Py_ssize_t size
-    cdef const char *label = PyUnicode_AsUTF8AndSize(member.cell.label, &size)
+    cdef const char *label = PyUnicode_AsUTF8AndSize(member.endpoint.label, &size)
     return add(&x.record.tried, label, size + 1)
 
 
@@ -71,7 +71,7 @@ cdef int describe_way(Entry *entry, Exchange x) except -1:
     if x.route is not None:
         entry.service = utf8(x.route.service)
     if x.member is not None:
-        entry.endpoint = utf8(x.member.cell.label)
+        entry.endpoint = utf8(x.member.endpoint.label)
     entry.reused, entry.status = x.record.reused, x.record.status
     entry.received, entry.sent = x.record.received, x.record.sent
     entry.route_ns = x.record.t_routed - x.record.t_start
@@ -96,7 +96,7 @@ cdef int add_trace(Exchange x, const Entry *entry) except -1:
     x.worker.traces.rows.append((
         entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
         bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
-        x.route.service if x.route is not None else "", x.member.cell.label if x.member is not None else "",
+        x.route.service if x.route is not None else "", x.member.endpoint.label if x.member is not None else "",
         bool(entry.reused), entry.status, entry.received, entry.sent,
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),

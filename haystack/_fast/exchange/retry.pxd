@@ -1,6 +1,6 @@
 # Whether a request may be sent again. Pure: no socket, no clock.
 from libc.stdint cimport int64_t
-from haystack._fast.endpoint.endpoint cimport Cell
+from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
 
 cdef enum:
@@ -25,5 +25,5 @@ cdef bint may_leave_dead(RetryState *r, bint unseen, bint was_stopped) noexcept
 cdef bint may_leave_silent(RetryState *r, bint body_done) noexcept
 cdef bint may_leave_failing(RetryState *r, int status, int retried, bint body_done) noexcept
 cdef void moved(RetryState *r) noexcept
-cdef list blame(list blamed, Cell cell)
+cdef list blame(list blamed, Endpoint endpoint)
 cdef list acquit(RetryState *r, list blamed)

@@ -52,10 +52,10 @@ cdef void moved(RetryState *r) noexcept:
     r.fresh_only = True
 
 
-cdef list blame(list blamed, Cell cell):
+cdef list blame(list blamed, Endpoint endpoint):
     """Note that this endpoint broke the request off. blamed: (endpoint, how often it was told to stop), or None."""
     blamed = [] if blamed is None else blamed
-    blamed.append((cell, cell.stops))
+    blamed.append((endpoint, endpoint.stops))
     return blamed
 
 
@@ -64,6 +64,6 @@ cdef list acquit(RetryState *r, list blamed):
     cdef list still
     if blamed is None:
         return None
-    still = [each for each in blamed if (<Cell>each[0]).stops == each[1]]
+    still = [each for each in blamed if (<Endpoint>each[0]).stops == each[1]]
     r.repeats -= <int>(len(blamed) - len(still))
     return still

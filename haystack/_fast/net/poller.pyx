@@ -60,11 +60,11 @@ cdef class Socket(Pollable):
     def __cinit__(self):
         self.fd = -1
         if IS_DEBUG:
-            book(Asset.STREAM, 1)
+            book(Asset.SOCKET, 1)
 
     def __dealloc__(self):
         if IS_DEBUG:
-            book(Asset.STREAM, -1)
+            book(Asset.SOCKET, -1)
         if self.fd >= 0:
             close_fd(self.fd)
 

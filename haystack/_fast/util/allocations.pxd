@@ -10,8 +10,8 @@ cdef extern from *:
     const int IS_DEBUG "HAYSTACK_DEBUG"
 
 cdef enum Asset:
-    STREAM = 0
-    CELL
+    SOCKET = 0
+    ENDPOINT
     BUFFER
 
 cdef void book(Asset asset, int64_t by) noexcept nogil

@@ -1,4 +1,4 @@
-"""What is alive of the things that must not leak: streams, cells, malloc'ed buffers. Counted in the debug build alone.
+"""What is alive of the things that must not leak: sockets, endpoints, malloc'ed buffers. Counted in the debug build alone.
 
 A worker looks at it when it ends, with everything let go of. Never frees anything.
 """
@@ -14,5 +14,5 @@ cdef void book(Asset asset, int64_t by) noexcept nogil:
 
 
 def live():
-    """How many there are of each: {"streams": …, "cells": …, "buffers": …}; all 0 in the release build."""
-    return {"streams": alive[<int>Asset.STREAM], "cells": alive[<int>Asset.CELL], "buffers": alive[<int>Asset.BUFFER]}
+    """How many there are of each: {"sockets": …, "endpoints": …, "buffers": …}; all 0 in the release build."""
+    return {"sockets": alive[<int>Asset.SOCKET], "endpoints": alive[<int>Asset.ENDPOINT], "buffers": alive[<int>Asset.BUFFER]}

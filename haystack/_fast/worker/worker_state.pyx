@@ -90,7 +90,7 @@ cdef class WorkerState:
 
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1:
         """A request that was sent to this member at `begun` is not answered yet, though it should be."""
-        waits(&member.cell.outlier, begun)
+        waits(&member.endpoint.outlier, begun)
         if not member.watched:
             member.watched = True
             self.late.append((member, route))

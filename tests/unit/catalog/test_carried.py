@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint as Compiled
+from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.routing.router import Router
 from haystack.catalog.service import OPTIONS
 from haystack.health.policy import WELL, Condition
@@ -40,7 +41,7 @@ class Worker:
         self.routes = Routes((80, 8080), self.router)
         self.tables = Tables(Defaults("random", 60.0, 10.0), Lingering(60.0))
         self.snapshot = Snapshot(version=0, created=0.0, origin=origin)
-        itself = Member(Cell("haystack", "/run/x.sock"), "haystack", 0)
+        itself = Member(Compiled("haystack", "/run/x.sock"), "haystack", 0)
         self.routes.add_itself(Route("itself", pickers.make("random", [itself], [100]), 1000), ("", "localhost", origin, f"ns.{origin}"))
         self.ill: dict[str, Condition] = {}
 
@@ -59,7 +60,7 @@ class Worker:
     def members(self, host: str, path: str = "/") -> list[str] | None:
         """Who answers there; None: 404."""
         route = self.route(host, path)
-        return None if route is None else ["itself" if m.service == "haystack" else f"c{m.cell.label[7]}" for m in route.members]
+        return None if route is None else ["itself" if m.service == "haystack" else f"c{m.endpoint.label[7]}" for m in route.members]
 
     def problems(self) -> list[str]:
         return [p.message for _, p in self.snapshot.problems]
@@ -129,11 +130,11 @@ def test_a_claim_that_loses_its_last_container_waits_like_a_service_that_has_whi
 def test_an_endpoint_has_one_cell_and_so_one_pool_however_many_names_lead_to_it(worker: Worker) -> None:
     worker.show(container(1, "one.example", "uno.example", options={"max_connections": 6}), container(2))
     routes = [worker.route(host) for host in ("one.example", "uno.example", NGINX)]
-    assert len({m.cell for route in routes if route for m in route.members if m.cell.label == "10.0.0.1:80"}) == 1
-    assert [route.members[0].cell.limit for route in routes if route] == [6, 6, 6]
+    assert len({m.endpoint for route in routes if route for m in route.members if m.endpoint.label == "10.0.0.1:80"}) == 1
+    assert [route.members[0].endpoint.limit for route in routes if route] == [6, 6, 6]
     assert len({route.members[0].cookie_value for route in routes if route}) == 1
     worker.show(container(1, "one.example", options={"max_connections": 6}), container(2))
-    assert [m.cell.gone for route in routes if route for m in route.members] == [False] * 4
+    assert [m.endpoint.gone for route in routes if route for m in route.members] == [False] * 4
 
 
 def test_each_claim_has_a_queue_of_its_own_that_outlives_changes(worker: Worker) -> None:

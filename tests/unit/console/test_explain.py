@@ -200,4 +200,4 @@ def test_it_agrees_with_the_router(services, questions):
         asked = Asked(host, None, path or "/")
         found, route = at_once(find(made, asked)), router.lookup(0, host.encode(), asked.path.encode())
         assert (found.service.name if found else None) == (route.service if route else None)
-        assert [e.id for e in found.endpoints] == [m.cell.key for m in route.members] if found else route is None
+        assert [e.id for e in found.endpoints] == [m.endpoint.key for m in route.members] if found else route is None

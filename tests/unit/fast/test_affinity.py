@@ -181,7 +181,7 @@ def test_who_has_gone_or_is_in_another_service_is_not_recalled():
     of = route("p2c", "sid")
     assert recall(of, head("/", f"Cookie: sid={member(1, 'api').cookie_value}")) is None
     line = f"Cookie: sid={of.members[1].cookie_value}"
-    of.members[1].cell.gone = True
+    of.members[1].endpoint.gone = True
     assert recall(of, head("/", line)) is None
 
 

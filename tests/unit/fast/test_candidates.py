@@ -26,7 +26,7 @@ def silence(route, member, others, now=NOW):
     for attempt in stuck:
         attempt.waits()
     judge_member(member, route.queue, now + 1001)
-    assert state_of(member.cell)["phase"] == "silent"
+    assert state_of(member.endpoint)["phase"] == "silent"
     return stuck
 
 
@@ -44,7 +44,7 @@ def test_each_is_tried_once_and_then_there_is_none():
     while (member := attempt.next(NOW)) is not None:
         tried.append(member)
         attempt.leave()
-    assert sorted(m.cell.key for m in tried) == sorted(m.cell.key for m in of)
+    assert sorted(m.endpoint.key for m in tried) == sorted(m.endpoint.key for m in of)
     assert not attempt.found_all_full
 
 
@@ -66,33 +66,33 @@ def test_the_clients_own_endpoint_comes_first():
 
 def test_unless_it_has_gone():
     route, of = service(3)
-    of[1].cell.retire(True)
+    of[1].endpoint.retire(True)
     assert {Attempt(route).next(NOW, of[1]) for _ in range(3)} == set(of)  # the picker's, whose table is the old one
 
 
 def test_or_is_full():
     route, of = service(3)
-    of[1].cell.hold(route, 1)
-    load(of[1].cell, 1)
+    of[1].endpoint.hold(route, 1)
+    load(of[1].endpoint, 1)
     assert {Attempt(route).next(NOW, of[1]) for _ in range(6)} == {of[0], of[2]}
 
 
 def test_a_full_one_is_passed_over_and_may_be_tried_after_the_next_failure():
     route, of = service(2)
-    of[0].cell.hold(route, 1)
-    load(of[0].cell, 1)
+    of[0].endpoint.hold(route, 1)
+    load(of[0].endpoint, 1)
     attempt = Attempt(route)
     assert attempt.next(NOW) is of[1]
     attempt.leave()
-    load(of[0].cell, -1)
+    load(of[0].endpoint, -1)
     assert attempt.next(NOW) is of[0]
 
 
 def test_where_all_are_full_it_says_so():
     route, of = service(3)
     for member in of:
-        member.cell.hold(route, 1)
-        load(member.cell, 1)
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
     attempt = Attempt(route)
     assert attempt.next(NOW) is None
     assert attempt.found_all_full
@@ -102,8 +102,8 @@ def test_one_with_room_is_found_among_many_that_are_full():
     """The picker looks at a few only."""
     route, of = service(50, "random")
     for member in of[:-1]:
-        member.cell.hold(route, 1)
-        load(member.cell, 1)
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
     assert Attempt(route).next(NOW) is of[-1]
 
 
@@ -125,20 +125,20 @@ def test_where_the_second_choice_has_just_failed_too_the_first_is_asked():
 def test_the_first_request_after_the_pause_is_the_probe_of_a_silent_one():
     route, of = service(3)
     stuck = silence(route, of[0], of[1:])
-    due = state_of(of[0].cell)["next_probe"]
+    due = state_of(of[0].endpoint)["next_probe"]
     assert of[0] not in {Attempt(route).next(due - 1) for _ in range(6)}
     for attempt in stuck:
         attempt.leave()
     judge_member(of[0], route.queue, due)
     assert Attempt(route).next(due) is of[0]
     assert of[0] not in {Attempt(route).next(due) for _ in range(6)}
-    assert state_of(of[0].cell)["probes"] == 1
+    assert state_of(of[0].endpoint)["probes"] == 1
 
 
 def test_a_request_that_can_not_be_repeated_is_a_probe_only_where_no_other_has_come_for_five_seconds():
     route, of = service(3)
     silence(route, of[0], of[1:])
-    due = state_of(of[0].cell)["next_probe"]
+    due = state_of(of[0].endpoint)["next_probe"]
     judge_member(of[0], route.queue, due)
     assert of[0] not in {Attempt(route, idempotent=False).next(due + 4999) for _ in range(6)}
     assert Attempt(route, idempotent=False).next(due + 5000) is of[0]

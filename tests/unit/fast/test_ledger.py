@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from haystack._fast.endpoint.endpoint import Cell
+from haystack._fast.endpoint.endpoint import Endpoint
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
@@ -26,19 +26,19 @@ def grown(before):
 
 @pytest.mark.skipif(allocations.DEBUG, reason="only the release build counts nothing")
 def test_the_release_build_counts_nothing():
-    cell = Cell("a", ("10.0.0.1", 80))
+    endpoint = Endpoint("a", ("10.0.0.1", 80))
     assert set(allocations.live().values()) == {0}
-    del cell
+    del endpoint
 
 
 @counted
 def test_a_cell_is_counted_while_it_lives():
     gc.collect()
     before = allocations.live()
-    cell = Cell("a", ("10.0.0.1", 80))
-    assert grown(before)["cells"] == 1
-    del cell
-    assert grown(before)["cells"] == 0
+    endpoint = Endpoint("a", ("10.0.0.1", 80))
+    assert grown(before)["endpoints"] == 1
+    del endpoint
+    assert grown(before)["endpoints"] == 0
 
 
 @counted
@@ -50,8 +50,8 @@ async def test_a_plane_and_its_listener_are_counted_until_they_are_let_go_of():
         poller = Poller(asyncio.get_running_loop(), lambda _error: None)
         worker = WorkerState(poller, Router(), [80])
         listener = Listener(worker, sock.fileno(), 0)
-        assert grown(before) == {"streams": 1, "cells": 0, "buffers": 1}
+        assert grown(before) == {"sockets": 1, "endpoints": 0, "buffers": 1}
         listener.stop()
         poller.stop()
         del listener, worker, poller
-        assert grown(before) == {"streams": 0, "cells": 0, "buffers": 0}
+        assert grown(before) == {"sockets": 0, "endpoints": 0, "buffers": 0}

@@ -55,36 +55,36 @@ def test_times_that_differ_by_noise_are_equal():
 
 def test_load_counts_as_much_as_time():
     of = heard(0.010, 0.035)
-    load(of.members[0].cell, 1)
+    load(of.members[0].endpoint, 1)
     assert choose(of, []) is of.members[0]
-    load(of.members[0].cell, 4)
+    load(of.members[0].endpoint, 4)
     assert choose(of, []) is of.members[1]
 
 
 def test_load_counts_over_weight():
     of = heard(0.01, 0.01, weights=(300, 100))
     for _ in range(400):
-        load(choose(of, []).cell, 1)
-    assert [m.cell.in_flight for m in of.members] == pytest.approx([300, 100], rel=0.25)
+        load(choose(of, []).endpoint, 1)
+    assert [m.endpoint.in_flight for m in of.members] == pytest.approx([300, 100], rel=0.25)
 
 
 def test_a_slow_answer_counts_at_once():
     of = heard(0.01, 0.02)
     assert choose(of, []) is of.members[0]
     hear(of, of.members[0], 5)
-    assert of.members[0].cell.latency == 5e9
+    assert of.members[0].endpoint.latency == 5e9
     assert choose(of, []) is of.members[1]
 
 
 def test_quick_answers_count_as_time_passes():
     of = heard(1.0, 1.0)
-    cell = of.members[0].cell
+    endpoint = of.members[0].endpoint
     hear(of, of.members[0], 0.1)
-    assert cell.latency > 0.99e9
+    assert endpoint.latency > 0.99e9
     for _ in range(100):
         pass_time(0.5)
         hear(of, of.members[0], 0.1)
-    assert cell.latency < 0.12e9
+    assert endpoint.latency < 0.12e9
 
 
 def test_who_has_failed_is_left_alone_and_then_asked_again():

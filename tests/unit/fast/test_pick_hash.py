@@ -22,7 +22,7 @@ def repeatable():
 
 def owners(of, keys=KEYS):
     """The name of each key's member."""
-    return [m.cell.key for m in picked(of, keys)]
+    return [m.endpoint.key for m in picked(of, keys)]
 
 
 def moved(before, after):
@@ -69,7 +69,7 @@ def test_shares_follow_the_weights(weights):
 def test_one_that_goes_moves_its_own_keys_only(size):
     of = members(size)
     before = owners(picker("hash", *[100] * size, of=of))
-    gone = of[size // 2].cell.key
+    gone = of[size // 2].endpoint.key
     after = owners(picker("hash", *[100] * (size - 1), of=of[: size // 2] + of[size // 2 + 1 :]))
     assert all(a == b for a, b in zip(before, after, strict=True) if a != gone)
     assert gone not in after
@@ -80,7 +80,7 @@ def test_one_that_comes_takes_its_own_share_only(size):
     of = members(size + 1)
     before = owners(picker("hash", *[100] * size, of=of[:-1]))
     after = owners(picker("hash", *[100] * (size + 1), of=of))
-    assert all(a == b for a, b in zip(before, after, strict=True) if b != of[-1].cell.key)
+    assert all(a == b for a, b in zip(before, after, strict=True) if b != of[-1].endpoint.key)
     assert moved(before, after) == pytest.approx(1 / (size + 1), rel=0.5)
 
 
@@ -89,7 +89,7 @@ def test_another_weight_moves_no_more_than_its_difference():
     before = owners(make("hash", of, [100] * 10))
     after = owners(make("hash", of, [100] * 9 + [150]))
     assert moved(before, after) == pytest.approx(0.5 / 10.5, rel=0.5)
-    assert all(b == of[-1].cell.key for a, b in zip(before, after, strict=True) if a != b)
+    assert all(b == of[-1].endpoint.key for a, b in zip(before, after, strict=True) if a != b)
 
 
 def test_without_weight_it_owns_nothing():
@@ -102,19 +102,19 @@ def test_one_hot_key_overloads_nobody(weights):
     of = picker("hash", *weights)
     total = 300
     for _ in range(total):
-        load(choose(of, [], 42).cell, 1)
+        load(choose(of, [], 42).endpoint, 1)
     for m, w in zip(of.members, weights, strict=True):
-        assert m.cell.in_flight <= ceil(1.25 * total * w / sum(weights))
+        assert m.endpoint.in_flight <= ceil(1.25 * total * w / sum(weights))
 
 
 def test_what_is_over_goes_to_one_other_member_and_comes_back():
     of = picker("hash", *[100] * 10)
     first = choose(of, [], 42)
-    load(first.cell, 5)
+    load(first.endpoint, 5)
     second = choose(of, [], 42)
     assert second is not first
     assert {id(choose(of, [], 42)) for _ in range(20)} == {id(second)}
-    load(first.cell, -5)
+    load(first.endpoint, -5)
     assert choose(of, [], 42) is first
 
 
@@ -122,8 +122,8 @@ def test_load_that_leaves_is_counted_back():
     of = picker("hash", *[100] * 3)
     before = owners(of, 500)
     for m in of.members:
-        load(m.cell, 100)
-        load(m.cell, -100)
+        load(m.endpoint, 100)
+        load(m.endpoint, -100)
     assert owners(of, 500) == before
 
 
@@ -136,7 +136,7 @@ def test_retries_of_a_key_go_the_same_way():
     other = []
     for _ in range(6):
         other.append(choose(again, other, 7))
-    assert [m.cell.key for m in way] == [m.cell.key for m in other]
+    assert [m.endpoint.key for m in way] == [m.endpoint.key for m in other]
 
 
 def test_a_digest_is_the_same_everywhere_and_well_spread():

@@ -63,41 +63,41 @@ def test_p2c_takes_two_equal_members_in_turn():
 def test_leastconn_finds_the_least_loaded_of_all():
     of = picker("leastconn", *[100] * 500)
     for number, m in enumerate(of.members):
-        load(m.cell, 2 + number % 3)
-    load(of.members[321].cell, -2)
-    load(of.members[123].cell, -1)
+        load(m.endpoint, 2 + number % 3)
+    load(of.members[321].endpoint, -2)
+    load(of.members[123].endpoint, -1)
     assert choose(of, []) is of.members[321]
     assert choose(of, [of.members[321]]) is of.members[123]
-    load(of.members[321].cell, 50)
+    load(of.members[321].endpoint, 50)
     assert choose(of, []) is of.members[123]
 
 
 def test_leastconn_counts_load_by_weight():
     of = picker("leastconn", 10, 20, 70)
     for _ in range(1000):
-        load(choose(of, []).cell, 1)
-    assert [m.cell.in_flight for m in of.members] == pytest.approx([100, 200, 700], abs=1)
+        load(choose(of, []).endpoint, 1)
+    assert [m.endpoint.in_flight for m in of.members] == pytest.approx([100, 200, 700], abs=1)
 
 
 def test_leastconn_sees_what_another_route_does_to_its_cell():
     of = picker("leastconn", 100, 100)
     other = picker("leastconn", 100, 100, of=list(of.members))
-    load(of.members[0].cell, 1)
+    load(of.members[0].endpoint, 1)
     assert choose(of, []) is choose(other, []) is of.members[1]
-    load(of.members[0].cell, -1)
-    load(of.members[1].cell, 1)
+    load(of.members[0].endpoint, -1)
+    load(of.members[1].endpoint, 1)
     assert choose(of, []) is choose(other, []) is of.members[0]
 
 
 def test_p2c_holds_load_in_proportion_to_weight():
     of = picker("p2c", 10, 20, 70)
     for _ in range(2000):
-        load(choose(of, []).cell, 1)
-    assert [m.cell.in_flight for m in of.members] == pytest.approx([200, 400, 1400], rel=0.1)
+        load(choose(of, []).endpoint, 1)
+    assert [m.endpoint.in_flight for m in of.members] == pytest.approx([200, 400, 1400], rel=0.1)
 
 
 def test_p2c_keeps_the_fullest_close_to_the_mean():
     of = picker("p2c", *[100] * 100)
     for _ in range(10_000):
-        load(choose(of, []).cell, 1)
-    assert max(m.cell.in_flight for m in of.members) <= 105
+        load(choose(of, []).endpoint, 1)
+    assert max(m.endpoint.in_flight for m in of.members) <= 105

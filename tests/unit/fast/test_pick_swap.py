@@ -59,11 +59,11 @@ def test_quiet_members_that_come_get_their_share_at_once_and_no_more(balance):
 def test_leastconn_fills_a_new_one_to_the_load_of_the_others_and_no_further():
     old = picker("leastconn", *[100] * 4)
     for m in old.members:
-        load(m.cell, 10)
+        load(m.endpoint, 10)
     new = picker("leastconn", *[100] * 5, of=[*old.members, member(9)], old=old)
     for _ in range(25):
-        load(choose(new, []).cell, 1)
-    assert [m.cell.in_flight for m in new.members] == [13] * 5
+        load(choose(new, []).endpoint, 1)
+    assert [m.endpoint.in_flight for m in new.members] == [13] * 5
 
 
 @pytest.mark.parametrize("balance", ["roundrobin", "leastconn"])
@@ -90,26 +90,26 @@ def test_who_comes_back_has_saved_up_no_turns(balance):
 def test_load_of_before_the_swap_is_seen_and_leaves(balance):
     old = picker(balance, *[100] * 3)
     for m in old.members:
-        load(m.cell, 7)
+        load(m.endpoint, 7)
     new = picker(balance, *[100] * 4, of=[*old.members, member(9)], old=old)
-    load(old.members[1].cell, -7)
-    assert [m.cell.in_flight for m in new.members] == [7, 0, 7, 0]
+    load(old.members[1].endpoint, -7)
+    assert [m.endpoint.in_flight for m in new.members] == [7, 0, 7, 0]
     assert {new.members.index(choose(new, [], key)) for key in range(50)} == {1, 3}
     assert choose(old, [], 1) in old.members
 
 
 def test_pickers_and_cells_may_go_in_any_order(balance):
     of = members(5)
-    cells = [m.cell for m in of]
+    endpoints = [m.endpoint for m in of]
     pickers = [picker(balance, *[100] * n, of=of[:n]) for n in range(1, 6)]
     del of
     for number in (2, 0, 3):
         pickers[number] = None
         gc.collect()
-        for cell in cells:
-            load(cell, 1)
-            load(cell, -1)
-    cells.clear()
+        for endpoint in endpoints:
+            load(endpoint, 1)
+            load(endpoint, -1)
+    endpoints.clear()
     pickers.clear()
     gc.collect()
 

@@ -28,7 +28,7 @@ def test_counts_that_are_asked_for_take_no_time_from_endpoints_that_have_left(ri
     for number in (1, 2, 3):
         worker._report(number)
     assert [each.number for each in sent if isinstance(each, ipc.Counts)] == [1, 2, 3]
-    assert {cell.key for cell in worker._routes.cells((SPOT,))} == {"a:80/tcp"}
+    assert {endpoint.key for endpoint in worker._routes.endpoints((SPOT,))} == {"a:80/tcp"}
     for _ in range(2):  # its own reports, a second apart
         worker._report(0)
-    assert worker._routes.cells((SPOT,)) == set()
+    assert worker._routes.endpoints((SPOT,)) == set()

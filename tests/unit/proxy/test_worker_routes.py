@@ -1,4 +1,4 @@
-"""Routes over cells: which rules a table makes, what a change of it leaves standing, and that it costs what changed."""
+"""Routes over endpoints: which rules a table makes, what a change of it leaves standing, and that it costs what changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from haystack._fast.balance import pickers
-from haystack._fast.endpoint.endpoint import Cell, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
@@ -53,8 +53,8 @@ def test_a_route_for_every_host_on_every_listener(routes):
     routes.show(service("web", A, alt=(B,), hosts=("www",)))
     first, second = (routes.find("web", listener=n) for n in (0, 1))
     assert first is routes.find("www")
-    assert [m.cell.label for m in first.members] == ["10.0.0.1:80"]
-    assert [m.cell.label for m in second.members] == ["10.0.0.2:80"]
+    assert [m.endpoint.label for m in first.members] == ["10.0.0.1:80"]
+    assert [m.endpoint.label for m in second.members] == ["10.0.0.2:80"]
     assert [m.port for m in (*first.members, *second.members)] == [80, 8080]
 
 
@@ -67,7 +67,7 @@ def test_a_path_restricts_all_hosts_of_the_service(routes):
 def test_an_endpoint_has_one_cell_whoever_serves_by_it(routes):
     routes.show(service("web", A), service("api", A))
     members = [routes.find(host, listener=n).members[0] for host in ("web", "api") for n in (0, 1)]
-    assert (len({id(m.cell) for m in members}), len({id(m) for m in members})) == (1, 4)
+    assert (len({id(m.endpoint) for m in members}), len({id(m) for m in members})) == (1, 4)
 
 
 def test_cells_and_members_survive_a_change(routes):
@@ -76,7 +76,7 @@ def test_cells_and_members_survive_a_change(routes):
     routes.show(service("web", B, A))
     new = routes.find("web").members
     assert new == [old[1], old[0]]
-    assert not any(m.cell.gone for m in new)
+    assert not any(m.endpoint.gone for m in new)
 
 
 def test_what_did_not_change_keeps_its_route(routes):
@@ -91,7 +91,7 @@ def test_a_limit_holds_for_each_endpoint_until_the_service_has_none(routes):
     limited = msgspec.structs.replace(service("web", A, B), max_connections=7)
     for shown, limit in ((limited, 7), (service("web", A, B), 0), (limited, 7)):
         routes.show(shown)
-        assert [m.cell.limit for m in routes.find("web").members] == [limit] * 2
+        assert [m.endpoint.limit for m in routes.find("web").members] == [limit] * 2
 
 
 def test_of_limits_on_one_endpoint_the_smallest_holds_for_all(routes):
@@ -100,7 +100,7 @@ def test_of_limits_on_one_endpoint_the_smallest_holds_for_all(routes):
     def shown(*limits):
         rows = (msgspec.structs.replace(service(f"s{n}", A), max_connections=limit) for n, limit in enumerate(limits) if limit is not None)
         routes.show(*rows)
-        return routes.find("s0").members[0].cell.limit
+        return routes.find("s0").members[0].endpoint.limit
 
     assert [shown(9), shown(9, 3), shown(9, 3, 0), shown(9, 5, 7), shown(9, None, 7), shown(0, None, 7), shown(0, None, None)] == [
         9,
@@ -116,15 +116,15 @@ def test_of_limits_on_one_endpoint_the_smallest_holds_for_all(routes):
 def test_an_endpoint_keeps_nothing_of_services_that_have_gone(routes):
     """Thousands of redeploys around one endpoint: what it knows of them does not grow."""
     routes.show(service("stays", A))
-    cell = routes.find("stays").members[0].cell
+    endpoint = routes.find("stays").members[0].endpoint
     for n in range(50):
         routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", A, B), max_connections=7))
         routes.show(service("stays", A), msgspec.structs.replace(service(f"s{n}", B), max_connections=7))
-        assert cell.limit == 0
+        assert endpoint.limit == 0
     routes.forget_drained()
     routes.show(service("stays", A))
     gc.collect()
-    held = [each for each in gc.get_referents(cell) if isinstance(each, (dict, list)) and each]
+    held = [each for each in gc.get_referents(endpoint) if isinstance(each, (dict, list)) and each]
     assert held == [], held
 
 
@@ -136,17 +136,17 @@ def test_a_whole_table_takes_the_place_of_all(routes):
 
 def test_another_address_is_another_cell(routes):
     routes.show(service("web", A))
-    old = routes.find("web").members[0].cell
+    old = routes.find("web").members[0].endpoint
     routes.show(service("web", EndpointRow(A.id, "10.0.0.9", 80, 100)))
-    new = routes.find("web").members[0].cell
+    new = routes.find("web").members[0].endpoint
     assert (old.gone, new.gone, new.address) == (True, False, ("10.0.0.9", 80))
 
 
 def test_another_process_at_the_same_address_is_the_same_cell_with_a_new_beginning(routes):
     routes.show(service("web", A))
-    cell = routes.find("web").members[0].cell
+    endpoint = routes.find("web").members[0].endpoint
     routes.show(service("web", EndpointRow(A.id, A.address, A.port, 100, 1234.5)))
-    assert (routes.find("web").members[0].cell is cell, cell.born) == (True, 1234.5)
+    assert (routes.find("web").members[0].endpoint is endpoint, endpoint.born) == (True, 1234.5)
 
 
 def awaited(on=True, *endpoints):
@@ -174,9 +174,9 @@ def test_what_leaves_the_table_pools_nothing_unless_another_serves_by_it(routes)
     routes.show(service("web", A, B), service("api", A))
     old = routes.find("web").members
     routes.show(service("web", B), service("api", A))
-    assert [m.cell.gone for m in old] == [False, False]
+    assert [m.endpoint.gone for m in old] == [False, False]
     routes.show(service("web", B))
-    assert [m.cell.gone for m in old] == [True, False]
+    assert [m.endpoint.gone for m in old] == [True, False]
 
 
 def test_what_left_is_kept_until_it_has_drained(routes):
@@ -196,8 +196,8 @@ def test_who_comes_back_while_it_drains_is_whole_again(routes):
     routes.show()
     routes.show(service("web", A), service("api", A))
     assert routes.find("web").members == [old]
-    assert routes.find("api").members[0].cell is old.cell
-    assert not old.cell.gone
+    assert routes.find("api").members[0].endpoint is old.endpoint
+    assert not old.endpoint.gone
     assert not routes._leaving
     assert not routes._draining
 
@@ -211,7 +211,7 @@ def test_who_comes_back_later_is_new(routes):
     routes.show(service("web", A))
     new = routes.find("web").members[0]
     assert new is not old
-    assert new.cell is not old.cell
+    assert new.endpoint is not old.endpoint
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -234,7 +234,7 @@ def test_nobody_takes_a_services_own_name(routes):
 
 
 def test_haystack_itself_has_its_own_names_whoever_claims_them(routes):
-    member = Member(Cell("haystack", "/run/x.sock"), "haystack", 0)
+    member = Member(Endpoint("haystack", "/run/x.sock"), "haystack", 0)
     routes.add_itself(Route("itself", pickers.make("random", [member], [100]), 1000), ("", "localhost"))
     assert [routes.name(h) for h in ("", "localhost", "127.0.0.1", "web")] == ["itself", "itself", "itself", None]
     routes.show(service("web", A, hosts=("localhost",), path="/app"))
