@@ -2,6 +2,8 @@
 
 Costs nothing where no request waits for long: requests pay for a few stores.
 """
+from libc.stdint cimport int64_t
+
 from haystack._fast.endpoint.endpoint cimport is_keyed
 from haystack._fast.endpoint.outlier cimport Action, OutlierState, Phase, judge, limits, sampled, still_watched
 from haystack._fast.exchange.dispatch cimport forsake
@@ -59,21 +61,24 @@ cdef int act(WorkerState worker, Watched watched, Endpoint endpoint) except -1:
     """Judge one endpoint, and do what follows."""
     cdef OutlierState *state = &endpoint.outlier
     cdef Member member = watched.member_of(endpoint)
+    cdef list waiting
     cdef int actions = judge(state, &watched.view, member is not None, worker.poller.now)
     if actions & Action.PROBE:
         watched.route.queue.suspect = member
-    if actions & Action.SAMPLE and move(endpoint, 1):
+    if actions & Action.SAMPLE and move(endpoint, waiting_for(endpoint), 1):
         sampled(state, worker.poller.now)
     if actions & Action.MOVE:
-        move(endpoint, endpoint.in_flight)
+        move(endpoint, waiting_for(endpoint), endpoint.in_flight)
     if actions & Action.REPORT:
         worker.reports.add(member)
-        state.unanswered = move(endpoint, endpoint.in_flight)
+        waiting = waiting_for(endpoint)
+        state.unanswered = <int64_t>len(waiting)
+        move(endpoint, waiting, endpoint.in_flight)
     return 0
 
 
-cdef int move(Endpoint endpoint, int most) except -1:
-    """Move so many of those that wait for this endpoint to others, where that may be; how many wait, moved or not."""
+cdef list waiting_for(Endpoint endpoint):
+    """The exchanges that wait for an answer of this endpoint."""
     cdef Link *at = endpoint.busy.oldest
     cdef Exchange exchange
     cdef list waiting = []
@@ -82,7 +87,14 @@ cdef int move(Endpoint endpoint, int most) except -1:
         at = at.newer
         if exchange.state == State.SEND and exchange.up.is_waiting():
             waiting.append(exchange)
+    return waiting
+
+
+cdef int move(Endpoint endpoint, list waiting, int most) except -1:
+    """Move at most so many of these exchanges to other endpoints, where that may be; how many."""
+    cdef Exchange exchange
+    cdef int moved = 0
     for exchange in waiting:        # each may open and close others
-        if most and exchange.state == State.SEND and exchange.member.endpoint is endpoint and forsake(exchange):
-            most -= 1
-    return <int>len(waiting)
+        if moved < most and exchange.state == State.SEND and exchange.member.endpoint is endpoint and forsake(exchange):
+            moved += 1
+    return moved
