@@ -404,6 +404,7 @@ cdef class Exchange(LegUser):
 
     cdef int recycle(self) except -1:
         """Give up all that it holds; its memory is for the next request."""
+        cdef WorkerState worker = self.worker
         self.state = step(self.state, State.DONE)
         self.deadline = 0
         self.down = None
@@ -416,8 +417,9 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        (self.worker.poller.graveyard if self.queued or len(self.worker.spares) >= SPARES else self.worker.spares).append(self)
-        self.worker.poller.delist(self)
+        (worker.poller.graveyard if self.queued or len(worker.spares) >= SPARES else worker.spares).append(self)
+        self.worker = None              # else each would keep the other
+        worker.poller.delist(self)
         return 0
 
 

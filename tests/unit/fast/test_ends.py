@@ -11,6 +11,7 @@ import pytest
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
+from tests.fuzz.ends import Places
 from tests.fuzz.rig import ANSWER, Rig
 from tests.fuzz.service import Manner
 
@@ -227,3 +228,26 @@ def test_nothing_waits_for_the_garbage_collector(rig: Rig) -> None:
         gc.enable()
     of_connections = ("Transport", "Http1Server", "Http1ServerLeg", "Http1Client", "Http1ClientLeg", "Exchange")
     assert {name: grown[name] for name in of_connections if grown[name]} == {}
+
+
+def test_what_a_worker_shares_goes_with_it(places: Places) -> None:
+    """Exchanges at rest held it, and it held them."""
+    times = dict.fromkeys(("head_ms", "idle_ms", "connect_ms", "tunnel_ms", "pool_ms", "queue_ms"), LONG)
+    gc.collect()
+    gc.disable()
+    try:
+        before = alive()
+        rig = Rig(places, **times)
+        rig.service.change(ONE, Manner(0))
+        ask(rig, GET)
+        answer(rig)
+        for end in (*rig.clients, *rig.endpoints):
+            rig.drop(end)
+        rig.settle()
+        rig.service.change(0, Manner(0))
+        rig.close()
+        rig.assert_empty()
+        grown = alive() - before
+    finally:
+        gc.enable()
+    assert (grown["WorkerState"], grown["Exchange"]) == (0, 0)
