@@ -31,7 +31,7 @@ def started(found: dict[str, list[list[float]]]) -> None:
     began = time.monotonic()
     with HaystackProxy(NOWHERE) as haystack:
         found.setdefault("start", []).append([time.monotonic() - began, cpu([haystack.pid]).total / 1e6])
-        time.sleep(SETTLED)
+        time.sleep(SETTLED)  # memory at rest is measured, and no event tells when that is reached
         found.setdefault("control process", []).append(memory(haystack.pid))
         for pid in children(haystack.pid):
             name = Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("haystack-")

@@ -1,4 +1,4 @@
-"""Who is told what the workers tell."""
+"""Callbacks for the messages of workers: traces, access log lines, failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from haystack.proxy.worker_slot import Slot
 
 @dataclass
 class Readers:
-    """Who is told what the workers tell; nobody, until somebody is named."""
+    """One callback for each kind of message; each does nothing until app.py sets it."""
 
     traces_lost: Callable[[int], None] = lambda _count: None
     trace: Callable[[Trace], None] = lambda _trace: None

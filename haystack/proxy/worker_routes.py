@@ -148,7 +148,7 @@ class Routes:
         return route
 
     def _member(self, service: str, place: Place, born: float) -> Member:
-        """The member of a place. One that comes back while it drains is the same again, as is its endpoint; a new process is forgiven."""
+        """The member of a place. A draining member that comes back stays the same, as does its endpoint; a new process has no faults."""
         member = self._members.get(place)
         if member is None:
             spot = place[2:]

@@ -1,7 +1,7 @@
 """Runs the tests so that each line that runs is noted: in pytest, in every `haystack run` that a test starts, and in its workers.
 
 Each process writes a file of its own when it ends: a worker returns from its main, the control process ends by os._exit, which coverage.py
-waits for (`patch` in pyproject.toml). One that is ended by SIGKILL writes nothing.
+waits for (`patch` in pyproject.toml). A process that is ended by SIGKILL writes nothing.
 """
 
 from __future__ import annotations

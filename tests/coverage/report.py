@@ -42,7 +42,7 @@ class Findings:
 
     @property
     def large(self) -> list[Place]:
-        """Those that have to have a reason."""
+        """The uncovered places that need a reason."""
         return [place for place in self.places if place.size >= LARGE]
 
 

@@ -2,7 +2,7 @@
 
 Expected is the average time to the first byte times the exchanges in flight with this one. The average is a peak EWMA, as Finagle has it:
 a slower answer counts at once and in full, a quicker one as much as time has passed; and what was not heard of again fades. It belongs to
-the endpoint, so that it outlives tables and is shared by all its services. One that was not heard of for long, or never, is asked once
+the endpoint, so that it outlives tables and is shared by all its services. An endpoint with no recent answer, or none, is asked once
 and then again only after a while: a new endpoint is tried, never flooded, and a slow one can show that it has become quick.
 """
 from libc.math cimport exp

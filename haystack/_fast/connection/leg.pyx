@@ -1,6 +1,7 @@
 """What an exchange and its two legs may ask of each other. A leg knows one protocol's wire format; an exchange knows none, and no socket.
 
-A connection of HTTP/1 has one leg, for it carries one message at a time; one of HTTP/2 would have one a stream.
+A connection of HTTP/1 has one leg, for it carries one message at a time; one of HTTP/2 would have one a stream. The classes here are
+abstract: a method raises NotImplementedError where a subclass (Exchange, Http1ServerLeg, Http1ClientLeg) lacks it.
 """
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-# What is told of an exchange that has ended.
+# The log line and the trace of an exchange that has ended.
 from haystack._fast.endpoint.endpoint cimport Member
 from haystack._fast.exchange.exchange cimport Exchange
 

@@ -1,4 +1,4 @@
-"""What is told of an exchange at its end: a line of the access log, a trace, or both. The request's head is read again for it."""
+"""An exchange's line in the access log and its trace, written at its end. The kept head of the request is parsed again for them."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t

@@ -205,7 +205,7 @@ cdef frozenset NO_TRAILERS = frozenset((
 
 
 cdef Flaw flaw_of_trailer(Buffer *trailer) noexcept:
-    """What is wrong with a trailer section that came."""
+    """The reason why a received trailer section is refused, or NO_FLAW."""
     cdef Head h
     h.flaw = Flaw.NO_FLAW
     if trailer.end > 2:

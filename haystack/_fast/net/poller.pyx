@@ -287,7 +287,7 @@ cdef class Poller:
     cdef int end_late(self) except -1:
         """Call on_deadline of those whose time was up when the sweep began: for so long, the rest with the next sweep.
 
-        Deadlines have a time slice of their own, however long the events took. Those that were late at the last call come first:
+        Deadlines have a time slice of their own, however long the events took. Those late at the last call are ended first:
         otherwise a steady supply of newly late ones would starve them.
         """
         cdef int64_t began = clock_ns()

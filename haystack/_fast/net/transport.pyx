@@ -1,4 +1,4 @@
-"""A connection's bytes, in and out: a plain TCP or unix socket. What is sent goes to the kernel at once; what that does not take is kept.
+"""A connection's bytes, in and out: a plain TCP or unix socket. Bytes are sent to the kernel at once; those that it does not take are kept.
 
 Each transport has one owner, a connection, which is told what happens. Never parses, never routes.
 """

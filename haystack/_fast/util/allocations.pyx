@@ -1,4 +1,4 @@
-"""What is alive of the things that must not leak: sockets, endpoints, malloc'ed buffers. Counted in the debug build alone.
+"""Counters of live objects that must not leak: sockets, endpoints, malloc'ed buffers. Counted in the debug build alone.
 
 A worker looks at it when it ends, with everything let go of. Never frees anything.
 """

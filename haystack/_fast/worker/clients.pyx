@@ -1,4 +1,4 @@
-"""Who may come, and who has come. A connection of a client counts for the worker, and for the client's address where that is limited."""
+"""Admission of clients, and counts of their connections: in the worker, and for each client's address where that is limited."""
 from libc.stdint cimport uint64_t
 
 from haystack._fast.net.poller cimport Socket

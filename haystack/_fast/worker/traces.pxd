@@ -1,4 +1,4 @@
-# What is recorded of exchanges for those who look on.
+# Traces of exchanges, kept while somebody subscribes to them.
 from libc.stdint cimport int64_t
 from haystack._fast.endpoint.endpoint cimport Route
 

@@ -1,4 +1,4 @@
-"""What is told of a worker that ended."""
+"""The log messages about a worker that ended."""
 
 import pytest
 
