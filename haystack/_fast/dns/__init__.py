@@ -1,0 +1,1 @@
+"""DNS in a worker: questions in, answers from the zone and the cache out."""

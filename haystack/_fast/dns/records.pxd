@@ -1,0 +1,18 @@
+# Records of the zone as they are written.
+from libc.stdint cimport uint8_t, uint32_t
+from haystack._fast.dns.message cimport Message
+from haystack._fast.dns.zone cimport View, Zone
+
+cdef struct Own:            # Haystack's own addresses, as an asker reaches it
+    const uint8_t *v4       # one behind the other
+    const uint8_t *v6
+    int v4s
+    int v6s
+
+cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil
+cdef void services(Message *m, View view, uint32_t turn) noexcept
+cdef void pointers(Message *m, tuple names) noexcept
+cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept
+cdef void nameserver(Message *m, Zone zone, Own *own) noexcept
+cdef void nothing_of_all(Message *m) noexcept nogil
+cdef int reverse(uint8_t *p, const uint8_t *ip, int size) noexcept nogil

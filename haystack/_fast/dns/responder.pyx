@@ -1,0 +1,259 @@
+"""What a query is answered with: octets in, octets out, from the zone and from the cache of what other nameservers said.
+
+Never opens a socket, never waits; what it can't answer is FORWARD, and pending.pyx sees to it.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcmp, memset
+
+from haystack._fast.dns.asker cimport plain_address
+from haystack._fast.dns.cache cimport key_of, write
+from haystack._fast.dns.message cimport Section, begin, finish, refusal
+from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, limit, parse
+from haystack._fast.dns.records cimport (
+    Own, addresses, authority, nameserver, nothing_of_all, pointers, reverse, services,
+)
+from haystack._fast.dns.zone cimport Mark, View
+from haystack._fast.net.networks cimport Right
+
+cdef enum:
+    CLASS_IN = 1
+    ARPA_SIZE = 6
+    HOT_PART = 8            # of an answer's life, the last eighth: who asks then has it asked for anew
+
+cdef const char *ARPA = b"\4arpa\0"
+cdef bytes PROHIBITED = b"\0\x0f\0\x02\0\x12"      # RFC 8914, section 4.19
+
+KIND_NAMES = ("A", "AAAA", "SRV", "PTR", "TXT", "SOA", "NS", "MX", "CNAME", "HTTPS", "ANY", "none", "other")
+SOURCE_NAMES = ("zone", "cache", "upstream", "none")
+
+
+cdef int kind_of(int qtype) noexcept nogil:
+    """The place of a type among those that are counted apart."""
+    if qtype == Type.A:
+        return 0
+    if qtype == Type.AAAA:
+        return 1
+    if qtype == Type.SRV:
+        return 2
+    if qtype == Type.PTR:
+        return 3
+    if qtype == Type.TXT:
+        return 4
+    if qtype == Type.SOA:
+        return 5
+    if qtype == Type.NS:
+        return 6
+    if qtype == Type.MX:
+        return 7
+    if qtype == Type.CNAME:
+        return 8
+    if qtype == Type.HTTPS:
+        return 9
+    return 10 if qtype == Type.ANY else 12
+
+
+cdef class Responder:
+    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked. Serial 0 of the zone: nothing is known yet."""
+
+    def __init__(self, Zone zone, Cache cache, Rotation rotation, bytes own4=b"", bytes own6=b""):
+        self.zone, self.cache, self.rotation = zone, cache, rotation
+        self.own4, self.own6 = own4, own6
+        self.own_set = bool(own4 or own6)
+
+    cdef int answer(self, const uint8_t *packet, Py_ssize_t size, Asker *asker, uint8_t *p) except -2:
+        """Write the answer to p, where LONGEST octets lie for TCP and PAYLOAD for UDP: how many it has, or a Verdict."""
+        cdef Question *q = &self.question
+        self.stale = None
+        self.hot = False
+        if size < HEADER or packet[2] & 0x80:
+            return Verdict.SILENCE      # to answer an answer could go on for ever between two servers
+        if not parse(packet, size, q) or q.flags & <int>Flag.OPCODE:
+            return self.refuse_unread(q, p)
+        if q.version > 0:
+            return self.refuse(q, asker, p, Rcode.BADVERS, b"")
+        if q.qtype == Type.OPT:
+            return self.refuse(q, asker, p, Rcode.FORMERR, b"")
+        if q.qclass != CLASS_IN or q.qtype == Type.AXFR or q.qtype == Type.IXFR:
+            return self.refuse(q, asker, p, Rcode.REFUSED, b"")
+        return self.look_up(q, asker, p)
+
+    cdef int refuse_unread(self, Question *q, uint8_t *p) except -2:
+        """For what is no query: FORMERR, or NOTIMP for another opcode."""
+        cdef int rcode = Rcode.NOTIMP if q.flags & <int>Flag.OPCODE else Rcode.FORMERR
+        self.counts[<int>Source.NOBODY][11][rcode] += 1
+        return refusal(p, q, rcode)
+
+    cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2:
+        """An answer without a record. options: of EDNS, in wire form."""
+        cdef Message m
+        begin(&m, p, q, limit(q, asker.tcp), <int>PyBytes_GET_SIZE(options))
+        m.flags = Flag.RA if asker.rights & <int>Right.RECURSION else 0
+        self.counts[<int>Source.NOBODY][kind_of(q.qtype)][rcode] += 1
+        return finish(&m, rcode, <const uint8_t *>PyBytes_AS_STRING(options), <int>PyBytes_GET_SIZE(options))
+
+    cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2:
+        """The answer to a query that may be answered: from the zone, else from the cache."""
+        cdef Node node = self.zone.at(q.key, q.name_size)
+        cdef Entry entry = None
+        cdef bytes key
+        cdef int apex = 0
+        if node is None or node.marks & <int>Mark.EMPTY:
+            if node is None and asker.rights & <int>Right.RECURSION:
+                key = key_of(q)
+                entry = self.cache.find(key)
+                if entry is not None and entry.borders == self.zone.borders:
+                    return self.give_kept(entry, q, asker, p)
+            apex = self.zone.apex(q)
+            if apex < 0 and not self.is_own_reverse(q, asker):
+                return self.look_beyond(entry, q, asker, p)
+            if node is None and apex > 0:
+                node = self.zone.at(q.key + q.starts[apex], q.name_size - q.starts[apex])
+                if not node.marks & <int>Mark.BELOW:
+                    node = None
+        if not asker.rights & <int>Right.INSIDE and (node is None or not node.marks & <int>Mark.PUBLIC):
+            return self.refuse(q, asker, p, Rcode.REFUSED, PROHIBITED)
+        return self.tell(node, apex, q, asker, p)
+
+    cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2:
+        """The answer about a name that is not ours: as it is kept, or FORWARD."""
+        if not asker.rights & <int>Right.RECURSION:
+            return self.refuse(q, asker, p, Rcode.REFUSED, PROHIBITED)
+        if not q.flags & <int>Flag.RD:
+            # RFC 1035 section 4.1.1: it asks for what is known here alone, and what others have asked for is nobody's business
+            return self.refuse(q, asker, p, Rcode.REFUSED, b"")
+        if entry is None:
+            return Verdict.FORWARD
+        entry.borders = self.zone.borders
+        return self.give_kept(entry, q, asker, p)
+
+    cdef int give_kept(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2:
+        """What is kept; FORWARD where it has ended."""
+        if not q.flags & <int>Flag.RD:
+            return self.refuse(q, asker, p, Rcode.REFUSED, b"")
+        if self.now >= entry.until:
+            self.stale = entry
+            return Verdict.FORWARD
+        self.hot = not entry.asked and self.now > entry.until - (entry.until - entry.born) // HOT_PART
+        if self.hot:
+            entry.asked = True
+        return self.give(entry, q, asker, p, Source.CACHE)
+
+    cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source) except -2:
+        """The answer of a nameserver, for this asker."""
+        self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
+        return write(entry, p, q, limit(q, asker.tcp), self.now)
+
+    cdef int tell(self, Node node, int apex, Question *q, Asker *asker, uint8_t *p) except -2:
+        """The answer about a name of ours; node None: it does not exist."""
+        cdef Message m
+        cdef int rcode = Rcode.NOERROR
+        begin(&m, p, q, limit(q, asker.tcp), 0)
+        m.ttl = self.zone.ttl
+        m.flags = <int>Flag.AA | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
+        if node is not None or self.is_own_reverse(q, asker):
+            self.fill(&m, node, q, asker)
+        elif self.held or self.zone.serial == 0:
+            # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
+            rcode = Rcode.SERVFAIL
+            m.flags &= ~<int>Flag.AA
+        else:
+            rcode = Rcode.NXDOMAIN
+        if m.counts[<int>Section.ANSWER] == 0 and rcode != Rcode.SERVFAIL and not m.full:
+            if node is not None:
+                apex = self.zone.apex(q)
+            authority(&m, self.zone, False, HEADER + (q.starts[apex] if apex > 0 else 0))
+        if m.full and m.counts[<int>Section.ADDITIONAL] == 0:
+            m.flags |= <int>Flag.TC
+        self.counts[<int>Source.ZONE][kind_of(q.qtype)][rcode] += 1
+        return finish(&m, rcode, NULL, 0)
+
+    cdef int fill(self, Message *m, Node node, Question *q, Asker *asker) except -1:
+        """The records of that type. node None: the reverse name of the very address that was asked."""
+        cdef View view
+        cdef Own own
+        cdef int qtype = q.qtype
+        if node is None or (qtype == Type.PTR and not node.row.pointers):
+            if qtype == Type.PTR and self.is_own_reverse(q, asker):
+                pointers(m, (self.zone.origin,))
+            return 0
+        if qtype == Type.A or qtype == Type.AAAA:
+            if node.marks & <int>Mark.OWN:
+                self.set_own(&own, asker)
+                if qtype == Type.A:
+                    addresses(m, own.v4, own.v4s, 4, self.rotation.next(q.digest, qtype) if own.v4s > 1 else 0)
+                else:
+                    addresses(m, own.v6, own.v6s, 16, self.rotation.next(q.digest, qtype) if own.v6s > 1 else 0)
+                return 0
+            view = node.of(asker.network)
+            if qtype == Type.A:
+                addresses(m, view.v4, view.v4s, 4, self.rotation.next(q.digest, qtype) if view.v4s > 1 else 0)
+            else:
+                addresses(m, view.v6, view.v6s, 16, self.rotation.next(q.digest, qtype) if view.v6s > 1 else 0)
+        elif qtype == Type.SRV:
+            view = node.of(asker.network)
+            services(m, view, self.rotation.next(q.digest, qtype) if view.targets > 1 else 0)
+        elif qtype == Type.PTR:
+            pointers(m, node.row.pointers)
+        elif qtype == Type.SOA and node.marks & <int>Mark.APEX:
+            authority(m, self.zone, True, HEADER)
+        elif qtype == Type.NS and node.marks & <int>Mark.APEX:
+            self.set_own(&own, asker)
+            nameserver(m, self.zone, &own)
+        elif qtype == Type.ANY and not node.marks & <int>Mark.EMPTY:
+            nothing_of_all(m)
+        return 0
+
+    cdef void set_own(self, Own *own, Asker *asker) noexcept:
+        """Haystack's own addresses: those that are set, else the one that was asked."""
+        if self.own_set:
+            own.v4, own.v4s = <const uint8_t *>PyBytes_AS_STRING(self.own4), <int>(PyBytes_GET_SIZE(self.own4) // 4)
+            own.v6, own.v6s = <const uint8_t *>PyBytes_AS_STRING(self.own6), <int>(PyBytes_GET_SIZE(self.own6) // 16)
+            return
+        own.v4, own.v4s = asker.local, 1 if asker.local_size == 4 else 0
+        own.v6, own.v6s = asker.local, 1 if asker.local_size == 16 else 0
+
+    cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept:
+        """Whether the question's name is the reverse one of an address of Haystack's."""
+        cdef Own own
+        cdef int i
+        if q.name_size < 8 or memcmp(q.key + q.name_size - ARPA_SIZE, ARPA, ARPA_SIZE) != 0:
+            return False
+        self.set_own(&own, asker)
+        for i in range(own.v4s):
+            if is_reverse(q, own.v4 + 4 * i, 4):
+                return True
+        for i in range(own.v6s):
+            if is_reverse(q, own.v6 + 16 * i, 16):
+                return True
+        return False
+
+    def counted(self):
+        """How many answers so far: (type, rcode, source, count) rows; names of types and sources as in KIND_NAMES and SOURCE_NAMES."""
+        cdef int source, kind, rcode
+        rows = []
+        for source in range(<int>SOURCES):
+            for kind in range(<int>KINDS):
+                for rcode in range(<int>RCODES):
+                    if self.counts[source][kind][rcode]:
+                        rows.append((KIND_NAMES[kind], rcode, SOURCE_NAMES[source], self.counts[source][kind][rcode]))
+        return rows
+
+    def ask(self, bytes packet, bytes local=b"", *, bint tcp=False, int rights=<int>Right.INSIDE | <int>Right.RECURSION, int network=0):
+        """The answer to a packet: its octets, empty for silence, None for what is to be forwarded. local: our address, 4 or 16 octets."""
+        cdef bytearray out = bytearray(LONGEST)
+        cdef uint8_t *p = out
+        cdef Asker asker
+        cdef int size
+        memset(&asker, 0, sizeof(asker))
+        asker.tcp, asker.rights, asker.network = tcp, rights, network
+        asker.local_size = <int>len(local)
+        for i, octet in enumerate(local[:16]):
+            asker.local[i] = octet
+        size = self.answer(<const uint8_t *>PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet), &asker, p)
+        return None if size == Verdict.FORWARD else bytes(out[:size])
+
+
+cdef bint is_reverse(Question *q, const uint8_t *ip, int size) noexcept nogil:
+    cdef uint8_t name[80]
+    cdef int octets = reverse(name, ip, size)
+    return octets == q.name_size and memcmp(name, q.key, octets) == 0

@@ -1,0 +1,159 @@
+"""The zone of one snapshot as a worker has it. Rows come from the control process (haystack/dns/rows.py) and stay as they are until asked for.
+
+A name's records are kept as they are written, for askers on each network that changes them. Never decides who may ask.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from haystack.dns.rows import DECODER
+
+
+cdef class View:
+    """The records of a name for askers of one network."""
+
+    def __dealloc__(self):
+        free(self.v4)
+        free(self.v6)
+        free(self.target)
+        free(self.said)
+
+
+cdef class Node:
+    """A name that is there. row: rows.NodeRow."""
+
+    def __init__(self, int marks, row):
+        self.marks = marks
+        self.row = row
+        self.near = any(host.near for host in row.hosts) or any(target.host.near for target in row.targets)
+        self.view = view_of(row, 0)
+
+    cdef View of(self, uint32_t network):
+        """What an asker on that network gets; 0: on none that we know."""
+        cdef View view
+        if not self.near or network == 0:
+            return self.view
+        if self.views is None:
+            self.views = {}
+        view = self.views.get(network)
+        if view is None:
+            view = self.views[network] = view_of(self.row, network)
+        return view
+
+
+cdef View view_of(row, uint32_t network):
+    """The records of a row, packed. Addresses stand once each: a record is in a set once (RFC 2181, section 5)."""
+    cdef View view = View()
+    found = [address_of(host, network) for host in row.hosts]
+    view.v4 = packed(dict.fromkeys(v4 for v4, _ in found if v4), 4, &view.v4s)
+    view.v6 = packed(dict.fromkeys(v6 for _, v6 in found if v6), 16, &view.v6s)
+    set_targets(view, row.targets, network)
+    return view
+
+
+cdef tuple address_of(host, uint32_t network):
+    """A container's address on a network that the asker shares with it, where there is one; else its usual one."""
+    for number, v4, v6 in host.near:
+        if number == network and (v4 or v6):
+            return v4, v6
+    return host.v4, host.v6
+
+
+cdef uint8_t *packed(addresses, int size, Py_ssize_t *count) except? NULL:
+    """Addresses one behind the other, to be freed; NULL: there are none."""
+    cdef bytes joined = b"".join(addresses)
+    cdef uint8_t *p
+    count[0] = PyBytes_GET_SIZE(joined) // size
+    if count[0] == 0:
+        return NULL
+    p = <uint8_t *>malloc(PyBytes_GET_SIZE(joined))
+    if p == NULL:
+        raise MemoryError
+    memcpy(p, PyBytes_AS_STRING(joined), PyBytes_GET_SIZE(joined))
+    return p
+
+
+cdef int set_targets(View view, rows, uint32_t network) except -1:
+    cdef Target *target
+    cdef bytes name, v4, v6
+    cdef dict first = {}
+    if not rows:
+        return 0
+    view.target = <Target *>calloc(len(rows), sizeof(Target))
+    if view.target == NULL:
+        raise MemoryError
+    for i, row in enumerate(rows):
+        target = &view.target[i]
+        name = row.name
+        v4, v6 = address_of(row.host, network)
+        target.weight, target.port = row.weight, row.port
+        target.name, target.name_size = <const uint8_t *>PyBytes_AS_STRING(name), <uint8_t>PyBytes_GET_SIZE(name)  # lives with the row
+        target.first = first.setdefault(name, i)
+        if PyBytes_GET_SIZE(v4) == 4:
+            target.has4 = True
+            memcpy(target.v4, PyBytes_AS_STRING(v4), 4)
+        if PyBytes_GET_SIZE(v6) == 16:
+            target.has6 = True
+            memcpy(target.v6, PyBytes_AS_STRING(v6), 16)
+    view.targets = len(rows)
+    view.twins = len(first) < len(rows)
+    if view.twins:
+        view.said = <uint8_t *>malloc(len(rows))
+        if view.said == NULL:
+            raise MemoryError
+    return 0
+
+
+cdef class Zone:
+    """origin: in lower-case wire form; ttl: seconds. Empty until rows are put in."""
+
+    def __init__(self, bytes origin, uint32_t ttl):
+        self.origin = origin
+        self.ttl = ttl
+        self.nodes = {}
+        self.borders = 1
+
+    def put(self, rows, removed=()):
+        """Take rows in, each as rows.packed makes it, and names out. Nothing is new to an asker but these."""
+        cdef bytes key, row
+        for key, row in rows:
+            if self.changes_borders(key, row[0]):
+                self.borders += 1
+            self.nodes[key] = row
+        for key in removed:
+            if self.changes_borders(key, 0):
+                self.borders += 1
+            self.nodes.pop(key, None)
+
+    def finish(self, uint32_t serial):
+        """What was put belongs to this version of the zone."""
+        self.serial = serial
+
+    cdef bint changes_borders(self, bytes key, int marks) except -1:
+        """Whether what is ours may be something else once this name has these marks (0: it goes)."""
+        old = self.nodes.get(key)
+        cdef int before = 0
+        if old is not None:
+            before = (<Node>old).marks if isinstance(old, Node) else (<bytes>old)[0]
+        if (before ^ marks) & <int>Mark.APEX:
+            return True
+        return not key.endswith(self.origin) and (before == 0) != (marks == 0)
+
+    cdef Node at(self, const uint8_t *key, int size):
+        """What is at a name; None: nothing."""
+        cdef bytes name = PyBytes_FromStringAndSize(<const char *>key, size)
+        held = self.nodes.get(name)
+        if held is None or type(held) is Node:
+            return <Node>held
+        node = self.nodes[name] = Node((<bytes>held)[0], DECODER.decode((<bytes>held)[1:]))
+        return <Node>node
+
+    cdef int apex(self, Question *q) except -2:
+        """Which of the question's labels begins the zone of ours that it lies in; -1: it lies in none."""
+        cdef Node node
+        cdef int i
+        for i in range(q.labels):
+            node = self.at(q.key + q.starts[i], q.name_size - q.starts[i])
+            if node is not None and node.marks & <int>Mark.APEX:
+                return i
+        return -1
