@@ -32,7 +32,8 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
         return _told(replace(found.container, address_reason=reason))
     if stack.owner is found:
         return _told(_placed(found.container, found, around))
-    container = replace(found.container, attachments=stack.owner.container.attachments)
+    there = tuple(replace(a, aliases=()) if a.aliases else a for a in stack.owner.container.attachments)
+    container = replace(found.container, attachments=there)
     container = _placed(container, stack.owner, around)
     reason = f"shares the network of {stack.owner.container.name}: {container.address_reason}"
     return _told(replace(container, address_reason=reason, obstacle=stack.obstacle or container.obstacle), stale=bool(stack.restart))

@@ -127,7 +127,7 @@ def _fill_srv(out: Message, node: Node, key: bytes) -> None:
         out.add(ANSWER, key, wire.SRV, _SRV.pack(PRIORITY, target.weight, target.port) + wire.name(target.name))
     if out.full:
         return
-    hosts = {(target.name, text): None for target in node.srv for text in (target.address, target.address6) if text}
+    hosts = {(target.name, text): None for target in node.srv for text in (target.host.v4, target.host.v6) if text}
     for name, text in hosts:
         _add_addresses(out, ADDITIONAL, wire.name(name), (text,))
 

@@ -1,22 +1,24 @@
 """The zone as a picture of one snapshot: which names exist and what they hold.
 
-Made of contributions (facts.py) laid over one another; `follow` replaces those of what has changed, so that one container's change costs
-its own names. That takes turns, and all of the new nodes are put in the place of the old ones at its end: who asks meanwhile sees the zone
-as it was. Never does: pack, forward, or know who asks. Between the snapshot and the responder.
+Made of contributions laid over one another; `follow` replaces those of what has changed, so that one container's change costs its own
+names. That takes turns, and all of the new nodes are put in the place of the old ones at its end: who asks meanwhile sees the zone as it
+was. Never does: pack, forward, or know who asks. Between the snapshot and the responder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-from haystack.dns import facts, wire
-from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Target, reverse
+from haystack.dns import contributions, wire
+from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Host, Target, host, host_of, reverse
 from haystack.loop.turns import Turns, at_once, stretches
-from haystack.model.records import Container, Engine, Service
+from haystack.model import naming
+from haystack.model.records import Container, Endpoint, Engine, Service
 from haystack.model.snapshot import Change
 
-__all__ = ["OWN", "PRIORITY", "Found", "Node", "Picture", "Target", "Zone", "reverse"]
+__all__ = ["OWN", "PRIORITY", "Found", "Host", "Node", "Picture", "Target", "Zone", "reverse"]
 
 PRIORITY = 100
 LOCALHOST = wire.name("localhost")
@@ -71,23 +73,23 @@ class Node(Facts):
     @property
     def empty(self) -> bool:
         """True for a name that exists only because names below it do."""
-        return not (self.a or self.aaaa or self.srv or self.ptr or self.apex)
+        return not (self.own or self.hosts or self.srv or self.ptr or self.apex)
 
     def lay(self, layers: Mapping[Owner, Facts]) -> None:
-        """Hold what these contributors have here, in their order; of a single one, the very same."""
-        if len(layers) == 1:
-            [only] = layers.values()
-            self.a, self.aaaa, self.srv, self.ptr = only.a, only.aaaa, only.srv, only.ptr
-            if only.spare and not (self.a or self.aaaa):
-                self.add(*only.spare)
-            return
-        ordered = [layers[owner] for owner in sorted(layers)]
-        for kind in ("a", "aaaa", "srv", "ptr"):
-            held = [found for layer in ordered if (found := getattr(layer, kind))]
-            setattr(self, kind, dict.fromkeys(k for each in held for k in each) if len(held) > 1 else held[0] if held else NOTHING)
-        spare = next((layer.spare for layer in ordered if layer.spare), None)
-        if spare and not (self.a or self.aaaa):
-            self.add(*spare)
+        """Hold what these contributors have here, in their order; of a single one, the very same. Who has the best right has the name."""
+        ordered = [layers[owner] for owner in sorted(layers)] if len(layers) > 1 else list(layers.values())
+        named = [layer for layer in ordered if layer.own or layer.hosts]
+        self.rank = min((layer.rank for layer in named), default=self.rank)
+        named = [layer for layer in named if layer.rank == self.rank]
+        self.own = any(layer.own for layer in named)
+        self.hosts = _united([layer.hosts for layer in named])
+        self.srv = _united([layer.srv for layer in ordered])
+        self.ptr = _united([layer.ptr for layer in ordered])
+
+
+def _united(sets: list[Mapping[Any, None]]) -> Mapping[Any, None]:
+    held = [each for each in sets if each]
+    return dict.fromkeys(key for each in held for key in each) if len(held) > 1 else held[0] if held else NOTHING
 
 
 Owner = tuple[int, str]  # in the order in which they count: the origin, engines by id, containers by id, services by name
@@ -113,6 +115,7 @@ class Zone:
         self.nodes: dict[bytes, Node] = {apex: Node(apex=True) for apex in self._apexes}
         self._version: int | None = None
         self._engines: Mapping[str, Engine] = {}
+        self._hosts: dict[str, Host] = {}  # by container
         self._names: dict[Owner, tuple[bytes, ...]] = {}
         self._layers: dict[bytes, dict[Owner, Facts]] = {}
         self._below: dict[bytes, int] = {}
@@ -127,7 +130,7 @@ class Zone:
     def made(cls, snapshot: Picture, ttl: int) -> Turns[Zone]:
         """The same in turns."""
         zone = cls(snapshot.origin, ttl)
-        yield from zone._put((ORIGIN, ""), facts.of_origin(zone.origin))
+        yield from zone._put((ORIGIN, ""), contributions.of_origin(zone.origin))
         owners: list[Owner] = [(CONTAINER, identity) for identity in snapshot.containers]
         owners += [(SERVICE, name) for name in snapshot.services]
         yield from zone._take(snapshot, [])
@@ -141,9 +144,22 @@ class Zone:
         if change is None:
             return (yield from Zone.made(snapshot, self.ttl))
         owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
-        owners += [(SERVICE, name) for name in change.services]
+        services = dict.fromkeys(change.services)
+        for some in stretches(tuple(change.containers)):
+            for identity in some:
+                services.update(dict.fromkeys(self._moved(snapshot, identity)))
+            yield
+        owners += [(SERVICE, name) for name in services]
         yield from self._take(snapshot, owners)
         return self
+
+    def _moved(self, snapshot: Picture, identity: str) -> list[str]:
+        """The services of a container that may look as they did, while its addresses on its networks have changed."""
+        container = snapshot.containers.get(identity)
+        if container is None or self._hosts.get(identity) == host_of(container):
+            return []
+        names = (naming.service_name(short, snapshot.origin) for short in container.services)
+        return [name for name in names if name in snapshot.services]
 
     def find(self, key: bytes) -> Found | None:
         """What there is at a name (lower-case wire form); None: not ours."""
@@ -184,12 +200,31 @@ class Zone:
     def _contribution(self, snapshot: Picture, owner: Owner) -> Turns[Contribution]:
         kind, key = owner
         if kind == ENGINE and key in snapshot.engines:
-            return facts.of_engine(self.origin, snapshot.engines[key])
-        if kind == CONTAINER and key in snapshot.containers:
-            return facts.of_container(self.origin, snapshot.containers[key])
+            return contributions.of_engine(self.origin, snapshot.engines[key])
+        if kind == CONTAINER:
+            return self._of_container(snapshot.containers.get(key), key)
         if kind == SERVICE and key in snapshot.services:
-            return (yield from facts.of_service(self.origin, snapshot.services[key], lambda name: self._layers.get(name, {}).get(owner)))
+            service = snapshot.services[key]
+            before = partial(self._layer, owner)
+            return (yield from contributions.of_service(self.origin, service, self._host, before))
         return Contribution()
+
+    def _of_container(self, container: Container | None, identity: str) -> Contribution:
+        if container is None:
+            self._hosts.pop(identity, None)
+            return Contribution()
+        one = self._hosts[identity] = host_of(container)
+        return contributions.of_container(self.origin, container, one)
+
+    def _host(self, endpoint: Endpoint) -> Host:
+        """Who an endpoint is: its container, the very same record of it where it is all the same."""
+        known = self._hosts.get(endpoint.container)
+        made = host(endpoint.address, endpoint.address6, known.near if known is not None else ())
+        return known if known is not None and known == made else made
+
+    def _layer(self, owner: Owner, key: bytes) -> Facts | None:
+        """What an owner has at a name."""
+        return self._layers.get(key, {}).get(owner)
 
     def _put(self, owner: Owner, contribution: Contribution) -> Turns[None]:
         """Put a contribution in the place of the one that its owner made before."""

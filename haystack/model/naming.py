@@ -20,6 +20,7 @@ SWARM_SERVICE = "com.docker.swarm.service.name"
 
 _NOT_LDH = re.compile(r"[^a-z0-9-]+")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SPELLED = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")  # what DNS holds beside host names (RFC 2181 section 11)
 _NUMBERED = re.compile(r"(.+)-([0-9]+)", re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -42,6 +43,13 @@ def container_name(first: str, origin: str) -> str:
 def label(text: str) -> str:
     """`text` as one DNS label of letters, digits and inner dashes; empty when nothing of it can be kept."""
     return _NOT_LDH.sub("-", text.lower()).strip("-")[:LABEL_LIMIT].rstrip("-")
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """`text` in lower case where DNS can hold it (underscores and dots stay), and as one label; each once, empty ones left out."""
+    exact = text.lower()
+    found = (exact if all(map(_SPELLED.fullmatch, exact.split("."))) else "", label(text))
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def container(origin: str, name: str, short_id: str) -> str:

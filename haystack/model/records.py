@@ -62,7 +62,7 @@ class Network(Record, frozen=True, kw_only=True):
 
 
 class Attachment(Record, frozen=True, kw_only=True):
-    """A container's place on one network. Addresses are textual, without prefix length."""
+    """A container's place on one network. Addresses are textual, without prefix length. aliases: its names there beside its own."""
 
     network: str
     network_id: str = ""
@@ -71,6 +71,7 @@ class Attachment(Record, frozen=True, kw_only=True):
     ipv6: str | None = None
     mac_address: str | None = None
     endpoint_id: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class Port(Record, frozen=True, kw_only=True, order=True):

@@ -75,6 +75,7 @@ def attachment_shape(attachment: Attachment) -> Shape:
         "scope": attachment.scope,
         "addr": attachment.ipv4,
         "addr6": attachment.ipv6,
+        "aliases": list(attachment.aliases),
     }
 
 

@@ -18,7 +18,7 @@ from haystack.health.policy import WELL, Condition
 from haystack.loop import turns
 from haystack.loop.turns import at_once
 from haystack.model import listed, ports
-from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
+from haystack.model.records import Attachment, Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
 from haystack.routing.rows import Table
@@ -40,6 +40,13 @@ options = st.builds(
     weight=st.sampled_from([None, 7]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
 )
+attachments = st.builds(
+    Attachment,
+    network=st.sampled_from(["back", "front"]),
+    network_id=st.sampled_from(["", "n1", "n2"]),
+    ipv4=st.sampled_from([None, "10.1.0.1", "10.1.0.2"]),
+    aliases=st.lists(st.sampled_from(["one", "db", "My_db", "c" + "1" * 12]), max_size=2).map(tuple),
+)
 containers = st.builds(
     Container,
     id=st.sampled_from([f"{n:x}" * 64 for n in range(6)]),
@@ -51,6 +58,8 @@ containers = st.builds(
     health=st.sampled_from(["none", "starting", "healthy", "unhealthy"]),
     address=st.sampled_from([None, "10.0.0.1", "10.0.0.2"]),
     address6=st.sampled_from([None, None, "fd00::1"]),
+    network=st.sampled_from(["back", "front"]),
+    attachments=st.lists(attachments, max_size=2, unique_by=lambda a: a.network).map(tuple),
     ports=st.lists(st.sampled_from([ports.named(n, "tcp") for n in (80, 8080, 443)]), max_size=2, unique=True).map(tuple),
     services=st.lists(st.sampled_from(["a", "b", "web.a", "no name"]), max_size=3).map(tuple),
     options=options,
@@ -191,7 +200,7 @@ def test_a_change_names_all_that_differs(script: list[tuple[str, Any, Any]]) -> 
 
 def held(zone: Zone) -> dict[bytes, Any]:
     """Everything that a zone answers from."""
-    return {key: (list(n.a), list(n.aaaa), list(n.srv), list(n.ptr), n.apex) for key, n in zone.nodes.items()}
+    return {key: (n.own, list(n.hosts), list(n.srv), list(n.ptr), n.apex) for key, n in zone.nodes.items()}
 
 
 @settings(max_examples=200, deadline=None)

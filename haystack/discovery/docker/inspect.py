@@ -161,7 +161,7 @@ def _described(
         since=moment(state.get("StartedAt")) or moment(told.get("Created")),
         health=_health(state),
         health_output=_health_output(state),
-        attachments=_attachments(told),
+        attachments=_attachments(told, (name, identity[:12])),
         ports=listed,
         services=services,
         options=options,
@@ -211,13 +211,13 @@ def _ports(told: Json, config: Json, options: Options) -> tuple[tuple[Port, ...]
     return found, tuple(Problem(subject="port", message=f"{t[:80]!r} is no port: left out") for t in dict.fromkeys(odd))
 
 
-def _attachments(told: Json) -> tuple[Attachment, ...]:
-    """Its place on each network, in the order of their names; before API 1.21, none."""
+def _attachments(told: Json, own: tuple[str, ...]) -> tuple[Attachment, ...]:
+    """Its place on each network, in the order of their names; before API 1.21, none. own: its names on all of them."""
     networks = mapping(mapping(told.get("NetworkSettings")).get("Networks"))
-    return tuple(_attachment(str(name), mapping(networks[name])) for name in sorted(networks))
+    return tuple(_attachment(str(name), mapping(networks[name]), own) for name in sorted(networks))
 
 
-def _attachment(name: str, told: Json) -> Attachment:
+def _attachment(name: str, told: Json, own: tuple[str, ...]) -> Attachment:
     return Attachment(
         network=name,
         network_id=text(told.get("NetworkID")),
@@ -225,4 +225,11 @@ def _attachment(name: str, told: Json) -> Attachment:
         ipv6=address(told.get("GlobalIPv6Address"), 6),
         mac_address=text(told.get("MacAddress")) or None,
         endpoint_id=text(told.get("EndpointID")) or None,
+        aliases=_aliases(told, own),
     )
+
+
+def _aliases(told: Json, own: tuple[str, ...]) -> tuple[str, ...]:
+    """What Docker's own DNS calls it there. The engine adds its short id to Aliases (before API 1.45), or all its names to DNSNames."""
+    names = dict.fromkeys(text(each) for each in (*items(told.get("Aliases")), *items(told.get("DNSNames"))))
+    return tuple(each for each in names if each and each not in own)

@@ -4,6 +4,7 @@ import ipaddress
 import ssl
 
 import pytest
+from msgspec.structs import replace
 
 from haystack.discovery import own_place
 from haystack.discovery.address import Surroundings, placed
@@ -173,3 +174,26 @@ def test_the_output_of_the_last_health_check(log, output):
     raw["State"]["Health"] = {"Status": "unhealthy", "Log": log}
     container = inspect.container(raw, "e").container
     assert (container.health, container.health_output) == ("unhealthy", output)
+
+
+@pytest.mark.parametrize(
+    ("told", "aliases"),
+    [
+        ({"Aliases": None}, ()),
+        ({"Aliases": ["db", "a" * 12, "db", "web", 7, ""]}, ("db",)),
+        ({"Aliases": ["db"], "DNSNames": ["web", "db", "a" * 12, "host.example"]}, ("db", "host.example")),
+        ({"Aliases": "db", "DNSNames": {}}, ()),
+    ],
+)
+def test_aliases_are_what_docker_calls_it_on_a_network_beside_name_and_short_id(told, aliases):
+    raw = inspected(1, "web") | {"Id": ID, "NetworkSettings": {"Networks": {"n": {"NetworkID": "n", **told}}}}
+    assert inspect.container(raw, "e").container.attachments[0].aliases == aliases
+
+
+def test_who_shares_the_network_of_another_does_not_have_its_aliases():
+    main = found("alpha")
+    main = replace(main, container=replace(main.container, attachments=(replace(main.container.attachments[0], aliases=("db",)),)))
+    around = Surroundings(networks=NETWORKS)
+    assert [a.aliases for a in placed(main, around, {}).attachments] == [("db",)]
+    side = placed(found(mode=f"container:{main.container.id}", number=2), around, {main.container.id: main})
+    assert [(a.network, a.aliases) for a in side.attachments] == [("alpha", ())]

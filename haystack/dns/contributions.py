@@ -1,0 +1,118 @@
+"""What one engine, container or service contributes to the zone: names, and what stands there. Pure.
+
+Never does: keep anything, look at what others contribute. Between the snapshot's records and the zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from haystack.dns import wire
+from haystack.dns.facts import Contribution, Held, Host, Rank, Target, host
+from haystack.loop.turns import Turns, stretches
+from haystack.model import naming
+from haystack.model.naming import label
+from haystack.model.records import Attachment, Container, Endpoint, Engine, Service
+
+RUNNING = "running"
+Hosts = Callable[[Endpoint], Host]
+
+
+def of_origin(origin: str) -> Contribution:
+    """What is there in any case."""
+    made = Contribution()
+    for text in (origin, f"ns.{origin}"):
+        if facts := made.at(text):
+            facts.own = True
+    for branch in ("services", "containers", "dockers"):
+        made.at(f"{branch}.{origin}")
+    localhost = host("127.0.0.1", "::1")
+    made.name("localhost", localhost, Rank.EXACT)
+    made.lead_back("localhost", localhost)
+    return made
+
+
+def of_engine(origin: str, engine: Engine) -> Contribution:
+    """An engine's names and address."""
+    made, one, short = Contribution(), host(engine.address, None), engine.short_id
+    named = label(engine.name)
+    names = [(each, rank) for each, rank in ((f"d{short}" if short else "", Rank.ID), (named, _rank(named, engine.name))) if each]
+    for each, rank in names:
+        made.name(f"{each}.dockers.{origin}", one, rank)
+    for each, _ in names[-1:]:
+        made.lead_back(f"{each}.dockers.{origin}", one)
+    return made
+
+
+def of_container(origin: str, container: Container, one: Host) -> Contribution:
+    """A container's names, and its addresses on every network. one: it."""
+    made = Contribution()
+    made.name(naming.container_name(f"c{label(container.short_id)}", origin), one, Rank.ID)
+    if named := label(container.name):
+        made.name(naming.container_name(named, origin), one, _rank(named, container.name))
+    made.lead_back(naming.container(origin, container.name, container.short_id), one)
+    for alias, there in _aliases(container, one).items() if container.state == RUNNING else ():
+        made.name(naming.container_name(alias, origin), there, Rank.ALIAS)
+    return made
+
+
+def _rank(spelled: str, original: str) -> Rank:
+    return Rank.EXACT if spelled == original else Rank.CHANGED
+
+
+def _aliases(container: Container, one: Host) -> dict[str, Host]:
+    """What it is called on its networks, with its addresses on the network where it is called so: the chosen one, or the first by name."""
+    places: dict[str, Attachment] = {}
+    for place in container.attachments:
+        for alias in place.aliases:
+            known = places.setdefault(alias, place)
+            if place.network == container.network != known.network:
+                places[alias] = place
+    found: dict[str, Host] = {}
+    for alias, place in places.items():
+        for spelled in naming.spellings(alias):
+            found.setdefault(spelled, host(place.ipv4, place.ipv6, one.near))
+    return found
+
+
+def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambda _key: None) -> Turns[Contribution]:
+    """A service's name and records. One of which nothing is ready leaves DNS. hosts: who an endpoint is; before: what it had at a name.
+
+    What is awaited within seconds counts as ready, and so does what nobody but Haystack may have no way to: its neighbours ask for its
+    address, and who asks for it over HTTP is told what to do.
+    """
+    made = Contribution()
+    ready = [each for each in service.endpoints if each.ready or each.awaited or each.unreachable]
+    yield
+    if not ready or (facts := made.at(service.name)) is None:
+        return made
+    facts.own = service.has_http
+    for some in stretches(ready):
+        for endpoint in some:
+            one = hosts(endpoint)
+            if not facts.own:
+                facts.add_host(one)
+            _add_target(made, origin, service, endpoint, one, before)
+        yield
+    return made
+
+
+def _add_target(made: Contribution, origin: str, service: Service, endpoint: Endpoint, one: Host, before: Held) -> None:
+    """The SRV record of an endpoint."""
+    target = endpoint.target.strip(".")
+    there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
+    if there is None or not _possible(target):
+        return
+    weight = max(0, min(endpoint.weight, 0xFFFF))
+    there.hold("srv", Target(weight, endpoint.port, target, one))
+    # A target must have an address of its own (RFC 2782), whatever the list of containers says.
+    if target.lower().endswith(f".{origin}"):
+        made.spare(wire.name(target), one, before)
+
+
+def _possible(text: str) -> bool:
+    try:
+        wire.name(text)
+    except ValueError:
+        return False
+    return True
