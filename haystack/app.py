@@ -25,8 +25,8 @@ from haystack.console.server import ConsoleServer
 from haystack.discovery import own_place, providers
 from haystack.discovery.exposure import Labelled
 from haystack.discovery.provider import Provider
-from haystack.dns.responder import Responder
-from haystack.dns.server import DnsServer
+from haystack.dns.lookup import Lookup
+from haystack.dns.service import DnsService, shared_counters
 from haystack.handover import protocol, standby
 from haystack.handover.client import Predecessor, ReplaceError
 from haystack.handover.identity import Memory, home
@@ -45,6 +45,7 @@ from haystack.observe.hidden_clients import Hidden
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
 from haystack.proxy import socket_folder
+from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
@@ -75,14 +76,13 @@ class App:
         self.registry = Registry(settings.origin, [source.source for source in sources])
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
         self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes)
-        self.responder = Responder(settings.origin, settings.dns_ttl, settings.address)
-        self.dns = DnsServer(settings, self.responder, connections=rooms.dns, questions=rooms.questions)
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
+        self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, self.responder, self.proxy, self.traces, time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns.feed.responder), self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -110,8 +110,8 @@ class App:
     def bind(self) -> None:
         """Take every port before anything runs. Raises PortError."""
         for take, fields in (
-            (self.dns.bind, ("dns_port",)),
             (self.proxy.bind, ("http_port", "http_alt_port")),
+            (self._bind_dns, ("dns_port",)),
             (self.console.bind, ("ssh_port",)),
         ):
             try:
@@ -120,9 +120,14 @@ class App:
                 raise PortError(choice.port_complaint(self.settings, fields, error)) from error
         self.sockets.refuse_rest()
 
+    def _bind_dns(self, sockets: Sockets) -> None:
+        """Port 53, whose sockets are lent to the workers with those of HTTP."""
+        opened, counters = self.dns.bind(sockets), shared_counters()
+        for worker, udp, tcp in zip(self.proxy.workers, opened.udp, opened.tcp, strict=True):
+            worker.sockets += [(DNS_UDP, sock) for sock in udp] + [(DNS_TCP, sock) for sock in tcp] + [(ROTATION, counters)]
+
     async def _start(self, stack: AsyncExitStack) -> None:
         self._introduce(stack)
-        self.responder.hold()
         await self._enter(stack, self.api)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
@@ -156,9 +161,9 @@ class App:
     async def _listed(self) -> None:
         """Wait until every source has listed, or said why it can't. Until then clients wait in the kernel's queues."""
         await patience.listed(self.registry, self.stopping)
-        self.responder.open()
+        self.dns.open()
 
-    async def _enter(self, stack: AsyncExitStack, *rooms: DnsServer | ApiServer | ConsoleServer | Giver) -> None:
+    async def _enter(self, stack: AsyncExitStack, *rooms: DnsService | ApiServer | ConsoleServer | Giver) -> None:
         for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()
@@ -185,21 +190,20 @@ class App:
         work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
-            work.append(self.dns.drain(seconds))
         await asyncio.gather(*work)
         await self._stop_tasks()
 
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
         self.acl.subscribe(self.proxy.admit)
-        self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        for reader in (self._admit, self.proxy.follow, self.responder.follow, self.health.follow, self.story.follow):
+        for reader in (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow):
             stack.callback(self.registry.add_reader(reader))
             at_once(reader(self.registry.snapshot))
         stack.callback(self.registry.subscribe(garbage.Garbage().follow))
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
+        self.proxy.dns, self.proxy.welcome, self.proxy.readers.questions = self.dns.setup, self.dns.welcome, self.dns.asked
         self.proxy.readers.failures = self.health.failures
         self.proxy.readers.places = Hidden(self.registry.remark).look
         self.proxy.readers.trace = self.traces.publish

@@ -92,6 +92,22 @@ class Forwarder:
         packed = await self._shared(query)
         return wire.render(packed or _SERVFAIL, query, tcp, options=b"" if packed else _NO_ANSWER)
 
+    async def ask(self, query: wire.Query) -> tuple[wire.Packed, int, bytes]:
+        """The answer, for how many seconds it may be kept, and options of EDNS. Never raises."""
+        key = _key(query)
+        if key not in self._cache:
+            if not self.servers:
+                return _SERVFAIL, 0, _NO_SERVER
+            if self._waiting >= self._most:
+                return _SERVFAIL, 0, b""
+            packed = await self._shared(query)
+            if packed is None:
+                return _SERVFAIL, 0, _NO_ANSWER
+            if key not in self._cache:
+                return packed, 0, b""
+        kept = self._cache[key]
+        return kept.packed, max(0, int(kept.lifetime - (self._clock() - kept.since))), b""
+
     async def _shared(self, query: wire.Query) -> wire.Packed | None:
         """Whoever asks what is being asked already waits for the same answer."""
         key = _key(query)

@@ -1,4 +1,4 @@
-"""The zone as it travels to the workers: a row for each name, packed once, and the messages that carry rows.
+"""The zone as it travels to the workers: a row for each name, packed once.
 
 A row is an octet of marks and the msgpack of a NodeRow: a worker keeps it as it came until somebody asks for the name.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import enum
 
 import msgspec
-
-from haystack.routing.rows import Message
 
 
 class Mark(enum.IntFlag):
@@ -51,7 +49,6 @@ class NodeRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pointers: tuple[bytes, ...] = ()
 
 
-DECODER = msgspec.msgpack.Decoder(NodeRow)
 _ENCODER = msgspec.msgpack.Encoder()
 Row = tuple[bytes, bytes]  # the name in lower-case wire form, and its packed row
 
@@ -59,12 +56,3 @@ Row = tuple[bytes, bytes]  # the name in lower-case wire form, and its packed ro
 def packed(marks: Mark, node: NodeRow) -> bytes:
     """A row as it travels."""
     return bytes((marks,)) + _ENCODER.encode(node)
-
-
-class ZonePart(Message, frozen=True):
-    """Rows that are new or other, and names that are gone. last: with this part the version is complete."""
-
-    version: int
-    rows: tuple[Row, ...]
-    removed: tuple[bytes, ...] = ()
-    last: bool = True

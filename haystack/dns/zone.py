@@ -120,6 +120,7 @@ class Zone:
         self._layers: dict[bytes, dict[Owner, Facts]] = {}
         self._below: dict[bytes, int] = {}
         self._next: dict[bytes, Node | None] = {}  # the nodes that will be other ones; None: gone
+        self.changed: Mapping[bytes, Node | None] = {}  # those that the last snapshot made other ones; None: gone
 
     @classmethod
     def of(cls, snapshot: Picture, ttl: int) -> Zone:
@@ -192,7 +193,7 @@ class Zone:
                 self.nodes.pop(key, None)
             else:
                 self.nodes[key] = node
-        self._next = {}
+        self.changed, self._next = self._next, {}
         # RFC 1982: a serial is 32 bits wide; 0 is avoided, for some secondaries take it for "none".
         self.serial = snapshot.version % 2**32 or 1
         self._version, self._engines = snapshot.version, snapshot.engines

@@ -7,6 +7,7 @@ up each client (_fast/net/networks.pyx). Never does: look up, tell anybody.
 from __future__ import annotations
 
 import functools
+import operator
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 LAN = ("macvlan", "ipvlan")  # drivers whose subnet is that of the network outside: whoever is on it is no container of the engine's
 IPV6, IPV4_BITS, IPV6_BITS = 6, 32, 128
 MAPPED, MAPPED_BITS = 0xFFFF, 96  # what IPv4 addresses begin with where they stand as IPv6 ones
+Merge = Callable[[int, int], int]
 _V4, _V6 = struct.Struct("=II"), struct.Struct("=QQQ")
 
 
@@ -135,7 +137,12 @@ def engine_spans(networks: Iterable[Network]) -> Iterator[Span]:
     """The subnets of networks that are an engine's own, whatever their range."""
     for network in networks:
         if network.driver not in LAN:
-            yield from filter(None, map(_span_of, network.subnets))
+            yield from spans(network.subnets)
+
+
+def spans(subnets: Iterable[str]) -> Iterator[Span]:
+    """Those of them that are networks."""
+    yield from filter(None, map(_span_of, subnets))
 
 
 def maskers(networks: Iterable[Network]) -> Iterator[str]:
@@ -166,21 +173,24 @@ def _span_of(text: str) -> Span | None:
     return span(found) if found.prefixlen else None
 
 
-def flattened(rows: Sequence[tuple[Span, int]]) -> Turns[Table]:
-    """The table in which each address has the rights of all networks that it lies in."""
+def flattened(rows: Sequence[tuple[Span, int]], merge: Merge = operator.or_) -> Turns[Table]:
+    """The table in which each address has the rights of all networks that it lies in.
+
+    merge: of a network and one that it lies in, or that came after it and is the same.
+    """
     found: dict[int, dict[tuple[int, int], int]] = {IPV4_BITS: {}, IPV6_BITS: {}}
     for some in stretches(rows):
         for (bits, start, length), rights in some:
             into = found[bits]
-            into[start, length] = into.get((start, length), 0) | rights
+            into[start, length] = merge(into.get((start, length), 0), rights)
         yield
     low = (1 << 64) - 1
-    v4 = yield from _places(found[IPV4_BITS], IPV4_BITS, _V4.pack)
-    v6 = yield from _places(found[IPV6_BITS], IPV6_BITS, lambda start, rights: _V6.pack(start >> 64, start & low, rights))
+    v4 = yield from _places(found[IPV4_BITS], IPV4_BITS, _V4.pack, merge)
+    v6 = yield from _places(found[IPV6_BITS], IPV6_BITS, lambda start, rights: _V6.pack(start >> 64, start & low, rights), merge)
     return Table(v4, v6)
 
 
-def _places(networks: Mapping[tuple[int, int], int], bits: int, pack: Callable[[int, int], bytes]) -> Turns[bytes]:
+def _places(networks: Mapping[tuple[int, int], int], bits: int, pack: Callable[[int, int], bytes], merge: Merge) -> Turns[bytes]:
     """Where rights change, and what they are from there on. Of two networks one lies in the other, or they have nothing in common."""
     places = Places(pack)
     around: list[tuple[int, int]] = [(1 << bits, 0)]  # where those that we are in end, the widest first, and the rights there
@@ -188,7 +198,7 @@ def _places(networks: Mapping[tuple[int, int], int], bits: int, pack: Callable[[
     for some in stretches(order):
         for start, length in some:
             _leave(around, places, start)
-            whole = networks[start, length] | around[-1][1]
+            whole = merge(networks[start, length], around[-1][1])
             places.put(start, whole)
             around.append((start + (1 << (bits - length)), whole))
         yield

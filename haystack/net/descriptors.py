@@ -20,6 +20,7 @@ OWN = 72  # of a worker: loop, channel, and connections to the control process, 
 ADMIN = 32  # of these
 LISTENER = 3  # of a worker for each listening socket: the one lent, its own copy, a spare one
 PIPES = 512
+DNS = 128
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # nobody else is to blame for these
 
 
@@ -38,23 +39,23 @@ def shortage(error: Exception) -> str:
 class Rooms(NamedTuple):
     """What each room of the control process may have open at once.
 
-    api: connections of workers; ssh, dns: of clients; questions: to nameservers; probes, looks: at endpoints, of the background too.
+    api: connections of workers; ssh: of clients; questions: to nameservers; probes, looks: at endpoints, of the background too.
     """
 
     api: int
     ssh: int
-    dns: int
     questions: int
     probes: int
     looks: int
 
 
 class Shares(NamedTuple):
-    """What a worker may have open at once: clients, connections to endpoints, pipes."""
+    """What a worker may have open at once: clients, connections to endpoints, pipes, and clients of DNS over TCP."""
 
     clients: int
     endpoints: int
     pipes: int
+    dns: int
 
 
 def raised() -> int:
@@ -77,7 +78,7 @@ def needed(workers: int, engines: int, sockets: int) -> int:
 
 def control(limit: int, workers: int, engines: int) -> Rooms:
     """The rooms of a control process with this limit: as large as any needs to be, or all smaller by the same factor."""
-    wanted = Rooms(ADMIN * workers, ssh=100, dns=128, questions=1000, probes=128, looks=320)
+    wanted = Rooms(ADMIN * workers, ssh=100, questions=1000, probes=128, looks=320)
     free = limit - BASE - RESERVE - ENGINE * engines - WORKER * (workers + 1)
     if free >= sum(wanted):
         return wanted
@@ -91,6 +92,7 @@ def worker(limit: int, sockets: int, clients: int) -> Shares:
     """
     free = limit - OWN - LISTENER * sockets
     pipes = min(PIPES, max(0, free // 16))
-    rest = max(2, free - 2 * pipes)
+    dns = min(DNS, max(1, free // 16))
+    rest = max(2, free - 2 * pipes - dns)
     admitted = min(clients or rest, rest // 2)
-    return Shares(admitted, rest - admitted, pipes)
+    return Shares(admitted, rest - admitted, pipes, dns)

@@ -6,6 +6,7 @@ What all rooms share: addresses, an IPv6 that may not be there, options, and who
 from __future__ import annotations
 
 import errno
+import functools
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ class Sockets:
         self._handed = list(handed)
         self._held: list[Held] = []
         self._waits = bool(self._handed)
-        self._late: list[tuple[socket.socket, int]] = []
+        self._late: list[Callable[[], None]] = []
 
     def held(self) -> list[Held]:
         """Those that are open."""
@@ -63,21 +64,30 @@ class Sockets:
         sock = _bound(socket.SOCK_STREAM, address, port, options)
         if shared and self._waits:
             # the kernel would give it a part of the clients, who would wait for our start, or be lost with it
-            self._late.append((sock, backlog))
+            self._late.append(functools.partial(sock.listen, backlog))
         else:
             sock.listen(backlog)
         return self.keep(name, sock)
 
     def listen(self) -> None:
         """Listen where that was put off, beside the sockets that were handed over. Raises OSError."""
-        for sock, backlog in self._late:
-            sock.listen(backlog)
+        for begin in self._late:
+            begin()
         self._late.clear()
 
     def udp(self, name: str, address: str, port: int, prepare: Callable[[socket.socket], None]) -> socket.socket:
-        """A socket for datagrams, prepared before it is bound. OSError as with tcp."""
-        taken = self.given(name, address, port, socket.SOCK_DGRAM)
-        return taken or self.keep(name, _bound(socket.SOCK_DGRAM, address, port, [], prepare))
+        """A socket for datagrams, prepared before it is bound; several of ours may have the port, of others none. OSError as with tcp."""
+        options = [(socket.SOL_SOCKET, socket.SO_REUSEPORT)]
+        if taken := self.given(name, address, port, socket.SOCK_DGRAM):
+            taken.setsockopt(*options[0], 1)  # one Haystack before had a single socket, without this
+            return taken
+        if port and not self._has(name, address, port, socket.SOCK_DGRAM):
+            _bound(socket.SOCK_DGRAM, address, port, []).close()  # as with tcp
+        if port and self._waits:
+            sock = _opened(socket.SOCK_DGRAM, address, options, prepare)
+            self._late.append(functools.partial(_bind, sock, address, port))
+            return self.keep(name, sock)
+        return self.keep(name, _bound(socket.SOCK_DGRAM, address, port, options, prepare))
 
     def given(self, name: str, address: str, port: int, kind: int) -> socket.socket | None:
         """A socket that was handed over for this, once each. Port 0: whichever it has."""
@@ -87,9 +97,9 @@ class Sockets:
                 return self.keep(name, each.sock)
         return None
 
-    def surplus(self, name: str, address: str, port: int) -> Iterator[socket.socket]:
+    def surplus(self, name: str, address: str, port: int, kind: int = socket.SOCK_STREAM) -> Iterator[socket.socket]:
         """More sockets that were handed over for this: what waits in their queues must not be lost."""
-        while sock := self.given(name, address, port, socket.SOCK_STREAM):
+        while sock := self.given(name, address, port, kind):
             yield sock
 
     def taken(self, name: str) -> socket.socket | None:
@@ -119,8 +129,8 @@ class Sockets:
             each.sock.close()
         self._handed.clear()
 
-    def _has(self, name: str, address: str, port: int) -> bool:
-        return any(each.name == name and _fits(each.sock, address, port, socket.SOCK_STREAM) for each in self.held())
+    def _has(self, name: str, address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+        return any(each.name == name and _fits(each.sock, address, port, kind) for each in self.held())
 
 
 def _fits(sock: socket.socket, address: str, port: int, kind: int) -> bool:
@@ -138,6 +148,19 @@ def _bound(
     prepare: Callable[[socket.socket], None] = lambda _sock: None,
 ) -> socket.socket:
     """A socket of the address's own family alone, with these options on."""
+    made = _opened(kind, address, options, prepare)
+    try:
+        _bind(made, address, port)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _opened(
+    kind: socket.SocketKind, address: str, options: Iterable[tuple[int, int]], prepare: Callable[[socket.socket], None]
+) -> socket.socket:
+    """The same, not bound yet."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made: socket.socket | None = None
     try:
@@ -147,9 +170,19 @@ def _bound(
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         prepare(made)
-        made.bind((address, port))
     except OSError as error:
         if made is not None:
             made.close()
-        raise OSError(error.errno, f"{_PROTOCOLS[kind]} {address} port {port}: {error.strerror}") from error
+        raise _named(error, kind, address) from error
     return made
+
+
+def _bind(sock: socket.socket, address: str, port: int) -> None:
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        raise _named(error, sock.type, address, port) from error
+
+
+def _named(error: OSError, kind: int, address: str, port: int = 0) -> OSError:
+    return OSError(error.errno, f"{_PROTOCOLS[socket.SocketKind(kind)]} {address} port {port}: {error.strerror}")

@@ -13,6 +13,7 @@ from time import perf_counter
 
 import msgspec
 
+from haystack.dns.messages import DnsOpen, DnsSetup, Questions, Resolved, Subnets, ZonePart
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow
 from haystack.proxy.limits import Limits
@@ -25,7 +26,7 @@ class Setup(Message, frozen=True):
     """The first message down.
 
     ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it; instance: as via.py has it.
-    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
+    dns: None: it does not answer DNS. admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
     slot: int
@@ -40,6 +41,7 @@ class Setup(Message, frozen=True):
     admin_apart: bool = False
     health_socket: str = ""
     instance: str = ""
+    dns: DnsSetup | None = None
 
 
 class Access(Message, frozen=True):
@@ -129,7 +131,8 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Any = Setup | Access | Open | Table | TraceOrder | Collect | Drain | Ready | Beat | Counts | Failures | Traces | Lines
+Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | Resolved
+Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -9,11 +9,25 @@ import array
 import socket
 import struct
 from collections.abc import Sequence
+from typing import Protocol
 
 AT_ONCE = 64  # descriptors in one message: the kernel takes 253 (SCM_MAX_FD)
 _HEAD = struct.Struct("!HH")  # descriptors in all, descriptors here; then the listener's index of each, a byte
 
-Lent = Sequence[tuple[int, socket.socket]]
+DNS_UDP, DNS_TCP, ROTATION = 200, 201, 202  # in place of a listener's index: sockets of port 53, and what _fast/dns/rotation.pyx maps
+
+
+class Descriptor(Protocol):
+    """Something that is open."""
+
+    def fileno(self) -> int:
+        """Its number here."""
+
+    def close(self) -> None:
+        """Close it here."""
+
+
+Lent = Sequence[tuple[int, Descriptor]]
 
 
 def lend(channel: socket.socket, sockets: Lent) -> None:
@@ -21,19 +35,19 @@ def lend(channel: socket.socket, sockets: Lent) -> None:
     for at in range(0, len(sockets), AT_ONCE) or (0,):
         part = sockets[at : at + AT_ONCE]
         head = _HEAD.pack(len(sockets), len(part)) + bytes(index for index, _ in part)
-        socket.send_fds(channel, [head], [sock.fileno() for _, sock in part])
+        socket.send_fds(channel, [head], [each.fileno() for _, each in part])
 
 
-def borrowed(channel: socket.socket) -> list[tuple[int, socket.socket]] | None:
-    """In the worker: wait, however long, for the sockets; None where the supervisor has gone instead. Blocks."""
-    found: list[tuple[int, socket.socket]] = []
+def borrowed(channel: socket.socket) -> list[tuple[int, int]] | None:
+    """In the worker: wait, however long, for the descriptors; None where the supervisor has gone instead. Blocks."""
+    found: list[tuple[int, int]] = []
     while True:
         head, fds = _received(channel, _HEAD.size)
         if len(head) < _HEAD.size:
             return None
         total, here = _HEAD.unpack(head)
         indexes, more = _received(channel, here) if here else (b"", [])
-        found += [(index, socket.socket(fileno=fd)) for index, fd in zip(indexes, [*fds, *more], strict=True)]
+        found += zip(indexes, [*fds, *more], strict=True)
         if len(found) >= total:
             return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from haystack.dns.messages import Question, Questions, Resolved
 from haystack.model.reports import FailureRow, Trace
 from haystack.proxy import ipc
 from haystack.proxy.worker_slot import Slot
@@ -22,10 +23,13 @@ class Readers:
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
     hopeless: Callable[[], None] = lambda: None
+    questions: Callable[[Sequence[Question], Callable[[Resolved], None]], None] = lambda _questions, _reply: None
 
-    def take(self, message: ipc.Any) -> None:
-        """Tell the one whom this message is for."""
+    def take(self, message: ipc.Any, reply: Callable[[ipc.Any], None]) -> None:
+        """Tell the one whom this message is for. reply: to the worker that sent it."""
         match message:
+            case Questions():
+                self.questions(message.questions, reply)
             case ipc.Failures():
                 self.failures(message.rows)
             case ipc.Lines():

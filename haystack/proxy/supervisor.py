@@ -11,11 +11,12 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import structlog
 
+from haystack.dns.messages import DnsSetup
 from haystack.loop.turns import Turns, at_once
 from haystack.model.snapshot import Snapshot
 from haystack.net import access
@@ -69,6 +70,8 @@ class Supervisor:
         self.errors: Counter[tuple[str, int]] = Counter()
         self.readers = Readers()
         self.hopeless = ""
+        self.dns: DnsSetup | None = None
+        self.welcome: Callable[[], Iterable[ipc.Any]] = tuple  # what a worker is told when it begins, beside its routes
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
@@ -105,12 +108,12 @@ class Supervisor:
     def open(self) -> None:
         """Have the workers accept that were held."""
         self._hold = False
-        self._tell(ipc.Open())
+        self.tell(ipc.Open())
 
     def admit(self, table: access.Table) -> None:
         """Tell the workers what clients may, by their addresses: it holds for connections that come from now on."""
         self._access = ipc.Access(*table)
-        self._tell(self._access)
+        self.tell(self._access)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
@@ -127,7 +130,7 @@ class Supervisor:
         """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""
         loop = asyncio.get_running_loop()
         for part in parts:
-            self._tell(part)
+            self.tell(part)
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
@@ -137,7 +140,7 @@ class Supervisor:
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""
         self._trace = ipc.TraceOrder(on, service)
-        self._tell(self._trace)
+        self.tell(self._trace)
 
     async def refresh(self) -> None:
         """Bring `requests` up to date: ask every worker, and wait a quarter of a second at most."""
@@ -186,7 +189,8 @@ class Supervisor:
             slot.state = "draining"
             slot.channel.send(self._farewell)
 
-    def _tell(self, message: ipc.Any) -> None:
+    def tell(self, message: ipc.Any) -> None:
+        """Send this to every worker that runs."""
         for slot in self.workers:
             if slot.channel is not None and slot.state != "dead":
                 slot.channel.send(message)
@@ -244,10 +248,12 @@ class Supervisor:
             slot.channel.send(self._access)
             slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
+            for message in self.welcome():
+                slot.channel.send(message)
             self._send_away(slot)  # the end may have come while it started
             async for message in slot.channel.messages():
                 try:
-                    self._take(slot, message)
+                    self._take(slot, slot.channel, message)
                 except Exception as error:
                     log.exception("worker.report_failed", slot=slot.slot, pid=slot.pid, error=str(error))
             await born.ended()
@@ -273,9 +279,9 @@ class Supervisor:
     def _setup(self, slot: Slot) -> ipc.Setup:
         ports = tuple(self.ports[name] for name in (*LISTENERS, ADMIN) if name in self.ports)
         setup = worker_setup.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
-        return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections)
+        return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections, dns=self.dns)
 
-    def _take(self, slot: Slot, message: ipc.Any) -> None:
+    def _take(self, slot: Slot, channel: ipc.Channel, message: ipc.Any) -> None:
         slot.pulse.beat()
         match message:
             case ipc.Ready():
@@ -288,7 +294,7 @@ class Supervisor:
             case ipc.Counts():
                 self._count(slot, message)
             case _:
-                self.readers.take(message)
+                self.readers.take(message, channel.send)
 
     def _count(self, slot: Slot, counts: ipc.Counts) -> None:
         slot.learn(counts)

@@ -1,7 +1,7 @@
 """One worker process: the compiled data plane on uvloop, fed by its channel. Started by the supervisor alone.
 
 launch.py calls main(CHANNEL, STACK, UID, GID): descriptors it inherits, and the user to go on as. It has imported everything, and waits for
-the sockets to listen on (lending.py), perhaps for days: till then it is a spare. Never sees Docker, DNS or a log; ends with its channel.
+the sockets to listen on (lending.py), perhaps for days: till then it is a spare. Never sees Docker or a log; ends with its channel.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
+from haystack.dns.messages import DnsOpen, Resolved, Subnets, ZonePart
 from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
+from haystack.proxy.worker_dns import WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
 
@@ -46,9 +48,10 @@ LEAKED = 70
 class Worker:
     """This process: its state, its listeners, its routes."""
 
-    def __init__(self, channel: ipc.Channel, sockets: list[tuple[int, socket.socket]]) -> None:
+    def __init__(self, channel: ipc.Channel, lent: list[tuple[int, int]]) -> None:
         self._channel = channel
-        self._sockets = sockets
+        self._lent = lent
+        self._sockets = [(index, socket.socket(fileno=fd)) for index, fd in lent if index < lending.DNS_UDP]
         self._listeners: list[Listener] = []
         self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
         self._told = 0
@@ -60,6 +63,7 @@ class Worker:
         self._state: WorkerState
         self._poller: Poller
         self._routes: Routes
+        self._dns: WorkerDns | None = None
 
     async def run(self) -> None:
         """Serve until drained or until the channel ends."""
@@ -71,7 +75,7 @@ class Worker:
                     self._begin(message)
                     ticker = asyncio.ensure_future(self._tick())
                 case ipc.Access():
-                    self._state.networks = Networks(message.v4, message.v6)
+                    self._admit(Networks(message.v4, message.v6))
                 case Table():
                     self._take(message)
                     await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
@@ -80,10 +84,12 @@ class Worker:
                 case ipc.Collect():
                     self._report(message.number)
                 case ipc.Open():
-                    self._held = False
-                    self._listen()
+                    self._open()
                 case ipc.Drain() if self._draining is None:
                     self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
+                case ZonePart() | Subnets() | DnsOpen() | Resolved() if self._dns is not None:
+                    self._dns.take(message)
+                    await asyncio.sleep(0)  # as above
         if ticker is not None:  # else the channel ended before it began
             ticker.cancel()
             self._poller.stop()
@@ -95,7 +101,7 @@ class Worker:
         self._poller.heed(self._channel.fileno())
         router = Router()
         self._state = WorkerState(self._poller, router, list(setup.ports))
-        shares = descriptors.worker(descriptors.raised(), len(self._sockets), setup.limits.max_clients)
+        shares = descriptors.worker(descriptors.raised(), len(self._lent), setup.limits.max_clients)
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
@@ -103,6 +109,21 @@ class Worker:
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
+        if setup.dns is not None:
+            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._channel.send)
+            if not setup.hold:
+                self._dns.open()
+
+    def _admit(self, networks: Networks) -> None:
+        self._state.networks = networks
+        if self._dns is not None:
+            self._dns.admit(networks)
+
+    def _open(self) -> None:
+        self._held = False
+        self._listen()
+        if self._dns is not None:
+            self._dns.open()
 
     def _failed(self, error: Exception) -> None:
         """An exchange ended in an exception: a bug. It took its own connection with it, and is told where a person looks."""
@@ -199,6 +220,10 @@ class Worker:
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
 
+    def _asked(self) -> bool:
+        """Whether somebody waits for an answer of DNS."""
+        return self._dns is not None and self._dns.server.busy
+
     def _listener(self, port: int) -> str:
         return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
 
@@ -213,11 +238,13 @@ class Worker:
             sock.close()
         for listener in self._listeners:
             listener.stop()
+        if patient and self._dns is not None:  # else nobody takes over: it answers to the end
+            self._dns.leave()
         self._state.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
         while patient and self._state.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while bulk.close_idle(self._state) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while (bulk.close_idle(self._state) or (patient and self._asked())) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)
@@ -247,11 +274,11 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
         gc.collect()
         gc.freeze()
         end = socket.socket(fileno=channel)
-        sockets = lending.borrowed(end)
-        if sockets is None:
+        lent = lending.borrowed(end)
+        if lent is None:
             return
         sandbox.call("haystack-worker")
-        runner.run(Worker(ipc.Channel(end), sockets).run())
+        runner.run(Worker(ipc.Channel(end), lent).run())
     if allocations.DEBUG:
         _audit()
 

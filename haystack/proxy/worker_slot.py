@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections import deque
 from collections.abc import Iterable
 
 from haystack.proxy import ipc
 from haystack.proxy.counters import Asked, Place
 from haystack.proxy.heartbeat import Pulse
+from haystack.proxy.lending import Descriptor
 from haystack.proxy.spawn import Newborn
 
 HOPELESS = 3
@@ -32,7 +32,7 @@ def ended(status: int | None) -> str:
 class Slot:
     """One worker's place: its sockets stay, its process may change. state: starting, serving, draining, dead."""
 
-    def __init__(self, number: int, sockets: list[tuple[int, socket.socket]]) -> None:
+    def __init__(self, number: int, sockets: list[tuple[int, Descriptor]]) -> None:
         self.slot = number
         self.sockets = sockets
         self.pid = 0

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from haystack.net.sockets import EVERYWHERE, Sockets
+from haystack.proxy.lending import Descriptor
 from haystack.routing.rows import ADMIN, LISTENERS
 from haystack.settings import parsers
 from haystack.settings.settings import Settings
 
 BACKLOG = 4096
-Lent = list[tuple[int, socket.socket]]  # each with its listener's index
+Lent = list[tuple[int, Descriptor]]  # each with its listener's index
 
 
 class Listeners:
@@ -44,7 +45,7 @@ class Listeners:
 
     def _one_set(self, opened: Sockets) -> Lent:
         """One worker's sockets. Where the port is 0, the first one finds it for all."""
-        sockets = []
+        sockets: Lent = []
         for index, (name, bind, port) in enumerate(self._wanted):
             for sock in opened.on_each(bind, partial(self._one, opened, name, port)):
                 # accepted sockets inherit it: one system call a connection less

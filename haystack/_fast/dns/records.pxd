@@ -11,7 +11,7 @@ cdef struct Own:            # Haystack's own addresses, as an asker reaches it
 
 cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil
 cdef void services(Message *m, View view, uint32_t turn) noexcept
-cdef void pointers(Message *m, tuple names) noexcept
+cdef void pointers(Message *m, list names) noexcept
 cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept
 cdef void nameserver(Message *m, Zone zone, Own *own) noexcept
 cdef void nothing_of_all(Message *m) noexcept nogil

@@ -94,7 +94,7 @@ cdef void host(Message *m, Target *target, int owner, const uint8_t *ip, int siz
     m.full = False          # a shorter one may have room
 
 
-cdef void pointers(Message *m, tuple names) noexcept:
+cdef void pointers(Message *m, list names) noexcept:
     """PTR records."""
     cdef bytes each
     for each in names:

@@ -2,10 +2,10 @@
 
 Never opens a socket, never waits; what it can't answer is FORWARD, and pending.pyx sees to it.
 """
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memset
 
-from haystack._fast.dns.asker cimport plain_address
 from haystack._fast.dns.cache cimport key_of, write
 from haystack._fast.dns.message cimport Section, begin, finish, refusal
 from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, limit, parse
@@ -143,6 +143,12 @@ cdef class Responder:
         self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
         return write(entry, p, q, limit(q, asker.tcp), self.now)
 
+    cdef int overload(self, Asker *asker, uint8_t *p) except -2:
+        """For the question that was to be forwarded, where too many wait already: what has ended, or an error."""
+        if self.stale is not None:
+            return self.give(self.stale, &self.question, asker, p, Source.CACHE)
+        return self.refuse(&self.question, asker, p, Rcode.SERVFAIL, b"")
+
     cdef int tell(self, Node node, int apex, Question *q, Asker *asker, uint8_t *p) except -2:
         """The answer about a name of ours; node None: it does not exist."""
         cdef Message m
@@ -171,29 +177,26 @@ cdef class Responder:
         """The records of that type. node None: the reverse name of the very address that was asked."""
         cdef View view
         cdef Own own
+        cdef uint32_t turn
         cdef int qtype = q.qtype
-        if node is None or (qtype == Type.PTR and not node.row.pointers):
+        if node is None or (qtype == Type.PTR and not node.pointers):
             if qtype == Type.PTR and self.is_own_reverse(q, asker):
-                pointers(m, (self.zone.origin,))
+                pointers(m, [self.zone.origin])
             return 0
         if qtype == Type.A or qtype == Type.AAAA:
-            if node.marks & <int>Mark.OWN:
-                self.set_own(&own, asker)
-                if qtype == Type.A:
-                    addresses(m, own.v4, own.v4s, 4, self.rotation.next(q.digest, qtype) if own.v4s > 1 else 0)
-                else:
-                    addresses(m, own.v6, own.v6s, 16, self.rotation.next(q.digest, qtype) if own.v6s > 1 else 0)
-                return 0
+            turn = self.rotation.next(q.digest, qtype)
             view = node.of(asker.network)
+            self.set_own(&own, asker)
             if qtype == Type.A:
-                addresses(m, view.v4, view.v4s, 4, self.rotation.next(q.digest, qtype) if view.v4s > 1 else 0)
+                addresses(m, own.v4, own.v4s if node.marks & <int>Mark.OWN else 0, 4, turn)
+                addresses(m, view.v4, view.v4s, 4, turn)
             else:
-                addresses(m, view.v6, view.v6s, 16, self.rotation.next(q.digest, qtype) if view.v6s > 1 else 0)
+                addresses(m, own.v6, own.v6s if node.marks & <int>Mark.OWN else 0, 16, turn)
+                addresses(m, view.v6, view.v6s, 16, turn)
         elif qtype == Type.SRV:
-            view = node.of(asker.network)
-            services(m, view, self.rotation.next(q.digest, qtype) if view.targets > 1 else 0)
+            services(m, node.of(asker.network), self.rotation.next(q.digest, qtype))
         elif qtype == Type.PTR:
-            pointers(m, node.row.pointers)
+            pointers(m, node.pointers)
         elif qtype == Type.SOA and node.marks & <int>Mark.APEX:
             authority(m, self.zone, True, HEADER)
         elif qtype == Type.NS and node.marks & <int>Mark.APEX:

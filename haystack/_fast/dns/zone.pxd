@@ -29,12 +29,15 @@ cdef class View:
 
 cdef class Node:
     cdef int marks
-    cdef object row
+    cdef list hosts         # of [IPv4, IPv6, [network's number, IPv4, IPv6] …]
+    cdef list targets       # of [weight, port, name, host]
+    cdef list pointers      # names in wire form
     cdef bint near          # what it holds depends on the asker's network
     cdef View view          # for who is on no network that we know
     cdef dict views         # by network
 
     cdef View of(self, uint32_t network)
+    cdef View seen_from(self, uint32_t network)
 
 cdef class Zone:
     cdef readonly dict nodes        # name in lower-case wire form → its row as it came, or once asked for a Node

@@ -2,11 +2,13 @@
 
 A name's records are kept as they are written, for askers on each network that changes them. Never decides who may ask.
 """
+import msgspec
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from haystack.dns.rows import DECODER
+DECODE = msgspec.msgpack.Decoder().decode     # of a row: [hosts, targets, pointers], as haystack/dns/rows.py has them
 
 
 cdef class View:
@@ -20,13 +22,13 @@ cdef class View:
 
 
 cdef class Node:
-    """A name that is there. row: rows.NodeRow."""
+    """A name that is there. hosts, targets, pointers: as in rows.NodeRow."""
 
-    def __init__(self, int marks, row):
+    def __init__(self, int marks, hosts, targets, pointers):
         self.marks = marks
-        self.row = row
-        self.near = any(host.near for host in row.hosts) or any(target.host.near for target in row.targets)
-        self.view = view_of(row, 0)
+        self.hosts, self.targets, self.pointers = hosts, targets, pointers
+        self.near = any(near for _, _, near in hosts) or any(host[2] for _, _, _, host in targets)
+        self.view = self.seen_from(0)
 
     cdef View of(self, uint32_t network):
         """What an asker on that network gets; 0: on none that we know."""
@@ -37,26 +39,25 @@ cdef class Node:
             self.views = {}
         view = self.views.get(network)
         if view is None:
-            view = self.views[network] = view_of(self.row, network)
+            view = self.views[network] = self.seen_from(network)
+        return view
+
+    cdef View seen_from(self, uint32_t network):
+        """The records, packed. Addresses stand once each: a record is in a set once (RFC 2181, section 5)."""
+        cdef View view = View()
+        found = [address_of(host, network) for host in self.hosts]
+        view.v4 = packed(dict.fromkeys([v4 for v4, _ in found if v4]), 4, &view.v4s)
+        view.v6 = packed(dict.fromkeys([v6 for _, v6 in found if v6]), 16, &view.v6s)
+        set_targets(view, self.targets, network)
         return view
 
 
-cdef View view_of(row, uint32_t network):
-    """The records of a row, packed. Addresses stand once each: a record is in a set once (RFC 2181, section 5)."""
-    cdef View view = View()
-    found = [address_of(host, network) for host in row.hosts]
-    view.v4 = packed(dict.fromkeys(v4 for v4, _ in found if v4), 4, &view.v4s)
-    view.v6 = packed(dict.fromkeys(v6 for _, v6 in found if v6), 16, &view.v6s)
-    set_targets(view, row.targets, network)
-    return view
-
-
 cdef tuple address_of(host, uint32_t network):
-    """A container's address on a network that the asker shares with it, where there is one; else its usual one."""
-    for number, v4, v6 in host.near:
+    """A container's addresses on a network that the asker shares with it, where there is one; else its usual ones."""
+    for number, v4, v6 in host[2]:
         if number == network and (v4 or v6):
             return v4, v6
-    return host.v4, host.v6
+    return host[0], host[1]
 
 
 cdef uint8_t *packed(addresses, int size, Py_ssize_t *count) except? NULL:
@@ -82,12 +83,11 @@ cdef int set_targets(View view, rows, uint32_t network) except -1:
     view.target = <Target *>calloc(len(rows), sizeof(Target))
     if view.target == NULL:
         raise MemoryError
-    for i, row in enumerate(rows):
+    for i, (weight, port, name, host) in enumerate(rows):
         target = &view.target[i]
-        name = row.name
-        v4, v6 = address_of(row.host, network)
-        target.weight, target.port = row.weight, row.port
-        target.name, target.name_size = <const uint8_t *>PyBytes_AS_STRING(name), <uint8_t>PyBytes_GET_SIZE(name)  # lives with the row
+        v4, v6 = address_of(host, network)
+        target.weight, target.port = weight, port
+        target.name, target.name_size = <const uint8_t *>PyBytes_AS_STRING(name), <uint8_t>PyBytes_GET_SIZE(name)  # lives with the node
         target.first = first.setdefault(name, i)
         if PyBytes_GET_SIZE(v4) == 4:
             target.has4 = True
@@ -145,7 +145,7 @@ cdef class Zone:
         held = self.nodes.get(name)
         if held is None or type(held) is Node:
             return <Node>held
-        node = self.nodes[name] = Node((<bytes>held)[0], DECODER.decode((<bytes>held)[1:]))
+        node = self.nodes[name] = Node((<bytes>held)[0], *DECODE((<bytes>held)[1:]))
         return <Node>node
 
     cdef int apex(self, Question *q) except -2:

@@ -1,0 +1,5 @@
+class Pending:
+    waiting: int
+    def told(
+        self, number: int, flags: int, body: bytes, ends: bytes, ages: bytes, counts: tuple[int, int, int], options: bytes, lifetime: int
+    ) -> None: ...

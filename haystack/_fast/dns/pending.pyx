@@ -1,0 +1,144 @@
+"""Questions for other nameservers: a worker has the control process ask, and gives the answer to all who wait for it.
+
+Equal questions are one. One client never takes all places: it may have as many as are free. Never opens a socket, never chooses a
+nameserver (haystack/dns/ does).
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdlib cimport free, malloc
+
+from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse
+from haystack._fast.dns.responder cimport Source
+
+cdef enum:
+    FEW = 32                # places that any client may have
+    STALE_MS = 1800         # a newer answer is waited for so long (RFC 8767, section 5)
+    LATE_MS = 6000          # the control process gives up after 5 s
+
+cdef bytes NO_ANSWER = b"\0\x0f\0\x02\0\x17"        # RFC 8914, section 4.24
+
+
+cdef class Waiter:
+    """One question that waits for its answer. Subclasses know the way back."""
+
+    cdef int reply(self, const uint8_t *p, int size) except -1:
+        raise NotImplementedError
+
+
+cdef class Asked(Pollable):
+    """One question that the control process is asked."""
+
+    cdef int on_deadline(self) except -1:
+        """It is late: who waits gets what has ended, or an error."""
+        if self.stale is not None and not self.gave_stale:
+            self.gave_stale = True
+            self.deadline += LATE_MS - STALE_MS
+            return self.pending.give(self, self.stale)
+        self.pending.end(self)          # first: whoever asks in the meantime is not to wait for this one
+        return self.pending.give(self, failure(self.key))
+
+    cdef int close(self) except -1:
+        return self.pending.end(self)
+
+
+cdef class Pending:
+    """send: called soon with (number, packet, client's address, hot) rows; most: questions that wait at once."""
+
+    def __cinit__(self):
+        self.work = <uint8_t *>malloc(LONGEST)
+        if self.work == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.work)
+
+    def __init__(self, Poller poller, Responder responder, send, Py_ssize_t most):
+        self.poller, self.responder, self.send, self.most = poller, responder, send, most
+        self.rows, self.by_key, self.by_number, self.clients = [], {}, {}, {}
+
+    cdef bint has_room(self, Asker *asker) except -1:
+        """Whether this client may have one more question wait: half of the places at most, two a third each, and others always find some."""
+        cdef Py_ssize_t mine = self.clients.get(client_of(asker), 0)
+        return self.waiting < self.most and (mine < FEW or mine < self.most - self.waiting)
+
+    cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1:
+        """Have this question answered; the answer goes to the waiter."""
+        cdef Asked asked = self.by_key.get(key)
+        if asked is None:
+            asked = self.begin(key, waiter.packet, &waiter.asker, False)
+            asked.stale = stale
+            asked.deadline = self.poller.now + (LATE_MS if stale is None else STALE_MS)
+        if waiter.key not in asked.waiters:     # else it has been sent again
+            asked.waiters[waiter.key] = waiter
+            self.waiting += 1
+            client = client_of(&waiter.asker)
+            self.clients[client] = self.clients.get(client, 0) + 1
+        return self.give(asked, asked.stale) if asked.gave_stale else 0
+
+    cdef int renew(self, bytes key, bytes packet, Asker *asker) except -1:
+        """Have a question asked before its answer ends: nobody waits."""
+        cdef Asked asked
+        if key not in self.by_key:
+            asked = self.begin(key, packet, asker, True)
+            asked.deadline = self.poller.now + LATE_MS
+        return 0
+
+    cdef Asked begin(self, bytes key, bytes packet, Asker *asker, bint hot):
+        cdef Asked asked = Asked()
+        self.last += 1
+        asked.pending, asked.key, asked.number, asked.waiters = self, key, self.last, {}
+        self.by_key[key] = self.by_number[asked.number] = asked
+        self.poller.enlist(asked)
+        if not self.rows:
+            self.poller.called = True           # the loop is to have its turn
+            self.poller.loop.call_soon(self.flush)
+        self.rows.append((asked.number, packet, PyBytes_FromStringAndSize(<const char *>asker.ip, asker.size), hot))
+        return asked
+
+    def flush(self):
+        """Tell the control process what there is to ask."""
+        rows, self.rows = self.rows, []
+        self.send(rows)
+
+    def told(self, int number, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t lifetime):
+        """The answer to a question, as in wire.Packed. lifetime: seconds; 0: for those who wait alone."""
+        cdef Asked asked = self.by_number.get(number)
+        cdef Entry entry
+        if asked is None:
+            return
+        entry = Entry(asked.key, flags, body, ends, ages, counts, options, self.poller.now, self.poller.now + lifetime * 1000)
+        if lifetime:
+            self.responder.cache.keep(entry)
+        self.end(asked)                 # first, as with on_deadline
+        self.give(asked, entry)
+
+    cdef int give(self, Asked asked, Entry entry) except -1:
+        """Answer all who wait."""
+        cdef Waiter waiter
+        cdef Question question
+        cdef dict waiters = asked.waiters
+        asked.waiters = {}
+        self.waiting -= len(waiters)
+        self.responder.now = self.poller.now
+        for waiter in waiters.values():
+            client = client_of(&waiter.asker)
+            left = self.clients.pop(client) - 1
+            if left:
+                self.clients[client] = left
+            parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
+            waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, Source.UPSTREAM))
+        return 0
+
+    cdef int end(self, Asked asked) except -1:
+        if self.by_number.pop(asked.number, None) is not None:
+            del self.by_key[asked.key]
+            self.poller.delist(asked)
+        return 0
+
+
+cdef Entry failure(bytes key):
+    return Entry(key, <int>Rcode.SERVFAIL, b"", b"", b"", (0, 0, 0), NO_ANSWER, 0, 0)
+
+
+cdef bytes client_of(Asker *asker):
+    """What stands for a client: an IPv4 address, or the /64 of an IPv6 one, for that is what one client has."""
+    return PyBytes_FromStringAndSize(<const char *>asker.ip, min(asker.size, 8))

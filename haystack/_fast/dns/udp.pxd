@@ -1,0 +1,22 @@
+# Datagrams in and out, many at a time.
+from libc.stdint cimport uint8_t
+from haystack._fast.dns.asker cimport Asker, sockaddr_storage
+from haystack._fast.dns.batches cimport CONTROL, mmsghdr, msghdr
+from haystack._fast.dns.pending cimport Waiter
+from haystack._fast.dns.server cimport DnsServer
+from haystack._fast.net.poller cimport Socket
+
+cdef class UdpSocket(Socket):
+    cdef DnsServer server
+
+    cdef int read(self) except -1
+    cdef int answer_all(self, int count) except -1
+    cdef int wait_for(self, msghdr *head, int size, Asker *asker) except -1
+    cdef int send(self, mmsghdr *heads, int count) except -1
+
+cdef class UdpWaiter(Waiter):
+    cdef UdpSocket socket
+    cdef sockaddr_storage peer
+    cdef unsigned int peer_size
+    cdef uint8_t control[CONTROL]
+    cdef size_t control_size

@@ -1,0 +1,106 @@
+"""The zone as workers have it: the rows of each snapshot that are other, and all of them for a worker that begins.
+
+Holds a compiled responder of the same rows, which answers the shell. Never does: send anything, know who asks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+
+from haystack._fast.dns import zone as compiled
+from haystack._fast.dns.cache import Cache
+from haystack._fast.dns.responder import Responder
+from haystack._fast.dns.rotation import Rotation
+from haystack.dns import wire
+from haystack.dns.facts import Host
+from haystack.dns.messages import DnsSetup, ZonePart
+from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
+from haystack.dns.subnets import Subnets
+from haystack.dns.zone import LOCALHOST, Node, Picture, Zone
+from haystack.loop.turns import Turns, stretches
+
+PART = 500  # rows in a message
+
+
+class ZoneFeed:
+    """addresses: Haystack's own, where they are set. subnets: who numbers networks."""
+
+    def __init__(self, origin: str, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture) -> None:
+        self.zone = Zone.of(first, ttl)
+        self.setup = setup(self.zone.apex, ttl, addresses)
+        self._subnets = subnets
+        self._told: dict[bytes, bytes] = {}
+        rows = compiled.Zone(self.setup.origin, ttl)
+        self.responder = Responder(rows, Cache(0), Rotation(), self.setup.own4, self.setup.own6)
+        self._put([(key, self._row(key, node)) for key, node in self.zone.nodes.items()], ())
+
+    def follow(self, snapshot: Picture) -> Turns[list[ZonePart]]:
+        """What is to be told of this snapshot: one part at least, for the version."""
+        zone = yield from self.zone.follow(snapshot)
+        nodes: Mapping[bytes, Node | None] = zone.changed if zone is self.zone else {**dict.fromkeys(self._told), **zone.nodes}
+        rows, removed = [], []
+        for some in stretches(tuple(nodes.items())):
+            for key, node in some:
+                row = self._row(key, node) if node is not None else None
+                if row is None and key in self._told:
+                    removed.append(key)
+                elif row is not None and self._told.get(key) != row:
+                    rows.append((key, row))
+            yield
+        self.zone = zone
+        self._put(rows, removed)
+        return list(parts(zone.serial, rows, removed))
+
+    def whole(self) -> list[ZonePart]:
+        """All of it, for a worker that begins."""
+        return list(parts(self.zone.serial, list(self._told.items()), ()))
+
+    def _put(self, rows: Iterable[Row], removed: Iterable[bytes]) -> None:
+        self._told.update(rows)
+        for key in removed:
+            del self._told[key]
+        self.responder.zone.put(rows, removed)
+        self.responder.zone.finish(self.zone.serial)
+
+    def _row(self, key: bytes, node: Node) -> bytes:
+        marks = Mark(0)
+        if node.apex:
+            marks |= Mark.APEX
+        if node.own:
+            marks |= Mark.OWN
+        if node.empty:
+            marks |= Mark.EMPTY
+        if key == LOCALHOST:
+            marks |= Mark.BELOW  # RFC 6761 section 6.3: every name below localhost is localhost
+        hosts = tuple(self._host(each) for each in node.hosts)
+        targets = tuple(TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in node.srv)
+        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr)))
+
+    def _host(self, host: Host) -> HostRow:
+        v4, v6 = octets(host.v4), octets(host.v6)
+        near = ((self._subnets.number(network), octets(at4), octets(at6)) for network, at4, at6 in host.near)
+        return HostRow(v4, v6, tuple(each for each in near if each[1:] != (v4, v6)))
+
+
+def setup(origin: bytes, ttl: int, addresses: Iterable[object]) -> DnsSetup:
+    """addresses: Haystack's own, where they are set."""
+    found = [ipaddress.ip_address(str(each).partition("%")[0]) for each in addresses]
+    plain = [getattr(each, "ipv4_mapped", None) or each for each in found if not each.is_unspecified]
+    own = {bits: b"".join(each.packed for each in plain if each.version == bits) for bits in (4, 6)}
+    return DnsSetup(origin, ttl, own[4], own[6])
+
+
+def octets(address: str | None) -> bytes:
+    """An address as a record holds it: 4 or 16 octets, or none."""
+    if not address:
+        return b""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def parts(version: int, rows: list[Row], removed: Iterable[bytes]) -> Iterator[ZonePart]:
+    """Messages that a worker takes between two exchanges."""
+    for at in range(0, len(rows), PART) or (0,):
+        first, last = at == 0, at + PART >= len(rows)
+        yield ZonePart(version, tuple(rows[at : at + PART]), tuple(removed) if first else (), last)

@@ -1,0 +1,83 @@
+"""DNS in a worker: the compiled server, what the control process tells it, and what it asks the control process.
+
+Never decides an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from haystack._fast.dns.cache import Cache
+from haystack._fast.dns.responder import Responder
+from haystack._fast.dns.rotation import Rotation
+from haystack._fast.dns.server import DnsServer
+from haystack._fast.dns.zone import Zone
+from haystack._fast.net.networks import Networks
+from haystack._fast.net.poller import Poller
+from haystack.dns.messages import DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
+from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
+
+CACHE = 4 * 1024 * 1024  # octets that forwarded answers may take
+IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
+LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
+WAITING = 8192  # questions at once
+
+Message = ZonePart | Subnets | DnsOpen | Resolved
+
+
+class WorkerDns:
+    """lent: descriptors by what they are, as lending.borrowed gives them; clients: over TCP at once; tell: sends to the control process."""
+
+    def __init__(
+        self, setup: DnsSetup, poller: Poller, lent: Sequence[tuple[int, int]], clients: int, tell: Callable[[Questions], None]
+    ) -> None:
+        self._setup = setup
+        self._lent = lent
+        self._tell = tell
+        self._ready = setup.early  # for who may answer at once
+        self._known = False
+        self._listens = False
+        self._zone = Zone(setup.origin, setup.ttl)
+        file = next((fd for index, fd in lent if index == ROTATION), -1)
+        responder = Responder(self._zone, Cache(CACHE), Rotation(file), setup.own4, setup.own6)
+        responder.held = True
+        self.server = DnsServer(poller, responder, self._ask, clients=clients, idle=IDLE, waiting=WAITING)
+
+    def admit(self, networks: Networks) -> None:
+        """What askers may, by their addresses."""
+        self.server.networks = networks
+
+    def take(self, message: Message) -> None:
+        """Do what the control process says."""
+        match message:
+            case ZonePart():
+                self._zone.put(message.rows, message.removed)
+                if message.last:
+                    self._zone.finish(message.version)
+                    self._known = True
+                    self._listen()
+            case Subnets():
+                self.server.subnets = Networks(message.v4, message.v6)
+            case DnsOpen():
+                self.server.responder.held = False
+            case Resolved():
+                self.server.pending.told(*(getattr(message, name) for name in message.__struct_fields__))
+
+    def open(self) -> None:
+        """Answer from now on, if the zone is known; else as soon as it is."""
+        self._ready = True
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._known and self._ready and not self._listens:
+            self._listens = True
+            udp, tcp = ([fd for index, fd in self._lent if index == kind] for kind in (DNS_UDP, DNS_TCP))
+            self.server.listen(udp, tcp)
+
+    def leave(self) -> None:
+        """Take no more: another Haystack does. What was asked here is answered still."""
+        self._listens = True
+        self.server.leave(LAST_IDLE)
+
+    def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:
+        self._tell(Questions(tuple(Question(*row) for row in rows)))
