@@ -28,13 +28,13 @@ class Lookup:
             key = wire.name(name)
         except ValueError as error:
             return [f";; {error}"]
-        reply = self._responder.ask(wire.question(key, number), _local(local), tcp=True)
+        reply = self._responder.ask(wire.question(key, number), local_octets(local), tcp=True)
         if reply is None:
             return [";; not in the zone: forwarded to the nameservers"]
         return _lines(dnslib.DNSRecord.parse(reply))
 
 
-def _local(text: str) -> bytes:
+def local_octets(text: str) -> bytes:
     """The octets of an address; none where it is no address."""
     text = text.partition("%")[0].removeprefix("::ffff:")
     try:

@@ -194,8 +194,8 @@ class Zone:
             else:
                 self.nodes[key] = node
         self.changed, self._next = self._next, {}
-        # RFC 1982: a serial is 32 bits wide; 0 is avoided, for some secondaries take it for "none".
-        self.serial = snapshot.version % 2**32 or 1
+        # RFC 1982: a serial is 32 bits wide; 0, which some secondaries take for "none", says that nothing is known yet
+        self.serial = snapshot.version % 2**32 or min(snapshot.version, 1)
         self._version, self._engines = snapshot.version, snapshot.engines
 
     def _contribution(self, snapshot: Picture, owner: Owner) -> Turns[Contribution]:

@@ -110,7 +110,7 @@ class Worker:
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
-            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._channel.send)
+            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._channel.send, self._failed)
             if not setup.hold:
                 self._dns.open()
 

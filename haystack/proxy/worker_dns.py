@@ -29,7 +29,15 @@ class WorkerDns:
     """lent: descriptors by what they are, as lending.borrowed gives them; clients: over TCP at once; tell: sends to the control process."""
 
     def __init__(
-        self, setup: DnsSetup, poller: Poller, lent: Sequence[tuple[int, int]], clients: int, tell: Callable[[Questions], None]
+        self,
+        setup: DnsSetup,
+        poller: Poller,
+        lent: Sequence[tuple[int, int]],
+        clients: int,
+        tell: Callable[[Questions], None],
+        on_fault: Callable[[Exception], None] | None = None,
+        *,
+        idle: float = IDLE,
     ) -> None:
         self._setup = setup
         self._lent = lent
@@ -40,8 +48,8 @@ class WorkerDns:
         self._zone = Zone(setup.origin, setup.ttl)
         file = next((fd for index, fd in lent if index == ROTATION), -1)
         responder = Responder(self._zone, Cache(CACHE), Rotation(file), setup.own4, setup.own6)
-        responder.held = True
-        self.server = DnsServer(poller, responder, self._ask, clients=clients, idle=IDLE, waiting=WAITING)
+        responder.held, responder.on_fault = True, on_fault
+        self.server = DnsServer(poller, responder, self._ask, clients=clients, idle=idle, waiting=WAITING)
 
     def admit(self, networks: Networks) -> None:
         """What askers may, by their addresses."""

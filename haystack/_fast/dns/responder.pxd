@@ -31,6 +31,7 @@ cdef class Responder:
     cdef bytes own6
     cdef bint own_set
     cdef public bint held   # more is to come: what is not known yet may exist
+    cdef public object on_fault
     cdef int64_t now        # milliseconds
     cdef Entry stale        # the answer that has ended, of the question that is to be forwarded; None: there is none
     cdef bint hot           # the answer just given from the cache is about to end, and is to be asked for anew

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from haystack._fast.dns.cache import Cache
 from haystack._fast.dns.rotation import Rotation
 from haystack._fast.dns.zone import Zone
@@ -9,6 +11,7 @@ class Responder:
     zone: Zone
     cache: Cache
     held: bool
+    on_fault: Callable[[Exception], None] | None
     def __init__(self, zone: Zone, cache: Cache, rotation: Rotation, own4: bytes = b"", own6: bytes = b"") -> None: ...
     def counted(self) -> list[tuple[str, int, str, int]]: ...
     def ask(self, packet: bytes, local: bytes = b"", *, tcp: bool = False, rights: int = ..., network: int = 0) -> bytes | None: ...

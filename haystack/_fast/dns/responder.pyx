@@ -53,7 +53,10 @@ cdef int kind_of(int qtype) noexcept nogil:
 
 
 cdef class Responder:
-    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked. Serial 0 of the zone: nothing is known yet."""
+    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked. Serial 0 of the zone: nothing is known yet.
+
+    on_fault: called with an exception of our own, whose question is answered with SERVFAIL; None: it is raised.
+    """
 
     def __init__(self, Zone zone, Cache cache, Rotation rotation, bytes own4=b"", bytes own6=b""):
         self.zone, self.cache, self.rotation = zone, cache, rotation
@@ -75,7 +78,13 @@ cdef class Responder:
             return self.refuse(q, asker, p, Rcode.FORMERR, b"")
         if q.qclass != CLASS_IN or q.qtype == Type.AXFR or q.qtype == Type.IXFR:
             return self.refuse(q, asker, p, Rcode.REFUSED, b"")
-        return self.look_up(q, asker, p)
+        try:
+            return self.look_up(q, asker, p)
+        except Exception as error:
+            if self.on_fault is None:
+                raise
+            self.on_fault(error)
+            return self.refuse(q, asker, p, Rcode.SERVFAIL, b"")
 
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2:
         """For what is no query: FORMERR, or NOTIMP for another opcode."""

@@ -3,11 +3,11 @@ from libc.stdint cimport uint8_t
 from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.pending cimport Waiter
 from haystack._fast.dns.server cimport DnsServer
-from haystack._fast.net.poller cimport Socket
+from haystack._fast.net.poller cimport LentSocket
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.buffer cimport Buffer
 
-cdef class TcpListener(Socket):
+cdef class TcpListener(LentSocket):
     cdef DnsServer server
 
     cdef int accept(self) except -1

@@ -35,7 +35,7 @@ cdef enum:
     AT_ONCE = 64            # queries of one client before others have their turn
 
 
-cdef class TcpListener(Socket):
+cdef class TcpListener(LentSocket):
     """One listening socket, level-triggered, which stays the giver's: the descriptor is duplicated (server.pyx)."""
 
     cdef int on_event(self, uint32_t events) except -1:

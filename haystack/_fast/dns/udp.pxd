@@ -4,9 +4,9 @@ from haystack._fast.dns.asker cimport Asker, sockaddr_storage
 from haystack._fast.dns.batches cimport CONTROL, mmsghdr, msghdr
 from haystack._fast.dns.pending cimport Waiter
 from haystack._fast.dns.server cimport DnsServer
-from haystack._fast.net.poller cimport Socket
+from haystack._fast.net.poller cimport LentSocket
 
-cdef class UdpSocket(Socket):
+cdef class UdpSocket(LentSocket):
     cdef DnsServer server
 
     cdef int read(self) except -1

@@ -77,7 +77,7 @@ cdef enum:
     PATIENCE_MS = 1         # with a socket that takes nothing: its packets leave in microseconds
 
 
-cdef class UdpSocket(Socket):
+cdef class UdpSocket(LentSocket):
     """One socket for datagrams, which stays the giver's: the descriptor is duplicated (server.pyx)."""
 
     cdef int on_event(self, uint32_t events) except -1:

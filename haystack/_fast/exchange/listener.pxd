@@ -2,14 +2,14 @@
 from libc.stdint cimport uint64_t
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.exchange.exchange cimport Exchanges
-from haystack._fast.net.poller cimport Socket
+from haystack._fast.net.poller cimport LentSocket
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef extern from "sys/socket.h" nogil:
     struct sockaddr:
         unsigned short sa_family
 
-cdef class Listener(Socket):
+cdef class Listener(LentSocket):
     cdef WorkerState worker
     cdef Exchanges exchanges        # what takes the requests of its clients
     cdef int index

@@ -12,7 +12,7 @@ from haystack._fast.connection.leg cimport Peer
 from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
-from haystack._fast.net.poller cimport Socket
+from haystack._fast.net.poller cimport LentSocket
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
@@ -23,8 +23,6 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLIN
         EPOLLRDHUP
         EPOLLET
-        EPOLL_CTL_DEL
-    int epoll_ctl(int, int, int, void *)
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_INET
@@ -59,7 +57,7 @@ cdef enum:
     LOCAL = 0x7F000001  # 127.0.0.1
 
 
-cdef class Listener(Socket):
+cdef class Listener(LentSocket):
     """One listening socket, which stays the giver's: the descriptor is duplicated. index: into worker.ports."""
 
     def __cinit__(self, *_):
@@ -91,12 +89,6 @@ cdef class Listener(Socket):
         self.close()
         close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
         self.spare = -1
-
-    cdef int close(self) except -1:
-        """Take it out of the epoll first: other processes have the socket too, so it stays open and would go on telling of clients."""
-        if self.fd >= 0:
-            epoll_ctl(self.poller.fd, EPOLL_CTL_DEL, self.fd, NULL)
-        return Socket.close(self)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]

@@ -27,6 +27,9 @@ cdef class Socket(Pollable):
 
     cdef int on_event(self, uint32_t events) except -1
 
+cdef class LentSocket(Socket):
+    pass
+
 cdef class Poller:
     cdef int fd
     cdef object loop

@@ -14,6 +14,7 @@ cdef extern from "sys/epoll.h" nogil:
     enum:
         EPOLL_CLOEXEC
         EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
         EPOLL_CTL_MOD
         EPOLLIN
     int epoll_create1(int)
@@ -82,6 +83,15 @@ cdef class Socket(Pollable):
         poller.graveyard.append(self)
         poller.delist(self)
         return 0
+
+
+cdef class LentSocket(Socket):
+    """A socket that other processes have too: it stays open there, and would go on telling of what comes."""
+
+    cdef int close(self) except -1:
+        if self.fd >= 0:
+            epoll_ctl(self.poller.fd, EPOLL_CTL_DEL, self.fd, NULL)
+        return Socket.close(self)
 
 
 cdef class Poller:

@@ -8,10 +8,14 @@ import dns.rdatatype
 import msgspec
 import pytest
 
-from haystack.dns.responder import Responder
+from haystack.dns.lookup import Lookup, local_octets
+from haystack.dns.subnets import Subnets
+from haystack.dns.zone_feed import ZoneFeed
+from haystack.loop.turns import at_once
 from haystack.model.records import Container, Endpoint, Engine, Service
 
 OWN = "172.17.0.9"
+FORWARD = object()
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +71,32 @@ def stocked():
     )  # fmt: skip
 
 
+class Zoned:
+    """A responder that is fed as a worker's is, with whole pictures. networks: by id, as in a snapshot."""
+
+    def __init__(self, first=None, addresses=(), networks=None):
+        self.subnets = Subnets()
+        at_once(self.subnets.follow(networks or {}))
+        self.feed = ZoneFeed("haystack", 5, addresses, self.subnets, first or picture())
+        self.compiled = self.feed.responder
+
+    def publish(self, new):
+        """Answer from this one from now on."""
+        return at_once(self.feed.follow(new))
+
+    def answer(self, packet, local, tcp, **more):
+        """The answer's octets; None: silence; FORWARD."""
+        reply = self.compiled.ask(packet, local_octets(local), tcp=tcp, **more)
+        return FORWARD if reply is None else reply or None
+
+    def lookup(self, *words):
+        """As the shell asks."""
+        return Lookup(self.compiled).lookup(*words)
+
+
 @pytest.fixture
 def responder(stocked):
-    made = Responder("haystack", 5)
-    made.publish(stocked)
-    return made
+    return Zoned(stocked)
 
 
 @pytest.fixture

@@ -1,0 +1,76 @@
+"""DNS as in production, in one process: the control process's side, and the compiled server of one worker, on free ports of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from haystack._fast.net.networks import Networks
+from haystack._fast.net.poller import Poller
+from haystack.dns.service import DnsService
+from haystack.net import access
+from haystack.net.sockets import Sockets
+from haystack.proxy.lending import DNS_TCP, DNS_UDP
+from haystack.proxy.worker_dns import WorkerDns
+
+TICK = 0.01
+SETTINGS = {"origin": "haystack", "dns_ttl": 5, "address": (), "bind": ("127.0.0.1",), "dns_port": 0, "dns_nameservers": (), "workers": 1}
+EVERYBODY = access.read("any")
+
+
+class LocalDns:
+    """service: the control process's side; worker: the other. faults: exceptions that came out of compiled code.
+
+    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in SETTINGS.
+    """
+
+    def __init__(self, snapshot: Any, *, clients: int = 128, idle: float = 10.0, alone: bool = False, **settings: Any) -> None:
+        self.faults: list[Exception] = []
+        self.settings = SimpleNamespace(**SETTINGS | settings)
+        self.service = DnsService(self.settings, snapshot, self._down)
+        self.sockets = Sockets()
+        bound = self.service.bind(self.sockets)
+        self.lent = [(DNS_UDP, sock.fileno()) for sock in bound.udp[0]] + [(DNS_TCP, sock.fileno()) for sock in bound.tcp[0]]
+        self.port = self.service.port
+        if alone:
+            self.settings.dns_nameservers = (f"127.0.0.1:{self.port}",)
+        self.clients, self.idle = clients, idle
+        self.worker: WorkerDns
+        self.poller: Poller
+        self._ticker: asyncio.Task[None] | None = None
+
+    def _down(self, message: Any) -> None:
+        if self._ticker is not None:
+            self.worker.take(message)
+
+    async def start(self) -> LocalDns:
+        """Answer."""
+        loop = asyncio.get_running_loop()
+        self.poller = Poller(loop, self.faults.append)
+        self.worker = WorkerDns(
+            self.service.setup, self.poller, self.lent, self.clients,
+            lambda asked: self.service.asked(asked.questions, self.worker.take), self.faults.append, idle=self.idle,
+        )  # fmt: skip
+        policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), EVERYBODY), trusted_proxies=())
+        self.worker.admit(Networks(*access.table(policy)))
+        self._ticker = asyncio.create_task(self._tick())
+        await self.service.start()
+        for message in self.service.welcome():
+            self.worker.take(message)
+        self.service.open()
+        return self
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self.poller.sweep()
+
+    async def close(self) -> None:
+        """End both sides; nothing may have gone wrong."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self.poller.stop()
+        await self.service.close()
+        self.sockets.close()
+        assert self.faults == []
