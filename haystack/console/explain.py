@@ -102,7 +102,7 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
         out.add(*_probe(state, endpoint))
         yield
     out.add(*departed.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
-    yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(e, now) for e in found.endpoints), width)
+    yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
 
 
@@ -198,11 +198,12 @@ def _mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str
         own = names(origin, container)[0]
         if not own or host not in (*own, *host_names.of(origin, container)):
             continue
+        called = unheard.called(container.name, container.label)
         if not (container.address or container.address6):
-            found.append(printable(f"{unheard.called(container.name)} belongs to it, but has no address: {container.address_reason}"))
+            found.append(printable(f"{called} belongs to it, but has no address: {container.address_reason}"))
         elif not placeless:
             what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
-            found.append(printable(f"{unheard.called(container.name)} belongs to it, but {what}"))
+            found.append(printable(f"{called} belongs to it, but {what}"))
     return found
 
 

@@ -47,10 +47,10 @@ def of_engine(origin: str, engine: Engine) -> Contribution:
 def of_container(origin: str, container: Container, one: Host) -> Contribution:
     """A container's names, and its addresses on every network. one: it."""
     made = Contribution()
-    made.name(naming.container_name(f"c{label(container.short_id)}", origin), one, Rank.ID)
-    if named := label(container.name):
-        made.name(naming.container_name(named, origin), one, _rank(named, container.name))
-    made.lead_back(naming.container(origin, container.name, container.short_id), one)
+    made.name(naming.container_name(naming.id_label(container.short_id), origin), one, Rank.ID)
+    named = naming.container(origin, container)
+    made.name(named, one, _rank(named, naming.container_name(container.name, origin)))
+    made.lead_back(named, one)
     for alias, there in _aliases(container, one).items() if container.state == RUNNING else ():
         made.name(naming.container_name(alias, origin), there, Rank.ALIAS)
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from haystack.model.records import Options, Problem
+from haystack.model.records import Container, Options, Problem
 
 LABEL_LIMIT = 63  # RFC 1035 section 2.3.4
 NAME_LIMIT = 253  # the same section's 255 octets, as text without the root
@@ -52,9 +52,20 @@ def spellings(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def container(origin: str, name: str, short_id: str) -> str:
-    """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
-    return container_name(label(name) or f"c{short_id.lower()}", origin)
+def id_label(short_id: str) -> str:
+    """The first label of the name that a container has for its id."""
+    return f"c{label(short_id)}"
+
+
+def longer_label(name: str, short_id: str) -> str:
+    """A name as one label that is nobody else's: with the short id behind it."""
+    short = label(short_id)
+    return f"{label(name)[: LABEL_LIMIT - 1 - len(short)].rstrip('-')}-{short}"
+
+
+def container(origin: str, found: Container) -> str:
+    """A container's name in DNS: what Docker calls it may have characters that no DNS name has, or be another's there."""
+    return container_name(found.label or label(found.name) or id_label(found.short_id), origin)
 
 
 def is_label(text: str) -> bool:

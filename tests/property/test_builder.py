@@ -50,7 +50,7 @@ attachments = st.builds(
 containers = st.builds(
     Container,
     id=st.sampled_from([f"{n:x}" * 64 for n in range(6)]),
-    name=st.sampled_from(["one", "two", "ODD name"]),
+    name=st.sampled_from(["one", "two", "ODD name", "odd-name", "odd_name", "c" + "1" * 12]),
     engine=st.just("e"),
     state=st.sampled_from(["running", "running", "stopping", "paused"]),
     state_reason=st.sampled_from(["", "kill SIGTERM"]),
