@@ -21,7 +21,7 @@ from haystack.model import unheard
 from haystack.model.endpoints import names
 from haystack.model.records import Container, Endpoint, Service
 from haystack.observe.safe_text import printable
-from haystack.routing.routing_table import serving
+from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import LISTENERS
 from haystack.views.state import State
 
@@ -72,7 +72,7 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
 def _claims(service: Service) -> Iterator[Found]:
     """What leads to a service, and to which of its endpoints."""
     if service.has_http:
-        yield Found(service, service.name, prefix(service.path), service.endpoints)
+        yield from (Found(service, host, prefix(service.path), service.endpoints) for host in own_hosts(service))
         yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
 
 
@@ -160,7 +160,7 @@ def _apart(found: Found) -> list[str]:
 def _askers(found: Found) -> list[str]:
     """That not everybody may ask."""
     public = found.service.public
-    if found.host != found.service.name:
+    if found.host not in own_hosts(found.service):
         public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
     return [] if public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
 

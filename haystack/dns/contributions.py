@@ -50,6 +50,8 @@ def of_container(origin: str, container: Container, one: Host) -> Contribution:
     made.name(naming.container_name(naming.id_label(container.short_id), origin), one, Rank.ID)
     named = naming.container(origin, container)
     made.name(named, one, _rank(named, naming.container_name(container.name, origin)))
+    if exact := naming.underscored(label(container.name), container.name.lower()):
+        made.name(naming.container_name(exact, origin), one, _rank(exact, container.name))
     made.lead_back(named, one)
     for alias, there in _aliases(container, one).items() if container.state == RUNNING else ():
         made.name(naming.container_name(alias, origin), there, Rank.ALIAS)
@@ -94,7 +96,17 @@ def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambd
                 facts.add_host(one)
             _add_target(made, origin, service, endpoint, one, before)
         yield
+    for spelled in service.spelled:
+        _respell(made, wire.name(service.name), spelled)
     return made
+
+
+def _respell(made: Contribution, name: bytes, spelled: str) -> None:
+    """The very same at another name and below it."""
+    if _possible(spelled):
+        other = wire.name(spelled)
+        below = [key for key in made if key.endswith(name) and len(key) - len(name) + len(other) <= wire.LONGEST_NAME]
+        made.update((key.removesuffix(name) + other, made[key]) for key in below)
 
 
 def _add_target(made: Contribution, origin: str, service: Service, endpoint: Endpoint, one: Host, before: Held) -> None:

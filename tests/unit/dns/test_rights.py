@@ -1,4 +1,4 @@
-"""Who has a name that several would have: the table of docs/naming.md, in the zone."""
+"""Who has a name that several would have, and what else leads to it: the rules of docs/naming.md, in the zone."""
 
 import pytest
 from msgspec.structs import replace
@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from haystack.dns import wire
 from haystack.dns.zone import Zone
 from haystack.model.records import Attachment, Engine
-from tests.unit.dns.conftest import container, picture
+from tests.unit.dns.conftest import container, endpoint, picture, service
 
 
 def addresses(zone, name):
@@ -51,3 +51,21 @@ def test_an_engines_id_name_is_its_own():
     ]
     zone = Zone.of(picture(engines=engines), 5)
     assert addresses(zone, "dmnop.dockers.haystack") == ["10.0.0.2"]
+
+
+def test_a_container_is_found_by_its_name_with_underscores_too():
+    zone = Zone.of(picture([container(2, "my_app")]), 5)
+    assert addresses(zone, "my_app.containers.haystack") == addresses(zone, "my-app.containers.haystack") == ["172.17.0.2"]
+    assert list(zone.find(wire.name("2.0.17.172.in-addr.arpa")).node.ptr) == ["my-app.containers.haystack"]
+
+
+@pytest.mark.parametrize("listener", ["http", None])
+def test_a_service_is_found_by_its_name_with_underscores_too(listener):
+    web = container(2, "my_app-1")
+    spelled = service("my-app.nginx", endpoint(web, 80, "http", listener=listener), spelled=("my_app.nginx.services.haystack",))
+    zone = Zone.of(picture([web], [spelled]), 5)
+    for prefix in ("", "_http._tcp."):
+        one, other = (zone.find(wire.name(f"{prefix}{name}.services.haystack")).node for name in ("my-app.nginx", "my_app.nginx"))
+        assert (one.own, one.hosts, one.srv) == (other.own, other.hosts, other.srv)
+    assert other.srv
+    assert zone.find(wire.name("nginx.services.haystack")).node.empty
