@@ -5,14 +5,15 @@ Never does: keep anything, look at what others contribute. Between the snapshot'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from haystack.dns import wire
+from haystack.dns import special_names, wire
 from haystack.dns.facts import Contribution, Held, Host, Rank, Target, host
+from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
 from haystack.model.naming import label
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Service
+from haystack.model.records import Attachment, Carried, Container, Endpoint, Engine, Service
 
 RUNNING = "running"
 Hosts = Callable[[Endpoint], Host]
@@ -26,10 +27,21 @@ def of_origin(origin: str) -> Contribution:
             facts.own = True
     for branch in ("services", "containers", "dockers"):
         made.at(f"{branch}.{origin}")
-    localhost = host("127.0.0.1", "::1")
-    made.name("localhost", localhost, Rank.EXACT)
-    made.lead_back("localhost", localhost)
+    for special in special_names.SPECIAL:
+        if special.below == "nothing":
+            made.at(f"*.{special.name}")
+    _add_localhost(made)
     return made
+
+
+def _add_localhost(made: Contribution) -> None:
+    """RFC 6761 section 6.3: it is loopback, and so is every name below it; whatever else is called so."""
+    loopback = host("127.0.0.1", "::1")
+    for text in (LOCALHOST, f"*.{LOCALHOST}"):
+        if facts := made.at(text):
+            facts.own = False
+            facts.add_host(loopback)
+    made.lead_back(LOCALHOST, loopback)
 
 
 def of_engine(origin: str, engine: Engine) -> Contribution:
@@ -78,17 +90,20 @@ def _aliases(container: Container, one: Host) -> dict[str, Host]:
 
 
 def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambda _key: None) -> Turns[Contribution]:
-    """A service's name and records. One of which nothing is ready leaves DNS. hosts: who an endpoint is; before: what it had at a name.
+    """A service's names and records. One of which nothing is ready leaves DNS. hosts: who an endpoint is; before: what it had at a name.
 
     What is awaited within seconds counts as ready, and so does what nobody but Haystack may have no way to: its neighbours ask for its
     address, and who asks for it over HTTP is told what to do.
     """
     made = Contribution()
+    for claims in stretches(service.claims):
+        _add_hosts(made, claims)
+        yield
     ready = [each for each in service.endpoints if each.ready or each.awaited or each.unreachable]
     yield
     if not ready or (facts := made.at(service.name)) is None:
         return made
-    facts.own = service.has_http
+    facts.own, facts.public = service.has_http, service.public and service.has_http
     for some in stretches(ready):
         for endpoint in some:
             one = hosts(endpoint)
@@ -99,6 +114,17 @@ def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambd
     for spelled in service.spelled:
         _respell(made, wire.name(service.name), spelled)
     return made
+
+
+def _add_hosts(made: Contribution, claims: Iterable[Carried]) -> None:
+    """The haystack.host names, exact ones.
+
+    They stay while somebody carries them, ready or not: they belong to others than Haystack too, whose addresses would be told otherwise.
+    """
+    for claim in claims:
+        if "*" not in claim.host and not special_names.is_fixed(claim.host) and (facts := made.at(claim.host)):
+            facts.own = True
+            facts.public = facts.public or claim.public
 
 
 def _respell(made: Contribution, name: bytes, spelled: str) -> None:
