@@ -12,7 +12,7 @@ from operator import is_
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from haystack.catalog import build, claims, service
+from haystack.catalog import build, claims, container_names, service
 from haystack.catalog.intake import Arrival
 from haystack.catalog.service import Made
 from haystack.catalog.verdicts import Conditions, Judge
@@ -54,6 +54,7 @@ class Builder:
         self._members: dict[str, dict[str, None]] = {}
         self._bare: dict[str, Service] = {}
         self._book = claims.Book()
+        self._called = container_names.Book()
         self._owners: dict[str, str] = {}  # by endpoint: its container
         self._slow: set[str] = set()
         self._networks: list[tuple[Network, ...]] = []  # of each source, as of the last build
@@ -79,6 +80,7 @@ class Builder:
         touched = yield from self._take(listings, arrivals)
         if self._fresh:
             touched |= self._last.containers.keys()
+        touched |= yield from self._called.follow(touched, self._containers)
         dirty = {name for identity in touched for name in self._names.get(identity, ())}
         yield
         for identity in touched:
@@ -173,12 +175,16 @@ class Builder:
             self._blame(CONTAINERS, identity, ())
             return
         names, odd = endpoints.names(self._origin, container)
-        self._blame(CONTAINERS, identity, (*container.problems, *odd))
+        self._blame(CONTAINERS, identity, (*self._called.named(container).problems, *odd))
         if made := endpoints.endpoints(self._origin, container):
             self._made[identity], self._names[identity] = made, names
             self._owners.update((endpoint.id, identity) for endpoint in made)
             for name in names:
                 self._members.setdefault(name, {})[identity] = None
+
+    def _shown(self, identity: str) -> Container | None:
+        found = self._containers.get(identity)
+        return self._called.named(found) if found is not None else None
 
     # -- services
 
@@ -257,7 +263,7 @@ class Builder:
             origin=self._origin,
             engines=_same(last.engines, build.engines(listings)),
             networks=networks,
-            containers=_with(last.containers, {i: self._containers.get(i) for i in touched}),
+            containers=_with(last.containers, {i: self._shown(i) for i in touched}),
             services=_with(last.services, served),
             problems=self._told(listings),
             change=None if self._fresh else Change(base=last.version, containers=frozenset(touched), services=frozenset(served)),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from haystack.catalog import host_names
+from msgspec.structs import replace
+
+from haystack.catalog import host_names, spellings
 from haystack.catalog.claims import Claim, prefix
 from haystack.catalog.verdicts import Judge, Judged, Member
 from haystack.loop.turns import Turns, stretches
@@ -27,6 +29,7 @@ def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turn
     judged = yield from judge.judged(name, list(members.values()))
     owners = list({c.id: c for c, _ in members.values()}.values())
     yield
+    spelled, alike = yield from spellings.of(origin, name, owners)
     asking: list[Container] = []  # most have no label at all
     for some in stretches(owners):
         asking += [c for c in some if c.options != UNASKED]
@@ -39,8 +42,9 @@ def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turn
     public, closed = _public(list(web.values()))
     yield
     claims, unwell = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge)
-    problems = (*differ, *astray, *closed, *refused, *judged.problems, *unwell)
-    return Service(name=name, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems, **options)  # type: ignore[arg-type]
+    problems = (*alike, *differ, *astray, *closed, *refused, *judged.problems, *unwell)
+    found = Service(name=name, spelled=spelled, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems)
+    return replace(found, **options)
 
 
 def before(service: Service | None) -> dict[str, dict[str, Endpoint]]:

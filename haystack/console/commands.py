@@ -148,7 +148,7 @@ def service(state: State, words: list[str], context: Context) -> Turns[Result]:
         short = naming.short_name(words[0].lower().removesuffix("."), state.snapshot.origin)
         nobody = f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}"
         return Result("\n".join([nobody, *departed.lines(state, [name])]), NOT_FOUND)
-    return Result((yield from lists.service_text(found, context.width, departed.lines(state, [name]))))
+    return Result((yield from lists.service_text(state.snapshot, found, context.width, departed.lines(state, [name]))))
 
 
 def explain(state: State, words: list[str], context: Context) -> Turns[Result]:

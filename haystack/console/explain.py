@@ -21,7 +21,7 @@ from haystack.model import unheard
 from haystack.model.endpoints import names
 from haystack.model.records import Container, Endpoint, Service
 from haystack.observe.safe_text import printable
-from haystack.routing.routing_table import serving
+from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import LISTENERS
 from haystack.views.state import State
 
@@ -72,7 +72,7 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
 def _claims(service: Service) -> Iterator[Found]:
     """What leads to a service, and to which of its endpoints."""
     if service.has_http:
-        yield Found(service, service.name, prefix(service.path), service.endpoints)
+        yield from (Found(service, host, prefix(service.path), service.endpoints) for host in own_hosts(service))
         yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
 
 
@@ -102,7 +102,7 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
         out.add(*_probe(state, endpoint))
         yield
     out.add(*departed.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
-    yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(e, now) for e in found.endpoints), width)
+    yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
 
 
@@ -160,7 +160,7 @@ def _apart(found: Found) -> list[str]:
 def _askers(found: Found) -> list[str]:
     """That not everybody may ask."""
     public = found.service.public
-    if found.host != found.service.name:
+    if found.host not in own_hosts(found.service):
         public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
     return [] if public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
 
@@ -198,11 +198,12 @@ def _mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str
         own = names(origin, container)[0]
         if not own or host not in (*own, *host_names.of(origin, container)):
             continue
+        called = unheard.called(container.name, container.label)
         if not (container.address or container.address6):
-            found.append(printable(f"{unheard.called(container.name)} belongs to it, but has no address: {container.address_reason}"))
+            found.append(printable(f"{called} belongs to it, but has no address: {container.address_reason}"))
         elif not placeless:
             what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
-            found.append(printable(f"{unheard.called(container.name)} belongs to it, but {what}"))
+            found.append(printable(f"{called} belongs to it, but {what}"))
     return found
 
 

@@ -22,7 +22,7 @@ from haystack.model.reasons import why
 from haystack.model.records import Carried, Container, Endpoint, Problem, Service
 from haystack.observe.safe_text import printable, printable_json
 from haystack.views import shapes
-from haystack.views.state import State
+from haystack.views.state import Picture, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,14 @@ def service_row(service: Service) -> tuple[object, ...]:
     return (service.name, ready, [f"{port}/{protocol}" for port, protocol in ports], service.hosts, len(service.problems) or None)
 
 
-def service_text(service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
+def service_text(snapshot: Picture, service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
     """A service with its endpoints, hosts and problems, and some lines more."""
     out, now = Lines(printable(service.name), *filter(None, [unheard.unheard(service)])), time.time()
     for claim in service.claims:
         out.add(host_line(service, claim))
         yield
     out.add(*(f"problem: {problem_line(problem)}" for problem in service.problems))
-    yield from tabled(out, ENDPOINT, (endpoint_row(e, now) for e in service.endpoints), width)
+    yield from tabled(out, ENDPOINT, (endpoint_row(snapshot, e, now) for e in service.endpoints), width)
     out.add(*more)
     return out.pieces()
 
@@ -114,9 +114,10 @@ def host_line(service: Service, claim: Carried) -> str:
     return printable(f"host {claim.host}{'' if claim.path == '/' else claim.path}{told}")
 
 
-def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
+def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[object, ...]:
     """An endpoint and why it is in or out. now: Unix seconds."""
     state = "ready" if endpoint.ready else "out, awaited" if endpoint.awaited else "out"
+    container = snapshot.containers.get(endpoint.container)
     place = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     return (
         endpoint.id,
@@ -124,7 +125,7 @@ def endpoint_row(endpoint: Endpoint, now: float) -> tuple[object, ...]:
         endpoint.port_name,
         endpoint.listener,
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
-        unheard.called(endpoint.container_name),
+        unheard.called(endpoint.container_name, container.label if container is not None else ""),
         f"{state}: {why(endpoint, now)}",
         moment(endpoint.since),
     )
@@ -141,7 +142,7 @@ def endpoints_text(state: State, width: int | None) -> Turns[list[str]]:
     if not (snapshot.services or left):
         return Lines("no endpoints yet", *trouble_lines(state)).pieces()
     out = Lines()
-    here = ((each.name, endpoint_row(each.endpoint, now)) for each in shapes.memberships(snapshot))
+    here = ((each.name, endpoint_row(snapshot, each.endpoint, now)) for each in shapes.memberships(snapshot))
     every = merge(here, left, key=itemgetter(0))
     yield from tabled(out, ("service", *ENDPOINT), ((name, *row) for name, row in every), width)
     yield from _add_health(out, snapshot.containers.values())
@@ -158,7 +159,7 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
     rows = (
         (
             c.short_id,
-            unheard.called(c.name),
+            unheard.called(c.name, c.label),
             c.image,
             c.address,
             f"{c.network or '-'}: {c.address_reason}",

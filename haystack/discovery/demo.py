@@ -55,6 +55,7 @@ def _container(name: str, port: int) -> Container:
         address_reason="demo: in this process",
         ports=(ports.named(port, "tcp"),),
         services=services,
+        originals=naming.originals(name, IMAGE, options, labels),
         options=options,
         problems=problems + more,
     )

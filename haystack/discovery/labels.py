@@ -109,10 +109,9 @@ def _name(text: str) -> str:
 
 
 def _group(text: str) -> str:
-    group = naming.label(text)
-    if not group:
+    if not naming.label(text):
         raise _bad(text, "a name with letters or digits")
-    return group
+    return text
 
 
 def _hosts(text: str) -> tuple[str, ...]:

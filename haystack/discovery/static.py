@@ -157,6 +157,7 @@ def _container(entry: dict[str, Any], name: str, source: str) -> Container:
         address_reason="as listed" if four or six else "none is listed",
         ports=listed,
         services=services,
+        originals=naming.originals(name, image_name, options, labels),
         options=options,
         problems=(*label_problems, *name_problems, *problems),
     )

@@ -5,14 +5,15 @@ Never does: keep anything, look at what others contribute. Between the snapshot'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from haystack.dns import wire
+from haystack.dns import special_names, wire
 from haystack.dns.facts import Contribution, Held, Host, Rank, Target, host
+from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
 from haystack.model.naming import label
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Service
+from haystack.model.records import Attachment, Carried, Container, Endpoint, Engine, Service
 
 RUNNING = "running"
 Hosts = Callable[[Endpoint], Host]
@@ -26,10 +27,21 @@ def of_origin(origin: str) -> Contribution:
             facts.own = True
     for branch in ("services", "containers", "dockers"):
         made.at(f"{branch}.{origin}")
-    localhost = host("127.0.0.1", "::1")
-    made.name("localhost", localhost, Rank.EXACT)
-    made.lead_back("localhost", localhost)
+    for special in special_names.SPECIAL:
+        if special.below == "nothing":
+            made.at(f"*.{special.name}")
+    _add_localhost(made)
     return made
+
+
+def _add_localhost(made: Contribution) -> None:
+    """RFC 6761 section 6.3: it is loopback, and so is every name below it; whatever else is called so."""
+    loopback = host("127.0.0.1", "::1")
+    for text in (LOCALHOST, f"*.{LOCALHOST}"):
+        if facts := made.at(text):
+            facts.own = False
+            facts.add_host(loopback)
+    made.lead_back(LOCALHOST, loopback)
 
 
 def of_engine(origin: str, engine: Engine) -> Contribution:
@@ -47,10 +59,12 @@ def of_engine(origin: str, engine: Engine) -> Contribution:
 def of_container(origin: str, container: Container, one: Host) -> Contribution:
     """A container's names, and its addresses on every network. one: it."""
     made = Contribution()
-    made.name(naming.container_name(f"c{label(container.short_id)}", origin), one, Rank.ID)
-    if named := label(container.name):
-        made.name(naming.container_name(named, origin), one, _rank(named, container.name))
-    made.lead_back(naming.container(origin, container.name, container.short_id), one)
+    made.name(naming.container_name(naming.id_label(container.short_id), origin), one, Rank.ID)
+    named = naming.container(origin, container)
+    made.name(named, one, _rank(named, naming.container_name(container.name, origin)))
+    if exact := naming.underscored(label(container.name), container.name.lower()):
+        made.name(naming.container_name(exact, origin), one, _rank(exact, container.name))
+    made.lead_back(named, one)
     for alias, there in _aliases(container, one).items() if container.state == RUNNING else ():
         made.name(naming.container_name(alias, origin), there, Rank.ALIAS)
     return made
@@ -76,17 +90,20 @@ def _aliases(container: Container, one: Host) -> dict[str, Host]:
 
 
 def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambda _key: None) -> Turns[Contribution]:
-    """A service's name and records. One of which nothing is ready leaves DNS. hosts: who an endpoint is; before: what it had at a name.
+    """A service's names and records. One of which nothing is ready leaves DNS. hosts: who an endpoint is; before: what it had at a name.
 
     What is awaited within seconds counts as ready, and so does what nobody but Haystack may have no way to: its neighbours ask for its
     address, and who asks for it over HTTP is told what to do.
     """
     made = Contribution()
+    for claims in stretches(service.claims):
+        _add_hosts(made, claims)
+        yield
     ready = [each for each in service.endpoints if each.ready or each.awaited or each.unreachable]
     yield
     if not ready or (facts := made.at(service.name)) is None:
         return made
-    facts.own = service.has_http
+    facts.own, facts.public = service.has_http, service.public and service.has_http
     for some in stretches(ready):
         for endpoint in some:
             one = hosts(endpoint)
@@ -94,7 +111,28 @@ def of_service(origin: str, service: Service, hosts: Hosts, before: Held = lambd
                 facts.add_host(one)
             _add_target(made, origin, service, endpoint, one, before)
         yield
+    for spelled in service.spelled:
+        _respell(made, wire.name(service.name), spelled)
     return made
+
+
+def _add_hosts(made: Contribution, claims: Iterable[Carried]) -> None:
+    """The haystack.host names, exact ones.
+
+    They stay while somebody carries them, ready or not: they belong to others than Haystack too, whose addresses would be told otherwise.
+    """
+    for claim in claims:
+        if "*" not in claim.host and not special_names.is_fixed(claim.host) and (facts := made.at(claim.host)):
+            facts.own = True
+            facts.public = facts.public or claim.public
+
+
+def _respell(made: Contribution, name: bytes, spelled: str) -> None:
+    """The very same at another name and below it."""
+    if _possible(spelled):
+        other = wire.name(spelled)
+        below = [key for key in made if key.endswith(name) and len(key) - len(name) + len(other) <= wire.LONGEST_NAME]
+        made.update((key.removesuffix(name) + other, made[key]) for key in below)
 
 
 def _add_target(made: Contribution, origin: str, service: Service, endpoint: Endpoint, one: Host, before: Held) -> None:

@@ -22,7 +22,7 @@ OWN = "own"
 """In place of an address in Facts.a and Facts.aaaa: Haystack's own, as the asker reaches it."""
 
 NOTHING: Mapping[Any, None] = MappingProxyType({})
-KINDS = ("own", "hosts", "srv", "ptr", "rank")
+KINDS = ("own", "hosts", "srv", "ptr", "rank", "public")
 _IPV4, _IPV6 = 4, 6
 Near = tuple[str, str | None, str | None]
 
@@ -70,9 +70,12 @@ def host_of(container: Container) -> Host:
 
 
 class Facts:
-    """What one contributor has at one name. Ordered sets: the keys alone count. own: Haystack's address, as the asker reaches it."""
+    """What one contributor has at one name. Ordered sets: the keys alone count.
 
-    __slots__ = ("hosts", "own", "ptr", "rank", "srv")
+    own: Haystack's address, as the asker reaches it; public: for everybody, else for the inside alone.
+    """
+
+    __slots__ = ("hosts", "own", "ptr", "public", "rank", "srv")
 
     def __init__(self, rank: Rank = Rank.EXACT) -> None:
         self.own = False
@@ -80,6 +83,7 @@ class Facts:
         self.srv: Mapping[Target, None] = NOTHING
         self.ptr: Mapping[str, None] = NOTHING
         self.rank = rank
+        self.public = False
 
     def same(self, other: Facts | None) -> bool:
         """Whether another one holds the same, in the same order."""

@@ -7,7 +7,6 @@ Forward, and the server has a Forwarder for that), raise. Between the server and
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import dnslib
@@ -81,7 +80,6 @@ class Responder:
         self._denials: dict[bytes, wire.Packed] = {}
         self._held = False
         self._version = 0
-        self._services: Mapping[str, Service] = {}
         self.zone = Zone.of(Nothing(origin), ttl)
 
     def hold(self) -> None:
@@ -99,7 +97,7 @@ class Responder:
     def follow(self, snapshot: Picture) -> Turns[None]:
         """The same in turns: until the last of them what was known before is answered. Every packed answer goes with that."""
         zone = yield from self.zone.follow(snapshot)
-        self._version, self._services, self.zone = snapshot.version, snapshot.services, zone
+        self._version, self.zone = snapshot.version, zone
         self._packed, self._denials = {}, {}
 
     def answer(self, query: bytes, local: str, tcp: bool, rights: int = EVERYTHING) -> bytes | Forward | None:
@@ -131,19 +129,15 @@ class Responder:
 
     def _for_stranger(self, query: wire.Query, local: str, tcp: bool, rights: int) -> bytes | Forward:
         """For who may not ask for everything: what is ours is for the inside or public, what is not ours for those with recursion."""
-        ours = self._find(query.key, self._own(local)) is not None
-        if not rights & (Right.INSIDE if ours else Right.RECURSION) and not (ours and self._is_public(query.key)):
+        found = self._find(query.key, self._own(local))
+        public = found is not None and found.node is not None and found.node.public
+        if not public and not rights & (Right.INSIDE if found is not None else Right.RECURSION):
             return wire.render(_REFUSED, query, tcp, options=_PROHIBITED)
         reply = self._for_all(query, local, tcp)
         if isinstance(reply, Forward) or rights & Right.RECURSION:
             return reply
         flags = int.from_bytes(reply[2:4], "big") & ~wire.RA  # RFC 1035 section 4.1.1: whether recursion may be had
         return reply[:2] + flags.to_bytes(2, "big") + reply[4:]
-
-    def _is_public(self, key: bytes) -> bool:
-        """Whether a name is that of a service for everybody."""
-        service = self._services.get(".".join(part.decode("latin-1") for part in wire.labels(key)))
-        return service is not None and service.public and service.has_http
 
     def _for_all(self, query: wire.Query, local: str, tcp: bool) -> bytes | Forward:
         packed = self._packed.get((query.key, query.qtype, "")) or self._packed.get((query.key, query.qtype, local))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from haystack.dns import contributions, wire
+from haystack.dns import contributions, special_names, wire
 from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Host, Target, host, host_of, reverse
 from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model import naming
@@ -21,17 +21,7 @@ from haystack.model.snapshot import Change
 __all__ = ["OWN", "PRIORITY", "Found", "Host", "Node", "Picture", "Target", "Zone", "reverse"]
 
 PRIORITY = 100
-LOCALHOST = wire.name("localhost")
-
-# RFC 1918, 6303 (section 4), 6598 with 7793: asking the internet about these helps nobody and tells it about us.
-PRIVATE_ZONES: tuple[str, ...] = (
-    *("10.in-addr.arpa", "168.192.in-addr.arpa", *(f"{n}.172.in-addr.arpa" for n in range(16, 32))),
-    *("0.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "255.255.255.255.in-addr.arpa"),
-    *("2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa"),
-    *(f"{n}.100.in-addr.arpa" for n in range(64, 128)),
-    *("0." * 31 + "0.ip6.arpa", "1." + "0." * 31 + "ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"),
-    *("c.f.ip6.arpa", "d.f.ip6.arpa", *(f"{n}.e.f.ip6.arpa" for n in "89ab")),
-)
+WILD = b"\1*"  # RFC 4592: the first label of a name that answers for all that are not there beside it
 
 
 class Picture(Protocol):
@@ -83,6 +73,7 @@ class Node(Facts):
         named = [layer for layer in named if layer.rank == self.rank]
         self.own = any(layer.own for layer in named)
         self.hosts = _united([layer.hosts for layer in named])
+        self.public = any(layer.public for layer in named)
         self.srv = _united([layer.srv for layer in ordered])
         self.ptr = _united([layer.ptr for layer in ordered])
 
@@ -104,14 +95,18 @@ class Found(NamedTuple):
 
 
 class Zone:
-    """Names in lower-case wire form → what they hold. Use Zone.of, or Zone.made in turns."""
+    """Names in lower-case wire form → what they hold. Use Zone.of, or Zone.made in turns.
 
-    def __init__(self, origin: str, ttl: int) -> None:
+    opened: names that are forwarded, with all below them that does not exist here, though they belong to a zone of special_names.py.
+    """
+
+    def __init__(self, origin: str, ttl: int, opened: tuple[bytes, ...] = ()) -> None:
         self.origin = origin.lower().strip(".")
         self.serial = 0
         self.ttl = ttl
         self.apex = wire.name(self.origin)
-        self._apexes = frozenset((self.apex, LOCALHOST, *_PRIVATE))
+        self._apexes = frozenset((self.apex, *special_names.apexes(opened)))
+        self.opened = frozenset(opened) - self._apexes
         self.nodes: dict[bytes, Node] = {apex: Node(apex=True) for apex in self._apexes}
         self._version: int | None = None
         self._engines: Mapping[str, Engine] = {}
@@ -123,14 +118,14 @@ class Zone:
         self.changed: Mapping[bytes, Node | None] = {}  # those that the last snapshot made other ones; None: gone
 
     @classmethod
-    def of(cls, snapshot: Picture, ttl: int) -> Zone:
+    def of(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = ()) -> Zone:
         """The zone of a snapshot. Never raises for an odd name: that name alone is left out."""
-        return at_once(cls.made(snapshot, ttl))
+        return at_once(cls.made(snapshot, ttl, opened))
 
     @classmethod
-    def made(cls, snapshot: Picture, ttl: int) -> Turns[Zone]:
+    def made(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = ()) -> Turns[Zone]:
         """The same in turns."""
-        zone = cls(snapshot.origin, ttl)
+        zone = cls(snapshot.origin, ttl, opened)
         yield from zone._put((ORIGIN, ""), contributions.of_origin(zone.origin))
         owners: list[Owner] = [(CONTAINER, identity) for identity in snapshot.containers]
         owners += [(SERVICE, name) for name in snapshot.services]
@@ -143,7 +138,7 @@ class Zone:
         """The zone of this snapshot: this one, brought up to date, or another where more than the snapshot's change is new."""
         change = snapshot.changed_since(self._version)
         if change is None:
-            return (yield from Zone.made(snapshot, self.ttl))
+            return (yield from Zone.made(snapshot, self.ttl, tuple(self.opened)))
         owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
         services = dict.fromkeys(change.services)
         for some in stretches(tuple(change.containers)):
@@ -165,14 +160,18 @@ class Zone:
     def find(self, key: bytes) -> Found | None:
         """What there is at a name (lower-case wire form); None: not ours."""
         node = self.nodes.get(key)
-        apex = next((above for above in wire.parents(key) if above in self._apexes), None)
-        if apex is None:
-            # A reverse name of a public address: ours alone, while the names around it belong to others.
+        apex = next((above for above in wire.parents(key) if above in self._apexes or above in self.opened), None)
+        if apex is None or apex in self.opened:
+            # A host name of a service, or a reverse name of a public address: ours alone, while the names around it belong to others.
             return None if node is None or node.empty else Found(node, key)
-        if node is None and apex == LOCALHOST:
-            # RFC 6761 section 6.3: every name below localhost is localhost.
-            node = self.nodes[LOCALHOST]
-        return Found(node, apex)
+        return Found(node or self._wild(key), apex)
+
+    def _wild(self, key: bytes) -> Node | None:
+        """What stands for a name that is not there (RFC 4592, section 3.3.1): the wildcard below the next name above it that is."""
+        for above in wire.parents(key[key[0] + 1 :]):
+            if above in self.nodes:
+                return self.nodes.get(WILD + above)
+        return None
 
     def _take(self, snapshot: Picture, owners: list[Owner]) -> Turns[None]:
         """Make all contributions first, for that may fail, and then put them in the place of the old ones."""
@@ -290,6 +289,3 @@ class Zone:
             self._below[key] -= 1
             if not self._below[key]:
                 del self._below[key]
-
-
-_PRIVATE = tuple(wire.name(text) for text in PRIVATE_ZONES)

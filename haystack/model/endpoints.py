@@ -17,7 +17,7 @@ def names(origin: str, container: Container) -> tuple[tuple[str, ...], tuple[Pro
 
 def target(origin: str, container: Container) -> str:
     """The container's DNS name that SRV records point at."""
-    return naming.container_name(f"c{naming.label(container.short_id)}", origin)
+    return naming.container_name(naming.id_label(container.short_id), origin)
 
 
 def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from haystack.model.records import Options, Problem
+from haystack.model.records import Container, Options, Problem
 
 LABEL_LIMIT = 63  # RFC 1035 section 2.3.4
 NAME_LIMIT = 253  # the same section's 255 octets, as text without the root
@@ -52,9 +52,20 @@ def spellings(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def container(origin: str, name: str, short_id: str) -> str:
-    """A container's name in DNS: what Docker calls it may have characters that no DNS name has."""
-    return container_name(label(name) or f"c{short_id.lower()}", origin)
+def id_label(short_id: str) -> str:
+    """The first label of the name that a container has for its id."""
+    return f"c{label(short_id)}"
+
+
+def longer_label(name: str, short_id: str) -> str:
+    """A name as one label that is nobody else's: with the short id behind it."""
+    short = label(short_id)
+    return f"{label(name)[: LABEL_LIMIT - 1 - len(short)].rstrip('-')}-{short}"
+
+
+def container(origin: str, found: Container) -> str:
+    """A container's name in DNS: what Docker calls it may have characters that no DNS name has, or be another's there."""
+    return container_name(found.label or label(found.name) or id_label(found.short_id), origin)
 
 
 def is_label(text: str) -> bool:
@@ -91,27 +102,52 @@ def services(name: str, image_name: str, options: Options, labels: Mapping[str, 
 
     One of `docker compose run` has none: it carries all labels of its Compose service, and is there for who typed that alone.
     """
+    found, problems = _served(name, image_name, options, labels)
+    return tuple(found), problems
+
+
+def originals(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """For each of its short service names what it was made of, in lower case with dots between; none where all are the same."""
+    found, _ = _served(name, image_name, options, labels)
+    return tuple(found.values()) if any(short != original for short, original in found.items()) else ()
+
+
+def underscored(short: str, original: str) -> str:
+    """A name of one label or more with the underscores that it was made of; empty where it was made of none, or of what DNS can't hold."""
+    parts = original.split(".")
+    fits = "_" in original and len(parts) == short.count(".") + 1 and all(map(_SPELLED.fullmatch, parts))
+    return original if fits else ""
+
+
+Named = tuple[dict[str, str], tuple[Problem, ...]]  # the texts that short names were made of, by these
+
+
+def _served(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> Named:
     if labels.get(COMPOSE_ONE_OFF, "").lower() == "true":
-        return (), ()
+        return {}, ()
     own, problems = _own(name, image_name, options, labels)
     compose, more = _compose(labels)
-    names = dict.fromkeys(n for n in (own, compose) if n)
-    return tuple(names), problems + more
+    return {**own, **{short: text for short, text in compose.items() if short not in own}}, problems + more
 
 
-def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:
+def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> Named:
     """`haystack.name`, or GROUP.IMAGE, or IMAGE."""
     if options.name:
-        return options.name, ()
+        return {options.name: options.name}, ()
     image = label(image_name)
     if not image:
-        return "", (Problem(subject="image", message=_nameless(image_name)),)
+        return {}, (Problem(subject="image", message=_nameless(image_name)),)
     wanted = options.group or labels.get(SWARM_SERVICE) or group_of(name)
     group = label(wanted)
     if wanted and not group:
         problem = Problem(subject="group", message=f"{wanted!r} gives no name: the service is the image's")
-        return image, (problem,)
-    return (f"{group}.{image}" if group else image), ()
+        return _made(image_name), (problem,)
+    return (_made(wanted, image_name) if group else _made(image_name)), ()
+
+
+def _made(*texts: str) -> dict[str, str]:
+    """A short name, and what it is made of."""
+    return {".".join(map(label, texts)): ".".join(texts).lower()}
 
 
 def _nameless(image_name: str) -> str:
@@ -119,12 +155,11 @@ def _nameless(image_name: str) -> str:
     return f"{what}: the label haystack.name=NAME gives it a service"
 
 
-def _compose(labels: Mapping[str, str]) -> tuple[str, tuple[Problem, ...]]:
+def _compose(labels: Mapping[str, str]) -> Named:
     """SERVICE.PROJECT of Compose, empty without its labels."""
-    texts = labels.get(COMPOSE_SERVICE, ""), labels.get(COMPOSE_PROJECT, "")
-    if not any(texts):
-        return "", ()
-    service, project = map(label, texts)
-    if not service or not project:
-        return "", (Problem(subject="compose", message=f"{texts[0]!r} of {texts[1]!r} gives no name: left out"),)
-    return f"{service}.{project}", ()
+    service, project = labels.get(COMPOSE_SERVICE, ""), labels.get(COMPOSE_PROJECT, "")
+    if not (service or project):
+        return {}, ()
+    if not label(service) or not label(project):
+        return {}, (Problem(subject="compose", message=f"{service!r} of {project!r} gives no name: left out"),)
+    return _made(service, project), ()

@@ -136,7 +136,8 @@ class Container(Record, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
     id: 64 hex digits; image: as it was asked for; image_name: IMAGE of docs/naming.md; services: the short names
-    (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
+    (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``; originals: what each of
+    these was made of, as in naming.originals; label: what it is called in DNS, where that is not what its name gives, for others have that;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
@@ -160,6 +161,8 @@ class Container(Record, frozen=True, kw_only=True):
     obstacle: Obstacle | None = None
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
+    originals: tuple[str, ...] = ()
+    label: str = ""
     options: Options = Options()
     problems: tuple[Problem, ...] = ()
 
@@ -265,11 +268,13 @@ class Carried(Record, frozen=True, kw_only=True):
 class Service(ServiceOptions, frozen=True, kw_only=True):
     """A name with endpoints. name is whole (``nginx.services.haystack``), lower case, without trailing dot.
 
+    spelled: whole names that lead to it as its own does, with underscores (``my_app.services.haystack`` of ``my-app.services.haystack``);
     path: the prefix below which its own name leads to all of them; claims: what leads to some of them beside that.
     public: its own name is for everybody; else for the inside alone.
     """
 
     name: str
+    spelled: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     claims: tuple[Carried, ...] = ()
     path: str | None = None

@@ -25,9 +25,9 @@ def silent(ports: Iterable[tuple[int, str]]) -> str:
     return f"{told}: set the label haystack.port to its HTTP port, as in haystack.port={tcp[0]}" if tcp else told
 
 
-def called(name: str) -> str:
-    """A container as Docker calls it, with the name that it has in DNS where that is another one."""
-    known = label(name)
+def called(name: str, longer: str = "") -> str:
+    """A container as Docker calls it, with the name that it has in DNS where that is another one. longer: as in Container.label."""
+    known = longer or label(name)
     return f"{name} ({known} in DNS)" if known and known != name.lower() else name
 
 

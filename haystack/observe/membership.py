@@ -58,7 +58,7 @@ class Moves:
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):
             container, services = snapshot.containers[identity], joined[identity]
-            dns = naming.container(snapshot.origin, container.name, container.short_id)
+            dns = naming.container(snapshot.origin, container)
             self._crowd.info("container.joined", name=container.name, id=container.short_id, dns=dns, services=services)
             yield
 
@@ -84,7 +84,7 @@ class Moves:
                 self._idle.discard(identity)
             elif identity not in self._idle:
                 self._idle.add(identity)
-                dns = naming.container(snapshot.origin, container.name, container.short_id)
+                dns = naming.container(snapshot.origin, container)
                 self._crowd.info("container.unserved", name=container.name, id=container.short_id, dns=dns, reason=why)
             yield
 

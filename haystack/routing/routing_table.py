@@ -82,15 +82,22 @@ def made(
     """
     if not service.has_http:
         return [_mute(service, defaults)]
-    found = [(yield from _row(service, service.endpoints, defaults, service.name, prefix(service.path), live=live, public=service.public))]
+    found = [
+        (yield from _row(service, service.endpoints, defaults, own_hosts(service), prefix(service.path), live=live, public=service.public))
+    ]
     same = before is not None and _options(before) == _options(service)
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
     for c in service.claims:
         claim = f"{c.host}{c.path}"
         row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
-        found.append(row or (yield from _row(service, c.endpoints, defaults, c.host, c.path, claim, live, public=c.public)))
+        found.append(row or (yield from _row(service, c.endpoints, defaults, (c.host,), c.path, claim, live, public=c.public)))
         yield
     return found
+
+
+def own_hosts(service: Service) -> tuple[str, ...]:
+    """The host names that lead to all of a service."""
+    return service.name, *service.spelled
 
 
 def _options(service: Service) -> tuple[object, ...]:
@@ -102,7 +109,7 @@ def _row(
     service: Service,
     endpoints: tuple[Endpoint, ...],
     defaults: Defaults,
-    host: str,
+    hosts: tuple[str, ...],
     path: str,
     claim: str = "",
     live: Mapping[str, ServiceRow] = NOTHING,
@@ -115,7 +122,7 @@ def _row(
     yield
     return ServiceRow(
         name=service.name,
-        hosts=(host,),
+        hosts=hosts,
         listeners=listeners,
         path=path,
         awaited=any(e.awaited for e in endpoints),
@@ -129,7 +136,7 @@ def _row(
 
 def _mute(service: Service, defaults: Defaults) -> ServiceRow:
     text = f"{service.name} exists, but {unheard.unheard(service)}"
-    return ServiceRow(service.name, (service.name,), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
+    return ServiceRow(service.name, own_hosts(service), defaults.balance, "", timeout_ms=1, listeners=((),), mute=text)
 
 
 def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOptions
+from haystack.dns import special_names
 from haystack.net import descriptors
 from haystack.settings import variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
@@ -34,6 +35,8 @@ def found(settings: Settings) -> Iterator[str]:
     """Each mistake that stops the start, one line each."""
     yield from _limit(settings)
     yield from _ports(settings)
+    if why := special_names.why_no_origin(settings.origin):
+        yield refusal("origin", settings.origin, why)
     for field in ("static", "ssh_authorized_keys_file"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
@@ -55,6 +58,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What is odd, and stops nothing."""
     yield from variables.lines(os.environ)
     yield from _open_engines(settings)
+    if why := special_names.why_odd_origin(settings.origin):
+        yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"

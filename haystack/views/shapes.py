@@ -42,7 +42,7 @@ def container_shape(origin: str, container: Container) -> Shape:
         "endpoint": chosen.endpoint_id if chosen else None,
         "mac_address": chosen.mac_address if chosen else None,
         "name": container.name,
-        "dns": naming.container(origin, container.name, container.short_id),
+        "dns": naming.container(origin, container),
         "short_id": container.short_id,
         "image": container.image,
         "image_name": container.image_name,
@@ -93,7 +93,10 @@ def network_shape(network: Network) -> Shape:
 
 
 class Membership(msgspec.Struct, frozen=True, gc=False):
-    """An endpoint, what leads to it beside its service's own name, and what is to be said of the service as a whole."""
+    """An endpoint, what leads to it beside its service's own name, and what is to be said of the service as a whole.
+
+    dns: the name that its container has in DNS for its name.
+    """
 
     endpoint: Endpoint
     name: str
@@ -101,6 +104,7 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     path: str | None
     problems: tuple[Problem, ...]
     hint: str = ""
+    dns: str = ""
 
 
 def service_shape(service: Membership, ttl: int, now: float) -> Shape:
@@ -134,7 +138,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,
-        "container_dns": dns_of(endpoint),
+        "container_dns": service.dns,
         "hosts": list(dict.fromkeys(host for host, _ in service.claims)),
         "claims": [{"host": host, "path": path} for host, path in service.claims],
         "path": service.path,
@@ -143,18 +147,14 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
     }
 
 
-def dns_of(endpoint: Endpoint) -> str:
-    """The name that its container has in DNS for its name."""
-    short, _, branch = endpoint.target.partition(".")
-    return f"{naming.label(endpoint.container_name) or short}.{branch}"
-
-
 def memberships(snapshot: Picture) -> Iterator[Membership]:
     """Every endpoint of every service: by service name, and then in the service's own order."""
     for name, service in sorted(snapshot.services.items()):
         led, hint = _led(service), unheard.unheard(service)
         for endpoint in service.endpoints:
-            yield Membership(endpoint, name, tuple(led.get(endpoint.id, ())), service.path, service.problems, hint)
+            claims, container = tuple(led.get(endpoint.id, ())), snapshot.containers.get(endpoint.container)
+            dns = naming.container(snapshot.origin, container) if container is not None else endpoint.target
+            yield Membership(endpoint, name, claims, service.path, service.problems, hint, dns)
 
 
 def _led(service: Service) -> dict[str, list[Claim]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from haystack.catalog import claims, service
 from haystack.catalog.build import contested, duplicates, engines, networks, unwatched
 from haystack.catalog.service import Made
 from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import at_once
+from haystack.model import naming
 from haystack.model.endpoints import endpoints, names
-from haystack.model.records import Container, Endpoint, Listing, Service
+from haystack.model.records import Container, Endpoint, Listing, Problem, Service
 from haystack.model.snapshot import Found, Snapshot
 
 
@@ -30,9 +33,10 @@ def build(
     """
     problems: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
     problems += duplicates(listings)
-    containers = _containers(listings)
+    listed = _containers(listings)
+    containers = {i: _named(c, listed.values()) for i, c in listed.items()}
     judge = Judge(_since(previous), now, now if steady is None else steady, conditions)
-    services = _services(origin, containers.values(), judge)
+    services = _services(origin, listed.values(), judge)
     for identity, container in containers.items():
         problems.extend((identity, p) for p in (*container.problems, *names(origin, container)[1]))
     problems.extend((name, p) for name, each in services.items() for p in each.problems)
@@ -55,6 +59,19 @@ def _containers(listings: Mapping[str, Listing]) -> dict[str, Container]:
         for container in listing.containers:
             found.setdefault(container.id, container)
     return {i: found[i] for i in sorted(found) if found[i].options.enable}
+
+
+def _named(container: Container, others: Iterable[Container]) -> Container:
+    """With the name that it has in DNS where others would have its own, and that problem."""
+    label = naming.label(container.name)
+    ids = [c.id for c in others if naming.id_label(c.short_id) == label]
+    called = {c.name for c in others if naming.label(c.name) == label}
+    longer = naming.longer_label(container.name, container.short_id)
+    if not label or container.id in ids[:1] or (not ids and (container.name == label or called == {container.name})):
+        return container
+    whose = f"which is for the id {ids[0][:12]}" if ids else f"which container {label} has" if label in called else "as those of others do"
+    problem = Problem(subject="container name", message=f"{container.name!r} gives {label} in DNS, {whose}: it is called {longer} there")
+    return replace(container, label=longer, problems=(*container.problems, problem))
 
 
 def _since(previous: Snapshot | None) -> dict[str, dict[str, Endpoint]]:

@@ -50,7 +50,7 @@ attachments = st.builds(
 containers = st.builds(
     Container,
     id=st.sampled_from([f"{n:x}" * 64 for n in range(6)]),
-    name=st.sampled_from(["one", "two", "ODD name"]),
+    name=st.sampled_from(["one", "two", "ODD name", "odd-name", "odd_name", "c" + "1" * 12]),
     engine=st.just("e"),
     state=st.sampled_from(["running", "running", "stopping", "paused"]),
     state_reason=st.sampled_from(["", "kill SIGTERM"]),
@@ -65,7 +65,7 @@ containers = st.builds(
     options=options,
     obstacle=st.sampled_from([None, Obstacle(why="no network of both", remedy="type `x`")]),
     problems=st.sampled_from([(), (Problem(subject="s", message="m"),)]),
-)
+).flatmap(lambda c: st.sampled_from([c, replace(c, originals=tuple(each.replace("a", "_a") for each in c.services))]))
 engines = st.sampled_from([None, Engine(id="E:1", name="one", host="h", address="192.0.2.1"), Engine(id="E:2", name="two", host="h")])
 networks = st.sampled_from([(), (Network(id="n", name="n", engine="e"),)])
 reasons = st.dictionaries(

@@ -115,8 +115,8 @@ def test_a_label_has_the_default_that_the_page_says(row):
 
 @pytest.mark.parametrize("row", rows("naming.md"), ids=lambda row: f"{row[0]} {row[1]}"[:60])
 def test_the_examples_of_naming_are_true(row):
-    if "ORIGIN" in row[0]:
-        return  # the second table, which tests of the zone have
+    if len(row) < 3:
+        return  # the tables of the zone, which its tests have
     image, *given = row[1].split(", ")
     table = dict(pair.split("=") for pair in given)
     options, problems = labels.read(table)

@@ -164,6 +164,7 @@ def _described(
         attachments=_attachments(told, (name, identity[:12])),
         ports=listed,
         services=services,
+        originals=naming.originals(name, image_name, options, labels),
         options=options,
         problems=label_problems + name_problems + port_problems,
     )

@@ -11,7 +11,7 @@ from haystack.discovery import labels
         ("enable", "false", "enable", False),
         ("enable", " ON ", "enable", True),
         ("name", "Api.Shop.", "name", "api.shop"),
-        ("group", "a.b", "group", "a-b"),
+        ("group", "a.b", "group", "a.b"),
         ("port", "3000", "port", 3000),
         ("network", "app", "network", "app"),
         ("host", "Shop.example, *.shop.example,", "hosts", ("shop.example", "*.shop.example")),

@@ -71,3 +71,33 @@ def test_a_one_off_of_compose_is_in_no_service_whatever_its_labels_say():
         "shop-db.postgres",
         "db.shop",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "labels", "originals"),
+    [
+        ("web-1", "nginx", {}, ()),
+        ("my_app-1", "My_Image", {}, ("my_app.my_image",)),
+        ("a.b-1", "nginx", {}, ("a.b.nginx",)),
+        ("x", "nginx", {naming.COMPOSE_SERVICE: "my_db", naming.COMPOSE_PROJECT: "shop"}, ("nginx", "my_db.shop")),
+        ("x", "nginx", {naming.COMPOSE_SERVICE: "my_db", naming.COMPOSE_PROJECT: "shop", naming.COMPOSE_ONE_OFF: "true"}, ()),
+        ("x", "a" * 64, {}, ("a" * 64,)),
+    ],
+)
+def test_what_names_are_made_of(name, image, labels, originals):
+    assert naming.originals(name, image, Options(), labels) == originals
+    assert len(originals) in (0, len(naming.services(name, image, Options(), labels)[0]))
+
+
+@pytest.mark.parametrize(
+    ("short", "original", "name"),
+    [
+        ("my-app.nginx", "my_app.nginx", "my_app.nginx"),
+        ("a-b.nginx", "a.b.nginx", ""),
+        ("web", "web", ""),
+        ("my-app", "my app_", ""),
+        ("a" * 63, "a_" + "a" * 62, ""),
+    ],
+)
+def test_a_name_with_its_underscores(short, original, name):
+    assert naming.underscored(short, original) == name

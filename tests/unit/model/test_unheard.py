@@ -25,3 +25,7 @@ def test_the_example_is_the_port_that_most_likely_speaks_http(ports: list[tuple[
 )
 def test_a_container_is_called_by_both_names_where_they_differ(name: str, told: str) -> None:
     assert unheard.called(name) == told
+
+
+def test_one_that_is_called_longer_in_dns_is_so_here() -> None:
+    assert unheard.called("a_b", "a-b-0123456789ab") == "a_b (a-b-0123456789ab in DNS)"

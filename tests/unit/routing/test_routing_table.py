@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options
@@ -38,6 +39,12 @@ def test_a_row_for_the_services_own_name_and_one_for_each_claim():
     assert [(row.hosts, row.path) for row in made] == [((host,), "/api") for host in ("web.services.haystack", "app", "*.app")]
     assert [row.key for row in made] == ["web.services.haystack", "web.services.haystack app/api", "web.services.haystack *.app/api"]
     assert {row.name for row in made} == {"web.services.haystack"}
+
+
+@pytest.mark.parametrize("numbers", [(80,), (22,)])
+def test_names_with_underscores_lead_to_a_service_as_its_own_does(numbers):
+    made = table(replace(container(service="my-app", numbers=numbers), originals=("my_app",))).services
+    assert [row.hosts for row in made] == [("my-app.services.haystack", "my_app.services.haystack")]
 
 
 @pytest.mark.parametrize(("numbers", "served"), [((80,), [[80]]), ((8080,), [[8080]]), ((80, 8080), [[80], [8080]])])

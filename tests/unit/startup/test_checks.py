@@ -13,7 +13,7 @@ from haystack.command_line import commands
 from haystack.discovery.docker.tls import TlsOptions
 from haystack.settings.settings import LONG, SECRET, Settings, flag, load, variable
 from haystack.settings.variables import misspelt, unknown
-from haystack.startup import engines
+from haystack.startup import checks, engines
 
 PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
 NONSENSE = {"state_dir": "/dev/null/nonsense"}
@@ -362,3 +362,20 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
     assert [line for line in done.stderr.splitlines() if "Traceback" in line or "haystack: can't listen" in line] == [
         line for line in done.stderr.splitlines() if f"haystack: can't listen on port {number}" in line
     ]
+
+
+@pytest.mark.parametrize("origin", ["onion", "x.invalid", "10.in-addr.arpa", "resolver.arpa"])
+def test_an_origin_whose_names_are_never_asked_for_ends_the_start(origin, monkeypatch, capsys, starts):
+    monkeypatch.setenv("HAYSTACK_ORIGIN", origin)
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert lines[0].startswith(f"haystack: HAYSTACK_ORIGIN: {origin!r} can't be used: ")
+
+
+@pytest.mark.parametrize(
+    ("origin", "count"), [("haystack", 0), ("localhost", 0), ("x.home.arpa", 0), ("lab.local", 1), ("com", 1), ("de", 1)]
+)
+def test_an_origin_that_clients_know_otherwise_is_warned_of(origin, count, monkeypatch):
+    monkeypatch.setenv("HAYSTACK_ORIGIN", origin)
+    found = [line for line in checks.warnings(load()) if line.startswith(f"HAYSTACK_ORIGIN={origin}: ")]
+    assert len(found) == count
