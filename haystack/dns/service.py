@@ -70,7 +70,7 @@ class DnsService:
         self._settings = settings
         self._tell = tell
         self._numbers = Numbers()
-        self.feed = ZoneFeed(settings.origin, settings.dns_ttl, settings.address, self._numbers, first)
+        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early)
         self._opened = False
         self._questions = questions

@@ -18,23 +18,26 @@ from haystack.dns.facts import Host
 from haystack.dns.messages import DnsSetup, ZonePart
 from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
 from haystack.dns.subnets import Subnets
-from haystack.dns.zone import LOCALHOST, Node, Picture, Zone
+from haystack.dns.zone import Node, Picture, Zone
 from haystack.loop.turns import Turns, stretches
 
 PART = 500  # rows in a message
 
 
 class ZoneFeed:
-    """addresses: Haystack's own, where they are set. subnets: who numbers networks."""
+    """addresses: Haystack's own, where they are set; subnets: who numbers networks; opened: as with Zone."""
 
-    def __init__(self, origin: str, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture) -> None:
-        self.zone = Zone.of(first, ttl)
+    def __init__(
+        self, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture, opened: tuple[bytes, ...] = ()
+    ) -> None:
+        self.zone = Zone.of(first, ttl, opened)
         self.setup = setup(self.zone.apex, ttl, addresses)
         self._subnets = subnets
         self._told: dict[bytes, bytes] = {}
         rows = compiled.Zone(self.setup.origin, ttl)
         self.responder = Responder(rows, Cache(0), Rotation(), self.setup.own4, self.setup.own6)
-        self._put([(key, self._row(key, node)) for key, node in self.zone.nodes.items()], ())
+        opened_nodes = dict.fromkeys(self.zone.opened, Node())  # what stands there beside, where anything does, comes next
+        self._put([(key, self._row(key, node)) for key, node in {**opened_nodes, **self.zone.nodes}.items()], ())
 
     def follow(self, snapshot: Picture) -> Turns[list[ZonePart]]:
         """What is to be told of this snapshot: one part at least, for the version."""
@@ -43,7 +46,7 @@ class ZoneFeed:
         rows, removed = [], []
         for some in stretches(tuple(nodes.items())):
             for key, node in some:
-                row = self._row(key, node) if node is not None else None
+                row = self._row(key, node or Node()) if node is not None or key in self.zone.opened else None
                 if row is None and key in self._told:
                     removed.append(key)
                 elif row is not None and self._told.get(key) != row:
@@ -72,8 +75,10 @@ class ZoneFeed:
             marks |= Mark.OWN
         if node.empty:
             marks |= Mark.EMPTY
-        if key == LOCALHOST:
-            marks |= Mark.BELOW  # RFC 6761 section 6.3: every name below localhost is localhost
+        if node.public:
+            marks |= Mark.PUBLIC
+        if key in self.zone.opened:
+            marks |= Mark.OPENED
         hosts = tuple(self._host(each) for each in node.hosts)
         targets = tuple(TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in node.srv)
         return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr)))

@@ -105,23 +105,19 @@ cdef class Responder:
         cdef Node node = self.zone.at(q.key, q.name_size)
         cdef Entry entry = None
         cdef bytes key
-        cdef int apex = 0
         if node is None or node.marks & <int>Mark.EMPTY:
             if node is None and asker.rights & <int>Right.RECURSION:
                 key = key_of(q)
                 entry = self.cache.find(key)
                 if entry is not None and entry.borders == self.zone.borders:
                     return self.give_kept(entry, q, asker, p)
-            apex = self.zone.apex(q)
-            if apex < 0 and not self.is_own_reverse(q, asker):
+            if self.zone.apex(q) < 0 and not self.is_own_reverse(q, asker):
                 return self.look_beyond(entry, q, asker, p)
-            if node is None and apex > 0:
-                node = self.zone.at(q.key + q.starts[apex], q.name_size - q.starts[apex])
-                if not node.marks & <int>Mark.BELOW:
-                    node = None
+            if node is None:
+                node = self.zone.wild(q)
         if not asker.rights & <int>Right.INSIDE and (node is None or not node.marks & <int>Mark.PUBLIC):
             return self.refuse(q, asker, p, Rcode.REFUSED, PROHIBITED)
-        return self.tell(node, apex, q, asker, p)
+        return self.tell(node, q, asker, p)
 
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2:
         """The answer about a name that is not ours: as it is kept, or FORWARD."""
@@ -158,10 +154,10 @@ cdef class Responder:
             return self.give(self.stale, &self.question, asker, p, Source.CACHE)
         return self.refuse(&self.question, asker, p, Rcode.SERVFAIL, b"")
 
-    cdef int tell(self, Node node, int apex, Question *q, Asker *asker, uint8_t *p) except -2:
+    cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2:
         """The answer about a name of ours; node None: it does not exist."""
         cdef Message m
-        cdef int rcode = Rcode.NOERROR
+        cdef int rcode = Rcode.NOERROR, apex
         begin(&m, p, q, limit(q, asker.tcp), 0)
         m.ttl = self.zone.ttl
         m.flags = <int>Flag.AA | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
@@ -174,8 +170,7 @@ cdef class Responder:
         else:
             rcode = Rcode.NXDOMAIN
         if m.counts[<int>Section.ANSWER] == 0 and rcode != Rcode.SERVFAIL and not m.full:
-            if node is not None:
-                apex = self.zone.apex(q)
+            apex = self.zone.apex(q)
             authority(&m, self.zone, False, HEADER + (q.starts[apex] if apex > 0 else 0))
         if m.full and m.counts[<int>Section.ADDITIONAL] == 0:
             m.flags |= <int>Flag.TC

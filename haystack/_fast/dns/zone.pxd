@@ -7,7 +7,7 @@ cdef enum Mark:             # of a row, as haystack/dns/rows.py has them
     OWN = 2                 # has Haystack's own address
     PUBLIC = 4              # anybody may ask for it
     EMPTY = 8               # is there for the names below it alone (RFC 8020)
-    BELOW = 16              # every name below it is answered as this one is
+    OPENED = 16             # it and the names below are others' to answer, but for those that are there
 
 cdef struct Target:
     uint16_t weight
@@ -47,5 +47,6 @@ cdef class Zone:
     cdef readonly uint64_t borders  # counts up when what is ours, and what not, may have changed
 
     cdef Node at(self, const uint8_t *key, int size)
+    cdef Node wild(self, Question *q)
     cdef int apex(self, Question *q) except -2
     cdef bint changes_borders(self, bytes key, int marks) except -1

@@ -135,7 +135,7 @@ cdef class Zone:
         cdef int before = 0
         if old is not None:
             before = (<Node>old).marks if isinstance(old, Node) else (<bytes>old)[0]
-        if (before ^ marks) & <int>Mark.APEX:
+        if (before ^ marks) & (<int>Mark.APEX | <int>Mark.OPENED):
             return True
         return not key.endswith(self.origin) and (before == 0) != (marks == 0)
 
@@ -154,6 +154,20 @@ cdef class Zone:
         cdef int i
         for i in range(q.labels):
             node = self.at(q.key + q.starts[i], q.name_size - q.starts[i])
-            if node is not None and node.marks & <int>Mark.APEX:
-                return i
+            if node is not None and node.marks & (<int>Mark.APEX | <int>Mark.OPENED):
+                return i if node.marks & <int>Mark.APEX else -1
         return -1
+
+    cdef Node wild(self, Question *q):
+        """What stands for a name that is not there (RFC 4592, section 3.3.1): the wildcard below the next name above it that is."""
+        cdef uint8_t name[256]
+        cdef int i, size
+        for i in range(1, q.labels):
+            size = q.name_size - q.starts[i]
+            if self.at(q.key + q.starts[i], size) is not None:
+                if size > 253:
+                    return None
+                name[0], name[1] = 1, c'*'
+                memcpy(name + 2, q.key + q.starts[i], size)
+                return self.at(name, size + 2)
+        return None

@@ -77,7 +77,7 @@ class Zoned:
     def __init__(self, first=None, addresses=(), networks=None):
         self.subnets = Subnets()
         at_once(self.subnets.follow(networks or {}))
-        self.feed = ZoneFeed("haystack", 5, addresses, self.subnets, first or picture())
+        self.feed = ZoneFeed(5, addresses, self.subnets, first or picture())
         self.compiled = self.feed.responder
 
     def publish(self, new):
