@@ -7,7 +7,7 @@ Forward, and the server has a Forwarder for that), raise. Between the server and
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import dnslib
@@ -82,6 +82,7 @@ class Responder:
         self._held = False
         self._version = 0
         self._services: Mapping[str, Service] = {}
+        self.opened: Callable[[bytes], bool] = lambda _name: False  # names that are forwarded, though they never leave otherwise
         self.zone = Zone.of(Nothing(origin), ttl)
 
     def hold(self) -> None:
@@ -155,7 +156,7 @@ class Responder:
         """Pack the answer and keep it: for every asker, or where it bears our own address for those of this one."""
         own = self._own(local)
         found = self._find(key, own)
-        if found is None:
+        if found is None or (found.apex != self.zone.apex and _is_bare(found, key) and self.opened(key)):
             return None
         if found.node is None:
             return self._denied(found.apex)
@@ -226,6 +227,11 @@ def _unanswerable(query: wire.Query) -> int:
     if query.qclass != wire.CLASS_IN or query.qtype in _TRANSFERS:
         return wire.REFUSED
     return wire.NOERROR
+
+
+def _is_bare(found: Found, key: bytes) -> bool:
+    """Whether nothing is known of a name but that it is, or is below, an apex."""
+    return found.node is None or found.node.empty or (found.apex == key and not (found.node.a or found.node.aaaa or found.node.ptr))
 
 
 def _depends(node: Node, qtype: int) -> bool:

@@ -17,8 +17,12 @@ from typing import Any, Protocol
 import structlog
 
 from haystack._fast.net.networks import Networks
-from haystack.dns import sockets, upstreams
-from haystack.dns.forward import WAITING, Forwarder
+from haystack.dns import sockets, wire
+from haystack.dns.forward import nameservers, routes
+from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
+from haystack.dns.forward.resolved import Resolved
+from haystack.dns.forward.routes import Upstreams
+from haystack.dns.local_names import LocalNames
 from haystack.dns.responder import EVERYTHING, Forward, Responder
 from haystack.net.access import Table
 from haystack.net.sockets import Sockets
@@ -35,26 +39,18 @@ CONNECTIONS = 128
 PIPELINED = 64
 
 
-class DnsSettings(Protocol):
+class DnsSettings(Upstreams, Protocol):
     """What the server reads of the settings."""
-
-    @property
-    def bind(self) -> tuple[Any, ...]:
-        """Addresses to listen on; none: all."""
 
     @property
     def dns_port(self) -> int:
         """0: any free one."""
 
-    @property
-    def dns_nameservers(self) -> tuple[Any, ...]:
-        """``IP`` or ``IP:PORT``; none: those of /etc/resolv.conf."""
-
 
 class DnsServer:
     """The DNS listener, UDP and TCP. forwarder: made from the settings at start unless given; connections: at once, over TCP.
 
-    questions: to nameservers at once.
+    questions: sockets to nameservers at once.
     """
 
     def __init__(
@@ -65,7 +61,7 @@ class DnsServer:
         *,
         idle: float = IDLE,
         connections: int = CONNECTIONS,
-        questions: int = WAITING,
+        questions: int = SOCKETS,
     ) -> None:
         self._settings = settings
         self._responder = responder
@@ -102,14 +98,15 @@ class DnsServer:
         bound = self._bound
         assert bound is not None  # noqa: S101 - bind has just set it
         if self._forwarder is None:
-            servers = upstreams.chosen(map(str, self._settings.dns_nameservers), map(str, self._settings.bind), bound.port)
-            self._forwarder = Forwarder(servers, most=self._questions)
+            names = LocalNames(self._responder, self._rights)
+            self._forwarder = Forwarder(routes.made(self._settings, bound.port), names, limits=Limits(sockets=self._questions))
+        self._responder.opened = self._forwarder.routes.opened
         loop = asyncio.get_running_loop()
         for udp in bound.udp:
             loop.add_reader(udp, self._readable, udp, self._forwarder)
         for tcp in bound.tcp:
             self._servers.append(await asyncio.start_server(self._connected, sock=tcp))
-        log.info("dns.listening", port=bound.port, nameservers=[f"{s.address}:{s.port}" for s in self._forwarder.servers])
+        log.info("dns.listening", port=bound.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
 
     async def drain(self, seconds: float) -> None:
         """Take no more, for another one has the sockets too; finish within so many seconds what was asked here."""
@@ -152,7 +149,8 @@ class DnsServer:
                 continue
             reply = self._responder.answer(datagram.data, datagram.local, tcp=False, rights=self._rights(str(datagram.peer[0])))
             if isinstance(reply, Forward):
-                forward, reply = reply, forwarder.cached(reply)
+                forward, found = reply, forwarder.cached(reply.query)
+                reply = _rendered(forward, found) if found else None
                 if reply is None:
                     self._later(_relay(udp, datagram, forwarder, forward))
             if reply is not None:
@@ -239,7 +237,7 @@ class Connection:
 
     async def _forward(self, forward: Forward) -> None:
         try:
-            reply = await self._forwarder.resolve(forward)
+            reply = _rendered(forward, await self._forwarder.resolve(forward.query, self.peer))
             with contextlib.suppress(OSError):
                 await self._send(reply)
         finally:
@@ -253,7 +251,11 @@ class Connection:
 
 
 async def _relay(udp: socket.socket, datagram: sockets.Datagram, forwarder: Forwarder, forward: Forward) -> None:
-    _send(udp, await forwarder.resolve(forward), datagram)
+    _send(udp, _rendered(forward, await forwarder.resolve(forward.query, str(datagram.peer[0]))), datagram)
+
+
+def _rendered(forward: Forward, found: Resolved) -> bytes:
+    return wire.render(found.packed, forward.query, forward.tcp, options=found.options)
 
 
 def _send(udp: socket.socket, reply: bytes, to: sockets.Datagram) -> None:

@@ -1,134 +1,258 @@
-"""One question asked of one nameserver, over UDP and where it says so over TCP.
+"""One question asked of one nameserver: over UDP, over TCP where the answer is cut off, and without what the server does not know.
 
-Never does: choose the server, keep the answer. The Forwarder calls it. A fresh socket, so a fresh source port, and a
-random id for each question: RFC 5452 section 9.
+Never does: choose the server, keep the answer. race.py calls it. A fresh socket, so a fresh source port, and a random id for each question
+(RFC 5452 section 9); a datagram that is no answer to it is passed over, and told to nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import contextlib
+import socket
 import struct
-from typing import cast
+from collections.abc import Callable
+from typing import NamedTuple
 
 from haystack.dns import wire
-from haystack.dns.upstreams import Nameserver
+from haystack.dns.forward import message
+from haystack.dns.forward.message import Reply, Sent, Verdict
+from haystack.dns.forward.nameservers import Nameserver
+from haystack.dns.forward.rewriting import Own
+from haystack.dns.forward.standing import Failure, Standing
+from haystack.dns.forward.times import Times
+from haystack.net.descriptors import SHORTAGES
 
-# RFC 1035 section 3.3.13: two names, of one octet at least, and five numbers.
-_SHORTEST_SOA = 22
-
-
-class BadReplyError(Exception):
-    """The nameserver's reply makes no sense."""
-
-
-class _Asker(asyncio.DatagramProtocol):
-    """Waits for the one datagram that answers; anything else on the socket is not looked at."""
-
-    def __init__(self, message: bytes) -> None:
-        self.message = message
-        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.DatagramTransport", transport).sendto(self.message)
-
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - the socket is connected
-        if answers(self.message, data) and not self.reply.done():
-            self.reply.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self.reply.cancel()
+LARGEST = 65535
+# Datagrams read before the loop may turn to something else.
+_BURST = 16
+# So many with a wrong id are no accident: somebody guesses. Over TCP there is nothing to guess.
+_STRAYS = 50
+_FAILURES = {wire.SERVFAIL: Failure.SERVFAIL, wire.REFUSED: Failure.REFUSED}
 
 
-def message(query: wire.Query, *, edns: bool = True) -> bytes:
-    """The question as it goes to a nameserver: our own id and EDNS, the asker's DO and CD."""
-    flags = wire.RD | query.flags & wire.CD
-    header = struct.pack("!5H", flags, 1, 0, 0, edns)
-    return secrets.token_bytes(2) + header + query.question + (wire.opt_record(query.do) if edns else b"")
+class FailedError(Exception):
+    """The nameserver is of no use for this question. reply: what it said, where it said something."""
+
+    def __init__(self, failure: Failure, reply: Reply | None = None) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.reply = reply
 
 
-def answers(asked: bytes, reply: bytes) -> bool:
-    """True when this is a response to that question: id, QR and the question itself (RFC 5452 section 9.1)."""
-    end = len(asked) - (len(wire.opt_record(False)) if asked[11] else 0)
-    if len(reply) < wire.HEADER or reply[:2] != asked[:2] or not reply[2] & 0x80:
-        return False
-    if reply[4:6] == b"\0\0":
-        # FORMERR and its like may come as a header alone.
-        return reply[3] & 0x0F != wire.NOERROR
-    return reply[4:6] == b"\0\1" and reply[wire.HEADER : end].lower() == asked[wire.HEADER : end].lower()
+class Came(NamedTuple):
+    """What came over UDP, and what it is; data empty: too many that were none of ours."""
+
+    verdict: Verdict
+    data: bytes
 
 
-async def ask(server: Nameserver, asked: bytes, seconds: float) -> bytes:
-    """The reply, whole, after so many seconds a transport at most. Raises OSError (TimeoutError is one) or BadReplyError."""
-    async with asyncio.timeout(seconds):
-        reply = await _udp(server, asked)
-    if reply[2] & wire.TC >> 8:
+class Datagrams:
+    """A socket for one question to one nameserver. Raises OSError where there is none to be had."""
+
+    def __init__(self, server: Nameserver, sent: Sent) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sent = sent
+        self._strays = 0
+        self.count = 0
+        self.came: asyncio.Future[Came] = self._loop.create_future()
+        self._socket = socket.socket(socket.AF_INET6 if ":" in server.address else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            async with asyncio.timeout(seconds):
-                return await _tcp(server, asked)
-        except (OSError, EOFError, BadReplyError):
-            # The part that came, with its TC, is better than nothing.
-            return reply
-    return reply
+            self._socket.connect(server)
+        except OSError:
+            self._socket.close()
+            raise
+        self._loop.add_reader(self._socket, self._readable)
+
+    def send(self) -> None:
+        """Once more. What can't be sent now is lost, as any datagram may be; an error that says that nobody is there ends it."""
+        self.count += 1
+        try:
+            self._socket.send(self._sent.packet)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._end(error)
+
+    def _readable(self) -> None:
+        for _ in range(_BURST):
+            try:
+                data = self._socket.recv(LARGEST)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._end(error)
+                return
+            verdict = message.judge(self._sent, data)
+            self._strays += verdict is Verdict.IGNORED
+            if verdict is not Verdict.IGNORED or self._strays >= _STRAYS:
+                self._end(Came(verdict, data))
+                return
+
+    def _end(self, result: Came | OSError) -> None:
+        self._loop.remove_reader(self._socket)
+        if self.came.done():
+            return
+        if isinstance(result, OSError):
+            self.came.set_exception(result)
+        else:
+            self.came.set_result(result)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        if self.came.done() and not self.came.cancelled():
+            self.came.exception()  # it may be that nobody has waited for it
+        self.came.cancel()
 
 
-async def _udp(server: Nameserver, asked: bytes) -> bytes:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: _Asker(asked), remote_addr=server)
-    try:
-        return await protocol.reply
-    finally:
-        transport.close()
+class Spare:
+    """Sockets beyond the one that each question has: for a second nameserver, and for one that may be back."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def take(self) -> bool:
+        """One more; False: there is none."""
+        if not self._left:
+            return False
+        self._left -= 1
+        return True
+
+    def give(self) -> None:
+        """Give one back."""
+        self._left += 1
 
 
-async def _tcp(server: Nameserver, asked: bytes) -> bytes:
+class Means(NamedTuple):
+    """What every question needs.
+
+    asked: told where each form of a question is outstanding (+1), and that it is no more (-1); believed: what of a reply counts, raises
+    FormatError.
+    """
+
+    times: Times
+    spare: Spare
+    asked: Callable[[Nameserver, Sent, int], None]
+    believed: Callable[[Reply, wire.Query], Own]
+
+
+class Exchange:
+    """A question to a nameserver, one socket at a time."""
+
+    def __init__(self, standing: Standing, query: wire.Query, means: Means) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self.standing = standing
+        self.begun = self._clock()
+        self.datagrams = 0
+        self._query = query
+        self._means = means
+        self._udp: Datagrams | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether all that was sent over UDP is without an answer yet, and that is more than one datagram."""
+        return self.datagrams > 1 and self._udp is not None and not self._udp.came.done()
+
+    def resend(self) -> None:
+        """The same datagram again: it may have been lost."""
+        if self._udp is not None and not self._udp.came.done():
+            self._udp.send()
+            self.datagrams += 1
+
+    async def run(self) -> Own:
+        """NOERROR or NXDOMAIN, whole. Raises FailedError; whoever calls sees to the time over UDP."""
+        self.standing.questions += 1
+        try:
+            return await self._run()
+        except FailedError as error:
+            self.standing.failed(error.failure, self._clock())
+            raise
+
+    async def _run(self) -> Own:
+        plain, caseless = self.standing.plain(self.begun), self.standing.caseless(self.begun)
+        for _ in range(3):  # as it is, and with one thing less each time
+            reply = await self._attempt(message.question(self._query, plain=plain, caseless=caseless), caseless=caseless)
+            if reply is None:
+                caseless = True  # it is not accepted: whoever forges an answer does not know the case either
+                continue
+            if reply.rcode in (wire.FORMERR, wire.NOTIMP, wire.BADVERS) and not plain:
+                plain = True  # RFC 6891 section 7: perhaps it is EDNS that it does not know
+                continue
+            if reply.rcode not in message.GOOD:
+                raise FailedError(_FAILURES.get(reply.rcode, Failure.ERROR), reply)
+            self.standing.learn(self._clock(), plain=plain, caseless=caseless)
+            return self._believed(reply)
+        raise FailedError(Failure.LYING)
+
+    def _believed(self, reply: Reply) -> Own:
+        try:
+            return self._means.believed(reply, self._query)
+        except wire.FormatError:
+            raise FailedError(Failure.GARBLED) from None
+
+    async def _attempt(self, sent: Sent, *, caseless: bool) -> Reply | None:
+        """What it says to this form of the question; None: its name came back in another case. Raises FailedError."""
+        self._means.asked(self.standing.server, sent, +1)
+        try:
+            came = await self._over_udp(sent)
+            if came.verdict is Verdict.OTHER_CASE and not caseless:
+                return None
+            return await self._understood(sent, came)
+        finally:
+            self._means.asked(self.standing.server, sent, -1)
+
+    async def _over_udp(self, sent: Sent) -> Came:
+        begun = self._clock()
+        try:
+            self._udp = udp = Datagrams(self.standing.server, sent)
+            with contextlib.closing(udp):
+                udp.send()
+                self.datagrams += 1
+                came = await udp.came
+            now = self._clock()
+            if came.verdict is not Verdict.IGNORED:
+                self.standing.heard(now, now - begun if udp.count == 1 else None)
+        except OSError as error:
+            raise FailedError(Failure.SHORTAGE if error.errno in SHORTAGES else Failure.UNREACHABLE) from None
+        return came
+
+    async def _understood(self, sent: Sent, came: Came) -> Reply:
+        """The reply, over TCP where it is cut off, or where strangers answer too."""
+        if came.verdict is Verdict.LYING or came.verdict is Verdict.OTHER_CASE:
+            raise FailedError(Failure.LYING)
+        if came.verdict is Verdict.GARBLED:
+            raise FailedError(Failure.GARBLED)
+        try:
+            if came.verdict is Verdict.ANSWER:
+                reply = message.read(came.data, sent.question)
+                if not reply.cut:
+                    return reply
+            return await self._over_tcp(sent)
+        except wire.FormatError:
+            raise FailedError(Failure.GARBLED) from None
+
+    async def _over_tcp(self, sent: Sent) -> Reply:
+        """Raises FailedError, and FormatError for a reply that is none. Never what is cut off."""
+        try:
+            async with asyncio.timeout(self._means.times.tcp):
+                data = await _exchanged(self.standing.server, sent.packet)
+        except (OSError, EOFError):
+            raise FailedError(Failure.TCP) from None
+        if message.judge(sent, data, tcp=True) is not Verdict.ANSWER:
+            raise FailedError(Failure.LYING)
+        reply = message.read(data, sent.question)
+        if reply.cut:
+            raise FailedError(Failure.TCP)
+        return reply
+
+
+async def _exchanged(server: Nameserver, packet: bytes) -> bytes:
+    """One message there, one back (RFC 7766). Raises OSError or EOFError."""
     reader, writer = await asyncio.open_connection(*server)
     try:
-        writer.write(struct.pack("!H", len(asked)) + asked)
+        writer.write(struct.pack("!H", len(packet)) + packet)
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        reply = await reader.readexactly(length)
+        return await reader.readexactly(length)
     finally:
         writer.close()
-    if not answers(asked, reply):
-        raise BadReplyError("the reply over TCP is to something else")
-    return reply
-
-
-def packed(reply: bytes, question: bytes) -> tuple[wire.Packed, int]:
-    """The reply as an answer for any asker of this question, and the seconds it may be kept (0: not at all).
-
-    The nameserver's OPT record was for us alone and is cut off. Raises FormatError.
-    """
-    flags, count, *counts = struct.unpack_from("!5H", reply, 2)
-    start = wire.HEADER + (len(question) if count else 0)
-    found = list(wire.records(reply, start, sum(counts)))
-    kept = next((i for i, record in enumerate(found) if record.rtype == wire.OPT), len(found))
-    counts[2] -= len(found) - kept
-    found = found[:kept]
-    if counts[2] < 0:
-        raise wire.FormatError("an OPT record among the answers")
-    if found and not count:
-        raise wire.FormatError("records without a question")
-    end = found[-1].end if found else start
-    answer = wire.Packed(
-        flags=flags & (wire.TC | 0x000F) | wire.RA,
-        body=reply[start:end],
-        ends=tuple(record.end - start for record in found),
-        counts=(counts[0], counts[1], counts[2]),
-        ttls=tuple(record.ttl_at - start for record in found),
-    )
-    return answer, _lifetime(reply, flags, found, counts[0])
-
-
-def _lifetime(reply: bytes, flags: int, found: list[wire.Record], answers: int) -> int:
-    """RFC 2308 section 5: an answer lives as its shortest record; a negative one as its SOA says, and without SOA not at all."""
-    soas = [record for record in found[answers:] if record.rtype == wire.SOA and record.end - record.data_at >= _SHORTEST_SOA]
-    if flags & wire.TC or flags & 0x000F not in (wire.NOERROR, wire.NXDOMAIN) or not (soas or (answers and not flags & 0x000F)):
-        return 0
-    ttls = [0 if record.ttl >> 31 else record.ttl for record in found]
-    ttls += [struct.unpack_from("!I", reply, record.end - 4)[0] for record in soas]
-    return min(ttls)
