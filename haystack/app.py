@@ -196,6 +196,7 @@ class App:
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
         self.acl.subscribe(self.proxy.admit)
+        self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
         for reader in (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow):
             stack.callback(self.registry.add_reader(reader))

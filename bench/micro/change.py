@@ -21,7 +21,7 @@ import structlog
 
 from haystack.catalog.registry import Reader, Registry
 from haystack.discovery.docker.provider import DockerProvider
-from haystack.dns.responder import Responder
+from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop.turns import Turns
 from haystack.model.snapshot import Snapshot
@@ -43,7 +43,7 @@ class Rig:
         self.engine = engine
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh)
-        self.responder = Responder("haystack", 5)
+        self.dns = DnsService(settings, self.registry.snapshot, lambda _message: None)
         self.supervisor = Supervisor(settings, str(folder / "admin"))
         self.times: dict[str, float] = {}
         self.version = 0
@@ -55,7 +55,7 @@ class Rig:
         self.supervisor.bind()
         await self.supervisor.start()
         self._listen_to_the_worker()
-        for stage, reader in zip(STAGES, (self._begin, self.supervisor.follow, self.responder.follow, self.monitor.follow), strict=False):
+        for stage, reader in zip(STAGES, (self._begin, self.supervisor.follow, self.dns.follow, self.monitor.follow), strict=False):
             self.registry.add_reader(self._timed(stage, reader))
         self.task = asyncio.create_task(self.provider.run(self.registry))
         await self.registry.listed.wait()

@@ -26,7 +26,7 @@ from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console import commands
 from haystack.dns import wire
-from haystack.dns.responder import Responder
+from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.loop.turns import in_turns
@@ -83,12 +83,12 @@ class Rig:
     def __init__(self, size: int, folder: Path) -> None:
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
-        self.responder = Responder("haystack", 5)
+        self.dns = DnsService(_DNS, self.registry.snapshot, lambda _message: None)
         tables, self.series, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
         self.acl = access.Acl(policy)
-        for reader in (lambda s: self.acl.follow(s.networks), *workers, self.responder.follow, self.monitor.follow):
+        for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow):
             self.registry.add_reader(reader)
         for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)

@@ -14,14 +14,22 @@ import msgspec
 import structlog
 
 from haystack._fast.dns import rotation
-from haystack.dns import exchange, listeners, upstreams, wire
-from haystack.dns.forward import Forwarder
+from haystack._fast.net.networks import Networks
+from haystack.dns import listeners, wire
+from haystack.dns.forward import nameservers, routes
+from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
+from haystack.dns.forward.resolved import Resolved as Answer
+from haystack.dns.forward.routes import Upstreams
+from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.listeners import Listeners
+from haystack.dns.local_names import Asker, LocalNames, text
 from haystack.dns.messages import DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
 from haystack.dns.subnets import Subnets as Numbers
+from haystack.dns.zone import Picture
 from haystack.dns.zone_feed import ZoneFeed
 from haystack.loop.turns import Turns
 from haystack.model.snapshot import Snapshot
+from haystack.net.access import Table
 from haystack.net.sockets import Sockets
 
 log = structlog.get_logger()
@@ -29,7 +37,7 @@ log = structlog.get_logger()
 Message = ZonePart | Subnets | DnsOpen
 
 
-class DnsSettings(Protocol):
+class DnsSettings(Upstreams, Protocol):
     """What it reads of the settings."""
 
     @property
@@ -45,16 +53,8 @@ class DnsSettings(Protocol):
         """Haystack's own addresses; none: the one that was asked."""
 
     @property
-    def bind(self) -> tuple[Any, ...]:
-        """Addresses to listen on; none: all."""
-
-    @property
     def dns_port(self) -> int:
         """0: any free one."""
-
-    @property
-    def dns_nameservers(self) -> tuple[Any, ...]:
-        """``IP`` or ``IP:PORT``; none: those of /etc/resolv.conf."""
 
     @property
     def workers(self) -> int:
@@ -62,18 +62,30 @@ class DnsSettings(Protocol):
 
 
 class DnsService:
-    """tell: sends a message to every worker; early: workers answer from their first zone on; questions: to nameservers at once."""
+    """tell: sends a message to every worker; early: workers answer from their first zone on.
+
+    questions: sockets to nameservers at once; times: of the forwarder.
+    """
 
     def __init__(
-        self, settings: DnsSettings, first: Snapshot, tell: Callable[[Message], None], *, early: bool = True, questions: int = 1000
+        self,
+        settings: DnsSettings,
+        first: Picture,
+        tell: Callable[[Message], None],
+        *,
+        early: bool = True,
+        questions: int = SOCKETS,
+        times: Times = TIMES,
     ) -> None:
         self._settings = settings
         self._tell = tell
         self._numbers = Numbers()
-        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first)
+        opened = tuple(wire.name(each.name) for each in settings.dns_forward or ())
+        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early)
         self._opened = False
-        self._questions = questions
+        self._limits, self._times = Limits(sockets=questions), times
+        self._networks = self._subnets = Networks()
         self._listeners: Listeners | None = None
         self._forwarder: Forwarder | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +100,13 @@ class DnsService:
         self._listeners = listeners.opened(self._settings.bind, self._settings.dns_port, self._settings.workers, sockets)
         return self._listeners
 
+    def admit(self, table: Table) -> None:
+        """What askers may, by their addresses."""
+        self._networks = Networks(*table)
+
+    def _asker(self, client: str) -> Asker:
+        return self._networks.find(client) or 0, self._subnets.find(client) or 0
+
     def welcome(self) -> Iterable[Message]:
         """What a worker has to know when it begins."""
         yield Subnets(*self._numbers.table)
@@ -99,6 +118,7 @@ class DnsService:
         """Answer from this snapshot from now on."""
         if (yield from self._numbers.follow(snapshot.networks)):
             self._tell(Subnets(*self._numbers.table))
+            self._subnets = Networks(*self._numbers.table)
         for part in (yield from self.feed.follow(snapshot)):
             self._tell(part)
 
@@ -110,9 +130,9 @@ class DnsService:
 
     async def start(self) -> None:
         """Have other names asked from now on."""
-        servers = upstreams.chosen(map(str, self._settings.dns_nameservers), map(str, self._settings.bind), self.port)
-        self._forwarder = Forwarder(servers, most=self._questions)
-        log.info("dns.listening", port=self.port, nameservers=[f"{s.address}:{s.port}" for s in servers])
+        names = LocalNames(self.feed, self._asker)
+        self._forwarder = Forwarder(routes.made(self._settings, self.port), names, limits=self._limits, times=self._times)
+        log.info("dns.listening", port=self.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
 
     async def close(self) -> None:
         """Stop asking."""
@@ -133,14 +153,15 @@ class DnsService:
     async def _answer(self, question: Question, reply: Callable[[Resolved], None]) -> None:
         if self._forwarder is None:
             return
-        packed, lifetime, options = await self._forwarder.ask(wire.parse(question.packet))
-        reply(resolved(question.number, packed, lifetime, options))
+        found = await self._forwarder.resolve(wire.parse(question.packet), text(question.client), hot=question.hot)
+        reply(resolved(question.number, found))
 
 
-def resolved(number: int, packed: wire.Packed, lifetime: int, options: bytes) -> Resolved:
+def resolved(number: int, found: Answer) -> Resolved:
     """The answer as a worker takes it."""
+    packed = found.packed
     ends, ages = (b"".join(each.to_bytes(2, "little") for each in places) for places in (packed.ends, packed.ttls))
-    return Resolved(number, packed.flags, packed.body, ends, ages, packed.counts, options, lifetime)
+    return Resolved(number, packed.flags, packed.body, ends, ages, packed.counts, found.options, found.lifetime)
 
 
 def shared_counters() -> Any:

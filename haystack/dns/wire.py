@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
-A, NS, SOA, PTR, HINFO, AAAA, SRV, OPT, ANY = 1, 2, 6, 12, 13, 28, 33, 41, 255
+A, NS, CNAME, SOA, PTR, HINFO, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 13, 28, 33, 41, 255
 CLASS_IN = 1
 QR, AA, TC, RD = 0x8000, 0x0400, 0x0200, 0x0100
 RA, CD = 0x0080, 0x0010
@@ -144,6 +144,32 @@ def _name_end(packet: bytes, at: int, *, pointers: bool) -> int:
     return at + 1
 
 
+def expanded(packet: bytes, at: int) -> tuple[bytes, int]:
+    """A name without compression, in its own case, and the offset after it. Raises FormatError.
+
+    Pointers lead backwards only (RFC 1035 section 4.1.4: to a prior occurrence), so they end.
+    """
+    name, end, first = b"", 0, at
+    try:
+        while length := packet[at]:
+            if length <= LONGEST_LABEL:
+                name += packet[at : at + length + 1]
+                at += length + 1
+            elif length >= _POINTER:
+                end = end or at + 2
+                at = (length & ~_POINTER) << 8 | packet[at + 1]
+                if at >= first:
+                    raise FormatError("a name points forward")
+                first = at
+            else:
+                raise FormatError("a label of an unknown kind")
+            if len(name) >= LONGEST_NAME:
+                raise FormatError("a name is too long")
+    except IndexError:
+        raise FormatError("a name is cut off") from None
+    return name + b"\0", end or at + 1
+
+
 class Packed(NamedTuple):
     """An answer without its header and question, good for every asker of that question.
 
@@ -174,6 +200,11 @@ def render(packed: Packed, query: Query, tcp: bool, *, age: int = 0, options: by
     flags |= QR | query.flags & (RD | CD)
     header = struct.pack("!6H", 0, flags, 1, counts[0], counts[1], counts[2] + query.edns)
     return query.id + header[2:] + query.question + body + opt
+
+
+def aged(packed: Packed, age: int) -> Packed:
+    """The same answer so many seconds later: each TTL less by them, and never below 0 (RFC 1035 section 7.4)."""
+    return packed._replace(body=_aged(packed.body, packed.ttls, age)) if age and packed.ttls else packed
 
 
 def _aged(body: bytes, ttls: tuple[int, ...], age: int) -> bytes:

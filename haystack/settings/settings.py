@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from haystack.net import access
 from haystack.net.access import Allowed
-from haystack.settings import balance, engine_url, parsers
+from haystack.settings import balance, engine_url, forwarding, parsers
 from haystack.settings.parsers import Networks, Texts
 
 SECRET = frozenset({"docker_key"})
@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()
     )
+    dns_forward: Annotated[forwarding.Domains, NoDecode, BeforeValidator(forwarding.read)] | None = takes(forwarding.TAKES)
     dns_ttl: Annotated[int, BeforeValidator(parsers.seconds)] = takes("whole seconds, 0 to 86400, or a duration such as 5s or 1m", 5)
     workers: Annotated[int, BeforeValidator(parsers.workers)] = Field(
         default_factory=cpus, description="a number of worker processes, 1 to 256"

@@ -7,18 +7,20 @@ import socket
 import struct
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import dns.asyncquery
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 import uvloop
 
+from haystack.settings import forwarding as forwarding_setting
 from tests.fakes.dns import LocalDns
 from tests.unit.dns.conftest import container, endpoint, picture, service
-from tests.unit.dns.nameserver import FakeNameserver, says, silent
+from tests.unit.dns.forward.client import FAST
+from tests.unit.dns.nameserver import NXDOMAIN, FakeNameserver, says, silent
 
 V6 = socket.has_ipv6
 
@@ -108,7 +110,7 @@ async def test_garbage_leaves_it_serving(start):
 
 async def test_zone_answers_while_the_nameserver_is_silent(start):
     async with FakeNameserver(silent) as upstream:
-        server = await start(dns_nameservers=(f"127.0.0.1:{upstream.address.port}",))
+        server = await start(dns_nameservers=(place(upstream),))
         waiting = [asyncio.create_task(udp(server, f"{n}.example")) for n in range(5)]
         await upstream.arrived.wait()
         async with asyncio.timeout(1):
@@ -122,7 +124,7 @@ async def test_zone_answers_while_the_nameserver_is_silent(start):
 @pytest.mark.parametrize("ask", [udp, tcp])
 async def test_other_names_are_forwarded(start, ask):
     async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
-        server = await start(dns_nameservers=(f"127.0.0.1:{upstream.address.port}",))
+        server = await start(dns_nameservers=(place(upstream),))
         for _ in range(2):
             assert (await ask(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.1"
         assert upstream.asked == 1
@@ -133,9 +135,71 @@ async def test_without_a_nameserver_it_is_servfail(start):
     assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
 
 
+def place(upstream):
+    return f"127.0.0.1:{upstream.address.port}"
+
+
+@pytest.mark.parametrize("ask", [udp, tcp])
+async def test_an_alias_elsewhere_of_a_name_of_ours_leads_to_our_records(start, ask):
+    false = ("nginx.services.haystack. 60 A 203.0.113.66", "db.services.haystack. 60 A 203.0.113.66")
+    async with FakeNameserver(says("60 CNAME nginx.services.haystack.", *false)) as upstream:
+        server = await start(dns_nameservers=(place(upstream),))
+        for _ in range(2):  # from the nameserver, and from the cache
+            alias, own = (await ask(server, "www.example.com")).answer
+            assert (alias.name.to_text(), alias[0].to_text()) == ("www.example.com.", "nginx.services.haystack.")
+            assert (own.name.to_text(), [each.to_text() for each in own]) == ("nginx.services.haystack.", ["127.0.0.1"])
+        assert upstream.asked == 1
+
+
+async def test_an_alias_of_a_name_of_ours_that_is_not_there_is_nxdomain(start):
+    async with FakeNameserver(says("60 CNAME gone.services.haystack.", "gone.services.haystack. 60 A 203.0.113.66")) as upstream:
+        message = await udp(await start(dns_nameservers=(place(upstream),)), "www.example.com")
+    assert (message.rcode(), len(message.answer)) == (dns.rcode.NXDOMAIN, 1)
+    assert message.authority[0].name.to_text() == "haystack."
+
+
+async def test_a_long_answer_behind_an_alias_is_cut_over_udp_and_whole_over_tcp(start):
+    async with FakeNameserver(says("60 CNAME db.services.haystack.")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),))
+        query = dns.message.make_query("www.example.com", "A")
+        message, fell_back = await dns.asyncquery.udp_with_fallback(query, "127.0.0.1", timeout=5, port=server.port)
+    assert fell_back
+    assert [len(rrset) for rrset in message.answer] == [1, 99]
+
+
+async def test_a_domain_has_nameservers_of_its_own(start):
+    async with FakeNameserver(says("60 A 192.0.2.1")) as corp, FakeNameserver(NXDOMAIN) as others:
+        forward = f"corp.example={place(corp)};10.in-addr.arpa={place(corp)}"
+        server = await start(dns_nameservers=(place(others),), dns_forward=forwarding_setting.read(forward))
+        assert (await udp(server, "example")).rcode() == dns.rcode.NXDOMAIN
+        for name in ("corp.example", "www.Corp.example"):
+            assert (await udp(server, name)).answer[0][0].to_text() == "192.0.2.1"
+        assert (await udp(server, "mycorp.example")).rcode() == dns.rcode.NXDOMAIN
+
+
+async def test_a_private_reverse_zone_with_a_nameserver_is_asked_there_but_for_what_is_ours(start):
+    async with FakeNameserver(says("60 PTR printer.corp.example.")) as corp:
+        server = await start(dns_forward=forwarding_setting.read(f"10.in-addr.arpa={place(corp)}"))
+        assert (await udp(server, "9.9.9.10.in-addr.arpa", "PTR")).answer[0][0].to_text() == "printer.corp.example."
+        assert (await udp(server, "10.in-addr.arpa", "PTR")).answer[0][0].to_text() == "printer.corp.example."
+        assert (await udp(server, "7.0.0.10.in-addr.arpa", "PTR")).answer[0][0].to_text().endswith(".containers.haystack.")
+        assert (await udp(server, "9.9.168.192.in-addr.arpa", "PTR")).rcode() == dns.rcode.NXDOMAIN
+
+
+async def test_haystack_is_no_nameserver_of_its_own(start):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    itself = f"127.0.0.1:{port}"
+    server = await start(dns_port=port, dns_nameservers=(itself,), dns_forward=forwarding_setting.read(f"corp.example={itself}"))
+    for name in ("example.com", "corp.example"):
+        message = await udp(server, name, use_edns=0)
+        assert message.options[0].code == dns.edns.EDECode.NO_REACHABLE_AUTHORITY
+
+
 async def test_pipelined_queries_overtake_a_slow_one(start):
     async with FakeNameserver(silent) as upstream:
-        server = await start(dns_nameservers=(f"127.0.0.1:{upstream.address.port}",))
+        server = await start(dns_nameservers=(place(upstream),), times=FAST)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         queries = [dns.message.make_query(name, "A", id=n) for n, name in enumerate(("slow.example", "haystack", "db.services.haystack"))]
         writer.write(b"".join(struct.pack("!H", len(q.to_wire())) + q.to_wire() for q in queries))
@@ -206,7 +270,7 @@ async def test_dig_understands(start, more):
 def test_on_uvloop_as_in_production_and_nothing_is_left_open():
     async def main():
         async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
-            server = await LocalDns(picture(), bind=(), dns_nameservers=(f"127.0.0.1:{upstream.address.port}",)).start()
+            server = await LocalDns(picture(), bind=(), dns_nameservers=(place(upstream),)).start()
             for ask in (udp, tcp):
                 assert (await ask(server, "ns.haystack")).answer[0][0].to_text() == "127.0.0.1"
                 assert (await ask(server, f"{ask.__name__}.example")).answer

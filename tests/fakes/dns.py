@@ -8,6 +8,7 @@ from typing import Any
 
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
+from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.service import DnsService
 from haystack.net import access
 from haystack.net.sockets import Sockets
@@ -15,7 +16,7 @@ from haystack.proxy.lending import DNS_TCP, DNS_UDP
 from haystack.proxy.worker_dns import WorkerDns
 
 TICK = 0.01
-SETTINGS = {"origin": "haystack", "dns_ttl": 5, "address": (), "bind": ("127.0.0.1",), "dns_port": 0, "dns_nameservers": (), "workers": 1}
+SETTINGS = {"origin": "haystack", "dns_ttl": 5, "address": (), "bind": ("127.0.0.1",), "dns_port": 0, "dns_nameservers": (), "dns_forward": None, "workers": 1}
 EVERYBODY = access.read("any")
 
 
@@ -25,10 +26,12 @@ class LocalDns:
     Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in SETTINGS.
     """
 
-    def __init__(self, snapshot: Any, *, clients: int = 128, idle: float = 10.0, alone: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, snapshot: Any, *, clients: int = 128, idle: float = 10.0, alone: bool = False, times: Times = TIMES, **settings: Any
+    ) -> None:
         self.faults: list[Exception] = []
         self.settings = SimpleNamespace(**SETTINGS | settings)
-        self.service = DnsService(self.settings, snapshot, self._down)
+        self.service = DnsService(self.settings, snapshot, self._down, times=times)
         self.sockets = Sockets()
         bound = self.service.bind(self.sockets)
         self.lent = [(DNS_UDP, sock.fileno()) for sock in bound.udp[0]] + [(DNS_TCP, sock.fileno()) for sock in bound.tcp[0]]
@@ -54,6 +57,7 @@ class LocalDns:
         )  # fmt: skip
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), EVERYBODY), trusted_proxies=())
         self.worker.admit(Networks(*access.table(policy)))
+        self.service.admit(access.table(policy))
         self._ticker = asyncio.create_task(self._tick())
         await self.service.start()
         for message in self.service.welcome():

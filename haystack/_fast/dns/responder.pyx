@@ -106,7 +106,7 @@ cdef class Responder:
         cdef Entry entry = None
         cdef bytes key
         if node is None or node.marks & <int>Mark.EMPTY:
-            if node is None and asker.rights & <int>Right.RECURSION:
+            if asker.rights & <int>Right.RECURSION:
                 key = key_of(q)
                 entry = self.cache.find(key)
                 if entry is not None and entry.borders == self.zone.borders:

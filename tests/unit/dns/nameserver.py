@@ -5,24 +5,34 @@ import struct
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rrset
 
 from haystack.dns import sockets
-from haystack.dns.upstreams import Nameserver
+from haystack.dns.forward.nameservers import Nameserver
 
 SOA = "ns.example. host.example. 1 2 3 4 30"
 
 
 class FakeNameserver:
-    """reply(query message, over tcp) → message, bytes, or None for silence. asked counts the queries."""
+    """reply(query message, over tcp) → message, bytes, a list of such datagrams, or None for silence; over TCP None is a closed connection.
 
-    def __init__(self, reply):
+    asked counts the queries, queries keeps them as they came.
+    """
+
+    def __init__(self, reply, port=0):
         self.reply = reply
-        self.asked = 0
+        self.port = port
+        self.queries = []
         self.arrived = asyncio.Event()
+        self._peers = []
+
+    @property
+    def asked(self):
+        return len(self.queries)
 
     async def __aenter__(self):
-        self.bound = sockets.bind(("127.0.0.1",), 0)
+        self.bound = sockets.bind(("127.0.0.1",), self.port)
         self.address = Nameserver("127.0.0.1", self.bound.port)
         asyncio.get_running_loop().add_reader(self.bound.udp[0], self._readable)
         self.tcp = await asyncio.start_server(self._connected, sock=self.bound.tcp[0])
@@ -34,26 +44,27 @@ class FakeNameserver:
         await self.tcp.wait_closed()
         self.bound.close()
 
-    def _answer(self, data, tcp):
-        self.asked += 1
+    def _answers(self, data, tcp):
+        self.queries.append(data)
         self.arrived.set()
         made = self.reply(dns.message.from_wire(data), tcp)
-        return made.to_wire(max_size=65535) if isinstance(made, dns.message.Message) else made
+        made = made if isinstance(made, list) else [made]
+        return [each.to_wire(max_size=65535) if isinstance(each, dns.message.Message) else each for each in made if each is not None]
 
     def _readable(self):
         datagram = sockets.receive(self.bound.udp[0])
-        if (reply := self._answer(datagram.data, tcp=False)) is not None:
+        for reply in self._answers(datagram.data, tcp=False):
             sockets.send(self.bound.udp[0], reply, datagram)
 
     async def _connected(self, reader, writer):
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        reply = self._answer(await reader.readexactly(length), tcp=True)
-        writer.write(struct.pack("!H", len(reply)) + reply)
+        for reply in self._answers(await reader.readexactly(length), tcp=True):
+            writer.write(struct.pack("!H", len(reply)) + reply)
         writer.close()
 
 
 def says(*records, rcode=0, authority=(), flags=0):
-    """A reply function: these records (``TTL TYPE DATA``) for whatever name is asked."""
+    """A reply function: these records (``TTL TYPE DATA``, or ``NAME. TTL TYPE DATA``) for whatever name is asked."""
 
     def reply(query, tcp):
         made = dns.message.make_response(query, our_payload=1232)
@@ -61,8 +72,11 @@ def says(*records, rcode=0, authority=(), flags=0):
         made.flags |= dns.flags.AA | flags
         for section, texts in ((made.answer, records), (made.authority, authority)):
             for text in texts:
-                ttl, rdtype, data = text.split(" ", 2)
-                section.append(dns.rrset.from_text(query.question[0].name, int(ttl), "IN", rdtype, data))
+                first, rest = text.split(" ", 1)
+                named = first.endswith(".")
+                name = first if named else query.question[0].name
+                ttl, rdtype, data = (rest if named else text).split(" ", 2)
+                section.append(dns.rrset.from_text(name, int(ttl), "IN", rdtype, data))
         return made
 
     return reply
@@ -70,3 +84,18 @@ def says(*records, rcode=0, authority=(), flags=0):
 
 def silent(query, tcp):
     return None
+
+
+def in_turn(*replies):
+    """The first query has the first of these replies, and so on; the last one for all that follow."""
+    left = list(replies)
+
+    def reply(query, tcp):
+        return (left.pop(0) if len(left) > 1 else left[0])(query, tcp)
+
+    return reply
+
+
+NXDOMAIN = says(rcode=dns.rcode.NXDOMAIN, authority=[f"900 SOA {SOA}"])
+SERVFAIL = says(rcode=dns.rcode.SERVFAIL)
+GOOD = says("60 A 192.0.2.1")

@@ -7,6 +7,7 @@ import pytest
 
 from haystack.net.access import Allowed
 from haystack.settings import settings as settings_module
+from haystack.settings.forwarding import Domain, Domains
 from haystack.settings.settings import Settings, SettingsError, flag, load, variable
 
 PEM = "-----BEGIN THING-----\nc2VjcmV0\n-----END THING-----\n"
@@ -39,6 +40,12 @@ GOOD = [
     ("bind", "127.0.0.1, ::1", ("127.0.0.1", "::1")),
     ("address", "10.0.0.1,fd00:0::1", ("10.0.0.1", "fd00::1")),
     ("dns_nameservers", "1.1.1.1,9.9.9.9:5353,[fd00::1]:54,fd00::2", ("1.1.1.1", "9.9.9.9:5353", "[fd00::1]:54", "fd00::2")),
+    (
+        "dns_forward",
+        "Corp.Example.=10.0.0.2, 10.0.0.3:5353 ; 10.in-addr.arpa=[fd00::1]:54;",
+        Domains((Domain("corp.example", ("10.0.0.2", "10.0.0.3:5353")), Domain("10.in-addr.arpa", ("[fd00::1]:54",)))),
+    ),
+    ("dns_forward", "_tcp.x=10.0.0.2", Domains((Domain("_tcp.x", ("10.0.0.2",)),))),
     ("allow", "Private, 203.0.113.0/24", Allowed(private=True, networks=(ip_network("203.0.113.0/24"),))),
     ("admin", "127.0.0.1:9000", "127.0.0.1:9000"),
     ("admin", "[2001:DB8::1]:0", "[2001:db8::1]:0"),
@@ -96,6 +103,12 @@ BAD = [
     ("address", "10.0.0"),
     ("dns_nameservers", "dns.example"),
     ("dns_nameservers", "1.1.1.1:0"),
+    *(
+        ("dns_forward", text)
+        for text in ("corp.example", "corp=", "=10.0.0.2", "a..b=10.0.0.2", "a=x", "a=10.0.0.2:0", ";", "a=::1;A.=::2")
+    ),
+    ("dns_forward", f"{'a' * 64}=10.0.0.2"),
+    ("dns_forward", f"{'a.' * 127}a=10.0.0.2"),
     ("trusted_proxies", "10.0.0.0/33"),
     ("admin", "127.0.0.1"),
     ("admin", "localhost:9000"),

@@ -1,6 +1,6 @@
-"""Which nameservers to forward to: those that are set, else /etc/resolv.conf's, and never Haystack itself.
+"""Addresses of nameservers, as texts and as /etc/resolv.conf has them; never Haystack itself.
 
-Never does: send anything. Read once, at start.
+Never does: send anything, choose one. Below routes.py.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ class Nameserver(NamedTuple):
     port: int = PORT
 
 
-def chosen(nameservers: Iterable[str], bind: Iterable[str], port: int, resolv_conf: Path = RESOLV_CONF) -> tuple[Nameserver, ...]:
-    """The nameservers to ask, in order. bind and port: where Haystack itself listens (empty: everywhere)."""
-    texts = tuple(nameservers) or _resolv_conf(resolv_conf)
+def others(texts: Iterable[str], bind: Iterable[str], port: int) -> tuple[Nameserver, ...]:
+    """The nameservers that these texts name, in order, each once. bind and port: where Haystack itself listens (empty: everywhere)."""
     found = (parsed for text in texts if (parsed := parse(text)))
     own = tuple(bind)
     return tuple(dict.fromkeys(server for server in found if not _is_ours(server, own, port)))
+
+
+def text(server: Nameserver) -> str:
+    """``IP:PORT``, IPv6 in brackets."""
+    return f"[{server.address}]:{server.port}" if ":" in server.address else f"{server.address}:{server.port}"
 
 
 def parse(text: str) -> Nameserver | None:
@@ -48,7 +52,7 @@ def parse(text: str) -> Nameserver | None:
     return Nameserver(address, int(port)) if port.isdecimal() and 0 < int(port) <= LARGEST_PORT else None
 
 
-def _resolv_conf(path: Path) -> tuple[str, ...]:
+def resolv_conf(path: Path) -> tuple[str, ...]:
     """The addresses on its ``nameserver`` lines; nothing where it can't be read."""
     try:
         lines = path.read_text(errors="replace").splitlines()
