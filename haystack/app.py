@@ -204,7 +204,7 @@ class App:
         stack.callback(self.registry.subscribe(garbage.Garbage().follow))
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
-        self.proxy.dns, self.proxy.welcome, self.proxy.readers.questions = self.dns.setup, self.dns.welcome, self.dns.asked
+        self.proxy.dns, self.proxy.readers.questions = self.dns, self.dns.asked
         self.proxy.readers.failures = self.health.failures
         self.proxy.readers.places = Hidden(self.registry.remark).look
         self.proxy.readers.trace = self.traces.publish

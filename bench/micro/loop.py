@@ -26,6 +26,7 @@ from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console import commands
 from haystack.dns import wire
+from haystack.dns.lookup import Lookup
 from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
@@ -41,6 +42,7 @@ from haystack.views.state import State
 
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
+DNS = SimpleNamespace(origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1)
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
 LISTS = ("services", "containers", "containers --json", "endpoints", "endpoints --json", "metrics", f"service {NAME}", "service nobody")
 
@@ -83,7 +85,7 @@ class Rig:
     def __init__(self, size: int, folder: Path) -> None:
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
-        self.dns = DnsService(_DNS, self.registry.snapshot, lambda _message: None)
+        self.dns = DnsService(DNS, self.registry.snapshot, lambda _message: None)
         tables, self.series, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
@@ -94,7 +96,7 @@ class Rig:
             self.registry.subscribe(each)
         proxy = SimpleNamespace(requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing)
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
-        self.state = State(settings, self.registry, self.responder, proxy, TraceHub(), time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns.feed.responder), proxy, TraceHub(), time.time())
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -194,7 +196,7 @@ async def asked(rig: Rig) -> list[float]:
     for _ in range(1000):
         due = time.perf_counter() + 0.001
         await asyncio.sleep(0.001)
-        rig.responder.answer(query, "127.0.0.1", False)
+        rig.dns.feed.responder.ask(query)
         found.append((time.perf_counter() - due) * 1000)
     return found
 

@@ -31,7 +31,10 @@ class Listeners(NamedTuple):
 
 
 def opened(addresses: Iterable[object], port: int, workers: int, sockets: Sockets) -> Listeners:
-    """Bind each address for UDP and TCP, for each worker. Port 0: one that is free for both. Raises OSError, its text naming the address."""
+    """Bind each address for UDP and TCP, for each worker. Port 0: one that is free for both.
+
+    Raises OSError, its text naming the address.
+    """
     wanted = tuple(str(address) for address in addresses)
     for tries in range(_TRIES):
         try:

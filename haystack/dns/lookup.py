@@ -5,7 +5,6 @@ Never does: forward, know a transport. Between the shell and the zone's responde
 
 from __future__ import annotations
 
-
 import dnslib
 
 from haystack._fast.dns.responder import Responder

@@ -9,8 +9,9 @@ from haystack.routing.rows import Message
 
 
 class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker answers as. origin: in wire form; ttl: seconds; own4, own6: Haystack's addresses where they are set, one behind the other.
+    """What a worker answers as. origin: in wire form; ttl: seconds.
 
+    own4, own6: Haystack's addresses where they are set, one behind the other;
     early: it answers from its first zone on, and not from Open on: nobody else does.
     """
 
@@ -42,7 +43,10 @@ class DnsOpen(Message, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True):
-    """A query for other nameservers. packet: as it came; client: the asker's address, 4 or 16 octets; hot: the worker has its answer still."""
+    """A query for other nameservers. packet: as it came; client: the asker's address, 4 or 16 octets.
+
+    hot: the worker has its answer still.
+    """
 
     number: int
     packet: bytes

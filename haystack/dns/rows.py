@@ -14,7 +14,8 @@ class Mark(enum.IntFlag):
     """What a name is; the numbers are those of _fast/dns/zone.pxd.
 
     APEX: names below are ours too, and answers that deny bear its SOA; OWN: has Haystack's own address; PUBLIC: anybody may ask for it;
-    EMPTY: is there for the names below it alone (RFC 8020); OPENED: it and the names below are others' to answer, but for those that are there.
+    EMPTY: is there for the names below it alone (RFC 8020); OPENED: it and the names below are others' to answer, but for those that
+    are there.
     """
 
     APEX = 1

@@ -27,9 +27,7 @@ PART = 500  # rows in a message
 class ZoneFeed:
     """addresses: Haystack's own, where they are set; subnets: who numbers networks; opened: as with Zone."""
 
-    def __init__(
-        self, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture, opened: tuple[bytes, ...] = ()
-    ) -> None:
+    def __init__(self, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture, opened: tuple[bytes, ...] = ()) -> None:
         self.zone = Zone.of(first, ttl, opened)
         self.setup = setup(self.zone.apex, ttl, addresses)
         self._subnets = subnets

@@ -25,8 +25,9 @@ MAX_FRAME = 256 * 1024 * 1024
 class Setup(Message, frozen=True):
     """The first message down.
 
-    ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting has it; instance: as via.py has it.
-    dns: None: it does not answer DNS. admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
+    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
+    has it; instance: as via.py has it.
+    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
     slot: int

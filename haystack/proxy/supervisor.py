@@ -11,7 +11,8 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -38,6 +39,17 @@ MAX_PAUSE = 5.0
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)  # which a worker ignores from its first line on: a signal to all processes was faster
 KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
 log = structlog.get_logger("haystack.proxy")
+
+
+class Dns(Protocol):
+    """What workers are to know of DNS."""
+
+    @property
+    def setup(self) -> DnsSetup:
+        """What a worker answers as."""
+
+    def welcome(self) -> Iterable[ipc.Any]:
+        """What it is told when it begins, beside its routes."""
 
 
 class Supervisor:
@@ -70,8 +82,7 @@ class Supervisor:
         self.errors: Counter[tuple[str, int]] = Counter()
         self.readers = Readers()
         self.hopeless = ""
-        self.dns: DnsSetup | None = None
-        self.welcome: Callable[[], Iterable[ipc.Any]] = tuple  # what a worker is told when it begins, beside its routes
+        self.dns: Dns | None = None
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
@@ -248,7 +259,7 @@ class Supervisor:
             slot.channel.send(self._access)
             slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
-            for message in self.welcome():
+            for message in self.dns.welcome() if self.dns is not None else ():
                 slot.channel.send(message)
             self._send_away(slot)  # the end may have come while it started
             async for message in slot.channel.messages():
@@ -279,7 +290,9 @@ class Supervisor:
     def _setup(self, slot: Slot) -> ipc.Setup:
         ports = tuple(self.ports[name] for name in (*LISTENERS, ADMIN) if name in self.ports)
         setup = worker_setup.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
-        return msgspec.structs.replace(setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections, dns=self.dns)
+        return msgspec.structs.replace(
+            setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections, dns=self.dns and self.dns.setup
+        )
 
     def _take(self, slot: Slot, channel: ipc.Channel, message: ipc.Any) -> None:
         slot.pulse.beat()

@@ -28,11 +28,11 @@ from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
-from haystack.dns.messages import DnsOpen, Resolved, Subnets, ZonePart
+from haystack.dns.messages import ZonePart
 from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
-from haystack.proxy.worker_dns import WorkerDns
+from haystack.proxy.worker_dns import OF_DNS, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
 
@@ -42,6 +42,7 @@ BEATEN = 5  # ticks between two Beats: the supervisor looks as often (heartbeat.
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
 TRACED = 50  # traces in a message: the control process does something else between two of them
 LAST_SECONDS = 1.0
+PARTS = (Table, ZonePart)
 LEAKED = 70
 
 
@@ -64,35 +65,39 @@ class Worker:
         self._poller: Poller
         self._routes: Routes
         self._dns: WorkerDns | None = None
+        self._ticker: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until drained or until the channel ends."""
         await self._channel.open()
-        ticker: asyncio.Task[None] | None = None
         async for message in self._channel.messages():
-            match message:
-                case ipc.Setup():
-                    self._begin(message)
-                    ticker = asyncio.ensure_future(self._tick())
-                case ipc.Access():
-                    self._admit(Networks(message.v4, message.v6))
-                case Table():
-                    self._take(message)
-                    await asyncio.sleep(0)  # parts come one behind the other: exchanges have their turn between them
-                case ipc.TraceOrder():
-                    self._state.traces.switch(message.on, message.service)
-                case ipc.Collect():
-                    self._report(message.number)
-                case ipc.Open():
-                    self._open()
-                case ipc.Drain() if self._draining is None:
-                    self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
-                case ZonePart() | Subnets() | DnsOpen() | Resolved() if self._dns is not None:
-                    self._dns.take(message)
-                    await asyncio.sleep(0)  # as above
-        if ticker is not None:  # else the channel ended before it began
-            ticker.cancel()
+            if self._dns is not None and isinstance(message, OF_DNS):
+                self._dns.take(message)
+            else:
+                self._hear(message)
+            if isinstance(message, PARTS):
+                await asyncio.sleep(0)  # they come one behind the other: exchanges have their turn between them
+        if self._ticker is not None:  # else the channel ended before it began
+            self._ticker.cancel()
             self._poller.stop()
+
+    def _hear(self, message: ipc.Any) -> None:
+        match message:
+            case ipc.Setup():
+                self._begin(message)
+                self._ticker = asyncio.ensure_future(self._tick())
+            case ipc.Access():
+                self._admit(Networks(message.v4, message.v6))
+            case Table():
+                self._take(message)
+            case ipc.TraceOrder():
+                self._state.traces.switch(message.on, message.service)
+            case ipc.Collect():
+                self._report(message.number)
+            case ipc.Open():
+                self._open()
+            case ipc.Drain() if self._draining is None:
+                self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
 
     def _begin(self, setup: ipc.Setup) -> None:
         self._setup = setup

@@ -22,7 +22,7 @@ IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
 LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
 WAITING = 8192  # questions at once
 
-Message = ZonePart | Subnets | DnsOpen | Resolved
+OF_DNS = ZonePart | Subnets | DnsOpen | Resolved
 
 
 class WorkerDns:
@@ -55,7 +55,7 @@ class WorkerDns:
         """What askers may, by their addresses."""
         self.server.networks = networks
 
-    def take(self, message: Message) -> None:
+    def take(self, message: ZonePart | Subnets | DnsOpen | Resolved) -> None:
         """Do what the control process says."""
         match message:
             case ZonePart():

@@ -48,7 +48,7 @@ class Site(Rig):
         query = wire.question(wire.name(f"_http._tcp.{BIG}"), rtype)
         for tcp in (False, True):
             await asyncio.sleep(0)
-            assert self.responder.answer(query, "127.0.0.1", tcp)
+            assert self.dns.feed.responder.ask(query, tcp=tcp)
 
 
 def turned(container: Container) -> Container:

@@ -5,7 +5,6 @@ import contextlib
 import shutil
 import socket
 import struct
-from collections import Counter
 from pathlib import Path
 
 import dns.asyncquery

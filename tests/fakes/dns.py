@@ -16,14 +16,24 @@ from haystack.proxy.lending import DNS_TCP, DNS_UDP
 from haystack.proxy.worker_dns import WorkerDns
 
 TICK = 0.01
-SETTINGS = {"origin": "haystack", "dns_ttl": 5, "address": (), "bind": ("127.0.0.1",), "dns_port": 0, "dns_nameservers": (), "dns_forward": None, "workers": 1}
+SETTINGS = {
+    "origin": "haystack",
+    "dns_ttl": 5,
+    "address": (),
+    "bind": ("127.0.0.1",),
+    "dns_port": 0,
+    "dns_nameservers": (),
+    "dns_forward": None,
+    "workers": 1,
+}
 EVERYBODY = access.read("any")
 
 
 class LocalDns:
     """service: the control process's side; worker: the other. faults: exceptions that came out of compiled code.
 
-    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in SETTINGS.
+    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in
+    SETTINGS.
     """
 
     def __init__(

@@ -16,7 +16,19 @@ LAYERS = (
     "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "proxy", "handover",
     "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
-COMPILED = ("util", "net", "http1", "endpoint", "balance", "routing", "log", "worker", "connection", "exchange", "dns")  # below haystack/_fast
+COMPILED = (
+    "util",
+    "net",
+    "http1",
+    "endpoint",
+    "balance",
+    "routing",
+    "log",
+    "worker",
+    "connection",
+    "exchange",
+    "dns",
+)  # below haystack/_fast
 BELOW_ALL = "haystack"  # the package itself: the version
 
 

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memcpy
 
 from haystack._fast.dns.message cimport Message, begin, finish
-from haystack._fast.dns.question cimport HEADER, Flag, at32, put32
+from haystack._fast.dns.question cimport Flag, at32, put32
 from haystack._fast.util.linked_list cimport join, leave
 
 cdef enum:
@@ -90,7 +90,10 @@ cdef bytes key_of(Question *q):
 
 
 cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now) noexcept:
-    """The answer for this asker: how many octets. What does not fit is cut off by whole records, additional ones first (RFC 2181, section 9)."""
+    """The answer for this asker: how many octets. What does not fit is cut off by whole records, additional ones first.
+
+    RFC 2181, section 9.
+    """
     cdef Message m
     cdef const uint16_t *ends = <const uint16_t *>PyBytes_AS_STRING(entry.ends)
     cdef const uint16_t *ages = <const uint16_t *>PyBytes_AS_STRING(entry.ages)

@@ -5,7 +5,7 @@ records can be written in any order. Never decides what to say.
 """
 from libc.string cimport memcmp, memcpy
 
-from haystack._fast.dns.question cimport HEADER, PAYLOAD, Flag, Rcode, Type, put16, put32
+from haystack._fast.dns.question cimport HEADER, PAYLOAD, Flag, Type, put16, put32
 
 cdef enum:
     POINTED = 0xC000

@@ -56,7 +56,7 @@ cdef class Pending:
         self.rows, self.by_key, self.by_number, self.clients = [], {}, {}, {}
 
     cdef bint has_room(self, Asker *asker) except -1:
-        """Whether this client may have one more question wait: half of the places at most, two a third each, and others always find some."""
+        """Whether this client may have one more question wait: half of the places at most, two a third each. Others always find some."""
         cdef Py_ssize_t mine = self.clients.get(client_of(asker), 0)
         return self.waiting < self.most and (mine < FEW or mine < self.most - self.waiting)
 

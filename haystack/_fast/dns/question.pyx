@@ -1,6 +1,4 @@
 """A DNS query taken apart (RFC 1035, section 4.1, and RFC 6891): no copy but the name in lower case, no Python object."""
-from libc.string cimport memset
-
 cdef enum:
     LONGEST_LABEL = 63
     POINTER = 0xC0          # both upper bits of a length octet (RFC 1035, section 4.1.4)
@@ -65,8 +63,8 @@ cdef bint read_name(const uint8_t *packet, Py_ssize_t size, Question *q) noexcep
 cdef bint read_additional(const uint8_t *packet, Py_ssize_t size, int count, Question *q) noexcept nogil:
     """One OPT record at most, owned by the root. What else is in the additional section is not ours, but has to be whole."""
     cdef Py_ssize_t at = HEADER + q.size, start
-    cdef int left
-    for left in range(count):
+    cdef int _left
+    for _left in range(count):
         start = at
         at = name_end(packet, size, at)
         if at < 0 or at + FIXED > size:

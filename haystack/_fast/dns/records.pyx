@@ -31,11 +31,11 @@ cdef const uint8_t *IP6 = <const uint8_t *><const char *>b"\3ip6\4arpa\0"
 
 cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil:
     """A or AAAA records of the name asked for."""
-    cdef Py_ssize_t i, at
+    cdef Py_ssize_t _i, at
     if count == 0:
         return
     at = turn % count
-    for i in range(count):
+    for _i in range(count):
         if not address(m, Section.ANSWER, HEADER, held + at * size, size):
             return
         at = at + 1 if at + 1 < count else 0
@@ -44,14 +44,14 @@ cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size,
 cdef void services(Message *m, View view, uint32_t turn) noexcept:
     """SRV records, and the addresses of their targets: whole sets of these, as many as fit (RFC 2782, RFC 2181 section 5)."""
     cdef Target *target
-    cdef Py_ssize_t i, at
+    cdef Py_ssize_t _i, at
     cdef int owner
     cdef uint8_t numbers[6]
     cdef int first = m.at
     if view.targets == 0:
         return
     at = turn % view.targets
-    for i in range(view.targets):
+    for _i in range(view.targets):
         target = &view.target[at]
         open_record(m, Section.ANSWER, HEADER, Type.SRV)
         put16(numbers, PRIORITY)
@@ -65,7 +65,7 @@ cdef void services(Message *m, View view, uint32_t turn) noexcept:
     if view.twins:
         memset(view.said, 0, view.targets)
     owner = first
-    for i in range(view.targets):
+    for _i in range(view.targets):
         target = &view.target[at]
         owner += 18                                     # where the target's name stands in its record
         if not view.twins or not view.said[target.first]:
@@ -105,7 +105,10 @@ cdef void pointers(Message *m, list names) noexcept:
 
 
 cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:
-    """The SOA of the zone whose name was written at `apex`: asked for, or in an answer that denies, which lives as long (RFC 2308, section 3)."""
+    """The SOA of the zone whose name was written at `apex`: asked for, or in an answer that denies, which lives as long.
+
+    RFC 2308, section 3.
+    """
     cdef int mname
     cdef uint8_t numbers[20]
     open_record(m, Section.ANSWER if asked else Section.AUTHORITY, apex, Type.SOA)
@@ -147,7 +150,10 @@ cdef void nothing_of_all(Message *m) noexcept nogil:
 
 
 cdef int reverse(uint8_t *p, const uint8_t *ip, int size) noexcept nogil:
-    """The reverse name of an address in lower-case wire form (RFC 1035 section 3.5, RFC 3596 section 2.5), of 74 octets at most; its octets."""
+    """The reverse name of an address in lower-case wire form, of 74 octets at most; its octets.
+
+    RFC 1035, section 3.5, and RFC 3596, section 2.5.
+    """
     cdef int i, at = 0
     cdef const char *digits = b"0123456789abcdef"
     if size == 4:

@@ -53,8 +53,9 @@ cdef int kind_of(int qtype) noexcept nogil:
 
 
 cdef class Responder:
-    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked. Serial 0 of the zone: nothing is known yet.
+    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked.
 
+    Serial 0 of the zone: nothing is known yet.
     on_fault: called with an exception of our own, whose question is answered with SERVFAIL; None: it is raised.
     """
 

@@ -9,11 +9,11 @@ from libc.string cimport memset
 from posix.unistd cimport close as close_fd
 
 from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockaddr_storage
-from haystack._fast.dns.question cimport LONGEST, at16, put16
+from haystack._fast.dns.question cimport at16, put16
 from haystack._fast.dns.responder cimport Verdict
-from haystack._fast.net.transport cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
+from haystack._fast.net.transport cimport EPOLLERR, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport pending, release, reserve, take
-from haystack._fast.util.linked_list cimport join, leave
+from haystack._fast.util.linked_list cimport join
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -53,8 +53,8 @@ cdef class TcpListener(LentSocket):
     cdef int accept(self) except -1:
         cdef sockaddr_storage peer
         cdef unsigned int size
-        cdef int fd, i
-        for i in range(ACCEPTS):
+        cdef int fd, _i
+        for _i in range(ACCEPTS):
             size = sizeof(peer)
             fd = accept4(self.fd, <sockaddr *>&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd >= 0:

@@ -93,8 +93,8 @@ cdef class UdpSocket(LentSocket):
     cdef int read(self) except -1:
         """Answer what has come, or some batches of it where there is more."""
         cdef Batch *batch = &self.server.batches.incoming
-        cdef int count, turn, i
-        for turn in range(TURNS):
+        cdef int count, _turn, i
+        for _turn in range(TURNS):
             for i in range(BATCH):
                 batch.heads[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
                 batch.heads[i].msg_hdr.msg_controllen = CONTROL

@@ -1,4 +1,4 @@
-"""The zone of one snapshot as a worker has it. Rows come from the control process (haystack/dns/rows.py) and stay as they are until asked for.
+"""The zone of one snapshot as a worker has it. Rows come from the control process (haystack/dns/rows.py), and stay so until asked for.
 
 A name's records are kept as they are written, for askers on each network that changes them. Never decides who may ask.
 """

@@ -1,6 +1,7 @@
 """Who takes the first address loads all endpoints alike, also where only some of them fit (RFC 1794)."""
 
 from collections import Counter
+from itertools import pairwise
 
 import dns.flags
 import dns.message
@@ -30,7 +31,7 @@ def test_sixty_endpoints_of_which_some_fit_are_all_seen_first_in_turn(name, rdty
     assert all(message.flags & dns.flags.TC for message, _ in answers)
     firsts = [records[0] for _, records in answers]
     assert set(Counter(firsts).values()) == {2}
-    assert all(one != other for one, other in zip(firsts, firsts[1:], strict=False))
+    assert all(one != other for one, other in pairwise(firsts))
     seen = Counter(record for _, records in answers for record in records)
     assert len(seen) == 60
     assert max(seen.values()) == min(seen.values())
@@ -69,7 +70,10 @@ def test_the_shared_memory_has_the_size_that_is_mapped():
 def test_a_target_that_stands_twice_has_its_address_once():
     host = HostRow(bytes((10, 0, 0, 1)))
     other = HostRow(bytes((10, 0, 0, 2)))
-    targets = tuple(TargetRow(100, port, wire.name(name), each) for port, name, each in ((1, "a.haystack", host), (2, "b.haystack", other), (3, "a.haystack", host)))
+    targets = tuple(
+        TargetRow(100, port, wire.name(name), each)
+        for port, name, each in ((1, "a.haystack", host), (2, "b.haystack", other), (3, "a.haystack", host))
+    )
     zone = Zone(wire.name("haystack"), 5)
     zone.put([(wire.name("_x._tcp.haystack"), packed(Mark(0), NodeRow(targets=targets)))])
     zone.finish(1)

@@ -20,7 +20,7 @@ def rights(client):
 
 
 def forwarding(responder, upstream, **more):
-    return Forwarder(Routes(addresses(upstream)), LocalNames(responder, rights), **more)
+    return Forwarder(Routes(addresses(upstream)), LocalNames(responder.feed, lambda client: (rights(client), 0)), **more)
 
 
 async def test_our_records_are_as_they_are_now(responder):
@@ -32,7 +32,6 @@ async def test_our_records_are_as_they_are_now(responder):
         assert first.answer[1].ttl == 5
         clock.now += 50
         responder.publish(picture())
-        responder.open()
         later = await resolve(forwarder, client=FRIEND)
         assert (later.rcode(), later.answer[0].ttl, len(later.answer)) == (dns.rcode.NXDOMAIN, 10, 1)
         assert upstream.asked == 1
