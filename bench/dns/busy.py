@@ -64,10 +64,15 @@ def phase(site: Site, cores: Cores, seconds: int, name: str, loads: tuple[Load, 
     return {"work": title, "value": told["slowest_ms"], "unit": "ms", "limit": 10, "goal": 3, "more": more, "raw": told}
 
 
+def asker_command(port: int, cores: set[int], seconds: float, workers: list[int]) -> list[str]:
+    """The command line of an asker on these cores."""
+    words = ["taskset", "-c", ",".join(map(str, cores)), sys.executable, "-m", "bench.dns.asker"]
+    return [*words, str(port), str(seconds), f"{RATE}", *map(str, workers)]
+
+
 def asked(site: Site, cores: Cores, seconds: float) -> dict[str, float]:
     """What an asker beside the worker saw."""
-    command = ["taskset", "-c", ",".join(map(str, cores.proxy)), sys.executable, "-m", "bench.dns.asker", str(site.port), str(seconds)]
-    command += [f"{RATE}", *map(str, site.haystack.groups()["worker"])]
+    command = asker_command(site.port, cores.proxy, seconds, site.haystack.groups()["worker"])
     done = subprocess.run(command, input="\n".join(site.names()), check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

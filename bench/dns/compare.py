@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from bench.dns import dnsperf, names
 from bench.dns.scenarios import UPSTREAM, Scenario
@@ -18,6 +19,7 @@ from bench.macro.compare import Cores, Row, place
 from bench.macro.meter import Cpu, cpu, machine_us
 from bench.macro.process import Process
 
+T = TypeVar("T")
 PART = 0.8  # of the highest rate, at which nothing may be lost
 SAMPLE = 6
 
@@ -45,7 +47,7 @@ def there(scenario: Scenario, upstream: int) -> dict[str, Process]:
     return {name: each for name, each in scenario.servers(upstream).items() if not isinstance(each, CoreDns) or shutil.which("coredns")}
 
 
-def turned(found: list[str], number: int) -> list[str]:
+def turned(found: list[T], number: int) -> list[T]:
     """Another one begins each round, so that none always follows the same one."""
     at = number % len(found)
     return found[at:] + found[:at]

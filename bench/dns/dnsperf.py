@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.macro.peers import program
+
 CLIENTS, OUTSTANDING = 20, 100
 PATIENCE = 2  # seconds until an answer counts as lost
 
@@ -28,7 +30,18 @@ class Report:
 
 def command(port: int, questions: Path, cores: Iterable[int], *, seconds: float = 0, rate: float = 0) -> list[str]:
     """The command line. seconds 0: through the file once; rate: questions a second, 0: as many as it can."""
-    words = ["taskset", "-c", ",".join(map(str, sorted(cores))), "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions)]
+    words = [
+        "taskset",
+        "-c",
+        ",".join(map(str, sorted(cores))),
+        program("dnsperf"),
+        "-s",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-d",
+        str(questions),
+    ]
     words += ["-c", str(CLIENTS), "-q", str(OUTSTANDING), "-T", "1", "-t", str(PATIENCE)]
     return words + (["-l", f"{seconds:g}"] if seconds else ["-n", "1"]) + (["-Q", f"{rate:.0f}"] if rate else [])
 
