@@ -19,6 +19,7 @@ _FIXED = struct.Struct("!HHIH")
 _SRV = struct.Struct("!3H")
 _POINTER = struct.Struct("!H")
 _POINTED = 0xC000
+CHAIN = 8  # names that lead to one another
 Owns = tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -45,7 +46,7 @@ class Message:
         """Whether it has no record."""
         return not self._ends
 
-    def add(self, section: int, owner: bytes, rtype: int, data: bytes, *names: bytes, more: bytes = b"") -> None:
+    def add(self, section: int, owner: bytes, rtype: int, data: bytes, *names: bytes, more: bytes = b"", ttl: int | None = None) -> None:
         """One record more of ANSWER, AUTHORITY or ADDITIONAL, in this order: its data, the names in them, and what follows these.
 
         Of what has no room any more it counts that it is there: whoever asks is told that there is more.
@@ -55,7 +56,7 @@ class Message:
             return
         self._write_name(owner)
         at = len(self._data)
-        self._data += _FIXED.pack(rtype, wire.CLASS_IN, self._ttl, 0)
+        self._data += _FIXED.pack(rtype, wire.CLASS_IN, self._ttl if ttl is None else ttl, 0)
         self._data += data
         for name in names:
             self._write_name(name)
@@ -102,6 +103,7 @@ def denial(zone: Zone, apex: bytes) -> wire.Packed:
 
 
 def _fill(out: Message, zone: Zone, node: Node, key: bytes, qtype: int, own: Owns) -> None:
+    node, key = _follow(out, zone, node, key, qtype)
     if qtype == wire.A:
         _add_addresses(out, ANSWER, key, _resolved(node.a, own[0]))
     elif qtype == wire.AAAA:
@@ -119,6 +121,22 @@ def _fill(out: Message, zone: Zone, node: Node, key: bytes, qtype: int, own: Own
     elif qtype == wire.ANY and not node.empty:
         # RFC 8482 section 4.2: one small record instead of all of them, so that nobody is worth spoofing.
         out.add(ANSWER, key, wire.HINFO, _HINFO)
+
+
+def _follow(out: Message, zone: Zone, node: Node, key: bytes, qtype: int) -> tuple[Node, bytes]:
+    """Where a CNAME leads as far as it is known here, with all on the way there (RFC 1034, section 4.3.2, step 3a), and that name's own."""
+    seen: list[bytes] = []
+    while key not in seen and len(seen) < CHAIN and qtype != wire.ANY:
+        seen.append(key)
+        for rtype, ttl, data in node.records:
+            if rtype in (qtype, wire.CNAME):
+                out.add(ANSWER, key, rtype, data, ttl=ttl)
+        alias = next((data.lower() for rtype, _, data in node.records if rtype == wire.CNAME), None)
+        found = zone.find(alias) if alias is not None and qtype != wire.CNAME else None
+        if alias is None or found is None or found.node is None:
+            break
+        node, key = found.node, alias
+    return node, key
 
 
 def _fill_srv(out: Message, node: Node, key: bytes) -> None:

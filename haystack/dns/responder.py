@@ -17,6 +17,7 @@ from haystack.dns import records, wire
 from haystack.dns.zone import OWN, Found, Node, Picture, Zone, reverse
 from haystack.loop.turns import Turns, at_once
 from haystack.model.records import Container, Engine, Service
+from haystack.model.snapshot import RawRecord
 from haystack.net.rights import Right
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Nothing(msgspec.Struct, frozen=True):
     engines: dict[str, Engine] = {}
     containers: dict[str, Container] = {}
     services: dict[str, Service] = {}
+    records: dict[bytes, tuple[RawRecord, ...]] = {}
 
     def changed_since(self, _version: int | None) -> None:
         """Anything may be different."""
@@ -226,7 +228,7 @@ def _depends(node: Node, qtype: int) -> bool:
     """A name with nothing may be the reverse of another asker's address; a name server's address is our own."""
     if node.empty:
         return True
-    if qtype in (wire.PTR, wire.NS):
+    if qtype in (wire.PTR, wire.NS) or any(rtype == wire.CNAME for rtype, _, _ in node.records):
         return True
     return bool(node.a or node.aaaa) and OWN in (*node.a, *node.aaaa)
 
