@@ -43,11 +43,15 @@ class TargetRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class NodeRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What stands at a name. pointers: names in wire form, of PTR records."""
+    """What stands at a name. pointers: names in wire form, of PTR records.
+
+    records: type, TTL in seconds, and data in wire form without compression, of the records' file; a CNAME is alone.
+    """
 
     hosts: tuple[HostRow, ...] = ()
     targets: tuple[TargetRow, ...] = ()
     pointers: tuple[bytes, ...] = ()
+    records: tuple[tuple[int, int, bytes], ...] = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -79,7 +79,7 @@ class ZoneFeed:
             marks |= Mark.OPENED
         hosts = tuple(self._host(each) for each in node.hosts)
         targets = tuple(TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in node.srv)
-        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr)))
+        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr), node.records))
 
     def _host(self, host: Host) -> HostRow:
         v4, v6 = octets(host.v4), octets(host.v6)

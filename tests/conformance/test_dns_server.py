@@ -15,6 +15,7 @@ import dns.rcode
 import pytest
 import uvloop
 
+from haystack.dns import wire
 from haystack.settings import forwarding as forwarding_setting
 from tests.fakes.dns import LocalDns
 from tests.unit.dns.conftest import container, endpoint, picture, service
@@ -28,7 +29,7 @@ V6 = socket.has_ipv6
 async def start():
     running = []
 
-    async def start(**more):
+    async def start(*, records=None, **more):
         members = [container(n, f"db{n}") for n in range(1, 100)]
         members = [type(m)(id=f"{n:012d}", name=m.name, engine="E", address=f"10.0.0.{n}") for n, m in enumerate(members)]
         web = container(2, "web")
@@ -38,6 +39,7 @@ async def start():
                 service("nginx", endpoint(web, 80, "http", listener="http")),
                 service("db", *(endpoint(m, 5432, "postgresql") for m in members)),
             ],
+            records=records or {},
         )
         made = LocalDns(snapshot, **more)
         running.append(made)
@@ -164,6 +166,22 @@ async def test_a_long_answer_behind_an_alias_is_cut_over_udp_and_whole_over_tcp(
         message, fell_back = await dns.asyncquery.udp_with_fallback(query, "127.0.0.1", timeout=5, port=server.port)
     assert fell_back
     assert [len(rrset) for rrset in message.answer] == [1, 99]
+
+
+@pytest.mark.parametrize("ask", [udp, tcp])
+async def test_an_alias_of_ours_that_leads_elsewhere_is_followed_there(start, ask):
+    mail = wire.name("mail.haystack")
+    records = {mail: ((5, 60, wire.name("www.example")),), wire.name("two.haystack"): ((5, 60, mail),)}
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),), records=records)
+        for _ in range(2):
+            for name, links in (("mail.haystack", 1), ("Two.haystack", 2)):
+                message = await ask(server, name)
+                assert message.rcode() == dns.rcode.NOERROR
+                assert [len(rrset) for rrset in message.answer] == [1] * (links + 1)
+                assert message.answer[-1].to_text() == "www.example. 60 IN A 192.0.2.1"
+        assert upstream.asked == 1
+    assert [rrset.to_text() for rrset in (await ask(server, "mail.haystack", "CNAME")).answer] == ["mail.haystack. 60 IN CNAME www.example."]
 
 
 async def test_a_domain_has_nameservers_of_its_own(start):

@@ -29,23 +29,22 @@ cdef const uint8_t *IN_ADDR = <const uint8_t *><const char *>b"\7in-addr\4arpa\0
 cdef const uint8_t *IP6 = <const uint8_t *><const char *>b"\3ip6\4arpa\0"
 
 
-cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil:
-    """A or AAAA records of the name asked for."""
+cdef void addresses(Message *m, int owner, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil:
+    """A or AAAA records of the name that was written at `owner`."""
     cdef Py_ssize_t _i, at
     if count == 0:
         return
     at = turn % count
     for _i in range(count):
-        if not address(m, Section.ANSWER, HEADER, held + at * size, size):
+        if not address(m, Section.ANSWER, owner, held + at * size, size):
             return
         at = at + 1 if at + 1 < count else 0
 
 
-cdef void services(Message *m, View view, uint32_t turn) noexcept:
+cdef void services(Message *m, int owner, View view, uint32_t turn) noexcept:
     """SRV records, and the addresses of their targets: whole sets of these, as many as fit (RFC 2782, RFC 2181 section 5)."""
     cdef Target *target
     cdef Py_ssize_t _i, at
-    cdef int owner
     cdef uint8_t numbers[6]
     cdef int first = m.at
     if view.targets == 0:
@@ -53,7 +52,7 @@ cdef void services(Message *m, View view, uint32_t turn) noexcept:
     at = turn % view.targets
     for _i in range(view.targets):
         target = &view.target[at]
-        open_record(m, Section.ANSWER, HEADER, Type.SRV)
+        open_record(m, Section.ANSWER, owner, Type.SRV)
         put16(numbers, PRIORITY)
         put16(numbers + 2, target.weight)
         put16(numbers + 4, target.port)
@@ -94,14 +93,32 @@ cdef void host(Message *m, Target *target, int owner, const uint8_t *ip, int siz
     m.full = False          # a shorter one may have room
 
 
-cdef void pointers(Message *m, list names) noexcept:
+cdef void pointers(Message *m, int owner, list names) noexcept:
     """PTR records."""
     cdef bytes each
     for each in names:
-        open_record(m, Section.ANSWER, HEADER, Type.PTR)
+        open_record(m, Section.ANSWER, owner, Type.PTR)
         name(m, <const uint8_t *>PyBytes_AS_STRING(each), <int>PyBytes_GET_SIZE(each))
         if not close_record(m):
             return
+
+
+cdef int others(Message *m, int owner, list records, int qtype, uint32_t turn) except -1:
+    """The records of that type from the file, or the CNAME that is there; where the data of that lies in the message; 0: there is none."""
+    cdef uint32_t ttl = m.ttl
+    cdef bytes data
+    cdef int alias = 0
+    found = [each for each in records if each[0] == qtype or each[0] == Type.CNAME]
+    at = turn % len(found) if found else 0
+    for rtype, m.ttl, data in found[at:] + found[:at]:
+        open_record(m, Section.ANSWER, owner, rtype)
+        plain(m, <const uint8_t *>PyBytes_AS_STRING(data), <int>PyBytes_GET_SIZE(data))
+        if not close_record(m):
+            break
+        if rtype == Type.CNAME:
+            alias = m.data
+    m.ttl = ttl
+    return alias
 
 
 cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:

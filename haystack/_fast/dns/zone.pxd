@@ -32,6 +32,8 @@ cdef class Node:
     cdef list hosts         # of [IPv4, IPv6, [network's number, IPv4, IPv6] …]
     cdef list targets       # of [weight, port, name, host]
     cdef list pointers      # names in wire form
+    cdef list records       # of [type, TTL, data in wire form]
+    cdef bytes alias        # of a CNAME: where it leads, in lower-case wire form; None: it is none
     cdef bint near          # what it holds depends on the asker's network
     cdef View view          # for who is on no network that we know
     cdef dict views         # by network

@@ -8,7 +8,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-DECODE = msgspec.msgpack.Decoder().decode     # of a row: [hosts, targets, pointers], as haystack/dns/rows.py has them
+from haystack._fast.dns.question cimport Type
+
+DECODE = msgspec.msgpack.Decoder().decode     # of a row, as rows.NodeRow is: [hosts, targets, pointers, records]
 
 
 cdef class View:
@@ -22,11 +24,12 @@ cdef class View:
 
 
 cdef class Node:
-    """A name that is there. hosts, targets, pointers: as in rows.NodeRow."""
+    """A name that is there. hosts, targets, pointers, records: as in rows.NodeRow."""
 
-    def __init__(self, int marks, hosts, targets, pointers):
+    def __init__(self, int marks, hosts, targets, pointers, records):
         self.marks = marks
-        self.hosts, self.targets, self.pointers = hosts, targets, pointers
+        self.hosts, self.targets, self.pointers, self.records = hosts, targets, pointers, records
+        self.alias = next((data.lower() for rtype, _, data in records if rtype == Type.CNAME), None)
         self.near = any(near for _, _, near in hosts) or any(host[2] for _, _, _, host in targets)
         self.view = self.seen_from(0)
 
