@@ -51,4 +51,5 @@ cdef class Responder:
     cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1
     cdef void set_own(self, Own *own, Asker *asker) noexcept
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept
+    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept
     cdef int overload(self, Asker *asker, uint8_t *p) except -2

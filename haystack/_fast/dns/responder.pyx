@@ -150,6 +150,15 @@ cdef class Responder:
         self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
         return write(entry, p, q, limit(q, asker.tcp), self.now)
 
+    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
+        """In the place of the answer just written: the question alone, with TC, so that who really asks comes over TCP."""
+        cdef Message m
+        if self.question.failed:
+            return 0
+        begin(&m, p, &self.question, limit(&self.question, asker.tcp), 0)
+        m.flags = <int>Flag.TC | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
+        return finish(&m, Rcode.NOERROR, NULL, 0)
+
     cdef int overload(self, Asker *asker, uint8_t *p) except -2:
         """For the question that was to be forwarded, where too many wait already: what has ended, or an error."""
         if self.stale is not None:
