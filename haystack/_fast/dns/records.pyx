@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy, memset
 
 from haystack._fast.dns.message cimport (
-    POINTABLE, Section, address, close_record, name, open_named, open_record, plain,
+    POINTABLE, Section, address, close_record, name, open_named, open_record, plain, pointer,
 )
 from haystack._fast.dns.question cimport HEADER, Type, put16, put32
 from haystack._fast.dns.zone cimport Target
@@ -18,12 +18,14 @@ cdef enum:
     EXPIRE = 86400
     NS_SIZE = 3
     MBOX_SIZE = 11
+    NOBODY_SIZE = 16
     HINFO_SIZE = 9
     IN_ADDR_SIZE = 14
     IP6_SIZE = 10
 
 cdef const uint8_t *NS = <const uint8_t *><const char *>b"\2ns"
 cdef const uint8_t *MBOX = <const uint8_t *><const char *>b"\x0ahostmaster"
+cdef const uint8_t *NOBODY = <const uint8_t *><const char *>b"\6nobody\7invalid\0"
 cdef const uint8_t *HINFO = <const uint8_t *><const char *>b"\7RFC8482\0"
 cdef const uint8_t *IN_ADDR = <const uint8_t *><const char *>b"\7in-addr\4arpa\0"
 cdef const uint8_t *IP6 = <const uint8_t *><const char *>b"\3ip6\4arpa\0"
@@ -121,20 +123,22 @@ cdef int others(Message *m, int owner, list records, int qtype, uint32_t turn) e
     return alias
 
 
-cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:
+cdef void authority(Message *m, Zone zone, bint asked, int apex, bint of_origin) noexcept:
     """The SOA of the zone whose name was written at `apex`: asked for, or in an answer that denies, which lives as long.
 
-    RFC 2308, section 3.
+    RFC 2308, section 3. of_origin: it is the zone of ORIGIN; another one names itself in the place of a server, so that nobody sends
+    updates anywhere (RFC 6303, section 3).
     """
-    cdef int mname
     cdef uint8_t numbers[20]
     open_record(m, Section.ANSWER if asked else Section.AUTHORITY, apex, Type.SOA)
-    mname = m.at
-    plain(m, NS, NS_SIZE)
-    name(m, <const uint8_t *>PyBytes_AS_STRING(zone.origin), <int>PyBytes_GET_SIZE(zone.origin))
-    plain(m, MBOX, MBOX_SIZE)
-    put16(numbers, 0xC000 | (mname + NS_SIZE))  # the origin, as it has just been written
-    plain(m, numbers, 2)
+    if of_origin:
+        plain(m, NS, NS_SIZE)
+    pointer(m, apex)
+    if of_origin:
+        plain(m, MBOX, MBOX_SIZE)
+        pointer(m, apex)
+    else:
+        plain(m, NOBODY, NOBODY_SIZE)
     put32(numbers, zone.serial)
     put32(numbers + 4, REFRESH)
     put32(numbers + 8, RETRY)
@@ -144,14 +148,15 @@ cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:
     close_record(m)
 
 
-cdef void nameserver(Message *m, Zone zone, Own *own) noexcept:
-    """The NS record of the name asked for, and the addresses of the name server, which are Haystack's own."""
+cdef void nameserver(Message *m, bint of_origin, Own *own) noexcept:
+    """The NS record of the name asked for, and the addresses of the name server, which are Haystack's own. of_origin: as above."""
     cdef int i, server
     open_record(m, Section.ANSWER, HEADER, Type.NS)
     server = m.at
-    plain(m, NS, NS_SIZE)
-    name(m, <const uint8_t *>PyBytes_AS_STRING(zone.origin), <int>PyBytes_GET_SIZE(zone.origin))
-    if not close_record(m):
+    if of_origin:
+        plain(m, NS, NS_SIZE)
+    pointer(m, HEADER)
+    if not close_record(m) or not of_origin:
         return
     for i in range(own.v4s):
         address(m, Section.ADDITIONAL, server, own.v4 + 4 * i, 4)

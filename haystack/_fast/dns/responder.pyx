@@ -188,7 +188,7 @@ cdef class Responder:
             rcode = Rcode.NXDOMAIN      # also behind CNAMEs (RFC 6604, section 3)
         if m.counts[<int>Section.ANSWER] == links and rcode != Rcode.SERVFAIL and not m.full:
             apex = self.zone.apex(&last)
-            authority(&m, self.zone, False, owner + (last.starts[apex] if apex > 0 else 0))
+            authority(&m, self.zone, False, owner + (last.starts[apex] if apex > 0 else 0), self.zone.is_origin(&last, max(apex, 0)))
         if m.full and m.counts[<int>Section.ADDITIONAL] == 0:
             m.flags |= <int>Flag.TC
         self.counts[<int>Source.ZONE][kind_of(q.qtype)][rcode] += 1
@@ -255,10 +255,10 @@ cdef class Responder:
         elif qtype == Type.PTR:
             pointers(m, owner, node.pointers)
         elif qtype == Type.SOA and node.marks & <int>Mark.APEX:
-            authority(m, self.zone, True, owner)
+            authority(m, self.zone, True, owner, self.zone.is_origin(q, 0))
         elif qtype == Type.NS and node.marks & <int>Mark.APEX:
             self.set_own(&own, asker)
-            nameserver(m, self.zone, &own)
+            nameserver(m, self.zone.is_origin(q, 0), &own)
         elif qtype == Type.ANY and not node.marks & <int>Mark.EMPTY:
             nothing_of_all(m)
         return 0
