@@ -12,7 +12,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from haystack.handover.server import Giver
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.loop.stop_signals import StopSignals
-from haystack.loop.turns import Turns, at_once, share
+from haystack.loop.turns import Turns, at_once, in_turns, share
 from haystack.model.snapshot import Snapshot
 from haystack.net import descriptors
 from haystack.net.access import Acl
@@ -131,7 +131,7 @@ class App:
         await self._enter(stack, self.api)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
-            self._discover()
+            await self._discover()
             await asyncio.gather(self.proxy.start(hold=True), self._listed())
             if self.proxy.hopeless or self.stopping.is_set():
                 return
@@ -143,7 +143,7 @@ class App:
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
         """Have everything ready before anybody is served, and only then take over. Raises ReplaceError: the old one serves on."""
-        self._discover()
+        await self._discover()
         await self._listed()
         await patience.settled(self.registry)
         if not await self.proxy.start(hold=True):
@@ -175,12 +175,23 @@ class App:
             ports = {**self.proxy.ports, **self.state.ports}
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
-    def _discover(self) -> None:
+    async def _discover(self) -> None:
+        if self.settings.dns_records is not None:
+            await self._serve_records(self.settings.dns_records)
         sink = Labelled(self.registry) if self.settings.expose == "labelled" else self.registry
         for provider in self.sources:
             self._spawn(provider.run(sink), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
+
+    async def _serve_records(self, path: Path) -> None:
+        """Before anything is answered; from then on, whenever the file changes."""
+        from haystack.dns import master_file, records_file  # noqa: PLC0415 - what this start does not use is not loaded
+
+        file = records_file.RecordsFile(path, self.settings.origin, self.settings.dns_ttl)
+        with suppress(OSError, master_file.MasterFileError):  # which it was not a moment ago: the task tells of it
+            self.registry.take_records(await in_turns(file.read()))
+        self._spawn(file.run(self.registry.take_records), "records")
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""

@@ -40,9 +40,10 @@ class Moment(NamedTuple):
 
 
 class Builder:
-    """previous: the snapshot to go on from: of it come the moments since when verdicts stand."""
+    """previous: the snapshot to go on from: of it come the moments since when verdicts stand. records: to be in the next one."""
 
     def __init__(self, previous: Snapshot) -> None:
+        self.records = previous.records
         self._origin = previous.origin
         self._last = previous
         self._fresh = True
@@ -266,6 +267,7 @@ class Builder:
             containers=_with(last.containers, {i: self._shown(i) for i in touched}),
             services=_with(last.services, served),
             problems=self._told(listings),
+            records=self.records,
             change=None if self._fresh else Change(base=last.version, containers=frozenset(touched), services=frozenset(served)),
         )
         fresh, self._fresh = self._fresh, False

@@ -12,24 +12,22 @@ read() is pure. Never does: naming or checking by rules of its own; they are tho
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import tomllib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
-from watchfiles import Change, awatch
 
 from haystack.discovery import labels as label_reader
 from haystack.discovery.docker import inspect
 from haystack.discovery.provider import Sink
+from haystack.loop import watched_file
 from haystack.model import naming, ports
 from haystack.model.records import Container, Engine, Listing, Problem
 
 DEEPEST = 32  # tables within tables of labels
-POLL = 1000  # milliseconds between looks for which no notification is needed: network file systems send none
 
 _log = structlog.get_logger()
 
@@ -47,12 +45,7 @@ class StaticProvider:
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
-        seen: tuple[int, ...] | None = ()
-        async for _ in _ticks(self.path):
-            state = _state(self.path)
-            if state == seen:
-                continue
-            seen = state
+        async for _ in watched_file.changes(self.path):
             try:
                 listing = read(self.path.read_bytes(), self.source)
             except (OSError, StaticError) as error:
@@ -61,34 +54,6 @@ class StaticProvider:
                 sink.failed(self.source, text)
             else:
                 sink.replace(self.source, listing)
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes whenever the file does; None when there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
-async def _ticks(path: Path) -> AsyncIterator[None]:
-    """One at once, then one whenever something may have happened to the file."""
-
-    def concerns(_change: Change, changed: str) -> bool:
-        return Path(changed).name == path.name or path.is_symlink()  # then what it leads to may have changed
-
-    yield None
-    while True:
-        try:
-            # The folder, for editors replace the file
-            async for _ in awatch(
-                path.parent, watch_filter=concerns, rust_timeout=POLL, yield_on_timeout=True, step=20, debounce=100, recursive=False
-            ):
-                yield None
-        except OSError:  # no such folder, or no more watches: look from time to time
-            await asyncio.sleep(POLL / 1000)
-            yield None
 
 
 def read(content: bytes, source: str) -> Listing:

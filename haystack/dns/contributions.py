@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from haystack.dns import special_names, wire
-from haystack.dns.facts import Contribution, Held, Host, Rank, Target, host
+from haystack.dns.facts import Contribution, Facts, Held, Host, Rank, Target, host
 from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
 from haystack.model.naming import label
 from haystack.model.records import Attachment, Carried, Container, Endpoint, Engine, Service
+from haystack.model.snapshot import Records
 
 RUNNING = "running"
 Hosts = Callable[[Endpoint], Host]
@@ -146,6 +147,17 @@ def _add_target(made: Contribution, origin: str, service: Service, endpoint: End
     # A target must have an address of its own (RFC 2782), whatever the list of containers says.
     if target.lower().endswith(f".{origin}"):
         made.spare(wire.name(target), one, before)
+
+
+def of_file(records: Records) -> Turns[Contribution]:
+    """The records of HAYSTACK_DNS_RECORDS."""
+    made = Contribution()
+    for some in stretches(tuple(records)):
+        for key in some:
+            facts = made[key] = Facts()
+            facts.records = records[key]
+        yield
+    return made
 
 
 def _possible(text: str) -> bool:

@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from haystack.dns import wire
 from haystack.model.records import Container
+from haystack.model.snapshot import RawRecord
 
 OWN = "own"
 """In place of an address in Facts.a and Facts.aaaa: Haystack's own, as the asker reaches it."""
 
 NOTHING: Mapping[Any, None] = MappingProxyType({})
-KINDS = ("own", "hosts", "srv", "ptr", "rank", "public")
+KINDS = ("own", "hosts", "srv", "ptr", "rank", "public", "records")
 _IPV4, _IPV6 = 4, 6
 Near = tuple[str, str | None, str | None]
 
@@ -72,10 +73,11 @@ def host_of(container: Container) -> Host:
 class Facts:
     """What one contributor has at one name. Ordered sets: the keys alone count.
 
-    own: Haystack's address, as the asker reaches it; public: for everybody, else for the inside alone.
+    own: Haystack's address, as the asker reaches it; public: for everybody, else for the inside alone; records: of the file, as in
+    Snapshot, a CNAME alone.
     """
 
-    __slots__ = ("hosts", "own", "ptr", "public", "rank", "srv")
+    __slots__ = ("hosts", "own", "ptr", "public", "rank", "records", "srv")
 
     def __init__(self, rank: Rank = Rank.EXACT) -> None:
         self.own = False
@@ -84,6 +86,7 @@ class Facts:
         self.ptr: Mapping[str, None] = NOTHING
         self.rank = rank
         self.public = False
+        self.records: tuple[RawRecord, ...] = ()
 
     def same(self, other: Facts | None) -> bool:
         """Whether another one holds the same, in the same order."""

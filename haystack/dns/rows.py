@@ -15,7 +15,7 @@ class Mark(enum.IntFlag):
 
     APEX: names below are ours too, and answers that deny bear its SOA; OWN: has Haystack's own address; PUBLIC: anybody may ask for it;
     EMPTY: is there for the names below it alone (RFC 8020); OPENED: it and the names below are others' to answer, but for those that
-    are there.
+    are there; NEAREST: of its hosts those alone that share a network with the asker, where there are any.
     """
 
     APEX = 1
@@ -23,6 +23,7 @@ class Mark(enum.IntFlag):
     PUBLIC = 4
     EMPTY = 8
     OPENED = 16
+    NEAREST = 32
 
 
 class HostRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -43,11 +44,15 @@ class TargetRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class NodeRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What stands at a name. pointers: names in wire form, of PTR records."""
+    """What stands at a name. pointers: names in wire form, of PTR records.
+
+    records: type, TTL in seconds, and data in wire form without compression, of the records' file; a CNAME is alone.
+    """
 
     hosts: tuple[HostRow, ...] = ()
     targets: tuple[TargetRow, ...] = ()
     pointers: tuple[bytes, ...] = ()
+    records: tuple[tuple[int, int, bytes], ...] = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder()

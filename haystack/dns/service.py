@@ -15,7 +15,7 @@ import structlog
 
 from haystack._fast.dns import rotation
 from haystack._fast.net.networks import Networks
-from haystack.dns import listeners, wire
+from haystack.dns import leading_out, listeners, wire
 from haystack.dns.forward import nameservers, routes
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
 from haystack.dns.forward.resolved import Resolved as Answer
@@ -153,7 +153,13 @@ class DnsService:
     async def _answer(self, question: Question, reply: Callable[[Resolved], None]) -> None:
         if self._forwarder is None:
             return
-        found = await self._forwarder.resolve(wire.parse(question.packet), text(question.client), hot=question.hot)
+        query, client = wire.parse(question.packet), text(question.client)
+        ours = leading_out.chain(self.feed.responder, query)
+        if ours is None:
+            found = await self._forwarder.resolve(query, client, hot=question.hot)
+        else:
+            beyond = await self._forwarder.resolve(leading_out.ahead(query, ours), client, hot=question.hot)
+            found = leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
         reply(resolved(question.number, found))
 
 

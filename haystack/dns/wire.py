@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
-A, NS, CNAME, SOA, PTR, HINFO, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 13, 28, 33, 41, 255
+A, NS, CNAME, SOA, PTR, HINFO, TXT, AAAA, SRV, OPT, ANY = 1, 2, 5, 6, 12, 13, 16, 28, 33, 41, 255
 CLASS_IN = 1
 QR, AA, TC, RD = 0x8000, 0x0400, 0x0200, 0x0100
 RA, CD = 0x0080, 0x0010
@@ -247,6 +247,11 @@ def labels(name: bytes) -> tuple[bytes, ...]:
         found.append(name[at + 1 : at + 1 + length])
         at += length + 1
     return tuple(found)
+
+
+def text(name: bytes) -> str:
+    """A name in wire form for a person, without trailing dot."""
+    return ".".join(label.decode("latin-1") for label in labels(name))
 
 
 @functools.lru_cache(maxsize=KEPT)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from haystack.dns import contributions, special_names, wire
-from haystack.dns.facts import NOTHING, OWN, Contribution, Facts, Host, Target, host, host_of, reverse
+from haystack.dns.facts import OWN, Contribution, Facts, Host, Target, host, host_of, reverse
+from haystack.dns.node import CONTAINER, ENGINE, ORIGIN, SERVICE, THE_FILE, Layers, Node, Owner, is_hidden
 from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model import naming
 from haystack.model.records import Container, Endpoint, Engine, Service
-from haystack.model.snapshot import Change
+from haystack.model.snapshot import Change, Records
+from haystack.observe.bursts import Crowd
 
 __all__ = ["OWN", "PRIORITY", "Found", "Host", "Node", "Picture", "Target", "Zone", "reverse"]
 
@@ -50,41 +52,9 @@ class Picture(Protocol):
     def services(self) -> Mapping[str, Service]:
         """By whole name."""
 
-
-class Node(Facts):
-    """One name that exists. No data at all: an empty non-terminal (RFC 8020), which answers NODATA."""
-
-    __slots__ = ("apex",)
-
-    def __init__(self, *, apex: bool = False) -> None:
-        super().__init__()
-        self.apex = apex
-
     @property
-    def empty(self) -> bool:
-        """True for a name that exists only because names below it do."""
-        return not (self.own or self.hosts or self.srv or self.ptr or self.apex)
-
-    def lay(self, layers: Mapping[Owner, Facts]) -> None:
-        """Hold what these contributors have here, in their order; of a single one, the very same. Who has the best right has the name."""
-        ordered = [layers[owner] for owner in sorted(layers)] if len(layers) > 1 else list(layers.values())
-        named = [layer for layer in ordered if layer.own or layer.hosts]
-        self.rank = min((layer.rank for layer in named), default=self.rank)
-        named = [layer for layer in named if layer.rank == self.rank]
-        self.own = any(layer.own for layer in named)
-        self.hosts = _united([layer.hosts for layer in named])
-        self.public = any(layer.public for layer in named)
-        self.srv = _united([layer.srv for layer in ordered])
-        self.ptr = _united([layer.ptr for layer in ordered])
-
-
-def _united(sets: list[Mapping[Any, None]]) -> Mapping[Any, None]:
-    held = [each for each in sets if each]
-    return dict.fromkeys(key for each in held for key in each) if len(held) > 1 else held[0] if held else NOTHING
-
-
-Owner = tuple[int, str]  # in the order in which they count: the origin, engines by id, containers by id, services by name
-ORIGIN, ENGINE, CONTAINER, SERVICE = range(4)
+    def records(self) -> Records:
+        """Those of HAYSTACK_DNS_RECORDS."""
 
 
 class Found(NamedTuple):
@@ -110,6 +80,9 @@ class Zone:
         self.nodes: dict[bytes, Node] = {apex: Node(apex=True) for apex in self._apexes}
         self._version: int | None = None
         self._engines: Mapping[str, Engine] = {}
+        self._records: Records = {}
+        self._hidden: set[bytes] = set()  # names at which the file's records do not count
+        self._crowd = Crowd(__name__)
         self._hosts: dict[str, Host] = {}  # by container
         self._names: dict[Owner, tuple[bytes, ...]] = {}
         self._layers: dict[bytes, dict[Owner, Facts]] = {}
@@ -177,6 +150,8 @@ class Zone:
         """Make all contributions first, for that may fail, and then put them in the place of the old ones."""
         if snapshot.engines != self._engines:
             owners += [(ENGINE, identity) for identity in {*snapshot.engines, *self._engines}]
+        if snapshot.records is not self._records:
+            owners.append(THE_FILE)
         made = []
         for owner in owners:
             made.append((owner, (yield from self._contribution(snapshot, owner))))
@@ -195,7 +170,7 @@ class Zone:
         self.changed, self._next = self._next, {}
         # RFC 1982: a serial is 32 bits wide; 0, which some secondaries take for "none", says that nothing is known yet
         self.serial = snapshot.version % 2**32 or min(snapshot.version, 1)
-        self._version, self._engines = snapshot.version, snapshot.engines
+        self._version, self._engines, self._records = snapshot.version, snapshot.engines, snapshot.records
 
     def _contribution(self, snapshot: Picture, owner: Owner) -> Turns[Contribution]:
         kind, key = owner
@@ -207,6 +182,8 @@ class Zone:
             service = snapshot.services[key]
             before = partial(self._layer, owner)
             return (yield from contributions.of_service(self.origin, service, self._host, before))
+        if owner == THE_FILE:
+            return (yield from contributions.of_file(snapshot.records))
         return Contribution()
 
     def _of_container(self, container: Container | None, identity: str) -> Contribution:
@@ -261,13 +238,22 @@ class Zone:
         """As it will be."""
         return self._next[key] if key in self._next else self.nodes.get(key)
 
-    def _hold(self, key: bytes, layers: Mapping[Owner, Facts]) -> None:
+    def _hold(self, key: bytes, layers: Layers) -> None:
         """Have the node of a name hold these, and every name above it in its zone be there."""
         old = self._node(key)
         node = self._next[key] = Node(apex=old is not None and old.apex)
         if old is None:
             self._rise(key)
         node.lay(layers)
+        self._hide(key, hidden=is_hidden(layers))
+
+    def _hide(self, key: bytes, *, hidden: bool) -> None:
+        """Tell when the records of the file stop counting at a name."""
+        if hidden and key not in self._hidden:
+            self._hidden.add(key)
+            self._crowd.warning("record.hidden", name=wire.text(key))
+        elif not hidden:
+            self._hidden.discard(key)
 
     def _rise(self, key: bytes) -> None:
         for above in wire.parents(key[key[0] + 1 :]):
@@ -280,6 +266,7 @@ class Zone:
     def _empty(self, key: bytes) -> None:
         """Nobody has anything at a name any more: it goes, and so do those above it that were there for its sake alone."""
         del self._layers[key]
+        self._hidden.discard(key)
         self._next[key] = Node(apex=key in self._apexes)
         while key not in self._apexes and not self._below.get(key) and key not in self._layers:
             self._next[key] = None

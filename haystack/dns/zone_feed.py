@@ -14,7 +14,7 @@ from haystack._fast.dns.cache import Cache
 from haystack._fast.dns.responder import Responder
 from haystack._fast.dns.rotation import Rotation
 from haystack.dns import wire
-from haystack.dns.facts import Host
+from haystack.dns.facts import Host, Rank
 from haystack.dns.messages import DnsSetup, ZonePart
 from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
 from haystack.dns.subnets import Subnets
@@ -77,14 +77,17 @@ class ZoneFeed:
             marks |= Mark.PUBLIC
         if key in self.zone.opened:
             marks |= Mark.OPENED
-        hosts = tuple(self._host(each) for each in node.hosts)
+        if node.rank == Rank.ALIAS:
+            marks |= Mark.NEAREST  # two projects may have the same alias, each on a network of its own
+        hosts = tuple(self._host(each, whole=node.rank == Rank.ALIAS) for each in node.hosts)
         targets = tuple(TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in node.srv)
-        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr)))
+        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr), node.records))
 
-    def _host(self, host: Host) -> HostRow:
+    def _host(self, host: Host, *, whole: bool = False) -> HostRow:
+        """whole: also the networks on which it has its usual addresses."""
         v4, v6 = octets(host.v4), octets(host.v6)
         near = ((self._subnets.number(network), octets(at4), octets(at6)) for network, at4, at6 in host.near)
-        return HostRow(v4, v6, tuple(each for each in near if each[1:] != (v4, v6)))
+        return HostRow(v4, v6, tuple(each for each in near if whole or each[1:] != (v4, v6)))
 
 
 def setup(origin: bytes, ttl: int, addresses: Iterable[object]) -> DnsSetup:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from haystack.model.records import Container, Engine, Network, Problem, Record, Service
 
+RawRecord = tuple[int, int, bytes]  # type, TTL in seconds, and data in wire form without compression
+Records = Mapping[bytes, tuple[RawRecord, ...]]  # by name in lower-case wire form
 Found = tuple[str, Problem]  # and where it was found: a source, a container's id or a service's whole name
 
 
@@ -21,7 +23,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     """All that is published. created: Unix seconds; mappings are by id, services by whole name.
 
     change: for readers that keep something of the version before; None: everything may be different. stopped: ids of containers that
-    have ended of late, because they were told to.
+    have ended of late, because they were told to. records: those of HAYSTACK_DNS_RECORDS.
     """
 
     version: int
@@ -34,6 +36,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     problems: tuple[Found, ...] = ()
     change: Change | None = None
     stopped: frozenset[str] = frozenset()
+    records: Mapping[bytes, tuple[RawRecord, ...]] = {}
 
     def changed_since(self, version: int | None) -> Change | None:
         """What differs from that version; None where that is not known, and everything may."""
@@ -41,6 +44,6 @@ class Snapshot(Record, frozen=True, kw_only=True):
 
     def same_content(self, other: Snapshot) -> bool:
         """True when only version, time of making and change differ."""
-        return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems) == (
-            other.origin, other.engines, other.networks, other.containers, other.services, other.problems
+        return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems, self.records) == (
+            other.origin, other.engines, other.networks, other.containers, other.services, other.problems, other.records
         )  # fmt: skip

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     )
     dns_forward: Annotated[forwarding.Domains, NoDecode, BeforeValidator(forwarding.read)] | None = takes(forwarding.TAKES)
     dns_ttl: Annotated[int, BeforeValidator(parsers.seconds)] = takes("whole seconds, 0 to 86400, or a duration such as 5s or 1m", 5)
+    dns_records: Folder | None = takes("a zone file (RFC 1035) of A, AAAA, CNAME, TXT and SRV records")
     workers: Annotated[int, BeforeValidator(parsers.workers)] = Field(
         default_factory=cpus, description="a number of worker processes, 1 to 256"
     )

@@ -17,6 +17,7 @@ import structlog
 
 from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOptions
 from haystack.dns import special_names
+from haystack.loop.turns import at_once
 from haystack.net import descriptors
 from haystack.settings import variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
@@ -37,13 +38,14 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _ports(settings)
     if why := special_names.why_no_origin(settings.origin):
         yield refusal("origin", settings.origin, why)
-    for field in ("static", "ssh_authorized_keys_file"):
+    for field in ("static", "ssh_authorized_keys_file", "dns_records"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
     keys = settings.ssh_authorized_keys_file
     if keys and not unreadable(keys) and PRIVATE_KEY in keys.read_bytes():
         yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
     yield from _certificates(settings)
+    yield from _records(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -91,6 +93,19 @@ def _ports(settings: Settings) -> Iterator[str]:
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
             yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
+
+
+def _records(settings: Settings) -> Iterator[str]:
+    """A line of the zone file that can't be used."""
+    path = settings.dns_records
+    if path is None or unreadable(path):
+        return
+    from haystack.dns import master_file, records_file  # noqa: PLC0415 - what this start does not use is not loaded
+
+    try:
+        at_once(records_file.RecordsFile(path, settings.origin, settings.dns_ttl).read())
+    except (OSError, master_file.MasterFileError) as error:
+        yield f"{variable('dns_records')}: {records_file.complaint(path, error)}"
 
 
 def unreadable(path: Path) -> str:

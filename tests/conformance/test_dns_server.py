@@ -15,6 +15,10 @@ import dns.rcode
 import pytest
 import uvloop
 
+from haystack._fast.net.networks import Networks
+from haystack.dns import wire
+from haystack.net import access
+from haystack.net.rights import Right
 from haystack.settings import forwarding as forwarding_setting
 from tests.fakes.dns import LocalDns
 from tests.unit.dns.conftest import container, endpoint, picture, service
@@ -28,7 +32,7 @@ V6 = socket.has_ipv6
 async def start():
     running = []
 
-    async def start(**more):
+    async def start(*, records=None, **more):
         members = [container(n, f"db{n}") for n in range(1, 100)]
         members = [type(m)(id=f"{n:012d}", name=m.name, engine="E", address=f"10.0.0.{n}") for n, m in enumerate(members)]
         web = container(2, "web")
@@ -38,6 +42,7 @@ async def start():
                 service("nginx", endpoint(web, 80, "http", listener="http")),
                 service("db", *(endpoint(m, 5432, "postgresql") for m in members)),
             ],
+            records=records or {},
         )
         made = LocalDns(snapshot, **more)
         running.append(made)
@@ -166,6 +171,23 @@ async def test_a_long_answer_behind_an_alias_is_cut_over_udp_and_whole_over_tcp(
     assert [len(rrset) for rrset in message.answer] == [1, 99]
 
 
+@pytest.mark.parametrize("ask", [udp, tcp])
+async def test_an_alias_of_ours_that_leads_elsewhere_is_followed_there(start, ask):
+    mail = wire.name("mail.haystack")
+    records = {mail: ((5, 60, wire.name("www.example")),), wire.name("two.haystack"): ((5, 60, mail),)}
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),), records=records)
+        for _ in range(2):
+            for name, links in (("mail.haystack", 1), ("Two.haystack", 2)):
+                message = await ask(server, name)
+                assert message.rcode() == dns.rcode.NOERROR
+                assert [len(rrset) for rrset in message.answer] == [1] * (links + 1)
+                assert message.answer[-1].to_text() == "www.example. 60 IN A 192.0.2.1"
+        assert upstream.asked == 1
+    [alias] = (await ask(server, "mail.haystack", "CNAME")).answer
+    assert alias.to_text() == "mail.haystack. 60 IN CNAME www.example."
+
+
 async def test_a_domain_has_nameservers_of_its_own(start):
     async with FakeNameserver(says("60 A 192.0.2.1")) as corp, FakeNameserver(NXDOMAIN) as others:
         forward = f"corp.example={place(corp)};10.in-addr.arpa={place(corp)}"
@@ -254,6 +276,28 @@ async def test_a_port_that_is_taken_is_named(start):
     server = await start()
     with pytest.raises(OSError, match=f"tcp 127.0.0.1 port {server.port}: Address already in use"):
         LocalDns(picture(), dns_port=server.port)
+
+
+async def test_a_flood_in_the_name_of_one_network_outside_is_cut_short_and_tcp_is_not(start):
+    server = await start()
+    everything = access.Table(struct.pack("=II", 0, Right.INSIDE | Right.RECURSION), b"")
+    server.worker.admit(Networks(*everything))  # 127.0.0.1 is nothing special
+    query = dns.message.make_query("nginx.services.haystack", "A")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(("127.0.0.1", server.port))
+        for _ in range(100):
+            client.send(query.to_wire())
+        replies = []
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            while len(replies) < 80:
+                replies.append(dns.message.from_wire(await loop.sock_recv(client, 512), raise_on_truncation=False))
+        with pytest.raises(BlockingIOError):
+            client.recv(512)
+    assert [bool(reply.answer) for reply in replies].count(True) in range(60, 64)
+    assert all(reply.answer or reply.flags & dns.flags.TC for reply in replies)
+    assert (await tcp(server, "nginx.services.haystack")).answer
 
 
 @pytest.mark.skipif(shutil.which("dig") is None, reason="no dig here (Debian package bind9-dnsutils)")

@@ -32,4 +32,5 @@ cdef void open_record(Message *m, Section section, int owner, int rtype) noexcep
 cdef void open_named(Message *m, Section section, const uint8_t *owner, int size, int rtype) noexcept nogil
 cdef bint close_record(Message *m) noexcept nogil
 cdef bint name(Message *m, const uint8_t *wire, int size) noexcept nogil
+cdef bint pointer(Message *m, int to) noexcept nogil
 cdef bint plain(Message *m, const uint8_t *data, int size) noexcept nogil

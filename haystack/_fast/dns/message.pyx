@@ -133,6 +133,7 @@ cdef bint name(Message *m, const uint8_t *wire, int size) noexcept nogil:
 
 
 cdef bint pointer(Message *m, int to) noexcept nogil:
+    """A name that has been written already, or the end of one; False: it has no room."""
     cdef uint8_t both[2]
     put16(both, POINTED | to)
     return plain(m, both, 2)

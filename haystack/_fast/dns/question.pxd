@@ -61,6 +61,7 @@ cdef struct Question:
     uint8_t starts[MOST_LABELS]     # where each label begins in key
     uint8_t key[256]        # the name's wire form in lower case
 
+cdef bint set_name(Question *q, const uint8_t *wire, Py_ssize_t size) noexcept nogil
 cdef bint parse(const uint8_t *packet, Py_ssize_t size, Question *q) noexcept nogil
 cdef int limit(Question *q, bint tcp) noexcept nogil
 

@@ -60,6 +60,11 @@ cdef bint read_name(const uint8_t *packet, Py_ssize_t size, Question *q) noexcep
     return False
 
 
+cdef bint set_name(Question *q, const uint8_t *wire, Py_ssize_t size) noexcept nogil:
+    """Have it be about this name, in wire form without compression; False: it is none."""
+    return read_name(wire - HEADER, HEADER + size, q)
+
+
 cdef bint read_additional(const uint8_t *packet, Py_ssize_t size, int count, Question *q) noexcept nogil:
     """One OPT record at most, owned by the root. What else is in the additional section is not ours, but has to be whole."""
     cdef Py_ssize_t at = HEADER + q.size, start

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy, memset
 
 from haystack._fast.dns.message cimport (
-    POINTABLE, Section, address, close_record, name, open_named, open_record, plain,
+    POINTABLE, Section, address, close_record, name, open_named, open_record, plain, pointer,
 )
 from haystack._fast.dns.question cimport HEADER, Type, put16, put32
 from haystack._fast.dns.zone cimport Target
@@ -18,34 +18,35 @@ cdef enum:
     EXPIRE = 86400
     NS_SIZE = 3
     MBOX_SIZE = 11
+    NOBODY_SIZE = 16
     HINFO_SIZE = 9
     IN_ADDR_SIZE = 14
     IP6_SIZE = 10
 
 cdef const uint8_t *NS = <const uint8_t *><const char *>b"\2ns"
 cdef const uint8_t *MBOX = <const uint8_t *><const char *>b"\x0ahostmaster"
+cdef const uint8_t *NOBODY = <const uint8_t *><const char *>b"\6nobody\7invalid\0"
 cdef const uint8_t *HINFO = <const uint8_t *><const char *>b"\7RFC8482\0"
 cdef const uint8_t *IN_ADDR = <const uint8_t *><const char *>b"\7in-addr\4arpa\0"
 cdef const uint8_t *IP6 = <const uint8_t *><const char *>b"\3ip6\4arpa\0"
 
 
-cdef void addresses(Message *m, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil:
-    """A or AAAA records of the name asked for."""
+cdef void addresses(Message *m, int owner, const uint8_t *held, Py_ssize_t count, int size, uint32_t turn) noexcept nogil:
+    """A or AAAA records of the name that was written at `owner`."""
     cdef Py_ssize_t _i, at
     if count == 0:
         return
     at = turn % count
     for _i in range(count):
-        if not address(m, Section.ANSWER, HEADER, held + at * size, size):
+        if not address(m, Section.ANSWER, owner, held + at * size, size):
             return
         at = at + 1 if at + 1 < count else 0
 
 
-cdef void services(Message *m, View view, uint32_t turn) noexcept:
+cdef void services(Message *m, int owner, View view, uint32_t turn) noexcept:
     """SRV records, and the addresses of their targets: whole sets of these, as many as fit (RFC 2782, RFC 2181 section 5)."""
     cdef Target *target
     cdef Py_ssize_t _i, at
-    cdef int owner
     cdef uint8_t numbers[6]
     cdef int first = m.at
     if view.targets == 0:
@@ -53,7 +54,7 @@ cdef void services(Message *m, View view, uint32_t turn) noexcept:
     at = turn % view.targets
     for _i in range(view.targets):
         target = &view.target[at]
-        open_record(m, Section.ANSWER, HEADER, Type.SRV)
+        open_record(m, Section.ANSWER, owner, Type.SRV)
         put16(numbers, PRIORITY)
         put16(numbers + 2, target.weight)
         put16(numbers + 4, target.port)
@@ -94,30 +95,50 @@ cdef void host(Message *m, Target *target, int owner, const uint8_t *ip, int siz
     m.full = False          # a shorter one may have room
 
 
-cdef void pointers(Message *m, list names) noexcept:
+cdef void pointers(Message *m, int owner, list names) noexcept:
     """PTR records."""
     cdef bytes each
     for each in names:
-        open_record(m, Section.ANSWER, HEADER, Type.PTR)
+        open_record(m, Section.ANSWER, owner, Type.PTR)
         name(m, <const uint8_t *>PyBytes_AS_STRING(each), <int>PyBytes_GET_SIZE(each))
         if not close_record(m):
             return
 
 
-cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:
+cdef int others(Message *m, int owner, list records, int qtype, uint32_t turn) except -1:
+    """The records of that type from the file, or the CNAME that is there; where the data of that lies in the message; 0: there is none."""
+    cdef uint32_t ttl = m.ttl
+    cdef bytes data
+    cdef int alias = 0
+    found = [each for each in records if each[0] == qtype or each[0] == Type.CNAME]
+    at = turn % len(found) if found else 0
+    for rtype, m.ttl, data in found[at:] + found[:at]:
+        open_record(m, Section.ANSWER, owner, rtype)
+        plain(m, <const uint8_t *>PyBytes_AS_STRING(data), <int>PyBytes_GET_SIZE(data))
+        if not close_record(m):
+            break
+        if rtype == Type.CNAME:
+            alias = m.data
+    m.ttl = ttl
+    return alias
+
+
+cdef void authority(Message *m, Zone zone, bint asked, int apex, bint of_origin) noexcept:
     """The SOA of the zone whose name was written at `apex`: asked for, or in an answer that denies, which lives as long.
 
-    RFC 2308, section 3.
+    RFC 2308, section 3. of_origin: it is the zone of ORIGIN; another one names itself in the place of a server, so that nobody sends
+    updates anywhere (RFC 6303, section 3).
     """
-    cdef int mname
     cdef uint8_t numbers[20]
     open_record(m, Section.ANSWER if asked else Section.AUTHORITY, apex, Type.SOA)
-    mname = m.at
-    plain(m, NS, NS_SIZE)
-    name(m, <const uint8_t *>PyBytes_AS_STRING(zone.origin), <int>PyBytes_GET_SIZE(zone.origin))
-    plain(m, MBOX, MBOX_SIZE)
-    put16(numbers, 0xC000 | (mname + NS_SIZE))  # the origin, as it has just been written
-    plain(m, numbers, 2)
+    if of_origin:
+        plain(m, NS, NS_SIZE)
+    pointer(m, apex)
+    if of_origin:
+        plain(m, MBOX, MBOX_SIZE)
+        pointer(m, apex)
+    else:
+        plain(m, NOBODY, NOBODY_SIZE)
     put32(numbers, zone.serial)
     put32(numbers + 4, REFRESH)
     put32(numbers + 8, RETRY)
@@ -127,14 +148,15 @@ cdef void authority(Message *m, Zone zone, bint asked, int apex) noexcept:
     close_record(m)
 
 
-cdef void nameserver(Message *m, Zone zone, Own *own) noexcept:
-    """The NS record of the name asked for, and the addresses of the name server, which are Haystack's own."""
+cdef void nameserver(Message *m, bint of_origin, Own *own) noexcept:
+    """The NS record of the name asked for, and the addresses of the name server, which are Haystack's own. of_origin: as above."""
     cdef int i, server
     open_record(m, Section.ANSWER, HEADER, Type.NS)
     server = m.at
-    plain(m, NS, NS_SIZE)
-    name(m, <const uint8_t *>PyBytes_AS_STRING(zone.origin), <int>PyBytes_GET_SIZE(zone.origin))
-    if not close_record(m):
+    if of_origin:
+        plain(m, NS, NS_SIZE)
+    pointer(m, HEADER)
+    if not close_record(m) or not of_origin:
         return
     for i in range(own.v4s):
         address(m, Section.ADDITIONAL, server, own.v4 + 4 * i, 4)

@@ -46,7 +46,10 @@ cdef class Responder:
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int give_kept(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2
-    cdef int fill(self, Message *m, Node node, Question *q, Asker *asker) except -1
+    cdef Node follow(self, Message *m, Node node, Question *last, int *owner, int *links)
+    cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2
+    cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1
     cdef void set_own(self, Own *own, Asker *asker) noexcept
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept
+    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept
     cdef int overload(self, Asker *asker, uint8_t *p) except -2

@@ -7,10 +7,10 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memset
 
 from haystack._fast.dns.cache cimport key_of, write
-from haystack._fast.dns.message cimport Section, begin, finish, refusal
-from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, limit, parse
+from haystack._fast.dns.message cimport POINTABLE, Section, begin, finish, refusal
+from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, limit, parse, set_name
 from haystack._fast.dns.records cimport (
-    Own, addresses, authority, nameserver, nothing_of_all, pointers, reverse, services,
+    Own, addresses, authority, nameserver, nothing_of_all, others, pointers, reverse, services,
 )
 from haystack._fast.dns.zone cimport Mark, View
 from haystack._fast.net.networks cimport Right
@@ -18,6 +18,7 @@ from haystack._fast.net.networks cimport Right
 cdef enum:
     CLASS_IN = 1
     ARPA_SIZE = 6
+    CHAIN = 8               # CNAMEs that lead to one another
     HOT_PART = 8            # of an answer's life, the last eighth: who asks then has it asked for anew
 
 cdef const char *ARPA = b"\4arpa\0"
@@ -149,6 +150,15 @@ cdef class Responder:
         self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
         return write(entry, p, q, limit(q, asker.tcp), self.now)
 
+    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
+        """In the place of the answer just written: the question alone, with TC, so that who really asks comes over TCP."""
+        cdef Message m
+        if self.question.failed:
+            return 0
+        begin(&m, p, &self.question, limit(&self.question, asker.tcp), 0)
+        m.flags = <int>Flag.TC | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
+        return finish(&m, Rcode.NOERROR, NULL, 0)
+
     cdef int overload(self, Asker *asker, uint8_t *p) except -2:
         """For the question that was to be forwarded, where too many wait already: what has ended, or an error."""
         if self.stale is not None:
@@ -158,27 +168,69 @@ cdef class Responder:
     cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2:
         """The answer about a name of ours; node None: it does not exist."""
         cdef Message m
-        cdef int rcode = Rcode.NOERROR, apex
+        cdef Question last = q[0]       # the name that the answer is about: where CNAMEs lead
+        cdef int owner = HEADER, links = 0, apex, rcode = Rcode.NOERROR
         begin(&m, p, q, limit(q, asker.tcp), 0)
         m.ttl = self.zone.ttl
         m.flags = <int>Flag.AA | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
-        if node is not None or self.is_own_reverse(q, asker):
-            self.fill(&m, node, q, asker)
+        if node is not None and node.records:
+            node = self.follow(&m, node, &last, &owner, &links)
+            apex = -1 if node is not None else self.zone.apex(&last)
+            if node is None and apex < 0 and owner != HEADER:
+                return self.lead_out(&m, q, asker, p)
+        if node is not None or self.is_own_reverse(&last, asker):
+            self.fill(&m, node, owner, &last, asker)
         elif self.held or self.zone.serial == 0:
             # Nobody can say yet that it does not exist, and a client would keep that answer: it is to ask again, or another server.
             rcode = Rcode.SERVFAIL
             m.flags &= ~<int>Flag.AA
         else:
-            rcode = Rcode.NXDOMAIN
-        if m.counts[<int>Section.ANSWER] == 0 and rcode != Rcode.SERVFAIL and not m.full:
-            apex = self.zone.apex(q)
-            authority(&m, self.zone, False, HEADER + (q.starts[apex] if apex > 0 else 0))
+            rcode = Rcode.NXDOMAIN      # also behind CNAMEs (RFC 6604, section 3)
+        if m.counts[<int>Section.ANSWER] == links and rcode != Rcode.SERVFAIL and not m.full:
+            apex = self.zone.apex(&last)
+            authority(&m, self.zone, False, owner + (last.starts[apex] if apex > 0 else 0), self.zone.is_origin(&last, max(apex, 0)))
         if m.full and m.counts[<int>Section.ADDITIONAL] == 0:
             m.flags |= <int>Flag.TC
         self.counts[<int>Source.ZONE][kind_of(q.qtype)][rcode] += 1
         return finish(&m, rcode, NULL, 0)
 
-    cdef int fill(self, Message *m, Node node, Question *q, Asker *asker) except -1:
+    cdef Node follow(self, Message *m, Node node, Question *last, int *owner, int *links):
+        """Write what the file has at a name, and follow a CNAME as far as it is known here (RFC 1034, section 4.3.2, step 3a).
+
+        The node where that ends, None: there is none; last: that name; owner: where it was written; links: how many CNAMEs.
+        """
+        cdef int step, alias, i
+        cdef uint32_t seen[CHAIN]
+        for step in range(CHAIN):
+            seen[step] = last.digest
+            if not node.records or last.qtype == Type.ANY:
+                return node
+            alias = others(m, owner[0], node.records, last.qtype, self.rotation.next(last.digest, last.qtype))
+            if node.alias is None or alias == 0 or alias >= POINTABLE or last.qtype == Type.CNAME:
+                return node
+            owner[0] = alias
+            links[0] += 1
+            set_name(last, <const uint8_t *>PyBytes_AS_STRING(node.alias), PyBytes_GET_SIZE(node.alias))
+            for i in range(step + 1):
+                if seen[i] == last.digest:      # a circle
+                    return node
+            node = self.zone.at(last.key, last.name_size)
+            if node is None and self.zone.apex(last) >= 0:
+                node = self.zone.wild(last)
+            if node is None or node.marks & <int>Mark.EMPTY and self.zone.apex(last) < 0:
+                return None
+        return node
+
+    cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2:
+        """The answer where CNAMEs of ours lead to a name of others: with what these say, for who may ask that; else the CNAMEs alone."""
+        cdef Entry entry
+        if asker.rights & <int>Right.RECURSION and q.flags & <int>Flag.RD:
+            entry = self.cache.find(key_of(q))
+            return Verdict.FORWARD if entry is None else self.give_kept(entry, q, asker, p)
+        self.counts[<int>Source.ZONE][kind_of(q.qtype)][<int>Rcode.NOERROR] += 1
+        return finish(m, Rcode.NOERROR, NULL, 0)
+
+    cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1:
         """The records of that type. node None: the reverse name of the very address that was asked."""
         cdef View view
         cdef Own own
@@ -186,27 +238,27 @@ cdef class Responder:
         cdef int qtype = q.qtype
         if node is None or (qtype == Type.PTR and not node.pointers):
             if qtype == Type.PTR and self.is_own_reverse(q, asker):
-                pointers(m, [self.zone.origin])
+                pointers(m, owner, [self.zone.origin])
             return 0
         if qtype == Type.A or qtype == Type.AAAA:
             turn = self.rotation.next(q.digest, qtype)
             view = node.of(asker.network)
             self.set_own(&own, asker)
             if qtype == Type.A:
-                addresses(m, own.v4, own.v4s if node.marks & <int>Mark.OWN else 0, 4, turn)
-                addresses(m, view.v4, view.v4s, 4, turn)
+                addresses(m, owner, own.v4, own.v4s if node.marks & <int>Mark.OWN else 0, 4, turn)
+                addresses(m, owner, view.v4, view.v4s, 4, turn)
             else:
-                addresses(m, own.v6, own.v6s if node.marks & <int>Mark.OWN else 0, 16, turn)
-                addresses(m, view.v6, view.v6s, 16, turn)
+                addresses(m, owner, own.v6, own.v6s if node.marks & <int>Mark.OWN else 0, 16, turn)
+                addresses(m, owner, view.v6, view.v6s, 16, turn)
         elif qtype == Type.SRV:
-            services(m, node.of(asker.network), self.rotation.next(q.digest, qtype))
+            services(m, owner, node.of(asker.network), self.rotation.next(q.digest, qtype))
         elif qtype == Type.PTR:
-            pointers(m, node.pointers)
+            pointers(m, owner, node.pointers)
         elif qtype == Type.SOA and node.marks & <int>Mark.APEX:
-            authority(m, self.zone, True, HEADER)
+            authority(m, self.zone, True, owner, self.zone.is_origin(q, 0))
         elif qtype == Type.NS and node.marks & <int>Mark.APEX:
             self.set_own(&own, asker)
-            nameserver(m, self.zone, &own)
+            nameserver(m, self.zone.is_origin(q, 0), &own)
         elif qtype == Type.ANY and not node.marks & <int>Mark.EMPTY:
             nothing_of_all(m)
         return 0

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.pending cimport Pending, Waiter
+from haystack._fast.dns.rate_limit cimport RateLimit
 from haystack._fast.dns.responder cimport Responder
 from haystack._fast.dns.batches cimport Batches
 from haystack._fast.net.networks cimport Networks
@@ -16,6 +17,7 @@ cdef class DnsServer:
     cdef readonly Responder responder
     cdef readonly Pending pending
     cdef Batches batches
+    cdef readonly RateLimit rate_limit
     cdef public Networks networks       # what an asker may, by its address
     cdef public Networks subnets        # the number of its network, in the same form
     cdef list sockets                   # those that listen

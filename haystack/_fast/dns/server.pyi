@@ -1,11 +1,13 @@
 from collections.abc import Callable, Iterable
 
 from haystack._fast.dns.pending import Pending
+from haystack._fast.dns.rate_limit import RateLimit
 from haystack._fast.dns.responder import Responder
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 
 class DnsServer:
+    rate_limit: RateLimit
     responder: Responder
     pending: Pending
     networks: Networks

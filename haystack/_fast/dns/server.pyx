@@ -37,7 +37,7 @@ cdef class DnsServer:
     def __init__(self, Poller poller, Responder responder, send, *, Py_ssize_t clients, double idle, Py_ssize_t waiting):
         self.poller, self.responder = poller, responder
         self.pending = Pending(poller, responder, send, waiting)
-        self.batches = Batches()
+        self.batches, self.rate_limit = Batches(), RateLimit()
         self.networks, self.subnets = Networks(), Networks()
         self.sockets, self.shares = [], {}
         self.most, self.idle_ms = clients, <int64_t>(idle * 1000)

@@ -12,6 +12,7 @@ cdef class UdpSocket(LentSocket):
     cdef int leave(self) except -1
     cdef int read(self) except -1
     cdef int answer_all(self, int count) except -1
+    cdef int limited(self, Asker *asker, uint8_t *answer, int size) noexcept
     cdef int wait_for(self, msghdr *head, int size, Asker *asker) except -1
     cdef int send(self, mmsghdr *heads, int count) except -1
 

@@ -7,6 +7,7 @@ cdef enum Mark:             # of a row, as haystack/dns/rows.py has them
     OWN = 2                 # has Haystack's own address
     PUBLIC = 4              # anybody may ask for it
     EMPTY = 8               # is there for the names below it alone (RFC 8020)
+    NEAREST = 32            # of its hosts those alone that share a network with the asker, where there are any
     OPENED = 16             # it and the names below are others' to answer, but for those that are there
 
 cdef struct Target:
@@ -32,6 +33,8 @@ cdef class Node:
     cdef list hosts         # of [IPv4, IPv6, [network's number, IPv4, IPv6] …]
     cdef list targets       # of [weight, port, name, host]
     cdef list pointers      # names in wire form
+    cdef list records       # of [type, TTL, data in wire form]
+    cdef bytes alias        # of a CNAME: where it leads, in lower-case wire form; None: it is none
     cdef bint near          # what it holds depends on the asker's network
     cdef View view          # for who is on no network that we know
     cdef dict views         # by network
@@ -48,5 +51,6 @@ cdef class Zone:
 
     cdef Node at(self, const uint8_t *key, int size)
     cdef Node wild(self, Question *q)
+    cdef bint is_origin(self, Question *q, int label) noexcept
     cdef int apex(self, Question *q) except -2
     cdef bint changes_borders(self, bytes key, int marks) except -1

@@ -6,9 +6,11 @@ import msgspec
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
-DECODE = msgspec.msgpack.Decoder().decode     # of a row: [hosts, targets, pointers], as haystack/dns/rows.py has them
+from haystack._fast.dns.question cimport Type
+
+DECODE = msgspec.msgpack.Decoder().decode     # of a row, as rows.NodeRow is: [hosts, targets, pointers, records]
 
 
 cdef class View:
@@ -22,11 +24,12 @@ cdef class View:
 
 
 cdef class Node:
-    """A name that is there. hosts, targets, pointers: as in rows.NodeRow."""
+    """A name that is there. hosts, targets, pointers, records: as in rows.NodeRow."""
 
-    def __init__(self, int marks, hosts, targets, pointers):
+    def __init__(self, int marks, hosts, targets, pointers, records):
         self.marks = marks
-        self.hosts, self.targets, self.pointers = hosts, targets, pointers
+        self.hosts, self.targets, self.pointers, self.records = hosts, targets, pointers, records
+        self.alias = next((data.lower() for rtype, _, data in records if rtype == Type.CNAME), None)
         self.near = any(near for _, _, near in hosts) or any(host[2] for _, _, _, host in targets)
         self.view = self.seen_from(0)
 
@@ -45,7 +48,10 @@ cdef class Node:
     cdef View seen_from(self, uint32_t network):
         """The records, packed. Addresses stand once each: a record is in a set once (RFC 2181, section 5)."""
         cdef View view = View()
-        found = [address_of(host, network) for host in self.hosts]
+        hosts = self.hosts
+        if self.marks & <int>Mark.NEAREST and network:
+            hosts = [host for host in hosts if any(number == network for number, _, _ in host[2])] or hosts
+        found = [address_of(host, network) for host in hosts]
         view.v4 = packed(dict.fromkeys([v4 for v4, _ in found if v4]), 4, &view.v4s)
         view.v6 = packed(dict.fromkeys([v6 for _, v6 in found if v6]), 16, &view.v6s)
         set_targets(view, self.targets, network)
@@ -157,6 +163,11 @@ cdef class Zone:
             if node is not None and node.marks & (<int>Mark.APEX | <int>Mark.OPENED):
                 return i if node.marks & <int>Mark.APEX else -1
         return -1
+
+    cdef bint is_origin(self, Question *q, int label) noexcept:
+        """Whether the question's name is ORIGIN from this label on."""
+        cdef int size = q.name_size - q.starts[label]
+        return size == PyBytes_GET_SIZE(self.origin) and memcmp(q.key + q.starts[label], PyBytes_AS_STRING(self.origin), size) == 0
 
     cdef Node wild(self, Question *q):
         """What stands for a name that is not there (RFC 4592, section 3.3.1): the wildcard below the next name above it that is."""

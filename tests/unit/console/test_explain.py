@@ -180,7 +180,11 @@ CLAIMS = st.dictionaries(st.tuples(HOSTS, PATHS.map(prefix)), CARRIERS, max_size
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(CLAIMS, PATHS), max_size=6),
-    st.lists(st.tuples(st.sampled_from(["a.x", "x", "z.a.x", "y.x", "c.b.a.x", "s1.services.o"]), PATHS), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.sampled_from(["a.x", "x", "z.a.x", "y.x", "c.b.a.x", "s1.services.o", "s_1.services.o", "s_0.services.o"]), PATHS),
+        min_size=1,
+        max_size=6,
+    ),
 )
 def test_it_agrees_with_the_router(services, questions):
     made = [
@@ -189,6 +193,7 @@ def test_it_agrees_with_the_router(services, questions):
             endpoints=(ENDPOINT, SECOND),
             claims=tuple(Carried(host=host, path=below, endpoints=carriers) for (host, below), carriers in claims.items()),
             path=path,
+            spelled=(f"s_{n}.services.o",) if n % 2 else (),
         )
         for n, (claims, path) in enumerate(services)
     ]

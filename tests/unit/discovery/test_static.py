@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from watchfiles import awatch
 
-from haystack.discovery.static import StaticError, StaticProvider, _ticks, identity, read
+from haystack.discovery.static import StaticError, StaticProvider, identity, read
+from haystack.loop import watched_file
 from tests.fakes.sink import FakeSink, running
 
 GOOD = """
@@ -73,9 +74,9 @@ async def test_a_change_is_seen_and_a_broken_file_keeps_the_old_content(tmp_path
 
 
 async def test_what_else_changes_in_its_folder_wakes_nobody(tmp_path, monkeypatch):
-    monkeypatch.setattr("haystack.discovery.static.POLL", 60_000)
+    monkeypatch.setattr("haystack.loop.watched_file.POLL", 60_000)
     path, other = tmp_path / "haystack.toml", tmp_path / "haystack.log"
-    ticks = _ticks(path)
+    ticks = watched_file.ticks(path)
     await anext(ticks)
     woken = asyncio.create_task(anext(ticks))
     witness = awatch(tmp_path, rust_timeout=10, yield_on_timeout=True)

@@ -24,6 +24,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     engines: dict = {}
     containers: dict = {}
     services: dict = {}
+    records: dict = {}
 
     def changed_since(self, _version):
         return None

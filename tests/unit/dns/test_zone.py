@@ -35,6 +35,8 @@ HOLDS = [
     ("ns.haystack", "A", ["172.17.0.9"]),
     ("haystack", "NS", ["ns.haystack."]),
     ("haystack", "SOA", ["ns.haystack. hostmaster.haystack. 7 3600 600 86400 5"]),
+    ("10.in-addr.arpa", "SOA", ["10.in-addr.arpa. nobody.invalid. 7 3600 600 86400 5"]),
+    ("10.in-addr.arpa", "NS", ["10.in-addr.arpa."]),
     ("localhost", "A", ["127.0.0.1"]),
     ("localhost", "AAAA", ["::1"]),
     ("any.localhost", "A", ["127.0.0.1"]),

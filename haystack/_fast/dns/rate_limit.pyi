@@ -1,0 +1,3 @@
+class RateLimit:
+    slipped: int
+    dropped: int
