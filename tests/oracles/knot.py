@@ -16,7 +16,8 @@ from typing import Self
 
 import dns.name
 
-from haystack.dns.zone import Node, Zone
+from haystack.dns.node import Node
+from haystack.dns.zone import Zone
 from tests.fakes.worker import until
 
 KNOTD = shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin")
@@ -122,12 +123,15 @@ def zones(zone: Zone, own: Iterable[str]) -> dict[str, str]:
         apex = next((above for above in _above(key) if above in lines), None)
         if apex is not None:
             lines[apex] += [f"{_text(key)} {zone.ttl} {record}" for record in _records(node, list(own))]
+            lines[apex] += [rf"{_text(key)} {ttl} TYPE{rtype} \# {len(data)} {data.hex()}" for rtype, ttl, data in node.records]
     return {_text(apex): "\n".join([*said, ""]) for apex, said in lines.items()}
 
 
 def _top(zone: Zone, apex: bytes) -> Iterator[str]:
-    yield f"{_text(apex)} {zone.ttl} SOA ns.{zone.origin}. hostmaster.{zone.origin}. {zone.serial} 3600 600 86400 {zone.ttl}"
-    yield f"{_text(apex)} {zone.ttl} NS ns.{zone.origin}."
+    name, ours = _text(apex), apex == zone.apex
+    server, person = (f"ns.{name}", f"hostmaster.{name}") if ours else (name, "nobody.invalid.")
+    yield f"{name} {zone.ttl} SOA {server} {person} {zone.serial} 3600 600 86400 {zone.ttl}"
+    yield f"{name} {zone.ttl} NS {server}"
 
 
 def _above(key: bytes) -> Iterator[bytes]:
