@@ -50,7 +50,7 @@ def check(packet: bytes, reply: bytes, *, tcp: bool) -> None:
     assert reply[2] & 0x80
     flags, questions, *counts = struct.unpack_from("!5H", reply, 2)
     if not questions:  # it could not be read
-        assert len(reply) == wire.HEADER
+        assert reply[wire.HEADER :] in (b"", wire.opt_record(False), wire.opt_record(True))
         return
     query = wire.parse(packet)
     assert reply[wire.HEADER :].startswith(query.question)
