@@ -1,7 +1,8 @@
 """Our own questions that come back: a nameserver of ours forwards to us.
 
 Told by the address of the nameserver, and by the random case of the name, which only that nameserver has seen: nobody else can learn by
-asking what is outstanding (RFC 5452). A loop that changes the case joins the outstanding question instead, and ends with it.
+asking what is outstanding (RFC 5452). A loop that changes the case joins the outstanding question instead, and ends with it; it is told
+when nobody else has answered that.
 """
 
 from __future__ import annotations
@@ -19,19 +20,24 @@ class Loops:
     """The questions that are outstanding, as they were sent."""
 
     def __init__(self) -> None:
-        self._outstanding: Counter[tuple[str, bytes]] = Counter()
+        self._outstanding: Counter[tuple[str, bytes]] = Counter()  # as sent, and in lower case
         self._tally = Tally("dns.loop_found", __name__)
 
     def note(self, server: Nameserver, sent: Sent, change: int) -> None:
         """A question is with a nameserver (+1), or no more (-1)."""
-        mark = client_of(server.address), sent.question
-        self._outstanding[mark] += change
-        if not self._outstanding[mark]:
-            del self._outstanding[mark]
+        client = client_of(server.address)
+        for mark in {(client, sent.question), (client, sent.question.lower())}:
+            self._outstanding[mark] += change
+            if not self._outstanding[mark]:
+                del self._outstanding[mark]
 
     def is_one(self, query: wire.Query, client: str) -> bool:
         """Whether a query is a question of ours, from the very nameserver that it was sent to. In lower case anybody may have asked it."""
         return query.question[: len(query.key)] != query.key and (client, query.question) in self._outstanding
+
+    def may_be_one(self, query: wire.Query, client: str) -> bool:
+        """Whether a nameserver asks what it has been asked, in whatever case. It may ask for itself."""
+        return (client, query.question.lower()) in self._outstanding
 
     def tell(self, query: wire.Query, client: str) -> None:
         """Log it, once a minute at most."""

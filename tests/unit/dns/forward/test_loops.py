@@ -57,9 +57,11 @@ async def test_a_loop_that_changes_the_case_ends_with_the_time():
     returned = []
     async with FakeNameserver(forwards_to_us) as upstream:
         forwarder = forwarding(upstream, times=FAST)
-        async with asyncio.timeout(5):
-            await resolve(forwarder, NAME)
-            assert {(await each).source for each in returned} == {"failure"}
+        with structlog.testing.capture_logs() as lines:
+            async with asyncio.timeout(5):
+                await resolve(forwarder, NAME)
+                assert {(await each).source for each in returned} == {"failure"}
+        assert [line["name"] for line in lines if line["event"] == "dns.loop_found"] == [NAME]
         assert upstream.asked <= 5
         assert forwarder.figures().outstanding == 0
 

@@ -11,8 +11,9 @@ import dns.rrset
 import pytest
 
 from haystack.dns import wire
+from haystack.dns.forward.forwarder import Limits
 from haystack.dns.forward.times import TIMES
-from tests.unit.dns.forward.client import FAST, forwarding, resolve, resolved
+from tests.unit.dns.forward.client import FAST, forwarding, resolve, resolved, until
 from tests.unit.dns.nameserver import GOOD, SERVFAIL, FakeNameserver, in_turn, says, silent
 
 OTHER = says("60 A 192.0.2.99")
@@ -266,6 +267,17 @@ async def test_any_bytes_at_all_break_nothing():
             found = await resolved(forwarder, f"{n}.example")
             assert found.source in ("upstream", "failure")
             wire.render(found.packed, wire.parse(wire.question(wire.name(f"{n}.example"), 1)), tcp=False)
+
+
+@pytest.mark.parametrize("reply", [silent, GOOD, SERVFAIL])
+async def test_sockets_for_second_nameservers_are_given_back(reply):
+    async with FakeNameserver(silent) as dead, FakeNameserver(silent) as dying, FakeNameserver(silent) as third:
+        forwarder = forwarding(dead, dying, third, times=FAST, limits=Limits(sockets=40))
+        waiting = [asyncio.create_task(resolve(forwarder, f"{n}.example")) for n in range(8)]
+        await until(lambda: forwarder._means.spare._left < 5)
+        third.reply = reply
+        await asyncio.gather(*waiting)
+        assert forwarder._means.spare._left == 10
 
 
 async def test_figures_tell_how_each_nameserver_is():
