@@ -133,8 +133,8 @@ class Forwarder:
             return self._hit(fresh, query, now)
         if fresh is None and (found := self.cached(query)):
             return found
-        if self._loops.is_one(query, client):
-            self._loops.tell(query, client)
+        if ours := self._loops.found(query, client):
+            self._loops.tell(ours, client)
             return resolved.LOOP
         found = await self._asked(key, query, client, entry)
         if found.source is Source.FAILURE and fresh is not None:
@@ -164,9 +164,16 @@ class Forwarder:
         suspect = self._loops.may_be_one(query, client)
         found = question and await self._asking.wait(question, client)
         if suspect and found is resolved.NO_ANSWER:
-            self._loops.tell(query, client)
+            self._suspect(query, client)
         self._counts.refused += found is None
         return found or resolved.BUSY
+
+    def _suspect(self, query: wire.Query, client: str) -> None:
+        """Find out whether a nameserver that has asked what it was asked itself forwards to us."""
+        if marked := self._loops.marked(query, asyncio.get_running_loop().time()):
+            for each in self._standings.of(self.routes.of(query.key)):
+                if client_of(each.server.address) == client:
+                    self._later(each, marked)
 
     def _instead(self, failure: Resolved, entry: Entry | None) -> Resolved:
         """A stale answer, where there is one, in the place of a failure (RFC 8767)."""
