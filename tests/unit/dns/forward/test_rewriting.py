@@ -113,8 +113,8 @@ def test_what_we_do_not_have_is_said_by_our_soa():
 
 
 def test_four_thousand_records_are_as_many_as_a_message_holds():
-    found = joined(CHAIN, says(*(f"5 A 10.{n >> 8}.{n & 255}.1" for n in range(4080))))
-    assert 4070 < len(found.answer[1]) <= 4080
+    found = joined(CHAIN, says(*(f"5 A 10.{n >> 8}.{n & 255}.1" for n in range(4092))))
+    assert 4080 < len(found.answer[1]) < 4092
 
 
 @given(st.binary(max_size=60), st.sampled_from([2, 5, 6, 12, 15, 33, 39, 1, 99]))
