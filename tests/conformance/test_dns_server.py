@@ -207,6 +207,15 @@ async def test_a_private_reverse_zone_with_a_nameserver_is_asked_there_but_for_w
         assert (await udp(server, "9.9.168.192.in-addr.arpa", "PTR")).rcode() == dns.rcode.NXDOMAIN
 
 
+async def test_names_of_ours_have_no_other_nameserver(start):
+    async with FakeNameserver(says("60 A 203.0.113.66")) as upstream:
+        server = await start(forward=f"haystack={place(upstream)};localhost={place(upstream)}")
+        assert (await udp(server, "gone.haystack")).rcode() == dns.rcode.NXDOMAIN
+        assert (await udp(server, "services.haystack")).rcode() == dns.rcode.NOERROR
+        assert (await udp(server, "www.localhost")).answer[0][0].to_text() == "127.0.0.1"
+        assert upstream.asked == 0
+
+
 async def test_haystack_is_no_nameserver_of_its_own(start):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
