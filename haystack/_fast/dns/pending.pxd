@@ -15,7 +15,7 @@ cdef class Waiter:
 cdef class Asked(Pollable):
     cdef Pending pending
     cdef bytes key
-    cdef int number
+    cdef int64_t number
     cdef dict waiters       # by their keys
     cdef Entry stale        # the answer that has ended; None: there is none
     cdef bint gave_stale
@@ -30,7 +30,7 @@ cdef class Pending:
     cdef dict clients       # waiters by client
     cdef readonly Py_ssize_t waiting
     cdef Py_ssize_t most
-    cdef int last
+    cdef int64_t last
     cdef uint8_t *work      # where answers are written
 
     cdef bint has_room(self, Asker *asker) except -1

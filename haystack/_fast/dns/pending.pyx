@@ -99,7 +99,7 @@ cdef class Pending:
         rows, self.rows = self.rows, []
         self.send(rows)
 
-    def told(self, int number, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t lifetime):
+    def told(self, int64_t number, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t lifetime):
         """The answer to a question, as in wire.Packed. lifetime: seconds; 0: for those who wait alone."""
         cdef Asked asked = self.by_number.get(number)
         cdef Entry entry
