@@ -27,7 +27,7 @@ cdef time_t date_of = -1
 cdef int add_field(Buffer *out, Field *f) except -1:
     """A field in its normal form: name, colon, one space, value."""
     if f.normal:
-        return add(out, f.line, f.size)
+        return add(out, f.name, f.size)
     add(out, f.name, f.name_size)
     add(out, b": ", 2)
     add(out, f.value, f.value_size)
@@ -57,12 +57,12 @@ cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
     for i in range(h.count):
         f = &h.fields[i]
         if kept >> f.kind & 1 and f.normal:
-            if run != NULL and run + size == f.line:
+            if run != NULL and run + size == f.name:
                 size += f.size
                 continue
             if run != NULL:
                 add(out, run, size)
-            run = f.line
+            run = f.name
             size = f.size
             continue
         if run != NULL:
