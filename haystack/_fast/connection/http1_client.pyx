@@ -146,7 +146,7 @@ cdef class Http1Client(Connection):
         return self.leg.on_deadline()
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.close() if self.leg.user is None else self.leg.user.abort()
 
     cdef int capacity(self) noexcept:

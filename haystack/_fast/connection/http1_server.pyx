@@ -91,7 +91,7 @@ cdef class Http1Server(Connection):
         return self.proceed()
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.break_off()
 
     cdef int on_deadline(self) except -1:

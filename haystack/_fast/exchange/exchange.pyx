@@ -23,6 +23,7 @@ from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport Buffer, add, release, take
 from haystack._fast.util.linked_list cimport leave
+from haystack._fast.worker.worker_state cimport Beginning
 
 cdef enum:
     SLICE_MS = 10000        # over which the rate of a body is judged
@@ -46,6 +47,7 @@ cdef class Exchange(LegUser):
         """A request has come on this leg."""
         cdef Buffer tried = self.record.tried
         self.worker = worker
+        worker.beginning.head = NULL
         self.down = down
         down.user = self
         self.state = step(self.state, State.READ)
@@ -64,8 +66,9 @@ cdef class Exchange(LegUser):
 
     cdef Head *request_head(self, Head *own) noexcept:
         """The request's head: as it is being read, or read again from what was kept; NULL: there is none."""
-        if self.worker.head != NULL and self.worker.head_of == <void *>self:
-            return self.worker.head
+        cdef Beginning *beginning = &self.worker.beginning
+        if beginning.head != NULL and beginning.exchange == <void *>self:
+            return beginning.head
         if self.head.end == 0 or parse_request(own, self.head.data, self.head.end) <= 0:
             return NULL
         settle_host(self, own)
@@ -85,7 +88,7 @@ cdef class Exchange(LegUser):
         return waited(self) if self.attempt.in_queue else suspected(self)
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.abort()
 
     # the request's body
@@ -442,11 +445,10 @@ cdef class Exchanges(Handler):
         cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
         x.begin(worker, leg)
         add(&x.head, h.method, size)
-        worker.head, worker.head_of = h, <void *>x
-        try:
-            return admit(x, h)
-        finally:
-            worker.head = NULL
+        worker.beginning = Beginning(h, NULL, <void *>x)
+        admit(x, h)
+        worker.beginning.head = NULL
+        return 0
 
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
         cdef WorkerState worker = self.worker

@@ -12,7 +12,7 @@ from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
-from haystack._fast.util.buffer cimport release
+from haystack._fast.util.buffer cimport release, take
 from haystack._fast.worker.clients cimport Clients
 from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
@@ -76,6 +76,11 @@ cdef class WorkerState:
     def counted(self):
         """Exchanges ended so far, and how many by class of status (1xx to 5xx)."""
         return self.exchanges, [self.statuses[i] for i in range(1, 6)]
+
+    cdef void forget(self) noexcept:
+        """An exception ended what was going on: what is half written is nobody else's, and what was read is gone."""
+        take(&self.work, self.work.end)
+        self.beginning.head = NULL
 
     cdef bint is_pressed(self) noexcept:
         """Whether so much waits for slow clients that no more than a little is read for each."""
