@@ -16,7 +16,7 @@ from haystack._fast.net.tcp cimport is_own, untouched
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
 from haystack._fast.util.digits cimport write_chunk_size
-from haystack._fast.util.linked_list cimport join
+from haystack._fast.util.linked_list cimport join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
@@ -63,6 +63,7 @@ cdef class Http1Client(Connection):
 
     def __cinit__(self):
         self.leg = Http1ClientLeg()
+        self.place.owner = <void *>self
 
     cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
         """Begin to connect this socket, which is this connection's from here on."""
@@ -94,6 +95,7 @@ cdef class Http1Client(Connection):
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
+        leave(&self.place)
         self.worker.endpoints -= self.endpoint.family != AF_UNIX
         return 0
 
@@ -159,13 +161,12 @@ cdef class Http1Client(Connection):
     cdef int rest(self) except -1:
         """Into the pool."""
         self.transport.deadline = self.worker.poller.now + self.worker.limits.pool_ms
-        self.endpoint.idle.append(self)
+        join(&self.endpoint.idle, &self.place)
         join(&self.worker.resting, &self.link)
         return 0
 
     cdef int leave_pool(self) except -1:
-        if self in self.endpoint.idle:
-            self.endpoint.idle.remove(self)
+        leave(&self.place)
         return self.close()
 
 
@@ -239,7 +240,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.capacity() and len(connection.endpoint.idle) < connection.worker.limits.pool_size:
+        if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
 

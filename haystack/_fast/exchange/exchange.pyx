@@ -3,6 +3,7 @@
 admit.pyx finds the route, dispatch.pyx the endpoint; record.pyx tells of it at the end. Times in milliseconds of the poller's clock, phases
 in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
@@ -22,7 +23,7 @@ from haystack._fast.http1.upgrade cimport keeps_to
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport Buffer, add, release, take
-from haystack._fast.util.linked_list cimport leave
+from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport Beginning
 
 cdef enum:
@@ -420,7 +421,11 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        (worker.poller.graveyard if self.queued or len(worker.spares) >= SPARES else worker.spares).append(self)
+        if self.queued or worker.spares.count >= SPARES:
+            worker.poller.graveyard.append(self)
+        else:
+            Py_INCREF(self)
+            join(&worker.spares, &self.link)
         self.worker = None              # else each would keep the other
         worker.poller.delist(self)
         return 0
@@ -434,6 +439,18 @@ cdef int empty(Buffer *buffer) except -1:
     return 0
 
 
+cdef Exchange spare(WorkerState worker):
+    """An exchange that has ended, or a new one."""
+    cdef Link *link = worker.spares.newest
+    cdef Exchange x
+    if link == NULL:
+        return Exchange()
+    x = <Exchange>link.owner
+    leave(link)
+    Py_DECREF(x)                        # the ring's reference
+    return x
+
+
 cdef class Exchanges(Handler):
     """Makes the exchanges of a worker."""
 
@@ -442,7 +459,7 @@ cdef class Exchanges(Handler):
 
     cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
         cdef WorkerState worker = self.worker
-        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        cdef Exchange x = spare(worker)
         x.begin(worker, leg)
         add(&x.head, h.method, size)
         worker.beginning = Beginning(h, NULL, <void *>x)
@@ -452,7 +469,7 @@ cdef class Exchanges(Handler):
 
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
         cdef WorkerState worker = self.worker
-        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        cdef Exchange x = spare(worker)
         x.begin(worker, leg)
         x.record.told = worker.told(None)
         x.record.t_routed = x.record.t_start

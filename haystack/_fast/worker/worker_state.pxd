@@ -46,7 +46,7 @@ cdef class WorkerState:
     cdef int64_t statuses[6]
     cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
     cdef Ring resting                   # of these the pooled ones, by when they came to rest
-    cdef list spares                    # exchanges that have ended, for new requests
+    cdef Ring spares                    # exchanges that have ended, for new requests: it has a reference to each
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef void forget(self) noexcept
