@@ -48,6 +48,7 @@ cdef struct Head:
     int target_size
     int minor           # of HTTP/1.minor
     int status
+    const char *code    # the status as text: three digits, and behind one space the reason, if there is one
     const char *reason
     int reason_size
     Flaw flaw           # why it is refused

@@ -290,6 +290,7 @@ cdef int parse_status_line(Head *h, const char *p, const char *last) noexcept no
         return refuse(h, 502, Flaw.OTHER_VERSION if is_other_version(p) else Flaw.NO_STATUS_LINE)
     if last - p < 12:
         return refuse(h, 502, Flaw.BAD_STATUS)
+    h.code = p + 9
     for i in range(9, 12):
         if p[i] < c'0' or p[i] > c'9':
             return refuse(h, 502, Flaw.BAD_STATUS)

@@ -155,10 +155,12 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
     """The client's response head but for its empty line: HTTP/1.1 and our own framing and connection fields."""
     reserve(out, 512)
     add(out, b"HTTP/1.1 ", 9)
-    decimal(out, h.status)
-    add(out, b" ", 1)
-    add(out, h.reason, h.reason_size)
-    add(out, b"\r\n", 2)
+    if h.reason_size:
+        add(out, h.code, h.reason + h.reason_size - h.code)
+        add(out, b"\r\n", 2)
+    else:
+        add(out, h.code, 3)
+        add(out, b" \r\n", 3)
     add_kept(out, h, OF_RESPONSE)
     if h.status == 426 and minor:
         add_upgrade(out, h)             # which protocols it wants instead (RFC 9110, section 15.5.22)

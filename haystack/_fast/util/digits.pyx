@@ -6,22 +6,26 @@ from haystack._fast.util.buffer cimport Buffer, add, reserve
 
 cdef extern from *:
     """
-    /* The sixteen digits of n, eight at a time: a nibble to each byte, then what makes a digit or a letter of it. */
-    static inline uint64_t haystack_eight_digits(uint64_t n)
-    {
-        uint64_t letters;
-        n = (n << 16 | n) & 0x0000ffff0000ffffULL;
-        n = (n << 8 | n) & 0x00ff00ff00ff00ffULL;
-        n = (n << 4 | n) & 0x0f0f0f0f0f0f0f0fULL;
-        letters = (n + 0x0606060606060606ULL) >> 4 & 0x0101010101010101ULL;
-        n += 0x3030303030303030ULL + letters * ('a' - '0' - 10);
-    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        n = __builtin_bswap64(n);
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
     #endif
-        return n;
+
+    /* Sixteen lower-case digits, the highest first. */
+    static inline void haystack_write_hex(char *out, uint64_t n)
+    {
+    #if defined(__SSE2__)
+        const uint64_t swapped = __builtin_bswap64(n);
+        const __m128i x = _mm_loadl_epi64((const __m128i *)&swapped), low = _mm_set1_epi8(15);
+        const __m128i values = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi64(x, 4), low), _mm_and_si128(x, low));
+        const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(values, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+        _mm_storeu_si128((__m128i *)out, _mm_add_epi8(_mm_add_epi8(values, letters), _mm_set1_epi8('0')));
+    #else
+        for (int i = 15; i >= 0; i--, n >>= 4)
+            out[i] = "0123456789abcdef"[n & 15];
+    #endif
     }
     """
-    uint64_t eight_digits "haystack_eight_digits"(uint64_t n) noexcept nogil
+    void hex_digits "haystack_write_hex"(char *out, uint64_t n) noexcept nogil
 
 cdef enum:
     MOST_DIGITS = 20        # that a number of 64 bits has
@@ -70,6 +74,4 @@ cdef int write_chunk_size(Buffer *out, size_t size) except -1:
 
 cdef void write_hex(char *out, uint64_t n) noexcept nogil:
     """Sixteen lower-case digits."""
-    cdef uint64_t high = eight_digits(n >> 32), low = eight_digits(n & <uint64_t>0xFFFFFFFF)
-    memcpy(out, &high, 8)
-    memcpy(out + 8, &low, 8)
+    hex_digits(out, n)
