@@ -58,7 +58,9 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     cdef Peer *peer = x.down.peer()
     client.address, client.address_size = peer.address, peer.address_size
     client.trusted, client.rights = peer.trusted, peer.rights
-    find_client(h, client, x.worker.networks)
+    client.real, client.real_size = client.address, client.address_size
+    if client.trusted:
+        find_client(h, client, x.worker.networks)
     client.port = x.worker.ports[peer.listener]
     client.absolute = x.request.absolute
     client.request_id = x.request.identity

@@ -207,7 +207,9 @@ cdef class Exchange(LegUser):
         return connected(self)
 
     cdef int on_upstream_room(self) except -1:
-        return self.tunnel_up() if self.state == State.TUNNEL else self.body_ready()
+        if self.state == State.TUNNEL:
+            return self.tunnel_up()
+        return 0 if self.down.body_done() else self.body_ready()
 
     cdef int64_t timeout(self) noexcept:
         return self.route.timeout_ms

@@ -81,7 +81,7 @@ cdef bint has_word(Field *f, const char *word, int size) noexcept:
 
 
 cdef int find_client(Head *h, Client *client, Networks networks) except -1:
-    """Set `real` to the client's address, and `rights` to what that may: its own, or the one that a trusted proxy tells of.
+    """Set `real` and `rights`, which are a trusted proxy's own, to what it tells of its client: the address, and what that may.
 
     That is the first from the right of X-Forwarded-For that is no trusted proxy's, for what stands before it the client may have made up;
     without X-Forwarded-For the proxy's X-Real-IP. Where something is told that can't be read the client may be anybody, and has the
@@ -89,9 +89,6 @@ cdef int find_client(Head *h, Client *client, Networks networks) except -1:
     """
     cdef int i
     cdef bint listed = False
-    client.real, client.real_size = client.address, client.address_size
-    if not client.trusted:
-        return 0
     for i in range(h.count - 1, -1, -1):
         if h.fields[i].kind == Kind.FORWARDED_FOR:
             listed = True
