@@ -114,6 +114,6 @@ def kept_answer(
     counts: tuple[int, int, int],
     options: bytes,
     age: int,
-    lifetime: int,
+    life: int,
     tcp: bool,
 ) -> bytes | None: ...

@@ -569,12 +569,11 @@ def state_of(Endpoint endpoint):
     return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
 
 
-def kept_answer(
-    bytes packet, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t age, int64_t lifetime, bint tcp):
-    """A kept answer as it goes to the asker of this packet. age, lifetime: milliseconds."""
+def kept_answer(bytes packet, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t age, int64_t life, bint tcp):
+    """A kept answer as it goes to the asker of this packet. age, life: milliseconds."""
     cdef Question question
     cdef bytearray out = bytearray(65535)
-    cdef DnsEntry entry = DnsEntry(b"", flags, body, ends, ages, counts, options, 0, lifetime)
+    cdef DnsEntry entry = DnsEntry(b"", flags, body, ends, ages, counts, options, 0, life)
     if not parse_query(<const uint8_t *><const char *>packet, len(packet), &question):
         return None
     return bytes(out[:write_kept(entry, <uint8_t *><char *>out, &question, size_limit(&question, tcp), age)])

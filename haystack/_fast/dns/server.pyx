@@ -50,6 +50,7 @@ cdef class DnsServer:
         for fd in udp:
             each = UdpSocket()
             (<UdpSocket>each).server = self
+            each.urgent = True          # a batch of it takes as long as some requests do, and there may be 255 of these beside it
             self.sockets.append(each)
             self.poller.watch(each, duplicate(fd), EPOLLIN | EPOLLET)
         for fd in tcp:
