@@ -23,7 +23,7 @@ from haystack.dns.forward.routes import Upstreams
 from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.listeners import Listeners
 from haystack.dns.local_names import Asker, LocalNames, text
-from haystack.dns.messages import DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
 from haystack.dns.subnets import Subnets as Numbers
 from haystack.dns.zone import Picture
 from haystack.dns.zone_feed import ZoneFeed
@@ -34,7 +34,7 @@ from haystack.net.sockets import Sockets
 
 log = structlog.get_logger()
 
-Message = ZonePart | Subnets | DnsOpen
+Message = ZonePart | Subnets | DnsOpen | DnsForget
 
 
 class DnsSettings(Upstreams, Protocol):
@@ -131,8 +131,13 @@ class DnsService:
     async def start(self) -> None:
         """Have other names asked from now on."""
         names = LocalNames(self.feed, self._asker)
-        self._forwarder = Forwarder(routes.made(self._settings, self.port), names, limits=self._limits, times=self._times)
+        self._forwarder = Forwarder(
+            routes.made(self._settings, self.port), names, limits=self._limits, times=self._times, forgotten=self._forget
+        )
         log.info("dns.listening", port=self.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
+
+    def _forget(self) -> None:
+        self._tell(DnsForget())
 
     async def close(self) -> None:
         """Stop asking."""

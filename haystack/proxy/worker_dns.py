@@ -14,7 +14,7 @@ from haystack._fast.dns.server import DnsServer
 from haystack._fast.dns.zone import Zone
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
-from haystack.dns.messages import DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 
 CACHE = 4 * 1024 * 1024  # octets that forwarded answers may take
@@ -22,7 +22,7 @@ IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
 LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
 WAITING = 8192  # questions at once
 
-OF_DNS = ZonePart | Subnets | DnsOpen | Resolved
+OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved
 
 
 class WorkerDns:
@@ -55,7 +55,7 @@ class WorkerDns:
         """What askers may, by their addresses."""
         self.server.networks = networks
 
-    def take(self, message: ZonePart | Subnets | DnsOpen | Resolved) -> None:
+    def take(self, message: ZonePart | Subnets | DnsOpen | DnsForget | Resolved) -> None:
         """Do what the control process says."""
         match message:
             case ZonePart():
@@ -68,6 +68,8 @@ class WorkerDns:
                 self.server.subnets = Networks(message.v4, message.v6)
             case DnsOpen():
                 self.server.responder.held = False
+            case DnsForget():
+                self.server.responder.cache.clear()
             case Resolved():
                 self.server.pending.told(*(getattr(message, name) for name in message.__struct_fields__))
 

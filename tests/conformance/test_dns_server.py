@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import socket
 import struct
@@ -17,6 +18,7 @@ import uvloop
 
 from haystack._fast.net.networks import Networks
 from haystack.dns import wire
+from haystack.dns.forward import nameservers, routes
 from haystack.net import access
 from haystack.net.rights import Right
 from haystack.settings import forwarding as forwarding_setting
@@ -132,6 +134,21 @@ async def test_other_names_are_forwarded(start, ask):
         for _ in range(2):
             assert (await ask(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.1"
         assert upstream.asked == 1
+
+
+async def test_with_other_nameservers_in_resolv_conf_what_the_old_ones_said_is_forgotten(start, tmp_path, monkeypatch):
+    """Also in a worker: in another network a name may be something else. It is noticed with the next question that goes out."""
+    path = tmp_path / "resolv.conf"
+    monkeypatch.setattr(routes.ResolvConf.__init__, "__defaults__", (path, lambda: next(clock)))
+    clock = itertools.count(step=10.0)
+    async with FakeNameserver(says("60 A 192.0.2.1")) as old, FakeNameserver(says("60 A 192.0.2.2")) as new:
+        monkeypatch.setattr(nameservers, "resolv_conf", lambda _path: (place(old if path.read_text() == "old" else new),))
+        path.write_text("old")
+        server = await start()
+        assert (await udp(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.1"
+        path.write_text("newer")
+        await udp(server, "another.example.com")
+        assert (await udp(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.2"
 
 
 async def test_without_a_nameserver_it_is_servfail(start):

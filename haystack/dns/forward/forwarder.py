@@ -52,7 +52,10 @@ class Limits(NamedTuple):
 
 
 class Forwarder:
-    """routes: which nameservers a name is asked of; names: what is ours; clock: seconds, monotonic, by which answers age."""
+    """routes: which nameservers a name is asked of; names: what is ours; clock: seconds, monotonic, by which answers age.
+
+    forgotten: called when all kept answers are of no use any more.
+    """
 
     def __init__(
         self,
@@ -62,11 +65,13 @@ class Forwarder:
         limits: Limits = Limits(),  # noqa: B008 - immutable
         times: Times = TIMES,
         clock: Callable[[], float] = time.monotonic,
+        forgotten: Callable[[], None] = lambda: None,
     ) -> None:
         self.routes = routes
         self._names = names or Nobody()
         self._times = times
         self._clock = clock
+        self._forgotten = forgotten
         self._cache = Cache(limits.memory)
         self._default = routes.default
         self._failures: Failures[Key, Resolved] = Failures()
@@ -104,6 +109,7 @@ class Forwarder:
         if servers != self._default:
             self._default = servers
             self._cache.clear()
+            self._forgotten()
 
     def _hit(self, entry: Entry, query: wire.Query, now: float) -> Resolved:
         self._counts.hits += 1
