@@ -205,18 +205,12 @@ async def test_names_of_ours_have_no_other_nameserver(start):
         assert upstream.asked == 0
 
 
-async def test_haystack_is_no_nameserver_of_its_own(start):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    responder = Responder("haystack", 5)
-    settings = SimpleNamespace(
-        bind=("127.0.0.1",),
-        dns_port=port,
-        dns_nameservers=(f"127.0.0.1:{port}",),
-        dns_forward=forwarding_setting.read(f"corp.example=127.0.0.1:{port}"),
-    )
-    server = DnsServer(settings, responder)
+async def test_haystack_is_no_nameserver_of_its_own():
+    settings = SimpleNamespace(bind=("127.0.0.1",), dns_port=0)
+    server = DnsServer(settings, Responder("haystack", 5))
+    server.bind()
+    settings.dns_nameservers = (f"127.0.0.1:{server.port}",)
+    settings.dns_forward = forwarding_setting.read(f"corp.example=127.0.0.1:{server.port}")
     await server.start()
     for name in ("example.com", "corp.example"):
         message = await udp(server, name, use_edns=0)
