@@ -234,11 +234,7 @@ async def test_names_of_ours_have_no_other_nameserver(start):
 
 
 async def test_haystack_is_no_nameserver_of_its_own(start):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    itself = f"127.0.0.1:{port}"
-    server = await start(dns_port=port, dns_nameservers=(itself,), dns_forward=forwarding_setting.read(f"corp.example={itself}"))
+    server = await start(alone=True)
     for name in ("example.com", "corp.example"):
         message = await udp(server, name, use_edns=0)
         assert message.options[0].code == dns.edns.EDECode.NO_REACHABLE_AUTHORITY
