@@ -13,7 +13,7 @@ from haystack._fast.dns import zone as compiled
 from haystack._fast.dns.cache import Cache
 from haystack._fast.dns.responder import Responder
 from haystack._fast.dns.rotation import Rotation
-from haystack.dns import wire
+from haystack.dns import challenges, wire
 from haystack.dns.facts import Host, Rank
 from haystack.dns.messages import DnsSetup, ZonePart
 from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
@@ -73,7 +73,7 @@ class ZoneFeed:
             marks |= Mark.OWN
         if node.empty:
             marks |= Mark.EMPTY
-        if node.public:
+        if node.public or (node.records and key.startswith(challenges.PREFIX)):
             marks |= Mark.PUBLIC
         if key in self.zone.opened:
             marks |= Mark.OPENED
