@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos soak image lock clean
+.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos bench-dns soak image lock clean
 .SILENT:
 
 PYTHON ?= python3
@@ -79,7 +79,7 @@ coverage: .make/tools .make/coverage ## which lines the tests run, compiled ones
 
 # With clang there, on extensions of its own with AddressSanitizer.
 FUZZ_SECONDS ?= 60
-fuzz: build .make/atheris ## the fuzz targets, FUZZ_SECONDS each (FUZZ: head, body, exchange)
+fuzz: build .make/atheris ## the fuzz targets, FUZZ_SECONDS each (FUZZ: head, body, exchange, dns, upstream)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 lint: .make/tools ## the linters
@@ -95,6 +95,9 @@ bench: .make/tools build ## the benchmarks beside nginx and HAProxy (ARGS: which
 
 bench-chaos: .make/tools build ## what is lost while containers come and go, beside nginx and HAProxy
 	$(BIN)/python -m bench.chaos $(ARGS)
+
+bench-dns: .make/tools build ## DNS beside Knot, dnsmasq and unbound, and under load of all kinds (ARGS: which, how long)
+	$(BIN)/python -m bench.dns $(ARGS)
 
 soak: .make/tools build ## minutes of mixed load, and whether memory and descriptors stay
 	$(BIN)/python -m bench soak $(ARGS)

@@ -1,7 +1,8 @@
 """`python -m bench.loop.engine PORT SIZE NETWORKS`: an engine of so many containers, which do what it is told in lines.
 
 It prints where it listens. `changes RATE`: so many containers a second are told to stop, and run again; `deploy COUNT`: so many at once;
-`relist`: every event stream ends, so that all is listed anew; `network`: one more comes; `still`: nothing more happens. What it tells of a
+`relist`: every event stream ends, so that all is listed anew; `network`: one more comes; `still`: nothing more happens; `grow COUNT`: so
+many more start, and it prints when the last one did (seconds, monotonic). What it tells of a
 container is as long as what an engine tells.
 """
 
@@ -61,6 +62,7 @@ class Site:
         self.engine = engine
         self.ids = [engine.add(container(n, port), event=False) for n in range(size)]
         engine.networks += [network(n) for n in range(networks)]
+        self._port = port
         self._next = itertools.cycle(self.ids[::7] + self.ids[3::7])
 
     def obey(self, line: str) -> float:
@@ -74,7 +76,18 @@ class Site:
         if word == "deploy":
             for identity in itertools.islice(self._next, int(more[0])):
                 self.restart(identity)
+        if word == "grow":
+            print(self.grow(int(more[0])), flush=True)
         return float(more[0]) if word == "changes" else 0.0
+
+    def grow(self, count: int) -> float:
+        """So many more start; when the last one did."""
+        began = 0.0
+        for _ in range(count):
+            raw = container(len(self.ids), self._port)
+            began = time.monotonic()
+            self.ids.append(self.engine.add(raw))
+        return began
 
     def restart(self, identity: str) -> None:
         """One is told to stop, ends and runs again."""

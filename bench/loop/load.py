@@ -38,6 +38,12 @@ class Load:
         self._over.set()
         self._thread.join()
 
+    def again(self) -> None:
+        """It can begin anew, with nothing done."""
+        self.took, self.failed = [], []
+        self._over.clear()
+        self._thread = threading.Thread(target=self._run)
+
     def _run(self) -> None:
         while not self._over.wait(self._pause):
             began = time.perf_counter()
@@ -94,9 +100,9 @@ def questions(port: int, services: int) -> Callable[[], None]:
     return ask
 
 
-def shell(port: int, key: Path) -> Callable[[], None]:
+def shell(port: int, key: Path, commands: tuple[str, ...] = LINES) -> Callable[[], None]:
     """The next command each time, by ssh(1). Raises CalledProcessError."""
-    lines = itertools.cycle(LINES)
+    lines = itertools.cycle(commands)
     options = (
         "-oStrictHostKeyChecking=no",
         "-oUserKnownHostsFile=/dev/null",

@@ -79,11 +79,14 @@ labels = {{ "haystack.port" = "{origin}" }}
 """
 
 
+PACKAGES = {"knotd": "knot", "dnsmasq": "dnsmasq-base"}  # where they are called otherwise
+
+
 def program(name: str) -> str:
     """Path of a program that the comparison needs. Raises RuntimeError with the remedy when it is missing."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if not found:
-        raise RuntimeError(f"{name} is not installed; apt-get install {name}")
+        raise RuntimeError(f"{name} is not installed; apt-get install {PACKAGES.get(name, name)}")
     return found
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.macro.scenarios import SUBJECT, Scenario
-from bench.macro.summary import Result, Row, results
+from bench.macro.scenarios import SUBJECT
+from bench.macro.summary import Result, Row, Work, results
 
+BESIDE = "Haystack to the better of nginx and HAProxy, or to itself; the bar is the aim"
 COLOURS = {True: "#2a7f3f", False: "#b3372e", None: "#777777"}
 
 
-def draw(scenarios: Sequence[Scenario], rows: Sequence[Row], cores: int, file: Path) -> None:
-    """Write an SVG: one line a ratio; the dot is the median, the line from least to most, the bar the aim."""
+def draw(scenarios: Sequence[Work], rows: Sequence[Row], cores: int, file: Path, beside: str = BESIDE) -> None:
+    """Write an SVG: one line a ratio; the dot is the median, the line from least to most, the bar the aim. beside: what the axis says."""
     # imported here: it takes a second, and only who draws needs it
     import matplotlib as mpl  # noqa: PLC0415
 
@@ -29,7 +30,7 @@ def draw(scenarios: Sequence[Scenario], rows: Sequence[Row], cores: int, file: P
         axes.plot([result.aim.limit or 0], [at], "|", color="black", markersize=16, markeredgewidth=2)
     axes.axvline(1, color="#999999", linewidth=1, linestyle=":")
     axes.set_yticks(range(len(found)), [label(r) for r in found])
-    axes.set_xlabel("Haystack to the better of nginx and HAProxy, or to itself; the bar is the aim")
+    axes.set_xlabel(beside)
     axes.margins(y=0.08)
     axes.grid(axis="x", color="#eeeeee")
     axes.set_axisbelow(True)

@@ -5,18 +5,46 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from bench.macro.scenarios import Aim, Scenario
+from bench.macro.scenarios import Aim
 
 Row = dict[str, Any]
+
+
+class Named(Protocol):
+    """One of those that are compared."""
+
+    @property
+    def name(self) -> str:
+        """As rows call it."""
+
+
+class Work(Protocol):
+    """A scenario, as far as its rows are concerned."""
+
+    @property
+    def name(self) -> str:
+        """As rows call it."""
+
+    @property
+    def title(self) -> str:
+        """As a person calls it."""
+
+    @property
+    def aims(self) -> tuple[Aim, ...]:
+        """What is to be reached."""
+
+    @property
+    def contestants(self) -> Sequence[Named]:
+        """Who is compared."""
 
 
 @dataclass(frozen=True)
 class Result:
     """One aim's outcome. ratios: one a round, against the better of the base in that same round (without a base: the figure itself)."""
 
-    scenario: Scenario
+    scenario: Work
     aim: Aim
     medians: dict[str, float]
     ratios: tuple[float, ...]
@@ -35,7 +63,7 @@ class Result:
         return self.ratio >= self.aim.limit if self.aim.least else self.ratio <= self.aim.limit
 
 
-def results(scenario: Scenario, rows: Sequence[Row], cores: int) -> list[Result]:
+def results(scenario: Work, rows: Sequence[Row], cores: int) -> list[Result]:
     """What came of each aim of the scenario whose contestants were all measured, from the rows of all scenarios."""
     mine = [row for row in rows if row["scenario"] == scenario.name]
     names = [c.name for c in scenario.contestants if any(row["peer"] == c.name for row in mine)]

@@ -140,22 +140,22 @@ def _name_end(packet: bytes, at: int, *, pointers: bool) -> int:
 def expanded(packet: bytes, at: int) -> tuple[bytes, int]:
     """A name without compression, in its own case, and the offset after it. Raises FormatError.
 
-    Pointers lead backwards only (RFC 1035 section 4.1.4: to a prior occurrence), so they end.
+    A pointer leads to a prior occurrence (RFC 1035 section 4.1.4), which ends before the name that has the pointer; so they end.
     """
-    name, end, first = b"", 0, at
+    name, end, first, bound = b"", 0, at, len(packet)
     try:
         while length := packet[at]:
             if length <= LONGEST_LABEL:
                 name += packet[at : at + length + 1]
                 at += length + 1
             elif length >= _POINTER:
-                end = end or at + 2
+                end, bound = end or at + 2, first
                 at = (length & ~_POINTER) << 8 | packet[at + 1]
-                if at >= first:
-                    raise FormatError("a name points forward")
                 first = at
             else:
                 raise FormatError("a label of an unknown kind")
+            if at >= bound:
+                raise FormatError("a name points forward, or runs into what is behind it")
             if len(name) >= LONGEST_NAME:
                 raise FormatError("a name is too long")
     except IndexError:

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds N] [head] [body] [exchange]: each target for its time, as `make fuzz` runs it.
+"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [dns] [upstream]: each target for its time, as `make fuzz` runs it.
 
 With clang there, the tree is copied to .make/fuzz and its extensions are built there with AddressSanitizer, UndefinedBehaviorSanitizer and
 libFuzzer's coverage; the release ones are never touched. Without, only Python code guides the search, and no memory error shows by itself.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("head", "body", "exchange")
+TARGETS = ("head", "body", "exchange", "dns", "upstream")
 KEPT = Path(".make").resolve()
 TREE = KEPT / "fuzz"
 PARTS = ("haystack", "tests", "setup.py", "pyproject.toml")
@@ -39,7 +39,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="head, body, exchange (default: all)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (default: all)")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     return parser.parse_args()
 

@@ -14,7 +14,10 @@ from tests.fuzz import mutate
 
 Target = Callable[[bytes], None]
 Mutator = Callable[[bytes, int, int], bytes]
-GUIDES = ("tests.differential.rules", "tests.differential.bodies", "h11._readers", "h11._connection")
+GUIDES = (
+    "tests.differential.rules", "tests.differential.bodies", "h11._readers", "h11._connection", "haystack.dns.wire",
+    "haystack.dns.forward.message", "haystack.dns.forward.rewriting",
+)  # fmt: skip
 
 
 def main(target: Target, mutator: Mutator | None = None, explain: Callable[[bytes], str] = repr) -> None:
@@ -29,7 +32,7 @@ def main(target: Target, mutator: Mutator | None = None, explain: Callable[[byte
             raise
 
     if os.environ.get("HAYSTACK_FUZZ_NATIVE") != "1":
-        for name in GUIDES:
+        for name in sys.modules.keys() & set(GUIDES):
             instrument(atheris, sys.modules[name])
     options = {"custom_mutator": mutator} if mutator else {}
     atheris.Setup([*sys.argv, f"-dict={mutate.DICTIONARY}"], told, **options)

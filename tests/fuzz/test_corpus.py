@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz import fuzz_body, fuzz_exchange, fuzz_head, mutate, script
+from tests.fuzz import fuzz_body, fuzz_dns, fuzz_exchange, fuzz_head, fuzz_upstream, mutate, script
 
-TARGETS = {"head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one}
+TARGETS = {
+    "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "dns": fuzz_dns.one, "upstream": fuzz_upstream.one,
+}  # fmt: skip
 CASES = [(name, file, data) for name in TARGETS for file, data in mutate.corpus(name).items()]
 
 

@@ -4,12 +4,11 @@ Never decides an answer. Does nothing before `listen`: until then datagrams and 
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
-from posix.unistd cimport dup
 
 from haystack._fast.dns.cache cimport key_of
 from haystack._fast.dns.question cimport LONGEST
 from haystack._fast.dns.tcp cimport DnsConnection, TcpListener
-from haystack._fast.dns.udp cimport UdpSocket
+from haystack._fast.dns.udp cimport UdpSocket, duplicate
 from haystack._fast.net.poller cimport Socket
 from haystack._fast.util.linked_list cimport Link, leave
 
@@ -64,7 +63,10 @@ cdef class DnsServer:
         cdef Socket each
         cdef Link *at = self.clients.oldest
         for each in self.sockets:
-            each.close()
+            if isinstance(each, UdpSocket):
+                (<UdpSocket>each).leave()
+            else:
+                each.close()
         self.sockets = []
         self.idle_ms = min(self.idle_ms, <int64_t>(idle * 1000))
         while at != NULL:
@@ -112,10 +114,3 @@ cdef class DnsServer:
         """Answers at once over UDP, by the time that their batch took: below 1, 2, 4 … microseconds; the sum of these times in seconds."""
         cdef int i
         return [self.times[i] for i in range(BUCKETS)], self.time_sum / 1e9
-
-
-cdef int duplicate(int fd) except -1:
-    cdef int copy = dup(fd)
-    if copy < 0:
-        raise OSError("dup")
-    return copy

@@ -9,11 +9,14 @@ from haystack._fast.net.poller cimport LentSocket
 cdef class UdpSocket(LentSocket):
     cdef DnsServer server
 
+    cdef int leave(self) except -1
     cdef int read(self) except -1
     cdef int answer_all(self, int count) except -1
     cdef int limited(self, Asker *asker, uint8_t *answer, int size) noexcept
     cdef int wait_for(self, msghdr *head, int size, Asker *asker) except -1
     cdef int send(self, mmsghdr *heads, int count) except -1
+
+cdef int duplicate(int fd) except -1
 
 cdef class UdpWaiter(Waiter):
     cdef UdpSocket socket

@@ -7,6 +7,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, memset
+from posix.unistd cimport dup
 
 from haystack._fast.dns.asker cimport describe
 from haystack._fast.dns.batches cimport BATCH, Batch, iovec
@@ -91,10 +92,19 @@ cdef class UdpSocket(LentSocket):
         """A bug: what it was reading is lost, and others are answered."""
         return self.poller.later(self)
 
+    cdef int leave(self) except -1:
+        """Take no more. What waits for its answer keeps this object, and so a descriptor to send it by."""
+        cdef int copy = duplicate(self.fd)
+        self.close()
+        self.fd = copy
+        return 0
+
     cdef int read(self) except -1:
         """Answer what has come, or some batches of it where there is more."""
         cdef Batch *batch = &self.server.batches.incoming
         cdef int count, _turn, i
+        if not self.open:
+            return 0
         for _turn in range(TURNS):
             for i in range(BATCH):
                 batch.heads[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
@@ -185,6 +195,14 @@ cdef class UdpSocket(LentSocket):
             elif errno != EINTR:
                 done += 1
         return 0
+
+
+cdef int duplicate(int fd) except -1:
+    """A descriptor of the same socket."""
+    cdef int copy = dup(fd)
+    if copy < 0:
+        raise OSError("dup")
+    return copy
 
 
 cdef class UdpWaiter(Waiter):

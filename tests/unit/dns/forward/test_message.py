@@ -142,3 +142,20 @@ def test_any_bytes_are_taken_apart_or_refused(data):
         return
     assert len(found.ends) == len(found.ttls) == sum(found.counts)
     assert 0 <= lifetime < 2**31
+
+
+A_RECORD = b"\0\1\0\1\0\0\0\x3c\0\4"
+POINTING = {
+    "to its own data": (b"\xc0%c" + A_RECORD + b"\1a\0\0", 12),
+    "into a label that runs into itself": (b"\xc0\x0c" + A_RECORD + b"\5abc" + b"\xc0%c" + A_RECORD + b"\xc0\0\2\1", 12),
+}
+
+
+@pytest.mark.parametrize("where", POINTING)
+def test_a_name_that_points_forward_is_garbled(where):
+    """RFC 1035, section 4.1.4: to a prior occurrence. What is behind is another thing for each asker, who may have it cut off."""
+    text, to = POINTING[where]
+    start = wire.HEADER + len(SENT.question)
+    count = text.count(A_RECORD).to_bytes(2, "big")
+    with pytest.raises(wire.FormatError):
+        message.read(PACKET[:2] + b"\x80\0\0\1" + count + b"\0\0\0\0" + SENT.question + text % (start + to), SENT.question)

@@ -1,0 +1,194 @@
+"""DNS while things go wrong: a worker dies, the control process stands still, clients come in thousands, one of them floods."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import dns.exception
+import dns.message
+import dns.query
+import pytest
+
+from tests.fakes.load import Load
+from tests.fakes.many import ManyClients, address
+from tests.fakes.nameserver import SILENT, Nameserver
+from tests.fakes.origin import Origin
+from tests.fakes.worker import Haystack, Member, halt, host, until, wake
+
+WEB = host("web")
+CLIENTS = 10_000
+AT_ONCE = 100  # a socket buffers 208 KiB (net.core.rmem_default), of which a datagram takes 768 octets at least
+LOST = 1.0  # seconds without an answer
+
+
+@pytest.fixture
+def nameserver() -> Iterator[Nameserver]:
+    with Nameserver() as made:
+        yield made
+
+
+@contextmanager
+def running(origin: Origin, nameserver: Nameserver, **more: str) -> Iterator[Haystack]:
+    """A Haystack that asks this nameserver, with `dns` its port."""
+    settings = asked(nameserver) | more
+    with Haystack([Member("web", origin.port)], **settings) as haystack:
+        workers = int(settings["HAYSTACK_WORKERS"])
+        until(lambda: len(haystack.workers()) == workers, 10, "the workers never came up")
+        yield haystack
+
+
+def asked(nameserver: Nameserver) -> dict[str, str]:
+    return {"HAYSTACK_DNS_NAMESERVERS": f"127.0.0.1:{nameserver.port}", "HAYSTACK_WORKERS": "2"}
+
+
+def port(haystack: Haystack) -> int:
+    return int(haystack.wait("ready")["dns"])
+
+
+class Asker(threading.Thread):
+    """Asks a name again and again until `stop`, each question until it is answered. lost: how many had no answer within LOST."""
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__()
+        self.lost = self.answered = 0
+        self.wrong: list[str] = []
+        self.stop = threading.Event()
+        self._number, self._query = number, dns.message.make_query(name, "A")
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            try:
+                answer = dns.query.udp(self._query, "127.0.0.1", timeout=LOST, port=self._number)
+            except dns.exception.Timeout:
+                self.lost += 1
+                continue
+            self.answered += 1
+            if not answer.answer:
+                self.wrong.append(str(answer))
+
+
+@contextmanager
+def asking(number: int, *names: str) -> Iterator[list[Asker]]:
+    askers = [Asker(number, name) for name in names]
+    for each in askers:
+        each.start()
+    try:
+        go_on(askers)
+        yield askers
+        go_on(askers)
+    finally:
+        for each in askers:
+            each.stop.set()
+        for each in askers:
+            each.join()
+    assert [each.wrong for each in askers] == [[]] * len(askers)
+
+
+def go_on(askers: list[Asker], more: int = 20) -> None:
+    """Wait until each was answered so often again."""
+    target = [each.answered + more for each in askers]
+    until(lambda: all(each.answered >= n for each, n in zip(askers, target, strict=True)), 30, "a client got no answer")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_is_killed_takes_with_it_only_what_it_had_in_hand(origin: Origin, nameserver: Nameserver, workers: str) -> None:
+    """What waits in its socket is the next one's: the sockets are lent."""
+    kills = 3
+    with running(origin, nameserver, HAYSTACK_WORKERS=workers) as haystack, asking(port(haystack), *[WEB] * 6, "cached.example") as askers:
+        for _ in range(kills):
+            before = haystack.workers()
+            os.kill(before[0], signal.SIGKILL)
+            until(lambda gone=before[0]: gone not in (now := haystack.workers()) and len(now) == int(workers), 10, "it was not replaced")
+            go_on(askers)
+        assert sum(each.lost for each in askers) <= kills * len(askers)
+        assert all(each.lost <= kills for each in askers)
+
+
+def test_while_the_control_process_stands_still_the_zone_and_what_is_cached_are_answered(origin: Origin, nameserver: Nameserver) -> None:
+    with running(origin, nameserver, HAYSTACK_WORKERS="1") as haystack:
+        with asking(port(haystack), WEB, WEB, "cached.example", "www.cached.example") as askers:
+            halt(haystack.process.pid)
+            try:
+                for _ in range(10):
+                    go_on(askers)
+            finally:
+                wake(haystack.process.pid)
+        assert [each.lost for each in askers] == [0] * len(askers)
+        assert set(nameserver.asked.values()) == {1}
+
+
+def test_a_question_that_waits_while_the_control_process_stands_still_is_answered_afterwards(
+    origin: Origin, nameserver: Nameserver
+) -> None:
+    with running(origin, nameserver, HAYSTACK_WORKERS="1") as haystack, ManyClients(port(haystack)) as clients:
+        halt(haystack.process.pid)
+        try:
+            clients.send(1, "new.example")
+            clients.send(2, WEB)
+            assert clients.receive()[0] == address(2)
+        finally:
+            wake(haystack.process.pid)
+        client, data = clients.receive()
+        assert (client, data[3] & 15) == (address(1), 0)
+
+
+@pytest.mark.parametrize("name", [WEB, "cached.example", "host{}.example"])
+def test_ten_thousand_clients(origin: Origin, nameserver: Nameserver, name: str) -> None:
+    """Of the zone, of the cache, and each for a name of its own that is forwarded."""
+    with running(origin, nameserver) as haystack, ManyClients(port(haystack)) as clients:
+        for first in range(0, CLIENTS, AT_ONCE):
+            numbers = range(first, first + AT_ONCE)
+            assert clients.ask(numbers, name) == {address(number): 0 for number in numbers}
+
+
+def test_who_floods_with_random_names_keeps_nobody_from_forwarding(origin: Origin, nameserver: Nameserver) -> None:
+    """A flood of random subdomains of a domain whose nameserver is silent ("water torture")."""
+    with running(origin, nameserver) as haystack, ManyClients(port(haystack)) as clients, ManyClients(port(haystack)) as flood:
+        over = threading.Event()
+        flooding = threading.Thread(target=_flood, args=(flood, over))
+        flooding.start()
+        try:
+            assert nameserver.came.wait(10)
+            for first in range(0, 200, 20):
+                numbers = range(first, first + 20)
+                assert clients.ask(numbers, "host{}.example") == {address(number): 0 for number in numbers}
+                assert clients.ask(numbers, WEB) == {address(number): 0 for number in numbers}
+        finally:
+            over.set()
+            flooding.join()
+
+
+def _flood(flood: ManyClients, over: threading.Event) -> None:
+    number = 0
+    while not over.wait(0.001):  # else it would be a flood of packets, which is another thing
+        for _ in range(10):
+            flood.send_from(60_000, number, f"r{number}.{SILENT}")
+            number += 1
+
+
+def test_a_handover_under_load_loses_no_query(origin: Origin, nameserver: Nameserver) -> None:
+    """Of the zone, of the cache, and over TCP; and what is on its way to a nameserver when the new one takes over, the old one answers."""
+    with ExitStack() as stack:
+        old = stack.enter_context(running(origin, nameserver))
+        number = port(old)
+        clients = stack.enter_context(ManyClients(number))
+        load = Load().dns(number, WEB).dns(number, "cached.example")
+        with load, asking(number, *[WEB] * 4) as askers:
+            load.go_on()
+            late = threading.Thread(target=lambda: old.wait("handover.started") and clients.send(1, f"one.{SILENT}"))
+            late.start()
+            stack.enter_context(Haystack([Member("web", origin.port)], instead_of=old, **asked(nameserver)))
+            late.join()
+            assert nameserver.came.wait(5)
+            nameserver.let_go()
+            client, data = clients.receive()
+            old.ended(15)
+            go_on(askers)
+            load.go_on()
+        assert (client, data[3] & 15) == (address(1), 0)
+        assert not load.wrong
+        assert [each.lost for each in askers] == [0] * len(askers)
