@@ -1,7 +1,6 @@
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from haystack._fast.dns.rate_limit import RateLimit
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Picker, Queue, Route
 from haystack._fast.routing.router import Router
 from haystack.model.reports import Trace
@@ -102,18 +101,3 @@ class Reports:
     def fine(self, member: Member, queue: Queue) -> None: ...
     def silent(self, member: Member, unanswered: int) -> None: ...
     def take(self, now: int) -> list[tuple[Any, ...]]: ...
-
-def rate_limited(limit: RateLimit, ip: bytes, answer: int, now: int) -> int: ...
-def outside(ip: bytes, rights: int) -> bool: ...
-def kept_answer(
-    packet: bytes,
-    flags: int,
-    body: bytes,
-    ends: bytes,
-    ages: bytes,
-    counts: tuple[int, int, int],
-    options: bytes,
-    age: int,
-    life: int,
-    tcp: bool,
-) -> bytes | None: ...

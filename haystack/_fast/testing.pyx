@@ -1,13 +1,9 @@
 """Compiled functions for Python: for tests, their oracles, simulations and bench/micro alone. Nothing of Haystack imports this."""
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cimport haystack._fast.balance.ewma as ewma
 from haystack._fast.balance.affinity cimport recalled, request_key, write_cookie
-from haystack._fast.dns.asker cimport Asker
-from haystack._fast.dns.cache cimport Entry as DnsEntry, write as write_kept
-from haystack._fast.dns.question cimport Question, limit as size_limit, parse as parse_query
-from haystack._fast.dns.rate_limit cimport RateLimit, is_outside
 from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Endpoint, Member, Picker, Queue, Route, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
@@ -567,34 +563,3 @@ def note_sample(Member member, int64_t now):
 def state_of(Endpoint endpoint):
     """The OutlierState as a dict, its phase as a word."""
     return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
-
-
-def kept_answer(bytes packet, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t age, int64_t life, bint tcp):
-    """A kept answer as it goes to the asker of this packet. age, life: milliseconds."""
-    cdef Question question
-    cdef bytearray out = bytearray(65535)
-    cdef DnsEntry entry = DnsEntry(b"", flags, body, ends, ages, counts, options, 0, life)
-    if not parse_query(<const uint8_t *><const char *>packet, len(packet), &question):
-        return None
-    return bytes(out[:write_kept(entry, <uint8_t *><char *>out, &question, size_limit(&question, tcp), age)])
-
-
-cdef int set_ip(Asker *asker, bytes ip, int rights) except -1:
-    memset(asker, 0, sizeof(Asker))
-    asker.size, asker.rights = len(ip), rights
-    memcpy(asker.ip, <const char *>ip, len(ip))
-    return 0
-
-
-def rate_limited(RateLimit limit, bytes ip, int answer, int64_t now):
-    """What becomes of an answer to this address at that millisecond: 0: it is sent, 1: a truncated one is, 2: nothing is."""
-    cdef Asker asker
-    set_ip(&asker, ip, 0)
-    return <int>limit.judge(&asker, answer, now)
-
-
-def outside(bytes ip, int rights):
-    """Whether answers to this address are limited."""
-    cdef Asker asker
-    set_ip(&asker, ip, rights)
-    return bool(is_outside(&asker))

@@ -5,6 +5,7 @@ Never decides an answer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from haystack._fast.dns.cache import Cache
@@ -69,7 +70,7 @@ class WorkerDns:
             case DnsOpen():
                 self.server.responder.held = False
             case DnsForget():
-                self.server.responder.cache.clear()
+                self.server.pending.forget()
             case Resolved():
                 self.server.pending.told(*(getattr(message, name) for name in message.__struct_fields__))
 
@@ -88,6 +89,11 @@ class WorkerDns:
         """Take no more: another Haystack does. What was asked here is answered still."""
         self._listens = True
         self.server.leave(LAST_IDLE)
+        for index, fd in self._lent:
+            if index in (DNS_UDP, DNS_TCP):
+                os.close(fd)  # or a socket that the other one does not have would go on taking what comes
+        self._lent = ()
 
     def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:
+        """Where the control process takes nothing, nobody is helped by what waits for it: a client has what has ended, or an error."""
         self._tell(Questions(tuple(Question(*row) for row in rows)))

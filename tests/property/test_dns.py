@@ -5,7 +5,7 @@ import dns.name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haystack._fast import testing
+from haystack._fast.dns import testing
 from haystack.dns import wire
 from haystack.dns.forward import rewriting
 from haystack.dns.forward.message import packed
@@ -68,5 +68,6 @@ def test_a_kept_answer_is_fitted_to_its_asker_as_the_plain_one_is(records, name,
     edns = {} if payload is None else {"use_edns": 0, "payload": payload}
     packet = dns.message.make_query(name, "A", **edns).to_wire()
     told = resolved(1, Answer(answer, 60, Source.UPSTREAM, options=options))
-    kept = testing.kept_answer(packet, told.flags, told.body, told.ends, told.ages, told.counts, told.options, age * 1000 + 999, 2**50, tcp)
+    words = tuple(getattr(told, name) for name in told.__struct_fields__)[1:]
+    kept = testing.kept(words, packet, age * 1000 + 999, tcp=tcp)
     assert kept == render(answer, wire.parse(packet), tcp, age=age, options=options)
