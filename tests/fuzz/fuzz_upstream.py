@@ -99,11 +99,11 @@ def keep(query: wire.Query, found: resolved.Resolved, packets: list[bytes]) -> N
     fields = told(1, found)
     row = (fields.flags, fields.body, fields.ends, fields.ages, fields.counts, found.options, LIFE)
     ends = [wire.HEADER + len(query.question) + end for end in found.packed.ends]
-    limits = {limit for end in ends[:8] + ends[-3:] for limit in (end - 1, end, end + 1, end + 11) if wire.CLASSIC <= limit <= wire.LONGEST}
+    limits = {most for end in ends[:8] + ends[-3:] for most in (end - 1, end, end + 1, end + 11) if wire.CLASSIC <= most <= wire.LONGEST}
     for packet in packets:
-        for limit in {wire.CLASSIC, wire.PAYLOAD, wire.LONGEST, *limits}:
+        for most in {wire.CLASSIC, wire.PAYLOAD, wire.LONGEST, *limits}:
             for age in (0, LIFE * 500, LIFE * 1000, 1 << 40):
-                check(packet, testing.kept(row, packet, age, limit=limit) or b"", limit)
+                check(packet, testing.kept(row, packet, age, limit=most) or b"", most)
     if found.lifetime:
         kept = Kept(Answer(found.packed, found.lifetime), 0.0)
         for answer in (kept.answer(0.0), kept.answer(found.lifetime - 0.5), kept.stale(30)):
