@@ -192,8 +192,8 @@ async def test_a_padded_query_is_kept_without_its_padding(start):
         server = await start(dns_nameservers=(place(upstream),))
         asked, sizes = server.service.asked, []
         server.service.asked = lambda questions, reply: (sizes.extend(len(each.packet) for each in questions), asked(questions, reply))
-        query = dns.message.make_query("www.example.com", "A", use_edns=0, options=[dns.edns.GenericOption(12, bytes(2000))])
-        reply = await dns.asyncquery.tcp(query, "127.0.0.1", timeout=5, port=server.port)
+        query = dns.message.make_query("www.example.com", "A", use_edns=0, options=[dns.edns.GenericOption(12, bytes(600))])
+        reply = await dns.asyncquery.udp(query, "127.0.0.1", timeout=5, port=server.port)
     assert reply.answer
     assert len(sizes) == 1
     assert sizes[0] < 100

@@ -7,6 +7,7 @@ from libc.string cimport memcpy
 
 from haystack._fast.dns.message cimport Message, begin, finish
 from haystack._fast.dns.question cimport Flag, Rcode, at32, put32
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport join, leave
 
 cdef enum:
@@ -23,6 +24,8 @@ cdef class Entry:
 
     def __cinit__(self):
         self.link.owner = <void *>self
+        if IS_DEBUG:
+            book(Asset.ANSWER, 1)
 
     def __init__(self, bytes key, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t born, int64_t until):
         self.key, self.body, self.ends, self.ages, self.options = key, body, ends, ages, options
@@ -33,6 +36,8 @@ cdef class Entry:
 
     def __dealloc__(self):
         leave(&self.link)
+        if IS_DEBUG:
+            book(Asset.ANSWER, -1)
 
 
 cdef class Cache:

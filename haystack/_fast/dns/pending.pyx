@@ -10,6 +10,7 @@ from haystack._fast.dns.cache cimport is_spare
 from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse, put32
 from haystack._fast.dns.responder cimport Source
 from haystack._fast.net.networks cimport Right
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 cdef enum:
     FEW = 32                # places that any client may have
@@ -21,6 +22,14 @@ cdef bytes NO_ANSWER = b"\0\x0f\0\x02\0\x17"        # RFC 8914, section 4.24
 
 cdef class Waiter:
     """One question that waits for its answer. Subclasses know the way back."""
+
+    def __cinit__(self):
+        if IS_DEBUG:
+            book(Asset.WAITER, 1)
+
+    def __dealloc__(self):
+        if IS_DEBUG:
+            book(Asset.WAITER, -1)
 
     cdef int reply(self, const uint8_t *p, int size) except -1:
         raise NotImplementedError

@@ -9,6 +9,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 from haystack._fast.dns.question cimport Type
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 DECODE = msgspec.msgpack.Decoder().decode     # of a row, as rows.NodeRow is: [hosts, targets, pointers, records]
 
@@ -16,7 +17,13 @@ DECODE = msgspec.msgpack.Decoder().decode     # of a row, as rows.NodeRow is: [h
 cdef class View:
     """The records of a name for askers of one network."""
 
+    def __cinit__(self):
+        if IS_DEBUG:
+            book(Asset.VIEW, 1)
+
     def __dealloc__(self):
+        if IS_DEBUG:
+            book(Asset.VIEW, -1)
         free(self.v4)
         free(self.v6)
         free(self.target)

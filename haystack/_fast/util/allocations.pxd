@@ -13,5 +13,8 @@ cdef enum Asset:
     SOCKET = 0
     ENDPOINT
     BUFFER
+    ANSWER                  # of another nameserver, that is kept or on its way
+    VIEW                    # of a name of the zone
+    WAITER                  # a question that waits for another nameserver
 
 cdef void book(Asset asset, int64_t by) noexcept nogil

@@ -1,9 +1,9 @@
-"""Counters of live objects that must not leak: sockets, endpoints, malloc'ed buffers. Counted in the debug build alone.
+"""Counters of live objects that must not leak: sockets, endpoints, malloc'ed buffers, and what DNS keeps. Counted in the debug build alone.
 
 A worker looks at it when it ends, with everything let go of. Never frees anything.
 """
 
-cdef int64_t[3] alive
+cdef int64_t[6] alive
 
 DEBUG = bool(IS_DEBUG)
 
@@ -13,6 +13,9 @@ cdef void book(Asset asset, int64_t by) noexcept nogil:
     alive[<int>asset] += by
 
 
+NAMES = ("sockets", "endpoints", "buffers", "answers", "views", "waiters")  # in the order of Asset
+
+
 def live():
-    """How many there are of each: {"sockets": …, "endpoints": …, "buffers": …}; all 0 in the release build."""
-    return {"sockets": alive[<int>Asset.SOCKET], "endpoints": alive[<int>Asset.ENDPOINT], "buffers": alive[<int>Asset.BUFFER]}
+    """How many there are of each, by NAMES; all 0 in the release build."""
+    return {name: alive[number] for number, name in enumerate(NAMES)}
