@@ -30,7 +30,8 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sun, 29 Nov 2026 10:18:34 GMT\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 66\r\nConnection: keep-alive\r\n\r\n" + BODY
 )
-LINE = re.compile(r"^\s*([\d,]+) .*?__pyx_(?:f|pf|pw)_\w*?_fast_(\w+) \[.*?([\w]+)\.[\w-]*\.so\]")
+# of a function's own file, or of a header with a part of it that was inlined there
+LINE = re.compile(r"^\s*([\d,]+) [^=]*?:__pyx_(?:f|pf|pw)_\w*?_fast_(\w+)[\w.]*(?: \[|$)")
 
 
 def exchanges(work: str, count: int) -> None:
@@ -70,7 +71,8 @@ def counted(work: str, count: int) -> Counter[str]:
         told = Path(folder) / "told"
         command = [sys.executable, "-m", "bench.micro.instructions", work, str(count)]
         subprocess.run([program("valgrind"), "--quiet", "--tool=callgrind", f"--callgrind-out-file={told}", *command], check=True)
-        text = subprocess.run([program("callgrind_annotate"), "--threshold=100", str(told)], check=True, capture_output=True, text=True)
+        annotate = [program("callgrind_annotate"), "--threshold=100", "--auto=no", str(told)]
+        text = subprocess.run(annotate, check=True, capture_output=True, text=True)
     found: Counter[str] = Counter()
     for line in text.stdout.splitlines():
         if match := LINE.match(line):

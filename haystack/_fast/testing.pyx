@@ -4,8 +4,6 @@ from libc.string cimport memcpy, memset
 
 cimport haystack._fast.balance.ewma as ewma
 from haystack._fast.balance.affinity cimport recalled, request_key, write_cookie
-from haystack._fast.dns.asker cimport Asker
-from haystack._fast.dns.rate_limit cimport RateLimit, is_outside
 from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Endpoint, Member, Picker, Queue, Route, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
@@ -565,24 +563,3 @@ def note_sample(Member member, int64_t now):
 def state_of(Endpoint endpoint):
     """The OutlierState as a dict, its phase as a word."""
     return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
-
-
-cdef int set_ip(Asker *asker, bytes ip, int rights) except -1:
-    memset(asker, 0, sizeof(Asker))
-    asker.size, asker.rights = len(ip), rights
-    memcpy(asker.ip, <const char *>ip, len(ip))
-    return 0
-
-
-def rate_limited(RateLimit limit, bytes ip, int answer, int64_t now):
-    """What becomes of an answer to this address at that millisecond: 0: it is sent, 1: a truncated one is, 2: nothing is."""
-    cdef Asker asker
-    set_ip(&asker, ip, 0)
-    return <int>limit.judge(&asker, answer, now)
-
-
-def outside(bytes ip, int rights):
-    """Whether answers to this address are limited."""
-    cdef Asker asker
-    set_ip(&asker, ip, rights)
-    return bool(is_outside(&asker))

@@ -24,7 +24,7 @@ from haystack.catalog.intake import MOST, Intake
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
 from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
-from haystack.model.snapshot import Records, Snapshot
+from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
 
 FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
@@ -89,7 +89,7 @@ class Registry:
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._readers: list[Reader] = []
         self._remarks: tuple[Problem, ...] = ()
-        self._records: Records = {}
+        self._records: dict[str, Records] = {}
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -148,9 +148,9 @@ class Registry:
         self._remarks += (problem,)
         self._schedule()
 
-    def take_records(self, records: Records) -> None:
-        """Publish these as all the records of HAYSTACK_DNS_RECORDS."""
-        self._records = records
+    def take_records(self, records: Records, source: str = "") -> None:
+        """Publish these as all the records of HAYSTACK_DNS_RECORDS, or of another source."""
+        self._records[source] = records
         self._schedule()
 
     def refresh(self) -> None:
@@ -242,7 +242,7 @@ class Registry:
         arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
         if self._remarks:
             ordered[ITSELF] = Listing(problems=self._remarks)
-        self._builder.records = self._records
+        self._builder.records = together([each for each in self._records.values() if each], self._builder.records)
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)

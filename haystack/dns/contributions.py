@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from haystack.dns import special_names, wire
-from haystack.dns.facts import Contribution, Facts, Held, Host, Rank, Target, host
+from haystack.dns.facts import Contribution, Facts, Held, Host, Rank, Target, host, possible
 from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
@@ -130,7 +130,7 @@ def _add_hosts(made: Contribution, claims: Iterable[Carried]) -> None:
 
 def _respell(made: Contribution, name: bytes, spelled: str) -> None:
     """The very same at another name and below it."""
-    if _possible(spelled):
+    if possible(spelled):
         other = wire.name(spelled)
         below = [key for key in made if key.endswith(name) and len(key) - len(name) + len(other) <= wire.LONGEST_NAME]
         made.update((key.removesuffix(name) + other, made[key]) for key in below)
@@ -140,7 +140,7 @@ def _add_target(made: Contribution, origin: str, service: Service, endpoint: End
     """The SRV record of an endpoint."""
     target = endpoint.target.strip(".")
     there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
-    if there is None or not _possible(target):
+    if there is None or not possible(target):
         return
     weight = max(0, min(endpoint.weight, 0xFFFF))
     there.hold("srv", Target(weight, endpoint.port, target, one))
@@ -158,11 +158,3 @@ def of_file(records: Records) -> Turns[Contribution]:
             facts.records = records[key]
         yield
     return made
-
-
-def _possible(text: str) -> bool:
-    try:
-        wire.name(text)
-    except ValueError:
-        return False
-    return True

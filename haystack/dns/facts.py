@@ -157,10 +157,21 @@ class Contribution(dict[bytes, Facts]):
         self[key] = old
 
     def lead_back(self, text: str, one: Host) -> None:
-        """Lead all addresses of a host back to a name."""
+        """Lead all addresses of a host back to a name, where that can be one."""
+        if not possible(text):
+            return
         for address in (one.v4, one.v6, *(each for near in one.near for each in near[1:])):
             if address is not None and (facts := self.at(reverse(address))):
                 facts.hold("ptr", text)
+
+
+def possible(text: str) -> bool:
+    """Whether this can be a name of DNS."""
+    try:
+        wire.name(text)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=wire.KEPT)

@@ -42,6 +42,10 @@ class DnsOpen(Message, frozen=True):
     """All is known that there is: a name that is not known does not exist."""
 
 
+class DnsForget(Message, frozen=True):
+    """Kept answers of other nameservers are of no use any more: others are asked now."""
+
+
 class Question(msgspec.Struct, frozen=True, array_like=True):
     """A query for other nameservers. packet: as it came; client: the asker's address, 4 or 16 octets.
 

@@ -6,6 +6,7 @@ Never does: see a datagram of a client.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -18,12 +19,13 @@ from haystack._fast.net.networks import Networks
 from haystack.dns import leading_out, listeners, wire
 from haystack.dns.forward import nameservers, routes
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
+from haystack.dns.forward.resolved import BAD_ANSWER, BUSY
 from haystack.dns.forward.resolved import Resolved as Answer
 from haystack.dns.forward.routes import Upstreams
 from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.listeners import Listeners
 from haystack.dns.local_names import Asker, LocalNames, text
-from haystack.dns.messages import DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
 from haystack.dns.subnets import Subnets as Numbers
 from haystack.dns.zone import Picture
 from haystack.dns.zone_feed import ZoneFeed
@@ -33,8 +35,10 @@ from haystack.net.access import Table
 from haystack.net.sockets import Sockets
 
 log = structlog.get_logger()
+# Linux's numbers (fcntl(2)): F_ADD_SEALS; F_SEAL_SEAL, F_SEAL_SHRINK and F_SEAL_GROW
+_ADD_SEALS, _SEALS = 1033, 1 | 2 | 4
 
-Message = ZonePart | Subnets | DnsOpen
+Message = ZonePart | Subnets | DnsOpen | DnsForget
 
 
 class DnsSettings(Upstreams, Protocol):
@@ -131,8 +135,13 @@ class DnsService:
     async def start(self) -> None:
         """Have other names asked from now on."""
         names = LocalNames(self.feed, self._asker)
-        self._forwarder = Forwarder(routes.made(self._settings, self.port), names, limits=self._limits, times=self._times)
+        self._forwarder = Forwarder(
+            routes.made(self._settings, self.port), names, limits=self._limits, times=self._times, forgotten=self._forget
+        )
         log.info("dns.listening", port=self.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
+
+    def _forget(self) -> None:
+        self._tell(DnsForget())
 
     async def close(self) -> None:
         """Stop asking."""
@@ -153,14 +162,22 @@ class DnsService:
     async def _answer(self, question: Question, reply: Callable[[Resolved], None]) -> None:
         if self._forwarder is None:
             return
-        query, client = wire.parse(question.packet), text(question.client)
+        try:
+            found = await self._found(self._forwarder, wire.parse(question.packet), text(question.client), question.hot)
+        except Exception:
+            log.exception("dns.forwarding_failed", query=question.packet.hex())
+            found = BAD_ANSWER
+        reply(resolved(question.number, found))
+
+    async def _found(self, forwarder: Forwarder, query: wire.Query, client: str, hot: bool) -> Answer:
+        """What nameservers say of a name, or of that to which a name of ours leads."""
+        if self.feed.zone.find(query.key) is None:
+            return await forwarder.resolve(query, client, hot=hot)
         ours = leading_out.chain(self.feed.responder, query)
         if ours is None:
-            found = await self._forwarder.resolve(query, client, hot=question.hot)
-        else:
-            beyond = await self._forwarder.resolve(leading_out.ahead(query, ours), client, hot=question.hot)
-            found = leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
-        reply(resolved(question.number, found))
+            return BUSY  # the worker's zone is another one than ours by now: nobody is asked about a name of ours
+        beyond = await forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
+        return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
 
 
 def resolved(number: int, found: Answer) -> Resolved:
@@ -172,6 +189,7 @@ def resolved(number: int, found: Answer) -> Resolved:
 
 def shared_counters() -> Any:
     """An open file of the size that _fast/dns/rotation.pyx maps, for all workers."""
-    file = os.fdopen(os.memfd_create("haystack-rotation", os.MFD_CLOEXEC), "r+b", buffering=0)
+    file = os.fdopen(os.memfd_create("haystack-rotation", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "r+b", buffering=0)
     file.truncate(rotation.SIZE)
+    fcntl.fcntl(file, _ADD_SEALS, _SEALS)  # or a worker that is not itself any more could take it from under the others
     return file

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import struct
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -54,12 +53,6 @@ class Query(NamedTuple):
     payload: int = CLASSIC
     version: int = 0
     do: bool = False
-
-    def limit(self, tcp: bool) -> int:
-        """The most octets that this asker takes in one message (RFC 6891 section 6.2.3 to 6.2.5)."""
-        if tcp:
-            return LONGEST
-        return max(CLASSIC, min(self.payload, PAYLOAD))
 
 
 class Record(NamedTuple):
@@ -185,23 +178,6 @@ class Packed(NamedTuple):
     ttls: tuple[int, ...] = ()
 
 
-def render(packed: Packed, query: Query, tcp: bool, *, age: int = 0, options: bytes = b"") -> bytes:
-    """The message for this asker: case of the question kept, EDNS if there was EDNS, cut to what fits.
-
-    options: EDNS options in wire form, dropped where the asker has no EDNS. age: seconds to take off each TTL.
-    """
-    opt = opt_record(query.do, packed.flags >> 16, options) if query.edns else b""
-    room = query.limit(tcp) - HEADER - len(query.question) - len(opt)
-    flags, body, counts = packed.flags & 0xFFFF, packed.body, packed.counts
-    if age and packed.ttls:
-        body = _aged(body, packed.ttls, age)
-    if len(body) > room:
-        flags, body, counts = _cut(packed, body, flags, room)
-    flags |= QR | query.flags & (RD | CD)
-    header = struct.pack("!6H", 0, flags, 1, counts[0], counts[1], counts[2] + query.edns)
-    return query.id + header[2:] + query.question + body + opt
-
-
 def aged(packed: Packed, age: int) -> Packed:
     """The same answer so many seconds later: each TTL less by them, and never below 0 (RFC 1035 section 7.4)."""
     return packed._replace(body=_aged(packed.body, packed.ttls, age)) if age and packed.ttls else packed
@@ -215,29 +191,9 @@ def _aged(body: bytes, ttls: tuple[int, ...], age: int) -> bytes:
     return bytes(aged)
 
 
-def _cut(packed: Packed, body: bytes, flags: int, room: int) -> tuple[int, bytes, tuple[int, int, int]]:
-    """RFC 2181 section 9: additional records go first and without TC; then whole records from the end, with TC.
-
-    Some clients never ask again over TCP: those records that fit are of use to them.
-    """
-    answers, authorities, _ = packed.counts
-    wanted = answers + authorities
-    kept = bisect_right(packed.ends, room, 0, min(wanted, len(packed.ends)))
-    size = packed.ends[kept - 1] if kept else 0
-    if kept < wanted:
-        flags |= TC
-    return flags, body[:size], (min(kept, answers), max(0, kept - answers), 0)
-
-
 def opt_record(do: bool, extended: int = 0, options: bytes = b"") -> bytes:
     """An OPT record in wire form (RFC 6891 section 6.1.2); DO is copied from the query (RFC 3225 section 3)."""
     return b"\0" + _RECORD.pack(OPT, PAYLOAD, extended << 24 | (DO if do else 0), len(options)) + options
-
-
-def refusal(packet: bytes, rcode: int) -> bytes:
-    """A header alone, for what could not be taken apart: id, opcode and RD as asked, no section at all."""
-    (flags,) = struct.unpack_from("!H", packet, 2)
-    return packet[:2] + struct.pack("!5H", QR | flags & 0x7900 | rcode, 0, 0, 0, 0)
 
 
 def labels(name: bytes) -> tuple[bytes, ...]:

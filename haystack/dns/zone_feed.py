@@ -13,7 +13,7 @@ from haystack._fast.dns import zone as compiled
 from haystack._fast.dns.cache import Cache
 from haystack._fast.dns.responder import Responder
 from haystack._fast.dns.rotation import Rotation
-from haystack.dns import wire
+from haystack.dns import challenges, wire
 from haystack.dns.facts import Host, Rank
 from haystack.dns.messages import DnsSetup, ZonePart
 from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
@@ -32,26 +32,33 @@ class ZoneFeed:
         self.setup = setup(self.zone.apex, ttl, addresses)
         self._subnets = subnets
         self._told: dict[bytes, bytes] = {}
+        # a look-up goes down name by name: those above an apex are there, whatever else is
         rows = compiled.Zone(self.setup.origin, ttl)
         self.responder = Responder(rows, Cache(0), Rotation(), self.setup.own4, self.setup.own6)
-        opened_nodes = dict.fromkeys(self.zone.opened, Node())  # what stands there beside, where anything does, comes next
-        self._put([(key, self._row(key, node)) for key, node in {**opened_nodes, **self.zone.nodes}.items()], ())
+        self.responder.held = True
+        apexes = [key for key, node in self.zone.nodes.items() if node.apex]
+        self._always = {above for key in (*apexes, *self.zone.opened) for above in wire.parents(key)} - set(apexes)
+        self._untold: dict[bytes, Node | None] = {}
+        nodes = {**dict.fromkeys(self._always, Node()), **self.zone.nodes}
+        self._put([(key, self._row(key, node)) for key, node in nodes.items()], ())
 
     def follow(self, snapshot: Picture) -> Turns[list[ZonePart]]:
         """What is to be told of this snapshot: one part at least, for the version."""
         zone = yield from self.zone.follow(snapshot)
-        nodes: Mapping[bytes, Node | None] = zone.changed if zone is self.zone else {**dict.fromkeys(self._told), **zone.nodes}
+        changed: Mapping[bytes, Node | None] = zone.changed if zone is self.zone else {**dict.fromkeys(self._told), **zone.nodes}
+        self.zone = zone
+        nodes = self._untold = {**self._untold, **changed}  # to be told the next time, where this does not come to its end
         rows, removed = [], []
         for some in stretches(tuple(nodes.items())):
             for key, node in some:
-                row = self._row(key, node or Node()) if node is not None or key in self.zone.opened else None
+                row = self._row(key, node or Node()) if node is not None or key in self._always else None
                 if row is None and key in self._told:
                     removed.append(key)
                 elif row is not None and self._told.get(key) != row:
                     rows.append((key, row))
             yield
-        self.zone = zone
         self._put(rows, removed)
+        self._untold = {}
         return list(parts(zone.serial, rows, removed))
 
     def whole(self) -> list[ZonePart]:
@@ -73,7 +80,7 @@ class ZoneFeed:
             marks |= Mark.OWN
         if node.empty:
             marks |= Mark.EMPTY
-        if node.public:
+        if node.public or (node.records and key.startswith(challenges.PREFIX)):
             marks |= Mark.PUBLIC
         if key in self.zone.opened:
             marks |= Mark.OPENED

@@ -47,3 +47,14 @@ class Snapshot(Record, frozen=True, kw_only=True):
         return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems, self.records) == (
             other.origin, other.engines, other.networks, other.containers, other.services, other.problems, other.records
         )  # fmt: skip
+
+
+def together(sources: list[Records], before: Records) -> Records:
+    """The records of all sources, those of one name one behind the other; the very same as before, where they are the same."""
+    found: dict[bytes, tuple[RawRecord, ...]] = dict(sources[0]) if sources else {}
+    if len(sources) == 1:
+        return sources[0]
+    for source in sources[1:]:
+        for name, records in source.items():
+            found[name] = found.get(name, ()) + records
+    return before if found == before else found

@@ -55,6 +55,8 @@ class Sockets:
         """A listening socket. Port 0: any. shared: several of ours may have the port, of others none. OSError names address and port."""
         options = [(socket.SOL_SOCKET, socket.SO_REUSEADDR)]
         if taken := self.given(name, address, port, socket.SOCK_STREAM):
+            if shared:
+                taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # one Haystack before may have had a single socket
             return taken
         if shared:
             if port and not self._has(name, address, port):
@@ -79,7 +81,7 @@ class Sockets:
         """A socket for datagrams, prepared before it is bound; several of ours may have the port, of others none. OSError as with tcp."""
         options = [(socket.SOL_SOCKET, socket.SO_REUSEPORT)]
         if taken := self.given(name, address, port, socket.SOCK_DGRAM):
-            taken.setsockopt(*options[0], 1)  # one Haystack before had a single socket, without this
+            taken.setsockopt(*options[0], 1)  # as with tcp
             return taken
         if port and not self._has(name, address, port, socket.SOCK_DGRAM):
             _bound(socket.SOCK_DGRAM, address, port, []).close()  # as with tcp

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import msgspec
 
-from haystack.dns.messages import DnsOpen, DnsSetup, Questions, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Questions, Resolved, Subnets, ZonePart
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow
 from haystack.proxy.limits import Limits
@@ -132,7 +132,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | Resolved
+Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved
 Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds

@@ -28,7 +28,7 @@ from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
-from haystack.dns.messages import ZonePart
+from haystack.dns.messages import Questions, ZonePart
 from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
@@ -115,9 +115,13 @@ class Worker:
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
-            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._channel.send, self._failed)
+            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._ask, self._failed)
             if not setup.hold:
                 self._dns.open()
+
+    def _ask(self, questions: Questions) -> None:
+        if self._channel.unsent < BEHIND:
+            self._channel.send(questions)
 
     def _admit(self, networks: Networks) -> None:
         self._state.networks = networks

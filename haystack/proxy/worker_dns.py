@@ -5,6 +5,7 @@ Never decides an answer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from haystack._fast.dns.cache import Cache
@@ -14,7 +15,7 @@ from haystack._fast.dns.server import DnsServer
 from haystack._fast.dns.zone import Zone
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
-from haystack.dns.messages import DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 
 CACHE = 4 * 1024 * 1024  # octets that forwarded answers may take
@@ -22,7 +23,7 @@ IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
 LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
 WAITING = 8192  # questions at once
 
-OF_DNS = ZonePart | Subnets | DnsOpen | Resolved
+OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved
 
 
 class WorkerDns:
@@ -55,7 +56,7 @@ class WorkerDns:
         """What askers may, by their addresses."""
         self.server.networks = networks
 
-    def take(self, message: ZonePart | Subnets | DnsOpen | Resolved) -> None:
+    def take(self, message: ZonePart | Subnets | DnsOpen | DnsForget | Resolved) -> None:
         """Do what the control process says."""
         match message:
             case ZonePart():
@@ -68,6 +69,8 @@ class WorkerDns:
                 self.server.subnets = Networks(message.v4, message.v6)
             case DnsOpen():
                 self.server.responder.held = False
+            case DnsForget():
+                self.server.pending.forget()
             case Resolved():
                 self.server.pending.told(*(getattr(message, name) for name in message.__struct_fields__))
 
@@ -86,6 +89,11 @@ class WorkerDns:
         """Take no more: another Haystack does. What was asked here is answered still."""
         self._listens = True
         self.server.leave(LAST_IDLE)
+        for index, fd in self._lent:
+            if index in (DNS_UDP, DNS_TCP):
+                os.close(fd)  # or a socket that the other one does not have would go on taking what comes
+        self._lent = ()
 
     def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:
+        """Where the control process takes nothing, nobody is helped by what waits for it: a client has what has ended, or an error."""
         self._tell(Questions(tuple(Question(*row) for row in rows)))

@@ -62,6 +62,7 @@ def warnings(settings: Settings) -> Iterator[str]:
     yield from _open_engines(settings)
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
+    yield from _own_domains(settings)
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
@@ -74,6 +75,13 @@ def _open_engines(settings: Settings) -> Iterator[str]:
         if not host.startswith("unix:") and not options.wanted(host):
             risk = "unless a socket proxy is there, whoever reaches that port is root on the engine's machine"
             yield f"DOCKER_HOST: {masked(host)} is without TLS: {risk}; mount the engine's socket, or use TLS or a socket proxy"
+
+
+def _own_domains(settings: Settings) -> Iterator[str]:
+    """Domains whose names are never asked of anybody else."""
+    for domain in settings.dns_forward or ():
+        if f".{domain.name}".endswith(f".{settings.origin}"):
+            yield f"HAYSTACK_DNS_FORWARD: {domain.name} has no effect: Haystack answers for {settings.origin} and all names below itself"
 
 
 def _limit(settings: Settings) -> Iterator[str]:

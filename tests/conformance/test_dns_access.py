@@ -106,6 +106,15 @@ def test_who_is_inside_without_recursion_is_told_so(haystack: Haystack) -> None:
     assert (reply.rcode(), bool(reply.flags & dns.flags.RA)) == (dns.rcode.NOERROR, False)
 
 
+def test_a_private_reverse_zone_goes_to_its_nameserver_if_one_is_set(origin: Origin, upstream: int) -> None:
+    forward = f"10.in-addr.arpa=127.0.0.1:{upstream};corp.example=127.0.0.1:{upstream}"
+    with Haystack([Member("web", origin.port)], HAYSTACK_DNS_FORWARD=forward, HAYSTACK_DNS_NAMESERVERS="127.0.0.1:1") as made:
+        for name in ("www.corp.example", "9.9.9.10.in-addr.arpa"):
+            assert ask(made, FRIEND, name).answer[0][0].to_text() == "192.0.2.1"
+        assert ask(made, FRIEND, "9.9.168.192.in-addr.arpa").rcode() == dns.rcode.NXDOMAIN
+        assert ask(made, FRIEND, "example.com").rcode() == dns.rcode.SERVFAIL
+
+
 def test_off_is_nobody_and_the_zone_answers_still(origin: Origin) -> None:
     with Haystack([Member("web", origin.port)], HAYSTACK_DNS_RECURSION="off", HAYSTACK_DNS_NAMESERVERS="127.0.0.1:1") as made:
         assert ask(made, FRIEND, host("web")).answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import socket
 import struct
@@ -17,6 +18,7 @@ import uvloop
 
 from haystack._fast.net.networks import Networks
 from haystack.dns import wire
+from haystack.dns.forward import nameservers, routes
 from haystack.net import access
 from haystack.net.rights import Right
 from haystack.settings import forwarding as forwarding_setting
@@ -134,6 +136,93 @@ async def test_other_names_are_forwarded(start, ask):
         assert upstream.asked == 1
 
 
+async def test_with_other_nameservers_in_resolv_conf_what_the_old_ones_said_is_forgotten(start, tmp_path, monkeypatch):
+    """Also in a worker: in another network a name may be something else. It is noticed with the next question that goes out."""
+    path = tmp_path / "resolv.conf"
+    monkeypatch.setattr(routes.ResolvConf.__init__, "__defaults__", (path, lambda: next(clock)))
+    clock = itertools.count(step=10.0)
+    async with FakeNameserver(says("60 A 192.0.2.1")) as old, FakeNameserver(says("60 A 192.0.2.2")) as new:
+        monkeypatch.setattr(nameservers, "resolv_conf", lambda _path: (place(old if path.read_text() == "old" else new),))
+        path.write_text("old")
+        server = await start()
+        assert (await udp(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.1"
+        path.write_text("newer")
+        await udp(server, "another.example.com")
+        assert (await udp(server, "www.example.com")).answer[0][0].to_text() == "192.0.2.2"
+
+
+async def test_a_ttl_of_0_is_told_and_so_is_that_of_our_own_records(start):
+    """Both were told as 30, as stale ones are: clients kept a dead container's address for half a minute."""
+    async with FakeNameserver(says("0 A 192.0.2.1")) as upstream:
+        assert (await udp(await start(dns_nameservers=(place(upstream),)), "www.example.com")).answer[0].ttl == 0
+    async with FakeNameserver(says("60 CNAME nginx.services.haystack.")) as upstream:
+        message = await udp(await start(dns_nameservers=(place(upstream),)), "www.example.com")
+    assert [rrset.ttl for rrset in message.answer] == [60, 5]
+
+
+async def test_a_wildcard_of_ours_that_leads_elsewhere_sends_no_name_of_ours_there(start):
+    records = {wire.name("*.foo.haystack"): ((5, 60, wire.name("www.example")),)}
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),), records=records)
+        message = await udp(server, "x.foo.haystack")
+        assert message.answer[-1].to_text() == "www.example. 60 IN A 192.0.2.1"
+        assert {dns.message.from_wire(query).question[0].name.to_text().lower() for query in upstream.queries} == {"www.example."}
+
+
+async def test_askers_with_other_rights_do_not_share_an_answer_that_leads_to_a_name_of_ours(start):
+    async with FakeNameserver(silent) as upstream:
+        server = await start(dns_nameservers=(place(upstream),))
+        rights = struct.pack("=IIII", 0, Right.INSIDE | Right.RECURSION, 0x7F000005, Right.RECURSION)
+        for side in (server.worker.admit, lambda made: setattr(server.service, "_networks", made)):
+            side(Networks(rights, b""))
+        query = dns.message.make_query("www.example.com", "A")
+        asking = [
+            asyncio.create_task(dns.asyncquery.udp(query, "127.0.0.1", timeout=5, port=server.port, source=source))
+            for source in ("127.0.0.1", "127.0.0.5")
+        ]
+        await upstream.arrived.wait()
+        upstream.reply = says("60 CNAME nginx.services.haystack.")
+        inside, outside = await asyncio.gather(*asking)
+    assert [len(message.answer) for message in (inside, outside)] == [2, 1]
+
+
+async def test_a_padded_query_is_kept_without_its_padding(start):
+    """A thousand of 64 KB that waited took 64 MB, and as much again in the control process."""
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),))
+        asked, sizes = server.service.asked, []
+        server.service.asked = lambda questions, reply: (sizes.extend(len(each.packet) for each in questions), asked(questions, reply))
+        query = dns.message.make_query("www.example.com", "A", use_edns=0, options=[dns.edns.GenericOption(12, bytes(600))])
+        reply = await dns.asyncquery.udp(query, "127.0.0.1", timeout=5, port=server.port)
+    assert reply.answer
+    assert len(sizes) == 1
+    assert sizes[0] < 100
+
+
+@pytest.mark.parametrize("fault", [wire.FormatError("odd"), RuntimeError("odd")])
+async def test_a_fault_in_forwarding_is_servfail_at_once(start, fault, monkeypatch):
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream:
+        server = await start(dns_nameservers=(place(upstream),))
+
+        async def fails(*_, **__):
+            raise fault
+
+        monkeypatch.setattr(server.service, "_found", fails)
+        async with asyncio.timeout(2):
+            assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
+
+
+async def test_a_failure_is_no_stale_answer(start):
+    """It was kept for a second, and given in the place of the answer that a slow nameserver gave afterwards."""
+    async with FakeNameserver(says(rcode=dns.rcode.SERVFAIL)) as upstream:
+        server = await start(dns_nameservers=(place(upstream),), times=FAST)
+        assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
+        upstream.reply = says("60 A 192.0.2.1")
+        async with asyncio.timeout(5):
+            while (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.05)  # a failure is kept for a second (RFC 9520), here for a twentieth
+
+
 async def test_without_a_nameserver_it_is_servfail(start):
     server = await start(alone=True)
     assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
@@ -207,12 +296,17 @@ async def test_a_private_reverse_zone_with_a_nameserver_is_asked_there_but_for_w
         assert (await udp(server, "9.9.168.192.in-addr.arpa", "PTR")).rcode() == dns.rcode.NXDOMAIN
 
 
+async def test_names_of_ours_have_no_other_nameserver(start):
+    async with FakeNameserver(says("60 A 203.0.113.66")) as upstream:
+        server = await start(forward=f"haystack={place(upstream)};localhost={place(upstream)}")
+        assert (await udp(server, "gone.haystack")).rcode() == dns.rcode.NXDOMAIN
+        assert (await udp(server, "services.haystack")).rcode() == dns.rcode.NOERROR
+        assert (await udp(server, "www.localhost")).answer[0][0].to_text() == "127.0.0.1"
+        assert upstream.asked == 0
+
+
 async def test_haystack_is_no_nameserver_of_its_own(start):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    itself = f"127.0.0.1:{port}"
-    server = await start(dns_port=port, dns_nameservers=(itself,), dns_forward=forwarding_setting.read(f"corp.example={itself}"))
+    server = await start(alone=True)
     for name in ("example.com", "corp.example"):
         message = await udp(server, name, use_edns=0)
         assert message.options[0].code == dns.edns.EDECode.NO_REACHABLE_AUTHORITY

@@ -14,6 +14,7 @@ from haystack.net import access
 from haystack.net.sockets import Sockets
 from haystack.proxy.lending import DNS_TCP, DNS_UDP
 from haystack.proxy.worker_dns import WorkerDns
+from haystack.settings import forwarding
 
 TICK = 0.01
 SETTINGS = {
@@ -47,7 +48,8 @@ class LocalDns:
         self.lent = [(DNS_UDP, sock.fileno()) for sock in bound.udp[0]] + [(DNS_TCP, sock.fileno()) for sock in bound.tcp[0]]
         self.port = self.service.port
         if alone:
-            self.settings.dns_nameservers = (f"127.0.0.1:{self.port}",)
+            itself = f"127.0.0.1:{self.port}"
+            self.settings.dns_nameservers, self.settings.dns_forward = (itself,), forwarding.read(f"corp.example={itself}")
         self.clients, self.idle = clients, idle
         self.worker: WorkerDns
         self.poller: Poller

@@ -25,6 +25,7 @@ from haystack.dns.messages import Resolved
 from haystack.dns.service import resolved as told
 from tests.fuzz import run
 from tests.fuzz.rig import HandLoop
+from tests.oracles.dns_answer import limit
 
 LONG = (b"\x3f" + b"l" * 63) * 3 + b"\x3d" + b"l" * 61 + b"\0"
 NAMES = (wire.name("www.example.org"), wire.name("a.b"), b"\0", LONG)
@@ -86,7 +87,7 @@ def give(answer: Resolved, packets: list[bytes]) -> None:
     assert len(replies) == 2
     assert pending.waiting == 0
     for packet, reply in replies:
-        check(packet, reply, wire.parse(packet).limit(tcp=False))
+        check(packet, reply, limit(wire.parse(packet), tcp=False))
         again = responder.ask(packet)
         assert (again is not None) == bool(answer.lifetime)
         assert again is None or again[2:] == reply[2:]
@@ -98,11 +99,11 @@ def keep(query: wire.Query, found: resolved.Resolved, packets: list[bytes]) -> N
     fields = told(1, found)
     row = (fields.flags, fields.body, fields.ends, fields.ages, fields.counts, found.options, LIFE)
     ends = [wire.HEADER + len(query.question) + end for end in found.packed.ends]
-    limits = {limit for end in ends[:8] + ends[-3:] for limit in (end - 1, end, end + 1, end + 11) if wire.CLASSIC <= limit <= wire.LONGEST}
+    limits = {most for end in ends[:8] + ends[-3:] for most in (end - 1, end, end + 1, end + 11) if wire.CLASSIC <= most <= wire.LONGEST}
     for packet in packets:
-        for limit in {wire.CLASSIC, wire.PAYLOAD, wire.LONGEST, *limits}:
+        for most in {wire.CLASSIC, wire.PAYLOAD, wire.LONGEST, *limits}:
             for age in (0, LIFE * 500, LIFE * 1000, 1 << 40):
-                check(packet, testing.kept(row, packet, age, limit=limit) or b"", limit)
+                check(packet, testing.kept(row, packet, age, limit=most) or b"", most)
     if found.lifetime:
         kept = Kept(Answer(found.packed, found.lifetime), 0.0)
         for answer in (kept.answer(0.0), kept.answer(found.lifetime - 0.5), kept.stale(30)):

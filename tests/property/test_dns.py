@@ -5,7 +5,15 @@ import dns.name
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haystack._fast.dns import testing
 from haystack.dns import wire
+from haystack.dns.forward import rewriting
+from haystack.dns.forward.message import packed
+from haystack.dns.forward.resolved import Resolved as Answer
+from haystack.dns.forward.resolved import Source
+from haystack.dns.forward.rewriting import Plain
+from haystack.dns.service import resolved
+from tests.oracles.dns_answer import render
 from tests.unit.dns.conftest import FORWARD, Zoned
 
 RESPONDER = Zoned()
@@ -43,3 +51,23 @@ def test_any_name_of_ours_is_answered(labels, apex, qtype):
 def test_names_go_to_wire_as_dnspython_has_them(labels):
     text = ".".join(labels)
     assert wire.name(text) == dns.name.from_text(text.lower()).to_wire()
+
+
+RECORD = st.tuples(st.integers(0, 2), st.sampled_from([1, 5, 6, 16, 28]), st.integers(0, 2**31 - 1), st.binary(max_size=300))
+QUESTION = st.sampled_from(["example.com", "a.b.c.d.e.example.org", "x" * 63 + ".example"])
+
+
+@given(
+    st.lists(RECORD, max_size=40), QUESTION, st.sampled_from([0, 2, 3]), st.one_of(st.none(), st.integers(0, 65535)), st.booleans(),
+    st.integers(0, 100_000), st.sampled_from([b"", b"\0\x0f\0\x02\0\x03"]),
+)  # fmt: skip
+def test_a_kept_answer_is_fitted_to_its_asker_as_the_plain_one_is(records, name, rcode, payload, tcp, age, options):
+    key = wire.name(name)
+    plain = [Plain(section, key, rtype, 1, ttl, data) for section, rtype, ttl, data in sorted(records, key=lambda each: each[0])]
+    answer = packed(rewriting.composed(key, plain, rcode))[0]
+    edns = {} if payload is None else {"use_edns": 0, "payload": payload}
+    packet = dns.message.make_query(name, "A", **edns).to_wire()
+    told = resolved(1, Answer(answer, 60, Source.UPSTREAM, options=options))
+    words = tuple(getattr(told, name) for name in told.__struct_fields__)[1:]
+    kept = testing.kept(words, packet, age * 1000 + 999, tcp=tcp)
+    assert kept == render(answer, wire.parse(packet), tcp, age=age, options=options)

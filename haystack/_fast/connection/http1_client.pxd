@@ -7,6 +7,7 @@ from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
 from haystack._fast.net.transport cimport Connection, Transport
 from haystack._fast.util.buffer cimport Buffer
+from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef enum Dial:
@@ -18,6 +19,7 @@ cdef class Http1Client(Connection):
     cdef WorkerState worker
     cdef Endpoint endpoint
     cdef Http1ClientLeg leg
+    cdef Link place             # in its endpoint's pool
     cdef bint connecting
     cdef int64_t born           # milliseconds
 

@@ -12,11 +12,11 @@ from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, fe
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.http1.serialize cimport Client, flaw_of_trailer, write_last_chunk, write_request
+from haystack._fast.http1.written cimport WHOLE, send_written, write_run
 from haystack._fast.net.tcp cimport is_own, untouched
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
-from haystack._fast.util.digits cimport write_chunk_size
-from haystack._fast.util.linked_list cimport join
+from haystack._fast.util.linked_list cimport join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
@@ -51,7 +51,6 @@ cdef enum:
     EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
     BURST = 16              # reads in a row before others have their turn
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
-    WHOLE = 16384           # a run of a body from here on is sent from where it was read
     MAX_INTERIM = 32        # 1xx responses before the one that counts
     HELD = 32768            # a body up to this is held until it is whole: with the largest head it fits into scratch,
     HELD_MS = 50            # and for so long, and until the next tick
@@ -63,6 +62,7 @@ cdef class Http1Client(Connection):
 
     def __cinit__(self):
         self.leg = Http1ClientLeg()
+        self.place.owner = <void *>self
 
     cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
         """Begin to connect this socket, which is this connection's from here on."""
@@ -94,6 +94,7 @@ cdef class Http1Client(Connection):
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
+        leave(&self.place)
         self.worker.endpoints -= self.endpoint.family != AF_UNIX
         return 0
 
@@ -146,7 +147,7 @@ cdef class Http1Client(Connection):
         return self.leg.on_deadline()
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.close() if self.leg.user is None else self.leg.user.abort()
 
     cdef int capacity(self) noexcept:
@@ -159,13 +160,12 @@ cdef class Http1Client(Connection):
     cdef int rest(self) except -1:
         """Into the pool."""
         self.transport.deadline = self.worker.poller.now + self.worker.limits.pool_ms
-        self.endpoint.idle.append(self)
+        join(&self.endpoint.idle, &self.place)
         join(&self.worker.resting, &self.link)
         return 0
 
     cdef int leave_pool(self) except -1:
-        if self in self.endpoint.idle:
-            self.endpoint.idle.remove(self)
+        leave(&self.place)
         return self.close()
 
 
@@ -204,27 +204,13 @@ cdef class Http1ClientLeg(UpLeg):
         return self.offers
 
     cdef int send_body(self, const char *data, size_t size) except -1:
-        """It goes into work, or from where it is to the endpoint when it is long."""
-        cdef Buffer *work = &self.connection.worker.work
-        if self.chunked:
-            write_chunk_size(work, size)
-            add(work, data, size)
-            return add(work, b"\r\n", 2)
-        if size < WHOLE:
-            return add(work, data, size)
-        self.connection.transport.send_both(work.data, work.end, data, size)
-        take(work, work.end)
-        return 0
+        return write_run(&self.connection.worker.work, self.connection.transport, self.chunked, data, size)
 
     cdef int end_body(self, Buffer *trailer, bint drop) except -1:
         return write_last_chunk(&self.connection.worker.work, trailer, drop) if self.chunked else 0
 
     cdef int flush(self) except -1:
-        cdef Buffer *work = &self.connection.worker.work
-        if work.end:
-            self.connection.transport.send(work.data, work.end)
-            take(work, work.end)
-        return 0
+        return send_written(&self.connection.worker.work, self.connection.transport)
 
     cdef void forget(self) noexcept:
         take(&self.connection.worker.work, self.connection.worker.work.end)
@@ -239,7 +225,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.capacity() and len(connection.endpoint.idle) < connection.worker.limits.pool_size:
+        if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
 

@@ -14,9 +14,9 @@ from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.http1.local_reply cimport write_answer
 from haystack._fast.http1.serialize cimport flaw_of_trailer, write_date, write_last_chunk, write_response, write_switch
+from haystack._fast.http1.written cimport send_written, write_run
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
-from haystack._fast.util.digits cimport write_chunk_size
 from haystack._fast.util.linked_list cimport join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
@@ -33,7 +33,6 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
-    WHOLE = 16384           # a run of a body from here on is sent from where it was read
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
@@ -91,7 +90,7 @@ cdef class Http1Server(Connection):
         return self.proceed()
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.break_off()
 
     cdef int on_deadline(self) except -1:
@@ -412,17 +411,7 @@ cdef class Http1ServerLeg(DownLeg):
         return add(work, b"\r\n", 2)
 
     cdef int data(self, const char *data, size_t size) except -1:
-        """It goes into work, or from where it is to the client when it is long."""
-        cdef Buffer *work = &self.connection.worker.work
-        if self.chunked:
-            write_chunk_size(work, size)
-            add(work, data, size)
-            return add(work, b"\r\n", 2)
-        if size < WHOLE:
-            return add(work, data, size)
-        self.connection.transport.send_both(work.data, work.end, data, size)
-        take(work, work.end)
-        return 0
+        return write_run(&self.connection.worker.work, self.connection.transport, self.chunked, data, size)
 
     cdef int end(self, Buffer *trailer, bint drop) except -1:
         if self.chunked:
@@ -431,11 +420,7 @@ cdef class Http1ServerLeg(DownLeg):
         return self.flush()
 
     cdef int flush(self) except -1:
-        cdef Buffer *work = &self.connection.worker.work
-        if work.end:
-            self.connection.transport.send(work.data, work.end)
-            take(work, work.end)
-        return 0
+        return send_written(&self.connection.worker.work, self.connection.transport)
 
     cdef bint take_back(self) except -1:
         if self.connection.transport.written != self.head_at:

@@ -26,11 +26,10 @@ cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
     """A leg on the pooled connection used last that is still whole; None: there is none."""
     cdef Http1Client client
     cdef char byte
-    while endpoint.idle:
-        client = <Http1Client>endpoint.idle.pop()
+    while endpoint.idle.newest != NULL:
+        client = <Http1Client>endpoint.idle.newest.owner
+        leave(&client.place)
         leave(&client.link)
-        if client.transport.fd < 0:
-            continue
         # a request that can't be repeated must not meet a connection that was closed a moment ago
         if not idempotent and recv(client.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
             client.close()

@@ -22,7 +22,7 @@ cdef int plain_address(uint8_t *ip, const void *address) noexcept nogil:
         return 4
     if (<const sockaddr *>address).sa_family != AF_INET6:
         return 0
-    whole = (<const sockaddr_in6 *>address).sin6_addr.s6_addr
+    whole = <const uint8_t *>(<const sockaddr_in6 *>address).sin6_addr.s6_addr
     if memcmp(whole, MAPPED, 12) == 0:
         memcpy(ip, whole + 12, 4)
         return 4

@@ -29,5 +29,6 @@ cdef class Cache:
     cdef int keep(self, Entry entry) except -1
     cdef int drop(self, Entry entry) except -1
 
+cdef bint is_spare(Entry entry, int64_t now) noexcept
 cdef bytes key_of(Question *q)
-cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now) noexcept
+cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now, bint stale) noexcept

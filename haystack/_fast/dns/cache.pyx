@@ -6,13 +6,17 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memcpy
 
 from haystack._fast.dns.message cimport Message, begin, finish
-from haystack._fast.dns.question cimport Flag, at32, put32
+from haystack._fast.dns.question cimport Flag, Rcode, at32, put32
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport join, leave
 
 cdef enum:
     OVERHEAD = 400          # octets that an entry takes beside what it holds
+    DAY_MS = 86400000
     STALE_TTL = 30          # seconds (RFC 8767, section 4)
+
+cdef bytes STALE = b"\0\x0f\0\x02\0\x03"           # RFC 8914, sections 4.4 and 4.20
+cdef bytes STALE_NO = b"\0\x0f\0\x02\0\x13"
 
 
 cdef class Entry:
@@ -83,6 +87,11 @@ cdef class Cache:
             self.drop(<Entry>self.ring.oldest.owner)
 
 
+cdef bint is_spare(Entry entry, int64_t now) noexcept:
+    """Whether an answer that has ended is better than none: it is no failure, and ended less than a day ago (RFC 8767, section 5)."""
+    return (entry.rcode == Rcode.NOERROR or entry.rcode == Rcode.NXDOMAIN) and now < entry.until + DAY_MS
+
+
 cdef bytes key_of(Question *q):
     """What tells a question from others: name, type, and DO and CD, which change what a nameserver answers."""
     cdef bytes key = PyBytes_FromStringAndSize(NULL, q.name_size + 3)
@@ -94,17 +103,18 @@ cdef bytes key_of(Question *q):
     return key
 
 
-cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now) noexcept:
+cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now, bint stale) noexcept:
     """The answer for this asker: how many octets. What does not fit is cut off by whole records, additional ones first.
 
-    RFC 2181, section 9.
+    RFC 2181, section 9. stale: it has ended, and is given in want of a better one (RFC 8767).
     """
+    cdef bytes said = entry.options if not stale else STALE_NO if entry.rcode == Rcode.NXDOMAIN else STALE
     cdef Message m
     cdef const uint16_t *ends = <const uint16_t *>PyBytes_AS_STRING(entry.ends)
     cdef const uint16_t *ages = <const uint16_t *>PyBytes_AS_STRING(entry.ages)
     cdef int records = <int>(PyBytes_GET_SIZE(entry.ends) // 2), wanted = entry.counts[0] + entry.counts[1], kept, size, i
     cdef uint32_t age = <uint32_t>(max(now - entry.born, <int64_t>0) // 1000), ttl
-    cdef int options = <int>PyBytes_GET_SIZE(entry.options)
+    cdef int options = <int>PyBytes_GET_SIZE(said)
     begin(&m, p, q, limit, options)
     kept, size = records, <int>PyBytes_GET_SIZE(entry.body)
     if m.at + size > m.room:
@@ -117,10 +127,10 @@ cdef int write(Entry entry, uint8_t *p, Question *q, int limit, int64_t now) noe
     memcpy(p + m.at, PyBytes_AS_STRING(entry.body), size)
     for i in range(min(kept, <int>(PyBytes_GET_SIZE(entry.ages) // 2))):
         ttl = at32(p + m.at + ages[i])
-        put32(p + m.at + ages[i], STALE_TTL if now >= entry.until else ttl - age if ttl > age else 0)
+        put32(p + m.at + ages[i], STALE_TTL if stale else ttl - age if ttl > age else 0)
     m.at += size
     m.counts[0] = min(kept, entry.counts[0])
     m.counts[1] = min(max(kept - entry.counts[0], 0), entry.counts[1])
     m.counts[2] = max(kept - wanted, 0)
     m.flags |= entry.flags | <int>Flag.RA
-    return finish(&m, entry.rcode, <const uint8_t *>PyBytes_AS_STRING(entry.options), options)
+    return finish(&m, entry.rcode, <const uint8_t *>PyBytes_AS_STRING(said), options)

@@ -14,8 +14,10 @@ cdef class Waiter:
 
 cdef class Asked(Pollable):
     cdef Pending pending
-    cdef bytes key
-    cdef int number
+    cdef bytes key          # of the question
+    cdef bytes group        # of the question, and of those askers whom one answer does for
+    cdef int64_t number
+    cdef int64_t generation     # of kept answers when it was asked
     cdef dict waiters       # by their keys
     cdef Entry stale        # the answer that has ended; None: there is none
     cdef bint gave_stale
@@ -25,17 +27,19 @@ cdef class Pending:
     cdef Responder responder
     cdef object send        # called with the rows for the control process
     cdef list rows          # not sent yet
-    cdef dict by_key
+    cdef dict by_group
     cdef dict by_number
     cdef dict clients       # waiters by client
     cdef readonly Py_ssize_t waiting
     cdef Py_ssize_t most
-    cdef int last
+    cdef int64_t last
+    cdef int64_t generation     # counts up when what was kept is forgotten
     cdef uint8_t *work      # where answers are written
 
     cdef bint has_room(self, Asker *asker) except -1
     cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1
     cdef int renew(self, bytes key, bytes packet, Asker *asker) except -1
     cdef Asked begin(self, bytes key, bytes packet, Asker *asker, bint hot)
-    cdef int give(self, Asked asked, Entry entry) except -1
+    cdef int give(self, Asked asked, Entry entry, bint stale) except -1
+    cdef int keep(self, Entry entry) except -1
     cdef int end(self, Asked asked) except -1

@@ -6,8 +6,10 @@ nameserver (haystack/dns/ does).
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
 
-from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse
+from haystack._fast.dns.cache cimport is_spare
+from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse, put32
 from haystack._fast.dns.responder cimport Source
+from haystack._fast.net.networks cimport Right
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 cdef enum:
@@ -40,10 +42,10 @@ cdef class Asked(Pollable):
         """It is late: who waits gets what has ended, or an error."""
         if self.stale is not None and not self.gave_stale:
             self.gave_stale = True
-            self.deadline += LATE_MS - STALE_MS
-            return self.pending.give(self, self.stale)
+            self.deadline = self.pending.poller.now + LATE_MS - STALE_MS
+            return self.pending.give(self, self.stale, True)
         self.pending.end(self)          # first: whoever asks in the meantime is not to wait for this one
-        return self.pending.give(self, failure(self.key))
+        return self.pending.give(self, failure(self.key), False)
 
     cdef int close(self) except -1:
         return self.pending.end(self)
@@ -62,7 +64,7 @@ cdef class Pending:
 
     def __init__(self, Poller poller, Responder responder, send, Py_ssize_t most):
         self.poller, self.responder, self.send, self.most = poller, responder, send, most
-        self.rows, self.by_key, self.by_number, self.clients = [], {}, {}, {}
+        self.rows, self.by_group, self.by_number, self.clients = [], {}, {}, {}
 
     cdef bint has_room(self, Asker *asker) except -1:
         """Whether this client may have one more question wait: half of the places at most, two a third each. Others always find some."""
@@ -71,22 +73,24 @@ cdef class Pending:
 
     cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1:
         """Have this question answered; the answer goes to the waiter."""
-        cdef Asked asked = self.by_key.get(key)
+        cdef Asked asked = self.by_group.get(group_of(key, &waiter.asker))
         if asked is None:
             asked = self.begin(key, waiter.packet, &waiter.asker, False)
+            asked.deadline = self.poller.now + LATE_MS
+        if asked.stale is None and stale is not None:
             asked.stale = stale
-            asked.deadline = self.poller.now + (LATE_MS if stale is None else STALE_MS)
+            asked.deadline = min(asked.deadline, self.poller.now + STALE_MS)
         if waiter.key not in asked.waiters:     # else it has been sent again
             asked.waiters[waiter.key] = waiter
             self.waiting += 1
             client = client_of(&waiter.asker)
             self.clients[client] = self.clients.get(client, 0) + 1
-        return self.give(asked, asked.stale) if asked.gave_stale else 0
+        return self.give(asked, asked.stale, True) if asked.gave_stale else 0
 
     cdef int renew(self, bytes key, bytes packet, Asker *asker) except -1:
         """Have a question asked before its answer ends: nobody waits."""
         cdef Asked asked
-        if key not in self.by_key:
+        if group_of(key, asker) not in self.by_group:
             asked = self.begin(key, packet, asker, True)
             asked.deadline = self.poller.now + LATE_MS
         return 0
@@ -95,7 +99,8 @@ cdef class Pending:
         cdef Asked asked = Asked()
         self.last += 1
         asked.pending, asked.key, asked.number, asked.waiters = self, key, self.last, {}
-        self.by_key[key] = self.by_number[asked.number] = asked
+        asked.group, asked.generation = group_of(key, asker), self.generation
+        self.by_group[asked.group] = self.by_number[asked.number] = asked
         self.poller.enlist(asked)
         if not self.rows:
             self.poller.called = True           # the loop is to have its turn
@@ -108,23 +113,36 @@ cdef class Pending:
         rows, self.rows = self.rows, []
         self.send(rows)
 
-    def told(self, int number, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t lifetime):
+    def told(self, int64_t number, int flags, bytes body, bytes ends, bytes ages, counts, bytes options, int64_t lifetime):
         """The answer to a question, as in wire.Packed. lifetime: seconds; 0: for those who wait alone."""
         cdef Asked asked = self.by_number.get(number)
         cdef Entry entry
         if asked is None:
             return
         entry = Entry(asked.key, flags, body, ends, ages, counts, options, self.poller.now, self.poller.now + lifetime * 1000)
-        if lifetime:
-            self.responder.cache.keep(entry)
+        if lifetime and asked.generation == self.generation:
+            self.keep(entry)
         self.end(asked)                 # first, as with on_deadline
-        self.give(asked, entry)
+        self.give(asked, entry, False)
 
-    cdef int give(self, Asked asked, Entry entry) except -1:
-        """Answer all who wait."""
+    cdef int keep(self, Entry entry) except -1:
+        """Keep an answer; a failure never in the place of a good one, though that has ended."""
+        cdef Entry old = self.responder.cache.find(entry.key)
+        if old is None or is_spare(entry, self.poller.now) or not is_spare(old, self.poller.now):
+            self.responder.cache.keep(entry)
+        return 0
+
+    def forget(self):
+        """Let go of what is kept, and of what is still to come in answer to questions asked before."""
+        self.generation += 1
+        self.responder.cache.clear()
+
+    cdef int give(self, Asked asked, Entry entry, bint stale) except -1:
+        """Answer all who wait. stale: as with cache.write."""
         cdef Waiter waiter
         cdef Question question
         cdef dict waiters = asked.waiters
+        cdef Source source
         asked.waiters = {}
         self.waiting -= len(waiters)
         self.responder.now = self.poller.now
@@ -134,14 +152,23 @@ cdef class Pending:
             if left:
                 self.clients[client] = left
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
-            waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, Source.UPSTREAM))
+            source = Source.CACHE if stale else Source.UPSTREAM
+            waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, source, stale))
         return 0
 
     cdef int end(self, Asked asked) except -1:
         if self.by_number.pop(asked.number, None) is not None:
-            del self.by_key[asked.key]
+            del self.by_group[asked.group]
             self.poller.delist(asked)
         return 0
+
+
+cdef bytes group_of(bytes key, Asker *asker):
+    """What tells questions apart that need answers of their own: a CNAME may lead to a name of ours, not the same for all."""
+    cdef uint8_t group[5]
+    group[0] = asker.rights & <int>Right.INSIDE
+    put32(group + 1, asker.network)
+    return key + PyBytes_FromStringAndSize(<const char *>group, 5)
 
 
 cdef Entry failure(bytes key):

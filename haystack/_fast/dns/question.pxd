@@ -64,6 +64,7 @@ cdef struct Question:
 cdef bint set_name(Question *q, const uint8_t *wire, Py_ssize_t size) noexcept nogil
 cdef bint parse(const uint8_t *packet, Py_ssize_t size, Question *q) noexcept nogil
 cdef int limit(Question *q, bint tcp) noexcept nogil
+cdef bytes essence(Question *q)
 
 cdef inline int at16(const uint8_t *p) noexcept nogil:
     return p[0] << 8 | p[1]

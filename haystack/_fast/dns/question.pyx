@@ -1,4 +1,7 @@
 """A DNS query taken apart (RFC 1035, section 4.1, and RFC 6891): no copy but the name in lower case, no Python object."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.string cimport memcpy
+
 cdef enum:
     LONGEST_LABEL = 63
     POINTER = 0xC0          # both upper bits of a length octet (RFC 1035, section 4.1.4)
@@ -50,7 +53,7 @@ cdef bint read_name(const uint8_t *packet, Py_ssize_t size, Question *q) noexcep
         at += 1
         while at < end:
             c = packet[at]
-            if c - <uint8_t>65 < 26:
+            if <uint8_t>(c - 65) < 26:
                 c |= 0x20
             q.key[i] = c
             digest = (digest ^ c) * 16777619
@@ -121,3 +124,21 @@ cdef int limit(Question *q, bint tcp) noexcept nogil:
     if tcp:
         return LONGEST
     return max(<int>CLASSIC, min(<int>q.payload, <int>PAYLOAD)) if q.edns else CLASSIC
+
+
+cdef bytes essence(Question *q):
+    """The query without what an answer does not depend on: header, question, and EDNS without options."""
+    cdef uint8_t p[HEADER + 260 + 11]
+    cdef int at = HEADER + q.size
+    memcpy(p, q.packet, at)
+    put16(p + 6, 0)
+    put16(p + 8, 0)
+    put16(p + 10, 1 if q.edns else 0)
+    if q.edns:
+        p[at] = 0
+        put16(p + at + 1, Type.OPT)
+        put16(p + at + 3, q.payload)
+        put32(p + at + 5, DO << 8 if q.dnssec else 0)
+        put16(p + at + 9, 0)
+        at += 11
+    return PyBytes_FromStringAndSize(<const char *>p, at)

@@ -37,7 +37,8 @@ cdef class RateLimit:
         if bucket.tag != tag and (bucket.since == 0 or gained >= BURST):
             bucket.tag, bucket.tokens, bucket.since = tag, BURST, now
         elif gained > 0:
-            bucket.tokens, bucket.since = <uint16_t>min(<int64_t>BURST, bucket.tokens + gained), now
+            bucket.tokens = <uint16_t>min(<int64_t>BURST, bucket.tokens + gained)
+            bucket.since += gained * 1000 // RATE
         if bucket.tokens:
             bucket.tokens -= 1
             bucket.refused = 0

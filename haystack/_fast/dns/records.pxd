@@ -14,6 +14,6 @@ cdef void services(Message *m, int owner, View view, uint32_t turn) noexcept
 cdef void pointers(Message *m, int owner, list names) noexcept
 cdef int others(Message *m, int owner, list records, int qtype, uint32_t turn) except -1
 cdef void authority(Message *m, Zone zone, bint asked, int apex, bint of_origin) noexcept
-cdef void nameserver(Message *m, bint of_origin, Own *own) noexcept
+cdef void nameserver(Message *m, int owner, bint of_origin, Own *own) noexcept
 cdef void nothing_of_all(Message *m) noexcept nogil
 cdef int reverse(uint8_t *p, const uint8_t *ip, int size) noexcept nogil

@@ -148,14 +148,14 @@ cdef void authority(Message *m, Zone zone, bint asked, int apex, bint of_origin)
     close_record(m)
 
 
-cdef void nameserver(Message *m, bint of_origin, Own *own) noexcept:
-    """The NS record of the name asked for, and the addresses of the name server, which are Haystack's own. of_origin: as above."""
+cdef void nameserver(Message *m, int owner, bint of_origin, Own *own) noexcept:
+    """The NS record of the name that was written at `owner`, and the name server's addresses, Haystack's own. of_origin: as above."""
     cdef int i, server
-    open_record(m, Section.ANSWER, HEADER, Type.NS)
+    open_record(m, Section.ANSWER, owner, Type.NS)
     server = m.at
     if of_origin:
         plain(m, NS, NS_SIZE)
-    pointer(m, HEADER)
+    pointer(m, owner)
     if not close_record(m) or not of_origin:
         return
     for i in range(own.v4s):

@@ -39,14 +39,15 @@ cdef class Responder:
     cdef uint64_t counts[SOURCES][KINDS][RCODES]
 
     cdef int answer(self, const uint8_t *packet, Py_ssize_t size, Asker *asker, uint8_t *p) except -2
-    cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source) except -2
+    cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source, bint stale) except -2
     cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2
     cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int give_kept(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2
-    cdef Node follow(self, Message *m, Node node, Question *last, int *owner, int *links)
+    cdef Node follow(self, Message *m, Node node, Question *last, Asker *asker, int *owner, int *links)
+    cdef int end_chain(self, Message *m, Question *q) except -2
     cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1
     cdef void set_own(self, Own *own, Asker *asker) noexcept

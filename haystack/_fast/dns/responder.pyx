@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memset
 
-from haystack._fast.dns.cache cimport key_of, write
+from haystack._fast.dns.cache cimport is_spare, key_of, write
 from haystack._fast.dns.message cimport POINTABLE, Section, begin, finish, refusal
 from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, limit, parse, set_name
 from haystack._fast.dns.records cimport (
@@ -18,8 +18,8 @@ from haystack._fast.net.networks cimport Right
 cdef enum:
     CLASS_IN = 1
     ARPA_SIZE = 6
-    CHAIN = 8               # CNAMEs that lead to one another
-    HOT_PART = 8            # of an answer's life, the last eighth: who asks then has it asked for anew
+    CHAIN = 16              # CNAMEs that lead to one another
+    HOT_PART = 12           # of an answer's life the last twelfth: who asks then has it asked for anew (the forwarder: a tenth)
 
 cdef const char *ARPA = b"\4arpa\0"
 cdef bytes PROHIBITED = b"\0\x0f\0\x02\0\x12"      # RFC 8914, section 4.19
@@ -111,7 +111,7 @@ cdef class Responder:
             if asker.rights & <int>Right.RECURSION:
                 key = key_of(q)
                 entry = self.cache.find(key)
-                if entry is not None and entry.borders == self.zone.borders:
+                if entry is not None and entry.borders == self.zone.borders and not self.is_own_reverse(q, asker):
                     return self.give_kept(entry, q, asker, p)
             if self.zone.apex(q) < 0 and not self.is_own_reverse(q, asker):
                 return self.look_beyond(entry, q, asker, p)
@@ -138,17 +138,17 @@ cdef class Responder:
         if not q.flags & <int>Flag.RD:
             return self.refuse(q, asker, p, Rcode.REFUSED, b"")
         if self.now >= entry.until:
-            self.stale = entry
+            self.stale = entry if is_spare(entry, self.now) else None
             return Verdict.FORWARD
         self.hot = not entry.asked and self.now > entry.until - (entry.until - entry.born) // HOT_PART
         if self.hot:
             entry.asked = True
-        return self.give(entry, q, asker, p, Source.CACHE)
+        return self.give(entry, q, asker, p, Source.CACHE, False)
 
-    cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source) except -2:
-        """The answer of a nameserver, for this asker."""
+    cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source, bint stale) except -2:
+        """The answer of a nameserver, for this asker. stale: as with cache.write."""
         self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
-        return write(entry, p, q, limit(q, asker.tcp), self.now)
+        return write(entry, p, q, limit(q, asker.tcp), self.now, stale)
 
     cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
         """In the place of the answer just written: the question alone, with TC, so that who really asks comes over TCP."""
@@ -162,7 +162,7 @@ cdef class Responder:
     cdef int overload(self, Asker *asker, uint8_t *p) except -2:
         """For the question that was to be forwarded, where too many wait already: what has ended, or an error."""
         if self.stale is not None:
-            return self.give(self.stale, &self.question, asker, p, Source.CACHE)
+            return self.give(self.stale, &self.question, asker, p, Source.CACHE, True)
         return self.refuse(&self.question, asker, p, Rcode.SERVFAIL, b"")
 
     cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2:
@@ -174,9 +174,10 @@ cdef class Responder:
         m.ttl = self.zone.ttl
         m.flags = <int>Flag.AA | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
         if node is not None and node.records:
-            node = self.follow(&m, node, &last, &owner, &links)
-            apex = -1 if node is not None else self.zone.apex(&last)
-            if node is None and apex < 0 and owner != HEADER:
+            node = self.follow(&m, node, &last, asker, &owner, &links)
+            if links < 0:
+                return self.end_chain(&m, q)
+            if node is None and owner != HEADER and self.zone.apex(&last) < 0:
                 return self.lead_out(&m, q, asker, p)
         if node is not None or self.is_own_reverse(&last, asker):
             self.fill(&m, node, owner, &last, asker)
@@ -194,10 +195,10 @@ cdef class Responder:
         self.counts[<int>Source.ZONE][kind_of(q.qtype)][rcode] += 1
         return finish(&m, rcode, NULL, 0)
 
-    cdef Node follow(self, Message *m, Node node, Question *last, int *owner, int *links):
+    cdef Node follow(self, Message *m, Node node, Question *last, Asker *asker, int *owner, int *links):
         """Write what the file has at a name, and follow a CNAME as far as it is known here (RFC 1034, section 4.3.2, step 3a).
 
-        The node where that ends, None: there is none; last: that name; owner: where it was written; links: how many CNAMEs.
+        The node where that ends, None: there is none; last: that name; owner: where it was written; links: how many CNAMEs, -1: too many.
         """
         cdef int step, alias, i
         cdef uint32_t seen[CHAIN]
@@ -213,12 +214,17 @@ cdef class Responder:
             set_name(last, <const uint8_t *>PyBytes_AS_STRING(node.alias), PyBytes_GET_SIZE(node.alias))
             for i in range(step + 1):
                 if seen[i] == last.digest:      # a circle
+                    links[0] = -1
                     return node
             node = self.zone.at(last.key, last.name_size)
             if node is None and self.zone.apex(last) >= 0:
                 node = self.zone.wild(last)
             if node is None or node.marks & <int>Mark.EMPTY and self.zone.apex(last) < 0:
                 return None
+            if not asker.rights & <int>Right.INSIDE and not node.marks & <int>Mark.PUBLIC:
+                links[0] = -1           # no more than that is for everybody
+                return None
+        links[0] = -1
         return node
 
     cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2:
@@ -227,6 +233,10 @@ cdef class Responder:
         if asker.rights & <int>Right.RECURSION and q.flags & <int>Flag.RD:
             entry = self.cache.find(key_of(q))
             return Verdict.FORWARD if entry is None else self.give_kept(entry, q, asker, p)
+        return self.end_chain(m, q)
+
+    cdef int end_chain(self, Message *m, Question *q) except -2:
+        """The answer of CNAMEs alone: where they lead is not said, not even that there is nothing."""
         self.counts[<int>Source.ZONE][kind_of(q.qtype)][<int>Rcode.NOERROR] += 1
         return finish(m, Rcode.NOERROR, NULL, 0)
 
@@ -258,7 +268,7 @@ cdef class Responder:
             authority(m, self.zone, True, owner, self.zone.is_origin(q, 0))
         elif qtype == Type.NS and node.marks & <int>Mark.APEX:
             self.set_own(&own, asker)
-            nameserver(m, self.zone.is_origin(q, 0), &own)
+            nameserver(m, owner, self.zone.is_origin(q, 0), &own)
         elif qtype == Type.ANY and not node.marks & <int>Mark.EMPTY:
             nothing_of_all(m)
         return 0

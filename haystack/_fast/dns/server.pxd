@@ -34,5 +34,5 @@ cdef class DnsServer:
 
     cdef int make_room(self) except -1
     cdef int wait_for(self, Waiter waiter) except -1
-    cdef int renew(self, const uint8_t *packet, Py_ssize_t size, Asker *asker) except -1
+    cdef int renew(self, Asker *asker) except -1
     cdef void took(self, int64_t ns, int answers) noexcept

@@ -2,11 +2,10 @@
 
 Never decides an answer. Does nothing before `listen`: until then datagrams and clients wait in the kernel's queues.
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
 
 from haystack._fast.dns.cache cimport key_of
-from haystack._fast.dns.question cimport LONGEST
+from haystack._fast.dns.question cimport LONGEST, essence
 from haystack._fast.dns.tcp cimport DnsConnection, TcpListener
 from haystack._fast.dns.udp cimport UdpSocket, duplicate
 from haystack._fast.net.poller cimport Socket
@@ -49,6 +48,7 @@ cdef class DnsServer:
         for fd in udp:
             each = UdpSocket()
             (<UdpSocket>each).server = self
+            each.urgent = True          # a batch of it takes as long as some requests do, and there may be 255 of these beside it
             self.sockets.append(each)
             self.poller.watch(each, duplicate(fd), EPOLLIN | EPOLLET)
         for fd in tcp:
@@ -94,9 +94,9 @@ cdef class DnsServer:
         """Have the question asked that the responder could not answer; the answer goes to the waiter."""
         return self.pending.ask(waiter, key_of(&self.responder.question), self.responder.stale)
 
-    cdef int renew(self, const uint8_t *packet, Py_ssize_t size, Asker *asker) except -1:
+    cdef int renew(self, Asker *asker) except -1:
         """Have the question asked whose answer, just given, is about to end."""
-        return self.pending.renew(key_of(&self.responder.question), PyBytes_FromStringAndSize(<const char *>packet, size), asker)
+        return self.pending.renew(key_of(&self.responder.question), essence(&self.responder.question), asker)
 
     cdef void took(self, int64_t ns, int answers) noexcept:
         """Count the time that a batch took, from its arrival here to its answers."""

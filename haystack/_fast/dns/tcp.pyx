@@ -9,7 +9,7 @@ from libc.string cimport memset
 from posix.unistd cimport close as close_fd
 
 from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockaddr_storage
-from haystack._fast.dns.question cimport at16, put16
+from haystack._fast.dns.question cimport at16, essence, put16
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.transport cimport EPOLLERR, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport pending, release, reserve, take
@@ -29,8 +29,10 @@ cdef extern from "sys/socket.h" nogil:
 cdef enum:
     ACCEPTS = 16
     NAP_MS = 100
+    AGAIN_MS = 500
     PIPELINED = 64          # queries of one client that wait for other nameservers
     UNSENT = 65536          # octets that it has not taken: it is read no further
+    MOST_UNSENT = 1048576   # and what it has asked before is given up as well
     READ = 4096
     AT_ONCE = 64            # queries of one client before others have their turn
 
@@ -114,6 +116,13 @@ cdef class DnsConnection(Connection):
     cdef int on_again(self) except -1:
         return self.read()
 
+    cdef int on_deadline(self) except -1:
+        """It has been without a query for long; while an answer is due, which comes within some seconds, it stays."""
+        if self.waiting:
+            self.transport.deadline = self.transport.poller.now + AGAIN_MS
+            return 0
+        return self.close()
+
     cdef int on_closed(self) except -1:
         left = self.server.shares.pop(self.client) - 1
         if left:
@@ -176,14 +185,14 @@ cdef class DnsConnection(Connection):
         if octets == Verdict.FORWARD and server.pending.has_room(&self.asker):
             waiter = TcpWaiter()
             waiter.connection, waiter.asker = self, self.asker
-            waiter.packet = PyBytes_FromStringAndSize(<const char *>query, size)
+            waiter.packet = essence(&server.responder.question)
             waiter.key = b"%d" % id(waiter)        # each query is answered, whatever its id
             self.waiting += 1
             return server.wait_for(waiter)
         if octets == Verdict.FORWARD:
             octets = server.responder.overload(&self.asker, server.work + 2)
         elif server.responder.hot:
-            server.renew(query, size, &self.asker)
+            server.renew(&self.asker)
         return self.send(server.work, octets)
 
     cdef int send(self, uint8_t *work, int size) except -1:
@@ -203,6 +212,8 @@ cdef class TcpWaiter(Waiter):
         if connection.state != ConnectionState.OPEN:
             return 0
         connection.waiting -= 1
+        if connection.transport.unsent() > MOST_UNSENT:
+            return connection.close()   # it takes nothing, and would have us keep all that it has asked
         put16(length, size)
         connection.transport.send_both(<const char *>length, 2, <const char *>p, size)
         return connection.transport.poller.later(connection.transport)

@@ -10,6 +10,7 @@ from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.cache cimport Entry, key_of, write
 from haystack._fast.dns.pending cimport Pending, Waiter
 from haystack._fast.dns.question cimport HEADER, LONGEST, PAYLOAD, Question, limit as limit_of, parse
+from haystack._fast.dns.rate_limit cimport RateLimit, is_outside
 from haystack._fast.dns.responder cimport Responder
 
 
@@ -31,10 +32,10 @@ def answer(Responder responder, bytes packet, bytes local=b"", *, bint tcp=False
         free(p)
 
 
-def kept(tuple told, bytes packet, int64_t age, *, bint tcp=False, int limit=0):
+def kept(tuple told, bytes packet, int64_t age, *, bint tcp=False, int limit=0, bint stale=False):
     """What is made of an answer of a nameserver, so many milliseconds old, for whoever sent that packet.
 
-    told: as Pending.told, without the number; limit: of octets, 0: the asker's own. None: the packet is no query.
+    told: as Pending.told, without the number; limit: of octets, 0: the asker's own; stale: as with cache.write. None: it is no query.
     """
     cdef Question q
     cdef Entry entry = Entry(b"", *told[:len(told) - 1], 0, <int64_t>told[len(told) - 1] * 1000)
@@ -44,7 +45,7 @@ def kept(tuple told, bytes packet, int64_t age, *, bint tcp=False, int limit=0):
     limit = limit or limit_of(&q, tcp)
     p = <uint8_t *>malloc(limit)
     try:
-        return p[:write(entry, p, &q, limit, age)]
+        return p[:write(entry, p, &q, limit, age, stale)]
     finally:
         free(p)
 
@@ -69,3 +70,24 @@ def ask(Pending pending, bytes packet, list replies):
         return False
     pending.ask(waiter, key_of(&q), None)
     return True
+
+
+cdef int set_ip(Asker *asker, bytes ip, int rights) except -1:
+    memset(asker, 0, sizeof(Asker))
+    asker.size, asker.rights = len(ip), rights
+    memcpy(asker.ip, <const char *>ip, len(ip))
+    return 0
+
+
+def rate_limited(RateLimit limit, bytes ip, int answer, int64_t now):
+    """What becomes of an answer to this address at that millisecond: 0: it is sent, 1: a truncated one is, 2: nothing is."""
+    cdef Asker asker
+    set_ip(&asker, ip, 0)
+    return <int>limit.judge(&asker, answer, now)
+
+
+def outside(bytes ip, int rights):
+    """Whether answers to this address are limited."""
+    cdef Asker asker
+    set_ip(&asker, ip, rights)
+    return bool(is_outside(&asker))

@@ -13,7 +13,7 @@ cdef class UdpSocket(LentSocket):
     cdef int read(self) except -1
     cdef int answer_all(self, int count) except -1
     cdef int limited(self, Asker *asker, uint8_t *answer, int size) noexcept
-    cdef int wait_for(self, msghdr *head, int size, Asker *asker) except -1
+    cdef int wait_for(self, msghdr *head, Asker *asker) except -1
     cdef int send(self, mmsghdr *heads, int count) except -1
 
 cdef int duplicate(int fd) except -1
@@ -21,6 +21,6 @@ cdef int duplicate(int fd) except -1
 cdef class UdpWaiter(Waiter):
     cdef UdpSocket socket
     cdef sockaddr_storage peer
-    cdef unsigned int peer_size
-    cdef uint8_t control[CONTROL]
+    cdef uint8_t control[CONTROL]       # behind what has its alignment
     cdef size_t control_size
+    cdef unsigned int peer_size

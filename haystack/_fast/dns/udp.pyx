@@ -11,6 +11,7 @@ from posix.unistd cimport dup
 
 from haystack._fast.dns.asker cimport describe
 from haystack._fast.dns.batches cimport BATCH, Batch, iovec
+from haystack._fast.dns.question cimport essence
 from haystack._fast.dns.rate_limit cimport Limited, is_outside
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.poller cimport clock_ns
@@ -140,11 +141,11 @@ cdef class UdpSocket(LentSocket):
                 <uint8_t *>incoming.parts[i].iov_base, incoming.heads[i].msg_len, &asker, <uint8_t *>outgoing.parts[answers].iov_base)
             if size == Verdict.FORWARD:
                 if server.pending.has_room(&asker):
-                    self.wait_for(head, incoming.heads[i].msg_len, &asker)
+                    self.wait_for(head, &asker)
                     continue
                 size = server.responder.overload(&asker, <uint8_t *>outgoing.parts[answers].iov_base)
             elif server.responder.hot:
-                server.renew(<uint8_t *>incoming.parts[i].iov_base, incoming.heads[i].msg_len, &asker)
+                server.renew(&asker)
             if size > 0 and is_outside(&asker):
                 size = self.limited(&asker, <uint8_t *>outgoing.parts[answers].iov_base, size)
             if size > 0:
@@ -166,14 +167,14 @@ cdef class UdpSocket(LentSocket):
             return size
         return server.responder.truncate(asker, answer) if verdict == Limited.SLIPPED else 0
 
-    cdef int wait_for(self, msghdr *head, int size, Asker *asker) except -1:
+    cdef int wait_for(self, msghdr *head, Asker *asker) except -1:
         """Have the control process asked."""
         cdef UdpWaiter waiter = UdpWaiter()
         waiter.socket, waiter.asker = self, asker[0]
         memcpy(&waiter.peer, head.msg_name, head.msg_namelen)
         waiter.peer_size = head.msg_namelen
         waiter.control_size = way_back(head, waiter.control, &waiter.asker)
-        waiter.packet = PyBytes_FromStringAndSize(<const char *>head.msg_iov.iov_base, size)
+        waiter.packet = essence(&self.server.responder.question)
         waiter.key = PyBytes_FromStringAndSize(<const char *>&waiter.peer, waiter.peer_size) + waiter.packet[:2]
         return self.server.wait_for(waiter)
 

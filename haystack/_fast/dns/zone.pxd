@@ -50,6 +50,7 @@ cdef class Zone:
     cdef readonly uint64_t borders  # counts up when what is ours, and what not, may have changed
 
     cdef Node at(self, const uint8_t *key, int size)
+    cdef int descend(self, Question *q, int *apex, int *encloser) except -1
     cdef Node wild(self, Question *q)
     cdef bint is_origin(self, Question *q, int label) noexcept
     cdef int apex(self, Question *q) except -2

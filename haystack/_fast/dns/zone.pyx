@@ -118,7 +118,7 @@ cdef int set_targets(View view, rows, uint32_t network) except -1:
 
 
 cdef class Zone:
-    """origin: in lower-case wire form; ttl: seconds. Empty until rows are put in."""
+    """origin: in lower-case wire form; ttl: seconds. Empty until rows are put in; with a name come those above it."""
 
     def __init__(self, bytes origin, uint32_t ttl):
         self.origin = origin
@@ -163,13 +163,26 @@ cdef class Zone:
 
     cdef int apex(self, Question *q) except -2:
         """Which of the question's labels begins the zone of ours that it lies in; -1: it lies in none."""
+        cdef int apex, _encloser
+        self.descend(q, &apex, &_encloser)
+        return apex
+
+    cdef int descend(self, Question *q, int *apex, int *encloser) except -1:
+        """The zone of ours that a name lies in, and the longest name above it, or it, that is there, by their first labels; -1: none.
+
+        From the top down, for every name above one that is there is there too: where one is missing, all below it are.
+        """
         cdef Node node
         cdef int i
-        for i in range(q.labels):
+        apex[0] = encloser[0] = -1
+        for i in range(q.labels - 1, -1, -1):
             node = self.at(q.key + q.starts[i], q.name_size - q.starts[i])
-            if node is not None and node.marks & (<int>Mark.APEX | <int>Mark.OPENED):
-                return i if node.marks & <int>Mark.APEX else -1
-        return -1
+            if node is None:
+                break
+            encloser[0] = i
+            if node.marks & (<int>Mark.APEX | <int>Mark.OPENED):
+                apex[0] = i if node.marks & <int>Mark.APEX else -1
+        return 0
 
     cdef bint is_origin(self, Question *q, int label) noexcept:
         """Whether the question's name is ORIGIN from this label on."""
@@ -179,13 +192,13 @@ cdef class Zone:
     cdef Node wild(self, Question *q):
         """What stands for a name that is not there (RFC 4592, section 3.3.1): the wildcard below the next name above it that is."""
         cdef uint8_t name[256]
-        cdef int i, size
-        for i in range(1, q.labels):
-            size = q.name_size - q.starts[i]
-            if self.at(q.key + q.starts[i], size) is not None:
-                if size > 253:
-                    return None
-                name[0], name[1] = 1, c'*'
-                memcpy(name + 2, q.key + q.starts[i], size)
-                return self.at(name, size + 2)
-        return None
+        cdef int _apex, encloser, size
+        self.descend(q, &_apex, &encloser)
+        if encloser < 0:
+            return None
+        size = q.name_size - q.starts[encloser]
+        if size > 253:
+            return None
+        name[0], name[1] = 1, c'*'
+        memcpy(name + 2, q.key + q.starts[encloser], size)
+        return self.at(name, size + 2)

@@ -58,7 +58,7 @@ cdef class Endpoint:
     cdef int family
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
-    cdef list idle                      # pooled Connections to it, most recently used last
+    cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
     cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
     cdef dict limits                    # who says so → what; None: nobody has

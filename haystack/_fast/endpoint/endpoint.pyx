@@ -16,6 +16,7 @@ from haystack._fast.endpoint.retry_budget cimport FIRST
 from haystack._fast.net.poller cimport Pollable
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.linked_list cimport Link, leave as leave_ring
 from haystack._fast.util.random_numbers cimport next_random
 
 cdef extern from "sys/socket.h" nogil:
@@ -150,7 +151,6 @@ cdef class Endpoint:
     def __init__(self, str key, object address):
         self.key = key
         self.address = address
-        self.idle = []
         if isinstance(address, str):
             self.label = address
             self.set_unix(address.encode())
@@ -185,13 +185,13 @@ cdef class Endpoint:
 
     def retire(self, bint gone):
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
-        cdef Connection connection
+        cdef Link *link
         self.gone = gone
         self.stopped = False
-        if gone:
-            for connection in self.idle:
-                connection.close()
-            self.idle.clear()
+        while gone and self.idle.oldest != NULL:
+            link = self.idle.oldest
+            leave_ring(link)
+            (<Connection>link.owner).close()
 
     def stop(self):
         """Its container was told to stop."""
@@ -260,7 +260,7 @@ cdef class Endpoint:
     @property
     def pooled(self):
         """How many idle connections are kept."""
-        return len(self.idle)
+        return self.idle.count
 
 
 cdef class Member:

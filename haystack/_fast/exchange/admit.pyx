@@ -35,12 +35,13 @@ cdef int admit(Exchange x, Head *h) except -1:
     if not find_route(x, h):
         return 0
     describe_client(x, h, &client)
+    x.worker.beginning.client = &client
     x.request.rights = client.rights
     x.record.told = x.worker.told(x.route)
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
-    if h.via and came_round(h, client.via, client.via_size):
+    if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
     if client.forwards == 0 or client.forwards < NO_LIMIT:
         return answer_last(x, h, client.forwards)
@@ -53,18 +54,17 @@ cdef int admit(Exchange x, Head *h) except -1:
 
 
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
-    """Whose request it is, and what of that an endpoint is told. forwards: what the request brings."""
+    """Whose request it is, and what of that an endpoint is told, but for Via. forwards: what the request brings."""
     cdef Peer *peer = x.down.peer()
     client.address, client.address_size = peer.address, peer.address_size
     client.trusted, client.rights = peer.trusted, peer.rights
-    find_client(h, client, x.worker.networks)
+    client.real, client.real_size = client.address, client.address_size
+    if client.trusted:
+        find_client(h, client, x.worker.networks)
     client.port = x.worker.ports[peer.listener]
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
-    client.via, client.via_size = b"", 0
-    if x.route is not None:
-        client.via, client.via_size = PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)
     return 0
 
 

@@ -3,6 +3,7 @@
 Which endpoint is next, whether a request may be sent again, and what it waits for is decided in candidates.pyx, retry.pyx and pending.pyx,
 which know no socket; here that is carried out. Reads nothing from the client.
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
@@ -186,8 +187,10 @@ cdef int waited(Exchange x) except -1:
 
 cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
     """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
-    cdef UpLeg up = None if x.retries.fresh_only else pooled(endpoint, x.retries.idempotent)
+    cdef UpLeg up = None
     cdef int64_t patience = x.worker.limits.connect_ms
+    if not x.retries.fresh_only:
+        up = pooled(endpoint, x.retries.idempotent)
     x.record.reused = up is not None
     if up is None:
         if has_others(x.route, &x.candidates):
@@ -212,14 +215,18 @@ cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
 cdef int connected(Exchange x) except -1:
     """Send the request on the connection that is made, and of its body what is there."""
     cdef Head own
-    cdef Client client
+    cdef Client described
+    cdef Client *client = x.worker.beginning.client
     cdef Head *h = x.request_head(&own)
     x.state = step(x.state, State.SEND)
     x.record.t_connected = clock_ns() if x.record.told or x.route.picker.timed else 0
-    describe_client(x, h, &client)
+    if h == &own:
+        client = &described
+        describe_client(x, h, client)
+    client.via, client.via_size = PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)
     client.forwards = max(NO_LIMIT, client.forwards - 1)
-    x.up.begin(h, &client, x.route.upgrade)
-    x.worker.head = NULL                 # reading on may overwrite what it stands in
+    x.up.begin(h, client, x.route.upgrade)
+    x.worker.beginning.head = NULL       # reading on may overwrite what it stands in
     if x.kept.end:
         x.up.send_body(x.kept.data, x.kept.end)
     if x.down.body_done():

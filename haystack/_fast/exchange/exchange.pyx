@@ -3,6 +3,7 @@
 admit.pyx finds the route, dispatch.pyx the endpoint; record.pyx tells of it at the end. Times in milliseconds of the poller's clock, phases
 in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
@@ -22,7 +23,8 @@ from haystack._fast.http1.upgrade cimport keeps_to
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport Buffer, add, release, take
-from haystack._fast.util.linked_list cimport leave
+from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.worker.worker_state cimport Beginning
 
 cdef enum:
     SLICE_MS = 10000        # over which the rate of a body is judged
@@ -46,6 +48,7 @@ cdef class Exchange(LegUser):
         """A request has come on this leg."""
         cdef Buffer tried = self.record.tried
         self.worker = worker
+        worker.beginning.head = NULL
         self.down = down
         down.user = self
         self.state = step(self.state, State.READ)
@@ -64,8 +67,9 @@ cdef class Exchange(LegUser):
 
     cdef Head *request_head(self, Head *own) noexcept:
         """The request's head: as it is being read, or read again from what was kept; NULL: there is none."""
-        if self.worker.head != NULL and self.worker.head_of == <void *>self:
-            return self.worker.head
+        cdef Beginning *beginning = &self.worker.beginning
+        if beginning.head != NULL and beginning.exchange == <void *>self:
+            return beginning.head
         if self.head.end == 0 or parse_request(own, self.head.data, self.head.end) <= 0:
             return NULL
         settle_host(self, own)
@@ -85,7 +89,7 @@ cdef class Exchange(LegUser):
         return waited(self) if self.attempt.in_queue else suspected(self)
 
     cdef int on_failure(self) except -1:
-        take(&self.worker.work, self.worker.work.end)     # what was half written is nobody else's
+        self.worker.forget()
         return self.abort()
 
     # the request's body
@@ -203,7 +207,9 @@ cdef class Exchange(LegUser):
         return connected(self)
 
     cdef int on_upstream_room(self) except -1:
-        return self.tunnel_up() if self.state == State.TUNNEL else self.body_ready()
+        if self.state == State.TUNNEL:
+            return self.tunnel_up()
+        return 0 if self.down.body_done() else self.body_ready()
 
     cdef int64_t timeout(self) noexcept:
         return self.route.timeout_ms
@@ -417,7 +423,11 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        (worker.poller.graveyard if self.queued or len(worker.spares) >= SPARES else worker.spares).append(self)
+        if self.queued or worker.spares.count >= SPARES:
+            worker.poller.graveyard.append(self)
+        else:
+            Py_INCREF(self)
+            join(&worker.spares, &self.link)
         self.worker = None              # else each would keep the other
         worker.poller.delist(self)
         return 0
@@ -431,6 +441,18 @@ cdef int empty(Buffer *buffer) except -1:
     return 0
 
 
+cdef Exchange spare(WorkerState worker):
+    """An exchange that has ended, or a new one."""
+    cdef Link *link = worker.spares.newest
+    cdef Exchange x
+    if link == NULL:
+        return Exchange()
+    x = <Exchange>link.owner
+    leave(link)
+    Py_DECREF(x)                        # the ring's reference
+    return x
+
+
 cdef class Exchanges(Handler):
     """Makes the exchanges of a worker."""
 
@@ -439,18 +461,17 @@ cdef class Exchanges(Handler):
 
     cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
         cdef WorkerState worker = self.worker
-        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        cdef Exchange x = spare(worker)
         x.begin(worker, leg)
         add(&x.head, h.method, size)
-        worker.head, worker.head_of = h, <void *>x
-        try:
-            return admit(x, h)
-        finally:
-            worker.head = NULL
+        worker.beginning = Beginning(h, NULL, <void *>x)
+        admit(x, h)
+        worker.beginning.head = NULL
+        return 0
 
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
         cdef WorkerState worker = self.worker
-        cdef Exchange x = <Exchange>worker.spares.pop() if worker.spares else Exchange()
+        cdef Exchange x = spare(worker)
         x.begin(worker, leg)
         x.record.told = worker.told(None)
         x.record.t_routed = x.record.t_start

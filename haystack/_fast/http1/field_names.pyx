@@ -3,7 +3,7 @@
 Most names are in no bucket of it, and are never compared with anything.
 """
 from haystack._fast.http1.head cimport Kind
-from haystack._fast.util.scan cimport same_any
+from haystack._fast.util.scan cimport same_word
 
 cdef enum:
     MOST = 96               # names; two hundred fifty-six buckets stay mostly empty
@@ -82,10 +82,10 @@ make_table()
 cdef int kind_in(int place, const char *name, int size) noexcept nogil:
     """The Kind of the field of this name, which is looked for among those of one bucket."""
     while place:
-        if known[place].size == size and same_any(known[place].name, name, size):
+        if known[place].size == size and same_word(name, known[place].name, size):
             return known[place].kind
         place = known[place].following
-    if size > PREFIX and name[11] == c'-' and name[1] == c'-' and same_any(name, b"x-forwarded-", PREFIX):
+    if size > PREFIX and name[11] == c'-' and name[1] == c'-' and same_word(name, b"x-forwarded-", PREFIX):
         return Kind.FORWARDED
     return Kind.OTHER
 

@@ -7,7 +7,7 @@ from libc.string cimport memchr, strlen
 from haystack._fast.http1.head cimport Field, Head, Kind, is_token
 from haystack._fast.http1.serialize cimport Client
 from haystack._fast.net.networks cimport Networks, Right
-from haystack._fast.util.buffer cimport Buffer, add
+from haystack._fast.util.buffer cimport Buffer, add, put, reserve
 from haystack._fast.util.digits cimport decimal
 from haystack._fast.util.scan cimport same_any
 
@@ -18,6 +18,7 @@ cdef enum:
     VIA_VERSION = 7         # where the minor version of what was received stands in our line
     VIA_NAME = 9            # where our name begins; it ends before CRLF
     MAX_ADDRESS = 64        # bytes of an address with its port
+    NAMES = 128             # bytes of the names of our lines: there are 78
 
 
 cdef inline int text(Buffer *out, const char *what) except -1:
@@ -27,6 +28,7 @@ cdef inline int text(Buffer *out, const char *what) except -1:
 cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
     """Our own word, and what a trusted client said before it."""
     cdef int i, kind
+    cdef char *at
     cdef bint said_proto = False, said_host = False, said_port = False
     if client.via_size:
         add(out, client.via, client.via_size)
@@ -41,16 +43,19 @@ cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
             said_proto = said_proto or kind == Kind.FORWARDED_PROTO
             said_host = said_host or kind == Kind.FORWARDED_HOST
             said_port = said_port or kind == Kind.FORWARDED_PORT
-    add(out, client.address, client.address_size)
-    text(out, b"\r\nX-Real-IP: ")
-    add(out, client.real, client.real_size)
+    reserve(out, client.address_size + client.real_size + max(h.host_size, 0) + NAMES)
+    at = put(out.data + out.end, client.address, client.address_size)
+    at = put(at, b"\r\nX-Real-IP: ", 13)
+    at = put(at, client.real, client.real_size)
     if not said_proto:
-        text(out, b"\r\nX-Forwarded-Proto: http")
+        at = put(at, b"\r\nX-Forwarded-Proto: http", 25)
     if not said_host and h.host_size >= 0:
-        text(out, b"\r\nX-Forwarded-Host: ")
-        add(out, h.host, h.host_size)
+        at = put(at, b"\r\nX-Forwarded-Host: ", 20)
+        at = put(at, h.host, h.host_size)
     if not said_port:
-        text(out, b"\r\nX-Forwarded-Port: ")
+        at = put(at, b"\r\nX-Forwarded-Port: ", 20)
+    out.end = at - out.data
+    if not said_port:
         decimal(out, client.port)
     return add(out, b"\r\n", 2)
 
@@ -76,7 +81,7 @@ cdef bint has_word(Field *f, const char *word, int size) noexcept:
 
 
 cdef int find_client(Head *h, Client *client, Networks networks) except -1:
-    """Set `real` to the client's address, and `rights` to what that may: its own, or the one that a trusted proxy tells of.
+    """Set `real` and `rights`, which are a trusted proxy's own, to what it tells of its client: the address, and what that may.
 
     That is the first from the right of X-Forwarded-For that is no trusted proxy's, for what stands before it the client may have made up;
     without X-Forwarded-For the proxy's X-Real-IP. Where something is told that can't be read the client may be anybody, and has the
@@ -84,9 +89,6 @@ cdef int find_client(Head *h, Client *client, Networks networks) except -1:
     """
     cdef int i
     cdef bint listed = False
-    client.real, client.real_size = client.address, client.address_size
-    if not client.trusted:
-        return 0
     for i in range(h.count - 1, -1, -1):
         if h.fields[i].kind == Kind.FORWARDED_FOR:
             listed = True

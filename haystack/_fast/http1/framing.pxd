@@ -10,6 +10,7 @@ cdef inline int refuse(Head *h, int status, Flaw flaw) noexcept nogil:
 
 
 cdef bint lists(const Field *f, const char *word, int word_size) noexcept nogil
+cdef void note_connection(Head *h, const Field *f) noexcept nogil
 cdef int read_codings(Head *h, const Field *f) noexcept nogil
 cdef int judge_codings(Head *h) noexcept nogil
 cdef int read_connections(Head *h) noexcept nogil

@@ -2,11 +2,9 @@
 
 RFC 9112, section 6.1, and RFC 9110, sections 5.6.1, 7.6.1 and 10.1. Called by the head's parser; several fields of one name are one list.
 """
-from libc.string cimport memcmp
-
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Field, Head, Kind
-from haystack._fast.util.scan cimport same_any
+from haystack._fast.util.scan cimport same_any, same_word
 
 cdef enum:
     MAX_OPTIONS = 100       # that Connection may list: each is looked for among all fields
@@ -30,7 +28,7 @@ cdef inline bint next_element(const char **at, const char *end, const char **ele
 
 cdef inline bint is_word(const char *data, int size, const char *word, int word_size) noexcept nogil:
     """True for this word, whatever its case."""
-    return size == word_size and (memcmp(data, word, word_size) == 0 or same_any(data, word, word_size))
+    return size == word_size and same_word(data, word, word_size)
 
 
 cdef bint lists(const Field *f, const char *word, int word_size) noexcept nogil:
@@ -42,6 +40,18 @@ cdef bint lists(const Field *f, const char *word, int word_size) noexcept nogil:
         if is_word(element, size, word, word_size):
             return True
     return False
+
+
+cdef void note_connection(Head *h, const Field *f) noexcept nogil:
+    """Take in a Connection of one option, as most are; what else there may be is read once all fields are there, for it may name them."""
+    if is_word(f.value, f.value_size, "keep-alive", 10):
+        h.keep_alive = True
+        h.options += 1
+    elif is_word(f.value, f.value_size, "close", 5):
+        h.close = True
+        h.options += 1
+    else:
+        h.unread = True
 
 
 cdef void read_connection(Head *h, const Field *f) noexcept nogil:
@@ -119,11 +129,11 @@ cdef int judge_codings(Head *h) noexcept nogil:
 
 
 cdef int read_connections(Head *h) noexcept nogil:
-    """Take in every Connection, once all fields are there, for it may name any of them; 0, or minus the status."""
-    cdef int k = 0, left = h.connections
-    while left:
-        if h.fields[k].kind == Kind.CONNECTION:
-            read_connection(h, &h.fields[k])
-            left -= 1
-        k += 1
+    """Take in every Connection again where one of them may name fields, now that these are there; 0, or minus the status."""
+    cdef int k
+    if h.unread:
+        h.options = 0
+        for k in range(h.count):
+            if h.fields[k].kind == Kind.CONNECTION:
+                read_connection(h, &h.fields[k])
     return refuse(h, 431, Flaw.MANY_OPTIONS) if h.options > MAX_OPTIONS else 0

@@ -33,14 +33,13 @@ cdef enum Kind:
     NAMED               # listed by Connection
 
 cdef struct Field:
-    const char *line    # the whole line, CRLF included
-    int size
-    const char *name
-    int name_size
+    const char *name    # and behind it the rest of the line
     const char *value   # without white space around it
+    int size            # of the whole line, its end included
+    int name_size
     int value_size
-    int kind
-    bint normal         # line is exactly `name: value CRLF`
+    unsigned char kind
+    unsigned char normal    # the line is exactly `name: value CRLF`
 
 cdef struct Head:
     const char *method
@@ -49,6 +48,7 @@ cdef struct Head:
     int target_size
     int minor           # of HTTP/1.minor
     int status
+    const char *code    # the status as text: three digits, and behind one space the reason, if there is one
     const char *reason
     int reason_size
     Flaw flaw           # why it is refused
@@ -56,7 +56,7 @@ cdef struct Head:
     bint coded          # Transfer-Encoding is there
     int codings         # that it names, chunked among them
     bint chunked        # the last of them
-    int connections     # fields named Connection
+    bint unread         # Connection, until all fields are there
     bint close          # Connection: close
     bint keep_alive     # Connection: keep-alive
     bint dated          # Date is there

@@ -4,15 +4,12 @@ Strict where two readers could differ on framing (RFC 9112, sections 2.2, 3, 5, 
 socket, never sends. The parsers return the size of the head, 0 while it is incomplete, or minus the status to answer with; the head's
 flaw then says why.
 """
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 
 from haystack._fast.http1.field_names cimport is_disguised, kind_of
 from haystack._fast.http1.flaw cimport Flaw, flaw_of_byte, flaw_of_name, flaw_of_request_line, flaw_of_start
-from haystack._fast.http1.framing cimport judge_codings, lists, read_codings, read_connections, refuse
+from haystack._fast.http1.framing cimport judge_codings, lists, note_connection, read_codings, read_connections, refuse
 from haystack._fast.util.scan cimport first_control, plain_end
-
-cdef enum:
-    MARK = 2                # in a name, beside letters, digits and dashes
 
 cdef char TOKEN[256]
 cdef char VALUE[256]
@@ -30,8 +27,7 @@ cdef void make_tables() noexcept:
         # ASCII, and no fragment (RFC 9112, section 3.2): some readers of a path end it there, and some do not
         TARGET[c] = 32 < c < 127 and c != 35
     for c in marks:
-        TOKEN[c] = MARK | 1
-    TOKEN[45] = 1
+        TOKEN[c] = True
 
 
 make_tables()
@@ -87,7 +83,7 @@ cdef int note(Head *h, const Field *f) noexcept nogil:
         h.host = f.value
         h.host_size = f.value_size
     elif f.kind == Kind.CONNECTION:
-        h.connections += 1
+        note_connection(h, f)
     elif f.kind == Kind.DATE:
         h.dated = True
     elif f.kind == Kind.VIA:
@@ -104,65 +100,72 @@ cdef int unfinished(Head *h, const char *end, const char *start) noexcept nogil:
 cdef int parse_fields(Head *h, const char *p, const char *end, bint lf_ends) noexcept nogil:
     """Parse field lines up to the empty one. The size used, 0: incomplete, or minus the status. lf_ends: a line may end in LF alone."""
     cdef const char *start = p
+    cdef const char *plain
     cdef const char *stop
     cdef const char *at
     cdef const char *last
     cdef const char *following
-    cdef Field *f
+    cdef Field *f = h.fields
+    cdef bint normal
     cdef int error
-    cdef char seen
     while p < end:
-        if p[0] == c'\r' and (end - p < 2 or p[1] == c'\n'):
-            if end - p < 2:
-                break
-            return read_connections(h) or <int>(p + 2 - start)
-        if lf_ends and p[0] == c'\n':
-            return read_connections(h) or <int>(p + 1 - start)
+        if <unsigned char>p[0] <= c'\r':     # no name begins so
+            if p[0] == c'\r' and (end - p < 2 or p[1] == c'\n'):
+                if end - p < 2:
+                    break
+                return read_connections(h) or <int>(p + 2 - start)
+            if lf_ends and p[0] == c'\n':
+                return read_connections(h) or <int>(p + 1 - start)
         if h.count == MAX_FIELDS:
             return refuse(h, 431, Flaw.MANY_FIELDS)
-        at = plain_end(p, end)
-        seen = 0
-        while at < end and TOKEN[<unsigned char>at[0]]:
-            seen |= TOKEN[<unsigned char>at[0]]
-            at += 1
-        if at == end:
-            break
-        if at == p or at[0] != c':':        # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
-            if memchr(at, c'\n', end - at) == NULL:
+        at = plain = plain_end(p, end)
+        if at == end or at[0] != c':' or at == p:
+            while at < end and TOKEN[<unsigned char>at[0]]:
+                at += 1
+            if at == end:
                 break
-            return refuse(h, 400, flaw_of_name(p, at))
-        f = &h.fields[h.count]
-        f.line = f.name = p
+            if at == p or at[0] != c':':    # obs-fold, a space before the colon, no name (RFC 9112, section 5.1)
+                if memchr(at, c'\n', end - at) == NULL:
+                    break
+                return refuse(h, 400, flaw_of_name(p, at))
+        f.name = p
         f.name_size = <int>(at - p)
+        f.kind = kind_of(p, <int>(at - p))
+        if at != plain and is_disguised(p, <int>(at - p)):
+            f.kind = Kind.NAMED
         at += 1
+        normal = at < end and at[0] == c' '
+        if normal:
+            at += 1
         while at < end and (at[0] == c' ' or at[0] == c'\t'):
             at += 1
-        stop = first_control(at, end)
-        if end - stop < 2 and (stop == end or stop[0] == c'\r'):
-            break
-        if stop[0] == c'\r' and stop[1] == c'\n':
+            normal = False
+        stop = first_control(start, at, end)
+        if stop + 1 < end and stop[0] == c'\r' and stop[1] == c'\n':
             following = stop + 2
+        elif end - stop < 2 and (stop == end or stop[0] == c'\r'):
+            break
         elif lf_ends and stop[0] == c'\n':
             following = stop + 1
+            normal = False
         elif memchr(stop, c'\n', end - stop) == NULL:
             break
         else:
             return refuse(h, 400, flaw_of_byte(stop[0]))    # a line's end for some, not for others
-        f.size = <int>(following - p)
         last = stop
         while last > at and ((last - 1)[0] == c' ' or (last - 1)[0] == c'\t'):
             last -= 1
+            normal = False
+        f.size = <int>(following - p)
         f.value = at
         f.value_size = <int>(last - at)
-        f.normal = at == p + f.name_size + 2 and (at - 1)[0] == c' ' and last == stop and last + 2 == following
-        f.kind = kind_of(f.name, f.name_size)
-        if seen & MARK and is_disguised(f.name, f.name_size):
-            f.kind = Kind.NAMED
+        f.normal = normal
         h.count += 1
         if f.kind != Kind.OTHER:
             error = note(h, f)
             if error:
                 return error
+        f += 1
         p = following
     return unfinished(h, end, start)
 
@@ -173,13 +176,13 @@ cdef void clear(Head *h) noexcept nogil:
     h.host_size = -1
     h.status = 0
     h.flaw = Flaw.NO_FLAW
-    h.codings = h.connections = h.options = 0
-    h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = h.via = False
+    h.codings = h.options = 0
+    h.coded = h.dated = h.chunked = h.close = h.keep_alive = h.expect = h.upgrade = h.names_hops = h.trailers = h.via = h.unread = False
 
 
 cdef int parse_version(const char *p) noexcept nogil:
     """The minor version of the 8 bytes at p, or -1."""
-    if p[0] != c'H' or p[1] != c'T' or p[2] != c'T' or p[3] != c'P' or p[4] != c'/' or p[5] != c'1' or p[6] != c'.':
+    if memcmp(p, b"HTTP/1.", 7) != 0:
         return -1
     if p[7] < c'0' or p[7] > c'9':
         return -1
@@ -287,6 +290,7 @@ cdef int parse_status_line(Head *h, const char *p, const char *last) noexcept no
         return refuse(h, 502, Flaw.OTHER_VERSION if is_other_version(p) else Flaw.NO_STATUS_LINE)
     if last - p < 12:
         return refuse(h, 502, Flaw.BAD_STATUS)
+    h.code = p + 9
     for i in range(9, 12):
         if p[i] < c'0' or p[i] > c'9':
             return refuse(h, 502, Flaw.BAD_STATUS)

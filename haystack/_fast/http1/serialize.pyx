@@ -9,7 +9,7 @@ from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.forwarding cimport add_forwarding
 from haystack._fast.http1.head cimport Field, Head, Kind, parse_trailer, same
 from haystack._fast.http1.upgrade cimport offer
-from haystack._fast.util.buffer cimport Buffer, add, reserve
+from haystack._fast.util.buffer cimport Buffer, add, put, reserve
 from haystack._fast.util.digits cimport decimal
 
 
@@ -27,7 +27,7 @@ cdef time_t date_of = -1
 cdef int add_field(Buffer *out, Field *f) except -1:
     """A field in its normal form: name, colon, one space, value."""
     if f.normal:
-        return add(out, f.line, f.size)
+        return add(out, f.name, f.size)
     add(out, f.name, f.name_size)
     add(out, b": ", 2)
     add(out, f.value, f.value_size)
@@ -57,12 +57,12 @@ cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
     for i in range(h.count):
         f = &h.fields[i]
         if kept >> f.kind & 1 and f.normal:
-            if run != NULL and run + size == f.line:
+            if run != NULL and run + size == f.name:
                 size += f.size
                 continue
             if run != NULL:
                 add(out, run, size)
-            run = f.line
+            run = f.name
             size = f.size
             continue
         if run != NULL:
@@ -75,10 +75,10 @@ cdef int add_kept(Buffer *out, Head *h, int kept) except -1:
     return 0
 
 
-cdef bint has(Head *h, int kind, int name_size) noexcept:
+cdef bint has(Head *h, int kind) noexcept:
     cdef int i
     for i in range(h.count):
-        if h.fields[i].kind == kind and (name_size == 0 or h.fields[i].name_size == name_size):
+        if h.fields[i].kind == kind:
             return True
     return False
 
@@ -99,6 +99,7 @@ cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) exc
     upgrade: names of those that it may ask for, beside websocket.
     """
     cdef const char *target = h.target
+    cdef char *at
     cdef bint offers
     cdef int size = h.target_size, i, kept = OF_REQUEST
     if client.absolute:
@@ -108,15 +109,16 @@ cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) exc
             i += 1
         target += i
         size -= i
-    reserve(out, h.target_size + 512)
-    add(out, h.method, h.method_size)
-    add(out, b" ", 1)
+    reserve(out, h.method_size + h.target_size + 512)
+    at = put(out.data + out.end, h.method, h.method_size)
+    at = put(at, b" ", 1)
     if size == 0 and h.method_size == 7 and same(h.method, b"options", 7):
-        add(out, b"*", 1)                   # RFC 9112, section 3.2.4
+        at = put(at, b"*", 1)               # RFC 9112, section 3.2.4
     elif size == 0 or target[0] == c'?':
-        add(out, b"/", 1)
-    add(out, target, size)
-    text(out, b" HTTP/1.1\r\n")
+        at = put(at, b"/", 1)
+    at = put(at, target, size)
+    at = put(at, b" HTTP/1.1\r\n", 11)
+    out.end = at - out.data
     if client.absolute:
         text(out, b"Host: ")
         add(out, h.host, h.host_size)
@@ -143,10 +145,11 @@ cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) exc
         text(out, b"Max-Forwards: ")
         decimal(out, client.forwards)
         add(out, b"\r\n", 2)
-    if not has(h, Kind.REQUEST_ID, 0):
-        text(out, b"X-Request-Id: ")
-        add(out, client.request_id, 32)
-        add(out, b"\r\n", 2)
+    if not has(h, Kind.REQUEST_ID):
+        reserve(out, 64)
+        at = put(out.data + out.end, b"X-Request-Id: ", 14)
+        at = put(at, client.request_id, 32)
+        out.end = put(at, b"\r\n", 2) - out.data
     add(out, b"\r\n", 2)
     return offers
 
@@ -155,10 +158,12 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
     """The client's response head but for its empty line: HTTP/1.1 and our own framing and connection fields."""
     reserve(out, 512)
     add(out, b"HTTP/1.1 ", 9)
-    decimal(out, h.status)
-    add(out, b" ", 1)
-    add(out, h.reason, h.reason_size)
-    add(out, b"\r\n", 2)
+    if h.reason_size:
+        add(out, h.code, h.reason + h.reason_size - h.code)
+        add(out, b"\r\n", 2)
+    else:
+        add(out, h.code, 3)
+        add(out, b" \r\n", 3)
     add_kept(out, h, OF_RESPONSE)
     if h.status == 426 and minor:
         add_upgrade(out, h)             # which protocols it wants instead (RFC 9110, section 15.5.22)

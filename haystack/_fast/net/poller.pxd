@@ -61,7 +61,7 @@ cdef class Poller:
     cdef int rewatch(self, Socket socket, uint32_t events) except -1
     cdef int later(self, Pollable each) except -1
     cdef int run_again(self) except -1
-    cdef int handle(self, epoll_event *events, int count, bint urgent) except -1
+    cdef int handle(self, epoll_event *events, int count) except -1
     cdef int failed(self, Pollable each, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil

@@ -217,30 +217,37 @@ cdef class Poller:
         else:
             count = epoll_wait(self.fd, events, BATCH, 0)
         self.owed -= count if count == BATCH else self.owed
-        self.handle(events, count, True)
-        self.handle(events, count, False)
+        if count > 0:
+            self.handle(events, count)
         if self.again:
             self.run_again()
         if self.graveyard:
             self.graveyard.clear()
         return max(count, 0)
 
-    cdef int handle(self, epoll_event *events, int count, bint urgent) except -1:
-        """Handle those of urgent sockets, or of the others. They are alive, if closed: the graveyard has them."""
-        cdef Socket socket = None
-        cdef int i = 0
-        while i < count:
+    cdef int handle(self, epoll_event *events, int count) except -1:
+        """Handle those of urgent sockets, then the others. All are alive, if closed: the graveyard has them."""
+        cdef void *at = NULL
+        cdef int seen = 0, others = 0, done = 0     # the others move to the front, and wait there for their turn
+        while seen < count or done < others:
             try:                        # around them all, for an exception is rare
-                while i < count:
-                    i += 1
-                    if events[i - 1].data.ptr == NULL:
+                while seen < count:
+                    at = events[seen].data.ptr
+                    seen += 1
+                    if at == NULL:
                         self.called = True
-                        continue
-                    socket = <Socket>events[i - 1].data.ptr
-                    if socket.urgent == urgent and socket.fd >= 0:
-                        socket.on_event(events[i - 1].events)
+                    elif not (<Socket>at).urgent:
+                        events[others] = events[seen - 1]
+                        others += 1
+                    elif (<Socket>at).fd >= 0:
+                        (<Socket>at).on_event(events[seen - 1].events)
+                while done < others:
+                    at = events[done].data.ptr
+                    done += 1
+                    if (<Socket>at).fd >= 0:
+                        (<Socket>at).on_event(events[done - 1].events)
             except Exception as error:
-                self.failed(socket, error)
+                self.failed(<Socket>at, error)
         return 0
 
     cdef int failed(self, Pollable each, object error) except -1:

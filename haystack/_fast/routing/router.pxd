@@ -31,7 +31,7 @@ cdef class Router:
     cdef Buffer keys
     cdef int32_t longest    # key of a path segment
     cdef int32_t deepest    # labels of a wildcard
-    cdef dict held          # {(host, path): routes}: what the collector must see, for a route leads back to here by its pooled connections
+    cdef dict held          # {(host, path): routes}: what the collector must see, for who waits in a route's queue leads back here
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef void *under(self, int32_t node, const char *path, int size) noexcept

@@ -46,17 +46,23 @@ cdef inline uint64_t mix(uint64_t h, uint64_t word) noexcept nogil:
 
 
 cdef uint64_t hash_of(int32_t parent, const char *key, int size) noexcept nogil:
-    """Eight bytes at a time. Only who may set labels can add a key, so nobody from outside can make keys collide."""
-    cdef uint64_t h = mix(parent, size), word
-    while size > 8:
-        memcpy(&word, key, 8)
-        h = mix(h, word)
-        key += 8
-        size -= 8
-    word = 0
-    while size > 0:
-        size -= 1
-        word = word << 8 | <unsigned char>key[size]
+    """Eight bytes at a time, some of them twice. Only who may set labels can add a key, so nobody from outside can make keys collide."""
+    cdef uint64_t h = mix(parent, size), word = 0
+    cdef uint32_t low, high
+    cdef int at = 0
+    if size >= 8:
+        while at < size - 8:
+            memcpy(&word, key + at, 8)
+            h = mix(h, word)
+            at += 8
+        memcpy(&word, key + size - 8, 8)
+    elif size >= 4:
+        memcpy(&low, key, 4)
+        memcpy(&high, key + size - 4, 4)
+        word = <uint64_t>high << 32 | low
+    else:
+        for at in range(size):
+            word = word << 8 | <unsigned char>key[at]
     return mix(h, word)
 
 
@@ -72,10 +78,12 @@ cdef int read_host(char *name, const char *host, int size) except -1:
     else:
         while i < size:
             c = FOLD[<unsigned char>host[i]]
-            if c == 0 and not is_escape(host + i, size - i):
-                break
+            if c == 0:
+                if not is_escape(host + i, size - i):
+                    break
+                c = c'%'
             if i < MAX_HOST:
-                name[i] = c or c'%'
+                name[i] = c
             i += 1
     end = i
     if i < size:
@@ -226,7 +234,9 @@ cdef class Router:
                         break
         if found != NULL:
             return <Route>PyTuple_GET_ITEM(<tuple>found, listener)
-        return self.admin if is_address(name, size) else None
+        if is_address(name, size):
+            return self.admin
+        return None
 
     cdef void *under(self, int32_t node, const char *path, int size) noexcept:
         """The routes of the longest prefix of the path below a host's node, or NULL."""

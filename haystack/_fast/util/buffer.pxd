@@ -45,6 +45,11 @@ cdef inline int add(Buffer *b, const char *data, size_t size) except -1 nogil:
     b.end += size
     return 0
 
+cdef inline char *put(char *at, const char *data, size_t size) noexcept nogil:
+    """Copy to where there is room, for who has reserved it for several pieces; the place behind."""
+    memcpy(at, data, size)
+    return at + size
+
 cdef inline void take(Buffer *b, size_t size) noexcept nogil:
     """Drop `size` bytes from the front; an emptied buffer starts over at its beginning."""
     b.start += size

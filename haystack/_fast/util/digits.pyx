@@ -1,21 +1,61 @@
 """Numbers as text, in the forms that HTTP/1 has for them."""
 from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
-from haystack._fast.util.buffer cimport Buffer, add
+from haystack._fast.util.buffer cimport Buffer, add, reserve
+
+cdef extern from *:
+    """
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    #endif
+
+    /* Sixteen lower-case digits, the highest first. */
+    static inline void haystack_write_hex(char *out, uint64_t n)
+    {
+    #if defined(__SSE2__)
+        const uint64_t swapped = __builtin_bswap64(n);
+        const __m128i x = _mm_loadl_epi64((const __m128i *)&swapped), low = _mm_set1_epi8(15);
+        const __m128i values = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi64(x, 4), low), _mm_and_si128(x, low));
+        const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(values, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+        _mm_storeu_si128((__m128i *)out, _mm_add_epi8(_mm_add_epi8(values, letters), _mm_set1_epi8('0')));
+    #else
+        for (int i = 15; i >= 0; i--, n >>= 4)
+            out[i] = "0123456789abcdef"[n & 15];
+    #endif
+    }
+    """
+    void hex_digits "haystack_write_hex"(char *out, uint64_t n) noexcept nogil
+
+cdef enum:
+    MOST_DIGITS = 20        # that a number of 64 bits has
 
 cdef const char *HEX = b"0123456789abcdef"
+cdef const char *PAIRS = (
+    b"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960"
+    b"616263646566676869707172737475767778798081828384858687888990919293949596979899")
 
 
 cdef int decimal(Buffer *out, unsigned long long n) except -1:
-    cdef char digits[24]
-    cdef int at = 24
-    while True:
-        at -= 1
-        digits[at] = c'0' + <char>(n % 10)
-        n = n // 10
-        if n == 0:
-            break
-    return add(out, digits + at, 24 - at)
+    cdef unsigned long long rest = n
+    cdef int size = 1
+    cdef char *at
+    while rest >= 100:
+        rest //= 100
+        size += 2
+    size += rest >= 10
+    reserve(out, MOST_DIGITS)
+    at = out.data + out.end + size
+    out.end += size
+    while n >= 100:
+        at -= 2
+        memcpy(at, PAIRS + 2 * (n % 100), 2)
+        n //= 100
+    if n >= 10:
+        memcpy(at - 2, PAIRS + 2 * n, 2)
+    else:
+        (at - 1)[0] = c'0' + <char>n
+    return 0
 
 
 cdef int write_chunk_size(Buffer *out, size_t size) except -1:
@@ -34,6 +74,4 @@ cdef int write_chunk_size(Buffer *out, size_t size) except -1:
 
 cdef void write_hex(char *out, uint64_t n) noexcept nogil:
     """Sixteen lower-case digits."""
-    cdef int i
-    for i in range(16):
-        out[i] = HEX[(n >> (60 - 4 * i)) & 15]
+    hex_digits(out, n)

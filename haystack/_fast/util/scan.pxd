@@ -8,18 +8,43 @@ cdef extern from * nogil:
     #include <emmintrin.h>
     #endif
 
-    /* The first control character other than a tab in [p, end), or end. */
-    static inline const char *haystack_first_control(const char *p, const char *end)
+    #if defined(__SSE2__)
+    /* All bits of those bytes that are control characters. */
+    static inline __m128i haystack_controls(const char *p)
+    {
+        const __m128i x = _mm_loadu_si128((const __m128i *)p);
+        return _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(31)), x), _mm_cmpeq_epi8(x, _mm_set1_epi8(127)));
+    }
+    #endif
+
+    /* The first control character in [p, end), or end. What stands from floor on may be read too. */
+    static inline const char *haystack_first_control_or_tab(const char *floor, const char *p, const char *end)
     {
     #if defined(__SSE2__)
-        const __m128i highest = _mm_set1_epi8(31), tab = _mm_set1_epi8(9), del = _mm_set1_epi8(127);
-        while (end - p >= 16) {
-            const __m128i x = _mm_loadu_si128((const __m128i *)p);
-            const __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(x, tab), _mm_cmpeq_epi8(_mm_min_epu8(x, highest), x));
-            const int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(x, del)));
+        int found;
+        if (end - p >= 16) {
+            found = _mm_movemask_epi8(haystack_controls(p));
             if (found)
                 return p + __builtin_ctz(found);
             p += 16;
+        }
+        while (end - p >= 32) {
+            const __m128i low = haystack_controls(p), high = haystack_controls(p + 16);
+            if (_mm_movemask_epi8(_mm_or_si128(low, high))) {
+                found = _mm_movemask_epi8(low) | _mm_movemask_epi8(high) << 16;
+                return p + __builtin_ctz(found);
+            }
+            p += 32;
+        }
+        if (end - p >= 16) {
+            found = _mm_movemask_epi8(haystack_controls(p));
+            if (found)
+                return p + __builtin_ctz(found);
+            p += 16;
+        }
+        if (end - floor >= 16) {            /* the last sixteen, but for those before p */
+            found = _mm_movemask_epi8(haystack_controls(end - 16)) >> (16 - (end - p));
+            return found ? p + __builtin_ctz(found) : end;
         }
     #else
         const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
@@ -35,10 +60,19 @@ cdef extern from * nogil:
     #endif
         for (; p < end; p++) {
             const unsigned char c = (unsigned char)*p;
-            if ((c < 32 && c != 9) || c == 127)
+            if (c < 32 || c == 127)
                 return p;
         }
         return end;
+    }
+
+    /* The first control character other than a tab in [p, end), or end. Tabs are rare. */
+    static inline const char *haystack_first_control(const char *floor, const char *p, const char *end)
+    {
+        p = haystack_first_control_or_tab(floor, p, end);
+        while (p < end && *p == '\t')
+            p = haystack_first_control_or_tab(floor, p + 1, end);
+        return p;
     }
 
     /* The first byte in [p, end) that is no letter, digit or dash, or end: where most names end, and what else may be in one is looked at
@@ -81,7 +115,41 @@ cdef extern from * nogil:
                 return 0;
         return 1;
     }
+
+    /* Whether the bytes at a, no control characters, are those of the word in any case. The word has small letters, digits and dashes
+       alone: they all have the bit that tells cases apart, and without control characters nothing else becomes one of them by it. */
+    static inline int haystack_same_word(const char *a, const char *word, int size)
+    {
+        const uint64_t fold = 0x2020202020202020ULL;
+        uint64_t x, y;
+        uint32_t low, high;
+        int i;
+        if (size >= 8) {
+            for (i = 0; i < size - 8; i += 8) {
+                memcpy(&x, a + i, 8);
+                memcpy(&y, word + i, 8);
+                if ((x | fold) != y)
+                    return 0;
+            }
+            memcpy(&x, a + size - 8, 8);
+            memcpy(&y, word + size - 8, 8);
+            return (x | fold) == y;
+        }
+        if (size >= 4) {
+            memcpy(&low, a, 4);
+            memcpy(&high, a + size - 4, 4);
+            x = (uint64_t)high << 32 | low;
+            memcpy(&low, word, 4);
+            memcpy(&high, word + size - 4, 4);
+            return (x | fold) == ((uint64_t)high << 32 | low);
+        }
+        for (i = 0; i < size; i++)
+            if ((a[i] | 32) != word[i])
+                return 0;
+        return 1;
+    }
     """
-    const char *first_control "haystack_first_control"(const char *p, const char *end)
+    const char *first_control "haystack_first_control"(const char *floor, const char *p, const char *end)
     const char *plain_end "haystack_plain_end"(const char *p, const char *end)
     bint same_any "haystack_same_any"(const char *a, const char *b, int size)
+    bint same_word "haystack_same_word"(const char *a, const char *word, int size)

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.http1.head cimport Head
+from haystack._fast.http1.serialize cimport Client
 from haystack._fast.log.access_line cimport Log
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
@@ -16,6 +17,11 @@ from haystack._fast.worker.traces cimport Traces
 cdef enum:
     SCRATCH = 131072
 
+cdef struct Beginning:      # of a request, while its head stands where it was read
+    Head *head              # NULL: none begins
+    Client *client          # whose it is, once that is known
+    void *exchange          # that it is for
+
 cdef class WorkerState:
     cdef readonly Poller poller
     cdef readonly Limits limits
@@ -26,8 +32,7 @@ cdef class WorkerState:
     cdef int apart              # index of the listener that has the web side alone; -1: there is none
     cdef Route admin            # where it leads
     cdef char *scratch                  # what was just read; valid until the next read
-    cdef Head *head                     # of the request that begins; NULL: none does
-    cdef void *head_of                  # the exchange whose head that is
+    cdef Beginning beginning
     cdef Buffer work                    # what is about to be sent; empty between events
     cdef readonly bint draining
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
@@ -41,9 +46,10 @@ cdef class WorkerState:
     cdef int64_t statuses[6]
     cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
     cdef Ring resting                   # of these the pooled ones, by when they came to rest
-    cdef list spares                    # exchanges that have ended, for new requests
+    cdef Ring spares                    # exchanges that have ended, for new requests: it has a reference to each
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
+    cdef void forget(self) noexcept
     cdef bint is_pressed(self) noexcept
     cdef int count(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1

@@ -2,6 +2,7 @@
 
 An exchange that runs keeps the route it found, whatever becomes of the rules meanwhile. Never reads or writes a socket.
 """
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
@@ -12,7 +13,8 @@ from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
-from haystack._fast.util.buffer cimport release
+from haystack._fast.util.buffer cimport release, take
+from haystack._fast.util.linked_list cimport leave
 from haystack._fast.worker.clients cimport Clients
 from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
@@ -33,6 +35,10 @@ cdef class WorkerState:
             book(Asset.BUFFER, -1)
         free(self.scratch)
         release(&self.work)
+        while self.spares.newest != NULL:
+            spare = <object>self.spares.newest.owner
+            leave(self.spares.newest)
+            Py_DECREF(spare)
 
     def __init__(self, Poller poller, Router router, list ports, Networks networks=None):
         self.poller = poller
@@ -47,7 +53,6 @@ cdef class WorkerState:
         self.busy = []
         self.reports = FaultReports()
         self.late = []
-        self.spares = []
 
     def set_apart(self, int listener, Route admin):
         """Have this listener lead to the web side alone, whatever the Host."""
@@ -76,6 +81,11 @@ cdef class WorkerState:
     def counted(self):
         """Exchanges ended so far, and how many by class of status (1xx to 5xx)."""
         return self.exchanges, [self.statuses[i] for i in range(1, 6)]
+
+    cdef void forget(self) noexcept:
+        """An exception ended what was going on: what is half written is nobody else's, and what was read is gone."""
+        take(&self.work, self.work.end)
+        self.beginning.head = NULL
 
     cdef bint is_pressed(self) noexcept:
         """Whether so much waits for slow clients that no more than a little is read for each."""

@@ -22,7 +22,11 @@ Result = TypeVar("Result")
 
 
 class Question(Generic[Key, Result]):
-    """One question, for all who ask it. until: when it is given up, by the loop's clock; charged: the client whose question it is."""
+    """One question, for all who ask it.
+
+    until: when it is given up, by the loop's clock; charged: the client whose question it is; patience: when there is something to settle
+    it with, whatever becomes of it.
+    """
 
     def __init__(self, key: Key, query: wire.Query, client: str) -> None:
         self.key = key
@@ -33,6 +37,7 @@ class Question(Generic[Key, Result]):
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.patience: asyncio.TimerHandle | None = None
 
     def settle(self, result: Result) -> None:
         """Everybody who waits has this; so has whoever joins from now on. The first one counts."""
@@ -120,6 +125,8 @@ class Asking(Generic[Key, Result]):
     def _over(self, question: Question[Key, Result]) -> None:
         self._questions.pop(question.key, None)
         self._distinct.give(question.charged)
+        if question.patience is not None:
+            question.patience.cancel()
         question.settle(self._too_late)
 
     @property

@@ -118,6 +118,10 @@ class Cache:
 
     def entry(self, key: Key, now: float) -> Entry | None:
         """The answer for this very name, fresh or stale: that for its type before that for all types."""
+        found = self._entries.get(key)
+        if found is not None and now < found.expires:
+            self._entries.move_to_end(key)
+            return found
         found = None
         for each in (key, key._replace(qtype=_NOBODY)):
             entry = self._entries.get(each)

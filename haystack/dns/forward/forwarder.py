@@ -52,7 +52,10 @@ class Limits(NamedTuple):
 
 
 class Forwarder:
-    """routes: which nameservers a name is asked of; names: what is ours; clock: seconds, monotonic, by which answers age."""
+    """routes: which nameservers a name is asked of; names: what is ours; clock: seconds, monotonic, by which answers age.
+
+    forgotten: called when all kept answers are of no use any more.
+    """
 
     def __init__(
         self,
@@ -62,11 +65,13 @@ class Forwarder:
         limits: Limits = Limits(),  # noqa: B008 - immutable
         times: Times = TIMES,
         clock: Callable[[], float] = time.monotonic,
+        forgotten: Callable[[], None] = lambda: None,
     ) -> None:
         self.routes = routes
         self._names = names or Nobody()
         self._times = times
         self._clock = clock
+        self._forgotten = forgotten
         self._cache = Cache(limits.memory)
         self._default = routes.default
         self._failures: Failures[Key, Resolved] = Failures()
@@ -104,6 +109,7 @@ class Forwarder:
         if servers != self._default:
             self._default = servers
             self._cache.clear()
+            self._forgotten()
 
     def _hit(self, entry: Entry, query: wire.Query, now: float) -> Resolved:
         self._counts.hits += 1
@@ -133,8 +139,8 @@ class Forwarder:
             return self._hit(fresh, query, now)
         if fresh is None and (found := self.cached(query)):
             return found
-        if self._loops.is_one(query, client):
-            self._loops.tell(query, client)
+        if ours := self._loops.found(query, client):
+            self._loops.tell(ours, client)
             return resolved.LOOP
         found = await self._asked(key, query, client, entry)
         if found.source is Source.FAILURE and fresh is not None:
@@ -152,10 +158,28 @@ class Forwarder:
             return self._stale(entry)
         if not self.routes.of(query.key):
             return self._instead(resolved.NO_SERVER, entry)
+        found = await self._joined(key, query, client, entry)
+        return self._instead(found, entry) if found is resolved.BUSY else found
+
+    async def _joined(self, key: Key, query: wire.Query, client: str, entry: Entry | None) -> Resolved:
+        """What all get who wait for this question; over its share, a client does not wait."""
         question = self._asking.join(key, query, client)
+        if question is not None and entry is not None and question.patience is None:
+            loop = asyncio.get_running_loop()
+            question.patience = loop.call_later(self._times.patience, self._lose_patience, question, entry)
+        suspect = self._loops.may_be_one(query, client)
         found = question and await self._asking.wait(question, client)
+        if suspect and found is resolved.NO_ANSWER:
+            self._suspect(query, client)
         self._counts.refused += found is None
-        return found or self._instead(resolved.BUSY, entry)
+        return found or resolved.BUSY
+
+    def _suspect(self, query: wire.Query, client: str) -> None:
+        """Find out whether a nameserver that has asked what it was asked itself forwards to us."""
+        if marked := self._loops.marked(query, asyncio.get_running_loop().time()):
+            for each in self._standings.of(self.routes.of(query.key)):
+                if client_of(each.server.address) == client:
+                    self._later(each, marked)
 
     def _instead(self, failure: Resolved, entry: Entry | None) -> Resolved:
         """A stale answer, where there is one, in the place of a failure (RFC 8767)."""
@@ -172,17 +196,12 @@ class Forwarder:
             self._counts.prefetches += self._asking.join(key, query, client) is not None
 
     async def _ask(self, question: Question[Key, Resolved]) -> None:
-        """Ask the nameservers, keep what they say, and settle the question. A stale answer is given once it takes too long."""
-        loop = asyncio.get_running_loop()
+        """Ask the nameservers, keep what they say, and settle the question."""
         entry = self._cache.entry(question.key, self._clock())
-        patience = loop.call_later(self._times.patience, self._lose_patience, question, entry) if entry else None
         try:
             question.settle(await self._settled(question, entry))
         except Exception:
             log.exception("dns.forwarding_failed", query=question.query.question.hex())
-        finally:
-            if patience is not None:
-                patience.cancel()
 
     def _lose_patience(self, question: Question[Key, Resolved], entry: Entry) -> None:
         if self._clock() >= entry.expires:

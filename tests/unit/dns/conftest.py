@@ -80,6 +80,7 @@ class Zoned:
         at_once(self.subnets.follow(networks or {}))
         self.feed = ZoneFeed(5, addresses, self.subnets, first or picture())
         self.compiled = self.feed.responder
+        self.compiled.held = False
 
     def publish(self, new):
         """Answer from this one from now on."""

@@ -1,6 +1,7 @@
 """A nameserver that says what a test tells it to, over UDP and TCP on one free port."""
 
 import asyncio
+import socket
 import struct
 
 import dns.flags
@@ -8,10 +9,28 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from haystack.dns import sockets
 from haystack.dns.forward.nameservers import Nameserver
 
 SOA = "ns.example. host.example. 1 2 3 4 30"
+
+
+def bound(port):
+    """A UDP and a TCP socket of loopback with the same port; 0: any that is free for both."""
+    while True:
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(tcp.getsockname())
+        except OSError:
+            tcp.close()
+            udp.close()
+            if port:
+                raise
+        else:
+            return udp, tcp
 
 
 class FakeNameserver:
@@ -32,17 +51,17 @@ class FakeNameserver:
         return len(self.queries)
 
     async def __aenter__(self):
-        self.bound = sockets.bind(("127.0.0.1",), self.port)
-        self.address = Nameserver("127.0.0.1", self.bound.port)
-        asyncio.get_running_loop().add_reader(self.bound.udp[0], self._readable)
-        self.tcp = await asyncio.start_server(self._connected, sock=self.bound.tcp[0])
+        self.udp, tcp = bound(self.port)
+        self.address = Nameserver("127.0.0.1", self.udp.getsockname()[1])
+        asyncio.get_running_loop().add_reader(self.udp, self._readable)
+        self.tcp = await asyncio.start_server(self._connected, sock=tcp)
         return self
 
     async def __aexit__(self, *_):
-        asyncio.get_running_loop().remove_reader(self.bound.udp[0])
+        asyncio.get_running_loop().remove_reader(self.udp)
         self.tcp.close()
         await self.tcp.wait_closed()
-        self.bound.close()
+        self.udp.close()
 
     def _answers(self, data, tcp):
         self.queries.append(data)
@@ -52,9 +71,9 @@ class FakeNameserver:
         return [each.to_wire(max_size=65535) if isinstance(each, dns.message.Message) else each for each in made if each is not None]
 
     def _readable(self):
-        datagram = sockets.receive(self.bound.udp[0])
-        for reply in self._answers(datagram.data, tcp=False):
-            sockets.send(self.bound.udp[0], reply, datagram)
+        data, peer = self.udp.recvfrom(4096)
+        for reply in self._answers(data, tcp=False):
+            self.udp.sendto(reply, peer)
 
     async def _connected(self, reader, writer):
         (length,) = struct.unpack("!H", await reader.readexactly(2))

@@ -16,7 +16,7 @@ from haystack.dns.zone import Zone
 from haystack.loop.turns import at_once
 from haystack.model.snapshot import Change, Snapshot
 from haystack.net.rights import Right
-from tests.unit.dns.conftest import FORWARD, OWN, container, endpoint, picture, service
+from tests.unit.dns.conftest import FORWARD, OWN, Zoned, container, endpoint, picture, service
 
 FILE = b"""
 nas               300 A     10.0.0.5
@@ -196,3 +196,36 @@ async def until(holds):
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - the log tells nobody
             await asyncio.sleep(0.01)
+
+
+CHAIN = (
+    "".join(f"c{n} CNAME c{n + 1}\n" for n in range(1, 30)) + "c30 A 10.0.0.9\nal CNAME haystack.\n_acme-challenge.x CNAME web.containers\n"
+)
+
+
+@pytest.fixture
+def chained():
+    return Zoned(picture([WEB], records=read(CHAIN.encode())))
+
+
+def asked(zoned, name, rtype, **more):
+    return dns.message.from_wire(zoned.answer(wire.question(wire.name(name), rtype), OWN, tcp=True, **more))
+
+
+def test_a_chain_that_is_too_long_denies_nothing(chained):
+    assert held(asked(chained, "c20.haystack", wire.A))[-1] == ("c30.haystack", 5, "10.0.0.9")
+    message = asked(chained, "c1.haystack", wire.A)
+    assert (len(message.answer), message.authority) == (16, [])
+
+
+def test_the_name_servers_of_where_an_alias_leads(chained):
+    message = asked(chained, "al.haystack", wire.NS)
+    assert held(message) == [("al.haystack", 5, "haystack."), ("haystack", 5, "ns.haystack.")]
+    assert [rrset.name.to_text() for rrset in message.additional] == ["ns.haystack."]
+
+
+def test_what_everybody_may_ask_for_leads_strangers_to_nothing_that_is_not(chained):
+    assert held(asked(chained, "_acme-challenge.x.haystack", wire.A, rights=0)) == [
+        ("_acme-challenge.x.haystack", 5, "web.containers.haystack.")
+    ]
+    assert len(held(asked(chained, "_acme-challenge.x.haystack", wire.A))) == 2

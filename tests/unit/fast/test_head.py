@@ -268,3 +268,30 @@ def test_a_head_has_a_limit(data, status):
 
 def test_a_response_head_has_a_limit():
     assert testing.response_head(OK + b"A: " + b"b" * 65536) == -502
+
+
+@pytest.mark.parametrize("size", range(1, 80))
+def test_a_control_character_is_found_wherever_it_stands_in_a_value(size):
+    """Values are searched by sixteen and thirty-two bytes, and their rests in other ways."""
+    for at in range(size):
+        value = bytearray(b"v" * size)
+        value[at] = 127
+        assert testing.request_head(LINE + b"A: " + bytes(value) + b"\r\n\r\n") == -400
+        value[at] = 9
+        assert testing.request_head(LINE + b"A: x" + bytes(value) + b"x\r\n\r\n")[4][1] == (b"A", b"x" + bytes(value) + b"x")
+
+
+@pytest.mark.parametrize(
+    ("lines", "read"),
+    [
+        (b"Connection: close\r\n" * 100, True),
+        (b"Connection: close\r\n" * 101, False),
+        (b"Connection: close\r\n" * 60 + b"Connection: " + b"a," * 40 + b"\r\n", True),
+        (b"Connection: close\r\n" * 60 + b"Connection: " + b"a," * 41 + b"\r\n", False),
+    ],
+    ids=["100 lines", "101 lines", "60 and 40", "60 and 41"],
+)
+def test_options_of_connection_are_counted_once_each(lines, read):
+    """Lines of one option are taken in where they stand, and the others once all fields are there."""
+    used = testing.request_head(LINE + lines + b"\r\n")
+    assert used[0] if read else used == -431

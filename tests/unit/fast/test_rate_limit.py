@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from haystack._fast.dns.rate_limit import RateLimit
-from haystack._fast.testing import outside, rate_limited
+from haystack._fast.dns.testing import outside, rate_limited
 from haystack.net.rights import Right
 
 SENT, TRUNCATED, NOTHING = range(3)

@@ -175,6 +175,12 @@ def test_an_engine_without_tls_is_warned_of(host, more, warned, tmp_path):
     assert all(host in line and "socket proxy" in line for line in found)
 
 
+@pytest.mark.parametrize(("domain", "warned"), [("haystack", True), ("a.Haystack", True), ("myhaystack", False), ("corp.example", False)])
+def test_a_domain_that_is_haystacks_own_is_warned_of(domain, warned, tmp_path):
+    settings = load({"dns_forward": f"{domain}=10.0.0.2", "state_dir": str(tmp_path)})
+    assert [line.split(":")[0] for line in commands.checks.warnings(settings)] == ["HAYSTACK_DNS_FORWARD"] * warned
+
+
 def test_an_address_that_this_machine_has_not_is_told_as_that(tmp_path):
     error = OSError(99, "tcp 203.0.113.7 port 80: Cannot assign requested address")
     told = commands.choice.port_complaint(load({"bind": "203.0.113.7"}), ("http_port",), error)

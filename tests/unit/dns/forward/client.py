@@ -8,6 +8,7 @@ from haystack.dns import wire
 from haystack.dns.forward.forwarder import Forwarder
 from haystack.dns.forward.routes import Routes
 from haystack.dns.forward.times import TIMES
+from tests.oracles.dns_answer import render
 from tests.unit.dns.nameserver import FakeNameserver
 
 # Long enough for a busy machine, short enough for a test.
@@ -43,7 +44,7 @@ async def resolve(forwarder, name="example.com", rdtype="A", *, tcp=False, clien
     query = dns.message.make_query(name, rdtype, **more)
     taken = wire.parse(query.to_wire())
     found = await forwarder.resolve(taken, client)
-    message = dns.message.from_wire(wire.render(found.packed, taken, tcp, options=found.options))
+    message = dns.message.from_wire(render(found.packed, taken, tcp, options=found.options))
     assert query.is_response(message)
     return message
 

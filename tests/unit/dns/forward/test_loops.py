@@ -6,7 +6,7 @@ import dns.message
 import structlog.testing
 
 from haystack.dns import wire
-from tests.unit.dns.forward.client import FAST, forwarding, resolve
+from tests.unit.dns.forward.client import FAST, forwarding, resolve, until
 from tests.unit.dns.nameserver import GOOD, SERVFAIL, FakeNameserver, silent
 
 NAME = "a-name-with-many-letters.example.com"
@@ -48,7 +48,7 @@ async def test_who_guesses_a_question_that_is_outstanding_waits_like_everybody()
         await waiting
 
 
-async def test_a_loop_that_changes_the_case_ends_with_the_time():
+async def test_a_loop_that_changes_the_case_ends_with_the_time_and_is_found_then():
     def forwards_to_us(query, tcp):
         text = query.question[0].name.to_text().lower()
         asked = wire.parse(dns.message.make_query(text, "A").to_wire())
@@ -57,11 +57,30 @@ async def test_a_loop_that_changes_the_case_ends_with_the_time():
     returned = []
     async with FakeNameserver(forwards_to_us) as upstream:
         forwarder = forwarding(upstream, times=FAST)
-        async with asyncio.timeout(5):
-            await resolve(forwarder, NAME)
-            assert {(await each).source for each in returned} == {"failure"}
-        assert upstream.asked <= 5
+        with structlog.testing.capture_logs() as lines:
+            async with asyncio.timeout(5):
+                await resolve(forwarder, NAME)
+                assert {(await each).source for each in returned} == {"failure"}
+                asked = upstream.asked
+                await until(lambda: upstream.asked > asked)
+                assert (await returned[-1]).source == "refused"
+        assert [line["name"] for line in lines if line["event"] == "dns.loop_found"] == [NAME]
+        assert asked <= 5
         assert forwarder.figures().outstanding == 0
+
+
+async def test_a_client_beside_a_silent_nameserver_is_no_loop():
+    async with FakeNameserver(silent) as upstream:
+        forwarder = forwarding(upstream, times=FAST)
+        with structlog.testing.capture_logs() as lines:
+            waiting = [asyncio.create_task(resolve(forwarder, NAME)) for _ in range(2)]
+            await upstream.arrived.wait()
+            waiting.append(asyncio.create_task(resolve(forwarder, NAME, client="127.0.0.1")))
+            await asyncio.gather(*waiting)
+            asked = upstream.asked
+            await until(lambda: upstream.asked > asked)  # it is found out
+            await forwarder.close()
+        assert "dns.loop_found" not in [line["event"] for line in lines]
 
 
 async def test_nothing_is_remembered_of_what_is_over():

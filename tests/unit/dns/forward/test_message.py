@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from haystack.dns import wire
 from haystack.dns.forward import message
 from haystack.dns.forward.message import Verdict
+from tests.oracles.dns_answer import render
 from tests.unit.dns.forward.client import parsed
 from tests.unit.dns.nameserver import says
 
@@ -85,7 +86,7 @@ def packed(*records, **more):
 
 def shown(found, name="example.com"):
     query = parsed(name)
-    return dns.message.from_wire(wire.render(found, query, tcp=True))
+    return dns.message.from_wire(render(found, query, tcp=True))
 
 
 def test_the_lowest_ttl_of_an_rrset_is_that_of_all():

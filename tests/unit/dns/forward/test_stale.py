@@ -5,6 +5,7 @@ import asyncio
 import dns.edns
 import dns.rcode
 
+from haystack.dns.forward.forwarder import Limits
 from haystack.dns.forward.times import TIMES
 from tests.unit.dns.forward.client import FAST, Clock, forwarding, resolve, resolved, until
 from tests.unit.dns.nameserver import GOOD, NXDOMAIN, SERVFAIL, FakeNameserver, silent
@@ -76,6 +77,34 @@ async def test_it_is_fresh_again_as_soon_as_a_nameserver_answers():
         assert (await resolved(forwarder)).source == "stale"  # at once: a moment ago all had failed; and the question is asked beside
         await until(lambda: not forwarder.figures().outstanding)
         assert (await resolved(forwarder)).source == "cache"
+
+
+async def test_who_waits_for_a_socket_has_it_too():
+    clock = Clock()
+    async with FakeNameserver(GOOD) as upstream:
+        times = TIMES._replace(limit=60.0, patience=0.02)
+        forwarder = forwarding(upstream, clock=clock, times=times, limits=Limits(sockets=1))
+        await resolve(forwarder)
+        upstream.reply = silent
+        upstream.arrived.clear()
+        clock.now += 60
+        waiting = asyncio.create_task(resolved(forwarder, "other.example", client="10.0.0.1"))
+        await upstream.arrived.wait()
+        async with asyncio.timeout(5):
+            assert (await resolved(forwarder)).source == "stale"
+        await forwarder.close()
+        await waiting
+
+
+async def test_who_waited_for_a_socket_in_vain_has_it_too():
+    clock = Clock()
+    async with FakeNameserver(GOOD) as upstream:
+        times = TIMES._replace(limit=0.05, patience=30.0)
+        forwarder = forwarding(upstream, clock=clock, times=times, limits=Limits(sockets=1))
+        await resolve(forwarder)
+        clock.now += 60
+        forwarder._asking._places.take("somebody")
+        assert (await resolved(forwarder)).source == "stale"
 
 
 async def test_what_is_answered_meanwhile_is_better_than_stale():
