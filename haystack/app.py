@@ -82,7 +82,7 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns.feed.responder), self.proxy, self.traces, time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()

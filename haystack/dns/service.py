@@ -17,6 +17,7 @@ from haystack._fast.dns import rotation
 from haystack._fast.net.networks import Networks
 from haystack.dns import leading_out, listeners, wire
 from haystack.dns.forward import nameservers, routes
+from haystack.dns.forward.figures import Figures
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
 from haystack.dns.forward.resolved import Resolved as Answer
 from haystack.dns.forward.routes import Upstreams
@@ -151,16 +152,27 @@ class DnsService:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, question: Question, reply: Callable[[Resolved], None]) -> None:
+        found = await self.find(wire.parse(question.packet), text(question.client), hot=question.hot)
+        if found is not None:
+            reply(resolved(question.number, found))
+
+    async def find(self, query: wire.Query, client: str, *, hot: bool = False) -> Answer | None:
+        """What nameservers say, behind our own CNAMEs where these lead there; None: forwarding has not started. As Forwarder.resolve."""
         if self._forwarder is None:
-            return
-        query, client = wire.parse(question.packet), text(question.client)
+            return None
         ours = leading_out.chain(self.feed.responder, query)
         if ours is None:
-            found = await self._forwarder.resolve(query, client, hot=question.hot)
-        else:
-            beyond = await self._forwarder.resolve(leading_out.ahead(query, ours), client, hot=question.hot)
-            found = leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
-        reply(resolved(question.number, found))
+            return await self._forwarder.resolve(query, client, hot=hot)
+        beyond = await self._forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
+        return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
+
+    def nameservers(self, query: wire.Query) -> list[str]:
+        """Who is asked for that name, in their order."""
+        return [*map(nameservers.text, self._forwarder.routes.of(query.key))] if self._forwarder is not None else []
+
+    def figures(self) -> Figures | None:
+        """How forwarding stands; None: it has not started."""
+        return self._forwarder.figures() if self._forwarder is not None else None
 
 
 def resolved(number: int, found: Answer) -> Resolved:

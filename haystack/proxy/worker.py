@@ -186,6 +186,8 @@ class Worker:
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
+        if self._dns is not None:
+            self._dns.report()
         exchanges, statuses = self._state.counted()
         state = (exchanges, tuple(statuses), self._poller.open_sockets)
         if number or self._gone or state != self._reported:

@@ -8,6 +8,7 @@ from libc.stdlib cimport free, malloc
 
 from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse
 from haystack._fast.dns.responder cimport Source
+from haystack._fast.net.poller cimport clock_ns
 
 cdef enum:
     FEW = 32                # places that any client may have
@@ -53,6 +54,7 @@ cdef class Pending:
 
     def __init__(self, Poller poller, Responder responder, send, Py_ssize_t most):
         self.poller, self.responder, self.send, self.most = poller, responder, send, most
+        self.times = Times(waited=True)
         self.rows, self.by_key, self.by_number, self.clients = [], {}, {}, {}
 
     cdef bint has_room(self, Asker *asker) except -1:
@@ -69,6 +71,7 @@ cdef class Pending:
             asked.deadline = self.poller.now + (LATE_MS if stale is None else STALE_MS)
         if waiter.key not in asked.waiters:     # else it has been sent again
             asked.waiters[waiter.key] = waiter
+            waiter.since = clock_ns()
             self.waiting += 1
             client = client_of(&waiter.asker)
             self.clients[client] = self.clients.get(client, 0) + 1
@@ -116,6 +119,7 @@ cdef class Pending:
         cdef Waiter waiter
         cdef Question question
         cdef dict waiters = asked.waiters
+        cdef int64_t now = clock_ns()
         asked.waiters = {}
         self.waiting -= len(waiters)
         self.responder.now = self.poller.now
@@ -125,6 +129,7 @@ cdef class Pending:
             if left:
                 self.clients[client] = left
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
+            self.times.took(now - waiter.since, 1)
             waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, Source.UPSTREAM))
         return 0
 

@@ -143,7 +143,7 @@ cdef class UdpSocket(LentSocket):
                 outgoing.parts[answers].iov_len = size
                 answers += 1
         self.send(outgoing.heads, answers)
-        server.took(clock_ns() - began, answers)
+        server.at_once.took(clock_ns() - began, answers)
         return 0
 
     cdef int limited(self, Asker *asker, uint8_t *answer, int size) noexcept:
