@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from haystack import __version__
 from haystack.console import askers, departed, lists
@@ -173,7 +174,7 @@ def dig(state: State, words: list[str], context: Context) -> Result:
     """
     name, kind = asked(words)
     answers = state.responder.lookup(name, kind, context.local) if context.heard is None else [*map(str, context.heard)]
-    records = any(not answer.startswith(";") for answer in answers)
+    records = any(takewhile(lambda line: not line.startswith(";;"), answers[1:]))  # of the answer: what follows is of other sections
     lines = answers or [f"no {kind} record for {name}"]
     return Result("\n".join(printable(line) for line in lines), OK if records else NOT_FOUND)
 
