@@ -174,9 +174,14 @@ def dig(state: State, words: list[str], context: Context) -> Result:
     """
     name, kind = asked(words)
     answers = state.responder.lookup(name, kind, context.local) if context.heard is None else [*map(str, context.heard)]
-    records = any(takewhile(lambda line: not line.startswith(";;"), answers[1:]))  # of the answer: what follows is of other sections
+    records = [*takewhile(is_record, answers[1:])]  # of the answer: what follows is of other sections
     lines = answers or [f"no {kind} record for {name}"]
     return Result("\n".join(printable(line) for line in lines), OK if records else NOT_FOUND)
+
+
+def is_record(line: str) -> bool:
+    """Whether a line of an answer is a record."""
+    return not line.startswith(";;")
 
 
 def asked(words: Sequence[str]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
     """What a worker answers as. origin: in wire form; ttl: seconds.
 
     own4, own6: Haystack's addresses where they are set, one behind the other;
-    early: it answers from its first zone on, and not from Open on: nobody else does.
+    early: it answers from its first zone on, and not from Open on: nobody else does; log: each answer is told.
     """
 
     origin: bytes
@@ -20,6 +20,7 @@ class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
     own4: bytes = b""
     own6: bytes = b""
     early: bool = True
+    log: bool = False
 
 
 class ZonePart(Message, frozen=True):
@@ -118,3 +119,12 @@ class Askers(Message, frozen=True):
 
     number: int
     rows: tuple[AskerRow, ...]
+
+
+class DnsRows(Message, frozen=True):
+    """The DNS log of one tick, as octets (_fast/dns/query_log.pxd): how many rows, and how many more there was no room for."""
+
+    worker: int
+    rows: bytes
+    count: int
+    dropped: int

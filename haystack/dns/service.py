@@ -61,6 +61,10 @@ class DnsSettings(Upstreams, Protocol):
     def workers(self) -> int:
         """How many."""
 
+    @property
+    def dns_log(self) -> str:
+        """Off, or a form."""
+
 
 class DnsService:
     """tell: sends a message to every worker; early: workers answer from their first zone on.
@@ -83,7 +87,7 @@ class DnsService:
         self._numbers = Numbers()
         opened = tuple(wire.name(each.name) for each in settings.dns_forward or ())
         self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened)
-        self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early)
+        self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
         self._limits, self._times = Limits(sockets=questions), times
         self._networks = self._subnets = Networks()

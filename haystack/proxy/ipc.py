@@ -13,7 +13,7 @@ from time import perf_counter
 
 import msgspec
 
-from haystack.dns.messages import Askers, DnsCounts, DnsOpen, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
+from haystack.dns.messages import Askers, DnsCounts, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow
 from haystack.proxy.limits import Limits
@@ -133,7 +133,7 @@ class Lines(Message, frozen=True):
 
 
 Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | Resolved | Who
-Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | Askers
+Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -171,13 +171,16 @@ class Worker:
                 self._report(0)
 
     def _tell(self, *, last: bool = False) -> None:
-        """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
-        if last or self._channel.unsent < BEHIND:
-            self._send_traces(*self._state.traces.take())
+        """Send up the traces and the logs' lines since the last call. last: there is no later for what has to wait."""
         if faults := self._state.take_faults():
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
-        if self._state.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._state.log.take()):
+        if self._channel.unsent >= BEHIND and not last:
+            return
+        self._send_traces(*self._state.traces.take())
+        if self._state.log is not None and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
+        if self._dns is not None:
+            self._dns.tell(self._setup.slot)
 
     def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
         for at in range(0, max(len(traces), lost > 0), TRACED):
@@ -227,10 +230,6 @@ class Worker:
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
 
-    def _asked(self) -> bool:
-        """Whether somebody waits for an answer of DNS."""
-        return self._dns is not None and self._dns.server.busy
-
     def _listener(self, port: int) -> str:
         return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
 
@@ -240,7 +239,8 @@ class Worker:
         patient: a request may be on its way on an idle connection, and would be lost if that were closed. So it is answered, with
         `Connection: close`, and only who is silent to the end is sent away.
         """
-        end = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
         for _, sock in self._sockets:
             sock.close()
         for listener in self._listeners:
@@ -249,9 +249,9 @@ class Worker:
             self._dns.leave()
         self._state.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
-        while patient and self._state.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
+        while patient and self._state.clients.count and loop.time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while (bulk.close_idle(self._state) or (patient and self._asked())) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while (bulk.close_idle(self._state) or (patient and self._dns is not None and self._dns.server.busy)) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)

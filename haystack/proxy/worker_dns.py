@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from haystack._fast.dns.cache import Cache
+from haystack._fast.dns.query_log import QueryLog
 from haystack._fast.dns.responder import KIND_NAMES, Responder
 from haystack._fast.dns.rotation import Rotation
 from haystack._fast.dns.server import DnsServer
@@ -19,6 +20,7 @@ from haystack.dns.messages import (
     Askers,
     DnsCounts,
     DnsOpen,
+    DnsRows,
     DnsSetup,
     Question,
     Questions,
@@ -35,7 +37,7 @@ LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its
 WAITING = 8192  # questions at once
 
 OF_DNS = ZonePart | Subnets | DnsOpen | Resolved | Who
-Told = Questions | DnsCounts | Askers
+Told = Questions | DnsCounts | DnsRows | Askers
 
 
 class WorkerDns:
@@ -63,6 +65,7 @@ class WorkerDns:
         file = next((fd for index, fd in lent if index == ROTATION), -1)
         responder = Responder(self._zone, Cache(CACHE), Rotation(file), setup.own4, setup.own6)
         responder.held, responder.on_fault = True, on_fault
+        responder.log = QueryLog() if setup.log else None
         self.server = DnsServer(poller, responder, self._ask, clients=clients, idle=idle, waiting=WAITING)
 
     def admit(self, networks: Networks) -> None:
@@ -105,6 +108,12 @@ class WorkerDns:
 
     def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:
         self._tell(Questions(tuple(Question(*row) for row in rows)))
+
+    def tell(self, worker: int) -> None:
+        """Send up the rows of the log since the last call. worker: its number."""
+        log = self.server.responder.log
+        if log is not None and (rows := log.take()):
+            self._tell(DnsRows(worker, *rows))
 
     def report(self) -> None:
         """Send up the counts, where they changed."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import tempfile
 from contextlib import asynccontextmanager
 
 import asyncssh
@@ -147,3 +148,35 @@ async def test_who_asked(word):
     assert 0 <= row["ago"] < PATIENCE
     assert {line.split()[0] for line in text.splitlines()[2:]} == {NAME, "www.example"}
     assert nobody == (1, "nobody has asked for other.example lately\n")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+async def test_each_answer_has_its_line_and_none_is_lost_at_the_end(form):
+    with tempfile.TemporaryFile() as out:
+        async with running(out=out, HAYSTACK_DNS_LOG=form, HAYSTACK_ACCESS_LOG="json") as seen:
+            await seen.ask("Web.services.haystack")
+            await seen.ask("nosuch.services.haystack", "HTTPS", tcp=True)
+            await seen.ask("www.example")
+            await seen.ask("www.example")
+        out.seek(0)
+        lines = [line for line in out.read().decode().splitlines() if "readyz" not in line]
+    if form == "json":
+        found = [json.loads(line) for line in lines]
+        told = [tuple(each[name] for name in ("client", "container", "name", "type", "rcode", "source", "protocol")) for each in found]
+        assert all(0 < each["ms"] < 1000 * PATIENCE and each["worker"] == 0 for each in found)
+    else:
+        told = [tuple(word for word in line.split(" ")[1:] if not word.endswith("ms")) for line in lines]
+    assert told == [
+        ("127.0.0.1", "webx0", NAME, "A", "NOERROR", "zone", "udp"),
+        ("127.0.0.1", "webx0", "nosuch.services.haystack", "HTTPS", "NXDOMAIN", "zone", "tcp"),
+        ("127.0.0.1", "webx0", "www.example", "A", "NOERROR", "upstream", "udp"),
+        ("127.0.0.1", "webx0", "www.example", "A", "NOERROR", "cache", "udp"),
+    ]
+
+
+async def test_off_nothing_is_written():
+    with tempfile.TemporaryFile() as out:
+        async with running(out=out) as seen:
+            await seen.ask(NAME)
+        out.seek(0)
+        assert out.read() == b""

@@ -218,6 +218,25 @@ async def test_haystack_is_no_nameserver_of_its_own(start):
         assert message.options[0].code == dns.edns.EDECode.NO_REACHABLE_AUTHORITY
 
 
+async def test_rows_of_the_log_that_nobody_takes_are_bounded_and_counted(start):
+    server = await start(dns_log="json")
+    name = ".".join(["x" * 60] * 3 + ["services", "haystack"])
+    query = dns.message.make_query(name, "A").to_wire()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    total = 20_000
+    writer.write((struct.pack("!H", len(query)) + query) * total)
+    for _ in range(total):
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        await reader.readexactly(length)
+    writer.close()
+    rows, count, dropped = server.worker.server.responder.log.take()
+    assert count + dropped == total
+    assert dropped > 0
+    assert 3 << 20 < len(rows) <= 4 << 20
+    await udp(server, "nginx.services.haystack")
+    assert server.worker.server.responder.log.take()[1:] == (1, 0)
+
+
 async def test_pipelined_queries_overtake_a_slow_one(start):
     async with FakeNameserver(silent) as upstream:
         server = await start(dns_nameservers=(place(upstream),), times=FAST)

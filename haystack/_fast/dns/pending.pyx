@@ -7,6 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free, malloc
 
 from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse
+from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Source
 from haystack._fast.net.poller cimport clock_ns
 
@@ -131,6 +132,8 @@ cdef class Pending:
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
             self.times.took(now - waiter.since, 1)
             waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, Source.UPSTREAM))
+            if self.responder.log is not None:
+                self.responder.record(&question, &waiter.asker, Limited.PASSED, now - waiter.since)
         return 0
 
     cdef int end(self, Asked asked) except -1:

@@ -4,6 +4,7 @@ from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.askers cimport Askers
 from haystack._fast.dns.cache cimport Cache, Entry
 from haystack._fast.dns.message cimport Message
+from haystack._fast.dns.query_log cimport QueryLog
 from haystack._fast.dns.question cimport Question
 from haystack._fast.dns.rotation cimport Rotation
 from haystack._fast.dns.records cimport Own
@@ -38,6 +39,7 @@ cdef class Responder:
     cdef bint hot           # the answer just given from the cache is about to end, and is to be asked for anew
     cdef Question question  # the one answered last
     cdef readonly Askers askers
+    cdef public QueryLog log            # None: there is none
     cdef int source         # of the answer just given, as a Source
     cdef int rcode          # of that answer
     cdef uint64_t counts[SOURCES][KINDS][RCODES]
@@ -46,6 +48,7 @@ cdef class Responder:
     cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source) except -2
     cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2
     cdef void count(self, Source source, int kind, int rcode) noexcept
+    cdef void record(self, Question *q, Asker *asker, int limited, int64_t ns) noexcept
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2
     cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from haystack._fast.dns.askers import Askers
 from haystack._fast.dns.cache import Cache
+from haystack._fast.dns.query_log import QueryLog
 from haystack._fast.dns.rotation import Rotation
 from haystack._fast.dns.zone import Zone
 
@@ -12,6 +13,7 @@ class Responder:
     zone: Zone
     cache: Cache
     askers: Askers
+    log: QueryLog | None
     held: bool
     on_fault: Callable[[Exception], None] | None
     def __init__(self, zone: Zone, cache: Cache, rotation: Rotation, own4: bytes = b"", own6: bytes = b"") -> None: ...

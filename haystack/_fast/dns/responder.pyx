@@ -97,6 +97,10 @@ cdef class Responder:
         self.source, self.rcode = source, rcode
         self.counts[<int>source][kind][rcode] += 1
 
+    cdef void record(self, Question *q, Asker *asker, int limited, int64_t ns) noexcept:
+        """Log the answer just given, which took so many nanoseconds. Not to be called where there is no log."""
+        self.log.write(q, asker, self.source, self.rcode, limited, ns)
+
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2:
         """For what is no query: FORMERR, or NOTIMP for another opcode."""
         cdef int rcode = Rcode.NOTIMP if q.flags & <int>Flag.OPCODE else Rcode.FORMERR

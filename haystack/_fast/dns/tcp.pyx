@@ -10,6 +10,7 @@ from posix.unistd cimport close as close_fd
 
 from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockaddr_storage
 from haystack._fast.dns.question cimport at16, put16
+from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.net.transport cimport EPOLLERR, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
@@ -189,6 +190,8 @@ cdef class DnsConnection(Connection):
         self.send(server.work, octets)
         if octets > 0:
             server.at_once.took(clock_ns() - began, 1)
+            if server.responder.log is not None:
+                server.responder.record(&server.responder.question, &self.asker, Limited.PASSED, clock_ns() - began)
         return 0
 
     cdef int send(self, uint8_t *work, int size) except -1:
