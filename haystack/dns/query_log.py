@@ -16,6 +16,7 @@ from haystack.loop.turns import Turns, at_once, in_turns
 
 ROOM = 32 << 20  # octets of rows that may wait
 ROWS = 50  # in a turn: some dozen microseconds
+WRITTEN = 1000  # lines at once: whoever writes them is another thread
 
 Write = Callable[[bytes, int, int], None]
 
@@ -61,13 +62,19 @@ class QueryLog:
     def _lines(self) -> Turns[None]:
         while self._waiting:
             worker, rows, count = self._waiting.popleft()
-            at = 0
-            while count > 0:
-                lines, at = query_lines.lines(rows, at, ROWS, self._plain, worker, self._types, self._rcodes, self._names)
-                self._write(lines, min(ROWS, count), 0)
-                count -= ROWS
-                yield
+            yield from self._batch(worker, rows, count)
             self._octets -= len(rows)
+
+    def _batch(self, worker: int, rows: bytes, count: int) -> Turns[None]:
+        at, parts, made = 0, [], 0
+        for done in range(0, count, ROWS):
+            lines, at = query_lines.lines(rows, at, ROWS, self._plain, worker, self._types, self._rcodes, self._names)
+            parts.append(lines)
+            made += min(ROWS, count - done)
+            if made >= WRITTEN or done + ROWS >= count:
+                self._write(b"".join(parts), made, 0)
+                parts, made = [], 0
+            yield
 
     async def close(self) -> None:
         """Write what waits."""
