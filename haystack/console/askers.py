@@ -13,7 +13,7 @@ from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
 from haystack.dns import wire
 from haystack.dns.messages import AskerRow
-from haystack.loop.turns import Turns
+from haystack.loop.turns import Turns, ordered
 from haystack.model import addresses, naming
 from haystack.model.records import Container
 from haystack.observe.safe_text import printable
@@ -87,7 +87,7 @@ def told(state: State, rows: Iterable[AskerRow]) -> Turns[list[Asked]]:
         yield
     holders = yield from _holders(state.snapshot, {client for _, client in merged})
     found = []
-    for row in sorted(merged.values(), key=lambda row: row.ago):
+    for row in (yield from ordered(merged.values(), lambda row: (int(row.ago * 1000), 0))):
         names = tuple(sorted(holders.get(row.client, ())))
         found.append(Asked(wire.text(row.name) or ".", names, addresses.text(row.client), row.types, round(row.ago, 3), row.times))
         yield
