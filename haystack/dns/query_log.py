@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from haystack._fast.dns import query_lines
 from haystack.dns import words
-from haystack.loop.turns import Turns, at_once, in_turns
+from haystack.loop.turns import Turns, in_turns
 
 ROOM = 32 << 20  # octets of rows that may wait
 ROWS = 50  # in a turn: some dozen microseconds
@@ -62,8 +61,10 @@ class QueryLog:
     def _lines(self) -> Turns[None]:
         while self._waiting:
             worker, rows, count = self._waiting.popleft()
-            yield from self._batch(worker, rows, count)
-            self._octets -= len(rows)
+            try:
+                yield from self._batch(worker, rows, count)
+            finally:
+                self._octets -= len(rows)
 
     def _batch(self, worker: int, rows: bytes, count: int) -> Turns[None]:
         at, parts, made = 0, [], 0
@@ -79,6 +80,4 @@ class QueryLog:
     async def close(self) -> None:
         """Write what waits."""
         if self._task is not None:
-            with suppress(asyncio.CancelledError):
-                await self._task
-        at_once(self._lines())
+            await asyncio.wait({self._task})

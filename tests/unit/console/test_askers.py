@@ -61,7 +61,7 @@ def test_a_container_on_the_host_s_network_has_no_address_of_its_own():
 
 
 def test_the_rows_of_all_workers_are_one_and_the_latest_comes_first():
-    rows = [row("a", FAR, 9.0, 2), row("a", WEB, 7.0, 3), row("a", WEB, 5.0, 4, ("AAAA",)), row("a", OTHER, 6.0)]
+    rows = [row("a", FAR, 9.0, 2), row("a", WEB, 7.0, 2), row("a", WEB, 5.0, 4, ("AAAA",)), row("a", OTHER, 6.0), row("a", WEB, 8.0)]
     found = at_once(askers.told(state(), rows))
     assert [(each.containers, each.address, each.types, each.ago, each.times) for each in found] == [
         (("web",), "172.17.0.2", ("A", "AAAA"), 5.0, 7),
