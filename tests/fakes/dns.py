@@ -26,6 +26,7 @@ SETTINGS = {
     "dns_nameservers": (),
     "dns_forward": None,
     "workers": 1,
+    "dns_log": "off",
 }
 EVERYBODY = access.read("any")
 
