@@ -201,16 +201,13 @@ class Worker:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             members, requests = self._requests()
-            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
+            places = self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
+            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *places)
             for part in count_parts.parts(whole):
                 self._channel.send(part)
             self._gone.clear()
         if number == 0:  # each second, however often counts are asked for: who has just left may still be spoken of
             self._forget_drained()
-
-    def _places(self) -> tuple[int, str, int]:
-        """Where clients come from, as far as that may be of interest."""
-        return self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
 
     def _forget_drained(self) -> None:
         """Let go of members that have left, and tell so of those that were told."""

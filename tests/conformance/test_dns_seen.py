@@ -56,7 +56,7 @@ async def running(reply=GOOD, **settings):
     """A process, and a shell."""
     keys = {"HAYSTACK_SSH_AUTHORIZED_KEYS": KEY.export_public_key().decode()}
     async with FakeNameserver(reply) as upstream:
-        place = f"127.0.0.1:{upstream.port or upstream.bound.port}"
+        place = f"127.0.0.1:{upstream.address.port}"
         haystack = Haystack([Member("web", 9)], HAYSTACK_DNS_NAMESERVERS=place, **keys, **settings)
         await asyncio.to_thread(haystack.__enter__)
         try:
