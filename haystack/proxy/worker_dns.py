@@ -109,9 +109,13 @@ class WorkerDns:
         """Take no more: another Haystack does. What was asked here is answered still."""
         self._listens = True
         self.server.leave(LAST_IDLE)
+        self.give_back()  # or a socket that the other one does not have would go on taking what comes
+
+    def give_back(self) -> None:
+        """Close the descriptors that were lent; the server has copies."""
         for index, fd in self._lent:
             if index in (DNS_UDP, DNS_TCP):
-                os.close(fd)  # or a socket that the other one does not have would go on taking what comes
+                os.close(fd)
         self._lent = ()
 
     def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:

@@ -58,31 +58,65 @@ int main(int count, char **words) {
 def network(client):
     made = client.networks.create(f"haystack-test-resolvers-{id(client)}")
     yield made
+    made.reload()
+    for container in made.containers:
+        made.disconnect(container, force=True)
     made.remove()
 
 
 @pytest.fixture(scope="module")
-def haystack(host, image, engine_url, network, eventually, address_of):
-    """On the default bridge, where all can reach it."""
+def running(host, image, engine_url, network, eventually):
+    """On the default bridge and on that network: containers of one reach nobody on another."""
     options = {"environment": {"DOCKER_HOST": engine_url}} if engine_url else {"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}
     container = host.run(image, **options)
+    network.connect(container)
+    container.reload()
     eventually(lambda: "ready" in container.logs().decode(), 30, "it never became ready")
-    return address_of(container)
+    return container
 
 
 @pytest.fixture(scope="module")
-def web(host, address_of, eventually, haystack):
-    """A container with a name of its own."""
-    container = host.run("nginx", name=f"resolved-{id(host)}")
-    name = f"{container.name}.containers.haystack"
-    eventually(lambda: address_of(container) in host.once("busybox", ["nslookup", name], dns=[haystack])[0], 30, "it has no name")
-    return name, address_of(container)
+def web(host, running, network, eventually):
+    """A container with a name of its own, on both networks."""
+    container = host.run("nginx", name=f"resolved{id(host)}")
+    network.connect(container)
+    container.reload()
+    name, places = f"{container.name}.containers.haystack", addresses(container).values()
+    eventually(lambda: found_by_busybox(host, running, name) in places, 30, "it has no name")
+    return container
+
+
+def found_by_busybox(host, running, name):
+    """The address that busybox finds on the default bridge; empty: none."""
+    printed, _ = host.once("busybox", ["nslookup", name], dns=[addresses(running)["bridge"]])
+    return printed.split()[-1] if name in printed else ""
+
+
+def addresses(container):
+    """By network."""
+    return {name: place["IPAddress"] for name, place in container.attrs["NetworkSettings"]["Networks"].items()}
+
+
+class Place:
+    """Where a resolver is. options: of its container; own: Haystack's address there; name, address: what the container there is."""
+
+    def __init__(self, running, web, network, options):
+        self.own = addresses(running)[network]
+        self.options = {"dns": [self.own]} | options
+        self.name, self.address = f"{web.name}.containers.haystack", addresses(web)[network]
+
+    def names(self):
+        """What is asked for, and what each resolver finds: of any family, of IPv4, of IPv6. Haystack has no IPv6 here."""
+        there, own = [self.address, self.address, "none"], [self.own, self.own, "none"]
+        return {self.name: there, self.name.upper(): there, "nginx.services.haystack": own, "gone.services.haystack": ["none"] * 3}
 
 
 @pytest.fixture(params=["--dns", "127.0.0.11"])
-def where(request, haystack, network):
-    """Options of a container that asks Haystack, by itself or by the engine's own server."""
-    return {"dns": [haystack]} | ({"network": network.name} if request.param == "127.0.0.11" else {})
+def place(request, running, web, network):
+    """A resolver that asks Haystack itself, and one that asks the engine's own server, which only networks of users have."""
+    if request.param == "--dns":
+        return Place(running, web, "bridge", {})
+    return Place(running, web, network.name, {"network": network.name})
 
 
 def lines(printed):
@@ -90,40 +124,25 @@ def lines(printed):
     return {name: found for name, *found in map(str.split, printed.splitlines())}
 
 
-def expected(web):
-    """What each of the resolvers finds; Haystack's own address has no IPv6 here."""
-    name, address = web
-    short = name.upper()
-    return {name: [address, address, "none"], short: [address, address, "none"], "gone.services.haystack": ["none"] * 3}
-
-
-def test_glibc(client, host, where, web):
+def test_glibc(client, host, place):
     try:
         client.images.get(PYTHON)
     except docker.errors.ImageNotFound:
         pytest.skip(f"the image {PYTHON} is not there")
-    names = [*expected(web), "nginx.services.haystack"]
-    printed, code = host.once(PYTHON, ["python", "-c", GLIBC, *names], **where)
-    assert code == 0, printed
-    found = lines(printed)
-    assert found.pop("nginx.services.haystack") == [where["dns"][0], where["dns"][0], "none"]
-    assert found == expected(web)
+    printed, code = host.once(PYTHON, ["python", "-c", GLIBC, *place.names()], **place.options)
+    assert (code, lines(printed)) == (0, place.names())
 
 
-def test_musl(host, where, web, tmp_path):
+def test_musl(host, place, tmp_path):
     """musl takes NXDOMAIN for AAAA as "no such name" for A too; and asks both at once."""
     compiler = shutil.which("musl-gcc")
     assert compiler, "requirements/system sees to it"
     (tmp_path / "ask.c").write_text(MUSL)
     subprocess.run([compiler, "-static", "-O1", "-o", tmp_path / "ask", tmp_path / "ask.c"], check=True)
-    names = [*expected(web), "nginx.services.haystack"]
-    container = host.run("busybox", ["sleep", "60"], **where)
+    container = host.run("busybox", ["sleep", "60"], **place.options)
     container.put_archive("/", packed(tmp_path / "ask"))
-    code, printed = container.exec_run(["/ask", *names])
-    assert code == 0, printed
-    found = lines(printed.decode())
-    assert found.pop("nginx.services.haystack") == [where["dns"][0], where["dns"][0], "none"]
-    assert found == expected(web)
+    code, printed = container.exec_run(["/ask", *place.names()])
+    assert (code, lines(printed.decode())) == (0, place.names())
 
 
 def packed(path):
@@ -134,11 +153,10 @@ def packed(path):
     return held.getvalue()
 
 
-def test_busybox(host, where, web):
-    name, address = web
-    printed, code = host.once("busybox", ["nslookup", name], **where)
-    assert (code, address in printed) == (0, True), printed
-    printed, code = host.once("busybox", ["nslookup", "gone.services.haystack"], **where)
+def test_busybox(host, place):
+    printed, code = host.once("busybox", ["nslookup", place.name], **place.options)
+    assert (code, printed.split()[-1]) == (0, place.address), printed
+    printed, code = host.once("busybox", ["nslookup", "gone.services.haystack"], **place.options)
     assert code != 0, printed
-    printed, code = host.once("busybox", ["wget", "-q", "-O", "/dev/stdout", f"http://{name}/"], **where)
+    printed, code = host.once("busybox", ["wget", "-q", "-O", "/dev/stdout", f"http://{place.name}/"], **place.options)
     assert (code, "nginx" in printed.lower()) == (0, True), printed
