@@ -82,7 +82,7 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns.feed.responder), self.proxy, self.traces, time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -221,10 +221,24 @@ class App:
         self.proxy.readers.trace = self.traces.publish
         self.proxy.readers.traces_lost = self.traces.lost
         self.proxy.readers.hopeless = self.stopping.set
-        if self.settings.access_log != "off":
-            lines = AccessLog(sys.stdout.fileno())
-            stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
-            self.proxy.readers.lines = lines.take
+        if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
+            self._log_lines(stack)
+
+    def _log_lines(self, stack: AsyncExitStack) -> None:
+        """The access log and the DNS log, which both go to standard output: one writes at a time."""
+        lines = AccessLog(sys.stdout.fileno())
+        stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
+        self.proxy.readers.lines = lines.take
+        if self.settings.dns_log != "off":
+            from haystack.dns import client_names, query_log  # noqa: PLC0415 - what this start does not use is not loaded
+
+            plain = self.settings.dns_log == "text"
+            names = client_names.ClientNames(plain=plain)
+            at_once(names.follow(self.registry.snapshot))
+            stack.callback(self.registry.add_reader(names.follow))
+            log = query_log.QueryLog(names.told, lines.take, plain=plain)
+            stack.push_async_callback(log.close)
+            self.proxy.readers.dns_rows = log.take
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:
         yield from self.acl.follow(snapshot.networks)

@@ -24,9 +24,11 @@ from msgspec.structs import replace
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console import commands
+from haystack.console import ahead, commands
 from haystack.dns import wire
+from haystack.dns.client_names import ClientNames
 from haystack.dns.lookup import Lookup
+from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
@@ -42,9 +44,21 @@ from haystack.views.state import State
 
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
-DNS = SimpleNamespace(origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1)
+DNS = SimpleNamespace(
+    origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1, dns_log="off"
+)
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
-LISTS = ("services", "containers", "containers --json", "endpoints", "endpoints --json", "metrics", f"service {NAME}", "service nobody")
+LISTS = (
+    "services",
+    "containers",
+    "containers --json",
+    "endpoints",
+    "endpoints --json",
+    "metrics",
+    f"service {NAME}",
+    "service nobody",
+    "who g5-50",
+)
 
 
 def container(number: int, size: int) -> Container:
@@ -90,13 +104,16 @@ class Rig:
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
         self.acl = access.Acl(policy)
-        for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow):
+        self.names = ClientNames(plain=False)
+        for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):
             self.registry.add_reader(reader)
         for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
-        proxy = SimpleNamespace(requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing)
+        proxy = SimpleNamespace(
+            requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing, dns_counts=DnsCounts(), askers=_askers
+        )
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
-        self.state = State(settings, self.registry, Lookup(self.dns.feed.responder), proxy, TraceHub(), time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), time.time())
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -149,11 +166,17 @@ class Rig:
 
     async def do(self, line: str) -> None:
         """A command of the shell."""
-        await in_turns(commands.work(self.state, line.split()))
+        context = await ahead.heard(self.state, line.split(), commands.HERE)
+        await in_turns(commands.work(self.state, line.split(), context))
 
 
 async def _nothing() -> None:
     """No worker has anything to tell."""
+
+
+async def _askers(_name: bytes | None, _clients: tuple[bytes, ...] | None) -> list[AskerRow]:
+    """What eight workers remember at most."""
+    return [AskerRow(wire.name(f"n{n}.example"), bytes((10, 0, n >> 8, n & 255)), ("A",), n % 977, 1) for n in range(8 * 2048)]
 
 
 async def _accepts(*_args: object) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from haystack import __version__
-from haystack.console import departed, lists
+from haystack.console import askers, departed, lists
 from haystack.console import explain as explanation
 from haystack.console.command_line import nearest, nearest_of, normal
 from haystack.console.tables import table
+from haystack.dns.messages import AskerRow
 from haystack.loop.turns import Turns, at_once
 from haystack.model import naming, spelling
 from haystack.model.spelling import LEVELS
@@ -68,16 +70,20 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who asks. width: columns of the terminal or None; local: own address as the asker reaches it."""
+    """Who asks. width: columns of the terminal or None; local: own address as the asker reaches it.
+
+    heard: what others had to be asked for before (ahead.py): lines for `dig`, rows for `who`; None: nobody was asked.
+    """
 
     width: int | None = None
     local: str = "127.0.0.1"
+    heard: Sequence[str] | Sequence[AskerRow] | None = None
 
 
 HERE = Context()
 SERVICES = ("SERVICE",)  # stands for the names of all that there are
 ANYTHING: tuple[str, ...] = ()  # an argument that nothing completes
-TYPES = ("A", "AAAA", "PTR", "SRV", "TXT", "NS", "SOA", "ANY")
+TYPES = ("A", "AAAA", "CNAME", "HTTPS", "MX", "CAA", "PTR", "SRV", "TXT", "NS", "SOA", "ANY")
 Action = Callable[[State, list[str], Context], Result | Turns[Result]]
 
 
@@ -111,7 +117,7 @@ def work(state: State, words: Sequence[str], context: Context = HERE) -> Turns[R
     command = COMMANDS.get(name)
     if command is None:
         return Result(f"no command {printable(name)!r}{nearest(name, COMMANDS) or '; help lists them'}", USAGE)
-    if any(each.startswith("--") for each in arguments) and name not in LISTS:
+    if any(each.startswith("--") for each in arguments) and ("--json",) not in command.completes:
         return misuse(name, f"{name} takes no options")
     if not command.least <= len(arguments) <= command.most:
         return misuse(name)
@@ -162,12 +168,39 @@ def explain(state: State, words: list[str], context: Context) -> Turns[Result]:
 
 
 def dig(state: State, words: list[str], context: Context) -> Result:
-    """The zone's answer, as a client at the asker's side of the network gets it. The responder puts its status first."""
-    name, kind = words[0], (words[1] if len(words) > 1 else "A").upper()
-    answers = state.responder.lookup(name, kind, context.local)
-    records = any(not answer.startswith(";") for answer in answers)
+    """The answer as a client at the asker's side of the network gets it: that of nameservers, or the zone's alone where none was asked.
+
+    Its status comes first.
+    """
+    name, kind = asked(words)
+    answers = state.responder.lookup(name, kind, context.local) if context.heard is None else [*map(str, context.heard)]
+    records = [*takewhile(is_record, answers[1:])]  # of the answer: what follows is of other sections
     lines = answers or [f"no {kind} record for {name}"]
     return Result("\n".join(printable(line) for line in lines), OK if records else NOT_FOUND)
+
+
+def is_record(line: str) -> bool:
+    """Whether a line of an answer is a record."""
+    return not line.startswith(";;")
+
+
+def asked(words: Sequence[str]) -> tuple[str, str]:
+    """Name and type of what `dig` asks."""
+    return words[0], (words[1] if len(words) > 1 else "A").upper()
+
+
+def who(state: State, words: list[str], context: Context) -> Turns[Result]:
+    """Who asked for a name last, or what a container or an address asked for."""
+    if words[1:] not in ([], ["--json"]):
+        return misuse("who")
+    rows = [row for row in context.heard or () if isinstance(row, AskerRow)]
+    subject = yield from askers.subject(state, words[0])
+    told = yield from askers.told(state, rows)
+    if words[1:]:
+        return Result((yield from askers.json(told)))
+    if not told:
+        return Result(subject.nobody, NOT_FOUND)
+    return Result((yield from askers.text(subject, told, context.width)))
 
 
 def trace(state: State, words: list[str], _context: Context) -> Result:
@@ -234,7 +267,16 @@ COMMANDS: dict[str, Command] = {
     "explain": Command(
         explain, "explain URL", "which service answers a URL, and which of its endpoints are in or out, and why", (ANYTHING,), 1
     ),
-    "dig": Command(dig, "dig NAME [TYPE]", "query Haystack's DNS", (ANYTHING, TYPES), 1),
+    "dig": Command(
+        dig, "dig NAME [TYPE]", "query Haystack's DNS, also for other names, and where the answer comes from", (ANYTHING, TYPES), 1
+    ),
+    "who": Command(
+        who,
+        "who NAME|CONTAINER|ADDRESS [--json]",
+        "which clients asked DNS for a name last, or which names a container or an address asked for",
+        (ANYTHING, ("--json",)),
+        1,
+    ),
     "trace": Command(
         trace, "trace on|off [SERVICE]", "show a line for each request as it happens; also trace(true)", (("on", "off"), SERVICES), 1
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import time
 from pathlib import Path
@@ -181,7 +182,7 @@ class ConsoleServer:
     def _admitted(self, peer: str, sock: socket.socket) -> Login | None:
         if len(self.connections) >= self._most:
             return None
-        return self.admission.begin(peer, time.monotonic(), sock.close)
+        return self.admission.begin(peer, time.monotonic(), functools.partial(_end, sock))
 
     async def _talk(self, sock: socket.socket, login: Login) -> None:
         """A connection until somebody is logged in, or has failed to; then it lives by itself."""
@@ -229,3 +230,9 @@ class ConsoleServer:
         for sock in self._sockets:
             sock.close()
         self._sockets = []
+
+
+def _end(sock: socket.socket) -> None:
+    """End a connection whose socket a transport has: that closes it. To close it here would give its descriptor to others too soon."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

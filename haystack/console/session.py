@@ -13,7 +13,7 @@ import asyncssh
 import structlog
 
 from haystack import __version__
-from haystack.console import command_line, commands, lists
+from haystack.console import ahead, command_line, commands, lists
 from haystack.console.commands import Context, Leave, LogLevel, Result
 from haystack.console.terminal import Terminal
 from haystack.loop.turns import in_turns
@@ -221,10 +221,8 @@ class Session(asyncssh.SSHServerSession[str]):
             asked = command_line.split(line)
         except ValueError as error:
             return Result(f"{error}".lower(), commands.USAGE)
-        if command_line.normal(asked)[:1] == ["metrics"]:
-            await self._state.refresh()
         try:
-            context = Context(self._size()[0] if self._terminal else None, self._local)
+            context = await ahead.heard(self._state, asked, Context(self._size()[0] if self._terminal else None, self._local))
             result = await in_turns(commands.work(self._state, asked, context))
         except Exception:
             log.exception("shell.command_failed", command=line)

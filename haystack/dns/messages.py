@@ -12,7 +12,7 @@ class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
     """What a worker answers as. origin: in wire form; ttl: seconds.
 
     own4, own6: Haystack's addresses where they are set, one behind the other;
-    early: it answers from its first zone on, and not from Open on: nobody else does.
+    early: it answers from its first zone on, and not from Open on: nobody else does; log: each answer is told.
     """
 
     origin: bytes
@@ -20,6 +20,7 @@ class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
     own4: bytes = b""
     own6: bytes = b""
     early: bool = True
+    log: bool = False
 
 
 class ZonePart(Message, frozen=True):
@@ -75,3 +76,59 @@ class Resolved(Message, frozen=True):
     counts: tuple[int, int, int]
     options: bytes
     lifetime: int
+
+
+Spans = tuple[tuple[int, ...], float]  # answers by the bucket of their time (_fast/dns/times.pyx), and the sum of their times in seconds
+
+
+class DnsCounts(Message, frozen=True):
+    """What a worker's DNS has done since its start, and how it stands.
+
+    answers: (type, rcode, source, count) rows, as Responder.counted has them; at_once: of those given at once; waited: of those for
+    which the control process was asked; truncated, dropped: by the rate limit; lost: answers that a socket did not take.
+    waiting: queries now; entries, bytes: of the cache now.
+    """
+
+    answers: tuple[tuple[str, int, str, int], ...] = ()
+    at_once: Spans = ((), 0.0)
+    waited: Spans = ((), 0.0)
+    waiting: int = 0
+    entries: int = 0
+    bytes: int = 0
+    truncated: int = 0
+    dropped: int = 0
+    lost: int = 0
+
+
+class Who(Message, frozen=True):
+    """Ask which clients asked for a name last (lower-case wire form), or what these clients (4 or 16 octets each) asked for; None: any."""
+
+    number: int
+    name: bytes | None = None
+    clients: tuple[bytes, ...] | None = None
+
+
+class AskerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A name in lower-case wire form, a client's address, the types that it asked for, how many seconds ago, and how often."""
+
+    name: bytes
+    client: bytes
+    types: tuple[str, ...]
+    ago: float
+    times: int
+
+
+class Askers(Message, frozen=True):
+    """The answer to Who."""
+
+    number: int
+    rows: tuple[AskerRow, ...]
+
+
+class DnsRows(Message, frozen=True):
+    """The DNS log of one tick, as octets (_fast/dns/query_log.pxd): how many rows, and how many more there was no room for."""
+
+    worker: int
+    rows: bytes
+    count: int
+    dropped: int

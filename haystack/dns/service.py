@@ -18,6 +18,7 @@ from haystack._fast.dns import rotation
 from haystack._fast.net.networks import Networks
 from haystack.dns import leading_out, listeners, wire
 from haystack.dns.forward import nameservers, routes
+from haystack.dns.forward.figures import Figures
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
 from haystack.dns.forward.resolved import BAD_ANSWER, BUSY
 from haystack.dns.forward.resolved import Resolved as Answer
@@ -64,6 +65,10 @@ class DnsSettings(Upstreams, Protocol):
     def workers(self) -> int:
         """How many."""
 
+    @property
+    def dns_log(self) -> str:
+        """Off, or a form."""
+
 
 class DnsService:
     """tell: sends a message to every worker; early: workers answer from their first zone on.
@@ -86,7 +91,7 @@ class DnsService:
         self._numbers = Numbers()
         opened = tuple(wire.name(each.name) for each in settings.dns_forward or ())
         self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened)
-        self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early)
+        self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
         self._limits, self._times = Limits(sockets=questions), times
         self._networks = self._subnets = Networks()
@@ -160,14 +165,19 @@ class DnsService:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, question: Question, reply: Callable[[Resolved], None]) -> None:
+        found = await self.find(wire.parse(question.packet), text(question.client), hot=question.hot)
+        if found is not None:
+            reply(resolved(question.number, found))
+
+    async def find(self, query: wire.Query, client: str, *, hot: bool = False) -> Answer | None:
+        """What nameservers say, behind our own CNAMEs where these lead there; None: forwarding has not started. As Forwarder.resolve."""
         if self._forwarder is None:
-            return
+            return None
         try:
-            found = await self._found(self._forwarder, wire.parse(question.packet), text(question.client), question.hot)
+            return await self._found(self._forwarder, query, client, hot)
         except Exception:
-            log.exception("dns.forwarding_failed", query=question.packet.hex())
-            found = BAD_ANSWER
-        reply(resolved(question.number, found))
+            log.exception("dns.forwarding_failed", query=query.question.hex())
+            return BAD_ANSWER
 
     async def _found(self, forwarder: Forwarder, query: wire.Query, client: str, hot: bool) -> Answer:
         """What nameservers say of a name, or of that to which a name of ours leads."""
@@ -178,6 +188,14 @@ class DnsService:
             return BUSY  # the worker's zone is another one than ours by now: nobody is asked about a name of ours
         beyond = await forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
         return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
+
+    def nameservers(self, query: wire.Query) -> list[str]:
+        """Who is asked for that name, in their order."""
+        return [*map(nameservers.text, self._forwarder.routes.of(query.key))] if self._forwarder is not None else []
+
+    def figures(self) -> Figures | None:
+        """How forwarding stands; None: it has not started."""
+        return self._forwarder.figures() if self._forwarder is not None else None
 
 
 def resolved(number: int, found: Answer) -> Resolved:

@@ -178,6 +178,12 @@ class Packed(NamedTuple):
     ttls: tuple[int, ...] = ()
 
 
+def whole(packed: Packed, query: Query) -> bytes:
+    """The message for who takes any size, without EDNS."""
+    flags = packed.flags & 0xFFFF | QR | query.flags & (RD | CD)
+    return query.id + struct.pack("!5H", flags, 1, *packed.counts) + query.question + packed.body
+
+
 def aged(packed: Packed, age: int) -> Packed:
     """The same answer so many seconds later: each TTL less by them, and never below 0 (RFC 1035 section 7.4)."""
     return packed._replace(body=_aged(packed.body, packed.ttls, age)) if age and packed.ttls else packed

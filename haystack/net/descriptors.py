@@ -14,7 +14,7 @@ from typing import NamedTuple
 RESERVE = 32  # of the control process: a worker's start (10), a handover, files that are read, connections that are being turned away
 BASE = 32  # of the control process: loop, pipes, logs, the control socket
 ENGINE = 12  # connections to one engine
-WORKER = 8  # of each worker in the control process: its channel, its stack file, its end of listening sockets
+WORKER = 14  # of each worker in the control process: its channel, its stack file, its end of sockets to listen on
 LEAST = 4  # of any room
 OWN = 72  # of a worker: loop, channel, and connections to the control process, which have a reserve of their own
 ADMIN = 32  # of these

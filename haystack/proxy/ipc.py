@@ -13,7 +13,7 @@ from time import perf_counter
 
 import msgspec
 
-from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Questions, Resolved, Subnets, ZonePart
+from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow
 from haystack.proxy.limits import Limits
@@ -132,8 +132,8 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved
-Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions
+Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

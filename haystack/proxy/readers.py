@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from haystack.dns.messages import Question, Questions, Resolved
+from haystack.dns.messages import DnsRows, Question, Questions, Resolved
 from haystack.model.reports import FailureRow, Trace
 from haystack.proxy import ipc
 from haystack.proxy.worker_slot import Slot
@@ -21,6 +21,7 @@ class Readers:
     trace: Callable[[Trace], None] = lambda _trace: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
+    dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
     hopeless: Callable[[], None] = lambda: None
     questions: Callable[[Sequence[Question], Callable[[Resolved], None]], None] = lambda _questions, _reply: None
@@ -30,6 +31,8 @@ class Readers:
         match message:
             case Questions():
                 self.questions(message.questions, reply)
+            case DnsRows():
+                self.dns_rows(message.worker, message.rows, message.count, message.dropped)
             case ipc.Failures():
                 self.failures(message.rows)
             case ipc.Lines():

@@ -12,20 +12,22 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import msgspec
 import structlog
 
-from haystack.dns.messages import DnsSetup
+from haystack.dns import counts as dns_counts
+from haystack.dns.messages import AskerRow, Askers, DnsCounts, Who
 from haystack.loop.turns import Turns, at_once
 from haystack.model.snapshot import Snapshot
 from haystack.net import access
 from haystack.net.sockets import Sockets
 from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
 from haystack.proxy.counters import Asked, Counts, Series
+from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
 from haystack.proxy.spawn import Nursery
+from haystack.proxy.worker_setup import Dns
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
 from haystack.routing.rows import ADMIN, LISTENERS, Defaults, Table
@@ -39,17 +41,6 @@ MAX_PAUSE = 5.0
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)  # which a worker ignores from its first line on: a signal to all processes was faster
 KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
 log = structlog.get_logger("haystack.proxy")
-
-
-class Dns(Protocol):
-    """What workers are to know of DNS."""
-
-    @property
-    def setup(self) -> DnsSetup:
-        """What a worker answers as."""
-
-    def welcome(self) -> Iterable[ipc.Any]:
-        """What it is told when it begins, beside its routes."""
 
 
 class Supervisor:
@@ -68,8 +59,7 @@ class Supervisor:
         self._trace = ipc.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._waiting: dict[int, asyncio.Event] = {}
-        self._asked = 0
+        self._inquiries = Inquiries()
         self._stopping = asyncio.Event()
         self._hold = False
         self.account = account.account()
@@ -154,20 +144,18 @@ class Supervisor:
         self.tell(self._trace)
 
     async def refresh(self) -> None:
-        """Bring `requests` up to date: ask every worker, and wait a quarter of a second at most."""
-        asked = []
-        for slot in self.workers:
-            if slot.state == "serving" and slot.channel is not None:
-                self._asked += 1
-                self._waiting[self._asked] = asyncio.Event()
-                asked.append(self._asked)
-                slot.channel.send(ipc.Collect(self._asked))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(REFRESH_SECONDS):
-                for number in asked:
-                    await self._waiting[number].wait()
-        for number in asked:
-            self._waiting.pop(number, None)
+        """Bring the counts up to date: ask every worker, and wait a quarter of a second at most."""
+        await self._inquiries.ask(self.workers, ipc.Collect, REFRESH_SECONDS)
+
+    async def askers(self, name: bytes | None, clients: tuple[bytes, ...] | None) -> list[AskerRow]:
+        """Who asked DNS for a name last, or what these clients asked for (as Who has them), as far as workers say so in time."""
+        told = await self._inquiries.ask(self.workers, lambda number: Who(number, name, clients), REFRESH_SECONDS)
+        return [row for each in told if isinstance(each, Askers) for row in each.rows]
+
+    @property
+    def dns_counts(self) -> DnsCounts:
+        """What DNS has done in all workers."""
+        return dns_counts.total(slot.dns for slot in self.workers)
 
     async def drain(self, seconds: float, *, patient: bool = False) -> None:
         """Accept no more, let the workers finish within so many seconds, then end those that did not.
@@ -306,6 +294,10 @@ class Supervisor:
                         self._nursery.refill()
             case ipc.Counts():
                 self._count(slot, message)
+            case DnsCounts():
+                slot.dns_now = message
+            case Askers():
+                self._inquiries.heard(message.number, message)
             case _:
                 self.readers.take(message, channel.send)
 
@@ -318,5 +310,4 @@ class Supervisor:
         slot.unlearn(counts.gone)
         for word, status, count in counts.errors:
             self.errors[word, status] += count
-        if counts.number in self._waiting:
-            self._waiting[counts.number].set()
+        self._inquiries.heard(counts.number, counts)

@@ -32,7 +32,7 @@ from haystack.dns.messages import Questions, ZonePart
 from haystack.model.reports import FailureRow, trace_of
 from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
-from haystack.proxy.worker_dns import OF_DNS, WorkerDns
+from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
 
@@ -115,13 +115,13 @@ class Worker:
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
-            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._ask, self._failed)
+            self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._tell_of_dns, self._failed)
             if not setup.hold:
                 self._dns.open()
 
-    def _ask(self, questions: Questions) -> None:
-        if self._channel.unsent < BEHIND:
-            self._channel.send(questions)
+    def _tell_of_dns(self, message: Told) -> None:
+        if not isinstance(message, Questions) or self._channel.unsent < BEHIND:
+            self._channel.send(message)
 
     def _admit(self, networks: Networks) -> None:
         self._state.networks = networks
@@ -175,13 +175,16 @@ class Worker:
                 self._report(0)
 
     def _tell(self, *, last: bool = False) -> None:
-        """Send up the traces and the access log's lines since the last call. last: there is no later for what has to wait."""
-        if last or self._channel.unsent < BEHIND:
-            self._send_traces(*self._state.traces.take())
+        """Send up the traces and the logs' lines since the last call. last: there is no later for what has to wait."""
         if faults := self._state.take_faults():
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
-        if self._state.log is not None and (last or self._channel.unsent < BEHIND) and (lines := self._state.log.take()):
+        if self._channel.unsent >= BEHIND and not last:
+            return
+        self._send_traces(*self._state.traces.take())
+        if self._state.log is not None and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
+        if self._dns is not None:
+            self._dns.tell(self._setup.slot)
 
     def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
         for at in range(0, max(len(traces), lost > 0), TRACED):
@@ -190,22 +193,21 @@ class Worker:
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
+        if self._dns is not None:
+            self._dns.report()
         exchanges, statuses = self._state.counted()
         state = (exchanges, tuple(statuses), self._poller.open_sockets)
         if number or self._gone or state != self._reported:
             self._reported = state
             errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             members, requests = self._requests()
-            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *self._places())
+            places = self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
+            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *places)
             for part in count_parts.parts(whole):
                 self._channel.send(part)
             self._gone.clear()
         if number == 0:  # each second, however often counts are asked for: who has just left may still be spoken of
             self._forget_drained()
-
-    def _places(self) -> tuple[int, str, int]:
-        """Where clients come from, as far as that may be of interest."""
-        return self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
 
     def _forget_drained(self) -> None:
         """Let go of members that have left, and tell so of those that were told."""
@@ -229,10 +231,6 @@ class Worker:
             rows.append((member.number, requests))
         return tuple(new), tuple(rows)
 
-    def _asked(self) -> bool:
-        """Whether somebody waits for an answer of DNS."""
-        return self._dns is not None and self._dns.server.busy
-
     def _listener(self, port: int) -> str:
         return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
 
@@ -242,7 +240,8 @@ class Worker:
         patient: a request may be on its way on an idle connection, and would be lost if that were closed. So it is answered, with
         `Connection: close`, and only who is silent to the end is sent away.
         """
-        end = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
         for _, sock in self._sockets:
             sock.close()
         for listener in self._listeners:
@@ -251,9 +250,9 @@ class Worker:
             self._dns.leave()
         self._state.drain()
         # the data plane is compiled and has no event to wait for; this runs once, at the end
-        while patient and self._state.clients.count and asyncio.get_running_loop().time() < end - LAST_SECONDS:  # noqa: ASYNC110
+        while patient and self._state.clients.count and loop.time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        while (bulk.close_idle(self._state) or (patient and self._asked())) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110
+        while (bulk.close_idle(self._state) or (patient and self._dns is not None and self._dns.server.busy)) and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self._tell(last=True)
         self._report(0)

@@ -9,13 +9,28 @@ import os
 from collections.abc import Callable, Sequence
 
 from haystack._fast.dns.cache import Cache
-from haystack._fast.dns.responder import Responder
+from haystack._fast.dns.query_log import QueryLog
+from haystack._fast.dns.responder import KIND_NAMES, Responder
 from haystack._fast.dns.rotation import Rotation
 from haystack._fast.dns.server import DnsServer
 from haystack._fast.dns.zone import Zone
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
-from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Questions, Resolved, Subnets, ZonePart
+from haystack.dns.messages import (
+    AskerRow,
+    Askers,
+    DnsCounts,
+    DnsForget,
+    DnsOpen,
+    DnsRows,
+    DnsSetup,
+    Question,
+    Questions,
+    Resolved,
+    Subnets,
+    Who,
+    ZonePart,
+)  # fmt: skip
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 
 CACHE = 4 * 1024 * 1024  # octets that forwarded answers may take
@@ -23,7 +38,8 @@ IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
 LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
 WAITING = 8192  # questions at once
 
-OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved
+OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Told = Questions | DnsCounts | DnsRows | Askers
 
 
 class WorkerDns:
@@ -35,7 +51,7 @@ class WorkerDns:
         poller: Poller,
         lent: Sequence[tuple[int, int]],
         clients: int,
-        tell: Callable[[Questions], None],
+        tell: Callable[[Told], None],
         on_fault: Callable[[Exception], None] | None = None,
         *,
         idle: float = IDLE,
@@ -46,17 +62,19 @@ class WorkerDns:
         self._ready = setup.early  # for who may answer at once
         self._known = False
         self._listens = False
+        self._counted: DnsCounts | None = None
         self._zone = Zone(setup.origin, setup.ttl)
         file = next((fd for index, fd in lent if index == ROTATION), -1)
         responder = Responder(self._zone, Cache(CACHE), Rotation(file), setup.own4, setup.own6)
         responder.held, responder.on_fault = True, on_fault
+        responder.log = QueryLog() if setup.log else None
         self.server = DnsServer(poller, responder, self._ask, clients=clients, idle=idle, waiting=WAITING)
 
     def admit(self, networks: Networks) -> None:
         """What askers may, by their addresses."""
         self.server.networks = networks
 
-    def take(self, message: ZonePart | Subnets | DnsOpen | DnsForget | Resolved) -> None:
+    def take(self, message: ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who) -> None:
         """Do what the control process says."""
         match message:
             case ZonePart():
@@ -73,6 +91,8 @@ class WorkerDns:
                 self.server.pending.forget()
             case Resolved():
                 self.server.pending.told(*(getattr(message, name) for name in message.__struct_fields__))
+            case Who():
+                self._tell(Askers(message.number, self._askers(message)))
 
     def open(self) -> None:
         """Answer from now on, if the zone is known; else as soon as it is."""
@@ -89,11 +109,50 @@ class WorkerDns:
         """Take no more: another Haystack does. What was asked here is answered still."""
         self._listens = True
         self.server.leave(LAST_IDLE)
+        self.give_back()  # or a socket that the other one does not have would go on taking what comes
+
+    def give_back(self) -> None:
+        """Close the descriptors that were lent; the server has copies."""
         for index, fd in self._lent:
             if index in (DNS_UDP, DNS_TCP):
-                os.close(fd)  # or a socket that the other one does not have would go on taking what comes
+                os.close(fd)
         self._lent = ()
 
     def _ask(self, rows: list[tuple[int, bytes, bytes, bool]]) -> None:
         """Where the control process takes nothing, nobody is helped by what waits for it: a client has what has ended, or an error."""
         self._tell(Questions(tuple(Question(*row) for row in rows)))
+
+    def tell(self, worker: int) -> None:
+        """Send up the rows of the log since the last call. worker: its number."""
+        log = self.server.responder.log
+        if log is not None and (rows := log.take()):
+            self._tell(DnsRows(worker, *rows))
+
+    def report(self) -> None:
+        """Send up the counts, where they changed."""
+        counts = self._counts()
+        if counts != self._counted:
+            self._counted = counts
+            self._tell(counts)
+
+    def _counts(self) -> DnsCounts:
+        server, responder, pending = self.server, self.server.responder, self.server.pending
+        return DnsCounts(
+            tuple(responder.counted()),
+            server.at_once.told(),
+            pending.times.told(),
+            pending.waiting,
+            len(responder.cache),
+            responder.cache.size,
+            server.rate_limit.slipped,
+            server.rate_limit.dropped,
+            server.unsent,
+        )
+
+    def _askers(self, asked: Who) -> tuple[AskerRow, ...]:
+        rows = self.server.responder.askers.told(asked.name, asked.clients)
+        return tuple(AskerRow(name, client, _types(kinds), ago, times) for name, client, kinds, ago, times in rows)
+
+
+def _types(kinds: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in enumerate(KIND_NAMES) if kinds >> bit & 1)

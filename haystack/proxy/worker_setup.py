@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from haystack.proxy import limits
+from collections.abc import Iterable
+from typing import Protocol
+
+from haystack.dns.messages import DnsSetup
+from haystack.proxy import ipc, limits
 from haystack.proxy.ipc import Setup
 from haystack.settings.settings import Settings
+
+
+class Dns(Protocol):
+    """What workers are to know of DNS."""
+
+    @property
+    def setup(self) -> DnsSetup:
+        """What a worker answers as."""
+
+    def welcome(self) -> Iterable[ipc.Any]:
+        """What it is told when it begins, beside its routes."""
 
 
 def health_of(admin_socket: str) -> str:

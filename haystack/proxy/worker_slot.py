@@ -10,6 +10,8 @@ import signal
 from collections import deque
 from collections.abc import Iterable
 
+from haystack.dns import counts as dns_counts
+from haystack.dns.messages import DnsCounts
 from haystack.proxy import ipc
 from haystack.proxy.counters import Asked, Place
 from haystack.proxy.heartbeat import Pulse
@@ -47,6 +49,7 @@ class Slot:
         self.gateway = ""
         self.told = 0  # members, since its process began
         self.members: dict[int, tuple[Asked, Place]] = {}  # what to count its requests under, by member
+        self.dns_before = self.dns_now = dns_counts.NOTHING  # of processes that have ended, and of the one there is
         self.channel: ipc.Channel | None = None
         self.born: Newborn | None = None
         self.pulse = Pulse()
@@ -74,6 +77,7 @@ class Slot:
         """Another process begins to count: it knows no member yet."""
         self.told = 0
         self.members.clear()
+        self.dns_before, self.dns_now = dns_counts.ended(self.dns), dns_counts.NOTHING
 
     def learn(self, counts: ipc.Counts) -> None:
         """Take in how it stands, and the members that its process has counted for the first time."""
@@ -82,6 +86,11 @@ class Slot:
         for service, port, identity, address, number in counts.members:
             self.told += 1
             self.members[self.told] = (service, port), Place(identity, address, number)
+
+    @property
+    def dns(self) -> DnsCounts:
+        """What DNS has done here, over all processes."""
+        return dns_counts.total((self.dns_before, self.dns_now))
 
     def unlearn(self, members: Iterable[int]) -> None:
         """Its process has let go of these."""

@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     access_log: Annotated[Literal["off", "json", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
         "off, json, common or combined", "off"
     )
+    dns_log: Annotated[Literal["off", "json", "text"], BeforeValidator(parsers.or_off)] = takes("off, json or text", "off")
     cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
     @classmethod

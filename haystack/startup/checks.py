@@ -87,7 +87,7 @@ def _own_domains(settings: Settings) -> Iterator[str]:
 def _limit(settings: Settings) -> Iterator[str]:
     """So few files may be open that nothing would work."""
     engines = 0 if settings.static is not None else len(settings.docker_host)
-    needed = descriptors.needed(settings.workers, engines, 3 * (len(settings.bind) or 2))
+    needed = descriptors.needed(settings.workers, engines, 5 * (len(settings.bind) or 2) + 1)
     if (allowed := descriptors.allowed()) < needed:
         yield (
             f"the limit of open files is {allowed}, and HAYSTACK_WORKERS={settings.workers} needs {needed} at least: "

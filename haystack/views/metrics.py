@@ -17,6 +17,7 @@ from haystack import __version__
 from haystack.loop.turns import Turns
 from haystack.model.records import Service
 from haystack.proxy.counters import Asked, Place
+from haystack.views import dns_metrics
 from haystack.views.pieces import Pieces
 from haystack.views.state import State, word_of
 
@@ -44,6 +45,7 @@ class StateCollector(Collector):
         yield from self._picture()
         yield from self._sources()
         yield self._workers()
+        yield from dns_metrics.families(self._state.proxy.dns_counts, self._state.responder.figures())
 
     def _errors(self) -> Metric:
         family = CounterMetricFamily(

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from haystack.dns.forward.figures import Figures
+from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts
@@ -77,9 +79,11 @@ class Register(Protocol):
 
 
 class Resolver(Protocol):
-    """The DNS responder, asked by the shell instead of by a packet."""
+    """DNS, asked by the shell instead of by a packet. lookup: the zone alone; resolve: nameservers too; figures: of forwarding."""
 
     def lookup(self, name: str, qtype: str, local: str) -> list[str]: ...
+    async def resolve(self, name: str, qtype: str, local: str) -> list[str]: ...
+    def figures(self) -> Figures | None: ...
 
 
 class WorkerState(Protocol):
@@ -97,7 +101,7 @@ class WorkerState(Protocol):
 
 
 class Proxy(Protocol):
-    """The supervisor of the workers. requests: (host, port) of the asker's URL → endpoint → count.
+    """The supervisor of the workers. dns_counts, askers: of their DNS. requests: (host, port) of the asker's URL → endpoint → count.
 
     errors: (word of RFC 9209, status; 0: no answer) → exchanges that ended so.
     """
@@ -110,7 +114,10 @@ class Proxy(Protocol):
     def ports(self) -> Mapping[str, int]: ...
     @property
     def workers(self) -> Sequence[WorkerState]: ...
+    @property
+    def dns_counts(self) -> DnsCounts: ...
     async def refresh(self) -> None: ...
+    async def askers(self, name: bytes | None, clients: tuple[bytes, ...] | None) -> list[AskerRow]: ...
 
 
 class Options(Protocol):

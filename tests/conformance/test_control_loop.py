@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from bench.micro.loop import LISTS, PAGES, Rig, network
 from haystack.dns import wire
+from haystack.dns.query_log import QueryLog
 from haystack.loop import garbage
 from haystack.model.records import Container
 from tests.fakes.held import held
+from tests.unit.dns.test_query_log import row
 
 pytestmark = pytest.mark.untraced
 SIZE, LARGE = 10_000, 2_000
@@ -49,6 +51,14 @@ class Site(Rig):
         for tcp in (False, True):
             await asyncio.sleep(0)
             assert self.dns.feed.responder.ask(query, tcp=tcp)
+
+    async def log(self) -> None:
+        """What 50,000 queries of one tick leave in the DNS log."""
+        written: list[int] = []
+        log = QueryLog(self.names.told, lambda _lines, count, _dropped: written.append(count), plain=False)
+        log.take(0, row() * 50_000, 50_000, 0)
+        while sum(written) < 50_000:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
 
 
 def turned(container: Container) -> Container:
@@ -106,6 +116,7 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "one change in the large service": lambda: site.turn(17, 18),
         "500 changes": lambda: site.turn(SIZE - 600, SIZE - 100),
         "one network more": site.connect,
+        "the DNS log": site.log,
         "SRV": lambda: site.ask(wire.SRV),
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}

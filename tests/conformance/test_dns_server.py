@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import shutil
 import socket
 import struct
+from collections import Counter
 from pathlib import Path
 
 import dns.asyncquery
@@ -19,6 +21,7 @@ import uvloop
 from haystack._fast.net.networks import Networks
 from haystack.dns import wire
 from haystack.dns.forward import nameservers, routes
+from haystack.dns.query_log import QueryLog
 from haystack.net import access
 from haystack.net.rights import Right
 from haystack.settings import forwarding as forwarding_setting
@@ -28,6 +31,7 @@ from tests.unit.dns.forward.client import FAST
 from tests.unit.dns.nameserver import NXDOMAIN, FakeNameserver, says, silent
 
 V6 = socket.has_ipv6
+STRANGERS = access.Table(struct.pack("=II", 0, Right.INSIDE | Right.RECURSION), b"")  # who may ask, and 127.0.0.1 is nothing special
 
 
 @pytest.fixture
@@ -312,6 +316,47 @@ async def test_haystack_is_no_nameserver_of_its_own(start):
         assert message.options[0].code == dns.edns.EDECode.NO_REACHABLE_AUTHORITY
 
 
+async def test_rows_of_the_log_that_nobody_takes_are_bounded_and_counted(start):
+    server = await start(dns_log="json")
+    name = ".".join(["x" * 60] * 3 + ["services", "haystack"])
+    query = dns.message.make_query(name, "A").to_wire()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    total = 20_000
+    writer.write((struct.pack("!H", len(query)) + query) * total)
+    for _ in range(total):
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        await reader.readexactly(length)
+    writer.close()
+    rows, count, dropped = server.worker.server.responder.log.take()
+    assert count + dropped == total
+    assert dropped > 0
+    assert 3 << 20 < len(rows) <= 4 << 20
+    await udp(server, "nginx.services.haystack")
+    assert server.worker.server.responder.log.take()[1:] == (1, 0)
+
+
+async def test_the_log_says_which_answers_were_limited(start):
+    server = await start(dns_log="json")
+    server.worker.admit(Networks(*STRANGERS))
+    query = dns.message.make_query("nginx.services.haystack", "A").to_wire()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for _ in range(100):
+            client.sendto(query, ("127.0.0.1", server.port))
+    log, rows = server.worker.server.responder.log, b""
+    async with asyncio.timeout(5):
+        while rows.count(b"\5nginx") < 100:
+            await asyncio.sleep(0.01)
+            rows += (log.take() or (b"",))[0]
+    written = []
+    lines = QueryLog({}, lambda text, _count, _dropped: written.append(text), plain=False)
+    lines.take(0, rows, 100, 0)
+    await lines.close()
+    told = Counter(json.loads(line)["limited"] for line in b"".join(written).splitlines())
+    limit = server.worker.server.rate_limit
+    assert limit.dropped > 0
+    assert told == {"": 100 - limit.slipped - limit.dropped, "truncated": limit.slipped, "dropped": limit.dropped}
+
+
 async def test_pipelined_queries_overtake_a_slow_one(start):
     async with FakeNameserver(silent) as upstream:
         server = await start(dns_nameservers=(place(upstream),), times=FAST)
@@ -374,8 +419,7 @@ async def test_a_port_that_is_taken_is_named(start):
 
 async def test_a_flood_in_the_name_of_one_network_outside_is_cut_short_and_tcp_is_not(start):
     server = await start()
-    everything = access.Table(struct.pack("=II", 0, Right.INSIDE | Right.RECURSION), b"")
-    server.worker.admit(Networks(*everything))  # 127.0.0.1 is nothing special
+    server.worker.admit(Networks(*STRANGERS))
     query = dns.message.make_query("nginx.services.haystack", "A")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.setblocking(False)

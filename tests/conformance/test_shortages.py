@@ -55,7 +55,7 @@ def start(tmp_path: Path) -> Callable[..., Started]:
 @pytest.mark.parametrize("limit", [8, 16, 40, 100])
 def test_a_limit_of_open_files_that_is_too_low_is_told_with_the_one_that_will_do(start: Callable[..., Started], limit: int) -> None:
     ended = start(*limited(f"-n {limit}"))
-    needed = descriptors.needed(1, 0, 3)
+    needed = descriptors.needed(1, 0, 6)
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"haystack: the limit of open files is {limit}, and HAYSTACK_WORKERS=1 needs {needed} at least: raise it with ")
     assert ended.returncode == 2
@@ -63,7 +63,7 @@ def test_a_limit_of_open_files_that_is_too_low_is_told_with_the_one_that_will_do
 
 def test_with_the_lowest_limit_it_serves(origin: Origin) -> None:
     with (
-        Haystack([Member("web", origin.port)], descriptors=f"-n {descriptors.needed(1, 0, 3)}") as haystack,
+        Haystack([Member("web", origin.port)], descriptors=f"-n {descriptors.needed(1, 0, 6)}") as haystack,
         Client(haystack.port) as client,
     ):
         assert client.get(host("web")).status == 200

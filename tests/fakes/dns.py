@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,7 @@ SETTINGS = {
     "dns_nameservers": (),
     "dns_forward": None,
     "workers": 1,
+    "dns_log": "off",
 }
 EVERYBODY = access.read("any")
 
@@ -45,7 +47,8 @@ class LocalDns:
         self.service = DnsService(self.settings, snapshot, self._down, times=times)
         self.sockets = Sockets()
         bound = self.service.bind(self.sockets)
-        self.lent = [(DNS_UDP, sock.fileno()) for sock in bound.udp[0]] + [(DNS_TCP, sock.fileno()) for sock in bound.tcp[0]]
+        # a worker has copies of its own
+        self.lent = [(kind, os.dup(sock.fileno())) for kind, of in ((DNS_UDP, bound.udp), (DNS_TCP, bound.tcp)) for sock in of[0]]
         self.port = self.service.port
         if alone:
             itself = f"127.0.0.1:{self.port}"
@@ -87,6 +90,7 @@ class LocalDns:
         if self._ticker is not None:
             self._ticker.cancel()
             self.poller.stop()
+            self.worker.give_back()
         await self.service.close()
         self.sockets.close()
         assert self.faults == []

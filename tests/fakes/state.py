@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
@@ -42,6 +43,12 @@ class Proxy:
         self.ports = {"http": 80, "http-alt": 8080}
         self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", frailty=lambda _now: "")]
         self.refreshed = 0
+        self.dns_counts = DnsCounts()
+        self.asked = []
+
+    async def askers(self, name, clients):
+        self.asked.append((name, clients))
+        return [AskerRow(b"\4curl\0", bytes((172, 17, 0, 2)), ("A",), 2.0, 5)]
 
     async def refresh(self):
         self.refreshed += 1
@@ -54,6 +61,14 @@ class Responder:
         if name == NAME and qtype == "A":
             return [";; NOERROR, 1 answers", f"{NAME}. 5 IN A {local}"]
         return [";; NXDOMAIN, 0 answers"]
+
+    async def resolve(self, name, qtype, local):
+        if name == "example.com":
+            return [";; NOERROR, 1 answers", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
+        return self.lookup(name, qtype, local)
+
+    def figures(self):
+        return None
 
 
 def picture(name="web", image="nginx", reason="running"):

@@ -3,12 +3,14 @@ from libc.stdint cimport int64_t, uint8_t
 from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.cache cimport Entry
 from haystack._fast.dns.responder cimport Responder
+from haystack._fast.dns.times cimport Times
 from haystack._fast.net.poller cimport Pollable, Poller
 
 cdef class Waiter:
     cdef Asker asker
     cdef bytes packet       # the question in the asker's own words
     cdef bytes key          # what tells it from other waiters
+    cdef int64_t since      # nanoseconds
 
     cdef int reply(self, const uint8_t *p, int size) except -1
 
@@ -35,6 +37,7 @@ cdef class Pending:
     cdef int64_t last
     cdef int64_t generation     # counts up when what was kept is forgotten
     cdef uint8_t *work      # where answers are written
+    cdef readonly Times times   # from a question to its answer
 
     cdef bint has_room(self, Asker *asker) except -1
     cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1

@@ -8,8 +8,10 @@ from libc.stdlib cimport free, malloc
 
 from haystack._fast.dns.cache cimport is_spare
 from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse, put32
+from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Source
 from haystack._fast.net.networks cimport Right
+from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 cdef enum:
@@ -64,6 +66,7 @@ cdef class Pending:
 
     def __init__(self, Poller poller, Responder responder, send, Py_ssize_t most):
         self.poller, self.responder, self.send, self.most = poller, responder, send, most
+        self.times = Times(waited=True)
         self.rows, self.by_group, self.by_number, self.clients = [], {}, {}, {}
 
     cdef bint has_room(self, Asker *asker) except -1:
@@ -82,6 +85,7 @@ cdef class Pending:
             asked.deadline = min(asked.deadline, self.poller.now + STALE_MS)
         if waiter.key not in asked.waiters:     # else it has been sent again
             asked.waiters[waiter.key] = waiter
+            waiter.since = clock_ns()
             self.waiting += 1
             client = client_of(&waiter.asker)
             self.clients[client] = self.clients.get(client, 0) + 1
@@ -143,6 +147,7 @@ cdef class Pending:
         cdef Question question
         cdef dict waiters = asked.waiters
         cdef Source source
+        cdef int64_t now = clock_ns()
         asked.waiters = {}
         self.waiting -= len(waiters)
         self.responder.now = self.poller.now
@@ -153,7 +158,10 @@ cdef class Pending:
                 self.clients[client] = left
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
             source = Source.CACHE if stale else Source.UPSTREAM
+            self.times.took(now - waiter.since, 1)
             waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, source, stale))
+            if self.responder.log is not None:
+                self.responder.record(&question, &waiter.asker, Limited.PASSED, now - waiter.since)
         return 0
 
     cdef int end(self, Asked asked) except -1:

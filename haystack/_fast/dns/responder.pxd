@@ -1,8 +1,10 @@
 # What a query is answered with.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from haystack._fast.dns.asker cimport Asker
+from haystack._fast.dns.askers cimport Askers
 from haystack._fast.dns.cache cimport Cache, Entry
 from haystack._fast.dns.message cimport Message
+from haystack._fast.dns.query_log cimport QueryLog
 from haystack._fast.dns.question cimport Question
 from haystack._fast.dns.rotation cimport Rotation
 from haystack._fast.dns.records cimport Own
@@ -36,11 +38,17 @@ cdef class Responder:
     cdef Entry stale        # the answer that has ended, of the question that is to be forwarded; None: there is none
     cdef bint hot           # the answer just given from the cache is about to end, and is to be asked for anew
     cdef Question question  # the one answered last
+    cdef readonly Askers askers
+    cdef public QueryLog log            # None: there is none
+    cdef int source         # of the answer just given, as a Source
+    cdef int rcode          # of that answer
     cdef uint64_t counts[SOURCES][KINDS][RCODES]
 
     cdef int answer(self, const uint8_t *packet, Py_ssize_t size, Asker *asker, uint8_t *p) except -2
     cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source, bint stale) except -2
     cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2
+    cdef void count(self, Source source, int kind, int rcode) noexcept
+    cdef void record(self, Question *q, Asker *asker, int limited, int64_t ns) noexcept
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2
     cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2

@@ -4,7 +4,7 @@ Never opens a socket, never waits; what it can't answer is FORWARD, and pending.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from haystack._fast.dns.cache cimport is_spare, key_of, write
 from haystack._fast.dns.message cimport POINTABLE, Section, begin, finish, refusal
@@ -19,6 +19,7 @@ cdef enum:
     CLASS_IN = 1
     ARPA_SIZE = 6
     CHAIN = 16              # CNAMEs that lead to one another
+    UNREAD = 11             # the kind of what is no query
     HOT_PART = 12           # of an answer's life the last twelfth: who asks then has it asked for anew (the forwarder: a tenth)
 
 cdef const char *ARPA = b"\4arpa\0"
@@ -64,6 +65,7 @@ cdef class Responder:
         self.zone, self.cache, self.rotation = zone, cache, rotation
         self.own4, self.own6 = own4, own6
         self.own_set = bool(own4 or own6)
+        self.askers = Askers()
 
     cdef int answer(self, const uint8_t *packet, Py_ssize_t size, Asker *asker, uint8_t *p) except -2:
         """Write the answer to p, where LONGEST octets lie for TCP and PAYLOAD for UDP: how many it has, or a Verdict."""
@@ -80,6 +82,8 @@ cdef class Responder:
             return self.refuse(q, asker, p, Rcode.FORMERR, b"")
         if q.qclass != CLASS_IN or q.qtype == Type.AXFR or q.qtype == Type.IXFR:
             return self.refuse(q, asker, p, Rcode.REFUSED, b"")
+        if asker.size and asker.rights & (<int>Right.INSIDE | <int>Right.RECURSION):
+            self.askers.note(q, asker, kind_of(q.qtype), self.now)     # strangers may ask under any address
         try:
             return self.look_up(q, asker, p)
         except Exception as error:
@@ -88,10 +92,19 @@ cdef class Responder:
             self.on_fault(error)
             return self.refuse(q, asker, p, Rcode.SERVFAIL, b"")
 
+    cdef void count(self, Source source, int kind, int rcode) noexcept:
+        """Count an answer."""
+        self.source, self.rcode = source, rcode
+        self.counts[<int>source][kind][rcode] += 1
+
+    cdef void record(self, Question *q, Asker *asker, int limited, int64_t ns) noexcept:
+        """Log the answer just given, which took so many nanoseconds. Not to be called where there is no log."""
+        self.log.write(q, asker, self.source, self.rcode, limited, ns)
+
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2:
         """For what is no query: FORMERR, or NOTIMP for another opcode."""
         cdef int rcode = Rcode.NOTIMP if q.flags & <int>Flag.OPCODE else Rcode.FORMERR
-        self.counts[<int>Source.NOBODY][11][rcode] += 1
+        self.count(Source.NOBODY, UNREAD, rcode)
         return refusal(p, q, rcode)
 
     cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2:
@@ -99,7 +112,7 @@ cdef class Responder:
         cdef Message m
         begin(&m, p, q, limit(q, asker.tcp), <int>PyBytes_GET_SIZE(options))
         m.flags = Flag.RA if asker.rights & <int>Right.RECURSION else 0
-        self.counts[<int>Source.NOBODY][kind_of(q.qtype)][rcode] += 1
+        self.count(Source.NOBODY, kind_of(q.qtype), rcode)
         return finish(&m, rcode, <const uint8_t *>PyBytes_AS_STRING(options), <int>PyBytes_GET_SIZE(options))
 
     cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2:
@@ -147,7 +160,7 @@ cdef class Responder:
 
     cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source, bint stale) except -2:
         """The answer of a nameserver, for this asker. stale: as with cache.write."""
-        self.counts[<int>source][kind_of(q.qtype)][min(entry.rcode, RCODES - 1)] += 1
+        self.count(source, kind_of(q.qtype), min(entry.rcode, RCODES - 1))
         return write(entry, p, q, limit(q, asker.tcp), self.now, stale)
 
     cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
@@ -192,7 +205,7 @@ cdef class Responder:
             authority(&m, self.zone, False, owner + (last.starts[apex] if apex > 0 else 0), self.zone.is_origin(&last, max(apex, 0)))
         if m.full and m.counts[<int>Section.ADDITIONAL] == 0:
             m.flags |= <int>Flag.TC
-        self.counts[<int>Source.ZONE][kind_of(q.qtype)][rcode] += 1
+        self.count(Source.ZONE, kind_of(q.qtype), rcode)
         return finish(&m, rcode, NULL, 0)
 
     cdef Node follow(self, Message *m, Node node, Question *last, Asker *asker, int *owner, int *links):
@@ -237,7 +250,7 @@ cdef class Responder:
 
     cdef int end_chain(self, Message *m, Question *q) except -2:
         """The answer of CNAMEs alone: where they lead is not said, not even that there is nothing."""
-        self.counts[<int>Source.ZONE][kind_of(q.qtype)][<int>Rcode.NOERROR] += 1
+        self.count(Source.ZONE, kind_of(q.qtype), Rcode.NOERROR)
         return finish(m, Rcode.NOERROR, NULL, 0)
 
     cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1:
@@ -308,17 +321,21 @@ cdef class Responder:
                         rows.append((KIND_NAMES[kind], rcode, SOURCE_NAMES[source], self.counts[source][kind][rcode]))
         return rows
 
-    def ask(self, bytes packet, bytes local=b"", *, bint tcp=False, int rights=<int>Right.INSIDE | <int>Right.RECURSION, int network=0):
-        """The answer to a packet: its octets, empty for silence, None for what is to be forwarded. local: our address, 4 or 16 octets."""
+    def ask(self, bytes packet, bytes local=b"", *, bint tcp=False, int rights=<int>Right.INSIDE | <int>Right.RECURSION, int network=0,
+            bytes client=b""):
+        """The answer to a packet: its octets, empty for silence, None for what is to be forwarded.
+
+        local: our address; client: that of who asks; 4 or 16 octets each, or none.
+        """
         cdef bytearray out = bytearray(LONGEST)
         cdef uint8_t *p = out
         cdef Asker asker
         cdef int size
         memset(&asker, 0, sizeof(asker))
         asker.tcp, asker.rights, asker.network = tcp, rights, network
-        asker.local_size = <int>len(local)
-        for i, octet in enumerate(local[:16]):
-            asker.local[i] = octet
+        asker.local_size, asker.size = <int>min(len(local), 16), <int>min(len(client), 16)
+        memcpy(asker.local, PyBytes_AS_STRING(local), asker.local_size)
+        memcpy(asker.ip, PyBytes_AS_STRING(client), asker.size)
         size = self.answer(<const uint8_t *>PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet), &asker, p)
         return None if size == Verdict.FORWARD else bytes(out[:size])
 

@@ -5,12 +5,10 @@ from haystack._fast.dns.pending cimport Pending, Waiter
 from haystack._fast.dns.rate_limit cimport RateLimit
 from haystack._fast.dns.responder cimport Responder
 from haystack._fast.dns.batches cimport Batches
+from haystack._fast.dns.times cimport Times
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
 from haystack._fast.util.linked_list cimport Ring
-
-cdef enum:
-    BUCKETS = 20            # of the histogram of times: below 1, 2, 4 … microseconds
 
 cdef class DnsServer:
     cdef Poller poller
@@ -28,11 +26,8 @@ cdef class DnsServer:
     cdef bint leaving
     cdef uint8_t *work                  # an answer over TCP is written here, behind its length
     cdef readonly uint64_t unsent       # answers that a socket did not take
-    cdef uint64_t times[BUCKETS]
-    cdef uint64_t time_sum              # nanoseconds
-    cdef uint64_t time_count
+    cdef readonly Times at_once         # from the arrival of a batch here to its answers
 
     cdef int make_room(self) except -1
     cdef int wait_for(self, Waiter waiter) except -1
     cdef int renew(self, Asker *asker) except -1
-    cdef void took(self, int64_t ns, int answers) noexcept

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterable
 from haystack._fast.dns.pending import Pending
 from haystack._fast.dns.rate_limit import RateLimit
 from haystack._fast.dns.responder import Responder
+from haystack._fast.dns.times import Times
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 
@@ -13,6 +14,7 @@ class DnsServer:
     networks: Networks
     subnets: Networks
     unsent: int
+    at_once: Times
     def __init__(
         self,
         poller: Poller,
@@ -27,4 +29,3 @@ class DnsServer:
     def leave(self, idle: float) -> None: ...
     @property
     def busy(self) -> bool: ...
-    def timed(self) -> tuple[list[int], float]: ...

@@ -16,9 +16,6 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLIN
         EPOLLET
 
-cdef enum:
-    FIRST = 1000            # nanoseconds: the first bucket
-
 
 cdef class DnsServer:
     """send: as with Pending; clients: over TCP at once; idle: seconds that one may be without a query; waiting: questions at once."""
@@ -36,7 +33,7 @@ cdef class DnsServer:
     def __init__(self, Poller poller, Responder responder, send, *, Py_ssize_t clients, double idle, Py_ssize_t waiting):
         self.poller, self.responder = poller, responder
         self.pending = Pending(poller, responder, send, waiting)
-        self.batches, self.rate_limit = Batches(), RateLimit()
+        self.batches, self.rate_limit, self.at_once = Batches(), RateLimit(), Times()
         self.networks, self.subnets = Networks(), Networks()
         self.sockets, self.shares = [], {}
         self.most, self.idle_ms = clients, <int64_t>(idle * 1000)
@@ -97,19 +94,3 @@ cdef class DnsServer:
     cdef int renew(self, Asker *asker) except -1:
         """Have the question asked whose answer, just given, is about to end."""
         return self.pending.renew(key_of(&self.responder.question), essence(&self.responder.question), asker)
-
-    cdef void took(self, int64_t ns, int answers) noexcept:
-        """Count the time that a batch took, from its arrival here to its answers."""
-        cdef int bucket = 0
-        cdef int64_t below = FIRST
-        while ns >= below and bucket < BUCKETS - 1:
-            below *= 2
-            bucket += 1
-        self.times[bucket] += answers
-        self.time_sum += ns * answers
-        self.time_count += answers
-
-    def timed(self):
-        """Answers at once over UDP, by the time that their batch took: below 1, 2, 4 … microseconds; the sum of these times in seconds."""
-        cdef int i
-        return [self.times[i] for i in range(BUCKETS)], self.time_sum / 1e9

@@ -4,13 +4,15 @@ Never decides an answer. A client that does not read what it asked for is read n
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EMFILE, ENFILE, errno
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 from posix.unistd cimport close as close_fd
 
 from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockaddr_storage
 from haystack._fast.dns.question cimport at16, essence, put16
+from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Verdict
+from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.net.transport cimport EPOLLERR, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport pending, release, reserve, take
 from haystack._fast.util.linked_list cimport join
@@ -178,6 +180,7 @@ cdef class DnsConnection(Connection):
         cdef DnsServer server = self.server
         cdef TcpWaiter waiter
         cdef int octets
+        cdef int64_t began = clock_ns()
         join(&server.clients, &self.link)
         self.transport.deadline = self.transport.poller.now + server.idle_ms
         server.responder.now = self.transport.poller.now
@@ -193,7 +196,12 @@ cdef class DnsConnection(Connection):
             octets = server.responder.overload(&self.asker, server.work + 2)
         elif server.responder.hot:
             server.renew(&self.asker)
-        return self.send(server.work, octets)
+        self.send(server.work, octets)
+        if octets > 0:
+            server.at_once.took(clock_ns() - began, 1)
+            if server.responder.log is not None:
+                server.responder.record(&server.responder.question, &self.asker, Limited.PASSED, clock_ns() - began)
+        return 0
 
     cdef int send(self, uint8_t *work, int size) except -1:
         """Send an answer of so many octets, which stands behind the two for its length."""

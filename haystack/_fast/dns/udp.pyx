@@ -12,7 +12,7 @@ from posix.unistd cimport dup
 from haystack._fast.dns.asker cimport describe
 from haystack._fast.dns.batches cimport BATCH, Batch, iovec
 from haystack._fast.dns.question cimport essence
-from haystack._fast.dns.rate_limit cimport Limited, is_outside
+from haystack._fast.dns.rate_limit cimport is_outside
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.poller cimport clock_ns
 
@@ -128,6 +128,7 @@ cdef class UdpSocket(LentSocket):
         cdef msghdr *head
         cdef msghdr *reply
         cdef Asker asker
+        cdef Limited verdict
         cdef int i, size, answers = 0
         cdef int64_t began = clock_ns()
         server.responder.now = began // 1000000
@@ -146,26 +147,31 @@ cdef class UdpSocket(LentSocket):
                 size = server.responder.overload(&asker, <uint8_t *>outgoing.parts[answers].iov_base)
             elif server.responder.hot:
                 server.renew(&asker)
-            if size > 0 and is_outside(&asker):
-                size = self.limited(&asker, <uint8_t *>outgoing.parts[answers].iov_base, size)
+            if size <= 0:
+                continue
+            verdict = Limited.PASSED
+            if is_outside(&asker):
+                size = self.limited(&asker, <uint8_t *>outgoing.parts[answers].iov_base, size, &verdict)
+            if server.responder.log is not None:
+                server.responder.record(&server.responder.question, &asker, verdict, clock_ns() - began)
             if size > 0:
                 memcpy(reply.msg_name, head.msg_name, head.msg_namelen)
                 reply.msg_namelen = head.msg_namelen
                 outgoing.parts[answers].iov_len = size
                 answers += 1
         self.send(outgoing.heads, answers)
-        server.took(clock_ns() - began, answers)
+        server.at_once.took(clock_ns() - began, answers)
         return 0
 
-    cdef int limited(self, Asker *asker, uint8_t *answer, int size) noexcept:
-        """How many octets of an answer to somebody outside are sent: all, those of a truncated one, or none."""
+    cdef int limited(self, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept:
+        """How many octets of an answer to somebody outside are sent, by the verdict: all, those of a truncated one, or none."""
         cdef DnsServer server = self.server
         cdef int rcode = answer[3] & 15
         cdef uint32_t what = <uint32_t>rcode if rcode else server.responder.question.digest ^ server.responder.question.qtype
-        cdef Limited verdict = server.rate_limit.judge(asker, what, server.responder.now)
-        if verdict == Limited.PASSED:
+        verdict[0] = server.rate_limit.judge(asker, what, server.responder.now)
+        if verdict[0] == Limited.PASSED:
             return size
-        return server.responder.truncate(asker, answer) if verdict == Limited.SLIPPED else 0
+        return server.responder.truncate(asker, answer) if verdict[0] == Limited.SLIPPED else 0
 
     cdef int wait_for(self, msghdr *head, Asker *asker) except -1:
         """Have the control process asked."""

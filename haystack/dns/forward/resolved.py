@@ -61,3 +61,14 @@ def stale(answer: Answer) -> Resolved:
     """One that has expired. A worker asks again soon: the nameserver may be back."""
     no = answer.packed.flags & 0x000F == wire.NXDOMAIN
     return Resolved(answer.packed, 1, Source.STALE, answer.server, _STALE_NO if no else _STALE, answer.leads)
+
+
+def reason(failed: Resolved) -> str:
+    """Why there is no answer, in words."""
+    if failed.source is Source.REFUSED:
+        return "a nameserver sends Haystack's own queries back to it"
+    if failed.options == _NO_SERVER:
+        return "no nameserver is configured for this name"
+    if failed.options == _NO_ANSWER:
+        return "no nameserver answered"
+    return f"nameserver {failed.server} has failed" if failed.server else "too many queries wait for nameservers"

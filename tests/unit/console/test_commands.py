@@ -117,6 +117,17 @@ def test_dig_answers_for_the_address_by_which_the_asker_came():
     assert run(state(), ["dig", "no.such", "AAAA"]).status == 1
 
 
+def test_dig_of_another_name_says_what_was_heard_of_it():
+    heard = [";; NOERROR, 1 answers", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
+    result = run(state(), ["dig", "example.com"], Context(heard=heard))
+    assert (result.status, result.text) == (0, "\n".join(heard))
+
+
+def test_records_of_other_sections_are_no_answer_to_dig():
+    heard = [";; NXDOMAIN, 0 answers", ";; authority", "haystack. 5 IN SOA ns.haystack. x. 1 2 3 4 5", ";; from the zone"]
+    assert run(state(), ["dig", "nosuch.haystack"], Context(heard=heard)).status == 1
+
+
 def test_nothing_asked_nothing_said():
     assert run(state(), []).text == ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import dns.flags
 import dns.message
 import dns.rdatatype
@@ -93,7 +95,7 @@ class Zoned:
 
     def lookup(self, *words):
         """As the shell asks."""
-        return Lookup(self.compiled).lookup(*words)
+        return Lookup(SimpleNamespace(feed=self.feed)).lookup(*words)
 
 
 @pytest.fixture
