@@ -143,6 +143,8 @@ class DnsService:
         self._forwarder = Forwarder(
             routes.made(self._settings, self.port), names, limits=self._limits, times=self._times, forgotten=self._forget
         )
+        if self._settings.dns_nameservers and not self._forwarder.routes.default:
+            log.warning("nameservers.missing", given=[*map(str, self._settings.dns_nameservers)])
         log.info("dns.listening", port=self.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
 
     def _forget(self) -> None:

@@ -17,7 +17,8 @@ from haystack.model.spelling import LEVELS
 from haystack.observe.safe_text import printable
 
 # These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
-CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio", "watchfiles")
+CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio")
+NEVER = ("watchfiles",)  # tells of each file that changes, the log too, if that is one: without end
 MICROSECONDS = len("2026-01-01T00:00:00.000000")
 WIDTH = 18  # of an event's name in a line for a person: most names are no longer
 # Fields as the code orders them, for the first is what a line is about; tracebacks without variables, which could hold a key.
@@ -61,6 +62,8 @@ def set_level(level: str) -> None:
     quiet = number if number <= logging.DEBUG else max(number, logging.WARNING)
     for name in CHATTY:
         logging.getLogger(name).setLevel(quiet)
+    for name in NEVER:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 
 def numeric(level: str) -> int:

@@ -21,6 +21,7 @@ from haystack.dns.forward.exchange import Means, Spare
 from haystack.dns.forward.failures import Failures
 from haystack.dns.forward.loops import Loops
 from haystack.dns.forward.nameservers import text
+from haystack.dns.forward.outage import Outages
 from haystack.dns.forward.own_names import Nobody, OwnNames, completed
 from haystack.dns.forward.resolved import STALE_TTL, Resolved, Source
 from haystack.dns.forward.rewriting import Own, own
@@ -77,6 +78,7 @@ class Forwarder:
         self._failures: Failures[Key, Resolved] = Failures()
         self._standings = Standings(times)
         self._loops = Loops()
+        self._outages = Outages()
         spare = max(1, limits.sockets // _SPARE)
         self._means = Means(times, Spare(spare), self._loops.note, self._believed)
         self._asking: Asking[Key, Resolved] = Asking(
@@ -213,6 +215,7 @@ class Forwarder:
         if probed is not None:
             self._later(probed, query)
         found, server = await race.Race(query, asked, question.until, self._means).run()
+        self._outages.look(self._standings.of(self.routes.of(query.key)))
         if found is None:
             failure = resolved.NO_ANSWER if server is None else resolved.BAD_ANSWER._replace(server=text(server))
             self._failures.note(question.key, failure, self._clock())

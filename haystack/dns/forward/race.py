@@ -95,6 +95,8 @@ class Race:
 def give_up(exchange: Exchange, now: float) -> None:
     """It has not answered by now."""
     if exchange.unanswered:
+        server = exchange.standing.server
+        log.debug("nameserver.failed", server=server.address, port=server.port, error=Failure.TIMEOUT.value)
         exchange.standing.failed(Failure.TIMEOUT, now)
         exchange.standing.silent(exchange.begun, exchange.datagrams, now)
 

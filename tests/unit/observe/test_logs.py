@@ -46,7 +46,7 @@ def test_the_level_can_change():
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["seen"]
 
 
-@pytest.mark.parametrize("name", ["asyncssh", "urllib3", "watchfiles.main"])
+@pytest.mark.parametrize("name", ["asyncssh", "urllib3"])
 def test_what_others_tell_of_each_file_and_connection_is_for_debugging(name):
     out = io.StringIO()
     logs.configure("info", "json", out)
@@ -55,6 +55,14 @@ def test_what_others_tell_of_each_file_and_connection_is_for_debugging(name):
     logs.set_level("debug")
     told.info("another one")
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["another one"]
+
+
+def test_what_watches_files_does_not_tell_of_the_log_in_the_log():
+    """With the log in the folder of a watched file, each line of it made the next one."""
+    out = io.StringIO()
+    logs.configure("debug", "json", out)
+    logging.getLogger("watchfiles.main").debug("all changes filtered out")
+    assert out.getvalue() == ""
 
 
 def test_an_exception_is_told_in_json():
