@@ -9,10 +9,10 @@ class Times(NamedTuple):
     """All in seconds.
 
     resend: after the first datagram, when more are sent; limit: of one question in all, below the 5 s after which most clients give up;
-    patience: until a stale answer is given (RFC 8767 section 5, client response timer); tcp: of one exchange over TCP; probe: of a question to a nameserver that is skipped;
-    failure: how long a failure is kept (RFC 9520 section 3.2); recheck: how long after a failure stale answers are given at once;
-    pause, longest_pause: for which a nameserver is skipped at first, and at most; calm: after which its earlier failures count no more;
-    learned: how long it is remembered that a nameserver has no EDNS, or does not keep the case of a name.
+    patience: until a stale answer is given (RFC 8767 section 5, client response timer); tcp: of one exchange over TCP; probe: of a question
+    to a nameserver that is skipped; failure: how long a failure is kept (RFC 9520 section 3.2); recheck: how long after a failure stale
+    answers are given at once; pause, longest_pause: for which a nameserver is skipped at first, and at most; calm: after which its earlier
+    failures count no more; learned: how long it is remembered that a nameserver has no EDNS, or does not keep the case of a name.
     """
 
     resend: tuple[float, ...] = (0.4, 1.2, 2.0, 3.2)
