@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tests.fuzz import fuzz_body, fuzz_dns, fuzz_exchange, fuzz_head, fuzz_upstream, mutate, script
@@ -10,6 +12,13 @@ TARGETS = {
     "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "dns": fuzz_dns.one, "upstream": fuzz_upstream.one,
 }  # fmt: skip
 CASES = [(name, file, data) for name in TARGETS for file, data in mutate.corpus(name).items()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left():
+    """What other tests in this process have let go of is no leak of a target (in the debug build, which counts)."""
+    gc.unfreeze()
+    gc.collect()
 
 
 @pytest.mark.parametrize(("name", "data"), [(n, d) for n, _, d in CASES], ids=[f"{n}/{f}" for n, f, _ in CASES])
