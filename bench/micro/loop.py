@@ -93,6 +93,10 @@ for line in sys.stdin:
 """
 
 
+# of eight workers, as many as they can remember: made beforehand, for they come from elsewhere
+ASKERS = [AskerRow(wire.name(f"n{n}.example"), bytes((10, 0, n >> 8, n & 255)), ("A",), n % 977, 1) for n in range(8 * 2048)]
+
+
 class Rig:
     """The control plane but for providers and workers."""
 
@@ -176,7 +180,7 @@ async def _nothing() -> None:
 
 async def _askers(_name: bytes | None, _clients: tuple[bytes, ...] | None) -> list[AskerRow]:
     """What eight workers remember at most."""
-    return [AskerRow(wire.name(f"n{n}.example"), bytes((10, 0, n >> 8, n & 255)), ("A",), n % 977, 1) for n in range(8 * 2048)]
+    return ASKERS
 
 
 async def _accepts(*_args: object) -> bool:

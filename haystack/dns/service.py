@@ -129,7 +129,8 @@ class DnsService:
             self._tell(Subnets(*self._numbers.table))
             self._subnets = Networks(*self._numbers.table)
         for part in (yield from self.feed.follow(snapshot)):
-            self._tell(part)
+            self._tell(part)  # a worker that begins between two of them is told all of it
+            yield
 
     def open(self) -> None:
         """All is known that there is: what is not known does not exist."""

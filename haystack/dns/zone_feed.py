@@ -57,9 +57,16 @@ class ZoneFeed:
                 elif row is not None and self._told.get(key) != row:
                     rows.append((key, row))
             yield
-        self._put(rows, removed)
+        for some_rows in stretches(rows):
+            self._put(some_rows, ())
+            yield
+        self._put((), removed)
         self._untold = {}
-        return list(parts(zone.serial, rows, removed))
+        made = []
+        for part in parts(zone.serial, rows, removed):
+            made.append(part)
+            yield
+        return made
 
     def whole(self) -> list[ZonePart]:
         """All of it, for a worker that begins."""
