@@ -87,7 +87,7 @@ def main(port: int, seconds: float, rate: float, pids: list[str]) -> None:
         while time.monotonic() < end:
             asker.ask(number)
             number += 1
-            time.sleep(1 / rate)
+            time.sleep(1 / rate)  # the rate is what this is for
     print(json.dumps(asker.told()))
 
 

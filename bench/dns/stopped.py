@@ -59,7 +59,7 @@ def stopped(_rounds: int, _seconds: int, have: list[int]) -> list[dict[str, Any]
 
 
 def _halt(pid: int) -> None:
-    time.sleep(AROUND)
+    time.sleep(AROUND)  # the load goes on meanwhile: this is how long it is looked at
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(STOPPED)
+    time.sleep(STOPPED)  # as above
     os.kill(pid, signal.SIGCONT)

@@ -26,7 +26,7 @@ class OwnNames(Protocol):
 class Nobody:
     """Nothing is ours."""
 
-    def holds(self, name: bytes) -> bool:  # noqa: ARG002
+    def holds(self, name: bytes) -> bool:  # noqa: ARG002 - nothing is ours, whatever it is
         """No."""
         return False
 
