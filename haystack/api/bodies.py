@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 from haystack.loop.turns import Turns
-from haystack.model.records import Container, Network, Problem
+from haystack.model.records import Container, Endpoint, Network, Problem
 from haystack.views import shapes
 from haystack.views.pieces import Pieces, framed
 from haystack.views.shapes import Membership
@@ -85,23 +84,25 @@ class Bodies:
 
 
 def _addresses(snapshot: Picture) -> Iterator[tuple[str, Grouped[Membership]]]:
-    """The same by ``tcp://NAME:PORT``."""
-    for name, members in groupby(shapes.memberships(snapshot), lambda each: each.name):
-        found: dict[tuple[str, int], list[Membership]] = {}
-        for each in members:
-            found.setdefault((each.endpoint.protocol, each.endpoint.port), []).append(each)
+    """The same by ``tcp://NAME:PORT``. Each membership is made when it is asked for: a service may have thousands."""
+    for name, service in sorted(snapshot.services.items()):
+        found: dict[tuple[str, int], list[Endpoint]] = {}
+        for endpoint in service.endpoints:
+            found.setdefault((endpoint.protocol, endpoint.port), []).append(endpoint)
+        member = shapes.member_of(snapshot, service)
         for (protocol, port), together in found.items():
             whole = shapes.url(protocol, name, port)
-            yield from ((f"{whole} {each.inner.endpoint.id}", each) for each in _grouped(whole, together))
+            members = _grouped(whole, map(member, together), len(together))
+            yield from ((f"{whole} {each.inner.endpoint.id}", each) for each in members)
 
 
 def _nested(counts: Iterable[tuple[str, Mapping[str, int]]]) -> Iterator[tuple[str, Grouped[tuple[str, int]]]]:
     for asked, found in counts:
-        yield from ((f"{asked} {each.inner[0]}", each) for each in _grouped(asked, list(found.items())))
+        yield from ((f"{asked} {each.inner[0]}", each) for each in _grouped(asked, found.items(), len(found)))
 
 
-def _grouped(key: str, members: list[T]) -> Iterator[Grouped[T]]:
-    last = len(members) - 1
+def _grouped(key: str, members: Iterable[T], count: int) -> Iterator[Grouped[T]]:
+    last = count - 1
     return (Grouped(None if at else key, at == last, member) for at, member in enumerate(members))
 
 

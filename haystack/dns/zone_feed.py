@@ -19,7 +19,7 @@ from haystack.dns.messages import DnsSetup, ZonePart
 from haystack.dns.rows import HostRow, Mark, NodeRow, Row, TargetRow, packed
 from haystack.dns.subnets import Subnets
 from haystack.dns.zone import Node, Picture, Zone
-from haystack.loop.turns import Turns, stretches
+from haystack.loop.turns import Turns, at_once, stretches
 
 PART = 500  # rows in a message
 
@@ -40,7 +40,7 @@ class ZoneFeed:
         self._always = {above for key in (*apexes, *self.zone.opened) for above in wire.parents(key)} - set(apexes)
         self._untold: dict[bytes, Node | None] = {}
         nodes = {**dict.fromkeys(self._always, Node()), **self.zone.nodes}
-        self._put([(key, self._row(key, node)) for key, node in nodes.items()], ())
+        self._put([(key, at_once(self._row(key, node))) for key, node in nodes.items()], ())
 
     def follow(self, snapshot: Picture) -> Turns[list[ZonePart]]:
         """What is to be told of this snapshot: one part at least, for the version."""
@@ -51,7 +51,7 @@ class ZoneFeed:
         rows, removed = [], []
         for some in stretches(tuple(nodes.items())):
             for key, node in some:
-                row = self._row(key, node or Node()) if node is not None or key in self._always else None
+                row = (yield from self._row(key, node or Node())) if node is not None or key in self._always else None
                 if row is None and key in self._told:
                     removed.append(key)
                 elif row is not None and self._told.get(key) != row:
@@ -79,7 +79,18 @@ class ZoneFeed:
         self.responder.zone.put(rows, removed)
         self.responder.zone.finish(self.zone.serial)
 
-    def _row(self, key: bytes, node: Node) -> bytes:
+    def _row(self, key: bytes, node: Node) -> Turns[bytes]:
+        """A name may have thousands of hosts and targets."""
+        hosts, targets = [], []
+        for some in stretches(tuple(node.hosts)):
+            hosts += [self._host(each, whole=node.rank == Rank.ALIAS) for each in some]
+            yield
+        for targeted in stretches(tuple(node.srv)):
+            targets += [TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in targeted]
+            yield
+        return packed(self._marks(key, node), NodeRow(tuple(hosts), tuple(targets), tuple(map(wire.name, node.ptr)), node.records))
+
+    def _marks(self, key: bytes, node: Node) -> Mark:
         marks = Mark(0)
         if node.apex:
             marks |= Mark.APEX
@@ -93,9 +104,7 @@ class ZoneFeed:
             marks |= Mark.OPENED
         if node.rank == Rank.ALIAS:
             marks |= Mark.NEAREST  # two projects may have the same alias, each on a network of its own
-        hosts = tuple(self._host(each, whole=node.rank == Rank.ALIAS) for each in node.hosts)
-        targets = tuple(TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in node.srv)
-        return packed(marks, NodeRow(hosts, targets, tuple(wire.name(each) for each in node.ptr), node.records))
+        return marks
 
     def _host(self, host: Host, *, whole: bool = False) -> HostRow:
         """whole: also the networks on which it has its usual addresses."""

@@ -6,7 +6,7 @@ Pure: no input or output. A container's environment is not in the model at all, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -149,12 +149,20 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
 
 def memberships(snapshot: Picture) -> Iterator[Membership]:
     """Every endpoint of every service: by service name, and then in the service's own order."""
-    for name, service in sorted(snapshot.services.items()):
-        led, hint = _led(service), unheard.unheard(service)
-        for endpoint in service.endpoints:
-            claims, container = tuple(led.get(endpoint.id, ())), snapshot.containers.get(endpoint.container)
-            dns = naming.container(snapshot.origin, container) if container is not None else endpoint.target
-            yield Membership(endpoint, name, claims, service.path, service.problems, hint, dns)
+    for _, service in sorted(snapshot.services.items()):
+        yield from map(member_of(snapshot, service), service.endpoints)
+
+
+def member_of(snapshot: Picture, service: Service) -> Callable[[Endpoint], Membership]:
+    """What makes the memberships of one service's endpoints."""
+    led, hint = _led(service), unheard.unheard(service)
+
+    def made(endpoint: Endpoint) -> Membership:
+        claims, container = tuple(led.get(endpoint.id, ())), snapshot.containers.get(endpoint.container)
+        dns = naming.container(snapshot.origin, container) if container is not None else endpoint.target
+        return Membership(endpoint, service.name, claims, service.path, service.problems, hint, dns)
+
+    return made
 
 
 def _led(service: Service) -> dict[str, list[Claim]]:
