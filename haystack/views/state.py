@@ -16,8 +16,10 @@ from typing import Protocol
 
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
 
 REFRESH_SECONDS = 2.0
@@ -42,6 +44,8 @@ class Picture(Protocol):
     def services(self) -> Mapping[str, Service]: ...
     @property
     def problems(self) -> Sequence[tuple[str, Problem]]: ...
+    @property
+    def overrides(self) -> Overrides: ...
 
 
 class Source(Protocol):
@@ -145,13 +149,17 @@ class Options(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+    """The control process at a glance.
+
+    operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
+    """
 
     settings: Options
     registry: Register
     responder: Resolver
     proxy: Proxy
     traces: TraceHub
+    operator: Operator
     started: float
     ports: dict[str, int] = field(default_factory=dict)
 

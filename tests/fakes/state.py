@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import NONE
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
@@ -90,6 +91,7 @@ def picture(name="web", image="nginx", reason="running"):
         containers={ID: container},
         services={NAME: Service(name=NAME, endpoints=(endpoint,))},
         problems=((ID, Problem(subject="label haystack.port", message="not a port")),),
+        overrides=NONE,
     )
 
 
@@ -104,5 +106,11 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     )
     registry.listed.set()
     return State(
-        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=Proxy(), traces=TraceHub(), started=time.time()
+        settings=SimpleNamespace(**chosen),
+        registry=registry,
+        responder=Responder(),
+        proxy=Proxy(),
+        traces=TraceHub(),
+        operator=SimpleNamespace(overrides=NONE),
+        started=time.time(),
     )
