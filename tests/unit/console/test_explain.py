@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
-from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read
+from haystack.console.shell import run
 from haystack.loop.turns import at_once
 from haystack.model.records import Carried, Options, Problem, Service
 from haystack.model.snapshot import Snapshot
