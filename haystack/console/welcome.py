@@ -10,6 +10,7 @@ from haystack.loop.turns import Turns
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
+SERVER_ERROR = 500  # the first status of these (RFC 9110, section 15.6)
 END = "help lists the commands, Tab completes them, Ctrl-D ends the session"
 
 
@@ -36,8 +37,7 @@ def _traffic(state: State) -> Turns[str]:
     for counts in list(state.proxy.requests.values()):
         requests += sum(counts.values())
         yield
-    failed = sum(count for (_, status), count in state.proxy.errors.items() if not 0 < status < 500)  # noqa: PLR2004 - server errors
-    failed += sum(count for (_, status), count in state.proxy.errors.items() if status >= 500)  # noqa: PLR2004 - as above
+    failed = sum(count for (_, status), count in state.proxy.errors.items() if status == 0 or status >= SERVER_ERROR)
     return f"{counted(requests, 'request')} answered by endpoints, {failed} ended without an answer or with an error of Haystack's own"
 
 
