@@ -62,9 +62,9 @@ def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))
     for service in services:
-        for found in _claims(service):
-            if found.host in wanted and _below(found.path, asked.path):
-                claims.setdefault(found.host, []).append(found)
+        for claim in _claims(service):
+            if claim.host in wanted and _below(claim.path, asked.path):
+                claims.setdefault(claim.host, []).append(claim)
         yield
     found: list[Found] = []
     for host in _names(asked.host):
