@@ -7,7 +7,7 @@ command asks for. Decides nothing by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncssh
 import structlog
@@ -15,10 +15,14 @@ import structlog
 from haystack import __version__
 from haystack.console import ahead, command_line, commands, lists
 from haystack.console.commands import Context, Leave, LogLevel, Result
+from haystack.console.history import History
+from haystack.console.identity import NOBODY, Person
+from haystack.console.idle import Idle
+from haystack.console.record import Record
 from haystack.console.terminal import Terminal
+from haystack.console.tracer import Tracer
 from haystack.loop.turns import in_turns
 from haystack.observe import logs
-from haystack.observe.trace import Subscription, render
 from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
@@ -33,48 +37,14 @@ WIDEST, HIGHEST = 1000, 500
 WRITTEN = 16384  # characters that are encrypted in one go
 
 
-class Tracer:
-    """Shows live lines while it is on. show: prints one line, and waits while the client is slow."""
-
-    def __init__(self, state: State, show: Callable[[str], Awaitable[None]]) -> None:
-        self._state, self._show = state, show
-        self.task: asyncio.Task[None] | None = None
-
-    async def switch(self, wanted: commands.Trace) -> None:
-        """On, off, or on for another service."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait({self.task})
-            self.task = None
-        if wanted.on:
-            listening = asyncio.Event()
-            self.task = asyncio.create_task(self._follow(wanted.service, listening))
-            await listening.wait()
-
-    async def _follow(self, service: str | None, listening: asyncio.Event) -> None:
-        try:
-            async with self._state.traces.subscribe(service) as traces:
-                listening.set()
-                await self._tell(traces)
-        except Exception:
-            log.exception("shell.trace_failed")
-        finally:
-            listening.set()
-
-    async def _tell(self, traces: Subscription) -> None:
-        lost = 0
-        async for trace in traces:
-            if traces.dropped > lost:
-                await self._show(f"({traces.dropped - lost} lines lost: too many at once)")
-                lost = traces.dropped
-            await self._show(render(trace))
-
-
 class Session(asyncssh.SSHServerSession[str]):
-    """asyncssh calls it back for one channel. local: Haystack's address as this client reached it."""
+    """asyncssh calls it back for one channel. local: Haystack's address as this client reached it; person: who it is; idle: seconds."""
 
-    def __init__(self, state: State, local: str) -> None:
+    def __init__(self, state: State, local: str, person: Person = NOBODY, idle: float = 0.0) -> None:
         self._state, self._local = state, local
+        self.going = True  # until its channel is closed
+        self._record = Record(person)
+        self._idle = Idle(idle, lambda: self.leave("it was idle"))
         self._channel: asyncssh.SSHServerChannel[str]
         self._command: str | None = None
         self._terminal: Terminal | None = None
@@ -114,6 +84,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def data_received(self, data: str, datatype: object) -> None:  # noqa: ARG002 - theirs
         """Typed or piped in."""
+        self._idle.touch()
         if self._command is not None:
             if self._terminal is not None and INTERRUPTS & set(data):
                 self._stop()
@@ -157,7 +128,19 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
         """The client is gone."""
+        self.going = False
+        self.leave("the client is gone")
+
+    def leave(self, why: str) -> None:
+        """End this session, and say why, here and in the log. The first one counts: a second one would cancel what the first began."""
+        if self._record.why:
+            return
+        self._record.why = why
+        self._write_lines(f"\nthe session ends: {why}")
         self._stop()
+        if self._task is None:  # nothing was asked for
+            self._idle.close()
+            self._channel.close()
 
     # The three kinds of session.
 
@@ -165,7 +148,8 @@ class Session(asyncssh.SSHServerSession[str]):
         status = commands.OK
         try:
             if self._command is not None:
-                status = await self._once(self._command)
+                with self._idle.busy():
+                    status = await self._once(self._command)
             elif self._terminal is not None:
                 await self._converse(self._terminal)
             else:
@@ -174,6 +158,8 @@ class Session(asyncssh.SSHServerSession[str]):
             log.exception("shell.session_failed")
             status = commands.NOT_FOUND
         finally:
+            self._idle.close()
+            self._record.ended()
             await self._tracer.switch(commands.Trace(on=False))
             if not self._channel.is_closing():
                 self._channel.exit(status)
@@ -214,9 +200,15 @@ class Session(asyncssh.SSHServerSession[str]):
             await self._print(result.pieces)
             return not isinstance(result.effect, Leave)
 
-        await terminal.converse(self._term, self._candidates, execute)
+        folder = Path(str(self._state.settings.state_dir))
+        await terminal.converse(self._term, self._candidates, execute, History(folder, self._record.person.fingerprint or "nobody"))
 
     async def _execute(self, line: str) -> Result:
+        self._record.command(line)
+        with self._idle.busy():
+            return await self._done(line)
+
+    async def _done(self, line: str) -> Result:
         try:
             asked = command_line.split(line)
         except ValueError as error:
@@ -271,6 +263,7 @@ class Session(asyncssh.SSHServerSession[str]):
             self._channel.write_stderr(text + "\n")
 
     def _write(self, text: str) -> None:
+        self._idle.touch()
         if not self._channel.is_closing():
             self._channel.write(text)
 
