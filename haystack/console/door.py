@@ -10,7 +10,8 @@ import asyncssh
 import structlog
 
 from haystack.console import before_login
-from haystack.console.identity import Offers, Person
+from haystack.console.command import Person
+from haystack.console.identity import Offers
 from haystack.console.idle import Idle
 from haystack.console.keyring import Keyring, Ring
 from haystack.console.login_limits import Admission, Login

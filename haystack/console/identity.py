@@ -7,33 +7,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 
 import asyncssh
 from asyncssh.public_key import SSHCertificate, decode_ssh_certificate
 
+from haystack.console.command import Person
 from haystack.console.keyring import LINE, Ring
 from haystack.console.keys import COMMENT, Line
 from haystack.observe.safe_text import printable
 
 MOST = 5  # refused keys that are told of a connection
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who is logged in: the key's comment (a certificate's identity) and fingerprint (``SHA256:…``), and the client's address."""
-
-    comment: str = ""
-    fingerprint: str = ""
-    peer: str = ""
-
-    @property
-    def name(self) -> str:
-        """What to call them."""
-        return self.comment or self.fingerprint or self.peer
-
-
-NOBODY = Person()
 
 
 class Offers:

@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from haystack.console.identity import Person
+from haystack.console.command import Person
 
 log = structlog.get_logger(__name__)
 LONGEST = 1000  # characters of a command

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from haystack.console import commands
+from haystack.console.command import Trace
 from haystack.observe.trace import Subscription, render
 from haystack.views.state import State
 
@@ -21,7 +21,7 @@ class Tracer:
         self._state, self._show = state, show
         self.task: asyncio.Task[None] | None = None
 
-    async def switch(self, wanted: commands.Trace) -> None:
+    async def switch(self, wanted: Trace) -> None:
         """On, off, or on for another service."""
         if self.task is not None:
             self.task.cancel()

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import stat
 
 import asyncssh
@@ -16,12 +15,10 @@ from structlog.testing import capture_logs
 from haystack.console import hostkey
 from haystack.console.server import ConsoleServer
 from haystack.console.session import Session
-from tests.fakes.shell import PATIENCE, keys, person, shell, ssh, started
+from tests.fakes.ssh import NEEDS_SSH, PATIENCE, ssh, started
 from tests.fakes.state import NAME, state, trace
 
-__all__ = ["keys", "person", "shell"]
-
-pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
+pytestmark = NEEDS_SSH
 NUMBERS = itertools.count()
 
 

@@ -2,17 +2,14 @@
 
 import asyncio
 import datetime as dt
-import shutil
 
 import asyncssh
 import pytest
 
 from haystack.console import keyring
-from tests.fakes.shell import PATIENCE, at_terminal, fingerprint, keys, log, person, public, shell, ssh, started
+from tests.fakes.ssh import NEEDS_SSH, PATIENCE, at_terminal, fingerprint, public, ssh, started
 
-__all__ = ["keys", "log", "person", "shell"]
-
-pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
+pytestmark = NEEDS_SSH
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,11 @@
-"""OpenSSH's own client against the real shell, on a port of the kernel's choice: one command, or a person at a terminal."""
+"""OpenSSH's client against a real server of the shell, on a port of the kernel's choice; and a person at a terminal."""
 
 import asyncio
 import contextlib
 import os
 import pty
 import re
+import shutil
 
 import asyncssh
 import pytest
@@ -14,6 +15,7 @@ from haystack.console.server import ConsoleServer
 from tests.fakes.events import unwritten
 from tests.fakes.state import state
 
+NEEDS_SSH = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
 PATIENCE = 15
 
 
