@@ -12,7 +12,7 @@ from haystack.model import naming, unheard
 from haystack.model.reasons import cause
 from haystack.model.records import Departure, Service
 from haystack.model.snapshot import Snapshot
-from haystack.observe.bursts import Crowd
+from haystack.observe.bursts import Lines
 from haystack.observe.outages import by_claim
 
 REMOVED = "removed"
@@ -20,11 +20,17 @@ NOBODY: frozenset[str] = frozenset()
 
 
 class Moves:
-    """departures: how containers ended of late, the latest last."""
+    """departures: how containers ended of late, the latest last; note: hears of each (service, container's id, name) that came or left."""
 
-    def __init__(self, crowd: Crowd, departures: Callable[[], Iterable[Departure]] = tuple) -> None:
+    def __init__(
+        self,
+        crowd: Lines,
+        departures: Callable[[], Iterable[Departure]] = tuple,
+        note: Callable[[str, str, str, bool], None] = lambda _service, _identity, _name, _came: None,
+    ) -> None:
         self._crowd = crowd
         self._departures = departures
+        self._note = note
         self._last: Snapshot | None = None
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
@@ -33,6 +39,10 @@ class Moves:
     def why(self, service: str) -> str:
         """Why a container left this service with the newest snapshot; empty: none did."""
         return self._why.get(service, "")
+
+    def size(self, service: str) -> int:
+        """How many containers are in this service."""
+        return len(self._in.get(service, NOBODY))
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of this snapshot what is other than in the one before."""
@@ -58,6 +68,8 @@ class Moves:
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):
             container, services = snapshot.containers[identity], joined[identity]
+            for service in services:
+                self._note(service, identity, container.name, True)
             dns = naming.container(snapshot.origin, container)
             self._crowd.info("container.joined", name=container.name, id=container.short_id, dns=dns, services=services)
             yield
@@ -72,6 +84,8 @@ class Moves:
             if container is not None:
                 reason = _why(snapshot, identity, services, ended.get(identity))
                 self._why.update(dict.fromkeys(services, reason))
+                for service in services:
+                    self._note(service, identity, container.name, False)
                 self._crowd.info("container.left", name=container.name, id=container.short_id, services=services, reason=reason)
             yield
 

@@ -1,0 +1,66 @@
+"""Who was in a service is counted back from who is in now, however many came and left."""
+
+from __future__ import annotations
+
+from haystack.loop.turns import at_once
+from haystack.observe.attendance import Attendance
+
+WEB = "web.services.haystack"
+
+
+class Hall:
+    """An attendance whose time is ours, and who is in."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.now = 0.0
+        self.inside: dict[str, str] = {}
+        self.attendance = Attendance(lambda: self.now, most)
+
+    def come(self, at: float, identity: str, name: str = "") -> None:
+        self.now = at
+        self.inside[identity] = name or identity
+        self.attendance.note(WEB, identity, name or identity, True)
+
+    def leave(self, at: float, identity: str) -> None:
+        self.now = at
+        self.attendance.note(WEB, identity, self.inside.pop(identity), False)
+
+    def at(self, moment: float) -> set[str]:
+        return set(at_once(self.attendance.at(moment, {WEB: self.inside.items()}))[WEB].values())
+
+
+def test_who_was_in_at_each_time() -> None:
+    hall = Hall()
+    hall.come(10, "a")
+    hall.come(20, "b")
+    hall.leave(30, "a")
+    hall.come(40, "c")
+    hall.leave(50, "b")
+    times = {5: set(), 10: set(), 10.1: {"a"}, 25: {"a", "b"}, 35: {"b"}, 45: {"b", "c"}, 60: {"c"}}
+    assert {moment: hall.at(moment) for moment in times} == times
+
+
+def test_one_that_is_made_anew_under_its_name_is_another() -> None:
+    hall = Hall()
+    hall.come(10, "old", "web-1")
+    hall.come(20, "new", "web-1")
+    hall.leave(21, "old")
+    assert [hall.at(moment) for moment in (5, 15, 20.5, 30)] == [set(), {"web-1"}, {"web-1"}, {"web-1"}]
+
+
+def test_other_services_say_nothing_of_one() -> None:
+    hall = Hall()
+    hall.come(10, "a")
+    hall.attendance.note("other", "a", "a", False)
+    assert hall.at(20) == {"a"}
+    assert hall.attendance.services(0, 100) == {WEB, "other"}
+    assert hall.attendance.services(0, 10) == set()
+
+
+def test_it_is_bounded_and_says_from_when_on_it_knows() -> None:
+    hall = Hall(most=10)
+    assert hall.attendance.begun == 0
+    for number in range(15):
+        hall.come(number, str(number))
+    assert hall.attendance.begun == 4
+    assert hall.at(7) == {str(n) for n in range(7)}
