@@ -1,4 +1,4 @@
-"""Which containers were in which service at a time gone by: every coming and going of late, bounded, and counted back from now.
+"""Which containers are in which service, and were at a time gone by: every coming and going of late, bounded, and counted back from now.
 
 The journal counts what comes in crowds; here each one is, so that replay can say who was in. Never decides who is.
 """
@@ -7,57 +7,82 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from haystack.loop.turns import Turns, stretches
 
-MOST = 40_000  # comings and goings: about 6 MiB
+MOST = 20_000  # comings and goings: about 5 MiB
+
+
+class Seat(NamedTuple):
+    """A container in a service. places: of its endpoints there, ``IP:PORT`` as traces have them."""
+
+    container: str
+    name: str
+    places: tuple[str, ...] = ()
 
 
 class Move(NamedTuple):
-    """A container that came into a service, or left it. time: Unix seconds."""
+    """A container came into a service, or left it. time: Unix seconds."""
 
     time: float
     service: str
-    container: str
-    name: str
+    seat: Seat
     came: bool
 
 
+Seats = dict[str, dict[str, Seat]]  # by service, and then by container's id
+
+
 class Attendance:
-    """The moves, the oldest first. clock: Unix seconds."""
+    """The moves, the oldest first, and who is in now. clock: Unix seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.time, most: int = MOST) -> None:
         self._clock = clock
         self._moves: deque[Move] = deque(maxlen=most)
+        self._now: Seats = {}
         self.begun = clock()  # from when on it knows
 
-    def note(self, service: str, container: str, name: str, came: bool) -> None:
-        """A container came into this service, or left it, just now."""
+    def come(self, service: str, container: str, name: str, places: Iterable[str] = ()) -> None:
+        """A container is in this service from now on."""
+        seat = self._now.setdefault(service, {})[container] = Seat(container, name, tuple(places))
+        self._add(Move(self._clock(), service, seat, came=True))
+
+    def leave(self, service: str, container: str) -> None:
+        """It is no more. Nothing where it was not."""
+        there = self._now.get(service, {})
+        seat = there.pop(container, None)
+        if seat is None:
+            return
+        if not there:
+            del self._now[service]
+        self._add(Move(self._clock(), service, seat, came=False))
+
+    def _add(self, move: Move) -> None:
         if len(self._moves) == self._moves.maxlen:
             self.begun = self._moves[0].time
-        self._moves.append(Move(self._clock(), service, container, name, came))
+        self._moves.append(move)
 
-    def at(self, moment: float, now: Mapping[str, Iterable[tuple[str, str]]]) -> Turns[dict[str, dict[str, str]]]:
-        """Who was in then, by service: names by container's id. now: (id, name) of those who are in, by service: of these it is told."""
-        found = {service: dict(members) for service, members in now.items()}
+    def at(self, moment: float, services: Iterable[str]) -> Turns[Seats]:
+        """Who was in these services then."""
+        found = {service: dict(self._now.get(service, {})) for service in services}
         for some in stretches(list(reversed(self._moves))):
-            if some[0].time < moment:
-                break
             for move in some:
                 if move.time < moment:
-                    break
-                there = found.get(move.service)
-                if there is None:
-                    continue
-                if move.came:
-                    there.pop(move.container, None)
-                else:
-                    there[move.container] = move.name
+                    return found
+                if move.service in found:
+                    _undo(found[move.service], move)
             yield
         return found
 
-    def services(self, first: float, last: float) -> set[str]:
-        """Those that somebody came into or left in this time."""
-        return {m.service for m in self._moves if first <= m.time < last}
+    def moves(self, first: float, last: float) -> list[Move]:
+        """Those of this time, in their order."""
+        return [move for move in self._moves if first <= move.time < last]
+
+
+def _undo(there: dict[str, Seat], move: Move) -> None:
+    if move.came:
+        there.pop(move.seat.container, None)
+    else:
+        there[move.seat.container] = move.seat

@@ -33,7 +33,7 @@ class Story:
         self._crowd = Crowd("haystack.services")
         self._lives = Lives(past.journal.add, departures)
         telling = Telling(self._crowd, past.journal.add, self._size)
-        self._moves = Moves(telling, departures, past.attendance.note)
+        self._moves = Moves(telling, departures, past.attendance)
         self._outages = Outages(self._url, telling, why=self._moves.why)
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from haystack.loop.turns import at_once
-from haystack.observe.attendance import Attendance
+from haystack.observe.attendance import Attendance, Seat
 
 WEB = "web.services.haystack"
 
 
 class Hall:
-    """An attendance whose time is ours, and who is in."""
+    """An attendance whose time is ours."""
 
     def __init__(self, most: int = 1000) -> None:
         self.now = 0.0
-        self.inside: dict[str, str] = {}
         self.attendance = Attendance(lambda: self.now, most)
 
     def come(self, at: float, identity: str, name: str = "") -> None:
         self.now = at
-        self.inside[identity] = name or identity
-        self.attendance.note(WEB, identity, name or identity, True)
+        self.attendance.come(WEB, identity, name or identity, ["10.0.0.1:80"])
 
     def leave(self, at: float, identity: str) -> None:
         self.now = at
-        self.attendance.note(WEB, identity, self.inside.pop(identity), False)
+        self.attendance.leave(WEB, identity)
 
     def at(self, moment: float) -> set[str]:
-        return set(at_once(self.attendance.at(moment, {WEB: self.inside.items()}))[WEB].values())
+        return {seat.name for seat in at_once(self.attendance.at(moment, [WEB]))[WEB].values()}
 
 
 def test_who_was_in_at_each_time() -> None:
@@ -38,6 +36,14 @@ def test_who_was_in_at_each_time() -> None:
     hall.leave(50, "b")
     times = {5: set(), 10: set(), 10.1: {"a"}, 25: {"a", "b"}, 35: {"b"}, 45: {"b", "c"}, 60: {"c"}}
     assert {moment: hall.at(moment) for moment in times} == times
+    assert [(m.time, m.seat.name, m.came) for m in hall.attendance.moves(20, 40)] == [(20, "b", True), (30, "a", False)]
+
+
+def test_one_that_has_left_keeps_its_places() -> None:
+    hall = Hall()
+    hall.come(10, "a")
+    hall.leave(20, "a")
+    assert at_once(hall.attendance.at(15, [WEB])) == {WEB: {"a": Seat("a", "a", ("10.0.0.1:80",))}}
 
 
 def test_one_that_is_made_anew_under_its_name_is_another() -> None:
@@ -48,13 +54,14 @@ def test_one_that_is_made_anew_under_its_name_is_another() -> None:
     assert [hall.at(moment) for moment in (5, 15, 20.5, 30)] == [set(), {"web-1"}, {"web-1"}, {"web-1"}]
 
 
-def test_other_services_say_nothing_of_one() -> None:
+def test_other_services_say_nothing_of_one_and_who_was_not_in_can_not_leave() -> None:
     hall = Hall()
     hall.come(10, "a")
-    hall.attendance.note("other", "a", "a", False)
+    hall.attendance.come("other", "b", "b")
+    hall.leave(15, "c")
     assert hall.at(20) == {"a"}
-    assert hall.attendance.services(0, 100) == {WEB, "other"}
-    assert hall.attendance.services(0, 10) == set()
+    assert at_once(hall.attendance.at(20, ["none"])) == {"none": {}}
+    assert len(hall.attendance.moves(0, 100)) == 2
 
 
 def test_it_is_bounded_and_says_from_when_on_it_knows() -> None:

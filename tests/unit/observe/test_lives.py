@@ -144,5 +144,5 @@ def test_attendance_and_journal_agree(life: Life) -> None:
     life.show(container(1), container(2))
     moment = life.now + 5
     life.show(container(2))
-    now = {WEB: [(container(2).id, "web-2")]}
-    assert set(at_once(life.past.attendance.at(moment, now))[WEB].values()) == {"web-1", "web-2"}
+    seats = at_once(life.past.attendance.at(moment, [WEB]))[WEB].values()
+    assert {(seat.name, seat.places) for seat in seats} == {("web-1", ("10.0.0.1:80",)), ("web-2", ("10.0.0.1:80",))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.model.reports import Outcome
-from haystack.observe.outcomes import ALIKE, BY_CLIENTS, MOST, Outcomes, by_client
+from haystack.observe.outcomes import ALIKE, BY_CLIENTS, MOST, Count, Manner, Outcomes, by_client
 
 
 def outcome(time: float, **more: object) -> Outcome:
@@ -18,17 +18,20 @@ def test_those_of_a_time_are_told_in_the_order_of_their_ends() -> None:
     outcomes = Outcomes()
     outcomes.take([outcome(12.0), outcome(10.0), outcome(11.0, service="", status=404), outcome(20.0)], 0)
     assert [o.time for o in outcomes.between(10.0, 20.0)] == [10.0, 11.0, 12.0]
-    assert outcomes.left(0, 100) == 0
+    assert outcomes.counts(0, 100) == []
 
 
 def test_of_many_alike_in_a_second_some_are_kept_and_all_are_counted() -> None:
     outcomes = Outcomes(lambda: 10.7)
     outcomes.take([outcome(10.0 + n / 1000) for n in range(ALIKE + 7)], 100)
-    outcomes.take([outcome(10.5, service="other"), outcome(10.6, error="http_response_timeout", status=504)], 0)
+    outcomes.take([outcome(10.5, service="other"), outcome(10.6, error="http_response_timeout", status=504)], 3)
     assert len(outcomes.between(10, 11)) == ALIKE + 2
-    assert outcomes.left(10, 11) == 107
+    counts = [Count(10, Manner(), 103), Count(10, Manner("web", "10.0.0.2:80", "connection_refused", 502, ""), 7)]
+    assert outcomes.counts(10, 11) == counts
     outcomes.take([outcome(11.0)], 0)
     assert len(outcomes.between(11, 12)) == 1
+    assert outcomes.counts(10, 11) == counts
+    assert outcomes.counts(11, 12) == []
 
 
 def test_what_clients_cause_takes_nobody_elses_place() -> None:
@@ -37,14 +40,15 @@ def test_what_clients_cause_takes_nobody_elses_place() -> None:
     outcomes.take([outcome(2.0 + n, service="", status=404, error="destination_not_found") for n in range(3 * MOST)], 0)
     assert outcomes.between(0, 2)
     assert len(outcomes.between(2, 1e9)) == BY_CLIENTS
-    assert outcomes.begun() == 0.0
+    assert outcomes.begun == 0.0
 
 
 def test_the_ring_is_bounded_and_says_from_when_on_it_knows() -> None:
     outcomes = Outcomes(lambda: 0.0)
     outcomes.take([outcome(float(n)) for n in range(MOST + 10)], 0)
-    assert len(outcomes.between(0, 1e9)) == MOST
-    assert outcomes.begun() == 9.0
+    outcomes.take([outcome(1e6, service="", status=404)], 0)
+    assert len(outcomes.between(0, 1e9)) == MOST + 1
+    assert outcomes.begun == 9.0
 
 
 def test_who_caused_it() -> None:
