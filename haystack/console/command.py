@@ -19,10 +19,11 @@ OK, NOT_FOUND, USAGE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Start or stop the live lines. service: whole name, None for all."""
+    """Start or stop the live lines. service: whole name, None for all; own: also of requests to Haystack itself."""
 
     on: bool
     service: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,8 @@ def test_completion_offers_what_may_follow():
     known = state()
     assert completions(known, ["service"]) == ["nginx"]
     assert completions(known, ["service", "nginx"]) == []
-    assert completions(known, ["trace"]) == ["on", "off"]
-    assert completions(known, ["trace", "on"]) == ["nginx"]
+    assert completions(known, ["trace"]) == ["on", "off", "--own"]
+    assert completions(known, ["trace", "on"]) == ["nginx", "--own"]
     assert completions(known, ["services"]) == ["nginx", "--json"]
     assert completions(known, ["services", "nginx", "--json"]) == ["nginx"]
     assert completions(known, ["dig", "x"])[:2] == ["A", "AAAA"]
