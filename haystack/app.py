@@ -52,6 +52,7 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -88,7 +89,10 @@ class App:
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
         self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past)
+        self.state = State(
+            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
+            rates=Rates(self.proxy.traffic),
+        )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -191,6 +195,7 @@ class App:
             self._spawn(provider.run(sink), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
+        self._spawn(self.state.rates.run(), "rates")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""

@@ -23,6 +23,8 @@ from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
 from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
+from haystack.proxy.traffic import Traffic
+from haystack.views.rates import Rates
 
 REFRESH_SECONDS = 2.0
 
@@ -119,6 +121,8 @@ class Proxy(Protocol):
     @property
     def errors(self) -> Mapping[tuple[str, int], int]: ...
     @property
+    def traffic(self) -> Traffic: ...
+    @property
     def ports(self) -> Mapping[str, int]: ...
     @property
     def workers(self) -> Sequence[WorkerState]: ...
@@ -170,7 +174,7 @@ class State:
     """The control process at a glance.
 
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
-    past: what is kept of what happened.
+    past: what is kept of what happened; rates: of the proxy's traffic.
     """
 
     settings: Options
@@ -182,6 +186,7 @@ class State:
     started: float
     ports: dict[str, int] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
+    rates: Rates = field(default_factory=Rates)
 
     @property
     def snapshot(self) -> Picture:
