@@ -34,6 +34,7 @@ from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
+from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
 from haystack.operator.door import Operator
@@ -111,7 +112,7 @@ class Rig:
         self.names = ClientNames(plain=False)
         for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):
             self.registry.add_reader(reader)
-        for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
+        for each in (Story(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(
             requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing, dns_counts=DnsCounts(), askers=_askers

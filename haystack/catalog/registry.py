@@ -27,6 +27,8 @@ from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
 from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
+from haystack.observe.engine_news import EngineNews
+from haystack.observe.journal import Note, unnoted
 
 FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
 BETWEEN = 0.001  # seconds between two portions of a long list
@@ -70,8 +72,9 @@ class Watcher(Protocol):
 class Registry:
     """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.
 
-    sources: their names in order of precedence; others come behind in the order in which they are heard of; `watcher`: knows how
-    endpoints are, and calls refresh() when that changes; without one, what runs is well.
+    sources: their names in order of precedence; others come behind in the order in which they are heard of; note: the journal hears of
+    sources that are lost and back; `watcher`: knows how endpoints are, and calls refresh() when that changes; without one, what runs is
+    well.
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class Registry:
         sources: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        note: Note = unnoted,
     ) -> None:
+        self._engines = EngineNews(note)
         self.watcher: Watcher | None = None
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
@@ -168,6 +173,7 @@ class Registry:
         unchanged = old is not None and old.connected == connected
         since = old.since if old is not None and unchanged else self._clock()
         self.sources[source] = SourceState(connected=connected, error=error, since=since, engine=engine)
+        self._engines.hear(source, engine, error or "")
 
     def _schedule(self) -> None:
         """(Re)start the quiet time, within the burst's limit."""
@@ -241,6 +247,7 @@ class Registry:
         for source in [each for each in self._arriving if not self._intakes[each].behind]:
             self._arriving.discard(source)
             _log.info("source.listed", source=source, containers=self._sizes[source])
+            self._engines.listed(source, self.sources[source].engine, self._sizes[source])
 
     def _build(self) -> Turns[Snapshot | None]:
         known = ((source, self._intakes.get(source)) for source in self.sources)

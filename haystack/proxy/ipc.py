@@ -15,7 +15,7 @@ import msgspec
 
 from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
-from haystack.model.reports import FailureRow
+from haystack.model.reports import FailureRow, Outcome
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 
@@ -139,6 +139,13 @@ class Traces(Message, frozen=True):
     dropped: int = 0
 
 
+class Outcomes(Message, frozen=True):
+    """Exchanges that went wrong, and how many more there was no room for."""
+
+    outcomes: tuple[Outcome, ...]
+    left: int = 0
+
+
 class Lines(Message, frozen=True):
     """The access log of one tick: whole lines, how many, and how many more there was no room for."""
 
@@ -148,7 +155,7 @@ class Lines(Message, frozen=True):
 
 
 Down = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -215,6 +215,7 @@ class Supervisor:
                 await asyncio.sleep(pause)
                 continue
             slot.died(loop.time(), steady=steady)
+            self.readers.note("worker.died", f"worker {slot.slot}", slot.last)
             if failure is not None:
                 log.error("worker.start_failed", slot=slot.slot, error=str(failure))
             log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
@@ -294,6 +295,7 @@ class Supervisor:
                     slot.state = "serving"
                     self._served = True
                     slot.settled.set()
+                    self.readers.note("worker.started", f"worker {slot.slot}", "takes requests")
                     if self._watch is not None:
                         self._nursery.refill()
             case ipc.Counts():
