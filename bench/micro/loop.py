@@ -128,6 +128,7 @@ class Rig:
 
     async def list_all(self) -> None:
         """The first list of an engine."""
+        await self.state.operator.start(())
         self.registry.replace("s", self.listing)
         await self.registry.listed.wait()
 

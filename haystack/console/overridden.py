@@ -61,9 +61,12 @@ async def changed(change: Awaitable[Override | None], talk: Talk) -> tuple[Overr
     """Make a change: what came of it, and the exit status; what is wrong is said."""
     try:
         return await change, OK
-    except (ChangeError, NotKeptError) as error:
+    except ChangeError as error:
         await talk.complain(printable(str(error)))
         return None, NOT_FOUND
+    except NotKeptError as error:
+        await talk.complain(printable(str(error)))
+        return error.override, NOT_FOUND
 
 
 def called(target: Target) -> str:

@@ -7,6 +7,7 @@ catalog as one immutable set, and a change is done when the workers have been to
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -36,7 +37,11 @@ class ChangeError(Exception):
 
 
 class NotKeptError(Exception):
-    """A change holds, but can't be kept over a restart. str() is one line: why."""
+    """A change holds, but not over a restart. str() is one line: why; override: as in what the change would have returned."""
+
+    def __init__(self, text: str, override: Override) -> None:
+        super().__init__(text)
+        self.override = override
 
 
 class Who(Record, frozen=True, kw_only=True):
@@ -71,7 +76,8 @@ class Operator:
         self._clock, self._steady = clock, steady
         self._stored: tuple[Override, ...] = ()
         self._writing = asyncio.Lock()
-        self._changed = asyncio.Event()  # for `run`: what ends next may be something else
+        self._changed = asyncio.Event()  # for `run`: one ends earlier than it looks next
+        self._next = math.inf  # when that is, Unix seconds
         self._news = asyncio.Event()  # a snapshot came
         self._missing: dict[Override, float] = {}  # whose target is not there: since when, by the steady clock
 
@@ -82,7 +88,7 @@ class Operator:
         made = self._made(target, who, why, seconds, keep=keep)
         words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
         log.info("operator.drained", **_fields(made), **words, until=_until(made), kept=keep)
-        await self._publish(sets.added(self.overrides, (made,)))
+        await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
     async def set_weight(
@@ -96,7 +102,7 @@ class Operator:
         made = self._made(target, who, why, seconds, keep=keep, weight=weight)
         words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
         log.info("operator.weighted", **_fields(made), weight=weight, **words, until=_until(made), kept=keep)
-        await self._publish(sets.added(self.overrides, (made,)))
+        await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
     async def undrain(self, target: Target, who: Who) -> Override | None:
@@ -127,17 +133,19 @@ class Operator:
             return None
         self._admit()
         log.info("operator.undone", **_fields(found), kind=found.kind, by=who.by, fingerprint=who.fingerprint, of=found.by)
-        await self._publish(sets.without(self.overrides, (found,)))
+        await self._publish(sets.without(self.overrides, (found,)), found)
         return found
 
     def _admit(self) -> None:
         if self._busy():
             raise ChangeError("another Haystack is taking over, which would not hear of this: say it again when it serves")
 
-    async def _publish(self, new: Overrides) -> None:
+    async def _publish(self, new: Overrides, about: Override) -> None:
         """Have it hold, and wait until workers have been told and what is to be kept is kept."""
         self._set(new)
-        failure = await asyncio.shield(asyncio.ensure_future(self._store()))
+        if (about.until or self._clock() + LOOK) < self._next:
+            self._changed.set()
+        failure = await asyncio.shield(asyncio.ensure_future(self._store())) if about.kept or self._stored else ""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while self._registry.snapshot.overrides.number < new.number:
@@ -145,12 +153,11 @@ class Operator:
         if self._registry.snapshot.overrides.number < new.number:
             raise ChangeError("it has not taken effect yet; the log says why")
         if failure:
-            raise NotKeptError(f"this holds, but not over a restart: {failure}")
+            raise NotKeptError(f"this holds, but not over a restart: {failure}", about)
 
     def _set(self, new: Overrides) -> None:
         self.overrides = new
         self._registry.take_overrides(new)
-        self._changed.set()
 
     # -- what is known
 
@@ -195,8 +202,10 @@ class Operator:
                 self._set(sets.without(self.overrides, (*over, *gone)))
                 await self._store()
                 continue
+            pause = self._pause()
+            self._next = self._clock() + pause
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
+                async with asyncio.timeout(pause if pause < math.inf else None):
                     await self._changed.wait()
 
     def _look(self) -> Turns[tuple[list[Override], list[Override]]]:
@@ -222,7 +231,7 @@ class Operator:
     def _pause(self) -> float:
         """Seconds until the next one is over, or to the next look; without overrides there is nothing to look for."""
         if not len(self.overrides):
-            return 86400.0
+            return math.inf
         end = min((each.until for each in self.overrides if each.until), default=0.0)
         return min(LOOK, max(0.0, end - self._clock())) if end else LOOK
 

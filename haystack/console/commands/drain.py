@@ -6,9 +6,24 @@ import time
 from typing import Any
 
 from haystack.console import overridden
-from haystack.console.command import JSON, NOT_FOUND, OK, USAGE, Asked, Command, Context, Kind, Talk, option, switch, word
+from haystack.console.command import (
+    JSON,
+    NOT_FOUND,
+    OK,
+    USAGE,
+    Asked,
+    Command,
+    Context,
+    Kind,
+    Live,
+    Result,
+    Talk,
+    option,
+    switch,
+    word,
+)
 from haystack.console.lists import as_json
-from haystack.loop.turns import in_turns
+from haystack.loop.turns import Turns
 from haystack.model.overrides import Scope, Target
 from haystack.model.records import Override
 from haystack.observe.safe_text import printable
@@ -20,40 +35,45 @@ from haystack.views.state import State
 CHANGES = ("wait", "for", "why", "keep", "timeout")
 
 
-async def drain(state: State, asked: Asked, context: Context, talk: Talk) -> int:
-    """Take it out, and wait where that is asked."""
+def drain(state: State, asked: Asked, context: Context) -> Result | Turns[Result]:
+    """The list, or the change, which goes on for a while."""
     if asked["what"] is None:
         if any(asked[each] for each in CHANGES):
-            await talk.complain(f"what is to be drained? usage: {COMMAND.usage}")
-            return USAGE
-        return await _list(state, asked, context, talk)
+            return Result(f"what is to be drained? usage: {COMMAND.usage}", USAGE)
+        return _listed(state, asked, context)
     if asked["timeout"] and not asked["wait"]:
-        await talk.complain("--timeout is for --wait; --for undoes the drain by itself")
-        return USAGE
+        return Result("--timeout is for --wait; --for undoes the drain by itself", USAGE)
+
+    async def goes_on(talk: Talk) -> int:
+        return await _drain(state, asked, context, talk)
+
+    return Result("", effect=Live(goes_on))
+
+
+def _listed(state: State, asked: Asked, context: Context) -> Turns[Result]:
+    held = state.operator.overrides
+    return Result((yield from overridden.json(held) if asked["json"] else overridden.text(state.snapshot, held, context.width)))
+
+
+async def _drain(state: State, asked: Asked, context: Context, talk: Talk) -> int:
+    """Take it out, and wait where that is asked."""
     target = await overridden.found(state, asked["what"], talk)
     if target is None:
         return NOT_FOUND
-    site = state.snapshot
-    change = state.operator.drain(target, overridden.who(context), why=asked["why"] or "", seconds=asked["for"] or 0.0, keep=asked["keep"])
+    site, who = state.snapshot, overridden.who(context)
+    change = state.operator.drain(target, who, why=asked["why"] or "", seconds=asked["for"] or 0.0, keep=asked["keep"])
     made, status = await overridden.changed(change, talk)
-    if target.id not in state.operator.overrides.drains or (made is None and not asked["keep"]):
-        return status or NOT_FOUND
+    if made is None:
+        return status
     said = _Said(asked["json"], talk)
     emptied = [] if target.scope is Scope.SERVICE else targets.without_endpoint(state.snapshot, target)
     count = await waits.in_flight(state.operator, site, target)
-    await said.begin(target, made or state.operator.overrides.drains[target.id], emptied, count)
+    await said.begin(target, made, emptied, count)
     if asked["wait"]:
         end, count = await waits.emptied(state.operator, site, target, asked["timeout"], said.progress)
         status = await said.end(target, end, count) or status
     await said.close(count)
     return status
-
-
-async def _list(state: State, asked: Asked, context: Context, talk: Talk) -> int:
-    held = state.operator.overrides
-    pieces = await in_turns(overridden.json(held) if asked["json"] else overridden.text(state.snapshot, held, context.width))
-    await talk.line("".join(pieces))
-    return OK
 
 
 class _Said:
@@ -114,7 +134,7 @@ COMMAND = Command(
         overridden.KEEP,
         JSON,
     ),
-    live=drain,
+    drain,
     example="drain web-001 --wait --for 10m --why upgrade",
     more="A service that is drained is in maintenance: requests for it are answered 503 at once. `undrain` undoes it.",
 )

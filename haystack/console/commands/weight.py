@@ -39,7 +39,7 @@ async def weight(state: State, asked: Asked, context: Context, talk: Talk) -> in
         made, status = await overridden.changed(change, talk)
         end = overridden.remaining(made, time.time()) if made is not None else ""
         said = f"{overridden.called(target)} has weight {asked['weight']}{end}"
-    if not status:
+    if made is not None or not status:
         await talk.line(as_json(shapes.override_shape(made) if made is not None else None) if asked["json"] else said)
     return status
 
