@@ -84,7 +84,7 @@ class App:
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
         self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
         self.console = ConsoleServer(self.state, rooms.ssh)
-        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
+        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None, rooms.api)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
@@ -198,6 +198,7 @@ class App:
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)
+        self.api.leave()
         work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.model.snapshot import Snapshot
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts
 
@@ -64,7 +65,7 @@ class Watcher(Protocol):
 
 
 class Register(Protocol):
-    """The Registry as its readers see it. listed is set once any source has listed."""
+    """The Registry as its readers see it. listed is set once any source has listed; subscribe: see there."""
 
     @property
     def snapshot(self) -> Picture: ...
@@ -76,6 +77,7 @@ class Register(Protocol):
     def watcher(self) -> Watcher | None: ...
     @property
     def departures(self) -> Sequence[Departure]: ...
+    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]: ...
 
 
 class Resolver(Protocol):
