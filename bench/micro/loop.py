@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console import ahead, commands
+from haystack.console import shell
 from haystack.dns import wire
 from haystack.dns.client_names import ClientNames
 from haystack.dns.lookup import Lookup
@@ -32,7 +32,6 @@ from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
-from haystack.loop.turns import in_turns
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
 from haystack.observe.story import Story
@@ -170,8 +169,7 @@ class Rig:
 
     async def do(self, line: str) -> None:
         """A command of the shell."""
-        context = await ahead.heard(self.state, line.split(), commands.HERE)
-        await in_turns(commands.work(self.state, line.split(), context))
+        await shell.answer(self.state, line.split())
 
 
 async def _nothing() -> None:

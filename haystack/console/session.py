@@ -1,6 +1,6 @@
 """One session of the shell: a single command, lines from a pipe, or a person at a terminal.
 
-Stands between asyncssh's channel and commands.run: carries words there and text back, and does the effects that a
+Stands between asyncssh's channel and shell.answer: carries words there and text back, and does the effects that a
 command asks for. Decides nothing by itself.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 import asyncssh
 import structlog
 
-from haystack import __version__
-from haystack.console import ahead, command_line, commands, lists
-from haystack.console.commands import Context, Leave, LogLevel, Result
+from haystack.console import command, command_line, paged, shell, welcome
+from haystack.console.command import Context, Leave, Live, LogLevel, Result
+from haystack.console.lent import INTERRUPTS, RESIZED, Lent
 from haystack.console.terminal import Terminal
 from haystack.loop.turns import in_turns
 from haystack.observe import logs
@@ -23,7 +23,7 @@ from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 
-INTERRUPTS = frozenset("\x03\x04")
+INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
 # The longest line that comes without its end, from a client that is no terminal.
 LONGEST = 65536
 # So many lines wait for the one that is being done: then the client is asked to wait, until half are done.
@@ -40,7 +40,7 @@ class Tracer:
         self._state, self._show = state, show
         self.task: asyncio.Task[None] | None = None
 
-    async def switch(self, wanted: commands.Trace) -> None:
+    async def switch(self, wanted: command.Trace) -> None:
         """On, off, or on for another service."""
         if self.task is not None:
             self.task.cancel()
@@ -86,6 +86,7 @@ class Session(asyncssh.SSHServerSession[str]):
         self._writable.set()
         self._tracer = Tracer(state, self._line)
         self._task: asyncio.Task[None] | None = None
+        self._lent: Lent | None = None  # while a command goes on, or a long text is shown
 
     # What asyncssh tells.
 
@@ -114,7 +115,9 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def data_received(self, data: str, datatype: object) -> None:  # noqa: ARG002 - theirs
         """Typed or piped in."""
-        if self._command is not None:
+        if self._lent is not None and self._terminal is not None:
+            self._lent.feed(data)
+        elif self._command is not None:
             if self._terminal is not None and INTERRUPTS & set(data):
                 self._stop()
         elif self._terminal is not None:
@@ -141,6 +144,8 @@ class Session(asyncssh.SSHServerSession[str]):
         """Another window size."""
         if self._terminal is not None:
             self._terminal.resized()
+        if self._lent is not None:
+            self._lent.put(RESIZED)
 
     def signal_received(self, signal: str) -> None:
         """The client passes a signal on."""
@@ -162,7 +167,7 @@ class Session(asyncssh.SSHServerSession[str]):
     # The three kinds of session.
 
     async def _run(self) -> None:
-        status = commands.OK
+        status = command.OK
         try:
             if self._command is not None:
                 status = await self._once(self._command)
@@ -172,15 +177,17 @@ class Session(asyncssh.SSHServerSession[str]):
                 status = await self._script()
         except Exception:
             log.exception("shell.session_failed")
-            status = commands.NOT_FOUND
+            status = command.NOT_FOUND
         finally:
-            await self._tracer.switch(commands.Trace(on=False))
+            await self._tracer.switch(command.Trace(on=False))
             if not self._channel.is_closing():
                 self._channel.exit(status)
 
-    async def _once(self, command: str) -> int:
-        result = await self._execute(command)
-        if result.status != commands.OK or isinstance(result.effect, commands.Trace):
+    async def _once(self, line: str) -> int:
+        result = await self._execute(line)
+        if isinstance(result.effect, Live):
+            return await self._go_on(result.effect)
+        if result.status != command.OK or isinstance(result.effect, command.Trace):
             self._complain(result.text)
         else:
             await self._print(result.pieces)
@@ -190,13 +197,15 @@ class Session(asyncssh.SSHServerSession[str]):
         return result.status
 
     async def _script(self) -> int:
-        status = commands.OK
+        status = command.OK
         while (line := await self._lines.get()) is not None:
             if self._held and self._lines.qsize() < MOST_LINES // 2:
                 self._held = False
                 self._channel.resume_reading()
             result = await self._execute(line)
-            if result.status != commands.OK:
+            if isinstance(result.effect, Live):
+                status = await self._go_on(result.effect) or status
+            elif result.status != command.OK:
                 self._complain(result.text)
                 status = result.status
             else:
@@ -207,39 +216,68 @@ class Session(asyncssh.SSHServerSession[str]):
         return status
 
     async def _converse(self, terminal: Terminal) -> None:
-        terminal.print(f"Haystack {__version__}, origin {self._state.snapshot.origin}: help lists the commands, Ctrl-D ends the session.")
+        terminal.print("\n".join(await in_turns(welcome.lines(self._state))))
 
         async def execute(line: str) -> bool:
             result = await self._execute(line)
-            await self._print(result.pieces)
+            if isinstance(result.effect, Live):
+                await self._go_on(result.effect)
+            else:
+                await self._page(result.pieces)
             return not isinstance(result.effect, Leave)
 
-        await terminal.converse(self._term, self._candidates, execute)
+        await terminal.converse(self._term, lambda before: shell.completions(self._state, before), execute)
 
     async def _execute(self, line: str) -> Result:
         try:
             asked = command_line.split(line)
         except ValueError as error:
-            return Result(f"{error}".lower(), commands.USAGE)
+            return Result(f"{error}".lower(), command.USAGE)
         try:
-            context = await ahead.heard(self._state, asked, Context(self._size()[0] if self._terminal else None, self._local))
-            result = await in_turns(commands.work(self._state, asked, context))
+            result = await shell.answer(self._state, asked, self._context())
         except Exception:
             log.exception("shell.command_failed", command=line)
-            return Result("the command failed; the log says why", commands.NOT_FOUND)
+            return Result("the command failed; the log says why", command.NOT_FOUND)
         await self._effect(result)
         return result
 
+    def _context(self) -> Context:
+        return Context(self._size()[0] if self._terminal else None, self._local, colour=self._terminal is not None and self._term != "dumb")
+
+    async def _go_on(self, live: Live) -> int:
+        """Do what goes on for a while, until it ends by itself or by Ctrl-C; its exit status."""
+        task: asyncio.Task[int] | None = None
+        self._lent = self._lend(lambda: task.cancel() if task is not None else None)
+        task = asyncio.ensure_future(live.run(self._lent))
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._lent = None
+            task.cancel()
+        if task.cancelled():
+            return INTERRUPTED
+        if task.exception() is not None:
+            log.error("shell.command_failed", exc_info=task.exception())
+            self._complain("the command failed; the log says why")
+            return command.NOT_FOUND
+        return task.result()
+
+    def _lend(self, interrupt: Callable[[], object]) -> Lent:
+        async def write(text: str) -> None:
+            await self._writable.wait()
+            self._write(text)
+
+        async def complain(text: str) -> None:
+            await self._writable.wait()
+            self._complain(text)
+
+        return Lent(write, complain, self._size, interrupt, terminal=self._terminal is not None)
+
     async def _effect(self, result: Result) -> None:
-        if isinstance(result.effect, commands.Trace):
+        if isinstance(result.effect, command.Trace):
             await self._tracer.switch(result.effect)
         elif isinstance(result.effect, LogLevel):
             logs.set_level(result.effect.level)
-
-    def _candidates(self, before: list[str]) -> list[str]:
-        if not before:
-            return list(commands.COMMANDS)
-        return commands.completions(before, lists.short_names(self._state))
 
     # The way out.
 
@@ -259,6 +297,19 @@ class Session(asyncssh.SSHServerSession[str]):
                 await asyncio.sleep(0)
         if any(pieces):
             self._write("\r\n" if self._terminal else "\n")
+
+    async def _page(self, pieces: list[str]) -> None:
+        """The same a screen at a time, where it is longer than that."""
+        rows = self._size()[1]
+        if sum(piece.count("\n") for piece in pieces) < rows:
+            await self._print(pieces)
+            return
+        ended = asyncio.Event()
+        self._lent = lent = self._lend(ended.set)
+        try:
+            await paged.show(lent, pieces, ended)
+        finally:
+            self._lent = None
 
     def _write_lines(self, text: str) -> None:
         if text:
