@@ -20,6 +20,7 @@ from haystack.api import events, static
 from haystack.api.bodies import Bodies
 from haystack.api.events import EventStream
 from haystack.api.feed import Feed
+from haystack.api.lookups import Lookups
 from haystack.api.pages import Page
 from haystack.api.streamed import Streamed, Streams
 from haystack.loop.turns import Turns, in_turns
@@ -75,12 +76,22 @@ def answer(shape: object, status: int = 200, headers: dict[str, str] | None = No
     return Response(shapes.encode(shape), status, {**FRESH, **(headers or {})}, "application/json")
 
 
+def _json(ask: Callable[[Request], Awaitable[shapes.Shape]]) -> View:
+    """The view that answers with what this makes."""
+
+    async def view(request: Request) -> Response:
+        return answer(await ask(request))
+
+    return view
+
+
 class Views:
     """One method an address; the long ones are pages, made in turns and streamed."""
 
     def __init__(self, state: State, feed: Feed, listeners: int) -> None:
         self._state = state
         self._feed, self._listening = feed, Streams(listeners)
+        self._lookups = Lookups(state)
         bodies, figures = Bodies(state), metrics.Exposition(state)
         self._streams = Streams()
         self._pages = {
@@ -94,7 +105,8 @@ class Views:
     def table(self) -> dict[str, View]:
         """Address → view."""
         own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
-        return {**own, "/ui": static.serve, "/ui/{name}": static.serve, **self._pages}
+        looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
+        return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, **self._pages}
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
         """The view of a long page. fresh: with the workers' newest counters."""

@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
+    admin_hosts: Annotated[Texts, NoDecode, BeforeValidator(parsers.hosts)] = takes("comma separated host names", ())
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)

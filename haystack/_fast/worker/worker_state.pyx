@@ -54,9 +54,9 @@ cdef class WorkerState:
         self.reports = FaultReports()
         self.late = []
 
-    def set_apart(self, int listener, Route admin):
-        """Have this listener lead to the web side alone, whatever the Host."""
-        self.apart, self.admin = listener, admin
+    def set_apart(self, int listener, Router own):
+        """Have this listener lead to the web side alone: where `own` leads, and any other Host to its way for health."""
+        self.apart, self.own = listener, own
 
     def take_busy(self):
         """The members that got requests since the last call, each once: so that counting costs what there was, not what there is."""
@@ -120,5 +120,4 @@ cdef class WorkerState:
         """The route of a request, None: nobody's; path may have a query. BadHostError: Host is none."""
         if listener != self.apart:
             return self.router.find(listener, host, host_size, path, path_size)
-        self.router.find(0, host, host_size, path, path_size)       # not used, but it has to be a good one
-        return self.admin
+        return self.own.find(0, host, host_size, path, path_size) or self.own.health
