@@ -72,10 +72,8 @@ class EventStream(Response):
                 for message in messages:
                     await _send(send, message)
                 number += len(messages)
-                if not messages:
-                    await self._feed.newer(number, HEARTBEAT)
-                    if self._feed.behind(number) == []:
-                        await _send(send, b": still here\n\n")
+                if not messages and not await self._feed.newer(number, HEARTBEAT):
+                    await _send(send, b": still here\n\n")
 
     async def _all(self, send: Send) -> int:
         number, messages = self._feed.whole()

@@ -80,14 +80,16 @@ class Feed:
         """The messages after the one of this number; None: too many, so that all has to be told."""
         return self._ring.behind(number)
 
-    async def newer(self, number: int, seconds: float) -> None:
-        """Wait for a message after this one, so long at most. Raises what making one raised."""
+    async def newer(self, number: int, seconds: float) -> bool:
+        """Wait for a message after this one, so long at most; False: nothing happened. Raises what making one raised."""
         if self._making is not None and self._making.done() and not self.ended:
             self._making.result()
-        if self._ring.number == number and not self.ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+        if self._ring.number != number or self.ended:
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._news.wait()
+        return False
 
     def whole(self) -> tuple[int, Iterator[bytes]]:
         """All there is, as messages, and the number behind which one who has read them goes on."""
