@@ -94,7 +94,7 @@ class App:
             rates=Rates(self.proxy.traffic),
         )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
-        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
+        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None, rooms.api)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
@@ -211,6 +211,7 @@ class App:
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)
+        self.api.leave()
         if replaced:
             self.console.leave()
         await self.proxy.drain(seconds, patient=replaced)

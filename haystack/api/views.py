@@ -13,11 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from haystack.api import page
+from haystack.api import events, static
 from haystack.api.bodies import Bodies
+from haystack.api.events import EventStream
+from haystack.api.feed import Feed
+from haystack.api.lookups import Lookups
 from haystack.api.pages import Page
 from haystack.api.streamed import Streamed, Streams
 from haystack.loop.turns import Turns, in_turns
@@ -32,9 +35,9 @@ FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 View = Callable[[Request], Awaitable[Response]]
 
 
-def application(state: State) -> Starlette:
-    """The web side over this state."""
-    views = Views(state)
+def application(state: State, feed: Feed | None = None, listeners: int = events.MOST) -> Starlette:
+    """The web side over this state. feed: of /api/events, to so many at once."""
+    views = Views(state, feed or Feed(state), listeners)
     routes = [Route(path, guarded(view), methods=list(METHODS)) for path, view in views.table().items()]
     return Starlette(routes=routes, middleware=cors(state.settings.cors_origin), exception_handlers={HTTPException: refusal})
 
@@ -73,11 +76,22 @@ def answer(shape: object, status: int = 200, headers: dict[str, str] | None = No
     return Response(shapes.encode(shape), status, {**FRESH, **(headers or {})}, "application/json")
 
 
+def _json(ask: Callable[[Request], Awaitable[shapes.Shape]]) -> View:
+    """The view that answers with what this makes."""
+
+    async def view(request: Request) -> Response:
+        return answer(await ask(request))
+
+    return view
+
+
 class Views:
     """One method an address; the long ones are pages, made in turns and streamed."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, feed: Feed, listeners: int) -> None:
         self._state = state
+        self._feed, self._listening = feed, Streams(listeners)
+        self._lookups = Lookups(state)
         bodies, figures = Bodies(state), metrics.Exposition(state)
         self._streams = Streams()
         self._pages = {
@@ -90,7 +104,9 @@ class Views:
 
     def table(self) -> dict[str, View]:
         """Address → view."""
-        return {"/": self.root, "/ui": self.ui, "/healthz": self.healthz, "/readyz": self.readyz, **self._pages}
+        own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
+        looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
+        return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, **self._pages}
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
         """The view of a long page. fresh: with the workers' newest counters."""
@@ -111,9 +127,9 @@ class Views:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
         return RedirectResponse("/ui", 307)
 
-    async def ui(self, _request: Request) -> Response:
-        """The page for people."""
-        return HTMLResponse(page.PAGE, headers={**FRESH, **page.HEADERS})
+    async def events(self, _request: Request) -> Response:
+        """All there is, and then each change of it."""
+        return EventStream(self._listening, self._feed)
 
     async def healthz(self, _request: Request) -> Response:
         """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""

@@ -34,7 +34,7 @@ def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: s
         slot=slot,
         ports=ports,
         admin_socket=admin_socket if settings.admin else "",
-        admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
+        admin_hosts=("", "localhost", origin, f"ns.{origin}", *settings.admin_hosts) if settings.admin else (),
         admin_apart=isinstance(settings.admin, str),
         health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
         limits=limits.of(settings),

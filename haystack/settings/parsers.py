@@ -197,6 +197,11 @@ def origin(value: object) -> str:
     return name
 
 
+def hosts(value: object) -> Texts:
+    """Host names, lower case."""
+    return tuple(origin(part) for part in items(value))
+
+
 def address(value: str) -> str:
     """One IP address in its usual spelling."""
     try:

@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     ssh_idle_timeout: TimeOrOff = takes(TIME_OR_OFF, 1800.0)
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
+    admin_hosts: Annotated[Texts, NoDecode, BeforeValidator(parsers.hosts)] = takes("comma separated host names", ())
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)

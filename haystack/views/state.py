@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Journal
 from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
@@ -72,7 +73,7 @@ class Watcher(Protocol):
 
 
 class Register(Protocol):
-    """The Registry as its readers see it. listed is set once any source has listed."""
+    """The Registry as its readers see it. listed is set once any source has listed; subscribe: see there."""
 
     @property
     def snapshot(self) -> Picture: ...
@@ -84,6 +85,7 @@ class Register(Protocol):
     def watcher(self) -> Watcher | None: ...
     @property
     def departures(self) -> Sequence[Departure]: ...
+    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]: ...
 
 
 class Resolver(Protocol):

@@ -106,8 +106,9 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
     registry = SimpleNamespace(
-        snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[]
-    )
+        snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[],
+        subscribe=lambda _callback: lambda: None,
+    )  # fmt: skip
     registry.listed.set()
     return State(
         settings=SimpleNamespace(**chosen),

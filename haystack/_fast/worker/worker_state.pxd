@@ -31,7 +31,7 @@ cdef class WorkerState:
     cdef readonly list ports            # of the listeners, by their index
     cdef Router router
     cdef int apart              # index of the listener that has the web side alone; -1: there is none
-    cdef Route admin            # where it leads
+    cdef Router own             # its rules
     cdef char *scratch                  # what was just read; valid until the next read
     cdef Beginning beginning
     cdef Buffer work                    # what is about to be sent; empty between events

@@ -55,9 +55,9 @@ cdef class WorkerState:
         self.traffic = Traffic()
         self.late = []
 
-    def set_apart(self, int listener, Route admin):
-        """Have this listener lead to the web side alone, whatever the Host."""
-        self.apart, self.admin = listener, admin
+    def set_apart(self, int listener, Router own):
+        """Have this listener lead to the web side alone: where `own` leads, and any other Host to its way for health."""
+        self.apart, self.own = listener, own
 
     def take_faults(self):
         """Rows about endpoints since the last call (endpoint/fault_reports.pyx)."""
@@ -108,5 +108,4 @@ cdef class WorkerState:
         """The route of a request, None: nobody's; path may have a query. BadHostError: Host is none."""
         if listener != self.apart:
             return self.router.find(listener, host, host_size, path, path_size)
-        self.router.find(0, host, host_size, path, path_size)       # not used, but it has to be a good one
-        return self.admin
+        return self.own.find(0, host, host_size, path, path_size) or self.own.health
