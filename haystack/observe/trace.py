@@ -37,6 +37,8 @@ def render(trace: Trace) -> str:
         f"route={phase(trace.route_ms)} connect={phase(trace.connect_ms)}",
         f"first={phase(trace.first_byte_ms)} total={phase(trace.total_ms)}",
     ]
+    if trace.trace_id:
+        words.append(f"trace={trace.trace_id}")
     if trace.error:
         words.append(f"error={trace.error}" + (f" ({trace.detail})" if trace.detail else ""))
     return printable(" ".join(words))

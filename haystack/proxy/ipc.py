@@ -25,8 +25,8 @@ MAX_FRAME = 256 * 1024 * 1024
 class Setup(Message, frozen=True):
     """The first message down.
 
-    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
-    has it; instance: as via.py has it.
+    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log and its
+    fields: as the settings have them; instance: as via.py has it.
     admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
@@ -38,6 +38,7 @@ class Setup(Message, frozen=True):
     workers: int = 1
     hold: bool = False
     access_log: str = "off"
+    access_log_fields: tuple[str, ...] = ()
     admin_connections: int = 0
     admin_apart: bool = False
     health_socket: str = ""

@@ -110,7 +110,8 @@ class Worker:
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
-            self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
+            listeners = [self._listener(port) for port in setup.ports]
+            self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)

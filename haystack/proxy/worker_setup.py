@@ -39,5 +39,6 @@ def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: s
         health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
         limits=limits.of(settings),
         access_log=settings.access_log,
+        access_log_fields=settings.access_log_fields,
         instance=instance,
     )

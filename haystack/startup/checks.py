@@ -63,6 +63,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
     yield from _own_domains(settings)
+    if settings.access_log_fields and settings.access_log not in ("json", "ecs"):
+        yield f"HAYSTACK_ACCESS_LOG_FIELDS is ignored with HAYSTACK_ACCESS_LOG={settings.access_log}: it is for json and ecs"
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"

@@ -7,6 +7,7 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.http1.head cimport Head, Kind, same
+from haystack._fast.http1.trace_context cimport Caller, read_caller
 from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport add
@@ -40,6 +41,7 @@ cdef int write_record(Exchange x) except -1:
 cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     """What its head says. h NULL: it could not be read."""
     cdef Peer *peer = x.down.peer()
+    cdef Caller caller
     cdef int i
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
@@ -52,6 +54,8 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     entry.target = Text(h.target, h.target_size)
     if x.request.identity[0]:
         entry.identity = Text(&x.request.identity[0], sizeof(x.request.identity))
+    if read_caller(h, &caller):
+        entry.trace_id = Text(caller.trace_id, 32)
     for i in range(h.count):
         if h.fields[i].kind == Kind.REQUEST_ID:
             entry.identity = Text(h.fields[i].value, h.fields[i].value_size)
@@ -100,6 +104,6 @@ cdef int add_trace(Exchange x, const Entry *entry) except -1:
         bool(entry.reused), entry.status, entry.received, entry.sent,
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
-        bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent),
+        bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
     ))
     return 0

@@ -4,6 +4,8 @@ HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, on
 on the hot path: escaping is left to the standard library and msgspec.
 """
 from html import escape
+from re import compile as compiled
+from urllib.parse import quote
 
 from msgspec.json import encode
 
@@ -27,6 +29,7 @@ cdef dict RANGES = {
 cdef dict TYPES = {
     Form.TEXT: b"text/plain; charset=utf-8", Form.HTML: b"text/html; charset=utf-8", Form.JSON: b"application/problem+json",
 }
+QVALUE = compiled(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")     # RFC 9110, section 12.4.2
 cdef enum:
     MAX_ACCEPT = 4096       # bytes that are read of it
 PAGE = """<!doctype html>
@@ -74,14 +77,11 @@ cdef int preferred(bytes accept) except -1:
 
 
 cdef double weight(bytes parameters) except -1:
-    """Its q, 1 where there is none, 0 where it is no number (RFC 9110, section 12.4.2)."""
+    """Its q, 1 where there is none, 0 where it is not one (RFC 9110, section 12.4.2): what can't be read speaks for nothing."""
     for parameter in parameters.split(b";"):
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":
-            try:
-                return max(0.0, min(1.0, float(value)))
-            except ValueError:
-                return 0
+            return float(value) if QVALUE.fullmatch(value.strip()) else 0.0
     return 1
 
 
@@ -147,9 +147,10 @@ cdef str sentence(str detail):
 
 
 def problem_of(int status, str reason, str detail, str error, str identity):
-    """Problem details (RFC 9457, section 3); error is the word of Proxy-Status."""
+    """Problem details (RFC 9457, section 3). instance: the request, by its id as a URI has it; error: the word of Proxy-Status."""
     told = {"type": "about:blank", "title": reason, "status": status}
-    told |= {name: value for name, value in (("detail", detail), ("error", error), ("request_id", identity)) if value}
+    more = ("detail", detail), ("instance", quote(identity, safe="")), ("error", error), ("request_id", identity)
+    told |= {name: value for name, value in more if value}
     return encode(told) + b"\n"
 
 
