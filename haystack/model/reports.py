@@ -71,6 +71,25 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str = ""
 
 
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """An exchange whose spans are recorded, in the trace of trace_id, with ids of 16 hexadecimal digits.
+
+    server: its own span; caller: the span of whoever asked, or empty; client: the span of what was asked of an endpoint, or empty.
+    """
+
+    trace: Trace
+    server: str
+    caller: str = ""
+    client: str = ""
+
+
+class Sampling(msgspec.Struct, frozen=True, array_like=True):
+    """Of which requests spans are recorded: of such a share (0 to 1), by the trace id. heeds_caller: or as the caller has decided."""
+
+    ratio: float
+    heeds_caller: bool
+
+
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
     """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
     when, port, client, method, host, target, identity, minor, tried, service, endpoint, reused, status, received, sent = row[:15]

@@ -1,4 +1,4 @@
-"""Callbacks for the messages of workers: traces, access log lines, failures."""
+"""Callbacks for the messages of workers: traces, spans, access log lines, failures."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Readers:
     traces_lost: Callable[[int], None] = lambda _count: None
     trace: Callable[[Trace], None] = lambda _trace: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
+    spans: Callable[[Sequence[bytes], int], None] = lambda _spans, _dropped: None
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
@@ -37,6 +38,8 @@ class Readers:
                 self.failures(message.rows)
             case ipc.Lines():
                 self.lines(message.lines, message.count, message.dropped)
+            case ipc.Spans():
+                self.spans(message.spans, message.dropped)
             case ipc.Traces():
                 self.traces_lost(message.dropped)
                 for trace in message.traces:

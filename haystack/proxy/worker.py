@@ -13,9 +13,7 @@ import signal
 import socket
 import sys
 from itertools import count
-from typing import Any
 
-import msgspec
 import uvloop
 
 from haystack._fast.connection import slow_readers
@@ -29,9 +27,9 @@ from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
-from haystack.model.reports import FailureRow, trace_of
+from haystack.model.reports import FailureRow
 from haystack.net import descriptors
-from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
+from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox, trace_batches
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
@@ -40,7 +38,6 @@ TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
 BEATEN = 5  # ticks between two Beats: the supervisor looks as often (heartbeat.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
-TRACED = 50  # traces in a message: the control process does something else between two of them
 LAST_SECONDS = 1.0
 PARTS = (Table, ZonePart)
 LEAKED = 70
@@ -112,6 +109,8 @@ class Worker:
         if setup.access_log != "off":
             listeners = [self._listener(port) for port in setup.ports]
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
+        if setup.sampling is not None:
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
@@ -181,16 +180,12 @@ class Worker:
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
         if self._channel.unsent >= BEHIND and not last:
             return
-        self._send_traces(*self._state.traces.take())
+        for message in trace_batches.taken(self._state.traces, self._setup.slot, self._listener):
+            self._channel.send(message)
         if self._state.log is not None and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
         if self._dns is not None:
             self._dns.tell(self._setup.slot)
-
-    def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
-        for at in range(0, max(len(traces), lost > 0), TRACED):
-            told = tuple(msgspec.msgpack.encode(trace_of(each, self._setup.slot, self._listener)) for each in traces[at : at + TRACED])
-            self._channel.send(ipc.Traces(told, 0 if at else lost))
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""

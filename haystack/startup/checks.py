@@ -19,7 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
-from haystack.settings import variables
+from haystack.settings import otel, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
 from haystack.settings.settings import PORTS, Settings, SettingsError, refusal, variable
 
@@ -46,6 +46,7 @@ def found(settings: Settings) -> Iterator[str]:
         yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
     yield from _certificates(settings)
     yield from _records(settings)
+    yield from _spans()
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -103,6 +104,13 @@ def _ports(settings: Settings) -> Iterator[str]:
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
             yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
+
+
+def _spans() -> Iterator[str]:
+    try:
+        otel.sampling(os.environ)
+    except SettingsError as error:
+        yield str(error)
 
 
 def _records(settings: Settings) -> Iterator[str]:

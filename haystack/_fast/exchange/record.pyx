@@ -34,7 +34,9 @@ cdef int write_record(Exchange x) except -1:
     if x.worker.log is not None:
         x.worker.log.write(&entry)
     if x.worker.traces.wants(x.route) and x.worker.traces.has_place():
-        add_trace(x, &entry)
+        x.worker.traces.rows.append(trace_row(x, &entry))
+    if x.request.trace.sampled and x.worker.traces.spans.has_place():
+        x.worker.traces.spans.rows.append(span_row(x, &entry))
     return 0
 
 
@@ -54,7 +56,9 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     entry.target = Text(h.target, h.target_size)
     if x.request.identity[0]:
         entry.identity = Text(&x.request.identity[0], sizeof(x.request.identity))
-    if read_caller(h, &caller):
+    if x.request.trace.trace_id[0]:
+        entry.trace_id = Text(&x.request.trace.trace_id[0], 32)
+    elif read_caller(h, &caller):
         entry.trace_id = Text(caller.trace_id, 32)
     for i in range(h.count):
         if h.fields[i].kind == Kind.REQUEST_ID:
@@ -95,9 +99,15 @@ cdef bytes bytes_of(Text text):
     return text.data[:text.size] if text.size else b""
 
 
-cdef int add_trace(Exchange x, const Entry *entry) except -1:
-    """Add a row: times in milliseconds, -1 where a phase was never reached."""
-    x.worker.traces.rows.append((
+cdef tuple span_row(Exchange x, const Entry *entry):
+    """A trace's row, and the ids of its spans: of the request, of its caller and of what was asked of an endpoint; empty: there is none."""
+    caller = b"" if x.request.trace.begun else x.request.trace.caller[:16]
+    return trace_row(x, entry), x.request.trace.server[:16], caller, x.request.trace.client[:16] if entry.candidates.size else b""
+
+
+cdef tuple trace_row(Exchange x, const Entry *entry):
+    """Times in milliseconds, -1 where a phase was never reached."""
+    return (
         entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
         bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.endpoint.label if x.member is not None else "",
@@ -105,5 +115,4 @@ cdef int add_trace(Exchange x, const Entry *entry) except -1:
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
         bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
-    ))
-    return 0
+    )

@@ -1,4 +1,5 @@
 # W3C Trace Context (Recommendation, level 1): who called, in which trace, and what an endpoint is told of it.
+from libc.stdint cimport uint64_t
 from haystack._fast.http1.head cimport Head
 from haystack._fast.util.buffer cimport Buffer
 
@@ -18,5 +19,6 @@ cdef struct TraceContext:       # of an exchange whose spans are recorded, or fo
     char client[16]             # the span of what is asked of an endpoint
 
 cdef bint read_caller(Head *h, Caller *caller) noexcept
+cdef uint64_t ending(const char *trace_id) noexcept
 cdef void withhold(Head *h, bint whole) noexcept
 cdef int write_traceparent(Buffer *out, const TraceContext *context) except -1

@@ -2,6 +2,7 @@
 
 https://www.w3.org/TR/trace-context-1/. Decides nothing about sampling. Reads heads, writes one line of another one.
 """
+from libc.stdint cimport uint64_t
 from libc.string cimport memcmp
 
 from haystack._fast.http1.head cimport Field, Head, Kind
@@ -69,6 +70,15 @@ cdef bint is_zero(const char *p, int size) noexcept:
         if p[i] != c'0':
             return False
     return True
+
+
+cdef uint64_t ending(const char *trace_id) noexcept:
+    """The lower half of a trace id."""
+    cdef uint64_t number = 0
+    cdef int i
+    for i in range(16, 32):
+        number = number << 4 | <uint64_t>digit(trace_id[i])
+    return number
 
 
 cdef void withhold(Head *h, bint whole) noexcept:

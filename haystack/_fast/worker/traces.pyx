@@ -1,5 +1,7 @@
 """Traces of exchanges, until the control process takes them, a tenth of a second's at most: more are counted, not made."""
 
+from haystack._fast.worker.spans cimport Spans
+
 cdef Py_ssize_t MOST = 500
 
 
@@ -8,6 +10,7 @@ cdef class Traces:
 
     def __cinit__(self):
         self.rows = []
+        self.spans = Spans()
 
     def switch(self, bint on, str service=None):
         """Record those of one service, or of all where it is None."""
