@@ -39,7 +39,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.net import descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
-from haystack.observe import logs
+from haystack.observe import logs, span_exporter
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
@@ -232,6 +232,9 @@ class App:
         self.proxy.readers.failures, self.proxy.readers.outcomes = self.health.failures, self.past.outcomes.take
         self.proxy.readers.note, self.proxy.readers.places = self.past.journal.add, Hidden(self.registry.remark).look
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
+        if (spans := span_exporter.begun()) is not None:
+            self.proxy.readers.spans = spans.take
+            stack.push_async_callback(asyncio.to_thread, spans.close, FLUSH_SECONDS)
         self.proxy.readers.hopeless = self.stopping.set
         if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
             self._log_lines(stack)

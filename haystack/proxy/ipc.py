@@ -15,7 +15,7 @@ import msgspec
 
 from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
-from haystack.model.reports import FailureRow, Outcome
+from haystack.model.reports import FailureRow, Outcome, Sampling
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 
@@ -25,8 +25,8 @@ MAX_FRAME = 256 * 1024 * 1024
 class Setup(Message, frozen=True):
     """The first message down.
 
-    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
-    has it; instance: as via.py has it.
+    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log and its
+    fields: as the settings have them; instance: as via.py has it. sampling: None: no spans are recorded.
     admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
@@ -38,11 +38,13 @@ class Setup(Message, frozen=True):
     workers: int = 1
     hold: bool = False
     access_log: str = "off"
+    access_log_fields: tuple[str, ...] = ()
     admin_connections: int = 0
     admin_apart: bool = False
     health_socket: str = ""
     instance: str = ""
     dns: DnsSetup | None = None
+    sampling: Sampling | None = None
 
 
 class Access(Message, frozen=True):
@@ -158,6 +160,13 @@ class Outcomes(Message, frozen=True):
     left: int = 0
 
 
+class Spans(Message, frozen=True):
+    """Exchanges as msgpack of model.reports.Span, and how many more there was no room for."""
+
+    spans: tuple[bytes, ...]
+    dropped: int = 0
+
+
 class Lines(Message, frozen=True):
     """The access log of one tick: whole lines, how many, and how many more there was no room for."""
 
@@ -167,7 +176,7 @@ class Lines(Message, frozen=True):
 
 
 Down = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

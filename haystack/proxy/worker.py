@@ -108,7 +108,10 @@ class Worker:
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
-            self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
+            listeners = [self._listener(port) for port in setup.ports]
+            self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
+        if setup.sampling is not None:
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         self._counts = Report(self._state, self._routes.forget_drained)
         if setup.admin_socket:

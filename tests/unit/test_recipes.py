@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from haystack._fast import testing
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.log.access_line import FIELDS
 from haystack._fast.worker.limits import Limits as Compiled
 from haystack.command_line import commands as command_line
 from haystack.console import command, shell
@@ -199,10 +200,11 @@ def fields(table: str) -> set[str]:
 
 def test_a_line_has_each_field_of_a_trace_and_so_have_the_page_and_the_oracle():
     told = {name: kind() for name, kind in zip(Trace.__struct_fields__, kinds(), strict=True)}
-    line = json.loads(testing.access_line("json", Trace(**told)))
+    line = json.loads(testing.access_line("json", Trace(**told), tuple(FIELDS)))
     assert set(line) == set(Trace.__struct_fields__)
-    section = (DOCS / "logs.md").read_text().partition("with these fields:")[2].partition("\n\nA quote")[0]
+    section = (DOCS / "logs.md").read_text().partition("can have these fields:")[2].partition("\n\nA quote")[0]
     assert fields(section) == set(line)
+    assert [known for known, *_ in FIELDS.values() if f"`{known}`" not in section] == []
     oracle = (ROOT / "tests" / "unit" / "fast" / "test_logline.py").read_text().partition("TRACES = ")[2].partition("# fmt")[0]
     assert [name for name in line if f"{name}=" not in oracle] == []
 

@@ -12,6 +12,7 @@ from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
+from haystack._fast.exchange.tracing cimport join_trace
 from haystack._fast.http1.forwarding cimport came_round, find_client
 from haystack._fast.http1.method cimport Method, is_idempotent, is_safe, method_of
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
@@ -39,7 +40,7 @@ cdef int admit(Exchange x, Head *h) except -1:
     describe_client(x, h, &client)
     x.worker.beginning.client = &client
     x.request.rights = client.rights
-    x.record.told = x.worker.told(x.route)
+    x.record.told = x.request.trace.sampled or x.worker.told(x.route)
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
@@ -67,7 +68,8 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
-    return 0
+    client.trace = NULL
+    return join_trace(x, h, client) if x.worker.traces.spans.on else 0
 
 
 cdef void settle_host(Exchange x, Head *h) noexcept:

@@ -8,6 +8,7 @@ from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State
 from haystack._fast.http1.head cimport Head
 from haystack._fast.http1.method cimport Method
+from haystack._fast.http1.trace_context cimport TraceContext
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
@@ -19,6 +20,7 @@ cdef struct Request:
     int rights                  # of the client whose request it is (networks.Right)
     int64_t judged              # bytes of the body that had come when its rate was last judged
     char identity[32]           # the X-Request-Id that it gets if it brings none
+    TraceContext trace          # that it is part of, where traces are recorded
 
 cdef struct Attempt:            # the way to an endpoint, beside what candidates, retries and pending keep
     int failure                 # the status that the last failed try would be answered with; 0: none failed
