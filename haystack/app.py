@@ -50,6 +50,7 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -82,7 +83,7 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
+        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), rates=Rates(self.proxy.traffic))
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -183,6 +184,7 @@ class App:
             self._spawn(provider.run(sink), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
+        self._spawn(self.state.rates.run(), "rates")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""

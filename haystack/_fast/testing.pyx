@@ -11,6 +11,7 @@ from haystack._fast.endpoint.outlier cimport (
     probe_unsent, restart, sampled, still_watched, waits, went_well,
 )
 from haystack._fast.endpoint.retry_budget cimport FIRST, RetryBudget, earn as earn_retry, spend as spend_retry
+from haystack._fast.endpoint.tally cimport slot_of
 from haystack._fast.exchange.candidates cimport Candidates, has_others, next_member, note, untroubled
 from haystack._fast.exchange.outliers cimport Watched
 from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for_cause, for_endpoint, for_news, for_room
@@ -49,6 +50,11 @@ def response_head(bytes data):
     cdef Head h
     cdef int used = parse_response(&h, data, len(data))
     return exported(&h, used, False) if used > 0 else -502 if used else 0
+
+
+def duration_slot(int64_t ns):
+    """The slot that a duration is counted in."""
+    return slot_of(ns)
 
 
 def flaw_of_head(bytes data, bint of_request=True):

@@ -87,6 +87,13 @@ class Beat(Message, frozen=True):
 
 
 MemberRow = tuple[str, int, str, str, int]  # service, listener's port, and the endpoint's id, address and port
+# Exchanges that have ended, by class of status (none, 1xx to 5xx), bytes received and sent, retries, nanoseconds in all, and (slot, count)
+# one behind the other: how many took how long (model/durations.py). Retries of an endpoint: tries after which another was looked for.
+Tally = tuple[tuple[int, ...], int, int, int, int, tuple[int, ...]]
+# Name, its exchanges that no endpoint had, (cell, count) of all one behind the other, retries, exchanges that waited for an endpoint, for
+# how many milliseconds, and how many more wait now. A cell is 6 times the method (http1/method.pxd), and the class of status.
+ServiceTally = tuple[str, Tally | None, tuple[int, ...], int, int, int, int]
+Load = tuple[str, int, int]  # endpoint's id, how many more exchanges are in flight, and connections pooled
 
 
 class Counts(Message, frozen=True):
@@ -94,6 +101,7 @@ class Counts(Message, frozen=True):
 
     members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
     endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
+    ended, services: exchanges that have ended; loads: what has changed at endpoints; clients: connections of clients now.
     hidden, gateway, outside: connections from gateways of engines' networks, the first of these, connections from outside of those.
     The other figures are since the worker's start.
     """
@@ -109,6 +117,10 @@ class Counts(Message, frozen=True):
     hidden: int = 0
     gateway: str = ""
     outside: int = 0
+    ended: tuple[tuple[int, Tally], ...] = ()
+    services: tuple[ServiceTally, ...] = ()
+    loads: tuple[Load, ...] = ()
+    clients: int = 0
 
 
 class Failures(Message, frozen=True):

@@ -19,6 +19,8 @@ from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts
+from haystack.proxy.traffic import Traffic
+from haystack.views.rates import Rates
 
 REFRESH_SECONDS = 2.0
 
@@ -113,6 +115,8 @@ class Proxy(Protocol):
     @property
     def errors(self) -> Mapping[tuple[str, int], int]: ...
     @property
+    def traffic(self) -> Traffic: ...
+    @property
     def ports(self) -> Mapping[str, int]: ...
     @property
     def workers(self) -> Sequence[WorkerState]: ...
@@ -161,7 +165,10 @@ class Options(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+    """The control process at a glance.
+
+    started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh; rates: of the proxy's traffic.
+    """
 
     settings: Options
     registry: Register
@@ -170,6 +177,7 @@ class State:
     traces: TraceHub
     started: float
     ports: dict[str, int] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)
 
     @property
     def snapshot(self) -> Picture:

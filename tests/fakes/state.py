@@ -10,6 +10,7 @@ from haystack.model.records import Attachment, Container, Endpoint, Engine, Netw
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
+from haystack.proxy.traffic import Traffic
 from haystack.settings.settings import load
 from haystack.views.state import State
 
@@ -41,6 +42,7 @@ class Proxy:
     def __init__(self):
         self.requests = {}
         self.errors = {}
+        self.traffic = Traffic()
         self.ports = {"http": 80, "http-alt": 8080}
         self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", connections=3, frailty=lambda _now: "")]
         self.refreshed = 0

@@ -7,11 +7,13 @@ from haystack._fast.exchange.pending cimport PendingState
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State
 from haystack._fast.http1.head cimport Head
+from haystack._fast.http1.method cimport Method
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef struct Request:
+    Method method
     bint absolute               # its target names the host
     bint expects                # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
     int rights                  # of the client whose request it is (networks.Right)
@@ -23,9 +25,13 @@ cdef struct Attempt:            # the way to an endpoint, beside what candidates
     int crowd                   # members that its service had when it was ready
     bint short_of               # the last try failed for want of a descriptor of ours, or the like
     bint in_queue               # of its service, until an endpoint has room
+    int64_t joined              # when it came to stand there
+    int64_t waited              # milliseconds that it stood there before
+    int tries                   # so often it was sent to an endpoint, or that failed at once
 
-cdef struct Record:             # what the log or a trace tells of it
-    bint told                   # one of them will
+cdef struct Record:             # what the counts, the log or a trace tell of it
+    bint told                   # log or trace will
+    int64_t begun               # nanoseconds: when the batch began that it came with
     bint reused                 # its endpoint's connection had carried others
     int status
     const char *error           # RFC 9209, section 2.3
@@ -65,6 +71,7 @@ cdef class Exchange(LegUser):
     cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
+    cdef int count(self) except -1
     cdef DownLeg end(self)
     cdef int recycle(self) except -1
 

@@ -11,7 +11,6 @@ from haystack.model.records import Service
 from haystack.observe.trace import ITSELF
 from tests.fakes.state import ENDPOINT, NAME, picture, state, trace
 
-
 TARGETS = ["/api", "/api/x?y", "/apis", "/b.png"]
 
 
