@@ -91,7 +91,7 @@ class App:
         self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
-            rates=Rates(self.proxy.traffic),
+            rates=Rates(self.proxy.traffic), ejections=self.health.ejections,
         )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None, rooms.api)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -28,7 +27,7 @@ class Figures(Struct, gc=False):
 
     classes: by class of status, as CLASSES has them; received, sent: bytes of bodies, from clients and to them; retries: of a service:
     tries after the first one; of an endpoint: tries after which another one was looked for; seconds, durations: how long they took, in all
-    and by slot (model/durations.py), but for tunnels, whose class is 1xx.
+    and by slot (model/durations.py), but for tunnels, whose class is 1xx; changes: how often something was added.
     """
 
     classes: array[int] = field(default_factory=lambda: array("Q", bytes(8 * len(CLASSES))))
@@ -36,6 +35,7 @@ class Figures(Struct, gc=False):
     sent: int = 0
     retries: int = 0
     seconds: float = 0.0
+    changes: int = 0
     durations: array[int] = field(default_factory=lambda: array("Q", bytes(8 * SLOTS)))
 
     @property
@@ -51,6 +51,7 @@ class Figures(Struct, gc=False):
     def add(self, tally: Tally) -> None:
         """So many more; retries are not these."""
         classes, received, sent, _, nanoseconds, slots = tally
+        self.changes += 1
         for kind, count in enumerate(classes):
             if count:
                 self.classes[kind] += count
@@ -72,6 +73,7 @@ class ServiceFigures(Figures, gc=False):
     def add_service(self, row: ServiceTally) -> None:
         """What a worker tells of the service itself: what its endpoints had comes with them."""
         _, alone, cells, retries, waits, waited_ms, _ = row
+        self.changes += 1
         if alone is not None:
             self.add(alone)
         for at in range(0, len(cells), 2):
@@ -81,7 +83,7 @@ class ServiceFigures(Figures, gc=False):
         self.waited += waited_ms / 1000
 
 
-class Now(NamedTuple):
+class Now(Struct, frozen=True, gc=False):
     """What goes on at an endpoint: exchanges in flight, and connections that rest in its pool."""
 
     in_flight: int = 0
@@ -118,10 +120,13 @@ class Gauges:
         self.waiting -= self._waiting.pop(slot, Counter())
 
 
+IDLE = Now()
+
+
 def _shift(loads: dict[str, Now], identity: str, in_flight: int, pooled: int) -> None:
-    before = loads.get(identity, Now())
+    before = loads.get(identity, IDLE)
     after = Now(before.in_flight + in_flight, before.pooled + pooled)
-    if any(after):
+    if after != IDLE:
         loads[identity] = after
     else:
         loads.pop(identity, None)
@@ -143,7 +148,7 @@ class Traffic:
         self._users: Counter[str] = Counter()  # by endpoint: of how many services that is
         self._gone: dict[tuple[str, str], float] = {}  # (service, endpoint or empty: itself) → since when, the earliest first
         self._version: int | None = None
-        self._recent: tuple[set[str], dict[str, list[Tally]]] = set(), {}
+        self._recent: tuple[set[str], dict[str, tuple[Tally, ...]]] = set(), {}
 
     @property
     def loads(self) -> Mapping[str, Now]:
@@ -183,7 +188,7 @@ class Traffic:
         figures.add(tally)
         figures.retries += tally[3]
         self._recent[0].add(service)
-        self._recent[1].setdefault(identity, []).append(tally)
+        self._recent[1][identity] = (*self._recent[1].get(identity, ()), tally)  # plain tuples: the search for garbage leaves them alone
 
     def put_service(self, row: ServiceTally, now: float) -> None:
         """What a worker tells of a service itself."""
@@ -191,7 +196,7 @@ class Traffic:
             self._service(row[0], now).add_service(row)
             self._recent[0].add(row[0])
 
-    def take_recent(self) -> tuple[set[str], dict[str, list[Tally]]]:
+    def take_recent(self) -> tuple[set[str], dict[str, tuple[Tally, ...]]]:
         """The services that had exchanges since the last call, and what ended at each endpoint."""
         recent, self._recent = self._recent, (set(), {})
         return recent

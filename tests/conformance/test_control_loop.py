@@ -136,6 +136,7 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "SRV": lambda: site.ask(wire.SRV),
         "the large service drained": lambda: site.drain(Target(scope=Scope.SERVICE, id=BIG, name="big")),
         "each of its endpoints drained": lambda: site.drain(*site.each()),
+        "a second of traffic at every endpoint": site.tell,
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}
     work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}")}

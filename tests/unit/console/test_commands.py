@@ -224,7 +224,7 @@ def test_limits_tell_what_is_in_use_and_what_was_met():
     known = state()
     known.proxy.errors = {("connection_timeout", 504): 7}
     rows = {row["limit"]: row for row in json.loads(run(known, ["limits", "--json"]).text)}
-    assert rows["client connections"]["used"] == 3
+    assert rows["client connections"]["used"] == 2
     assert rows["time to connect to an endpoint"]["met"] == 7
     assert rows["idle tunnel"]["met"] is None
     assert "CONNECT_TIMEOUT 1s" in run(known, ["limits"]).text
