@@ -306,6 +306,7 @@ def test_the_next_haystack_knows_of_all(stage: Stage) -> None:
     stage.says("drain webx0 --why upgrade --for 1h")
     stage.says(f"weight {stage.name(1)} 7")
     before = stage.says("drain --json").json
+    assert {(each["by"], each["fingerprint"].partition(":")[0]) for each in before} == {(COMMENT, "SHA256")}
     asked = stage.asked(0)
     with Load().http(stage.haystack.port, WEB, b"ok", keep=2, new=1) as load:
         load.go_on()
