@@ -72,23 +72,20 @@ class App:
     """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace."""
 
     def __init__(self, settings: Settings, sources: list[Provider], folder: Path, old: Predecessor | None = None) -> None:
-        self.settings = settings
-        self.sources = sources
-        self.old = old
+        self.settings, self.sources, self.old = settings, sources, old
         self.sockets = Sockets(old.sockets if old else ())
         self.past = Past()
-        self.registry = Registry(settings.origin, [source.source for source in sources], note=self.past.journal.add)
+        note = self.past.journal.add
+        self.registry = Registry(settings.origin, [source.source for source in sources], note=note)
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
-        self.health = self.registry.watcher = Monitor(
-            self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=self.past.journal.add
-        )
+        self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=note)
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
-        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
+        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy, note)
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from haystack.console.command import NOT_FOUND, OK, Context, Kind, Talk, option, switch, word
 from haystack.console.command_line import nearest_of
@@ -42,13 +42,19 @@ def who(context: Context) -> Who:
     return Who(by=context.by.name, fingerprint=context.by.fingerprint)
 
 
-async def found(state: State, text: str, talk: Talk) -> Target | None:
-    """What is meant; None: nothing, and that has been said."""
+async def found(state: State, text: str, talk: Talk, held: Mapping[str, Override] | None = None) -> Target | None:
+    """What is meant; None: nothing, and that has been said. held: what may have gone, and is meant where nothing that is there has one."""
+    target: Target | None = None
     try:
-        return await in_turns(targets.find(state.snapshot, text))
+        target = await in_turns(targets.find(state.snapshot, text))
     except targets.UnknownError as error:
-        await unknown(error, talk)
-        return None
+        if held is None or (gone := targets.held(held.values(), state.snapshot, text)) is None:
+            await unknown(error, talk)
+            return None
+        return gone
+    if held is None or target.id in held:
+        return target
+    return targets.held(held.values(), state.snapshot, text) or target
 
 
 async def unknown(error: targets.UnknownError, talk: Talk) -> None:

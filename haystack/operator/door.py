@@ -17,11 +17,13 @@ import structlog
 
 from haystack.catalog.registry import Registry
 from haystack.loop.turns import Turns, in_turns
-from haystack.model.overrides import NONE, Overrides, Scope, Target, moment
+from haystack.model.overrides import NONE, Overrides, Scope, Target
 from haystack.model.records import Override, Record
 from haystack.model.snapshot import Snapshot
+from haystack.observe.journal import Note, unnoted
 from haystack.operator import kept
 from haystack.operator import overrides as sets
+from haystack.operator.audit import Audit
 
 LOOK = 30.0  # seconds between two looks at what has gone; the clock may have been set meanwhile, too
 GONE = {Scope.SERVICE.value: 86400.0}  # seconds after which an override is dropped whose service is not there any more;
@@ -55,8 +57,8 @@ class Operator:
     """All overrides, and their changes.
 
     loads: how many exchanges endpoints have in flight in all workers (Supervisor.loads); folder: for what is kept over a restart;
-    busy: whether another Haystack is taking over, which has been told of all that holds; clock: Unix seconds; steady: of a clock that
-    never jumps.
+    busy: whether another Haystack is taking over, which has been told of all that holds; note: the journal's; clock: Unix seconds; steady:
+    of a clock that never jumps.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Operator:
         loads: Loads,
         folder: Path,
         busy: Callable[[], bool] = lambda: False,
+        note: Note = unnoted,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,8 +76,10 @@ class Operator:
         self._loads = loads
         self._path = folder / kept.NAME
         self._busy = busy
+        self._audit = Audit(note, lambda: registry.snapshot)
         self._clock, self._steady = clock, steady
-        self._stored: tuple[Override, ...] = ()
+        self._stored: tuple[Override, ...] = ()  # what the file holds
+        self._unstored: tuple[Override, ...] = ()  # what it could not be made to hold, and that was told
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()  # for `run`: one ends earlier than it looks next
         self._next = math.inf  # when that is, Unix seconds
@@ -86,8 +91,7 @@ class Operator:
     async def drain(self, target: Target, who: Who, *, why: str = "", seconds: float = 0.0, keep: bool = False) -> Override:
         """Have it get no new request, for so many seconds (0: until it is undone). Raises ChangeError, NotKeptError."""
         made = self._made(target, who, why, seconds, keep=keep)
-        words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
-        log.info("operator.drained", **_fields(made), **words, until=_until(made), kept=keep)
+        self._audit.drained(made)
         await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
@@ -100,8 +104,7 @@ class Operator:
         if not 0 <= weight <= sets.HEAVIEST:
             raise ChangeError(f"a weight is a number from 0 to {sets.HEAVIEST}")
         made = self._made(target, who, why, seconds, keep=keep, weight=weight)
-        words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
-        log.info("operator.weighted", **_fields(made), weight=weight, **words, until=_until(made), kept=keep)
+        self._audit.weighted(made)
         await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
@@ -132,7 +135,7 @@ class Operator:
         if found is None:
             return None
         self._admit()
-        log.info("operator.undone", **_fields(found), kind=found.kind, by=who.by, fingerprint=who.fingerprint, of=found.by)
+        self._audit.undone(found, who.by, who.fingerprint)
         await self._publish(sets.without(self.overrides, (found,)), found)
         return found
 
@@ -186,7 +189,7 @@ class Operator:
         restored = sets.restored(found, self._clock())
         self._stored = _kept(found)
         if len(restored):
-            log.info("operator.restored", count=len(restored), drains=len(restored.drains), weights=len(restored.weights))
+            self._audit.restored(restored)
             self._set(restored)
 
     async def run(self) -> None:
@@ -195,13 +198,13 @@ class Operator:
             self._changed.clear()
             over, gone = await in_turns(self._look())
             for each in over:
-                log.info("operator.expired", **_fields(each), kind=each.kind, by=each.by)
+                self._audit.expired(each)
             for each in gone:
-                log.info("operator.dropped", **_fields(each), kind=each.kind, by=each.by, reason="it has been gone for long")
+                self._audit.dropped(each)
             if over or gone:
                 self._set(sets.without(self.overrides, (*over, *gone)))
-                await self._store()
                 continue
+            await self._store()  # where that could not be before
             pause = self._pause()
             self._next = self._clock() + pause
             with suppress(TimeoutError):
@@ -230,7 +233,7 @@ class Operator:
 
     def _pause(self) -> float:
         """Seconds until the next one is over, or to the next look; without overrides there is nothing to look for."""
-        if not len(self.overrides):
+        if not len(self.overrides) and not self._stored:
             return math.inf
         end = min((each.until for each in self.overrides if each.until), default=0.0)
         return min(LOOK, max(0.0, end - self._clock())) if end else LOOK
@@ -240,10 +243,10 @@ class Operator:
         news.set()
 
     async def _store(self) -> str:
-        """Have the file hold what is to be kept. Why it can't; empty where it does."""
+        """Have the file hold what is to be kept. Why it can't; empty where it does, or is another Haystack's by now."""
         async with self._writing:
             wanted = _kept(self.overrides)
-            if wanted == self._stored:
+            if wanted == self._stored or self._busy():
                 return ""
             try:
                 await asyncio.to_thread(kept.write, self._path, wanted)
@@ -259,12 +262,3 @@ class Operator:
 
 def _kept(overrides: Sequence[Override] | Overrides) -> tuple[Override, ...]:
     return tuple(each for each in overrides if each.kept)
-
-
-def _fields(override: Override) -> dict[str, str]:
-    """What it is about, for the log."""
-    return {"name": override.name, "scope": override.scope, "target": override.target}
-
-
-def _until(override: Override) -> str:
-    return moment(override.until) if override.until else ""

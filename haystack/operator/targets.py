@@ -66,7 +66,7 @@ def find(site: Site, text: str) -> Turns[Target]:
     raise UnknownError(f"no endpoint, container or service {word}", word, _known(site))
 
 
-def held(overrides: Overrides, site: Site, text: str) -> Target | None:
+def held(overrides: Iterable[Override], site: Site, text: str) -> Target | None:
     """What is overridden and meant by this word, though it may have gone; None: nothing is."""
     whole = naming.service_name(naming.short_name(text.lower().removesuffix("."), site.origin), site.origin)
     found = {o.target: o for o in overrides if text in (o.target, o.name) or (o.scope == Scope.SERVICE.value and o.target == whole)}

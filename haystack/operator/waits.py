@@ -39,9 +39,9 @@ async def in_flight(operator: Operator, site: Site, target: Target) -> int | Non
 
 
 async def emptied(
-    operator: Operator, site: Site, target: Target, seconds: float | None, tell: Callable[[int], Awaitable[None]]
+    operator: Operator, site: Site, target: Target, seconds: float | None, report: Callable[[int], Awaitable[None]]
 ) -> tuple[End, int | None]:
-    """Wait until nothing of a drained target is in flight: how that ended, and how much is. tell: called with each other number.
+    """Wait until nothing of a drained target is in flight: how that ended, and how much is. report: called with each other number.
 
     site: as it was drained: what its container had then counts.
     """
@@ -58,7 +58,7 @@ async def emptied(
                     return End.EMPTY, 0
                 if count is not None and count != told:
                     told = count
-                    await tell(count)
+                    await report(count)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST)
     except TimeoutError:

@@ -179,6 +179,25 @@ def test_one_service_in_maintenance_is_answered_at_once_without_names(stage: Sta
         assert client.get(WEB).status == 200
 
 
+def test_of_a_container_of_two_services_only_the_exchanges_of_the_one_count(fakes: Loop, operator: Operator) -> None:
+    with ExitStack() as stack:
+        stage = Stage(fakes, operator, stack)
+        compose = {"com.docker.compose.project": "shop", "com.docker.compose.service": "front"}
+        stage.haystack.show([Member("web", each.port, compose) for each in stage.origins])
+        front = "front.shop.services.haystack"
+        assert stage.says("wait front.shop>=2 --timeout 10s").status == 0
+        with stage.slow() as (client, _):
+            said = stage.says("drain front.shop --wait --timeout 10s")
+            assert (said.status, "nothing is in flight" in said.out) == (0, True)
+            with Client(stage.haystack.port) as other:
+                assert [other.get(name).status for name in (front, WEB)] == [503, 200]
+            late = stage.says("drain web --wait --timeout 500ms")
+            assert (late.status, "1 exchange in flight" in late.err) == (1, True)
+            stage.gate.answer()
+            assert client.response().status == 200
+        assert stage.says("drain web --wait").status == 0
+
+
 def test_a_request_that_waits_is_answered_when_maintenance_begins(stage: Stage) -> None:
     """It waits for an endpoint that has just started; then none is expected any more."""
     late = host("late")
@@ -306,6 +325,7 @@ def test_the_next_haystack_knows_of_all(stage: Stage) -> None:
     stage.says("drain webx0 --why upgrade --for 1h")
     stage.says(f"weight {stage.name(1)} 7")
     before = stage.says("drain --json").json
+    assert {(each["by"], each["fingerprint"].partition(":")[0]) for each in before} == {(COMMENT, "SHA256")}
     asked = stage.asked(0)
     with Load().http(stage.haystack.port, WEB, b"ok", keep=2, new=1) as load:
         load.go_on()

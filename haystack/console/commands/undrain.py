@@ -14,8 +14,7 @@ from haystack.views.state import State
 
 async def undrain(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     """Undo a drain, also of what has gone."""
-    text = asked["what"]
-    target = targets.held(state.operator.overrides, state.snapshot, text) or await overridden.found(state, text, talk)
+    target = await overridden.found(state, asked["what"], talk, state.operator.overrides.drains)
     if target is None:
         return NOT_FOUND
     undone, status = await overridden.changed(state.operator.undrain(target, overridden.who(context)), talk)

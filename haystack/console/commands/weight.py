@@ -27,7 +27,7 @@ def number(text: str) -> int | None:
 
 async def weight(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     """Set it, or give the label's back."""
-    target = await _endpoint(state, asked["endpoint"], talk)
+    target = await _endpoint(state, asked["endpoint"], talk, undo=asked["weight"] is None)
     if target is None:
         return NOT_FOUND
     who, operator = overridden.who(context), state.operator
@@ -44,9 +44,9 @@ async def weight(state: State, asked: Asked, context: Context, talk: Talk) -> in
     return status
 
 
-async def _endpoint(state: State, text: str, talk: Talk) -> Target | None:
-    held = targets.held(state.operator.overrides, state.snapshot, text)
-    target = held if held is not None and held.id in state.operator.overrides.weights else await overridden.found(state, text, talk)
+async def _endpoint(state: State, text: str, talk: Talk, *, undo: bool) -> Target | None:
+    """undo: it may have gone."""
+    target = await overridden.found(state, text, talk, state.operator.overrides.weights if undo else None)
     try:
         return targets.only_endpoint(state.snapshot, target) if target is not None else None
     except targets.UnknownError as error:
