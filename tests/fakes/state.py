@@ -12,6 +12,7 @@ from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Traffic
 from haystack.settings.settings import load
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 ID = "ab" * 32
@@ -107,6 +108,8 @@ def state(folder="/nonexistent", snapshot=None, **settings):
         snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[]
     )
     registry.listed.set()
+    proxy = Proxy()
     return State(
-        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=Proxy(), traces=TraceHub(), started=time.time()
-    )
+        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=proxy, traces=TraceHub(), started=time.time(),
+        rates=Rates(proxy.traffic),
+    )  # fmt: skip
