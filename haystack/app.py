@@ -83,7 +83,10 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), rates=Rates(self.proxy.traffic))
+        self.state = State(
+            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(),
+            rates=Rates(self.proxy.traffic), ejections=self.health.ejections,
+        )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -200,10 +203,9 @@ class App:
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)
-        work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
-        await asyncio.gather(*work)
+        await self.proxy.drain(seconds, patient=replaced)
         await self._stop_tasks()
 
     def _introduce(self, stack: AsyncExitStack) -> None:

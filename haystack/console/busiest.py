@@ -36,17 +36,20 @@ SORTS: dict[str, Callable[[Row], float]] = {
 }
 
 
-def rows(state: State, name: str | None, sort: str) -> Turns[list[Row] | None]:
-    """Those of all services, or of the endpoints of the service of this name; the largest first. None: there is no such service."""
+def rows(state: State, name: str | None, sort: str, rates: Mapping[str, Rate] | None = None) -> Turns[list[Row] | None]:
+    """Those of all services, or of the endpoints of the service of this name; the largest first. None: there is no such service.
+
+    rates: of services, where they have been asked for already: each costs something when it is looked up first.
+    """
     value = SORTS[sort]
-    found = yield from (_services(state) if name is None else _endpoints(state, name))
+    found = yield from (_services(state, rates or state.rates.services()) if name is None else _endpoints(state, name))
     if found is None or sort == "name":
         return found
     return (yield from ordered(found, lambda row: (-int(value(row) * 1e6), 0)))  # stable: those that are equal stay by name
 
 
-def _services(state: State) -> Turns[list[Row]]:
-    rates, traffic, found = state.rates.services(), state.proxy.traffic, []
+def _services(state: State, rates: Mapping[str, Rate]) -> Turns[list[Row]]:
+    traffic, found = state.proxy.traffic, list[Row]()
     loads, waiting = traffic.loads, traffic.waiting
     for service in (yield from ordered(state.snapshot.services.values(), lambda service: service.name)):
         busy = 0
@@ -81,9 +84,9 @@ class Sums(NamedTuple):
     waiting: int
 
 
-def sums(state: State) -> Turns[Sums]:
+def sums(state: State, rates: Mapping[str, Rate]) -> Turns[Sums]:
     """What goes on in all. An endpoint counts once, however many services it is in."""
-    rates, requests, errors = state.rates.services(), 0.0, 0.0
+    requests, errors = 0.0, 0.0
     for name, rate in rates.items():
         if name != ITSELF:
             requests, errors = requests + rate.requests, errors + rate.errors

@@ -81,9 +81,9 @@ class Screen:
 
     def look(self) -> Turns[None]:
         """Take in the newest figures."""
-        service, sort = self.service, self.sort
-        found = yield from busiest.rows(self._state, service, sort)
-        sums = yield from (busiest.sums(self._state) if service is None else busiest.summed(found or ()))
+        service, sort, rates = self.service, self.sort, self._state.rates.services()
+        found = yield from busiest.rows(self._state, service, sort, rates)
+        sums = yield from (busiest.sums(self._state, rates) if service is None else busiest.summed(found or ()))
         if (service, sort) == (self.service, self.sort):
             self._rows, self._sums = found, sums
 
@@ -115,7 +115,7 @@ class Screen:
         """Of the chosen row; the first one where it has gone."""
         return next((at for at, row in enumerate(self._rows or ()) if row.name == self._chosen), 0)
 
-    def frame(self, width: int, height: int) -> str:
+    def frame(self, width: int, height: int) -> Turns[str]:
         """The whole screen, but for its last column: what is written there would be erased with the rest of its line."""
         width = max(1, width - 1)
         room, found = max(0, height - AROUND), self._rows or []
@@ -127,6 +127,7 @@ class Screen:
         for number, row in enumerate(shown, self._first):
             text = cut(line(self._called(row), size, [(c.told(row), c.width) for c in kept]), width)
             lines.append(self._dressed(text, row, chosen=number == at and bool(self._chosen)))
+            yield
         lines += [cut(text, width) for text in self._nothing()[: room - len(shown)]]
         lines += [""] * (height - 1 - len(lines)) + [cut(f"{HELP}", width)]
         return HOME + "\r\n".join(text + TO_LINE_END for text in lines[:height]) + TO_END

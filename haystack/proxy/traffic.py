@@ -28,7 +28,7 @@ class Figures(Struct, gc=False):
 
     classes: by class of status, as CLASSES has them; received, sent: bytes of bodies, from clients and to them; retries: of a service:
     tries after the first one; of an endpoint: tries after which another one was looked for; seconds, durations: how long they took, in all
-    and by slot (model/durations.py), but for tunnels, whose class is 1xx.
+    and by slot (model/durations.py), but for tunnels, whose class is 1xx; changes: how often something was added.
     """
 
     classes: array[int] = field(default_factory=lambda: array("Q", bytes(8 * len(CLASSES))))
@@ -36,6 +36,7 @@ class Figures(Struct, gc=False):
     sent: int = 0
     retries: int = 0
     seconds: float = 0.0
+    changes: int = 0
     durations: array[int] = field(default_factory=lambda: array("Q", bytes(8 * SLOTS)))
 
     @property
@@ -51,6 +52,7 @@ class Figures(Struct, gc=False):
     def add(self, tally: Tally) -> None:
         """So many more; retries are not these."""
         classes, received, sent, _, nanoseconds, slots = tally
+        self.changes += 1
         for kind, count in enumerate(classes):
             if count:
                 self.classes[kind] += count
@@ -72,6 +74,7 @@ class ServiceFigures(Figures, gc=False):
     def add_service(self, row: ServiceTally) -> None:
         """What a worker tells of the service itself: what its endpoints had comes with them."""
         _, alone, cells, retries, waits, waited_ms, _ = row
+        self.changes += 1
         if alone is not None:
             self.add(alone)
         for at in range(0, len(cells), 2):

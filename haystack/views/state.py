@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
@@ -75,6 +76,8 @@ class Register(Protocol):
     @property
     def listed(self) -> asyncio.Event: ...
     @property
+    def publishing(self) -> Publishing: ...
+    @property
     def watcher(self) -> Watcher | None: ...
     @property
     def departures(self) -> Sequence[Departure]: ...
@@ -101,6 +104,10 @@ class WorkerState(Protocol):
     def trouble(self) -> str: ...
     @property
     def connections(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def clients(self) -> int: ...
     def frailty(self, now: float) -> str: ...
 
 
@@ -167,7 +174,8 @@ class Options(Protocol):
 class State:
     """The control process at a glance.
 
-    started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh; rates: of the proxy's traffic.
+    started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh; rates: of the proxy's traffic;
+    ejections: of endpoints, by service and cause.
     """
 
     settings: Options
@@ -178,6 +186,7 @@ class State:
     started: float
     ports: dict[str, int] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
+    ejections: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def snapshot(self) -> Picture:

@@ -118,6 +118,9 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "one network more": site.connect,
         "the DNS log": site.log,
         "SRV": lambda: site.ask(wire.SRV),
+        "a second of traffic at every endpoint": site.tell,
+        "a second of top": site.watch,
+        "a second of top of the large service": lambda: site.watch(BIG),
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}
     work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}")}

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+from haystack.catalog.publishing import Publishing
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
@@ -45,7 +46,9 @@ class Proxy:
         self.errors = {}
         self.traffic = Traffic()
         self.ports = {"http": 80, "http-alt": 8080}
-        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", connections=3, frailty=lambda _now: "")]
+        self.workers = [
+            SimpleNamespace(slot=0, pid=7, state="serving", trouble="", connections=3, restarts=0, clients=2, frailty=lambda _now: "")
+        ]
         self.refreshed = 0
         self.dns_counts = DnsCounts()
         self.asked = []
@@ -105,7 +108,12 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
     registry = SimpleNamespace(
-        snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[]
+        snapshot=snapshot or picture(),
+        sources={"unix:///x": source},
+        listed=asyncio.Event(),
+        watcher=None,
+        departures=[],
+        publishing=Publishing(),
     )
     registry.listed.set()
     proxy = Proxy()

@@ -45,7 +45,7 @@ async def follow(screen: Screen, talk: Talk) -> None:
         if clock() >= due or (screen.service, screen.sort) != shown:
             due, shown = clock() + SECOND, (screen.service, screen.sort)
             await in_turns(screen.look())
-        await talk.draw(screen.frame(*talk.size))
+        await talk.draw(await in_turns(screen.frame(*talk.size)))
         key = await talk.key(max(0.0, due - clock()))
         if key is not None and not screen.press(key, talk.size[1]):
             return
