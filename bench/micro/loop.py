@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console import shell
+from haystack.console.top_screen import Screen
 from haystack.dns import wire
 from haystack.dns.client_names import ClientNames
 from haystack.dns.lookup import Lookup
@@ -170,6 +171,12 @@ class Rig:
             await asyncio.sleep(0)
         await in_turns(self.rates.look(next(self.second)))
 
+    async def watch(self, service: str | None = None) -> None:
+        """`top` on the largest screen, for a second: of all services, or of the endpoints of one."""
+        screen = Screen(self.state, "p99", service, colour=True)
+        await in_turns(screen.look())
+        await in_turns(screen.frame(1000, 500))
+
     async def call(self) -> None:
         """Have a client in a process of its own."""
         self.client = await asyncio.create_subprocess_exec(
@@ -283,6 +290,7 @@ async def measure(size: int, folder: Path) -> None:
         await hold(f"GET {path}, again", lambda path=path: rig.get(path))
     for line in LISTS:
         await hold(f"shell: {line}", lambda line=line: rig.do(line))
+    await hold("shell: a second of top", rig.watch)
     print("\n| a DNS query beside | median wait, ms | worst |\n| --- | --- | --- |")
     for paths in ((), ("/api/info",), ("/metrics",), ("/api/info", "/metrics")):
         await latency(rig, *paths)

@@ -104,12 +104,16 @@ HERE = Context()
 class Talk(Protocol):
     """What a command that goes on for a while has of its session. Each `line` and `draw` waits while the client reads slowly.
 
-    terminal: whether a person looks at a screen; else what is printed goes to a file or a program.
+    terminal: whether a person looks at a screen; else what is printed goes to a file or a program; screen: whether that can be drawn on.
     """
 
     @property
     def terminal(self) -> bool:
         """As above."""
+
+    @property
+    def screen(self) -> bool:
+        """As above: a dumb terminal can't."""
 
     @property
     def size(self) -> tuple[int, int]:

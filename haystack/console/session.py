@@ -64,7 +64,7 @@ class Session(asyncssh.SSHServerSession[str]):
     def pty_requested(self, term_type: str | None, term_size: object, term_modes: object) -> bool:  # noqa: ARG002 - theirs
         """A person sits at the other end."""
         self._term = term_type or "dumb"
-        self._out.terminal = True
+        self._out.terminal, self._out.dumb = True, self._term == "dumb"
         self._terminal = Terminal(self._out.write, self._out.size, self._channel.pause_reading, self._channel.resume_reading)
         return True
 

@@ -137,6 +137,8 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "the large service drained": lambda: site.drain(Target(scope=Scope.SERVICE, id=BIG, name="big")),
         "each of its endpoints drained": lambda: site.drain(*site.each()),
         "a second of traffic at every endpoint": site.tell,
+        "a second of top": site.watch,
+        "a second of top of the large service": lambda: site.watch(BIG),
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}
     work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}")}

@@ -14,6 +14,7 @@ from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Traffic
 from haystack.settings.settings import load
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 ID = "ab" * 32
@@ -112,12 +113,14 @@ def state(folder="/nonexistent", snapshot=None, **settings):
         subscribe=lambda _callback: lambda: None,
     )  # fmt: skip
     registry.listed.set()
+    proxy = Proxy()
     return State(
         settings=SimpleNamespace(**chosen),
         registry=registry,
         responder=Responder(),
-        proxy=Proxy(),
+        proxy=proxy,
         traces=TraceHub(),
         operator=SimpleNamespace(overrides=NONE),
         started=time.time(),
+        rates=Rates(proxy.traffic),
     )
