@@ -45,6 +45,7 @@ from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
+from haystack.operator.door import Operator
 from haystack.proxy import socket_folder
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.supervisor import Supervisor
@@ -86,13 +87,14 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), past=self.past)
+        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
+        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past)
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
-        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance, self._health)
+        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance, self._health, self.operator.held)
 
     def _health(self) -> protocol.Report:
         return protocol.Report(tuple(self.state.wrong()), self.state.summary())
@@ -180,6 +182,8 @@ class App:
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     async def _discover(self) -> None:
+        await self.operator.start(self.old.overrides if self.old else None)
+        self._spawn(self.operator.run(), "operator")
         if self.settings.dns_records is not None:
             await self._serve_records(self.settings.dns_records)
         sink = Labelled(self.registry) if self.settings.expose == "labelled" else self.registry
@@ -202,10 +206,9 @@ class App:
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)
-        work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
-        await asyncio.gather(*work)
+        await self.proxy.drain(seconds, patient=replaced)
         await self._stop_tasks()
 
     def _introduce(self, stack: AsyncExitStack) -> None:

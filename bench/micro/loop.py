@@ -37,6 +37,7 @@ from haystack.net import access
 from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy.counters import Place, Series
 from haystack.routing import routing_table
 from haystack.routing.table_updates import Tables
@@ -117,7 +118,8 @@ class Rig:
             requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing, dns_counts=DnsCounts(), askers=_askers
         )
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
-        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), time.time())
+        door = Operator(self.registry, _loads, folder)
+        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time())
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -175,6 +177,10 @@ class Rig:
 
 async def _nothing() -> None:
     """No worker has anything to tell."""
+
+
+async def _loads(_endpoints: tuple[str, ...], _service: str) -> dict[str, int]:
+    return {}
 
 
 async def _askers(_name: bytes | None, _clients: tuple[bytes, ...] | None) -> list[AskerRow]:

@@ -23,6 +23,7 @@ from haystack.catalog.incremental import Builder
 from haystack.catalog.intake import MOST, Intake
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
+from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
 from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
@@ -95,6 +96,7 @@ class Registry:
         self._readers: list[Reader] = []
         self._remarks: tuple[Problem, ...] = ()
         self._records: dict[str, Records] = {}
+        self._overrides = NONE
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -103,8 +105,7 @@ class Registry:
         self._first = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._job: Job | None = None
-        self._due = False  # when the job is done
-        self._begun, self._ended = 0, 0  # jobs
+        self._begun, self._ended, self._due = 0, 0, False  # jobs; whether another is due when the one that goes on is done
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call back with each snapshot published from now on; the answer unsubscribes. For what is short."""
@@ -156,6 +157,11 @@ class Registry:
     def take_records(self, records: Records, source: str = "") -> None:
         """Publish these as all the records of HAYSTACK_DNS_RECORDS, or of another source."""
         self._records[source] = records
+        self._schedule()
+
+    def take_overrides(self, overrides: Overrides) -> None:
+        """Publish what operators decided, all of it."""
+        self._overrides = overrides
         self._schedule()
 
     def refresh(self) -> None:
@@ -250,6 +256,7 @@ class Registry:
         if self._remarks:
             ordered[ITSELF] = Listing(problems=self._remarks)
         self._builder.records = together([each for each in self._records.values() if each], self._builder.records)
+        self._builder.overrides = self._overrides
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)

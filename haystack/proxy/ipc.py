@@ -69,6 +69,14 @@ class Collect(Message, frozen=True):
     number: int
 
 
+class Load(Message, frozen=True):
+    """Ask for Loads with this number at once. endpoints: their ids; none: all. service: whose exchanges count; empty: all do."""
+
+    number: int
+    endpoints: tuple[str, ...] = ()
+    service: str = ""
+
+
 class Drain(Message, frozen=True):
     """Accept no more, finish what runs, and exit within so many seconds. patient: let clients between two requests ask once more."""
 
@@ -111,6 +119,13 @@ class Counts(Message, frozen=True):
     outside: int = 0
 
 
+class Loads(Message, frozen=True):
+    """(id, exchanges in flight) of endpoints that have any."""
+
+    number: int
+    rows: tuple[tuple[str, int], ...]
+
+
 class Failures(Message, frozen=True):
     """Endpoints that failed, in batches, a tenth of a second after they did at the latest; refusals at once."""
 
@@ -139,8 +154,8 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
+Down = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

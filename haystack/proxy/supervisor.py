@@ -152,6 +152,10 @@ class Supervisor:
         told = await self._inquiries.ask(self.workers, lambda number: Who(number, name, clients), REFRESH_SECONDS)
         return [row for each in told if isinstance(each, Askers) for row in each.rows]
 
+    async def loads(self, endpoints: tuple[str, ...], service: str = "") -> dict[str, int] | None:
+        """How many exchanges endpoints have in flight in all workers, as in ipc.Load; None: a worker has not said so in time."""
+        return await self._inquiries.loads(self.workers, endpoints, service, REFRESH_SECONDS)
+
     @property
     def dns_counts(self) -> DnsCounts:
         """What DNS has done in all workers."""
@@ -298,7 +302,7 @@ class Supervisor:
                 self._count(slot, message)
             case DnsCounts():
                 slot.dns_now = message
-            case Askers():
+            case Askers() | ipc.Loads():
                 self._inquiries.heard(message.number, message)
             case _:
                 self.readers.take(message, channel.send)

@@ -143,7 +143,7 @@ async def test_who_follows_hears_of_each_and_of_how_many_it_lost(clocked: Clocke
 
 
 async def test_on_a_loop_the_count_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "SECONDS", 0.01)
+    monkeypatch.setattr(room, "SECONDS", 0.5)
     journal = Journal()
     async with journal.follow() as news:
         for number in range(MOST + 1):
