@@ -87,20 +87,19 @@ def _members(title: str, services: dict[str, tuple[str, ...]]) -> Iterator[str]:
 def _outcome(told: Replay, outcome: Outcome) -> tuple[str, str, str]:
     """An exchange as a row."""
     kind = "exchange.failed" if outcome.failed else "exchange.retried" if outcome.moved else "exchange.refused"
-    return kind, outcome.service or outcome.host or "-", outcome_text(told, outcome)
+    host = "" if told.service is not None else outcome.service or outcome.host
+    return kind, f"{outcome.method} {host}{outcome.target}".strip() or "an unreadable request", way(told, outcome)
 
 
-def outcome_text(told: Replay, outcome: Outcome) -> str:
-    """``GET /x: web-2 (connection_terminated), then web-1: 200 after 12 ms``."""
+def way(told: Replay, outcome: Outcome) -> str:
+    """``web-2 (connection_terminated), then web-1: 200 after 12 ms``."""
     names = [told.name(outcome.service, place) for place in outcome.candidates]
     if outcome.retried and names:
         names[0] += f" ({outcome.retried})"
-    way = ", then ".join(names)
     end = str(outcome.status) if outcome.status else "no answer"
     error = f" {outcome.error}" if outcome.error else ""
     detail = f": {outcome.detail}" if outcome.detail else ""
-    asked = f"{outcome.method} {outcome.target}".strip() or "a request that can't be read"
-    return f"{asked}: {f'{way}: ' if way else ''}{end}{error} after {outcome.total_ms:.0f} ms{detail}"
+    return f"{', then '.join(names)}{': ' if names else ''}{end}{error} after {outcome.total_ms:.0f} ms{detail}"
 
 
 def _leaving(found: Leaving) -> str:

@@ -30,7 +30,6 @@ OPERATOR = "operator."  # what operators do is a kind of theirs, and always told
 
 # Kinds, with what many of them are called.
 KINDS = {
-    "haystack.started": "starts of Haystack",
     "container.started": "containers started",
     "container.killed": "containers were told to stop",
     "container.died": "containers ended",

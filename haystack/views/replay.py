@@ -19,7 +19,7 @@ from haystack.observe.past import Past
 
 SERVICES, LEFT = 20, 50  # whose members, and whose leaving, are told
 BEFORE, BEHIND = 5.0, 30.0  # seconds around a leaving in which exchanges are counted as caught by it
-GENERAL = ("engine.", "worker.", "haystack.")  # kinds that concern every service
+GENERAL = ("engine.", "worker.")  # kinds that concern every service
 
 
 class Leaving(Record, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Leaving(Record, frozen=True, kw_only=True):
 
 
 class Replay(Record, frozen=True, kw_only=True):
-    """The window, first to last (Unix seconds). known: from when on all is known.
+    """The window, first to last (Unix seconds). known: from when on all is known; service: of which alone it is told.
 
     before, after: who was in, names by service; events and outcomes: each in the order of time; uncounted: exchanges that went wrong and
     are not among them; names: of endpoints' containers, by service and place.
@@ -50,6 +50,7 @@ class Replay(Record, frozen=True, kw_only=True):
     first: float
     last: float
     known: float
+    service: str | None
     before: dict[str, tuple[str, ...]]
     after: dict[str, tuple[str, ...]]
     events: tuple[Entry, ...]
@@ -99,6 +100,7 @@ def replay(past: Past, first: float, last: float, service: str | None = None) ->
     return Replay(
         first=first,
         last=last,
+        service=service,
         known=max(past.journal.begun, past.outcomes.begun, past.attendance.begun),
         before=_shown(before),
         after=_shown(_later(before, moves)),

@@ -33,11 +33,12 @@ def json(told: Replay) -> Turns[list[str]]:
     return (yield from lists.json_object((name, msgspec.to_builtins(getattr(told, name))) for name in told.__struct_fields__))
 
 
+USUAL = ("1m", "5m", "10m", "1h")
 COMMAND = Command(
     "replay",
     "a window of time gone by: who was in, what happened, which requests failed or were sent to another endpoint, and why",
     (
-        word("when", "WHEN", "its beginning (UTC): 14:02, 14:02:30, 2026-11-30T14:02 or 10m (ago)", takes=moments.past),
+        word("when", "WHEN", "its beginning (UTC): 14:02, 14:02:30, 2026-11-30T14:02 or 10m (ago)", takes=moments.past, completes=USUAL),
         word("service", "SERVICE", "of one service alone", completes=Kind.SERVICES, needed=False),
         option("for", "T", "its length; else 1m", takes=spelling.seconds, default=60.0),
         JSON,
