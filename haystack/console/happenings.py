@@ -43,17 +43,16 @@ def line(entry: Entry) -> str:
 
 
 def text(entries: Sequence[Entry], width: int | None) -> Turns[list[str]]:
-    """A table of entries; with the day, where they are of several."""
+    """A table of some entries; with the day, where they are of several."""
     out = Lines()
-    yield from _table(out, ((entry.time, (entry.kind, entry.about, what(entry))) for entry in entries), width)
+    one_day = entries[0].time // DAY == entries[-1].time // DAY
+    yield from _table(out, ((entry.time, (entry.kind, entry.about, what(entry))) for entry in entries), width, one_day=one_day)
     return out.pieces()
 
 
-def _table(out: Lines, rows: Iterable[Row], width: int | None) -> Turns[None]:
-    found = list(rows)
-    yield
-    show = clock if not found or found[0][0] // DAY == found[-1][0] // DAY else dated
-    yield from tabled(out, COLUMNS, ((show(when), *cells) for when, cells in found), width)
+def _table(out: Lines, rows: Iterable[Row], width: int | None, *, one_day: bool) -> Turns[None]:
+    show = clock if one_day else dated
+    yield from tabled(out, COLUMNS, ((show(when), *cells) for when, cells in rows), width)
 
 
 def replay_text(told: Replay, width: int | None) -> Turns[list[str]]:
@@ -66,7 +65,8 @@ def replay_text(told: Replay, width: int | None) -> Turns[list[str]]:
     outcomes = ((o.time, _outcome(told, o)) for o in told.outcomes)
     if told.events or told.outcomes:
         out.add("")
-        yield from _table(out, merge(events, outcomes, key=itemgetter(0)), width)
+        one_day = told.first // DAY == told.last // DAY
+        yield from _table(out, merge(events, outcomes, key=itemgetter(0)), width, one_day=one_day)
         out.add("")
     else:
         out.add("nothing happened, and no exchange went wrong")

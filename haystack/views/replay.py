@@ -5,14 +5,14 @@ Never asks anybody: what workers did not tell, and what is older than the rings,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.records import Record
 from haystack.model.reports import Outcome
-from haystack.observe.attendance import Move, Seats
+from haystack.observe.attendance import Move, Seat, Seats
 from haystack.observe.journal import Entry
 from haystack.observe.outcomes import CLIENT_GONE, Count, by_client
 from haystack.observe.past import Past
@@ -78,8 +78,7 @@ def concerns(entry: Entry, service: str) -> bool:
 
 def replay(past: Past, first: float, last: float, service: str | None = None) -> Turns[Replay]:
     """The window from first to last; of one service (its whole name), or of all in which something happened."""
-    events = [e for e in past.journal.since(first) if e.time < last and (service is None or concerns(e, service))]
-    yield
+    events = yield from concerned([e for e in past.journal.since(first) if e.time < last], service)
     outcomes = [o for o in past.outcomes.between(first, last) if service is None or o.service == service]
     yield
     counts = [c for c in past.outcomes.counts(first, last) if service is None or c.manner.service in ("", service)]
@@ -87,11 +86,7 @@ def replay(past: Past, first: float, last: float, service: str | None = None) ->
     yield
     services = [service] if service is not None else _touched(events, outcomes, moves)
     before = yield from past.attendance.at(first, services)
-    names = {each: {place: seat.name for seat in seats.values() for place in seat.places} for each, seats in before.items()}
-    for some in stretches(moves):
-        for move in some:
-            names.setdefault(move.service, {}).update(dict.fromkeys(move.seat.places, move.seat.name))
-        yield
+    names = yield from _names(before, moves)
     caught = Caught(outcomes, counts)
     leavings = []
     for move in islice((m for m in moves if not m.came), LEFT):
@@ -102,8 +97,8 @@ def replay(past: Past, first: float, last: float, service: str | None = None) ->
         last=last,
         service=service,
         known=max(past.journal.begun, past.outcomes.begun, past.attendance.begun),
-        before=_shown(before),
-        after=_shown(_later(before, moves)),
+        before=(yield from _shown(before)),
+        after=(yield from _shown((yield from _later(before, moves)))),
         events=tuple(events),
         outcomes=tuple(outcomes),
         leavings=tuple(leavings),
@@ -120,20 +115,55 @@ def _touched(events: Iterable[Entry], outcomes: Iterable[Outcome], moves: Iterab
     return list(islice(found, SERVICES))
 
 
-def _shown(seats: Seats) -> dict[str, tuple[str, ...]]:
-    return {service: tuple(sorted(seat.name for seat in there.values())) for service, there in seats.items()}
-
-
-def _later(before: Seats, moves: Iterable[Move]) -> Seats:
-    """Who was in after these moves."""
-    found = {service: dict(there) for service, there in before.items()}
-    for move in moves:
-        there = found.get(move.service)
-        if there is not None and move.came:
-            there[move.seat.container] = move.seat
-        elif there is not None:
-            there.pop(move.seat.container, None)
+def concerned(entries: Sequence[Entry], service: str | None) -> Turns[list[Entry]]:
+    """Those that are about a service, where it is one."""
+    found: list[Entry] = []
+    for some in stretches(entries):
+        found += [entry for entry in some if service is None or concerns(entry, service)]
+        yield
     return found
+
+
+def _names(before: Seats, moves: Sequence[Move]) -> Turns[dict[str, dict[str, str]]]:
+    """Whose endpoint was at a place, by service: of those who were in, or came."""
+    names: dict[str, dict[str, str]] = {}
+    for service, there in before.items():
+        names[service] = {place: seat.name for seat in there.values() for place in seat.places}
+        yield
+    for some in stretches(moves):
+        for move in some:
+            names.setdefault(move.service, {}).update(dict.fromkeys(move.seat.places, move.seat.name))
+        yield
+    return names
+
+
+def _shown(seats: Seats) -> Turns[dict[str, tuple[str, ...]]]:
+    found = {}
+    for service, there in seats.items():
+        found[service] = tuple(sorted(seat.name for seat in there.values()))
+        yield
+    return found
+
+
+def _later(before: Seats, moves: Sequence[Move]) -> Turns[Seats]:
+    """Who was in after these moves."""
+    found: Seats = {}
+    for service, there in before.items():
+        found[service] = dict(there)
+        yield
+    for some in stretches(moves):
+        for move in some:
+            if move.service in found:
+                _move(found[move.service], move)
+        yield
+    return found
+
+
+def _move(there: dict[str, Seat], move: Move) -> None:
+    if move.came:
+        there[move.seat.container] = move.seat
+    else:
+        there.pop(move.seat.container, None)
 
 
 def _leaving(move: Move, caught: Caught, names: dict[str, str]) -> Leaving:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
 from haystack.console import happenings, lists
 from haystack.console.command import JSON, OK, Asked, Command, Context, Kind, Live, Result, Talk, option, switch, word
 from haystack.console.tables import age
-from haystack.loop.turns import Turns
+from haystack.loop.turns import Turns, in_turns, stretches
 from haystack.model import spelling
 from haystack.observe.journal import Entry
 from haystack.observe.safe_text import printable, printable_json
@@ -24,8 +25,7 @@ def events(state: State, asked: Asked, context: Context) -> Turns[Result]:
             return await follow(state, asked, talk)
 
         return Result("", effect=Live(goes_on))
-    found = recent(state, asked)
-    yield
+    found = yield from recent(state, asked)
     if asked["json"]:
         return Result((yield from lists.json_array(msgspec.to_builtins(entry) for entry in found)))
     if not found:
@@ -33,16 +33,22 @@ def events(state: State, asked: Asked, context: Context) -> Turns[Result]:
     return Result((yield from happenings.text(found, context.width)))
 
 
-def recent(state: State, asked: Asked) -> list[Entry]:
+def recent(state: State, asked: Asked) -> Turns[list[Entry]]:
     """Those that are wanted of the last while."""
-    found = state.journal.since(time.time() - asked["since"])
-    return [entry for entry in found if wanted(state, asked, entry)]
+    wanted, found = filtered(state, asked), list[Entry]()
+    for some in stretches(state.journal.since(time.time() - asked["since"])):
+        found += filter(wanted, some)
+        yield
+    return found
 
 
-def wanted(state: State, asked: Asked, entry: Entry) -> bool:
-    """Whether this one is asked for."""
+def filtered(state: State, asked: Asked) -> Callable[[Entry], bool]:
+    """Whether an entry is asked for."""
     subject = asked["subject"]
-    return subject is None or happenings.is_about(entry, subject, lists.whole(subject, state))
+    if subject is None:
+        return lambda _entry: True
+    whole = lists.whole(subject, state)
+    return lambda entry: happenings.is_about(entry, subject, whole)
 
 
 def nothing(state: State, asked: Asked) -> str:
@@ -56,14 +62,14 @@ def nothing(state: State, asked: Asked) -> str:
 async def follow(state: State, asked: Asked, talk: Talk) -> int:
     """Print those of the last while, and then each as it comes, until Ctrl-C."""
     async with state.journal.follow() as news:
-        lost = 0
-        for entry in recent(state, asked):
+        lost, wanted = 0, filtered(state, asked)
+        for entry in await in_turns(recent(state, asked)):
             await talk.line(shown(entry, asked))
         async for entry in news:
             if news.lost > lost:
                 await talk.complain(f"{news.lost - lost} events came faster than they were read, and are not shown")
                 lost = news.lost
-            if wanted(state, asked, entry):
+            if wanted(entry):
                 await talk.line(shown(entry, asked))
     return OK
 

@@ -8,6 +8,7 @@ import msgspec
 
 from haystack.console import happenings, lists, moments
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, option, word
+from haystack.console.long_text import Lines
 from haystack.loop.turns import Turns
 from haystack.model import spelling
 from haystack.views.replay import Replay, replay
@@ -29,8 +30,24 @@ def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
 
 
 def json(told: Replay) -> Turns[list[str]]:
-    """All fields of it."""
-    return (yield from lists.json_object((name, msgspec.to_builtins(getattr(told, name))) for name in told.__struct_fields__))
+    """All fields of it, one a line; lists item by item."""
+    out, last = Lines("{"), told.__struct_fields__[-1]
+    for name in told.__struct_fields__:
+        value, comma = getattr(told, name), "" if name == last else ","
+        if not isinstance(value, tuple):
+            out.add(f'  "{name}": {_indented(value, 1)}{comma}')
+            continue
+        out.add(f'  "{name}": [')
+        for number, item in enumerate(value, 1):
+            out.add(f"    {_indented(item, 2)}{',' if number < len(value) else ''}")
+            yield
+        out.add(f"  ]{comma}")
+    out.add("}")
+    return out.pieces()
+
+
+def _indented(value: object, depth: int) -> str:
+    return lists.as_json(msgspec.to_builtins(value)).replace("\n", "\n" + "  " * depth)
 
 
 USUAL = ("1m", "5m", "10m", "1h")
