@@ -132,7 +132,7 @@ class Feed:
         rows = self._rows.take_summary(snapshot)
         if touched:
             rows += await in_turns(self._rows.take(snapshot, touched))
-        return rows
+        return rows + self._rows.take_entries()
 
     async def _pause(self, began: float) -> None:
         """Until there is something to look at."""

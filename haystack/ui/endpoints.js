@@ -4,7 +4,7 @@ import { LongList, make, setAttribute, setText } from "./dom.js";
 import { STANDINGS, called, moment, place, why } from "./words.js";
 
 const COLUMNS = ["state", "container", "address", "port", "weight", "why"];
-const ORDER = ["kept", "out", "gone", "awaited", "draining", "in"];
+const ORDER = ["kept", "out", "gone", "awaited", "drained", "draining", "in"];
 
 export class Endpoints {
   constructor(service) {

@@ -1,11 +1,14 @@
 // What is known, by the rows of /api/events. A state that is told anew takes the old one's place when it is complete.
 
+const ENTRIES = 500; // that are kept
+
 class Picture {
   constructor() {
     this.summary = null;
     this.services = new Map(); // name → { ...row, endpoints: id → row }
     this.containers = new Map(); // those without a service
     this.problems = new Map(); // about → its problems
+    this.entries = []; // of the journal, the newest last
   }
 
   apply([kind, key, value]) {
@@ -14,6 +17,12 @@ class Picture {
     else if (kind === "endpoint") this.endpoint(key, value);
     else if (kind === "container") put(this.containers, key, value);
     else if (kind === "problems") put(this.problems, key, value);
+    else if (kind === "entry") this.entry({ ...value, number: key });
+  }
+
+  entry(value) {
+    this.entries.push(value);
+    if (this.entries.length > ENTRIES) this.entries.shift();
   }
 
   service(name, value) {
@@ -58,7 +67,7 @@ export class Model {
 export const GRADES = ["down", "panic", "partly", "idle", "well"];
 
 export function judge(service) {
-  const counts = { in: 0, kept: 0, awaited: 0, draining: 0, out: 0, gone: 0 };
+  const counts = { in: 0, kept: 0, awaited: 0, draining: 0, drained: 0, out: 0, gone: 0 };
   for (const endpoint of service.endpoints.values()) counts[endpoint.standing] += 1;
   const total = service.endpoints.size;
   let grade = "well";

@@ -6,7 +6,7 @@ import { judge } from "./model.js";
 import { count, link } from "./words.js";
 
 const TOLD = { down: "nobody is in", panic: "kept in by panic", partly: "some are out", idle: "no HTTP", well: "well" };
-const BAR = ["in", "kept", "awaited", "draining", "out", "gone"];
+const BAR = ["in", "kept", "awaited", "draining", "drained", "out", "gone"];
 
 export function address(name) {
   return `#/service/${encodeURIComponent(name)}`;

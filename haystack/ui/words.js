@@ -3,7 +3,7 @@
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
 
 export const STANDINGS = {
-  in: "in", kept: "kept in", awaited: "awaited", draining: "draining", out: "out", gone: "gone",
+  in: "in", kept: "kept in", awaited: "awaited", draining: "draining", drained: "drained", out: "out", gone: "gone",
 };
 
 // Seconds: "4 s", "3.5 min", "2.0 h".
@@ -21,7 +21,8 @@ export function why(endpoint, now) {
   const since = endpoint.since > 0 ? ` for ${span(now - endpoint.since)}` : "";
   const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
   const unreachable = endpoint.unreachable ? ", unreachable" : "";
-  return `${endpoint.reason}${since}${until}${unreachable}`;
+  const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";
+  return `${endpoint.reason}${since}${until}${unreachable}${weighed}`;
 }
 
 // A container as Docker calls it, with the name that it has in DNS where that is another.
