@@ -5,6 +5,7 @@ Never changes anything: changing needs the shell, and so a key. Each answer is o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from haystack.api import events, static
+from haystack.api import events, openapi, static
 from haystack.api.bodies import Bodies
 from haystack.api.events import EventStream
 from haystack.api.feed import Feed
@@ -76,7 +77,7 @@ def answer(shape: object, status: int = 200, headers: dict[str, str] | None = No
     return Response(shapes.encode(shape), status, {**FRESH, **(headers or {})}, "application/json")
 
 
-def _json(ask: Callable[[Request], Awaitable[shapes.Shape]]) -> View:
+def _json(ask: Callable[[Request], Awaitable[object]]) -> View:
     """The view that answers with what this makes."""
 
     async def view(request: Request) -> Response:
@@ -106,6 +107,7 @@ class Views:
         """Address → view."""
         own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
         looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
+        looked_up["/openapi.json"] = self.openapi
         return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, **self._pages}
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
@@ -126,6 +128,10 @@ class Views:
     async def root(self, _request: Request) -> Response:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
         return RedirectResponse("/ui", 307)
+
+    async def openapi(self, _request: Request) -> Response:
+        """What all of these answer, for programs."""
+        return Response(await asyncio.to_thread(openapi.document), 200, FRESH, "application/json")
 
     async def events(self, _request: Request) -> Response:
         """All there is, and then each change of it."""

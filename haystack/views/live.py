@@ -12,15 +12,16 @@ from haystack.model import naming, unheard
 from haystack.model.records import Cause, Container, Endpoint, Problem, Service
 from haystack.observe.journal import Entry
 from haystack.views import shapes
+from haystack.views.answers import LiveEndpoint, Standing
 from haystack.views.shapes import Shape
 from haystack.views.state import Picture, State
 
 SERVICE, ENDPOINT, CONTAINER, PROBLEMS, SUMMARY, ENTRY = "service", "endpoint", "container", "problems", "summary", "entry"  # kinds of rows
 
-OUT = {Cause.STOPPING: "draining", Cause.DRAINED: "drained", Cause.GONE: "gone"}
+OUT: dict[Cause, Standing] = {Cause.STOPPING: "draining", Cause.DRAINED: "drained", Cause.GONE: "gone"}
 
 
-def standing(endpoint: Endpoint) -> str:
+def standing(endpoint: Endpoint) -> Standing:
     """How an endpoint stands, in a word to colour it by: in, kept, awaited, draining, drained, gone or out.
 
     kept: it is in although something speaks against it, for nobody is better (panic).
@@ -32,7 +33,7 @@ def standing(endpoint: Endpoint) -> str:
     return "awaited" if endpoint.awaited or endpoint.cause in (Cause.WAITING, Cause.STARTING) else "out"
 
 
-def row(kind: str, key: str, shape: Shape | list[Shape] | None) -> bytes:
+def row(kind: str, key: str, shape: object) -> bytes:
     """``[kind, key, value]``; null for a value: it is no more."""
     return shapes.encode((kind, key, shape))
 
@@ -56,7 +57,7 @@ def service_shape(service: Service, state: State) -> Shape:
     }
 
 
-def endpoint_shape(endpoint: Endpoint, dns: str) -> Shape:
+def endpoint_shape(endpoint: Endpoint, dns: str) -> LiveEndpoint:
     """An endpoint as a member of one service. reason: without its time; dns: as in Membership. since, until: Unix seconds; 0: not known."""
     return {
         "id": endpoint.id,
