@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 
-from haystack.model.records import Carried, Cause, Endpoint, Override, Problem, Service
+from haystack.model.records import Carried, Cause, Container, Endpoint, Override, Problem, Service
 from haystack.observe.journal import Journal
-from tests.fakes.browser import endpoint, service
+from tests.fakes.browser import MadeUp, Now, Rate, containers, endpoint, service
 
 NOW = time.time()
 ORIGIN = "services.haystack"
@@ -52,12 +53,31 @@ def services() -> list[Service]:
 
 def problems() -> tuple[tuple[str, Problem], ...]:
     """A label that is misspelt."""
-    return (
-        (
-            "auth.services.haystack",
-            Problem(subject="label haystack.heath.path", message="no such label; did you mean health.path? label ignored"),
-        ),
-    )
+    odd = Problem(subject="label haystack.heath.path", message="no such label; did you mean health.path? label ignored")
+    return (("auth.services.haystack", odd),)
+
+
+def figures(made: MadeUp) -> None:
+    """The traffic of five minutes, and how it is now."""
+    for name, rate, errors, p99 in (("web.nginx", 420, 0.2, 38), ("api", 95, 31, 870), ("auth", 130, 0, 12)):
+        waves = [1 + 0.25 * math.sin(n / 19) + 0.12 * math.sin(n / 3.1 + rate) for n in range(300)]
+        wrong = [errors * wave * (n > 240 or errors < 1) for n, wave in enumerate(waves)]
+        slow = [p99 * (1 + 0.3 * math.sin(n / 7 + rate)) / 1000 * (1 if n > 240 or errors < 1 else 0.1) for n in range(300)]
+        made.histories[f"{name}.{ORIGIN}"] = [rate * wave for wave in waves], wrong, slow
+        made.of_services[f"{name}.{ORIGIN}"] = Rate(rate * waves[-1], wrong[-1], slow[-1])
+    for each in filter(lambda one: one.name in made.of_services, services()):
+        ready = [one for one in each.endpoints if one.ready]
+        of = made.of_services[each.name]
+        for number, one in enumerate(ready):
+            made.of_endpoints[one.id] = Rate(of.requests / len(ready), of.errors / len(ready), of.p99)
+            made.loads[one.id] = Now(3 + 4 * number)
+
+
+def held() -> dict[str, Container]:
+    """The containers of all services, and one of none."""
+    found = (endpoint for service in services() for endpoint in service.endpoints)
+    made = {e.container: Container(id=e.container, name=e.container_name, engine="E", services=("x",), address=e.address) for e in found}
+    return made | containers("backup")
 
 
 def happened(journal: Journal) -> None:

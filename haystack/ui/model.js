@@ -1,4 +1,6 @@
-// What is known, by the rows of /api/events. A state that is told anew takes the old one's place when it is complete.
+// What is known, by the messages of /api/events. A state that is told anew takes the old one's place when it is complete.
+
+import { Figures } from "./figures.js";
 
 const ENTRIES = 500; // that are kept
 
@@ -8,6 +10,7 @@ class Picture {
     this.services = new Map(); // name → { ...row, endpoints: id → row }
     this.containers = new Map(); // those without a service
     this.problems = new Map(); // about → its problems
+    this.figures = new Figures();
     this.entries = []; // of the journal, the newest last
   }
 
@@ -53,11 +56,15 @@ export class Model {
   }
 
   change(rows) {
-    for (const row of rows) (this.coming ?? this.now).apply(row);
+    for (const row of rows) this.newest.apply(row);
+  }
+
+  get newest() {
+    return this.coming ?? this.now;
   }
 
   complete() {
-    this.now = this.coming ?? this.now;
+    this.now = this.newest;
     this.coming = null;
   }
 }

@@ -8,8 +8,8 @@ export const STANDINGS = {
 
 // Seconds: "4 s", "3.5 min", "2.0 h".
 export function span(seconds) {
-  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)} ${unit}`;
-  return `${Math.max(0, Math.floor(seconds))} s`;
+  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)}\u00a0${unit}`;
+  return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
 }
 
 export function count(number, word) {
@@ -18,7 +18,8 @@ export function count(number, word) {
 
 // Why an endpoint is as it is, and since when. now: Unix seconds.
 export function why(endpoint, now) {
-  const since = endpoint.since > 0 ? ` for ${span(now - endpoint.since)}` : "";
+  const age = span(now - endpoint.since);
+  const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : `, ${age} ago`) : "";
   const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
   const unreachable = endpoint.unreachable ? ", unreachable" : "";
   const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from haystack.model.records import Carried, Cause, Problem
-from tests.fakes.browser import Site, TimedOut, chromium, containers, endpoint, service
+from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
 
 pytestmark = pytest.mark.untraced
 WIDTHS = (320, 390, 768, 1280)
@@ -172,6 +172,28 @@ def test_what_happened_is_told_the_newest_first(browser: Any, site: Site) -> Non
         assert kinds == ["operator.drain", "container.died"]
         page.get_by_role("searchbox").fill("ended")
         page.wait_for_function("() => document.querySelectorAll('.timeline li').length === 1")
+
+
+def test_figures_are_drawn_and_move_on(browser: Any) -> None:
+    with Site() as made:
+        name, busy = "web.services.haystack", endpoint(1)
+        made.figures.histories[name] = [float(n) for n in range(300)], [0.0] * 300, [0.02] * 300
+        made.figures.of_services[name] = Rate(300.0, 2.0, 0.5)
+        made.figures.of_endpoints[busy.id] = Rate(300.0, 2.0, 0.5)
+        made.figures.loads[busy.id] = Now(7)
+        made.show(service("web", busy, endpoint(2)), service("idle", endpoint(3)))
+        with Tab(browser, made.url) as page:
+            charts = card(page, "web").locator("svg")
+            page.wait_for_function("() => [...document.querySelectorAll('.wrong')].some(each => each.textContent === '2.0/s errors')")
+            assert charts.count() == 3
+            assert charts.first.get_attribute("aria-label").startswith("requests: ")
+            assert card(page, "web").locator(".rows .load").first.text_content() == "300/s \u00b7 500 ms2.0/s errors"
+            assert card(page, "web").locator("meter").first.get_attribute("aria-label") in ("0 in flight", "7 in flight")
+            line = "[...document.querySelectorAll('.charts:not([hidden]) .line')][0].getAttribute('d')"
+            drawn = charts.first.locator(".line").get_attribute("d")
+            made.call(made.figures.of_services.clear)
+            page.wait_for_function(f"old => {line} !== old", arg=drawn)
+            assert not card(page, "idle").locator("svg").first.is_visible()
 
 
 def test_a_search_finds_services_hosts_containers_and_addresses(browser: Any, site: Site) -> None:
