@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 
+from haystack.api.figures import SecondFigures
 from haystack.api.live_rows import LiveRows, Touched
 from haystack.api.ring import Ring
 from haystack.loop.turns import in_turns
@@ -24,10 +26,11 @@ MOST = 32 * 1024  # bytes of rows in a message, or one row more
 
 
 class Feed:
-    """Over one state. ended: nothing more will be told, for Haystack stops."""
+    """Over one state. figures: of each second; ended: nothing more will be told, for Haystack stops."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, figures: SecondFigures | None = None) -> None:
+        self._state, self._figures = state, figures
+        self._second = 0
         self._boot = secrets.token_hex(4)
         self._rows = LiveRows(state)
         self._ring = Ring()
@@ -99,6 +102,10 @@ class Feed:
     def _all(self, number: int) -> Iterator[bytes]:
         yield _message("begin", b"{}")
         yield from (_message("change", rows) for rows in _packed(self._rows.whole()))
+        if self._figures is not None:
+            names = list(self._state.snapshot.services)
+            yield from (_message("history", rows) for rows in _packed(self._figures.before(int(time.time()), names)))
+            yield _message("figures", self._figures.now())
         yield _message("complete", b"{}", self._identity(number))
 
     def _identity(self, number: int) -> str:
@@ -116,8 +123,9 @@ class Feed:
                 began = loop.time()
                 await self._pause(began)
                 for rows in _packed(await self._look()):
-                    self._ring.put(_message("change", rows, self._identity(self._ring.number + 1)))
-                    self._tell()
+                    self._put("change", rows)
+                if figures := await self._count():
+                    self._put("figures", figures)
         finally:
             forget()
             primed.set()
@@ -132,12 +140,24 @@ class Feed:
         rows = self._rows.take_summary(snapshot)
         if touched:
             rows += await in_turns(self._rows.take(snapshot, touched))
-        return rows
+        return rows + self._rows.take_entries()
+
+    async def _count(self) -> bytes:
+        """The figures of the second that has begun, where one has."""
+        second = int(time.time())
+        if self._figures is None or second == self._second:
+            return b""
+        self._second = second
+        return await in_turns(self._figures.take(second))
+
+    def _put(self, event: str, data: bytes) -> None:
+        self._ring.put(_message(event, data, self._identity(self._ring.number + 1)))
+        self._tell()
 
     async def _pause(self, began: float) -> None:
-        """Until there is something to look at."""
+        """Until there is something to look at, or a second begins."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(SECOND):
+            async with asyncio.timeout(SECOND - time.time() % SECOND):
                 await self._dirty.wait()
         await asyncio.sleep(max(0.0, began + PACE - asyncio.get_running_loop().time()))
         self._dirty.clear()

@@ -5,6 +5,7 @@ Never decides when it looks, and never knows who reads.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from haystack.model.records import Endpoint, Problem, Service
 from haystack.model.snapshot import Change
 from haystack.views import live
 from haystack.views.state import Picture, State
+
+ENTRIES = 200  # of the journal
 
 
 class Touched:
@@ -64,6 +67,8 @@ class LiveRows:
         self._problems: dict[str, tuple[list[Problem], bytes]] = {}
         self._told: object = None
         self._summary = b""
+        self._happened = 0  # the number of the newest entry that was told
+        self._entries: deque[bytes] = deque(maxlen=ENTRIES)
 
     def take(self, snapshot: Picture, touched: Touched) -> Turns[list[bytes]]:
         """The rows that are other in this snapshot."""
@@ -91,6 +96,14 @@ class LiveRows:
         self._summary = row
         return [row]
 
+    def take_entries(self) -> list[bytes]:
+        """The rows of what has happened since."""
+        found = self._state.journal.after(max(self._happened, self._state.journal.last - ENTRIES))
+        self._happened = self._state.journal.last
+        rows = [live.row(live.ENTRY, str(entry.number), live.entry_shape(entry)) for entry in found]
+        self._entries.extend(rows)
+        return rows
+
     def whole(self) -> Iterator[bytes]:
         """All rows. What changes meanwhile may be in it or not: the changes are told as well, and each row says all of its own."""
         yield self._summary
@@ -101,6 +114,7 @@ class LiveRows:
                 yield from (member.row for member in list(shown.members.values()))
         yield from list(self._containers.values())
         yield from [row for _, row in self._problems.values()]
+        yield from list(self._entries)
 
     def _service(self, snapshot: Picture, name: str, made: list[bytes]) -> Turns[None]:
         service, shown = snapshot.services.get(name), self._services.get(name)

@@ -19,8 +19,8 @@ from haystack.api.streamed import BUSY
 from haystack.loop.turns import Turns, in_turns
 from haystack.model.records import Endpoint
 from haystack.views import explanation, live
+from haystack.views.answers import DnsAnswer, ExplainAnswer, LiveEndpoint
 from haystack.views.explanation import Asked
-from haystack.views.shapes import Shape
 from haystack.views.state import State
 
 MOST = 16  # names that are asked for at once
@@ -36,7 +36,7 @@ class Lookups:
         self._state = state
         self._asking = 0
 
-    async def explain(self, request: Request) -> Shape:
+    async def explain(self, request: Request) -> ExplainAnswer:
         """?url=: which service answers it, by which rule, with which endpoints. Raises HTTPException."""
         url = _parameter(request, "url")
         try:
@@ -45,7 +45,7 @@ class Lookups:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"url is no URL: {error}") from None
         return await in_turns(self._explained(asked))
 
-    async def dns(self, request: Request) -> Shape:
+    async def dns(self, request: Request) -> DnsAnswer:
         """?name=&type=: what DNS says, as clients have it; type A where none is asked for. Raises HTTPException."""
         name, kind = _parameter(request, "name"), request.query_params.get("type", "A").upper()
         if request.headers.get("sec-fetch-site") in FOREIGN:
@@ -60,7 +60,7 @@ class Lookups:
         records = [*takewhile(lambda line: not line.startswith(";;"), lines[1:])]
         return {"name": name, "type": kind, "records": records, "lines": lines}
 
-    def _explained(self, asked: Asked) -> Turns[Shape]:
+    def _explained(self, asked: Asked) -> Turns[ExplainAnswer]:
         rules = yield from explanation.matching(self._state.snapshot.services.values(), asked)
         found = rules[0] if rules else None
         if found is not None:
@@ -78,7 +78,7 @@ class Lookups:
             "lines": lines,
         }
 
-    def _endpoints(self, endpoints: Sequence[Endpoint]) -> list[Shape]:
+    def _endpoints(self, endpoints: Sequence[Endpoint]) -> list[LiveEndpoint]:
         snapshot = self._state.snapshot
         return [live.endpoint_shape(endpoint, live.container_dns(snapshot, endpoint)) for endpoint in endpoints[:LISTED]]
 

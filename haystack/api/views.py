@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from haystack.api import events, static
+from haystack.api import events, openapi, static
 from haystack.api.bodies import Bodies
 from haystack.api.events import EventStream
 from haystack.api.feed import Feed
@@ -79,7 +79,7 @@ def answer(shape: object, status: int = 200, headers: dict[str, str] | None = No
     return Response(shapes.encode(shape), status, {**FRESH, **(headers or {})}, "application/json")
 
 
-def _json(ask: Callable[[Request], Awaitable[shapes.Shape]]) -> View:
+def _json(ask: Callable[[Request], Awaitable[object]]) -> View:
     """The view that answers with what this makes."""
 
     async def view(request: Request) -> Response:
@@ -109,6 +109,7 @@ class Views:
         """Address → view."""
         own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
         looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
+        looked_up["/openapi.json"] = self.openapi
         return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, "/metrics": self.metrics, **self._pages}
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], *, fresh: bool = False) -> View:
@@ -138,6 +139,10 @@ class Views:
     async def root(self, _request: Request) -> Response:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
         return RedirectResponse("/ui", 307)
+
+    async def openapi(self, _request: Request) -> Response:
+        """What all of these answer, for programs."""
+        return Response(await asyncio.to_thread(openapi.document), 200, FRESH, "application/json")
 
     async def events(self, _request: Request) -> Response:
         """All there is, and then each change of it."""

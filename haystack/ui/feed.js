@@ -24,6 +24,8 @@ export class Feed {
       this.model.change(JSON.parse(event.data));
       if (this.model.coming === null) this.heard();
     });
+    source.addEventListener("history", event => this.model.newest.figures.before(JSON.parse(event.data)));
+    source.addEventListener("figures", event => this.model.newest.figures.take(JSON.parse(event.data)));
     source.addEventListener("complete", () => {
       this.model.complete();
       this.heard();

@@ -1,4 +1,8 @@
-// What is known, by the rows of /api/events. A state that is told anew takes the old one's place when it is complete.
+// What is known, by the messages of /api/events. A state that is told anew takes the old one's place when it is complete.
+
+import { Figures } from "./figures.js";
+
+const ENTRIES = 500; // that are kept
 
 class Picture {
   constructor() {
@@ -6,6 +10,8 @@ class Picture {
     this.services = new Map(); // name → { ...row, endpoints: id → row }
     this.containers = new Map(); // those without a service
     this.problems = new Map(); // about → its problems
+    this.figures = new Figures();
+    this.entries = []; // of the journal, the newest last
   }
 
   apply([kind, key, value]) {
@@ -14,6 +20,12 @@ class Picture {
     else if (kind === "endpoint") this.endpoint(key, value);
     else if (kind === "container") put(this.containers, key, value);
     else if (kind === "problems") put(this.problems, key, value);
+    else if (kind === "entry") this.entry({ ...value, number: key });
+  }
+
+  entry(value) {
+    this.entries.push(value);
+    if (this.entries.length > ENTRIES) this.entries.shift();
   }
 
   service(name, value) {
@@ -44,11 +56,15 @@ export class Model {
   }
 
   change(rows) {
-    for (const row of rows) (this.coming ?? this.now).apply(row);
+    for (const row of rows) this.newest.apply(row);
+  }
+
+  get newest() {
+    return this.coming ?? this.now;
   }
 
   complete() {
-    this.now = this.coming ?? this.now;
+    this.now = this.newest;
     this.coming = null;
   }
 }
@@ -58,7 +74,7 @@ export class Model {
 export const GRADES = ["down", "panic", "partly", "idle", "well"];
 
 export function judge(service) {
-  const counts = { in: 0, kept: 0, awaited: 0, draining: 0, out: 0, gone: 0 };
+  const counts = { in: 0, kept: 0, awaited: 0, draining: 0, drained: 0, out: 0, gone: 0 };
   for (const endpoint of service.endpoints.values()) counts[endpoint.standing] += 1;
   const total = service.endpoints.size;
   let grade = "well";

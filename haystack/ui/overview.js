@@ -7,6 +7,7 @@ import { Lookups } from "./lookups.js";
 import { GRADES, judge } from "./model.js";
 import { Problems } from "./problems.js";
 import { ServiceCard } from "./service.js";
+import { Timeline, wordsOf } from "./timeline.js";
 
 const FEW = 60; // endpoints that are shown unasked
 
@@ -21,10 +22,11 @@ export class Overview {
     this.none = make("p", { class: "none" });
     this.idle = new Idle();
     this.lookups = new Lookups();
+    this.timeline = new Timeline();
     this.about = new About();
     this.element = make("div", { class: "overview" }, make("h1", { class: "hidden" }, "Overview"), this.problems.element,
       make("section", { "aria-labelledby": "services" }, this.heading, this.none, list, this.list.more), this.idle.element,
-      this.lookups.element, this.about.element);
+      this.timeline.element, this.lookups.element, this.about.element);
   }
 
   update(picture, search) {
@@ -40,6 +42,7 @@ export class Overview {
     setText(this.none, found.length ? "" : all.length ? "No service, host, container or address has these words." : "No services yet.");
     this.list.set(found.map(service => service.name));
     this.idle.update(picture, text => this.has(text));
+    this.timeline.update(picture, entry => this.has(wordsOf(entry)));
     this.about.update(picture);
   }
 
@@ -75,14 +78,16 @@ export class ServiceView {
   constructor(name) {
     this.name = name;
     this.gone = make("p", { class: "none" });
+    this.timeline = new Timeline();
     this.card = new ServiceCard(name, { level: 1, whole: true });
-    this.element = make("div", { class: "one" }, make("nav", { "aria-label": "back" }, make("a", { href: "#/" }, "All services")), this.card.element, this.gone);
+    this.element = make("div", { class: "one" }, make("nav", { "aria-label": "back" }, make("a", { href: "#/" }, "All services")), this.card.element, this.gone, this.timeline.element);
   }
 
   update(picture, search) {
     const service = picture.services.get(this.name);
     this.card.element.hidden = !service;
     setText(this.gone, service ? "" : `There is no service ${this.name} now.`);
+    this.timeline.update(picture, entry => entry.services.includes(this.name) || entry.about === this.name);
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     if (service) this.card.update(service, picture, { keep: words.length ? endpoint => words.every(word => told(endpoint).includes(word)) : undefined });
   }

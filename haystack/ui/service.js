@@ -3,10 +3,11 @@
 import { arrange, make, setAttribute, setText } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { judge } from "./model.js";
+import { Charts } from "./sparkline.js";
 import { count, link } from "./words.js";
 
 const TOLD = { down: "nobody is in", panic: "kept in by panic", partly: "some are out", idle: "no HTTP", well: "well" };
-const BAR = ["in", "kept", "awaited", "draining", "out", "gone"];
+const BAR = ["in", "kept", "awaited", "draining", "drained", "out", "gone"];
 
 export function address(name) {
   return `#/service/${encodeURIComponent(name)}`;
@@ -28,9 +29,10 @@ export class ServiceCard {
     this.toggle = make("button", { type: "button", class: "toggle", "aria-expanded": "false" });
     this.toggle.addEventListener("click", () => { this.open = !this.opened; this.redraw(); });
     this.endpoints = null;
+    this.charts = new Charts(whole ? 300 : 60);
     this.body = make("div", { class: "body" });
     const head = make("div", { class: "line" }, make(`h${level}`, {}, this.title), this.grade, this.bar, this.counts, ...(whole ? [] : [this.toggle]));
-    this.element = make("article", { class: "service" }, head, this.hosts, this.facts, this.hint, this.notes, this.body);
+    this.element = make("article", { class: "service" }, head, this.hosts, this.facts, this.hint, this.notes, this.charts.element, this.body);
     this.element.card = this;
     this.parts = { hosts: new Map(), notes: new Map() };
   }
@@ -43,19 +45,21 @@ export class ServiceCard {
     setAttribute(this.element, "data-grade", grade);
     setText(this.grade, TOLD[grade]);
     BAR.forEach((standing, at) => { this.bar.children[at].style.flexGrow = String(counts[standing]); });
-    setText(this.counts, `${fit} of ${count(total, "endpoint")} in`);
+    const waiting = picture.figures.services.get(service.name)?.waiting ?? 0;
+    setText(this.counts, `${fit} of ${count(total, "endpoint")} in${waiting ? ` · ${count(waiting, "request")} waiting` : ""}`);
     this.drawHosts(service, picture);
     this.drawNotes(service, picture);
     setText(this.hint, service.hint ?? "");
     setText(this.facts, this.whole ? facts(service) : "");
-    this.drawEndpoints(service, keep);
+    this.charts.update(picture.figures, service.name);
+    this.drawEndpoints(service, picture, keep);
   }
 
   redraw() {
     this.update(...this.last);
   }
 
-  drawEndpoints(service, keep) {
+  drawEndpoints(service, picture, keep) {
     setAttribute(this.toggle, "aria-expanded", String(this.opened));
     setText(this.toggle, this.opened ? "hide endpoints" : "show endpoints");
     setAttribute(this.toggle, "aria-label", `${this.opened ? "hide" : "show"} endpoints of ${service.name}`);
@@ -68,7 +72,7 @@ export class ServiceCard {
       this.endpoints = new Endpoints(service);
       this.body.append(this.endpoints.box);
     }
-    this.endpoints.update(service, keep);
+    this.endpoints.update(service, picture.figures, keep);
   }
 
   drawHosts(service, picture) {

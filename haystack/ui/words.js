@@ -3,13 +3,13 @@
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
 
 export const STANDINGS = {
-  in: "in", kept: "kept in", awaited: "awaited", draining: "draining", out: "out", gone: "gone",
+  in: "in", kept: "kept in", awaited: "awaited", draining: "draining", drained: "drained", out: "out", gone: "gone",
 };
 
 // Seconds: "4 s", "3.5 min", "2.0 h".
 export function span(seconds) {
-  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)} ${unit}`;
-  return `${Math.max(0, Math.floor(seconds))} s`;
+  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)}\u00a0${unit}`;
+  return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
 }
 
 export function count(number, word) {
@@ -18,10 +18,12 @@ export function count(number, word) {
 
 // Why an endpoint is as it is, and since when. now: Unix seconds.
 export function why(endpoint, now) {
-  const since = endpoint.since > 0 ? ` for ${span(now - endpoint.since)}` : "";
+  const age = span(now - endpoint.since);
+  const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : `, ${age} ago`) : "";
   const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
   const unreachable = endpoint.unreachable ? ", unreachable" : "";
-  return `${endpoint.reason}${since}${until}${unreachable}`;
+  const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";
+  return `${endpoint.reason}${since}${until}${unreachable}${weighed}`;
 }
 
 // A container as Docker calls it, with the name that it has in DNS where that is another.

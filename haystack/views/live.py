@@ -10,28 +10,30 @@ from collections.abc import Iterable
 
 from haystack.model import naming, unheard
 from haystack.model.records import Cause, Container, Endpoint, Problem, Service
+from haystack.observe.journal import Entry
 from haystack.views import shapes
+from haystack.views.answers import LiveEndpoint, Standing
 from haystack.views.shapes import Shape
 from haystack.views.state import Picture, State
 
-SERVICE, ENDPOINT, CONTAINER, PROBLEMS, SUMMARY = "service", "endpoint", "container", "problems", "summary"  # kinds of rows
+SERVICE, ENDPOINT, CONTAINER, PROBLEMS, SUMMARY, ENTRY = "service", "endpoint", "container", "problems", "summary", "entry"  # kinds of rows
+
+OUT: dict[Cause, Standing] = {Cause.STOPPING: "draining", Cause.DRAINED: "drained", Cause.GONE: "gone"}
 
 
-def standing(endpoint: Endpoint) -> str:
-    """How an endpoint stands, in a word to colour it by: in, kept, awaited, draining, gone or out.
+def standing(endpoint: Endpoint) -> Standing:
+    """How an endpoint stands, in a word to colour it by: in, kept, awaited, draining, drained, gone or out.
 
     kept: it is in although something speaks against it, for nobody is better (panic).
     """
     if endpoint.ready:
         return "in" if endpoint.cause is Cause.WELL else "kept"
-    if endpoint.cause is Cause.STOPPING:
-        return "draining"
-    if endpoint.cause is Cause.GONE:
-        return "gone"
+    if endpoint.cause in OUT:
+        return OUT[endpoint.cause]
     return "awaited" if endpoint.awaited or endpoint.cause in (Cause.WAITING, Cause.STARTING) else "out"
 
 
-def row(kind: str, key: str, shape: Shape | list[Shape] | None) -> bytes:
+def row(kind: str, key: str, shape: object) -> bytes:
     """``[kind, key, value]``; null for a value: it is no more."""
     return shapes.encode((kind, key, shape))
 
@@ -55,7 +57,7 @@ def service_shape(service: Service, state: State) -> Shape:
     }
 
 
-def endpoint_shape(endpoint: Endpoint, dns: str) -> Shape:
+def endpoint_shape(endpoint: Endpoint, dns: str) -> LiveEndpoint:
     """An endpoint as a member of one service. reason: without its time; dns: as in Membership. since, until: Unix seconds; 0: not known."""
     return {
         "id": endpoint.id,
@@ -72,6 +74,7 @@ def endpoint_shape(endpoint: Endpoint, dns: str) -> Shape:
         "since": endpoint.since,
         "until": endpoint.until,
         "unreachable": endpoint.unreachable,
+        "override": shapes.override_shape(endpoint.overrides[0]) if endpoint.overrides else None,
         "container": endpoint.container[:12],
         "container_name": endpoint.container_name,
         "container_dns": dns,
@@ -88,6 +91,19 @@ def container_shape(origin: str, container: Container) -> Shape | None:
     """A container that runs and is an endpoint of nothing, and why; None of any other."""
     why = unheard.unserved(container) if container.state == "running" else ""
     return {"name": container.name, "dns": naming.container(origin, container), "why": why} if why else None
+
+
+def entry_shape(entry: Entry) -> Shape:
+    """An entry of the journal, without what is for the shell alone."""
+    return {
+        "time": entry.time,
+        "kind": entry.kind,
+        "about": entry.about,
+        "id": entry.id,
+        "services": list(entry.services),
+        "text": entry.text,
+        "by": entry.by or None,
+    }
 
 
 def known_as(state: State, about: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from haystack.model.records import Carried, Cause, Problem
-from tests.fakes.browser import Site, TimedOut, chromium, containers, endpoint, service
+from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
 
 pytestmark = pytest.mark.untraced
 WIDTHS = (320, 390, 768, 1280)
@@ -58,12 +58,13 @@ REASON = "ejected: 12 of 20 requests failed with an error that takes a whole lon
 def varied() -> list[Any]:
     """Services in all states, with names that are long or would like to be markup."""
     now = time.time()
+    drained = endpoint(4, ready=False, cause=Cause.DRAINED, reason="drained by ann: a new kernel", since=now)
     draining = endpoint(3, ready=False, cause=Cause.STOPPING, reason="draining: kill SIGTERM", since=now)
     waiting = endpoint(31, ready=False, cause=Cause.WAITING, awaited=True, reason="waits for its port")
     claims = Carried(host="shop.example.com", path="/x"), Carried(host="*.wild.example.com")
     odd = Problem(subject="label", message=EVIL)
     return [
-        service("web", *(endpoint(n) for n in range(3)), draining),
+        service("web", *(endpoint(n) for n in range(3)), draining, drained),
         service("panic", *(endpoint(n, cause=Cause.EJECTED, reason=REASON, until=now + 30) for n in range(10, 13))),
         service("down", endpoint(20, ready=False, cause=Cause.GONE, reason="died", container_name=LONG)),
         service("slow", endpoint(30, share=0.25), waiting),
@@ -75,6 +76,9 @@ def varied() -> list[Any]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with Site() as made:
+        journal = made.state.journal
+        journal.add("container.died", "web-20", f"web-20 ended {EVIL}", ["down.services.haystack"])
+        journal.add("operator.drain", "web-4", "drains web-4: a new kernel", ["web.services.haystack"], "ann")
         made.show(
             *varied(),
             containers=containers("tool", EVIL),
@@ -98,7 +102,7 @@ def test_every_state_is_told_by_its_word_and_problems_come_first(browser: Any, s
         names = page.locator("article h3").all_text_contents()
         assert names[:2] == ["down.services.haystack", "panic.services.haystack"]
         assert card(page, "panic").locator(".rows .pill").all_text_contents() == ["kept in"] * 3
-        assert card(page, "web").locator(".rows .pill").all_text_contents() == ["draining", "in", "in", "in"]
+        assert card(page, "web").locator(".rows .pill").all_text_contents() == ["drained", "draining", "in", "in", "in"]
         assert card(page, "slow").locator(".rows .pill").all_text_contents() == ["awaited", "in"]
         assert card(page, "slow").locator(".weight").last.text_content() == "100 \u00d7 0.25"
 
@@ -154,11 +158,42 @@ def test_a_service_has_a_view_of_its_own_with_a_link_and_a_way_back(browser: Any
         assert page.url.endswith("#/service/web.services.haystack")
         assert page.locator("h1").text_content() == "web.services.haystack"
         assert page.title() == "web.services.haystack · Haystack"
-        assert page.locator(".rows > div").count() == 4
+        assert page.locator(".rows > div").count() == 5
+        assert page.locator(".timeline li").all_text_contents()[0].endswith("operator.draindrains web-4: a new kernel (ann)")
         page.go_back()
         page.wait_for_selector("h3")
         page.goto(f"{site.url}#/service/%E0%A4%A")
         page.wait_for_selector("h3")
+
+
+def test_what_happened_is_told_the_newest_first(browser: Any, site: Site) -> None:
+    with Tab(browser, site.url) as page:
+        kinds = page.locator(".timeline .kind").all_text_contents()
+        assert kinds == ["operator.drain", "container.died"]
+        page.get_by_role("searchbox").fill("ended")
+        page.wait_for_function("() => document.querySelectorAll('.timeline li').length === 1")
+
+
+def test_figures_are_drawn_and_move_on(browser: Any) -> None:
+    with Site() as made:
+        name, busy = "web.services.haystack", endpoint(1)
+        made.figures.histories[name] = [float(n) for n in range(300)], [0.0] * 300, [0.02] * 300
+        made.figures.of_services[name] = Rate(300.0, 2.0, 0.5)
+        made.figures.of_endpoints[busy.id] = Rate(300.0, 2.0, 0.5)
+        made.figures.loads[busy.id] = Now(7)
+        made.show(service("web", busy, endpoint(2)), service("idle", endpoint(3)))
+        with Tab(browser, made.url) as page:
+            charts = card(page, "web").locator("svg")
+            page.wait_for_function("() => [...document.querySelectorAll('.wrong')].some(each => each.textContent === '2.0/s errors')")
+            assert charts.count() == 3
+            assert charts.first.get_attribute("aria-label").startswith("requests: ")
+            assert card(page, "web").locator(".rows .load").first.text_content() == "300/s \u00b7 500 ms2.0/s errors"
+            assert card(page, "web").locator("meter").first.get_attribute("aria-label") in ("0 in flight", "7 in flight")
+            line = "[...document.querySelectorAll('.charts:not([hidden]) .line')][0].getAttribute('d')"
+            drawn = charts.first.locator(".line").get_attribute("d")
+            made.call(made.figures.of_services.clear)
+            page.wait_for_function(f"old => {line} !== old", arg=drawn)
+            assert not card(page, "idle").locator("svg").first.is_visible()
 
 
 def test_a_search_finds_services_hosts_containers_and_addresses(browser: Any, site: Site) -> None:

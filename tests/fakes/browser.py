@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pytest
 import uvicorn
 from msgspec.structs import replace
 
 from haystack.api.feed import Feed
+from haystack.api.figures import SecondFigures
 from haystack.api.server import Uvicorn
 from haystack.api.views import application
 from haystack.model.records import Container, Endpoint, Engine, Service
@@ -32,16 +33,46 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium(*options: str) -> Iterator[Any]:
     """A browser of playwright. Skips the test where there is no Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api")
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip(f"no Chromium is installed ({', '.join(NAMES)})")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *options])
         yield browser
         browser.close()
+
+
+class MadeUp:
+    """Rates and traffic as a test sets them."""
+
+    def __init__(self) -> None:
+        self.of_services: dict[str, Rate] = {}
+        self.of_endpoints: dict[str, Rate] = {}
+        self.histories: dict[str, tuple[list[float], list[float], list[float]]] = {}
+        self.loads: dict[str, Now] = {}
+        self.waiting: dict[str, int] = {}
+
+    def services(self, _seconds: int) -> dict[str, Rate]:
+        return self.of_services
+
+    def endpoints(self, _seconds: int) -> dict[str, Rate]:
+        return self.of_endpoints
+
+    def history(self, name: str) -> tuple[list[float], list[float], list[float]]:
+        return self.histories.get(name, ([], [], []))
+
+
+class Rate(NamedTuple):
+    requests: float
+    errors: float
+    p99: float
+
+
+class Now(NamedTuple):
+    in_flight: int
 
 
 class Site:
@@ -57,7 +88,8 @@ class Site:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/ui"
-        self.feed = Feed(self.state)
+        self.figures = MadeUp()
+        self.feed = Feed(self.state, SecondFigures(self.figures, self.figures))
         served = application(self.state, self.feed)
         self._server = Uvicorn(uvicorn.Config(served, log_config=None, access_log=False, lifespan="off", ws="none"))
         self.loop = asyncio.new_event_loop()

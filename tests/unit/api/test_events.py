@@ -277,6 +277,16 @@ async def test_an_endpoint_is_shown_by_what_its_container_is_called_in_dns(site)
         assert (await messages.change())[key(0)]["container_dns"] == "n0-other.containers.haystack"
 
 
+async def test_what_happens_is_told_without_what_is_for_the_shell_alone(site):
+    site.state.journal.add("container.died", "n0", "n0 ended", [WEB], detail="exit status 137")
+    async with site.listen() as messages:
+        found = await messages.whole()
+        assert found["entry", "1"]["text"] == "n0 ended"
+        assert "137" not in json.dumps([*found.values()])
+        site.state.journal.add("operator.drain", "n1", "drains n1", [WEB], "ann")
+        assert (await messages.change())["entry", "2"]["by"] == "ann"
+
+
 async def test_head_is_the_head_alone(site):
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=site.path), base_url="http://x") as client:
         answer = await client.head("/api/events")
@@ -301,5 +311,6 @@ def test_an_endpoint_that_is_in_by_panic_is_told_by_another_word():
     assert said[Cause.WELL, True] == "in"
     assert {said[c, True] for c in Cause if c is not Cause.WELL} == {"kept"}
     assert said[Cause.STOPPING, False] == "draining"
+    assert said[Cause.DRAINED, False] == "drained"
     assert said[Cause.WAITING, False] == "awaited"
     assert said[Cause.EJECTED, False] == "out"
