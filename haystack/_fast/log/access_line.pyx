@@ -87,6 +87,8 @@ cdef class Log:
         cdef bytes label
         self.fixed += strlen(OF_ECS) + max(map(len, self.listeners), default=0)
         for name in names:
+            if self.width == COLUMNS:
+                raise ValueError(name)      # chosen more than once
             known, kind, at = FIELDS[name]
             label = f',"{known if self.ecs else name}":'.encode() + (b'"' if kind in STRINGS else b"")
             self.labels.append(label)

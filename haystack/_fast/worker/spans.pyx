@@ -4,7 +4,7 @@ A tenth of a second's rows are kept at most: a span costs the control process mu
 """
 
 cdef enum:
-    MOST = 200
+    MOST = 500
 
 
 cdef class Spans:
@@ -13,7 +13,7 @@ cdef class Spans:
     def __cinit__(self):
         self.rows = []
 
-    def sample(self, double ratio, bint heeds_caller):
+    def sample(self, ratio, bint heeds_caller):
         """Record such a share (0 to 1) of the traces. heeds_caller: of those that begin here; a caller has decided about its own."""
         bound = round(ratio * 2 ** 64)          # as the SDK's TraceIdRatioBased has it: all proxies of a trace decide alike
         self.on, self.heeds_caller, self.whole = True, heeds_caller, bound >= 2 ** 64

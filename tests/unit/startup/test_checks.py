@@ -400,6 +400,14 @@ def test_a_field_that_is_none_ends_the_start_with_the_nearest_right_one(monkeypa
     assert "there is no field 'stauts', did you mean status?" in lines[0]
 
 
+def test_a_variable_of_opentelemetry_that_can_not_be_used_ends_the_start(monkeypatch, capsys, starts):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert lines[0].startswith("haystack: OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' can't be used; it takes http/protobuf")
+
+
 @pytest.mark.parametrize(("form", "count"), [("off", 1), ("common", 1), ("combined", 1), ("json", 0), ("ecs", 0)])
 def test_fields_that_no_line_has_are_warned_of(form, count, monkeypatch):
     monkeypatch.setenv("HAYSTACK_ACCESS_LOG", form)
