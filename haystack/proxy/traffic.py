@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -84,7 +83,7 @@ class ServiceFigures(Figures, gc=False):
         self.waited += waited_ms / 1000
 
 
-class Now(NamedTuple):
+class Now(Struct, frozen=True, gc=False):
     """What goes on at an endpoint: exchanges in flight, and connections that rest in its pool."""
 
     in_flight: int = 0
@@ -121,10 +120,13 @@ class Gauges:
         self.waiting -= self._waiting.pop(slot, Counter())
 
 
+IDLE = Now()
+
+
 def _shift(loads: dict[str, Now], identity: str, in_flight: int, pooled: int) -> None:
-    before = loads.get(identity, Now())
+    before = loads.get(identity, IDLE)
     after = Now(before.in_flight + in_flight, before.pooled + pooled)
-    if any(after):
+    if after != IDLE:
         loads[identity] = after
     else:
         loads.pop(identity, None)
@@ -146,7 +148,7 @@ class Traffic:
         self._users: Counter[str] = Counter()  # by endpoint: of how many services that is
         self._gone: dict[tuple[str, str], float] = {}  # (service, endpoint or empty: itself) → since when, the earliest first
         self._version: int | None = None
-        self._recent: tuple[set[str], dict[str, list[Tally]]] = set(), {}
+        self._recent: tuple[set[str], dict[str, tuple[Tally, ...]]] = set(), {}
 
     @property
     def loads(self) -> Mapping[str, Now]:
@@ -186,7 +188,7 @@ class Traffic:
         figures.add(tally)
         figures.retries += tally[3]
         self._recent[0].add(service)
-        self._recent[1].setdefault(identity, []).append(tally)
+        self._recent[1][identity] = (*self._recent[1].get(identity, ()), tally)  # plain tuples: the search for garbage leaves them alone
 
     def put_service(self, row: ServiceTally, now: float) -> None:
         """What a worker tells of a service itself."""
@@ -194,7 +196,7 @@ class Traffic:
             self._service(row[0], now).add_service(row)
             self._recent[0].add(row[0])
 
-    def take_recent(self) -> tuple[set[str], dict[str, list[Tally]]]:
+    def take_recent(self) -> tuple[set[str], dict[str, tuple[Tally, ...]]]:
         """The services that had exchanges since the last call, and what ended at each endpoint."""
         recent, self._recent = self._recent, (set(), {})
         return recent

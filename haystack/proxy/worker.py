@@ -176,6 +176,8 @@ class Worker:
             self._tell()
             if tick // REPORTED != before // REPORTED:
                 self._report(0)
+            elif self._counts.behind:
+                self._report(0, rest=True)
 
     def _tell(self, *, last: bool = False) -> None:
         """Send up the traces and the logs' lines since the last call. last: there is no later for what has to wait."""
@@ -194,11 +196,11 @@ class Worker:
             told = tuple(msgspec.msgpack.encode(trace_of(each, self._setup.slot, self._listener)) for each in traces[at : at + TRACED])
             self._channel.send(ipc.Traces(told, 0 if at else lost))
 
-    def _report(self, number: int) -> None:
-        """Send up the counts, where they changed or were asked for."""
+    def _report(self, number: int, *, rest: bool = False) -> None:
+        """Send up the counts, where they changed or were asked for. rest: what the last report left."""
         if self._dns is not None:
             self._dns.report()
-        for part in self._counts.parts(number):
+        for part in self._counts.parts(number, rest=rest):
             self._channel.send(part)
 
     def _listener(self, port: int) -> str:

@@ -146,14 +146,16 @@ class Exposition:
         few = generated(self._registry, form)
         yield
         made = [few, REQUESTS.head(form), *(yield from self._requests.of(_requests(counts), 0))]
-        standings = yield from self._standings.of(snapshot.services)
-        made += under(traffic_metrics.STANDING_FAMILIES, form, standings)
-        services = yield from self._services.of(traffic_metrics.services(traffic), 0)
-        made += under(traffic_metrics.SERVICE_FAMILIES, form, services)
-        endpoints = yield from self._endpoints.of(traffic_metrics.endpoints(traffic), 0)
-        made += under(traffic_metrics.ENDPOINT_FAMILIES, form, endpoints)
-        containers = yield from self._containers.of(snapshot.containers)
-        made += under(traffic_metrics.CONTAINER_FAMILIES, form, containers)
+        for families, rows in (
+            (traffic_metrics.STANDING_FAMILIES, self._standings.of(snapshot.services)),
+            (traffic_metrics.SERVICE_FAMILIES, self._services.of(traffic_metrics.services(traffic), 0)),
+            (traffic_metrics.ENDPOINT_FAMILIES, self._endpoints.of(traffic_metrics.endpoints(traffic), 0)),
+            (traffic_metrics.CONTAINER_FAMILIES, self._containers.of(snapshot.containers)),
+        ):
+            columns = yield from rows
+            yield
+            made += under(families, form, columns)
+            yield
         return [*made, END] if form == OPENMETRICS else made
 
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import NamedTuple
 
 from haystack.model.durations import EDGES
 from haystack.model.records import Container, Service
-from haystack.proxy.traffic import CLASSES, METHODS, Figures, Now, ServiceFigures, Traffic
+from haystack.proxy.traffic import CLASSES, IDLE, METHODS, Figures, ServiceFigures, Traffic
 from haystack.views.exposition import Family
 from haystack.views.pieces import Columns
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 LAST_SLOTS = tuple(EDGES.index(round(bound * 1e9)) for bound in BOUNDS)  # the slot below each bound
-IDLE = Now()
+NONE = Figures()
 
 SERVICE_FAMILIES = (
     Family("haystack_service_requests_total", "counter", "Requests to a service by method and class of status (none: no answer)."),
@@ -45,20 +44,10 @@ STANDING_FAMILIES = (
 CONTAINER_FAMILIES = (Family("haystack_container_info", "gauge", "1 for each container, with its name and image."),)
 
 
-class ServiceItem(NamedTuple):
-    """changes: of figures, which are the same object from one page to the next."""
-
-    changes: int
-    waiting: int
-    figures: ServiceFigures
-
-
-class EndpointItem(NamedTuple):
-    """changes: of figures; None: it had no exchange that ended."""
-
-    changes: int
-    now: Now
-    figures: Figures | None
+# Plain tuples, which the search for garbage leaves alone: how often the figures have changed (they are the same object from page to page),
+# what goes on, and they themselves.
+ServiceItem = tuple[int, int, ServiceFigures]  # waiting
+EndpointItem = tuple[int, int, int, Figures]  # in flight, pooled
 
 
 def legible(text: str) -> str:
@@ -78,13 +67,14 @@ def labels(**told: str) -> str:
 
 def services(traffic: Traffic) -> Iterator[tuple[str, ServiceItem]]:
     """Those with figures."""
-    for name, figures in list(traffic.services.items()):
-        yield name, ServiceItem(figures.changes, traffic.waiting.get(name, 0), figures)
+    for name in list(traffic.services):
+        if (figures := traffic.services.get(name)) is not None:  # it may leave before its turn comes
+            yield name, (figures.changes, traffic.waiting.get(name, 0), figures)
 
 
 def service_columns(name: str, item: ServiceItem, _now: float) -> Columns:
     """A service's samples, by family."""
-    who, figures = labels(service=name), item.figures
+    who, (_, waiting, figures) = labels(service=name), item
     return (
         "".join(_cells(who, figures)).encode(),
         "".join(_histogram("haystack_service_request_duration_seconds", who, figures)).encode(),
@@ -92,7 +82,7 @@ def service_columns(name: str, item: ServiceItem, _now: float) -> Columns:
         f"haystack_service_sent_bytes_total{{{who}}} {figures.sent}\n".encode(),
         f"haystack_service_retries_total{{{who}}} {figures.retries}\n".encode(),
         _summary("haystack_service_queue_wait_seconds", who, figures.waited, figures.waits).encode(),
-        f"haystack_service_queue_length{{{who}}} {item.waiting}\n".encode(),
+        f"haystack_service_queue_length{{{who}}} {waiting}\n".encode(),
     )
 
 
@@ -119,15 +109,18 @@ def _summary(name: str, who: str, seconds: float, count: int) -> str:
 def endpoints(traffic: Traffic) -> Iterator[tuple[str, EndpointItem]]:
     """Those with figures, and those where something goes on."""
     loads = traffic.loads
-    for identity, figures in list(traffic.endpoints.items()):
-        yield identity, EndpointItem(figures.changes, loads.get(identity, IDLE), figures)
-    for identity in [each for each in loads if each not in traffic.endpoints]:
-        yield identity, EndpointItem(0, loads.get(identity, IDLE), None)
+    for identity in list(traffic.endpoints):
+        figures, now = traffic.endpoints.get(identity, NONE), loads.get(identity, IDLE)
+        yield identity, (figures.changes, now.in_flight, now.pooled, figures)
+    for identity in sorted(loads.keys() - traffic.endpoints.keys()):
+        now = loads.get(identity, IDLE)
+        yield identity, (0, now.in_flight, now.pooled, NONE)
 
 
 def endpoint_columns(identity: str, item: EndpointItem, _now: float) -> Columns:
     """An endpoint's samples, by family."""
-    who, figures = labels(endpoint=identity, container=identity.partition(":")[0]), item.figures or Figures()
+    _, in_flight, pooled, figures = item
+    who = labels(endpoint=identity, container=identity.partition(":")[0])
     ended = sum(figures.durations)
     counts = zip(CLASSES, figures.classes, strict=True)
     return (
@@ -136,8 +129,8 @@ def endpoint_columns(identity: str, item: EndpointItem, _now: float) -> Columns:
         f"haystack_endpoint_received_bytes_total{{{who}}} {figures.received}\n".encode(),
         f"haystack_endpoint_sent_bytes_total{{{who}}} {figures.sent}\n".encode(),
         f"haystack_endpoint_retries_total{{{who}}} {figures.retries}\n".encode(),
-        f"haystack_endpoint_requests_in_flight{{{who}}} {item.now.in_flight}\n".encode(),
-        f"haystack_endpoint_pooled_connections{{{who}}} {item.now.pooled}\n".encode(),
+        f"haystack_endpoint_requests_in_flight{{{who}}} {in_flight}\n".encode(),
+        f"haystack_endpoint_pooled_connections{{{who}}} {pooled}\n".encode(),
     )
 
 

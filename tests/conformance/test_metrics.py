@@ -22,10 +22,12 @@ SERVICE = f'service="{WEB}"'
 @pytest.fixture(scope="module")
 def haystack(fakes: Loop) -> Iterator[Haystack]:
     origin = Origin(fakes, respond(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")).start()
-    with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as running:
-        until(lambda: running.serving("web") == 1, SOON, "the endpoint is not ready")
-        yield running
-    origin.stop()
+    try:
+        with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as running:
+            until(lambda: running.serving("web") == 1, SOON, "the endpoint is not ready")
+            yield running
+    finally:
+        origin.stop()
 
 
 def get(haystack: Haystack, fields: str = "") -> Response:

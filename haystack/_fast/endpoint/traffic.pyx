@@ -2,6 +2,8 @@
 
 Costs a few additions an exchange (Exchange.count), and a report what there was, not what there is.
 """
+import sys
+
 from libc.stdlib cimport calloc
 from libc.string cimport memset
 
@@ -52,11 +54,11 @@ cdef class Traffic:
         endpoint.load.noted = True
         return 0
 
-    def take_members(self):
-        """(member, requests that it began to answer, what ended) since the last call; the last as tally.take has it."""
+    def take_members(self, Py_ssize_t most=sys.maxsize):
+        """(member, requests that it began to answer, what ended) since the last call, of so many; the last as tally.take has it."""
         cdef Member member
-        cdef list members = self.members, rows = []
-        self.members = []
+        cdef list members = self.members[:most], rows = []
+        self.members = self.members[most:]
         for member in members:
             member.noted = False
             rows.append((member, member.take_new(), take(member.tally)))

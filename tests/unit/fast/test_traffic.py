@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from haystack.proxy import worker_counts
 from haystack.proxy.traffic import CLASSES, METHODS
 from tests.fuzz.ends import End
 from tests.fuzz.rig import ANSWER, Rig
@@ -135,3 +136,30 @@ def test_a_tunnel_counts_at_its_end_and_its_time_is_no_duration(rig: Rig) -> Non
     rig.settle()
     ((_, _, tally),) = rig.worker.traffic.take_members()
     assert (tally[0], tally[1], tally[4:]) == ((0, 1, 0, 0, 0, 0), 5, (0, ()))
+
+
+def test_many_are_told_of_a_part_at_a_time(rig: Rig, monkeypatch) -> None:
+    monkeypatch.setattr(worker_counts, "MOST", 1)
+    report = worker_counts.Report(rig.worker, list)
+    for _ in range(8):  # of two endpoints, each gets some
+        ask(rig)
+    for end in rig.endpoints:
+        end.send(ANSWER)
+    rig.settle()
+    monkeypatch.setattr(worker_counts, "inet", lambda endpoint: (str(endpoint.address), 0))
+    told = [(part.members, part.ended, report.behind) for _ in range(3) for part in report.parts(0)]
+    assert [(len(members), len(ended), behind) for members, ended, behind in told] == [(1, 1, True), (1, 1, True)]
+    assert not report.behind
+
+
+def test_who_asks_is_told_of_all(rig: Rig, monkeypatch) -> None:
+    monkeypatch.setattr(worker_counts, "MOST", 1)
+    monkeypatch.setattr(worker_counts, "inet", lambda endpoint: (str(endpoint.address), 0))
+    report = worker_counts.Report(rig.worker, list)
+    for _ in range(8):
+        ask(rig)
+    for end in rig.endpoints:
+        end.send(ANSWER)
+    rig.settle()
+    (part,) = report.parts(7)
+    assert (part.number, len(part.members), len(part.ended)) == (7, 2, 2)

@@ -121,6 +121,6 @@ def test_what_went_on_in_a_worker_that_died_goes_with_it():
 def test_what_is_recent_is_told_once():
     traffic = Fed(**{NAME: [A]})
     traffic.put(NAME, A, OK, 1.0)
-    assert traffic.take_recent() == ({NAME}, {A: [OK]})
+    assert traffic.take_recent() == ({NAME}, {A: (OK,)})
     assert traffic.take_recent() == (set(), {})
     assert len(traffic.endpoints[A].durations) == SLOTS
