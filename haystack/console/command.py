@@ -139,6 +139,7 @@ class Kind(enum.Enum):
     ENDPOINTS = enum.auto()
     CONTAINERS = enum.auto()
     SUBJECTS = enum.auto()  # any of these
+    DRAINED = enum.auto()
     COMMANDS = enum.auto()
 
 

@@ -14,6 +14,7 @@ from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind,
 from haystack.console.command_line import normal
 from haystack.console.commands import (
     dig,
+    drain,
     explain,
     limits,
     lists,
@@ -26,7 +27,10 @@ from haystack.console.commands import (
     tail,
     top,
     trace,
+    undrain,
     usage,
+    wait,
+    weight,
     who,
 )
 from haystack.console.lists import short_names
@@ -44,6 +48,10 @@ _ALL = (
     who.COMMAND,
     probe.COMMAND,
     top.COMMAND,
+    drain.COMMAND,
+    undrain.COMMAND,
+    weight.COMMAND,
+    wait.COMMAND,
     tail.COMMAND,
     trace.COMMAND,
     log.COMMAND,
@@ -139,5 +147,7 @@ def names(state: State, kind: Kind) -> list[str]:
             return sorted({e.id for service in picture.services.values() for e in service.endpoints})
         case Kind.CONTAINERS:
             return sorted(c.name for c in picture.containers.values())
+        case Kind.DRAINED:
+            return sorted({each.name for each in state.operator.overrides.drains.values()})
         case Kind.SUBJECTS:
             return [*short_names(state), *names(state, Kind.CONTAINERS), *names(state, Kind.ENDPOINTS)]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from haystack.catalog.publishing import Publishing
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import NONE
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
@@ -97,6 +98,7 @@ def picture(name="web", image="nginx", reason="running"):
         containers={ID: container},
         services={NAME: Service(name=NAME, endpoints=(endpoint,))},
         problems=((ID, Problem(subject="label haystack.port", message="not a port")),),
+        overrides=NONE,
     )
 
 
@@ -118,6 +120,12 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     registry.listed.set()
     proxy = Proxy()
     return State(
-        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=proxy, traces=TraceHub(), started=time.time(),
+        settings=SimpleNamespace(**chosen),
+        registry=registry,
+        responder=Responder(),
+        proxy=proxy,
+        traces=TraceHub(),
+        operator=SimpleNamespace(overrides=NONE),
+        started=time.time(),
         rates=Rates(proxy.traffic),
-    )  # fmt: skip
+    )
