@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from haystack.loop.turns import Turns
 from haystack.model.records import Container, Endpoint, Network, Problem
-from haystack.views import shapes
+from haystack.views import live, shapes
 from haystack.views.pieces import Pieces, framed
 from haystack.views.shapes import Membership
 from haystack.views.state import Picture, State
@@ -41,7 +41,7 @@ class Bodies:
         self._by_address = Pieces(self._addressed, lambda each: shapes.ages(each.inner))
         self._requests = Pieces(_count)
         self._endpoints = Pieces(_count)
-        self._problems = Pieces(_problem)
+        self._problems = Pieces(self._problem)
 
     def containers(self) -> Turns[Body]:
         """/api/containers: full id → container."""
@@ -78,6 +78,9 @@ class Bodies:
 
     def _service(self, _key: str, membership: Membership, now: float) -> bytes:
         return b"," + shapes.encode(shapes.service_shape(membership, shapes.ttl_of(self._state), now))
+
+    def _problem(self, about: str, problem: Problem, _now: float) -> bytes:
+        return b"," + shapes.encode({"about": live.known_as(self._state, about), "subject": problem.subject, "message": problem.message})
 
     def _addressed(self, _key: str, each: Grouped[Membership], now: float) -> bytes:
         return _in_group(each, shapes.encode(shapes.service_shape(each.inner, shapes.ttl_of(self._state), now)), b"[]")
@@ -123,7 +126,3 @@ def _network(key: str, network: Network, _now: float) -> bytes:
 def _count(_key: str, each: Grouped[tuple[str, int]], _now: float) -> bytes:
     place, number = each.inner
     return _in_group(each, shapes.encode(place) + b":%d" % number, b"{}")
-
-
-def _problem(about: str, problem: Problem, _now: float) -> bytes:
-    return b"," + shapes.encode({"about": about, "subject": problem.subject, "message": problem.message})

@@ -17,7 +17,8 @@ import uvicorn.lifespan.off  # what `lifespan="off"` would import on the event l
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from haystack.api import health
+from haystack.api import events, health
+from haystack.api.feed import Feed
 from haystack.api.views import application
 from haystack.proxy.worker_setup import health_of
 from haystack.views.state import State
@@ -47,20 +48,27 @@ class Uvicorn(uvicorn.Server):
 class ApiServer:
     """The web side of `state` at the unix socket `path`, and beside it what everybody may know.
 
-    group: that of the workers, where they are another user's.
+    group: that of the workers, where they are another user's; connections: of the workers at most: half of them may be to /api/events.
     """
 
-    def __init__(self, state: State, path: str | Path, group: int | None = None) -> None:
+    def __init__(self, state: State, path: str | Path, group: int | None = None, connections: int = 2 * events.MOST) -> None:
         self.path = Path(path)
-        self._doors = (Door(application(state), self.path, group), Door(health.application(state), Path(health_of(str(path))), group))
+        self._feed = Feed(state)
+        web = application(state, self._feed, min(events.MOST, connections // 2))
+        self._doors = (Door(web, self.path, group), Door(health.application(state), Path(health_of(str(path))), group))
 
     async def start(self) -> None:
         """Listen. Raises OSError when a socket cannot be made."""
         for door in self._doors:
             await door.start()
 
+    def leave(self) -> None:
+        """End what would go on for ever: who listens to events is to ask again, whoever serves then."""
+        self._feed.end()
+
     async def close(self) -> None:
         """Finish what is in flight and remove the sockets."""
+        self.leave()
         for door in self._doors:
             await door.close()
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from haystack.model import spelling
+from haystack.model.reports import Trace
 from haystack.settings import engine_url
 
 Texts = tuple[str, ...]
@@ -142,6 +143,16 @@ def or_off(value: object) -> str:
     return "off" if _is_off(str(value)) else lower(value)
 
 
+def log_fields(value: object) -> Texts:
+    """Fields of the access log, each once, in the order in which a line is to have them."""
+    names = tuple(dict.fromkeys(part.lower().replace("-", "_") for part in items(value)))
+    for name in names:
+        if name not in Trace.__struct_fields__:
+            right = spelling.nearest(name, Trace.__struct_fields__)
+            raise ValueError(f"there is no field {name!r}" + (f", did you mean {right}?" if right else ""))
+    return names
+
+
 def expose(value: object) -> str:
     """The word in lower case, with either spelling of `labelled`."""
     return lower(value).replace("labeled", "labelled")
@@ -195,6 +206,11 @@ def origin(value: object) -> str:
     if not all(LABEL.fullmatch(label) for label in name.split(".")):
         raise ValueError("not a domain name")
     return name
+
+
+def hosts(value: object) -> Texts:
+    """Host names, lower case."""
+    return tuple(origin(part) for part in items(value))
 
 
 def address(value: str) -> str:

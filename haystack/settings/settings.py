@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     ssh_idle_timeout: TimeOrOff = takes(TIME_OR_OFF, 1800.0)
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
+    admin_hosts: Annotated[Texts, NoDecode, BeforeValidator(parsers.hosts)] = takes("comma separated host names", ())
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
@@ -148,8 +149,11 @@ class Settings(BaseSettings):
     trace: Switch = takes("on or off", default=False)
     log_level: Annotated[Level, BeforeValidator(parsers.level)] = takes("debug, info, warning, error or critical", "info")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(parsers.lower)] = takes("console or json", "console")
-    access_log: Annotated[Literal["off", "json", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
-        "off, json, common or combined", "off"
+    access_log: Annotated[Literal["off", "json", "ecs", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
+        "off, json, ecs, common or combined", "off"
+    )
+    access_log_fields: Annotated[Texts, NoDecode, BeforeValidator(parsers.log_fields)] = takes(
+        "comma separated names of fields of the access log, such as time,client,status", ()
     )
     dns_log: Annotated[Literal["off", "json", "text"], BeforeValidator(parsers.or_off)] = takes("off, json or text", "off")
     cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")

@@ -17,6 +17,18 @@ from haystack.model import naming, unheard
 from haystack.model.reasons import why
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Override, Problem, Service
 from haystack.proxy.counters import Place
+from haystack.views.answers import (
+    AttachmentAnswer,
+    ContainerAnswer,
+    EngineAnswer,
+    NetworkAnswer,
+    OverrideAnswer,
+    ProblemAnswer,
+    ServiceAnswer,
+    SourceAnswer,
+    Summary,
+    VersionAnswer,
+)
 from haystack.views.state import Picture, Source, State, word_of
 
 Shape = dict[str, Any]
@@ -32,7 +44,7 @@ def encode(shape: object) -> bytes:
         return json.dumps(msgspec.to_builtins(shape), ensure_ascii=True).encode("ascii")
 
 
-def container_shape(origin: str, container: Container) -> Shape:
+def container_shape(origin: str, container: Container) -> ContainerAnswer:
     """One container; endpoint and mac_address are those of the network whose address was chosen."""
     chosen = chosen_attachment(container)
     return {
@@ -67,7 +79,7 @@ def chosen_attachment(container: Container) -> Attachment | None:
     return named[0] if named else None
 
 
-def attachment_shape(attachment: Attachment) -> Shape:
+def attachment_shape(attachment: Attachment) -> AttachmentAnswer:
     """A place on one network."""
     return {
         "network": attachment.network,
@@ -79,7 +91,7 @@ def attachment_shape(attachment: Attachment) -> Shape:
     }
 
 
-def network_shape(network: Network) -> Shape:
+def network_shape(network: Network) -> NetworkAnswer:
     """One network."""
     return {
         "name": network.name,
@@ -107,7 +119,7 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     dns: str = ""
 
 
-def service_shape(service: Membership, ttl: int, now: float) -> Shape:
+def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
     """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time.
 
     override: the operator's that counts first, and overrides all of them; null and none where there is none.
@@ -150,7 +162,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
     }
 
 
-def override_shape(override: Override) -> Shape:
+def override_shape(override: Override) -> OverrideAnswer:
     """What an operator decided. at, until: Unix seconds; until null: until it is undone; weight: null for a drain."""
     return {
         "kind": override.kind,
@@ -199,7 +211,7 @@ def ages(service: Membership) -> bool:
     return not service.endpoint.ready and service.endpoint.since > 0
 
 
-def summary(state: State, snapshot: Picture) -> Shape:
+def summary(state: State, snapshot: Picture) -> Summary:
     """What /api/info says beside the lists."""
     return {
         "version": version(),
@@ -213,18 +225,19 @@ def summary(state: State, snapshot: Picture) -> Shape:
     }
 
 
-def version() -> dict[str, int]:
+def version() -> VersionAnswer:
     """The version in its three parts; what follows the third (a pre-release) is left out."""
     digits = [int("".join(c for c in part if c.isdigit()) or 0) for part in __version__.split(".")[:3]]
-    return dict(zip(("major", "minor", "patch"), [*digits, 0, 0, 0], strict=False))
+    major, minor, patch = [*digits, 0, 0, 0][:3]
+    return {"major": major, "minor": minor, "patch": patch}
 
 
-def engine_shape(engine: Engine) -> Shape:
+def engine_shape(engine: Engine) -> EngineAnswer:
     """An engine, without the way to it (State.public_sources says why)."""
-    return {key: value for key, value in msgspec.to_builtins(engine).items() if key != "host"}
+    return {"id": engine.id, "name": engine.name, "address": engine.address, "version": engine.version}
 
 
-def source_shape(source: Source) -> Shape:
+def source_shape(source: Source) -> SourceAnswer:
     """How one provider is doing."""
     return {
         "connected": source.connected,
@@ -252,7 +265,7 @@ def url(protocol: str, host: str, port: int) -> str:
     return f"{protocol}://[{host}]:{port}" if ":" in host and host[:1] != "[" else f"{protocol}://{host}:{port}"
 
 
-def problem_shapes(problems: Iterable[Problem]) -> list[Shape]:
+def problem_shapes(problems: Iterable[Problem]) -> list[ProblemAnswer]:
     """Problems as objects."""
     return [{"subject": problem.subject, "message": problem.message} for problem in problems]
 

@@ -17,7 +17,8 @@ FRIEND, STRANGER = "127.0.0.2", "127.0.0.5"
 NOWHERE = "nowhere.example"
 ITSELF = ("haystack", "ns.haystack", "localhost", "127.0.0.1", "127.0.0.1:80", "[::1]", "HAYSTACK.", "203.0.113.5")
 PAGES = (
-    *("/", "/ui", "/metrics", "/api/info", "/api/containers", "/api/services", "/api/networks"),
+    *("/", "/ui", "/ui/main.js", "/metrics", "/openapi.json", "/api/info", "/api/containers", "/api/services", "/api/networks"),
+    *("/api/events", "/api/explain?url=x", "/api/dns?name=localhost"),
     *("/healthz/x", "/healthzx", "/readyz/", "//healthz"),
 )
 
@@ -86,7 +87,7 @@ def test_the_web_side_moves_to_a_listener_of_its_own(origin: Origin) -> None:
         for name in ("localhost", "haystack", "127.0.0.1"):
             assert asked(made.port, FRIEND, name, "/ui").status == asked(made.port, FRIEND, name, "/metrics").status == 404
             assert json.loads(asked(made.port, FRIEND, name, "/readyz").body) == {"status": "ready"}
-        for name in ("localhost", "metrics.example", host("web")):
+        for name in ITSELF:
             assert asked(apart, FRIEND, name, "/ui").status == asked(apart, FRIEND, name, "/api/info").status == 200
             assert asked(apart, STRANGER, name, "/ui").status == 404
             assert asked(apart, STRANGER, name, "/healthz").status == 200
@@ -95,6 +96,25 @@ def test_the_web_side_moves_to_a_listener_of_its_own(origin: Origin) -> None:
         made.stop = made.ended  # type: ignore[method-assign] # it ends by itself, replaced
         with instead:
             assert asked(apart, FRIEND, "localhost", "/ui").status == 200
+
+
+REBOUND = ("rebound.example", "127.0.0.1.nip.example", "localhost.example", "xhaystack", "haystack.example", host("web"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_name_that_is_not_haystacks_own_leads_to_no_page(haystack: Haystack, page: str) -> None:
+    """DNS rebinding: a page on the internet has its own name lead to Haystack, and asks in the browser of a friend."""
+    for name in REBOUND[:-1]:
+        assert asked(haystack.port, FRIEND, f"{name}:{haystack.port}", page).status == 404
+
+
+def test_nor_on_a_listener_of_its_own_unless_the_settings_name_it(origin: Origin) -> None:
+    with Haystack([Member("web", origin.port)], HAYSTACK_ADMIN="127.0.0.1:0", HAYSTACK_ADMIN_HOSTS="Metrics.Example") as made:
+        apart = int(made.wait("ready")["admin"])
+        for name in REBOUND:
+            assert [asked(apart, FRIEND, f"{name}:{apart}", page).status for page in ("/ui", "/api/info", "/metrics")] == [404] * 3
+            assert json.loads(asked(apart, FRIEND, name, "/readyz").body) == {"status": "ready"}
+        assert asked(apart, FRIEND, f"metrics.example:{apart}", "/metrics").status == 200
 
 
 def test_where_the_web_side_is_off_nothing_of_it_is_there(origin: Origin) -> None:

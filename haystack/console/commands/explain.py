@@ -5,6 +5,7 @@ from __future__ import annotations
 from haystack.console import explain as explanation
 from haystack.console.command import NOT_FOUND, OK, Asked, Command, Context, Result, word
 from haystack.loop.turns import Turns
+from haystack.views import explanation as rules
 from haystack.views.state import State
 
 
@@ -14,10 +15,10 @@ def explain(state: State, asked: Asked, context: Context) -> Turns[Result]:
     return Result(text, OK if found else NOT_FOUND)
 
 
-def url(text: str) -> explanation.Asked:
+def url(text: str) -> rules.Asked:
     """The parts of a URL that count."""
     try:
-        return explanation.read(text)
+        return rules.read(text)
     except ValueError as error:
         raise ValueError(f"no URL: {error}") from None
 

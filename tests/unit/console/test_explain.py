@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
-from haystack.console.explain import Asked, find, read
 from haystack.console.shell import run
 from haystack.loop.turns import at_once
 from haystack.model.records import Carried, Options, Problem, Service
@@ -17,6 +16,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table
 from haystack.views import shapes
+from haystack.views.explanation import Asked, find, read
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 from tests.oracles import routing_table as oracle
 

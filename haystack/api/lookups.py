@@ -1,0 +1,102 @@
+"""The two questions of the web side: which service answers a URL (/api/explain), and what DNS says of a name (/api/dns).
+
+Read-only. A name may be asked of nameservers: those who may see the web side may have that done, so many at once, and no page of somebody
+else's in their browsers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from ipaddress import ip_address
+from itertools import takewhile
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from haystack.api.streamed import BUSY
+from haystack.loop.turns import Turns, in_turns
+from haystack.model.records import Endpoint
+from haystack.views import explanation, live
+from haystack.views.answers import DnsAnswer, ExplainAnswer, LiveEndpoint
+from haystack.views.explanation import Asked
+from haystack.views.state import State
+
+MOST = 16  # names that are asked for at once
+LONGEST = 2048  # characters of a URL
+LISTED = 100  # endpoints of an answer
+FOREIGN = frozenset({"cross-site", "same-site"})
+
+
+class Lookups:
+    """Over one state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._asking = 0
+
+    async def explain(self, request: Request) -> ExplainAnswer:
+        """?url=: which service answers it, by which rule, with which endpoints. Raises HTTPException."""
+        url = _parameter(request, "url")
+        try:
+            asked = explanation.read(url)
+        except ValueError as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"url is no URL: {error}") from None
+        return await in_turns(self._explained(asked))
+
+    async def dns(self, request: Request) -> DnsAnswer:
+        """?name=&type=: what DNS says, as clients have it; type A where none is asked for. Raises HTTPException."""
+        name, kind = _parameter(request, "name"), request.query_params.get("type", "A").upper()
+        if request.headers.get("sec-fetch-site") in FOREIGN:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "a page of another origin may not have names looked up")
+        if self._asking >= MOST:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many names are being looked up", BUSY)
+        self._asking += 1
+        try:
+            lines = await self._state.responder.resolve(name, kind, _local(request))
+        finally:
+            self._asking -= 1
+        records = [*takewhile(lambda line: not line.startswith(";;"), lines[1:])]
+        return {"name": name, "type": kind, "records": records, "lines": lines}
+
+    def _explained(self, asked: Asked) -> Turns[ExplainAnswer]:
+        rules = yield from explanation.matching(self._state.snapshot.services.values(), asked)
+        found = rules[0] if rules else None
+        if found is not None:
+            lines = [*explanation.lead(self._state, asked, found), *explanation.shadowed(rules)]
+        else:
+            lines = [f"no service claims {asked.host}{asked.path}: {explanation.otherwise(self._state, asked)}"]
+            lines += yield from explanation.mute(self._state, asked.host)
+            lines += yield from explanation.refused(self._state, asked.host)
+        return {
+            "host": asked.host,
+            "path": asked.path,
+            "service": found.service.name if found is not None else None,
+            "rule": {"host": found.host, "path": found.path} if found is not None else None,
+            "endpoints": self._endpoints(found.endpoints if found is not None else ()),
+            "lines": lines,
+        }
+
+    def _endpoints(self, endpoints: Sequence[Endpoint]) -> list[LiveEndpoint]:
+        snapshot = self._state.snapshot
+        return [live.endpoint_shape(endpoint, live.container_dns(snapshot, endpoint)) for endpoint in endpoints[:LISTED]]
+
+
+def _parameter(request: Request, name: str) -> str:
+    """Raises HTTPException where it is missing or too long."""
+    text = request.query_params.get(name, "").strip()
+    if not text:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} is missing: {request.url.path}?{name}=…")
+    if len(text) > LONGEST:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} is too long")
+    return text
+
+
+def _local(request: Request) -> str:
+    """The address by which the client has reached Haystack, where it says so: names that lead to Haystack lead there."""
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    try:
+        return str(ip_address("127.0.0.1" if host == "localhost" else host))
+    except ValueError:
+        return ""

@@ -1,0 +1,63 @@
+// What is wrong, first of all: Haystack itself, services without an endpoint or in panic, and what is odd about labels and the like.
+
+import { LongList, make, setAttribute, setText } from "./dom.js";
+import { judge } from "./model.js";
+import { address } from "./service.js";
+
+const RANK = { bad: 0, warn: 1, note: 2 };
+
+export class Problems {
+  constructor() {
+    this.items = new Map();
+    this.heading = make("h2", { id: "problems" });
+    const list = make("ul", { class: "problems" });
+    this.list = new LongList(list, () => make("li", {}, make("a"), make("span")), (key, element) => fill(element, this.items.get(key)), "problems");
+    this.element = make("section", { "aria-labelledby": "problems" }, this.heading, list, this.list.more);
+  }
+
+  update(picture) {
+    const found = [...ofHaystack(picture), ...ofServices(picture), ...ofOthers(picture)];
+    found.sort((a, b) => RANK[a.level] - RANK[b.level]);
+    this.items = new Map(found.map(item => [`${item.name} ${item.text}`, item]));
+    this.element.hidden = found.length === 0;
+    setText(this.heading, found.length === 1 ? "1 problem" : `${found.length.toLocaleString("en")} problems`);
+    this.list.set([...this.items.keys()]);
+  }
+}
+
+function fill(element, item) {
+  setAttribute(element, "data-level", item.level);
+  setText(element.firstChild, item.name);
+  setAttribute(element.firstChild, "href", item.href);
+  setText(element.lastChild, item.text);
+}
+
+function ofHaystack(picture) {
+  const { unready, troubles } = picture.summary ?? { unready: [], troubles: [] };
+  return [...unready.map(text => ({ level: "bad", name: "Haystack", text })), ...troubles.map(text => ({ level: "bad", name: "Haystack", text }))];
+}
+
+function ofServices(picture) {
+  const found = [];
+  for (const service of picture.services.values()) {
+    const { grade, counts, total } = judge(service);
+    if (grade === "down") found.push(about(service.name, "bad", `none of its ${total} endpoints is in`));
+    if (grade === "panic") found.push(about(service.name, "warn", `${counts.kept} of ${total} endpoints are in although they are unwell, for too few are well`));
+  }
+  return found;
+}
+
+function ofOthers(picture) {
+  const found = [];
+  for (const [key, problems] of picture.problems) {
+    for (const problem of problems) {
+      const text = `${problem.subject}: ${problem.message}`;
+      found.push(picture.services.has(key) ? about(key, "note", text) : { level: "note", name: problem.name || problem.about, text });
+    }
+  }
+  return found;
+}
+
+function about(name, level, text) {
+  return { level, name, href: address(name), text };
+}

@@ -1,0 +1,51 @@
+// Numbers, times and states as people read them.
+
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+
+export const STANDINGS = {
+  in: "in", kept: "kept in", awaited: "awaited", draining: "draining", drained: "drained", out: "out", gone: "gone",
+};
+
+// Seconds: "4 s", "3.5 min", "2.0 h".
+export function span(seconds) {
+  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)}\u00a0${unit}`;
+  return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
+}
+
+export function count(number, word) {
+  return `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+}
+
+// Why an endpoint is as it is, and since when. now: Unix seconds.
+export function why(endpoint, now) {
+  const age = span(now - endpoint.since);
+  const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : `, ${age} ago`) : "";
+  const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
+  const unreachable = endpoint.unreachable ? ", unreachable" : "";
+  const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";
+  return `${endpoint.reason}${since}${until}${unreachable}${weighed}`;
+}
+
+// A container as Docker calls it, with the name that it has in DNS where that is another.
+export function called(endpoint) {
+  const dns = endpoint.container_dns.split(".")[0];
+  return dns === endpoint.container_name.toLowerCase() ? endpoint.container_name : `${endpoint.container_name} (${dns})`;
+}
+
+export function place(endpoint) {
+  const address = endpoint.address || endpoint.address6 || "";
+  return `${address.includes(":") ? `[${address}]` : address}:${endpoint.port}`;
+}
+
+export function moment(seconds) {
+  return seconds > 0 ? new Date(seconds * 1000).toLocaleString() : "";
+}
+
+// Where a browser finds a host with its path; null where that is no one host. The listener's own port may be published as another one:
+// the page's is right, unless the page has a listener of its own.
+export function link(host, path, listeners) {
+  if (host.startsWith("*.")) return null;
+  const apart = listeners && "admin" in listeners;
+  const port = apart ? String(listeners.http) : location.port;
+  return `http://${host}${port && port !== "80" ? `:${port}` : ""}${path || "/"}`;
+}

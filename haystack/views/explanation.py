@@ -1,0 +1,196 @@
+"""Which service answers a URL, by which claim, and how one of its endpoints is chosen: what the shell and the web side tell of it.
+
+Pure. Follows the rules of docs/routing.md on the snapshot, as the workers' router does in its own way: a test holds the two against
+each other. Text of others is as it is: for a terminal it has to be made printable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from haystack.catalog import host_names
+from haystack.catalog.claims import prefix, rank
+from haystack.loop.turns import Turns
+from haystack.model import unheard
+from haystack.model.endpoints import names
+from haystack.model.records import Endpoint, Service
+from haystack.routing.routing_table import own_hosts, serving
+from haystack.routing.rows import LISTENERS
+from haystack.views.state import State
+
+NAMED = 50  # of those among which one is picked, and of rules that are shadowed
+
+
+class Asked(NamedTuple):
+    """A URL as a worker sees it. port None: not told."""
+
+    host: str
+    port: int | None
+    path: str
+    tls: bool = False
+
+
+class Found(NamedTuple):
+    """Who answers, and the claim that made it so."""
+
+    service: Service
+    host: str
+    path: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def read(url: str) -> Asked:
+    """The parts that count. Raises ValueError where there is no host or an odd port."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.hostname:
+        raise ValueError("no host name in it")
+    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme == "https")
+
+
+def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
+    """All claims that fit, in the order in which they are followed: the first one has the request, and shadows the others.
+
+    The most specific host is first, then the longest path, then as claims.rank has it. Empty: nobody answers.
+    """
+    claims: dict[str, list[Found]] = {}
+    wanted = set(_names(asked.host))
+    for service in services:
+        for found in _claims(service):
+            if found.host in wanted and _below(found.path, asked.path):
+                claims.setdefault(found.host, []).append(found)
+        yield
+    ordered: list[Found] = []
+    for host in _names(asked.host):
+        ordered += sorted(claims.get(host, ()), key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
+    return ordered
+
+
+def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
+    """The service that answers; None: none does."""
+    return next(iter((yield from matching(services, asked))), None)
+
+
+def lead(state: State, asked: Asked, found: Found) -> list[str]:
+    """Which service it is, why, and how one of its endpoints is chosen."""
+    number, listener = _listener(state, asked.port)
+    lines = [
+        f"service {found.service.name}, by host {found.host} and path prefix {found.path}",
+        f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
+        _choice(state, found.service, serving(found.endpoints, listener)),
+        *_apart(found),
+        *askers(found),
+    ]
+    lines += ["Haystack does not support TLS: this shows the same URL with http"] if asked.tls else []
+    return lines + [f"problem: {problem.subject}: {problem.message}" for problem in found.service.problems]
+
+
+def shadowed(rules: list[Found]) -> Iterator[str]:
+    """The rules that fit too, and why they are not followed."""
+    winner = rules[0]
+    for rule in rules[1 : NAMED + 1]:
+        if rule.host != winner.host:
+            why = "its host is less specific"
+        elif rule.path != winner.path:
+            why = "its path is shorter"
+        else:
+            why = "that name is the other's own" if winner.host == winner.service.name else "the other comes first by name"
+        where = f"{rule.host}{'' if rule.path == '/' else rule.path}"
+        yield f"shadowed: {rule.service.name}, by {where}: {why}"
+    if len(rules) > NAMED + 1:
+        yield f"shadowed: {len(rules) - NAMED - 1} more"
+
+
+def refused(state: State, host: str) -> Turns[list[str]]:
+    """The containers that ask for this host, and may not have it."""
+    found, wanted = [], set(_names(host))
+    for container in state.snapshot.containers.values():
+        for name, why in host_names.refused(state.snapshot.origin, container).items():
+            if name in wanted:
+                found.append(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}")
+        yield
+    return found
+
+
+def mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]]:
+    """The containers that would be this service's, but have no address, or no port that speaks HTTP. placeless: the former alone."""
+    found, origin = [], state.snapshot.origin
+    for container in state.snapshot.containers.values():
+        yield
+        own = names(origin, container)[0]
+        if not own or host not in (*own, *host_names.of(origin, container)):
+            continue
+        called = unheard.called(container.name, container.label)
+        if not (container.address or container.address6):
+            found.append(f"{called} belongs to it, but has no address: {container.address_reason}")
+        elif not placeless:
+            what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
+            found.append(f"{called} belongs to it, but {what}")
+    return found
+
+
+def otherwise(state: State, asked: Asked) -> str:
+    """What happens to a request that no service claims."""
+    origin = state.snapshot.origin
+    itself = asked.host in {"localhost", origin, f"ns.{origin}"} or asked.host.replace(".", "").isdigit() or ":" in asked.host
+    return "Haystack itself answers" if itself else "404"
+
+
+def _listener(state: State, port: int | None) -> tuple[int, str]:
+    """The listener on this port; the first one where none is."""
+    ports = state.proxy.ports
+    name = next((name for name in LISTENERS if port is not None and ports.get(name) == port), LISTENERS[0])
+    return ports.get(name, 0), name
+
+
+def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
+    """How one of those that are in would be chosen."""
+    ready = [e for e in served if e.ready]
+    if not ready:
+        told = "no endpoint is ready, but one is expected" if any(e.awaited for e in served) else "no endpoint is ready"
+        return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
+    heavy = [e for e in ready if e.weight] or ready
+    names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
+    names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
+    if len(heavy) == 1:
+        return f"picked: {names}, the only endpoint that is in"
+    sticky = f"the endpoint in cookie {service.sticky}, else " if service.sticky else ""
+    return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"
+
+
+def _apart(found: Found) -> list[str]:
+    """That the host leads to some of the service's containers only."""
+    carrying, every = ({e.container for e in of if e.listener is not None} for of in (found.endpoints, found.service.endpoints))
+    if carrying == every:
+        return []
+    lead = f"{len(carrying)} of its {len(every)} containers: those with these labels haystack.host and haystack.path"
+    return [f"this leads to {lead}; {found.service.name} leads to all"]
+
+
+def askers(found: Found) -> list[str]:
+    """That not everybody may ask."""
+    public = found.service.public
+    if found.host not in own_hosts(found.service):
+        public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
+    return [] if public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
+
+
+def _claims(service: Service) -> Iterator[Found]:
+    """What leads to a service, and to which of its endpoints."""
+    if service.has_http:
+        yield from (Found(service, host, prefix(service.path), service.endpoints) for host in own_hosts(service))
+        yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
+
+
+def _names(host: str) -> Iterator[str]:
+    """The host and each `*.` name that stands for it, the most specific first."""
+    yield host
+    _, dot, above = host.partition(".")
+    while dot:
+        yield f"*.{above}"
+        _, dot, above = above.partition(".")
+
+
+def _below(claimed: str, path: str) -> bool:
+    return claimed in ("/", path) or path.startswith(f"{claimed}/")
