@@ -39,7 +39,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.net import descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
-from haystack.observe import logs
+from haystack.observe import logs, span_exporter
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
@@ -52,6 +52,7 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -71,24 +72,24 @@ class App:
     """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace."""
 
     def __init__(self, settings: Settings, sources: list[Provider], folder: Path, old: Predecessor | None = None) -> None:
-        self.settings = settings
-        self.sources = sources
-        self.old = old
+        self.settings, self.sources, self.old = settings, sources, old
         self.sockets = Sockets(old.sockets if old else ())
         self.past = Past()
-        self.registry = Registry(settings.origin, [source.source for source in sources], note=self.past.journal.add)
+        note = self.past.journal.add
+        self.registry = Registry(settings.origin, [source.source for source in sources], note=note)
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
-        self.health = self.registry.watcher = Monitor(
-            self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=self.past.journal.add
-        )
+        self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=note)
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
-        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past)
+        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy, note)
+        self.state = State(
+            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
+            rates=Rates(self.proxy.traffic), ejections=self.health.ejections,
+        )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None, rooms.api)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -191,6 +192,7 @@ class App:
             self._spawn(provider.run(sink), provider.source)
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
+        self._spawn(self.state.rates.run(), "rates")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""
@@ -227,6 +229,9 @@ class App:
         self.proxy.readers.failures, self.proxy.readers.outcomes = self.health.failures, self.past.outcomes.take
         self.proxy.readers.note, self.proxy.readers.places = self.past.journal.add, Hidden(self.registry.remark).look
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
+        if (spans := span_exporter.begun()) is not None:
+            self.proxy.readers.spans = spans.take
+            stack.push_async_callback(asyncio.to_thread, spans.close, FLUSH_SECONDS)
         self.proxy.readers.hopeless = self.stopping.set
         if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
             self._log_lines(stack)

@@ -8,6 +8,7 @@ from functools import partial
 
 from bench.macro.peers import WIDE_HAPROXY, WIDE_NGINX, CaddyProxy, HaproxyProxy, HaystackProxy, ManyNginxProxy, NginxProxy
 from bench.macro.process import Process
+from bench.macro.spanned import SpannedHaystack
 from bench.macro.traced import TracedHaystack
 from bench.macro.wrk import Load
 
@@ -120,16 +121,18 @@ SCENARIOS = (
     ),
     Scenario(
         "observed",
-        "access log, and trace of one other service, on",
+        "access log, trace of one other service, and spans of 1 % of the requests, on",
         FIRST,
         (
             Aim("cpu_us", 1.15, subject="access log and trace", base=("neither",)),
             Aim("cpu_us", 1.15, subject="trace of another", base=("neither",)),
+            Aim("cpu_us", 1.15, subject="access log and spans", base=("neither",)),
         ),
         (
             Contestant("neither", partial(HaystackProxy, services=2)),
             Contestant("access log and trace", partial(TracedHaystack, HAYSTACK_ACCESS_LOG="common")),
             Contestant("trace of another", TracedHaystack),
+            Contestant("access log and spans", partial(SpannedHaystack, share="0.01", HAYSTACK_ACCESS_LOG="json")),
         ),
         origin="wide",
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import statistics
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import structlog
 import uvloop
 from msgspec.structs import replace
@@ -25,6 +27,7 @@ from msgspec.structs import replace
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console import shell
+from haystack.console.top_screen import Screen
 from haystack.dns import wire
 from haystack.dns.client_names import ClientNames
 from haystack.dns.lookup import Lookup
@@ -32,33 +35,31 @@ from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.dns.service import DnsService
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
+from haystack.loop.turns import in_turns
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
 from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
 from haystack.operator.door import Operator
-from haystack.proxy.counters import Place, Series
+from haystack.proxy import count_parts, ipc
+from haystack.proxy.counters import Place
+from haystack.proxy.traffic import Traffic
 from haystack.routing import routing_table
 from haystack.routing.table_updates import Tables
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
+TALLY: ipc.Tally = ((0, 0, 9, 1, 0, 0), 100, 5000, 0, 80_000_000, (20, 2, 22, 1, 25, 3, 28, 2, 30, 2))
 DNS = SimpleNamespace(
     origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1, dns_log="off"
 )
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
 LISTS = (
-    "services",
-    "containers",
-    "containers --json",
-    "endpoints",
-    "endpoints --json",
-    "metrics",
-    f"service {NAME}",
-    "service nobody",
-    "who g5-50",
+    *("services", "containers", "containers --json", "endpoints", "endpoints --json", "metrics"),
+    *(f"service {NAME}", "service nobody", "who g5-50"),
 )
 
 
@@ -105,8 +106,8 @@ class Rig:
         self.registry = Registry("haystack")
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, connect=_accepts)
         self.dns = DnsService(DNS, self.registry.snapshot, lambda _message: None)
-        tables, self.series, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Series(), asyncio.get_running_loop()
-        workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.series.follow(s, loop.time()))
+        tables, self.traffic, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Traffic(), asyncio.get_running_loop()
+        workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.traffic.follow(s, loop.time()))
         policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
         self.acl = access.Acl(policy)
         self.names = ClientNames(plain=False)
@@ -115,11 +116,13 @@ class Rig:
         for each in (Story(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(
-            requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing, dns_counts=DnsCounts(), askers=_askers
-        )
+            requests=self.traffic.series.counts, traffic=self.traffic, errors={}, ports={}, workers=[], refresh=_nothing,
+            dns_counts=DnsCounts(), askers=_askers,
+        )  # fmt: skip
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
         door = Operator(self.registry, _loads, folder)
-        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time())
+        self.rates, self.second = Rates(self.traffic), itertools.count(1)
+        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time(), rates=self.rates)
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -128,6 +131,7 @@ class Rig:
 
     async def list_all(self) -> None:
         """The first list of an engine."""
+        await self.state.operator.start(())
         self.registry.replace("s", self.listing)
         await self.registry.listed.wait()
 
@@ -151,9 +155,27 @@ class Rig:
 
     def count(self) -> None:
         """Every endpoint has had requests."""
-        for name, service in self.registry.snapshot.services.items():
-            for e in service.endpoints:
-                self.series.put((name, 80), Place(e.id, e.address, e.port), 5, 0.0)
+        found = [(name, e) for name, service in self.registry.snapshot.services.items() for e in service.endpoints]
+        self.members = {n: ((name, 80), Place(e.id, e.address, e.port)) for n, (name, e) in enumerate(found, 1)}
+        loads = tuple((place.id, 1, 0) for _, place in self.members.values())
+        whole = ipc.Counts(0, tuple((n, 5) for n in self.members), 1, (1,), 1, ended=tuple((n, TALLY) for n in self.members), loads=loads)
+        self.reports = [msgspec.msgpack.encode(part) for part in count_parts.parts(whole)]
+        for asked, place in self.members.values():
+            self.traffic.series.put(asked, place, 5, 0.0)
+            self.traffic.put(asked[0], place.id, TALLY, 0.0)
+
+    async def tell(self) -> None:
+        """In one second, every endpoint had exchanges, of which a worker tells; the rates are looked at."""
+        for report in self.reports:
+            self.traffic.take(0, ipc.DECODER.decode(report), self.members, 1.0)
+            await asyncio.sleep(0)
+        await in_turns(self.rates.look(next(self.second)))
+
+    async def watch(self, service: str | None = None) -> None:
+        """`top` on the largest screen, for a second: of all services, or of the endpoints of one."""
+        screen = Screen(self.state, "p99", service, colour=True)
+        await in_turns(screen.look())
+        await in_turns(screen.frame(1000, 500))
 
     async def call(self) -> None:
         """Have a client in a process of its own."""
@@ -262,11 +284,13 @@ async def measure(size: int, folder: Path) -> None:
         await hold("one change", rig.change)
     for _ in range(2):
         await hold("one network more, and all listed anew", rig.connect)
+        await hold("a second of traffic at every endpoint", rig.tell)
     for path in PAGES:
         await hold(f"GET {path}, first", lambda path=path: rig.get(path))
         await hold(f"GET {path}, again", lambda path=path: rig.get(path))
     for line in LISTS:
         await hold(f"shell: {line}", lambda line=line: rig.do(line))
+    await hold("shell: a second of top", rig.watch)
     print("\n| a DNS query beside | median wait, ms | worst |\n| --- | --- | --- |")
     for paths in ((), ("/api/info",), ("/metrics",), ("/api/info", "/metrics")):
         await latency(rig, *paths)

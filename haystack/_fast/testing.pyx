@@ -11,6 +11,7 @@ from haystack._fast.endpoint.outlier cimport (
     probe_unsent, restart, sampled, still_watched, waits, went_well,
 )
 from haystack._fast.endpoint.retry_budget cimport FIRST, RetryBudget, earn as earn_retry, spend as spend_retry
+from haystack._fast.endpoint.tally cimport slot_of
 from haystack._fast.exchange.candidates cimport Candidates, has_others, next_member, note, untroubled
 from haystack._fast.exchange.outliers cimport Watched
 from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for_cause, for_endpoint, for_news, for_room
@@ -49,6 +50,11 @@ def response_head(bytes data):
     cdef Head h
     cdef int used = parse_response(&h, data, len(data))
     return exported(&h, used, False) if used > 0 else -502 if used else 0
+
+
+def duration_slot(int64_t ns):
+    """The slot that a duration is counted in."""
+    return slot_of(ns)
 
 
 def flaw_of_head(bytes data, bint of_request=True):
@@ -143,17 +149,17 @@ cdef Text text_of(bytes held) noexcept:
     return text
 
 
-def access_line(str form, object trace):
+def access_line(str form, object trace, fields=()):
     """The line of a Trace whose phases and time are as exact as a line tells them."""
-    cdef Log log = Log(form, trace.worker, [trace.listener])
+    cdef Log log = Log(form, trace.worker, [trace.listener], fields)
     cdef Entry entry
-    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent")
+    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent", "trace_id")
     latin = [getattr(trace, name).encode("latin-1") for name in names]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
     entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
     entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
     entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
-    entry.referrer, entry.agent = text_of(latin[7]), text_of(latin[8])
+    entry.referrer, entry.agent, entry.trace_id = text_of(latin[7]), text_of(latin[8]), text_of(latin[9])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
     entry.at_us = round(trace.time * 1000000)
     entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status

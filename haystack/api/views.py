@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -25,7 +26,8 @@ from haystack.api.lookups import Lookups
 from haystack.api.pages import Page
 from haystack.api.streamed import Streamed, Streams
 from haystack.loop.turns import Turns, in_turns
-from haystack.views import metrics, shapes
+from haystack.views import compressed, metrics, shapes
+from haystack.views.exposition import CONTENT_TYPES, FORMATS, form_of, takes_gzip
 from haystack.views.state import State
 
 METHODS = ("GET", "HEAD", "OPTIONS")
@@ -93,14 +95,14 @@ class Views:
         self._state = state
         self._feed, self._listening = feed, Streams(listeners)
         self._lookups = Lookups(state)
-        bodies, figures = Bodies(state), metrics.Exposition(state)
+        bodies = Bodies(state)
         self._streams = Streams()
+        self._figures = Figures(state)
         self._pages = {
             "/api/info": self._page(bodies.info, fresh=True),
             "/api/containers": self._page(bodies.containers),
             "/api/networks": self._page(bodies.networks),
             "/api/services": self._page(bodies.services),
-            "/metrics": self._page(figures.pieces, metrics.CONTENT_TYPE, fresh=True),
         }
 
     def table(self) -> dict[str, View]:
@@ -108,10 +110,10 @@ class Views:
         own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
         looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
         looked_up["/openapi.json"] = self.openapi
-        return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, **self._pages}
+        return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, "/metrics": self.metrics, **self._pages}
 
-    def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
-        """The view of a long page. fresh: with the workers' newest counters."""
+    def _page(self, write: Callable[[], Turns[list[bytes]]], *, fresh: bool = False) -> View:
+        """The view of a long page in JSON. fresh: with the workers' newest counters."""
 
         async def make() -> list[bytes]:
             if fresh:
@@ -121,9 +123,18 @@ class Views:
         made = Page(make)
 
         async def view(_request: Request) -> Response:
-            return Streamed(self._streams, made, {**FRESH, "Content-Type": kind})
+            return Streamed(self._streams, made, {**FRESH, "Content-Type": "application/json"})
 
         return view
+
+    async def metrics(self, request: Request) -> Response:
+        """For Prometheus, in the format and encoding that the request asks for."""
+        form = form_of(request.headers.get("accept", ""))
+        gzip = takes_gzip(request.headers.get("accept-encoding", ""))
+        headers = {**FRESH, "Content-Type": CONTENT_TYPES[form], "Vary": "Accept, Accept-Encoding"}
+        if gzip:
+            headers["Content-Encoding"] = "gzip"
+        return Streamed(self._streams, self._figures.page(form, gzip=gzip), headers)
 
     async def root(self, _request: Request) -> Response:
         """To the page. Relative, for the port and scheme by which the client came are its own business."""
@@ -146,3 +157,24 @@ class Views:
         reasons = self._state.unready()
         told = {"status": "unready" if reasons else "ready", "reasons": reasons, "troubles": self._state.ailing(public=True)}
         return answer(told, 503 if reasons else 200)
+
+
+class Figures:
+    """The page of /metrics: one for each format, plain and compressed. They share what is written of each endpoint."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._exposition = metrics.Exposition(state)
+        self._gzip = {form: compressed.Gzip() for form in FORMATS}
+        self._turn = asyncio.Lock()
+        self._pages = {(form, gzip): Page(partial(self._make, form, gzip=gzip)) for form in FORMATS for gzip in (False, True)}
+
+    def page(self, form: str, *, gzip: bool) -> Page:
+        """One of them."""
+        return self._pages[form, gzip]
+
+    async def _make(self, form: str, *, gzip: bool) -> list[bytes]:
+        await self._state.refresh()
+        async with self._turn:
+            pieces = await in_turns(self._exposition.pieces(form))
+            return await in_turns(self._gzip[form].of(pieces) if gzip else compressed.chunks(pieces))

@@ -21,6 +21,7 @@ from haystack.catalog.build import unwatched
 from haystack.catalog.check import check
 from haystack.catalog.incremental import Builder
 from haystack.catalog.intake import MOST, Intake
+from haystack.catalog.publishing import Publishing
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
 from haystack.model.overrides import NONE, Overrides
@@ -90,6 +91,7 @@ class Registry:
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
         self.listed = asyncio.Event()
+        self.publishing = Publishing()
         self._intakes: dict[str, Intake] = {}
         self._sizes: dict[str, int] = {}  # of the newest lists
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
@@ -124,6 +126,7 @@ class Registry:
             self._intakes[source] = Intake()
             self._arriving.add(source)
         self._intakes[source].aim(listing)
+        self.publishing.heard(listing.told)
         self._sizes[source] = len(listing.containers)
         self._schedule()
 
@@ -225,6 +228,7 @@ class Registry:
 
     def _step(self, most: int) -> Turns[None]:
         """Build and publish. A failure keeps the old snapshot, and the log says so."""
+        begun, heard = self._steady(), self.publishing.begins()
         for source, intake in tuple(self._intakes.items()):
             arrived = yield from intake.step(most)
             if source in self._arriving and self.watcher is not None:
@@ -238,6 +242,7 @@ class Registry:
         else:
             if new is not None:
                 yield from self._publish(new)
+                self.publishing.published(heard, self._clock(), self._steady() - begun)
         self._arrive()
         if self._intakes.keys() - self._arriving:
             self.listed.set()

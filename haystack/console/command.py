@@ -19,10 +19,11 @@ OK, NOT_FOUND, USAGE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Start or stop the live lines. service: whole name, None for all."""
+    """Start or stop the live lines. service: whole name, None for all; own: also of requests to Haystack itself."""
 
     on: bool
     service: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,16 @@ HERE = Context()
 class Talk(Protocol):
     """What a command that goes on for a while has of its session. Each `line` and `draw` waits while the client reads slowly.
 
-    terminal: whether a person looks at a screen; else what is printed goes to a file or a program.
+    terminal: whether a person looks at a screen; else what is printed goes to a file or a program; screen: whether that can be drawn on.
     """
 
     @property
     def terminal(self) -> bool:
         """As above."""
+
+    @property
+    def screen(self) -> bool:
+        """As above: a dumb terminal can't."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,6 +139,7 @@ class Kind(enum.Enum):
     ENDPOINTS = enum.auto()
     CONTAINERS = enum.auto()
     SUBJECTS = enum.auto()  # any of these
+    DRAINED = enum.auto()
     COMMANDS = enum.auto()
 
 

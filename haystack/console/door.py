@@ -109,8 +109,7 @@ class Door(asyncssh.SSHServer):
         session = Session(self._logins.state, local, self._person, self._logins.idle)
         self._sessions.append(session)
         channel: asyncssh.SSHServerChannel[str] = self._connection.create_server_channel()
-        # What a client sends would be kept, all of it, and nothing here reads it.
-        channel._process_env_request = lambda packet: False  # type: ignore[method-assign]  # noqa: ARG005, SLF001 - asyncssh has no hook
+        channel._process_env_request = session.environment  # type: ignore[method-assign]  # noqa: SLF001 - asyncssh has no hook
         return channel, session
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:  # noqa: ARG002 - theirs

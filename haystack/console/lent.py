@@ -24,7 +24,7 @@ class Lent:
     """out: of the session, and each call waits while the client reads slowly; interrupt: what Ctrl-C does."""
 
     def __init__(self, out: Output, interrupt: Callable[[], object]) -> None:
-        self.terminal = out.terminal
+        self.terminal, self.screen = out.terminal, out.terminal and not out.dumb
         self._out, self._interrupt = out, interrupt
         self._keys: asyncio.Queue[str] = asyncio.Queue(MOST_KEYS)
 

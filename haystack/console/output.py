@@ -13,11 +13,14 @@ WRITTEN = 16384  # characters that are encrypted in one go
 
 
 class Output:
-    """terminal: whether a person looks at a screen; written: called with each write; ready: cleared while the client reads slowly."""
+    """terminal: whether a person looks at a screen; dumb: one that knows no control sequences.
+
+    written: called with each write; ready: cleared while the client reads slowly.
+    """
 
     def __init__(self, written: Callable[[], None]) -> None:
         self.channel: asyncssh.SSHServerChannel[str]
-        self.terminal = False
+        self.terminal = self.dumb = False
         self.ready = asyncio.Event()
         self.ready.set()
         self._written = written
@@ -30,12 +33,11 @@ class Output:
 
     def lines(self, text: str) -> None:
         """Print one line, or several."""
-        if text:
-            self.write(self._ended(text + "\n"))
+        self.write(self._ended(text + "\n"))
 
     def complain(self, text: str) -> None:
         """The same to standard error, where there is one apart."""
-        if self.terminal:
+        if text and self.terminal:
             self.lines(text)
         elif text and not self.channel.is_closing():
             self._written()

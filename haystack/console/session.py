@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncssh
 import structlog
+from asyncssh.packet import SSHPacket
 
 from haystack.console import command, command_line, paged, shell, welcome
 from haystack.console.command import NOBODY, Context, Leave, Live, LogLevel, Person, Result
@@ -45,7 +46,7 @@ class Session(asyncssh.SSHServerSession[str]):
         self._channel: asyncssh.SSHServerChannel[str]
         self._command: str | None = None
         self._terminal: Terminal | None = None
-        self._term = "dumb"
+        self._term, self._colour = "dumb", True
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._partial = ""
         self._held = False
@@ -63,9 +64,15 @@ class Session(asyncssh.SSHServerSession[str]):
     def pty_requested(self, term_type: str | None, term_size: object, term_modes: object) -> bool:  # noqa: ARG002 - theirs
         """A person sits at the other end."""
         self._term = term_type or "dumb"
-        self._out.terminal = True
+        self._out.terminal, self._out.dumb = True, self._term == "dumb"
         self._terminal = Terminal(self._out.write, self._out.size, self._channel.pause_reading, self._channel.resume_reading)
         return True
+
+    def environment(self, packet: SSHPacket) -> bool:
+        """A variable of the client's: asyncssh would keep each of them, and one alone means something here (no-color.org)."""
+        if (packet.get_string(), bool(packet.get_string())) == (b"NO_COLOR", True):
+            self._colour = False
+        return not self._colour
 
     def exec_requested(self, command: str) -> bool:
         """One command."""
@@ -231,7 +238,7 @@ class Session(asyncssh.SSHServerSession[str]):
         return result
 
     def _context(self) -> Context:
-        width, colour = (self._out.size()[0], self._term != "dumb") if self._terminal else (None, False)
+        width, colour = (self._out.size()[0], self._colour and self._term != "dumb") if self._terminal else (None, False)
         return Context(width, self._local, by=self._record.person, colour=colour)
 
     async def _go_on(self, live: Live) -> int:

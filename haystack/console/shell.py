@@ -12,7 +12,29 @@ from dataclasses import dataclass
 from haystack.console import words
 from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
 from haystack.console.command_line import normal
-from haystack.console.commands import dig, explain, limits, lists, log, metrics, service, session, settings, trace, usage, who
+from haystack.console.commands import (
+    dig,
+    drain,
+    events,
+    explain,
+    limits,
+    lists,
+    log,
+    metrics,
+    probe,
+    replay,
+    service,
+    session,
+    settings,
+    tail,
+    top,
+    trace,
+    undrain,
+    usage,
+    wait,
+    weight,
+    who,
+)
 from haystack.console.lists import short_names
 from haystack.console.suggestions import suggested
 from haystack.loop.turns import Turns, at_once, in_turns
@@ -26,6 +48,15 @@ _ALL = (
     explain.COMMAND,
     dig.COMMAND,
     who.COMMAND,
+    drain.COMMAND,
+    undrain.COMMAND,
+    weight.COMMAND,
+    wait.COMMAND,
+    probe.COMMAND,
+    top.COMMAND,
+    tail.COMMAND,
+    events.COMMAND,
+    replay.COMMAND,
     trace.COMMAND,
     log.COMMAND,
     settings.COMMAND,
@@ -120,5 +151,7 @@ def names(state: State, kind: Kind) -> list[str]:
             return sorted({e.id for service in picture.services.values() for e in service.endpoints})
         case Kind.CONTAINERS:
             return sorted(c.name for c in picture.containers.values())
+        case Kind.DRAINED:
+            return sorted({each.name for each in state.operator.overrides.drains.values()})
         case Kind.SUBJECTS:
             return [*short_names(state), *names(state, Kind.CONTAINERS), *names(state, Kind.ENDPOINTS)]

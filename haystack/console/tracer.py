@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from haystack.console.command import Trace
-from haystack.observe.trace import Subscription, render
+from haystack.console.trace_line import whole
+from haystack.observe.trace import ITSELF, Subscription
 from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
@@ -29,12 +30,13 @@ class Tracer:
             self.task = None
         if wanted.on:
             listening = asyncio.Event()
-            self.task = asyncio.create_task(self._follow(wanted.service, listening))
+            self.task = asyncio.create_task(self._follow(wanted, listening))
             await listening.wait()
 
-    async def _follow(self, service: str | None, listening: asyncio.Event) -> None:
+    async def _follow(self, wanted: Trace, listening: asyncio.Event) -> None:
         try:
-            async with self._state.traces.subscribe(service) as traces:
+            others = lambda trace: wanted.own or trace.service != ITSELF  # noqa: E731 - it is one word's
+            async with self._state.traces.subscribe(wanted.service, wants=others) as traces:
                 listening.set()
                 await self._tell(traces)
         except Exception:
@@ -48,4 +50,4 @@ class Tracer:
             if traces.dropped > lost:
                 await self._show(f"({traces.dropped - lost} lines lost: too many at once)")
                 lost = traces.dropped
-            await self._show(render(trace))
+            await self._show(whole(trace))

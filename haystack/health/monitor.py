@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -52,6 +53,7 @@ class Monitor:
         probes: int = AT_ONCE,
         note: Note = unnoted,
     ) -> None:
+        self.ejections: Counter[tuple[str, str]] = Counter()  # by service and cause: faults, silent
         self._changed = changed
         self._note = note
         self._clock = clock
@@ -121,6 +123,7 @@ class Monitor:
 
     def _eject(self, row: FailureRow, history: History) -> None:
         seconds = history.until - history.since
+        self.ejections[row.service, "silent" if history.silent else "faults"] += 1
         self._cancel(row.key)  # its time may be up by the clock, and its timer late
         _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
         text = f"is ejected for {seconds:g} s: {history.why}"
@@ -159,6 +162,8 @@ class Monitor:
         for name in services & snapshot.services.keys():
             self._note_slow(snapshot, snapshot.services[name])
             yield
+        for key in [key for key in self.ejections if key[0] not in snapshot.services]:
+            del self.ejections[key]
         self._warm(min(self._slow.values(), default=0.0))
         self._expected.clear()
 

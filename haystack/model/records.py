@@ -189,7 +189,8 @@ class Departure(Record, frozen=True, kw_only=True):
 class Listing(Record, frozen=True, kw_only=True):
     """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry.
 
-    containers: a tuple, or Listed where there may be thousands (listed.py); departures: of the last minute or so, the latest last.
+    containers: a tuple, or Listed where there may be thousands (listed.py); departures: of the last minute or so, the latest last;
+    told: Unix seconds, by its engine's clock, of the first event since the list before; 0.0: there was none.
     """
 
     engine: Engine | None = None
@@ -197,6 +198,7 @@ class Listing(Record, frozen=True, kw_only=True):
     containers: Sequence[Container] = ()
     problems: tuple[Problem, ...] = ()
     departures: tuple[Departure, ...] = ()
+    told: float = 0.0
 
 
 class Cause(enum.Enum):

@@ -44,7 +44,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
     candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
     section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
-    User-Agent.
+    User-Agent; trace_id: of W3C Trace Context, or empty.
     """
 
     time: float
@@ -71,6 +71,26 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     referrer: str = ""
     user_agent: str = ""
+    trace_id: str = ""
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """An exchange whose spans are recorded, in the trace of trace_id, with ids of 16 hexadecimal digits.
+
+    server: its own span; caller: the span of whoever asked, or empty; client: the span of what was asked of an endpoint, or empty.
+    """
+
+    trace: Trace
+    server: str
+    caller: str = ""
+    client: str = ""
+
+
+class Sampling(msgspec.Struct, frozen=True, array_like=True):
+    """Of which requests spans are recorded: of such a share (0 to 1), by the trace id. heeds_caller: or as the caller has decided."""
+
+    ratio: float
+    heeds_caller: bool
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -120,7 +140,7 @@ def outcome_of(told: tuple[tuple[Any, ...], bytes], worker: int, listener: Calla
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
     """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
     when, port, client, method, host, target, identity, minor, tried, service, endpoint, reused, status, received, sent = row[:15]
-    route, connect, first, total, error, detail, referrer, agent = row[15:]
+    route, connect, first, total, error, detail, referrer, agent, trace_id = row[15:]
     return Trace(
         time=when,
         worker=worker,
@@ -146,4 +166,5 @@ def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) 
         detail=detail.decode("latin-1"),
         referrer=referrer.decode("latin-1"),
         user_agent=agent.decode("latin-1"),
+        trace_id=trace_id.decode("latin-1"),
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from haystack.loop.turns import Turns, stretches
 
-MOST = 20_000  # comings and goings: about 5 MiB
+MOST = 10_000  # comings and goings: about 3 MiB
 
 
 class Seat(NamedTuple):
@@ -66,7 +66,10 @@ class Attendance:
 
     def at(self, moment: float, services: Iterable[str]) -> Turns[Seats]:
         """Who was in these services then."""
-        found = {service: dict(self._now.get(service, {})) for service in services}
+        found: Seats = {}
+        for service in services:
+            found[service] = dict(self._now.get(service, {}))
+            yield
         for some in stretches(list(reversed(self._moves))):
             for move in some:
                 if move.time < moment:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import islice
+from operator import attrgetter
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -29,7 +30,6 @@ OPERATOR = "operator."  # what operators do is a kind of theirs, and always told
 
 # Kinds, with what many of them are called.
 KINDS = {
-    "haystack.started": "starts of Haystack",
     "container.started": "containers started",
     "container.killed": "containers were told to stop",
     "container.died": "containers ended",
@@ -151,7 +151,7 @@ class Journal:
 
     def since(self, moment: float) -> list[Entry]:
         """Those from this time on (Unix seconds), in the order of their times."""
-        return sorted((e for e in self._entries if e.time >= moment), key=lambda e: (e.time, e.number))
+        return sorted((e for e in self._entries if e.time >= moment), key=attrgetter("time"))
 
     def after(self, number: int) -> list[Entry]:
         """Those behind the one of that number, as they came."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from haystack.loop.turns import Turns
+from haystack.loop.turns import Turns, stretches
 from haystack.model import naming, unheard
 from haystack.model.addresses import place
 from haystack.model.reasons import cause
@@ -59,7 +59,7 @@ class Moves:
                 for identity in whole:
                     found.setdefault(identity, []).append(name)
             self._in[name] = now
-            self._attend(snapshot, name, before, now)
+            yield from self._attend(snapshot, name, before, now)
             if not now:
                 del self._in[name]
             yield
@@ -68,18 +68,22 @@ class Moves:
         yield from self._tell_idle(snapshot, change.containers if change is not None else snapshot.containers)
         self._last = snapshot
 
-    def _attend(self, snapshot: Snapshot, service: str, before: frozenset[str], now: frozenset[str]) -> None:
+    def _attend(self, snapshot: Snapshot, service: str, before: frozenset[str], now: frozenset[str]) -> Turns[None]:
         """Tell the attendance of one service."""
-        for identity in before - now:
-            self._attendance.leave(service, identity)
-        if came := now - before:
-            places: dict[str, dict[str, None]] = {identity: {} for identity in came}
-            for claimed in by_claim(snapshot.services.get(service)).values():
-                for endpoint in claimed:
-                    if endpoint.container in came:
-                        places[endpoint.container][place(endpoint.address, endpoint.port)] = None
-            for identity, found in places.items():
-                self._attendance.come(service, identity, snapshot.containers[identity].name, found)
+        for some in stretches(tuple(before - now)):
+            for identity in some:
+                self._attendance.leave(service, identity)
+            yield
+        places: dict[str, dict[str, None]] = {identity: {} for identity in now - before}
+        for claimed in by_claim(snapshot.services.get(service)).values() if places else ():
+            for endpoint in claimed:
+                if endpoint.container in places:
+                    places[endpoint.container][place(endpoint.address, endpoint.port)] = None
+            yield
+        for found in stretches(tuple(places)):
+            for identity in found:
+                self._attendance.come(service, identity, snapshot.containers[identity].name, places[identity])
+            yield
 
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
 from haystack.model.reports import Outcome
@@ -93,7 +94,7 @@ class Outcomes:
 
     def between(self, first: float, last: float) -> list[Outcome]:
         """Those that ended in this time (Unix seconds), in the order of their ends."""
-        return sorted((o for ring in self._rings for o in ring if first <= o.time < last), key=lambda o: o.time)
+        return sorted((o for ring in self._rings for o in ring if first <= o.time < last), key=attrgetter("time"))
 
     def counts(self, first: float, last: float) -> list[Count]:
         """How many more of this time are not kept."""

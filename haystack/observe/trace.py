@@ -13,45 +13,22 @@ from contextlib import asynccontextmanager
 import structlog
 
 from haystack.model.reports import Trace
-from haystack.observe.safe_text import printable
 
 log = structlog.get_logger("haystack")
 QUEUE = 1000
+ITSELF = "haystack"  # the service of requests to Haystack itself: its page, API, metrics and health
 TOGETHER = 10  # traces that are shown in one go
 
 
-def render(trace: Trace) -> str:
-    """One line for a person: listener, client, request, service, the way to the endpoint, status, bytes, milliseconds a phase."""
-    tried = ">".join(trace.candidates) or "-"
-    words = [
-        trace.listener or "-",
-        trace.client or "-",
-        trace.method or "-",
-        f"{trace.host}{trace.target}" or "-",
-        trace.service or "-",
-        f"tried={tried}",
-        f"endpoint={trace.endpoint or '-'}",
-        "reused" if trace.reused else "new",
-        f"status={trace.status}",
-        f"in={trace.received}B out={trace.sent}B",
-        f"route={phase(trace.route_ms)} connect={phase(trace.connect_ms)}",
-        f"first={phase(trace.first_byte_ms)} total={phase(trace.total_ms)}",
-    ]
-    if trace.error:
-        words.append(f"error={trace.error}" + (f" ({trace.detail})" if trace.detail else ""))
-    return printable(" ".join(words))
-
-
-def phase(milliseconds: float) -> str:
-    """The length of a phase, or a dash where it was never reached."""
-    return "-" if milliseconds < 0 else f"{milliseconds:.2f}ms"
-
-
 class Subscription:
-    """What one listener has not read yet: a bounded queue, the newest kept. `dropped` counts what it lost for good."""
+    """What one listener has not read yet: a bounded queue, the newest kept. `dropped` counts what it lost for good.
 
-    def __init__(self, service: str | None, limit: int = QUEUE) -> None:
+    service: of which alone, None: of all; wants: which of these alone.
+    """
+
+    def __init__(self, service: str | None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True) -> None:
         self.service = service
+        self._wants = wants
         self.dropped = 0
         self._taken = 0
         self._waiting: deque[Trace] = deque(maxlen=limit)
@@ -59,7 +36,7 @@ class Subscription:
 
     def offer(self, trace: Trace) -> None:
         """Take the trace if it is of interest. A full queue loses its oldest: what happens now matters more."""
-        if self.service is not None and trace.service != self.service:
+        if (self.service is not None and trace.service != self.service) or not self._wants(trace):
             return
         if len(self._waiting) == self._waiting.maxlen:
             self.dropped += 1
@@ -81,6 +58,14 @@ class Subscription:
             self._arrived.clear()
             await self._arrived.wait()
         return self._waiting.popleft()
+
+    async def some(self, most: int = TOGETHER) -> list[Trace]:
+        """Those that wait, so many at most and one at least: for who writes several in one go."""
+        found = [await anext(self)]
+        while self._waiting and len(found) < most:
+            found.append(self._waiting.popleft())
+        await asyncio.sleep(0)
+        return found
 
 
 class TraceHub:
@@ -106,9 +91,11 @@ class TraceHub:
             subscription.lose(count)
 
     @asynccontextmanager
-    async def subscribe(self, service: str | None = None, limit: int = QUEUE) -> AsyncIterator[Subscription]:
-        """Listen while the context lasts: to the service of that whole name, or to all."""
-        subscription = Subscription(service, limit)
+    async def subscribe(
+        self, service: str | None = None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True
+    ) -> AsyncIterator[Subscription]:
+        """Listen while the context lasts: to the service of that whole name, or to all; to what is wanted alone."""
+        subscription = Subscription(service, limit, wants)
         self._subscriptions.add(subscription)
         try:
             self._tell()

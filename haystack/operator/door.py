@@ -7,6 +7,7 @@ catalog as one immutable set, and a change is done when the workers have been to
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -16,11 +17,13 @@ import structlog
 
 from haystack.catalog.registry import Registry
 from haystack.loop.turns import Turns, in_turns
-from haystack.model.overrides import NONE, Overrides, Scope, Target, moment
+from haystack.model.overrides import NONE, Overrides, Scope, Target
 from haystack.model.records import Override, Record
 from haystack.model.snapshot import Snapshot
+from haystack.observe.journal import Note, unnoted
 from haystack.operator import kept
 from haystack.operator import overrides as sets
+from haystack.operator.audit import Audit
 
 LOOK = 30.0  # seconds between two looks at what has gone; the clock may have been set meanwhile, too
 GONE = {Scope.SERVICE.value: 86400.0}  # seconds after which an override is dropped whose service is not there any more;
@@ -36,7 +39,11 @@ class ChangeError(Exception):
 
 
 class NotKeptError(Exception):
-    """A change holds, but can't be kept over a restart. str() is one line: why."""
+    """A change holds, but not over a restart. str() is one line: why; override: as in what the change would have returned."""
+
+    def __init__(self, text: str, override: Override) -> None:
+        super().__init__(text)
+        self.override = override
 
 
 class Who(Record, frozen=True, kw_only=True):
@@ -50,8 +57,8 @@ class Operator:
     """All overrides, and their changes.
 
     loads: how many exchanges endpoints have in flight in all workers (Supervisor.loads); folder: for what is kept over a restart;
-    busy: whether another Haystack is taking over, which has been told of all that holds; clock: Unix seconds; steady: of a clock that
-    never jumps.
+    busy: whether another Haystack is taking over, which has been told of all that holds; note: the journal's; clock: Unix seconds; steady:
+    of a clock that never jumps.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Operator:
         loads: Loads,
         folder: Path,
         busy: Callable[[], bool] = lambda: False,
+        note: Note = unnoted,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,10 +76,13 @@ class Operator:
         self._loads = loads
         self._path = folder / kept.NAME
         self._busy = busy
+        self._audit = Audit(note, lambda: registry.snapshot)
         self._clock, self._steady = clock, steady
-        self._stored: tuple[Override, ...] = ()
+        self._stored: tuple[Override, ...] = ()  # what the file holds
+        self._unstored: tuple[Override, ...] = ()  # what it could not be made to hold, and that was told
         self._writing = asyncio.Lock()
-        self._changed = asyncio.Event()  # for `run`: what ends next may be something else
+        self._changed = asyncio.Event()  # for `run`: one ends earlier than it looks next
+        self._next = math.inf  # when that is, Unix seconds
         self._news = asyncio.Event()  # a snapshot came
         self._missing: dict[Override, float] = {}  # whose target is not there: since when, by the steady clock
 
@@ -80,9 +91,8 @@ class Operator:
     async def drain(self, target: Target, who: Who, *, why: str = "", seconds: float = 0.0, keep: bool = False) -> Override:
         """Have it get no new request, for so many seconds (0: until it is undone). Raises ChangeError, NotKeptError."""
         made = self._made(target, who, why, seconds, keep=keep)
-        words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
-        log.info("operator.drained", **_fields(made), **words, until=_until(made), kept=keep)
-        await self._publish(sets.added(self.overrides, (made,)))
+        self._audit.drained(made)
+        await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
     async def set_weight(
@@ -94,9 +104,8 @@ class Operator:
         if not 0 <= weight <= sets.HEAVIEST:
             raise ChangeError(f"a weight is a number from 0 to {sets.HEAVIEST}")
         made = self._made(target, who, why, seconds, keep=keep, weight=weight)
-        words = {"by": made.by, "fingerprint": made.fingerprint, "why": made.why}
-        log.info("operator.weighted", **_fields(made), weight=weight, **words, until=_until(made), kept=keep)
-        await self._publish(sets.added(self.overrides, (made,)))
+        self._audit.weighted(made)
+        await self._publish(sets.added(self.overrides, (made,)), made)
         return made
 
     async def undrain(self, target: Target, who: Who) -> Override | None:
@@ -126,18 +135,20 @@ class Operator:
         if found is None:
             return None
         self._admit()
-        log.info("operator.undone", **_fields(found), kind=found.kind, by=who.by, fingerprint=who.fingerprint, of=found.by)
-        await self._publish(sets.without(self.overrides, (found,)))
+        self._audit.undone(found, who.by, who.fingerprint)
+        await self._publish(sets.without(self.overrides, (found,)), found)
         return found
 
     def _admit(self) -> None:
         if self._busy():
             raise ChangeError("another Haystack is taking over, which would not hear of this: say it again when it serves")
 
-    async def _publish(self, new: Overrides) -> None:
+    async def _publish(self, new: Overrides, about: Override) -> None:
         """Have it hold, and wait until workers have been told and what is to be kept is kept."""
         self._set(new)
-        failure = await asyncio.shield(asyncio.ensure_future(self._store()))
+        if (about.until or self._clock() + LOOK) < self._next:
+            self._changed.set()
+        failure = await asyncio.shield(asyncio.ensure_future(self._store())) if about.kept or self._stored else ""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while self._registry.snapshot.overrides.number < new.number:
@@ -145,12 +156,11 @@ class Operator:
         if self._registry.snapshot.overrides.number < new.number:
             raise ChangeError("it has not taken effect yet; the log says why")
         if failure:
-            raise NotKeptError(f"this holds, but not over a restart: {failure}")
+            raise NotKeptError(f"this holds, but not over a restart: {failure}", about)
 
     def _set(self, new: Overrides) -> None:
         self.overrides = new
         self._registry.take_overrides(new)
-        self._changed.set()
 
     # -- what is known
 
@@ -179,7 +189,7 @@ class Operator:
         restored = sets.restored(found, self._clock())
         self._stored = _kept(found)
         if len(restored):
-            log.info("operator.restored", count=len(restored), drains=len(restored.drains), weights=len(restored.weights))
+            self._audit.restored(restored)
             self._set(restored)
 
     async def run(self) -> None:
@@ -188,15 +198,17 @@ class Operator:
             self._changed.clear()
             over, gone = await in_turns(self._look())
             for each in over:
-                log.info("operator.expired", **_fields(each), kind=each.kind, by=each.by)
+                self._audit.expired(each)
             for each in gone:
-                log.info("operator.dropped", **_fields(each), kind=each.kind, by=each.by, reason="it has been gone for long")
+                self._audit.dropped(each)
             if over or gone:
                 self._set(sets.without(self.overrides, (*over, *gone)))
-                await self._store()
                 continue
+            await self._store()  # where that could not be before
+            pause = self._pause()
+            self._next = self._clock() + pause
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
+                async with asyncio.timeout(pause if pause < math.inf else None):
                     await self._changed.wait()
 
     def _look(self) -> Turns[tuple[list[Override], list[Override]]]:
@@ -221,8 +233,8 @@ class Operator:
 
     def _pause(self) -> float:
         """Seconds until the next one is over, or to the next look; without overrides there is nothing to look for."""
-        if not len(self.overrides):
-            return 86400.0
+        if not len(self.overrides) and not self._stored:
+            return math.inf
         end = min((each.until for each in self.overrides if each.until), default=0.0)
         return min(LOOK, max(0.0, end - self._clock())) if end else LOOK
 
@@ -231,10 +243,10 @@ class Operator:
         news.set()
 
     async def _store(self) -> str:
-        """Have the file hold what is to be kept. Why it can't; empty where it does."""
+        """Have the file hold what is to be kept. Why it can't; empty where it does, or is another Haystack's by now."""
         async with self._writing:
             wanted = _kept(self.overrides)
-            if wanted == self._stored:
+            if wanted == self._stored or self._busy():
                 return ""
             try:
                 await asyncio.to_thread(kept.write, self._path, wanted)
@@ -250,12 +262,3 @@ class Operator:
 
 def _kept(overrides: Sequence[Override] | Overrides) -> tuple[Override, ...]:
     return tuple(each for each in overrides if each.kept)
-
-
-def _fields(override: Override) -> dict[str, str]:
-    """What it is about, for the log."""
-    return {"name": override.name, "scope": override.scope, "target": override.target}
-
-
-def _until(override: Override) -> str:
-    return moment(override.until) if override.until else ""

@@ -26,6 +26,8 @@ def read(path: Path) -> tuple[Override, ...]:
     """What is kept; nothing where there is no file. Raises UnreadableError."""
     try:
         with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o022:
+                raise UnreadableError(f"others can write it, so it is refused: chmod 600 {path}")
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise UnreadableError("it is too large")

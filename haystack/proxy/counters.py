@@ -58,7 +58,7 @@ class Series:
         self._services, self._version = snapshot.services, snapshot.version
         self._known.clear()
         for name in names:
-            there = self._endpoints(name)
+            there = self.endpoints(name)
             yield
             for asked in [(name, port) for port in self._ports.get(name, ())]:
                 for place in self.counts[asked]:
@@ -69,10 +69,14 @@ class Series:
             yield
 
     def _has(self, service: str, place: Place) -> bool:
-        return _is_at(self._endpoints(service).get(place.id), place)
+        return _is_at(self.endpoints(service).get(place.id), place)
 
-    def _endpoints(self, service: str) -> dict[str, Endpoint]:
-        """By id, ready or not."""
+    def has(self, service: str) -> bool:
+        """Whether the snapshot that it followed last has this service."""
+        return service in self._services
+
+    def endpoints(self, service: str) -> Mapping[str, Endpoint]:
+        """Of a service in that snapshot, by id, ready or not."""
         known = self._known.get(service)
         if known is None:
             found = self._services.get(service)

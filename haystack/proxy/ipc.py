@@ -15,7 +15,7 @@ import msgspec
 
 from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
-from haystack.model.reports import FailureRow, Outcome
+from haystack.model.reports import FailureRow, Outcome, Sampling
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 
@@ -25,8 +25,8 @@ MAX_FRAME = 256 * 1024 * 1024
 class Setup(Message, frozen=True):
     """The first message down.
 
-    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
-    has it; instance: as via.py has it.
+    dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log and its
+    fields: as the settings have them; instance: as via.py has it. sampling: None: no spans are recorded.
     admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
     """
 
@@ -38,11 +38,13 @@ class Setup(Message, frozen=True):
     workers: int = 1
     hold: bool = False
     access_log: str = "off"
+    access_log_fields: tuple[str, ...] = ()
     admin_connections: int = 0
     admin_apart: bool = False
     health_socket: str = ""
     instance: str = ""
     dns: DnsSetup | None = None
+    sampling: Sampling | None = None
 
 
 class Access(Message, frozen=True):
@@ -95,6 +97,13 @@ class Beat(Message, frozen=True):
 
 
 MemberRow = tuple[str, int, str, str, int]  # service, listener's port, and the endpoint's id, address and port
+# Exchanges that have ended, by class of status (none, 1xx to 5xx), bytes received and sent, retries, nanoseconds in all, and (slot, count)
+# one behind the other: how many took how long (model/durations.py). Retries of an endpoint: tries after which another was looked for.
+Tally = tuple[tuple[int, ...], int, int, int, int, tuple[int, ...]]
+# Name, its exchanges that no endpoint had, (cell, count) of all one behind the other, retries, exchanges that waited for an endpoint, for
+# how many milliseconds, and how many more wait now. A cell is 6 times the method (http1/method.pxd), and the class of status.
+ServiceTally = tuple[str, Tally | None, tuple[int, ...], int, int, int, int]
+LoadRow = tuple[str, int, int]  # endpoint's id, how many more exchanges are in flight, and connections pooled
 
 
 class Counts(Message, frozen=True):
@@ -102,6 +111,7 @@ class Counts(Message, frozen=True):
 
     members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
     endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
+    ended, services: exchanges that have ended; loads: what has changed at endpoints; clients: connections of clients now.
     hidden, gateway, outside: connections from gateways of engines' networks, the first of these, connections from outside of those.
     The other figures are since the worker's start.
     """
@@ -117,6 +127,10 @@ class Counts(Message, frozen=True):
     hidden: int = 0
     gateway: str = ""
     outside: int = 0
+    ended: tuple[tuple[int, Tally], ...] = ()
+    services: tuple[ServiceTally, ...] = ()
+    loads: tuple[LoadRow, ...] = ()
+    clients: int = 0
 
 
 class Loads(Message, frozen=True):
@@ -146,6 +160,13 @@ class Outcomes(Message, frozen=True):
     left: int = 0
 
 
+class Spans(Message, frozen=True):
+    """Exchanges as msgpack of model.reports.Span, and how many more there was no room for."""
+
+    spans: tuple[bytes, ...]
+    dropped: int = 0
+
+
 class Lines(Message, frozen=True):
     """The access log of one tick: whole lines, how many, and how many more there was no room for."""
 
@@ -155,7 +176,7 @@ class Lines(Message, frozen=True):
 
 
 Down = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -10,6 +10,7 @@ from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
 
+ITSELF = "haystack"  # the name that its routes go by: no service has it
 TIMEOUT_MS = 30_000
 FEW = 16  # one of so many connections to the control process is for those who may only ask for its health
 
@@ -40,8 +41,8 @@ def _own_names(setup: Setup, admin: Route, closed: Route) -> Router:
 
 def _route(path: str, connections: int, guard: int) -> Route:
     """To a socket of the control process, for those with this right. connections: at once; 0: any number."""
-    member = Member(Endpoint("haystack", path), "haystack", 0)
+    member = Member(Endpoint(ITSELF, path), ITSELF, 0)
     member.endpoint.hold(member, connections)
-    route = Route("haystack", pickers.make("random", [member], [100]), TIMEOUT_MS)
+    route = Route(ITSELF, pickers.make("random", [member], [100]), TIMEOUT_MS)
     route.guard = guard
     return route

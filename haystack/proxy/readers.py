@@ -1,4 +1,4 @@
-"""Callbacks for the messages of workers: traces, access log lines, failures; and for what becomes of workers."""
+"""Callbacks for the messages of workers: traces, spans, access log lines, failures; and for what becomes of workers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Readers:
     trace: Callable[[Trace], None] = lambda _trace: None
     outcomes: Callable[[Sequence[Outcome], int], None] = lambda _outcomes, _left: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
+    spans: Callable[[Sequence[bytes], int], None] = lambda _spans, _dropped: None
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
@@ -42,6 +43,8 @@ class Readers:
                 self.outcomes(message.outcomes, message.left)
             case ipc.Lines():
                 self.lines(message.lines, message.count, message.dropped)
+            case ipc.Spans():
+                self.spans(message.spans, message.dropped)
             case ipc.Traces():
                 self.traces_lost(message.dropped)
                 for trace in message.traces:

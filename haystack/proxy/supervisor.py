@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -23,10 +22,11 @@ from haystack.model.snapshot import Snapshot
 from haystack.net import access
 from haystack.net.sockets import Sockets
 from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
-from haystack.proxy.counters import Asked, Counts, Series
+from haystack.proxy.counters import Asked, Counts
 from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
 from haystack.proxy.spawn import Nursery
+from haystack.proxy.traffic import Traffic
 from haystack.proxy.worker_setup import Dns
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
@@ -68,8 +68,7 @@ class Supervisor:
         self._watch: asyncio.Task[None] | None = None
         self._farewell: ipc.Drain | None = None
         self.workers: list[Slot] = []
-        self._series = Series()
-        self.errors: Counter[tuple[str, int]] = Counter()
+        self.traffic = Traffic()
         self.readers = Readers()
         self.hopeless = ""
         self.dns: Dns | None = None
@@ -87,7 +86,12 @@ class Supervisor:
     @property
     def requests(self) -> Mapping[Asked, Counts]:
         """How many went where, as far as the workers have told."""
-        return self._series.counts
+        return self.traffic.series.counts
+
+    @property
+    def errors(self) -> Mapping[tuple[str, int], int]:
+        """Exchanges that ended in an error, by its word (RFC 9209) and the status that the client got."""
+        return self.traffic.failures
 
     async def start(self, *, hold: bool = False) -> bool:
         """Start every worker and wait until each is ready, 10 s at most: whether all are. hold: none accepts before `open`.
@@ -125,7 +129,7 @@ class Supervisor:
         now = asyncio.get_running_loop().time()
         self._announce((yield from self._tables.follow(snapshot, now)))
         yield
-        yield from self._series.follow(snapshot, now)
+        yield from self.traffic.follow(snapshot, now)
 
     def _announce(self, parts: Iterable[Table]) -> None:
         """Tell the workers of changes in the table, and again when a service that lingers in it is to go."""
@@ -263,6 +267,7 @@ class Supervisor:
             await born.ended()
         finally:
             slot.state = "dead"
+            self.traffic.gauges.forget(slot.slot)
             slot.channel.close()
             slot.channel = None
             await born.end()
@@ -272,7 +277,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(heartbeat.LOOK)
-            self._series.expire(loop.time())
+            self.traffic.expire(loop.time())
             for slot in self.workers:
                 if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
                     slot.deaths = 0
@@ -310,10 +315,6 @@ class Supervisor:
     def _count(self, slot: Slot, counts: ipc.Counts) -> None:
         slot.learn(counts)
         self.readers.places(self.workers)
-        now = asyncio.get_running_loop().time()
-        for member, requests in counts.requests:
-            self._series.put(*slot.members[member], requests, now)
+        self.traffic.take(slot.slot, counts, slot.members, asyncio.get_running_loop().time())
         slot.unlearn(counts.gone)
-        for word, status, count in counts.errors:
-            self.errors[word, status] += count
         self._inquiries.heard(counts.number, counts)

@@ -12,7 +12,7 @@ import gc
 import signal
 import socket
 import sys
-from itertools import count
+from time import monotonic
 
 import uvloop
 
@@ -29,7 +29,8 @@ from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
-from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
+from haystack.proxy import ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
+from haystack.proxy.worker_counts import Report
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
@@ -51,9 +52,7 @@ class Worker:
         self._lent = lent
         self._sockets = [(index, socket.socket(fileno=fd)) for index, fd in lent if index < lending.DNS_UDP]
         self._listeners: list[Listener] = []
-        self._reported: tuple[int, tuple[int, ...], int] = (0, (), 0)
-        self._told = 0
-        self._gone: list[int] = []  # members that are told to be gone with the next counts
+        self._counts: Report
         self._draining: asyncio.Task[None] | None = None
         self._known = False
         self._held = False
@@ -109,8 +108,12 @@ class Worker:
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
-            self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
+            listeners = [self._listener(port) for port in setup.ports]
+            self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
+        if setup.sampling is not None:
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
+        self._counts = Report(self._state, self._routes.forget_drained)
         if setup.admin_socket:
             own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
@@ -161,17 +164,22 @@ class Worker:
             self._listeners = [Listener(self._state, s.fileno(), index) for index, s in self._sockets]
 
     async def _tick(self) -> None:
-        for tick in count(1):
-            await asyncio.sleep(TICK)
+        """By the clock that all processes share, so that all workers tell of the same second."""
+        tick = int(monotonic() / TICK)
+        while True:
+            before, tick = tick, max(tick + 1, int(monotonic() / TICK) + 1)
+            await asyncio.sleep(tick * TICK - monotonic())
             if self._poller.sweep():  # else what clients and endpoints have sent is not all read: nobody can be called late or silent
                 outliers.look(self._state)
                 half_closed.look(self._state)
                 slow_readers.look(self._state)
-            if tick % BEATEN == 0:
+            if tick // BEATEN != before // BEATEN:
                 self._channel.send(ipc.Beat())
             self._tell()
-            if tick % REPORTED == 0:
+            if tick // REPORTED != before // REPORTED:
                 self._report(0)
+            elif self._counts.behind:
+                self._report(0, rest=True)
 
     def _tell(self, *, last: bool = False) -> None:
         """Send up the traces and the logs' lines since the last call. last: there is no later for what has to wait."""
@@ -186,45 +194,12 @@ class Worker:
         if self._dns is not None:
             self._dns.tell(self._setup.slot)
 
-    def _report(self, number: int) -> None:
-        """Send up the counts, where they changed or were asked for."""
+    def _report(self, number: int, *, rest: bool = False) -> None:
+        """Send up the counts, where they changed or were asked for. rest: what the last report left."""
         if self._dns is not None:
             self._dns.report()
-        exchanges, statuses = self._state.counted()
-        state = (exchanges, tuple(statuses), self._poller.open_sockets)
-        if number or self._gone or state != self._reported:
-            self._reported = state
-            errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
-            members, requests = self._requests()
-            places = self._state.clients.hidden, self._state.clients.gateway or "", self._state.clients.outside
-            whole = ipc.Counts(number, requests, *state, members, errors, tuple(self._gone), *places)
-            for part in count_parts.parts(whole):
-                self._channel.send(part)
-            self._gone.clear()
-        if number == 0:  # each second, however often counts are asked for: who has just left may still be spoken of
-            self._forget_drained()
-
-    def _forget_drained(self) -> None:
-        """Let go of members that have left, and tell so of those that were told."""
-        for member in self._routes.forget_drained():
-            if member.number:
-                self._gone.append(member.number)
-                member.number = 0  # should something count for it all the same, it is told anew
-
-    def _requests(self) -> tuple[tuple[ipc.MemberRow, ...], tuple[tuple[int, int], ...]]:
-        """Members never told of before, and (member, requests) since the last call; not those to Haystack itself."""
-        new, rows = [], []
-        for member in self._state.take_busy():
-            address = member.endpoint.address
-            requests = member.take_new()
-            if not isinstance(address, tuple):
-                continue
-            if not member.number:
-                self._told += 1
-                member.number = self._told
-                new.append((member.service, member.port, member.endpoint.key, *address))
-            rows.append((member.number, requests))
-        return tuple(new), tuple(rows)
+        for part in self._counts.parts(number, rest=rest):
+            self._channel.send(part)
 
     def _listener(self, port: int) -> str:
         return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"

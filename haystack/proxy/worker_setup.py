@@ -1,13 +1,15 @@
-"""The first message to a worker: what it is to be. Pure."""
+"""The first message to a worker: what it is to be, by the settings and OpenTelemetry's variables. Never sends it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Protocol
 
 from haystack.dns.messages import DnsSetup
 from haystack.proxy import ipc, limits
 from haystack.proxy.ipc import Setup
+from haystack.settings import otel
 from haystack.settings.settings import Settings
 
 
@@ -39,5 +41,7 @@ def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: s
         health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
         limits=limits.of(settings),
         access_log=settings.access_log,
+        access_log_fields=settings.access_log_fields,
         instance=instance,
+        sampling=otel.sampling(os.environ),
     )

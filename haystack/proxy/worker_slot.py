@@ -44,6 +44,7 @@ class Slot:
         self.died_at: deque[float] = deque(maxlen=100)
         self.last = ""  # how the last one of them ended
         self.connections = 0
+        self.clients = 0  # connections of theirs, of those
         self.exchanges = 0
         self.hidden, self.outside = 0, 0  # connections, as the worker tells
         self.gateway = ""
@@ -81,7 +82,7 @@ class Slot:
 
     def learn(self, counts: ipc.Counts) -> None:
         """Take in how it stands, and the members that its process has counted for the first time."""
-        self.exchanges, self.connections = counts.exchanges, counts.connections
+        self.exchanges, self.connections, self.clients = counts.exchanges, counts.connections, counts.clients
         self.hidden, self.gateway, self.outside = counts.hidden, counts.gateway, counts.outside
         for service, port, identity, address, number in counts.members:
             self.told += 1

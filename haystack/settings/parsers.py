@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from haystack.model import spelling
+from haystack.model.reports import Trace
 from haystack.settings import engine_url
 
 Texts = tuple[str, ...]
@@ -140,6 +141,16 @@ def lower(value: object) -> str:
 def or_off(value: object) -> str:
     """The word in lower case; what people write for off is `off`."""
     return "off" if _is_off(str(value)) else lower(value)
+
+
+def log_fields(value: object) -> Texts:
+    """Fields of the access log, each once, in the order in which a line is to have them."""
+    names = tuple(dict.fromkeys(part.lower().replace("-", "_") for part in items(value)))
+    for name in names:
+        if name not in Trace.__struct_fields__:
+            right = spelling.nearest(name, Trace.__struct_fields__)
+            raise ValueError(f"there is no field {name!r}" + (f", did you mean {right}?" if right else ""))
+    return names
 
 
 def expose(value: object) -> str:

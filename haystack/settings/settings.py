@@ -149,8 +149,11 @@ class Settings(BaseSettings):
     trace: Switch = takes("on or off", default=False)
     log_level: Annotated[Level, BeforeValidator(parsers.level)] = takes("debug, info, warning, error or critical", "info")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(parsers.lower)] = takes("console or json", "console")
-    access_log: Annotated[Literal["off", "json", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
-        "off, json, common or combined", "off"
+    access_log: Annotated[Literal["off", "json", "ecs", "common", "combined"], BeforeValidator(parsers.or_off)] = takes(
+        "off, json, ecs, common or combined", "off"
+    )
+    access_log_fields: Annotated[Texts, NoDecode, BeforeValidator(parsers.log_fields)] = takes(
+        "comma separated names of fields of the access log, such as time,client,status", ()
     )
     dns_log: Annotated[Literal["off", "json", "text"], BeforeValidator(parsers.or_off)] = takes("off, json or text", "off")
     cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")

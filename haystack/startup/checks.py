@@ -19,7 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
-from haystack.settings import variables
+from haystack.settings import otel, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
 from haystack.settings.settings import PORTS, Settings, SettingsError, refusal, variable
 
@@ -48,6 +48,7 @@ def found(settings: Settings) -> Iterator[str]:
         yield from _keys(settings)
     yield from _certificates(settings)
     yield from _records(settings)
+    yield from _spans()
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -65,6 +66,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
     yield from _own_domains(settings)
+    if settings.access_log_fields and settings.access_log not in ("json", "ecs"):
+        yield f"HAYSTACK_ACCESS_LOG_FIELDS is ignored with HAYSTACK_ACCESS_LOG={settings.access_log}: it is for json and ecs"
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
@@ -103,6 +106,13 @@ def _ports(settings: Settings) -> Iterator[str]:
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
             yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
+
+
+def _spans() -> Iterator[str]:
+    try:
+        otel.sampling(os.environ)
+    except SettingsError as error:
+        yield str(error)
 
 
 def _records(settings: Settings) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from haystack.catalog.registry import Registry, SourceState
 from haystack.handover.client import ReplaceError
+from haystack.model.records import Cause, Service
 
 LIST_SECONDS = 10.0  # for a first list of every engine before anybody is served
 ARRIVE_SECONDS = 60.0  # for what has been listed to come in: tens of thousands take as long
@@ -55,5 +56,10 @@ async def settled(registry: Registry) -> None:
         raise ReplaceError(f"no containers could be listed: {'; '.join(reasons)}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
-            while not all(each.ready for service in registry.snapshot.services.values() for each in service.endpoints):  # noqa: ASYNC110
+            while not all(map(_is_settled, registry.snapshot.services.values())):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
+
+
+def _is_settled(service: Service) -> bool:
+    """Whether nobody is out but whom operators have drained."""
+    return all(each.ready or each.cause is Cause.DRAINED for each in service.endpoints)

@@ -80,7 +80,7 @@ def lead(state: State, asked: Asked, found: Found) -> list[str]:
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
         _choice(state, found.service, serving(found.endpoints, listener)),
         *_apart(found),
-        *_askers(found),
+        *askers(found),
     ]
     lines += ["Haystack does not support TLS: this shows the same URL with http"] if asked.tls else []
     return lines + [f"problem: {problem.subject}: {problem.message}" for problem in found.service.problems]
@@ -168,7 +168,7 @@ def _apart(found: Found) -> list[str]:
     return [f"this leads to {lead}; {found.service.name} leads to all"]
 
 
-def _askers(found: Found) -> list[str]:
+def askers(found: Found) -> list[str]:
     """That not everybody may ask."""
     public = found.service.public
     if found.host not in own_hosts(found.service):

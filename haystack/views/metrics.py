@@ -6,29 +6,30 @@ makes costs nothing, and no figure can drift from what the API and the shell sho
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Generic, TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from haystack import __version__
-from haystack.loop.turns import Turns
-from haystack.model.records import Service
+from haystack.loop.turns import Turns, ordered
 from haystack.proxy.counters import Asked, Place
-from haystack.views import dns_metrics
-from haystack.views.pieces import Pieces
+from haystack.views import dns_metrics, process_metrics, traffic_metrics
+from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
+from haystack.views.pieces import ColumnPieces, Columns, Pieces
 from haystack.views.state import State, word_of
+from haystack.views.traffic_metrics import labels, legible
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-REQUESTS = b"""# HELP haystack_requests_total Requests by the name asked for and the endpoint that answered, with its container.
-# TYPE haystack_requests_total counter
-"""
-ENDPOINTS = b"""# HELP haystack_endpoints Endpoints of a service, ready or not.
-# TYPE haystack_endpoints gauge
-"""
+CONTENT_TYPE = CONTENT_TYPES[TEXT]
+REQUESTS = Family(
+    "haystack_requests_total", "counter", "Requests by the name asked for and the endpoint that answered, with its container."
+)
 Count = tuple[Asked, Place, int]
+T = TypeVar("T")
 
 
 class StateCollector(Collector):
@@ -39,12 +40,14 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, in a stable order."""
-        yield gauge("haystack_build_info", "The running version.", {"version": __version__}, 1)
+        yield InfoMetricFamily("haystack_build", "The running version.", value={"version": __version__})
         yield GaugeMetricFamily("haystack_start_time_seconds", "Unix time of the start.", value=self._state.started)
         yield self._errors()
         yield from self._picture()
+        yield from self._publishing()
         yield from self._sources()
-        yield self._workers()
+        yield from self._workers()
+        yield from self._processes()
         yield from dns_metrics.families(self._state.proxy.dns_counts, self._state.responder.figures())
 
     def _errors(self) -> Metric:
@@ -66,44 +69,59 @@ class StateCollector(Collector):
         yield GaugeMetricFamily("haystack_services", "Services with endpoints.", value=len(snapshot.services))
         yield GaugeMetricFamily("haystack_problems", "Problems of containers, services and sources.", value=len(snapshot.problems))
 
+    def _publishing(self) -> Iterator[Metric]:
+        """How fast what happens is published, and who was put out."""
+        publishing = self._state.registry.publishing
+        yield _histogram(
+            "haystack_snapshot_build_seconds",
+            "Time from the beginning of a snapshot's build until all have been told, others' turns included.",
+            *publishing.builds.told(),
+        )
+        yield _histogram(
+            "haystack_discovery_lag_seconds",
+            "Time from an engine's event, by its clock, until the snapshot with what it changed was published.",
+            *publishing.lags.told(),
+        )
+        family = CounterMetricFamily(
+            "haystack_ejections", "Endpoints that were ejected, by service and cause.", labels=["service", "cause"]
+        )
+        for (service, cause), count in sorted(self._state.ejections.items()):
+            family.add_metric([service, cause], count)
+        yield family
+
     def _sources(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("haystack_source_connected", "1 while the source of containers answers.", labels=["source"])
         for name, source in self._state.public_sources():
             family.add_metric([legible(name)], int(source.connected))
         yield family
 
-    def _workers(self) -> Metric:
+    def _workers(self) -> Iterator[Metric]:
+        workers = self._state.proxy.workers
         family = GaugeMetricFamily("haystack_workers", "HTTP workers by state.", labels=["state"])
-        for state, count in sorted(Counter(word_of(worker.state) for worker in self._state.proxy.workers).items()):
+        for state, count in sorted(Counter(word_of(worker.state) for worker in workers).items()):
             family.add_metric([state], count)
-        return family
+        yield family
+        restarts = CounterMetricFamily("haystack_worker_restarts", "Times that a worker died and was replaced.", labels=["worker"])
+        clients = GaugeMetricFamily("haystack_client_connections", "Connections of clients.", labels=["worker"])
+        for worker in workers:
+            restarts.add_metric([str(worker.slot)], worker.restarts)
+            clients.add_metric([str(worker.slot)], worker.clients)
+        yield from (restarts, clients)
+
+    def _processes(self) -> Iterator[Metric]:
+        pids = [(process_metrics.CONTROL, os.getpid())]
+        pids += [(f"worker-{worker.slot}", worker.pid) for worker in self._state.proxy.workers if worker.pid]
+        yield from process_metrics.families(pids)
 
 
-def gauge(name: str, text: str, labels: dict[str, str], value: float) -> Metric:
-    """A family of one labelled value."""
-    family = GaugeMetricFamily(name, text, labels=list(labels))
-    family.add_metric(list(labels.values()), value)
+def _histogram(name: str, text: str, buckets: list[tuple[str, float]], seconds: float) -> Metric:
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets, seconds)
     return family
 
 
-def legible(text: str) -> str:
-    """A label value that UTF-8 can hold: a request's Host may carry bytes that are not."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def line(name: str, value: int, **labels: str) -> str:
-    """A sample as generate_latest writes it."""
-    told = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
-    return f"{name}{{{told}}} {float(value)}\n"
-
-
-def escaped(text: str) -> str:
-    """A label value in the text format."""
-    return legible(text).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-
-
 class Exposition:
-    """The page of /metrics, in pieces. Written by hand are the two families that have a sample or more for each endpoint or service.
+    """The page of /metrics, in pieces. Written by hand are the families that have a sample or more for each endpoint or service.
 
     again: it will be asked for again.
     """
@@ -113,39 +131,64 @@ class Exposition:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(StateCollector(state))
         self._requests = Pieces(_requests_line, again=again)
-        self._endpoints = Pieces(_endpoint_lines, again=again)
+        self._services = ColumnPieces(traffic_metrics.service_columns, again=again)
+        self._endpoints = ColumnPieces(traffic_metrics.endpoint_columns, again=again)
+        self._standings = OfSnapshot(traffic_metrics.standing_columns, again=again)
+        self._containers = OfSnapshot(traffic_metrics.container_columns, again=again)
 
-    def pieces(self) -> Turns[list[bytes]]:
-        """The whole page. Await State.refresh() first for the workers' newest counters."""
-        services = self._state.snapshot.services
+    def pieces(self, form: str = TEXT) -> Turns[list[bytes]]:
+        """The whole page in one of exposition.FORMATS, one page at a time. Await State.refresh() first for the workers' newest counters."""
+        snapshot, traffic = self._state.snapshot, self._state.proxy.traffic
         counts = []
         for asked, found in list(self._state.proxy.requests.items()):
             counts.append((asked, dict(found)))
             yield
-        few = bytes(generate_latest(self._registry))
+        few = generated(self._registry, form)
         yield
-        requests = yield from self._requests.of(_requests(counts), 0)
-        endpoints = yield from self._endpoints.of(_endpoints(services), 0)
-        return [few, REQUESTS, *requests, ENDPOINTS, *endpoints]
+        made = [few, REQUESTS.head(form), *(yield from self._requests.of(_requests(counts), 0))]
+        for families, rows in (
+            (traffic_metrics.STANDING_FAMILIES, self._standings.of(snapshot.services)),
+            (traffic_metrics.SERVICE_FAMILIES, self._services.of(traffic_metrics.services(traffic), 0)),
+            (traffic_metrics.ENDPOINT_FAMILIES, self._endpoints.of(traffic_metrics.endpoints(traffic), 0)),
+            (traffic_metrics.CONTAINER_FAMILIES, self._containers.of(snapshot.containers)),
+        ):
+            columns = yield from rows
+            yield
+            made += under(families, form, columns)
+            yield
+        return [*made, END] if form == OPENMETRICS else made
+
+
+class OfSnapshot(Generic[T]):
+    """Pieces of what only another snapshot changes: not even looked at while there is none."""
+
+    def __init__(self, write: Callable[[str, T, float], Columns], *, again: bool) -> None:
+        self._pieces = ColumnPieces(write, again=again)
+        self._seen: Mapping[str, T] | None = None
+        self._rows: list[Columns] = []
+
+    def of(self, items: Mapping[str, T]) -> Turns[list[Columns]]:
+        """All of them, by their keys."""
+        if items is not self._seen:
+            self._rows = yield from self._pieces.of((yield from ordered(items.items(), itemgetter(0))), 0)
+            self._seen = items
+        return self._rows
+
+
+def under(families: Iterable[Family], form: str, rows: list[Columns]) -> Iterator[bytes]:
+    """All samples of one family below its head, then those of the next."""
+    for at, family in enumerate(families):
+        yield family.head(form)
+        yield from (columns[at] for columns in rows if columns[at])
 
 
 def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[tuple[str, Count]]:
     for asked, found in counts:
-        yield from ((f"{asked} {place.id} {place.address}:{place.port}", (asked, place, number)) for place, number in found.items())
+        name = f"{asked} "
+        yield from ((name + place.id + place.address, (asked, place, number)) for place, number in found.items())
 
 
 def _requests_line(_key: str, count: Count, _now: float) -> bytes:
     (host, port), place, number = count
-    labels = {"container": place.id.partition(":")[0], "endpoint": f"{place.address}:{place.port}", "host": host, "port": str(port)}
-    return line("haystack_requests_total", number, **labels).encode()
-
-
-def _endpoints(services: Mapping[str, Service]) -> Iterator[tuple[str, tuple[int, int]]]:
-    for name, service in sorted(services.items()):
-        ready = sum(endpoint.ready for endpoint in service.endpoints)
-        yield name, (ready, len(service.endpoints) - ready)
-
-
-def _endpoint_lines(name: str, figures: tuple[int, int], _now: float) -> bytes:
-    told = zip(("true", "false"), figures, strict=True)
-    return "".join(line("haystack_endpoints", number, ready=ready, service=name) for ready, number in told).encode()
+    told = labels(container=place.id.partition(":")[0], endpoint=f"{place.address}:{place.port}", host=host, port=str(port))
+    return f"haystack_requests_total{{{told}}} {float(number)}\n".encode()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
-from zlib import crc32
 
 from haystack.loop.turns import Turns
 
 T = TypeVar("T")
+D = TypeVar("D")
 USUAL, MOST = 32, 128  # items in a piece
+STRETCH = 8  # items that are looked at between two yields
 
 
-class Piece(NamedTuple, Generic[T]):
-    """Bytes, and what they were made of. second: when they were made, of those that change with time; 0: for good.
+class Piece(NamedTuple, Generic[T, D]):
+    """What is written, and what it was made of. second: when they were made, of those that change with time; 0: for good.
 
     Keys and values are two plain tuples: the search for garbage leaves these alone.
     """
@@ -25,34 +26,40 @@ class Piece(NamedTuple, Generic[T]):
     keys: tuple[str, ...]
     values: tuple[T, ...]
     second: int
-    data: bytes
+    data: D
 
 
-class Pieces(Generic[T]):
-    """write: one item at a moment in Unix seconds; ages: whether what is written of it changes with time.
+class Parts(Generic[T, D]):
+    """write: one item at a moment in Unix seconds; joined: what is written of some; ages: whether that changes with time.
 
     again: they will be asked for again.
     """
 
     def __init__(
-        self, write: Callable[[str, T, float], bytes], ages: Callable[[T], bool] = lambda _value: False, *, again: bool = True
+        self,
+        write: Callable[[str, T, float], D],
+        joined: Callable[[list[D]], D],
+        ages: Callable[[T], bool] = lambda _value: False,
+        *,
+        again: bool = True,
     ) -> None:
-        self._write, self._ages, self._again = write, ages, again
-        self._kept: dict[str, Piece[T]] = {}
+        self._write, self._joined, self._ages, self._again = write, joined, ages, again
+        self._kept: dict[str, Piece[T, D]] = {}
 
-    def of(self, items: Iterable[tuple[str, T]], now: float) -> Turns[list[bytes]]:
+    def of(self, items: Iterable[tuple[str, T]], now: float) -> Turns[list[D]]:
         """All of them in their order. An item's value counts as unchanged while it equals the one before."""
-        kept: dict[str, Piece[T]] = {}
-        made: list[bytes] = []
+        kept: dict[str, Piece[T, D]] = {}
+        made: list[D] = []
         keys: list[str] = []
         values: list[T] = []
         for key, value in items:
-            if keys and (len(keys) == MOST or crc32(key.encode("utf-8", "surrogatepass")) % USUAL == 0):
+            if keys and (len(keys) == MOST or hash(key) % USUAL == 0):
                 made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
                 keys, values = [], []
             keys.append(key)
             values.append(value)
-            yield
+            if len(keys) % STRETCH == 0:
+                yield
         if keys:
             made.append((yield from self._piece(tuple(keys), tuple(values), now, kept)))
         while self._kept:  # one by one: freeing thousands of items takes milliseconds
@@ -61,7 +68,7 @@ class Pieces(Generic[T]):
         self._kept = kept
         return made
 
-    def _piece(self, keys: tuple[str, ...], values: tuple[T, ...], now: float, kept: dict[str, Piece[T]]) -> Turns[bytes]:
+    def _piece(self, keys: tuple[str, ...], values: tuple[T, ...], now: float, kept: dict[str, Piece[T, D]]) -> Turns[D]:
         """The one from before, where it is that still."""
         piece = self._kept.pop(keys[0], None)
         if piece is None or piece.second not in (0, int(now)) or (piece.keys, piece.values) != (keys, values):
@@ -69,10 +76,29 @@ class Pieces(Generic[T]):
             for key, value in zip(keys, values, strict=True):
                 written.append(self._write(key, value, now))
                 yield
-            piece = Piece(keys, values, int(now) if any(map(self._ages, values)) else 0, b"".join(written))
+            piece = Piece(keys, values, int(now) if any(map(self._ages, values)) else 0, self._joined(written))
         if self._again:
             kept[keys[0]] = piece
         return piece.data
+
+
+class Pieces(Parts[T, bytes]):
+    """Of bytes, one behind the other."""
+
+    def __init__(
+        self, write: Callable[[str, T, float], bytes], ages: Callable[[T], bool] = lambda _value: False, *, again: bool = True
+    ) -> None:
+        super().__init__(write, b"".join, ages, again=again)
+
+
+Columns = tuple[bytes, ...]
+
+
+class ColumnPieces(Parts[T, Columns]):
+    """Of several lists at once, with so many bytes of each item for each of them."""
+
+    def __init__(self, write: Callable[[str, T, float], Columns], *, again: bool = True) -> None:
+        super().__init__(write, lambda rows: tuple(map(b"".join, zip(*rows, strict=True))), again=again)
 
 
 def framed(head: bytes, pieces: list[bytes], tail: bytes) -> list[bytes]:

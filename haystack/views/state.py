@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.overrides import Overrides
@@ -24,6 +25,8 @@ from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
 from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
+from haystack.proxy.traffic import Traffic
+from haystack.views.rates import Rates
 
 REFRESH_SECONDS = 2.0
 
@@ -80,6 +83,8 @@ class Register(Protocol):
     @property
     def listed(self) -> asyncio.Event: ...
     @property
+    def publishing(self) -> Publishing: ...
+    @property
     def watcher(self) -> Watcher | None: ...
     @property
     def departures(self) -> Sequence[Departure]: ...
@@ -106,7 +111,9 @@ class WorkerState(Protocol):
     @property
     def trouble(self) -> str: ...
     @property
-    def connections(self) -> int: ...
+    def restarts(self) -> int: ...
+    @property
+    def clients(self) -> int: ...
     def frailty(self, now: float) -> str: ...
 
 
@@ -120,6 +127,8 @@ class Proxy(Protocol):
     def requests(self) -> Mapping[tuple[str, int], Counts]: ...
     @property
     def errors(self) -> Mapping[tuple[str, int], int]: ...
+    @property
+    def traffic(self) -> Traffic: ...
     @property
     def ports(self) -> Mapping[str, int]: ...
     @property
@@ -172,7 +181,8 @@ class State:
     """The control process at a glance.
 
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
-    past: what is kept of what happened.
+    past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by
+    service and cause.
     """
 
     settings: Options
@@ -184,6 +194,8 @@ class State:
     started: float
     ports: dict[str, int] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
+    rates: Rates = field(default_factory=Rates)
+    ejections: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def snapshot(self) -> Picture:

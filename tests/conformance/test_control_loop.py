@@ -18,7 +18,10 @@ from bench.micro.loop import LISTS, PAGES, Rig, network
 from haystack.dns import wire
 from haystack.dns.query_log import QueryLog
 from haystack.loop import garbage
+from haystack.model.overrides import Scope, Target
 from haystack.model.records import Container
+from haystack.operator import targets
+from haystack.operator.door import Who
 from tests.fakes.held import held
 from tests.unit.dns.test_query_log import row
 
@@ -52,6 +55,19 @@ class Site(Rig):
         for tcp in (False, True):
             await asyncio.sleep(0)
             assert self.dns.feed.responder.ask(query, tcp=tcp)
+
+    async def drain(self, *targets: Target) -> None:
+        """An operator drains these, looks at the list, and undoes it."""
+        who = Who(by="eve")
+        await asyncio.gather(*(self.state.operator.drain(each, who) for each in targets))
+        await self.do("drain")
+        await self.do("drain --json")
+        await asyncio.gather(*(self.state.operator.undrain(each, who) for each in targets))
+
+    def each(self) -> list[Target]:
+        """The endpoints of the large service."""
+        known = self.registry.snapshot.containers
+        return [targets.of_endpoint(known[e.container], e) for e in self.registry.snapshot.services[BIG].endpoints]
 
     async def log(self) -> None:
         """What 50,000 queries of one tick leave in the DNS log."""
@@ -119,6 +135,11 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "one network more": site.connect,
         "the DNS log": site.log,
         "SRV": lambda: site.ask(wire.SRV),
+        "the large service drained": lambda: site.drain(Target(scope=Scope.SERVICE, id=BIG, name="big")),
+        "each of its endpoints drained": lambda: site.drain(*site.each()),
+        "a second of traffic at every endpoint": site.tell,
+        "a second of top": site.watch,
+        "a second of top of the large service": lambda: site.watch(BIG),
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}
     work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}")}

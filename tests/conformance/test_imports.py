@@ -14,6 +14,7 @@ import asyncssh
 import pytest
 
 from tests.fakes.client import Client
+from tests.fakes.collector import Collector
 from tests.fakes.origin import Origin
 from tests.fakes.worker import Haystack, Member, host
 
@@ -95,6 +96,24 @@ def test_a_start_without_an_engine_imports_neither_docker_nor_what_edits_lines(w
     found = {name.partition(".")[0] for name in [*watched.control(), *watched.control("other")]}
     assert "asyncssh" in found
     assert found & {"docker", "requests", "urllib3", "prompt_toolkit"} == set()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_spans_are_imported_by_their_own_thread_and_only_where_they_are_recorded(origin: Origin, tmp_path: Path, on: bool) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITE.format(folder=tmp_path))
+    with Collector() as collector:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SDK_DISABLED": "false" if on else "true"}
+        with Haystack([Member("web", origin.port)], PYTHONPATH=str(tmp_path), **settings) as haystack:
+            watched = Watched(tmp_path, haystack)
+            with Client(haystack.port) as client:
+                assert client.get(host("web")).status == 200
+            if on:
+                collector.wait(2)
+            found = [
+                {name.partition(".")[0] for name in names} for names in (watched.control(), watched.worker(), watched.control("other"))
+            ]
+    assert ["opentelemetry" in names for names in found] == [False, False, on]
+    assert bool(collector.requests) == on
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -26,6 +27,12 @@ ACCEPTED = {
     "what is refused": (b"Accept: text/html;q=0, */*\r\n", "text"),
     "a wildcard before what is named": (b"Accept: */*, application/json\r\n", "json"),
     "no number": (b"Accept: text/html;q=a, image/*\r\n", "text"),
+    "not a number": (b"Accept: text/html;q=nan, application/json;q=1e0\r\n", "text"),
+    "too much": (b"Accept: application/json;q=2, text/html;q=0.5\r\n", "html"),
+    "the same weight": (b"Accept: application/json, text/html\r\n", "json"),
+    "blanks and a parameter": (b"Accept: text/plain ; q=0.1 ,\ttext/html;level=1 ; Q=0.2\r\n", "html"),
+    "noise": (b"Accept: ,;=/,q=1;;*,\xff\r\n", "text"),
+    "too long": (b"Accept: " + b"a/b," * 1100 + b"text/html\r\n", "text"),
     "another": (b"Accept: image/png\r\n", "text"),
 }
 
@@ -59,6 +66,7 @@ def test_problem_details_have_their_members(site: Site) -> None:
         "title": "Not Found",
         "status": 404,
         "detail": "no service has this host name and path",
+        "instance": "mine",
         "error": "destination_not_found",
         "request_id": "mine",
     }
@@ -72,7 +80,9 @@ def test_what_a_client_says_of_itself_is_no_markup(site: Site, field: bytes, esc
     if field == BROWSER:
         assert "<script" not in response.body.decode()
     else:
-        assert json.loads(response.body)["request_id"] == MARKUP + '"\\'
+        told = json.loads(response.body)
+        assert (told["request_id"], unquote(told["instance"])) == (MARKUP + '"\\', MARKUP + '"\\')
+        assert re.fullmatch(r"[\w.~%-]+", told["instance"])
 
 
 def test_an_answer_that_comes_late_has_that_form_too(site: Site) -> None:

@@ -114,6 +114,33 @@ def test_json_has_the_time_as_everybody_reads_it_and_who_asked(fakes):
     assert len(line["request_id"]) == 32
 
 
+def test_a_line_has_the_fields_that_are_set_in_their_order(fakes):
+    def talk(port):
+        with Client(port) as client:
+            client.get(host("web"), "/x", b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n")
+            client.get(host("web"), "/y", b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0\r\n")
+
+    _, lines = logged(fakes, "json", talk, HAYSTACK_ACCESS_LOG_FIELDS="status,target trace_id")
+    assert [list(line.items()) for line in lines] == [
+        [("status", 200), ("target", "/x"), ("trace_id", "0af7651916cd43dd8448eb211c80319c")],
+        [("status", 200), ("target", "/y"), ("trace_id", "")],
+    ]
+
+
+def test_ecs_is_what_elasticsearch_takes(fakes):
+    def talk(port):
+        with Client(port) as client:
+            client.get(host("web"), "/x?y", FIELDS)
+
+    _, lines = logged(fakes, "ecs", talk)
+    (line,) = (json.loads(each) for each in lines)
+    assert abs(datetime.fromisoformat(line["@timestamp"]).timestamp() - time.time()) < 60
+    assert (line["http.request.method"], line["url.original"], line["url.domain"]) == ("GET", "/x?y", host("web"))
+    assert (line["http.response.status_code"], line["client.ip"], line["service.name"]) == (200, "127.0.0.1", host("web"))
+    assert line["event.duration"] > 0
+    assert "error.code" not in line
+
+
 def test_json_tells_of_the_whole_exchange(fakes):
     def talk(port):
         with Client(port) as client:

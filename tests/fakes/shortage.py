@@ -17,7 +17,8 @@ def descriptors() -> set[int]:
 def no_more_descriptors() -> Iterator[None]:
     """Nobody in this process gets another one meanwhile, but for those that it closes."""
     old = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = next(n for n in range(old[0]) if n not in descriptors())
+    open_now = descriptors()
+    lowest = next(n for n in range(old[0]) if n not in open_now)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, old[1]))
     try:
         yield

@@ -5,13 +5,16 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+from haystack.catalog.publishing import Publishing
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.overrides import NONE
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
+from haystack.proxy.traffic import Traffic
 from haystack.settings.settings import load
+from haystack.views.rates import Rates
 from haystack.views.state import State
 
 ID = "ab" * 32
@@ -42,8 +45,9 @@ class Proxy:
     def __init__(self):
         self.requests = {}
         self.errors = {}
+        self.traffic = Traffic()
         self.ports = {"http": 80, "http-alt": 8080}
-        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", connections=3, frailty=lambda _now: "")]
+        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", restarts=0, clients=2, frailty=lambda _now: "")]
         self.refreshed = 0
         self.dns_counts = DnsCounts()
         self.asked = []
@@ -105,15 +109,18 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
     registry = SimpleNamespace(
         snapshot=snapshot or picture(), sources={"unix:///x": source}, listed=asyncio.Event(), watcher=None, departures=[],
+        publishing=Publishing(),
         subscribe=lambda _callback: lambda: None,
     )  # fmt: skip
     registry.listed.set()
+    proxy = Proxy()
     return State(
         settings=SimpleNamespace(**chosen),
         registry=registry,
         responder=Responder(),
-        proxy=Proxy(),
+        proxy=proxy,
         traces=TraceHub(),
         operator=SimpleNamespace(overrides=NONE),
         started=time.time(),
+        rates=Rates(proxy.traffic),
     )

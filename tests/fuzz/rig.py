@@ -238,7 +238,9 @@ class Rig:
         self.worker.traces.take()
         self.worker.take_errors()
         self.worker.take_faults()
-        self.worker.take_busy()
+        self.worker.traffic.take_members()
+        self.worker.traffic.take_services()
+        self.worker.traffic.take_loads()
         if self.worker.log is not None:
             self.worker.log.take()
 

@@ -5,12 +5,10 @@ test_reference.py compares what labels and settings take with the docs; observe/
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,25 +16,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from haystack._fast import testing
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
+from haystack._fast.log.access_line import FIELDS
 from haystack._fast.worker.limits import Limits as Compiled
 from haystack.command_line import commands as command_line
 from haystack.console import command, shell
 from haystack.discovery import labels, providers
-from haystack.dns.forward.figures import CacheFigures, Figures, NameserverFigures
-from haystack.dns.forward.nameservers import Nameserver
-from haystack.dns.messages import DnsCounts
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options, Service, ServiceOptions
 from haystack.observe.trace import Trace
 from haystack.proxy import limits
-from haystack.proxy.counters import Place
 from haystack.proxy.limits import Limits
 from haystack.routing import rows as routing_rows
 from haystack.routing.rows import Defaults, ServiceRow
 from haystack.settings import balance
 from haystack.settings.settings import Settings, flag, load, variable
 from haystack.views import metrics
+from tests.fakes.metrics import all_figures
 from tests.fakes.state import state
 from tests.oracles import routing_table, snapshot
 from tests.unit.test_reference import LABELS, bare, rows
@@ -199,10 +195,11 @@ def fields(table: str) -> set[str]:
 
 def test_a_line_has_each_field_of_a_trace_and_so_have_the_page_and_the_oracle():
     told = {name: kind() for name, kind in zip(Trace.__struct_fields__, kinds(), strict=True)}
-    line = json.loads(testing.access_line("json", Trace(**told)))
+    line = json.loads(testing.access_line("json", Trace(**told), tuple(FIELDS)))
     assert set(line) == set(Trace.__struct_fields__)
-    section = (DOCS / "logs.md").read_text().partition("with these fields:")[2].partition("\n\nA quote")[0]
+    section = (DOCS / "logs.md").read_text().partition("can have these fields:")[2].partition("\n\nA quote")[0]
     assert fields(section) == set(line)
+    assert [known for known, *_ in FIELDS.values() if f"`{known}`" not in section] == []
     oracle = (ROOT / "tests" / "unit" / "fast" / "test_logline.py").read_text().partition("TRACES = ")[2].partition("# fmt")[0]
     assert [name for name in line if f"{name}=" not in oracle] == []
 
@@ -262,8 +259,9 @@ def test_what_completes_a_command_is_taken_by_it(name):
             assert [word for word in offered if not word.startswith("-")] == list(each.completes)
         for word in offered if each.completes else ():
             if not word.startswith("-"):
-                assert shell.run(state(), [*before, word]).status != command.USAGE
-        before.append(offered[0] if each.completes else "172.17.0.2")
+                taken = shell.run(state(), [*before, word])
+                assert taken.status != command.USAGE or "are required" in taken.text  # the words behind it
+        before.append(next((word for word in offered if each.completes and not word.startswith("-")), "172.17.0.2"))
     flags = {each.flags[0] for each in found.options}
     assert {word for word in shell.completions(state(), before) if word.startswith("-")} == flags
 
@@ -272,17 +270,7 @@ def test_what_completes_a_command_is_taken_by_it(name):
 
 
 def test_the_page_has_each_metric_with_its_type_and_labels():
-    proxy = SimpleNamespace(
-        errors={("x", 404): 1},
-        workers=[],
-        dns_counts=DnsCounts((("A", 0, "zone", 1),)),
-        requests={("x", 80): {Place("a:80/tcp", "b", 80): 1}},
-    )
-    server = NameserverFigures(Nameserver("10.0.0.2"), 1, {"timeout": 1}, 1, 0.1, None)
-    figures = Figures((server,), CacheFigures(0, 0, 0, 0, 0, 0), 0, 0, 0)
-    shown = dataclasses.replace(state(), proxy=proxy, responder=SimpleNamespace(figures=lambda: figures))
-    shown.proxy.workers = state().proxy.workers
-    page = b"".join(at_once(metrics.Exposition(shown).pieces())).decode()
+    page = b"".join(at_once(metrics.Exposition(all_figures()).pieces())).decode()
     told = {
         (family.name + "_total" * (family.type == "counter"), family.type, frozenset(family.samples[0].labels) - {"le"})
         for family in text_string_to_metric_families(page)

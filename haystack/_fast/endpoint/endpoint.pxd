@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
+from haystack._fast.endpoint.tally cimport QueueTally, Tally
 from haystack._fast.net.poller cimport Pollable
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.linked_list cimport Ring
@@ -29,6 +30,10 @@ cdef struct Watch:                      # one picker's eye on one endpoint's loa
     void *picker                        # a Picker, not owned: it leaves the list when it goes
     int slot
 
+cdef struct Load:                       # of an endpoint, as the control process was last told
+    bint noted                          # stands in the worker's list of those that it looks at with each report
+    int in_flight, pooled
+
 cdef class Waiter(Pollable):            # what waits in a queue for an endpoint
     cdef bint roused                    # was taken out of it, and has not looked for one yet
 
@@ -42,6 +47,8 @@ cdef class Queue:
     cdef RetryBudget budget
     cdef readonly Pace pace
     cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (outlier.Fault)
+    cdef QueueTally *tally              # of exchanges since the last report; NULL: there was none yet
+    cdef bint noted                     # stands in the worker's list of those to tell of
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef int join(self, Waiter waiter, bint first) except -1
@@ -59,6 +66,7 @@ cdef class Endpoint:
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
+    cdef Load load
     cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
     cdef dict limits                    # who says so → what; None: nobody has
@@ -82,6 +90,8 @@ cdef class Member:
     cdef readonly int port              # the listener's
     cdef readonly int64_t requests
     cdef readonly int64_t reported
+    cdef Tally *tally                   # of exchanges since the last report; NULL: there was none yet
+    cdef bint noted                     # stands in the worker's list of those to tell of
     cdef int64_t broken                 # exchanges that ended without a whole answer, by the endpoint's fault or the request's
     cdef public int number              # by which the control process knows it, from 1; 0: it was never told
     cdef int64_t used                   # when it was picked last, in picks of this worker

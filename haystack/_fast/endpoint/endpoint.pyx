@@ -90,6 +90,9 @@ cdef class Queue:
         self.budget.saved = FIRST
         self.pace = Pace()
 
+    def __dealloc__(self):
+        free(self.tally)
+
     cdef int join(self, Waiter waiter, bint first) except -1:
         """Wait; first: again, before all others."""
         waiter.roused = False
@@ -264,7 +267,10 @@ cdef class Endpoint:
 
 
 cdef class Member:
-    """One endpoint's part in one service on one listener: what is counted for /api/info."""
+    """One endpoint's part in one service on one listener, for which its exchanges are counted."""
+
+    def __dealloc__(self):
+        free(self.tally)
 
     def __init__(self, Endpoint endpoint, str service, int port):
         self.endpoint = endpoint

@@ -4,7 +4,6 @@ Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
-from libc.string cimport memcmp
 
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
@@ -13,7 +12,9 @@ from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
+from haystack._fast.exchange.tracing cimport join_trace
 from haystack._fast.http1.forwarding cimport came_round, find_client
+from haystack._fast.http1.method cimport Method, is_idempotent, is_safe, method_of
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
@@ -28,8 +29,9 @@ cdef int admit(Exchange x, Head *h) except -1:
     """Find the way of the request whose head is h, and send it there."""
     cdef Client client
     cdef Peer *peer = x.down.peer()
-    cdef bint idempotent = is_idempotent(h.method, h.method_size)
-    x.retries = RetryState(idempotent, idempotent and h.method[0] in b"GHO", False, False, 0)       # of these, GET, HEAD and OPTIONS
+    cdef Method method = method_of(h.method, h.method_size)
+    x.request.method = method
+    x.retries = RetryState(is_idempotent(method), is_safe(method), False, False, 0)
     x.request.expects = h.expect and h.minor == 1
     write_hex(x.request.identity, next_random())
     write_hex(x.request.identity + 16, next_random())
@@ -38,7 +40,7 @@ cdef int admit(Exchange x, Head *h) except -1:
     describe_client(x, h, &client)
     x.worker.beginning.client = &client
     x.request.rights = client.rights
-    x.record.told = x.worker.told(x.route)
+    x.record.told = x.request.trace.sampled or x.worker.told(x.route)
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
@@ -66,7 +68,8 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
-    return 0
+    client.trace = NULL
+    return join_trace(x, h, client) if x.worker.traces.spans.on else 0
 
 
 cdef void settle_host(Exchange x, Head *h) noexcept:
@@ -79,11 +82,11 @@ cdef void settle_host(Exchange x, Head *h) noexcept:
 cdef int find_route(Exchange x, Head *h) except -1:
     """Set route; 0: answered already."""
     cdef int path = 0
-    if h.method_size == 7 and memcmp(h.method, b"CONNECT", 7) == 0:
+    if x.request.method == Method.CONNECT:
         # for proxies that tunnel (RFC 9110, section 9.3.6); and an origin must not take it for one
         return refuse(x, 501, b"this proxy does not support CONNECT")
     if h.target[0] == c'*':
-        if h.target_size > 1 or h.method_size != 7 or memcmp(h.method, b"OPTIONS", 7) != 0:
+        if h.target_size > 1 or x.request.method != Method.OPTIONS:
             return refuse(x, 400, b"only OPTIONS may have the target *")      # RFC 9112, section 3.2.4
     elif h.target[0] != c'/':
         path = authority_end(h)
@@ -143,11 +146,3 @@ cdef int answer_last(Exchange x, Head *h, int64_t forwards) except -1:
         # a reflected request shows scripts what they may not read, as cookies (section 9.3.8); nginx has no TRACE either
         return x.fail(501, b"http_request_error", b"this proxy does not support TRACE")
     return x.answer(200, b"", b"Max-Forwards is 0, so this is the proxy's own answer")
-
-
-cdef bint is_idempotent(const char *method, int size) noexcept:
-    """RFC 9110, section 9.2.2. Methods are case-sensitive: an unknown one may do anything."""
-    if size == 3:
-        return memcmp(method, b"GET", 3) == 0 or memcmp(method, b"PUT", 3) == 0
-    return (size == 4 and memcmp(method, b"HEAD", 4) == 0) or (size == 6 and memcmp(method, b"DELETE", 6) == 0) or (
-        size == 7 and memcmp(method, b"OPTIONS", 7) == 0) or (size == 5 and memcmp(method, b"TRACE", 5) == 0)

@@ -4,7 +4,7 @@ from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.exchange.dispatch cimport rescue as rescue_one
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.states cimport State
-from haystack._fast.net.poller cimport Pollable, clock_ns
+from haystack._fast.net.poller cimport Pollable, clock_ns, set_time
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
@@ -34,7 +34,7 @@ def rescue(WorkerState worker, set endpoints):
     cdef Link *at
     cdef Exchange exchange
     cdef list found = []
-    worker.poller.now = clock_ns() // 1000000        # as it was at the last event, or long before it
+    set_time(worker.poller, clock_ns())     # as it was at the last event, or long before it
     for endpoint in endpoints:
         at = endpoint.busy.oldest
         while at != NULL:

@@ -3,6 +3,7 @@ from haystack._fast.exchange.exchange cimport Exchange
 
 cdef int seek(Exchange x) except -1
 cdef int connected(Exchange x) except -1
+cdef void leave_queue(Exchange x) noexcept
 cdef int look_again(Exchange x) except -1
 cdef int suspected(Exchange x) except -1
 cdef int waited(Exchange x) except -1

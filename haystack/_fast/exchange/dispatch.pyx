@@ -60,6 +60,7 @@ cdef int dispatch(Exchange x) except -1:
 cdef int go(Exchange x, Member member) except -1:
     """Send the request to this member; 0: that failed at once."""
     note(&x.candidates, member)
+    x.attempt.tries += 1
     if x.record.told:
         note_try(x, member)
     if member.endpoint.outlier.phase:
@@ -72,6 +73,7 @@ cdef int go(Exchange x, Member member) except -1:
 
 cdef int failed_at_once(Exchange x, Member member) except -1:
     x.member = None
+    x.worker.traffic.retried(member)
     note_retry(x, member, b"proxy_internal_error" if x.attempt.short_of else b"connection_refused")
     if x.attempt.short_of:
         if member.endpoint.outlier.phase:
@@ -167,13 +169,21 @@ cdef int join(Exchange x, Decision decision) except -1:
     x.deadline = x.wait.until
     x.state = step(x.state, State.PENDING)
     x.attempt.in_queue = True
+    x.attempt.joined = x.worker.poller.now
+    x.worker.traffic.waits(x.route)
     return x.route.queue.join(x, decision == Decision.JOIN_FIRST)
+
+
+cdef void leave_queue(Exchange x) noexcept:
+    """It stands in the queue no more."""
+    x.attempt.in_queue = False
+    x.attempt.waited += x.worker.poller.now - x.attempt.joined
 
 
 cdef int look_again(Exchange x) except -1:
     """Woken: the newest table may hold other members. Where there was one to be had, there may be one for the next who waits."""
     cdef Queue queue = x.route.queue
-    x.attempt.in_queue = False
+    leave_queue(x)
     x.route = queue.route
     x.candidates.tries = 0
     dispatch(x)
@@ -209,6 +219,8 @@ cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
     x.deadline = 0
     x.wait.reason = Reason.NOTHING
     take_on(endpoint)
+    if not endpoint.load.noted:
+        x.worker.traffic.note_endpoint(endpoint)
     if x.record.reused:
         connected(x)
     else:
@@ -278,6 +290,7 @@ cdef int lost(Exchange x, bint unseen, const char *error, int status) except -1:
         x.candidates.tries -= 1     # an old connection's end says nothing of its endpoint: it may be tried afresh
     if counts and not unseen:
         x.accused = x.member if x.accused is None else None     # two have failed at it: it may be the request
+    x.worker.traffic.retried(x.member)
     renew(x)
     x.deadline = 0                      # who has to wait for room again waits as long as any
     return dispatch(x)
@@ -324,6 +337,7 @@ cdef int move(Exchange x, const char *why, const char *error, int status) except
     if member is None or not spend(&x.route.queue.budget, x.worker.poller.now):
         return 0
     moved(&x.retries)
+    x.worker.traffic.retried(x.member)
     x.candidates.passed = 0
     note_retry(x, x.member, why)
     x.detach(False)

@@ -7,22 +7,29 @@ from haystack._fast.exchange.pending cimport PendingState
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State
 from haystack._fast.http1.head cimport Head
+from haystack._fast.http1.method cimport Method
+from haystack._fast.http1.trace_context cimport TraceContext
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef struct Request:
+    Method method
     bint absolute               # its target names the host
     bint expects                # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
     int rights                  # of the client whose request it is (networks.Right)
     int64_t judged              # bytes of the body that had come when its rate was last judged
     char identity[32]           # the X-Request-Id that it gets if it brings none
+    TraceContext trace          # that it is part of, where traces are recorded
 
 cdef struct Attempt:            # the way to an endpoint, beside what candidates, retries and pending keep
     int failure                 # the status that the last failed try would be answered with; 0: none failed
     int crowd                   # members that its service had when it was ready
     bint short_of               # the last try failed for want of a descriptor of ours, or the like
     bint in_queue               # of its service, until an endpoint has room
+    int64_t joined              # when it came to stand there
+    int64_t waited              # milliseconds that it stood there before
+    int tries                   # so often it was sent to an endpoint, or that failed at once
 
 cdef enum Told:                 # who is told of an exchange at its end
     ASKED = 1                   # the access log, or whoever follows traces
@@ -30,6 +37,7 @@ cdef enum Told:                 # who is told of an exchange at its end
 
 cdef struct Record:             # what is told of it
     int told                    # Told
+    int64_t begun               # nanoseconds: when the batch began that it came with
     bint reused                 # its endpoint's connection had carried others
     int status
     const char *error           # RFC 9209, section 2.3
@@ -70,6 +78,7 @@ cdef class Exchange(LegUser):
     cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
+    cdef int count(self) except -1
     cdef DownLeg end(self)
     cdef int recycle(self) except -1
 

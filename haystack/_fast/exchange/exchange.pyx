@@ -11,8 +11,9 @@ from haystack._fast.connection.leg cimport DownLeg, UpLeg
 from haystack._fast.connection.tunnel cimport shuttle
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
+from haystack._fast.endpoint.tally cimport CLASSES, QueueTally, add as add_to, class_of
 from haystack._fast.exchange.admit cimport admit, settle_host
-from haystack._fast.exchange.dispatch cimport connected, look_again, lost, retry, seek, suspected, waited
+from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport note_failure, write_record
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
@@ -60,8 +61,9 @@ cdef class Exchange(LegUser):
         memset(&self.record, 0, sizeof(self.record))
         self.record.tried = tried
         self.record.error = b""
+        self.record.begun = worker.poller.now_ns
         self.candidates.tries = 0
-        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else worker.poller.now * 1000000
+        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else self.record.begun
         worker.poller.enlist(self)
         return 0
 
@@ -262,7 +264,9 @@ cdef class Exchange(LegUser):
         """The head of an answer is there: count it, for the endpoint or against it."""
         cdef Member member = self.member
         speak(member.endpoint, self.route.queue.pace, self.worker.poller.now, self.up.begun)
-        self.worker.count(member)
+        member.requests += 1
+        if not member.noted:
+            self.worker.traffic.note_member(member)
         self.route.queue.ended += 1
         if self.accused is not None and self.accused is not member:
             # another endpoint answers what one failed at: that tells whose fault it was
@@ -393,12 +397,33 @@ cdef class Exchange(LegUser):
         down = self.end()
         return down.cut()
 
+    cdef int count(self) except -1:
+        """Count it for its service, and for the endpoint that it had last."""
+        cdef int kind = class_of(self.record.status)
+        cdef QueueTally *service
+        if not self.route.queue.noted:
+            self.worker.traffic.note_queue(self.route)
+        service = self.route.queue.tally
+        service.cells[self.request.method * CLASSES + kind] += 1
+        if self.attempt.tries > 1:
+            service.retries += self.attempt.tries - 1
+        if self.wait.joined:
+            service.waits += 1
+            service.waited_ms += self.attempt.waited
+        if self.member is not None and not self.member.noted:
+            self.worker.traffic.note_member(self.member)
+        add_to(&service.alone if self.member is None else self.member.tally, kind,
+               self.record.received, self.record.sent, clock_ns() - self.record.begun)
+        return 0
+
     cdef DownLeg end(self):
         """It is over: tell of it. The client's leg, which is to be freed."""
         cdef DownLeg down = self.down
         if self.attempt.in_queue:
-            self.attempt.in_queue = False
+            leave_queue(self)
             self.route.queue.leave(self)
+        if self.route is not None:
+            self.count()
         if self.record.told:
             try:
                 write_record(self)

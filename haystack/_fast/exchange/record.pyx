@@ -12,6 +12,7 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.exchange.exchange cimport Told
 from haystack._fast.http1.head cimport Head, Kind, same
+from haystack._fast.http1.trace_context cimport Caller, read_caller
 from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport add
@@ -44,7 +45,7 @@ cdef int write_record(Exchange x) except -1:
     cdef timespec wall
     cdef Entry entry
     cdef Head own
-    cdef bint asked = x.worker.told(x.route)
+    cdef bint asked = x.request.trace.sampled or x.worker.told(x.route)
     cdef bint notable = x.record.told & Told.NOTABLE and x.worker.traces.takes_outcome(is_by_client(x), x.worker.poller.now)
     if not asked and not notable:
         return 0                        # where thousands fail, most are counted alone
@@ -57,6 +58,8 @@ cdef int write_record(Exchange x) except -1:
     if x.worker.log is not None:
         x.worker.log.write(&entry)
     add_traces(x, &entry, notable)
+    if x.request.trace.sampled and x.worker.traces.spans.has_place():
+        x.worker.traces.spans.rows.append(span_row(x, &entry))
     return 0
 
 
@@ -70,6 +73,7 @@ cdef bint is_by_client(Exchange x) noexcept:
 cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     """What its head says. h NULL: it could not be read."""
     cdef Peer *peer = x.down.peer()
+    cdef Caller caller
     cdef int i
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
@@ -82,6 +86,10 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     entry.target = Text(h.target, h.target_size)
     if x.request.identity[0]:
         entry.identity = Text(&x.request.identity[0], sizeof(x.request.identity))
+    if x.request.trace.trace_id[0]:
+        entry.trace_id = Text(&x.request.trace.trace_id[0], 32)
+    elif read_caller(h, &caller):
+        entry.trace_id = Text(caller.trace_id, 32)
     for i in range(h.count):
         if h.fields[i].kind == Kind.REQUEST_ID:
             entry.identity = Text(h.fields[i].value, h.fields[i].value_size)
@@ -134,6 +142,12 @@ cdef int add_traces(Exchange x, const Entry *entry, bint notable) except -1:
     return 0
 
 
+cdef tuple span_row(Exchange x, const Entry *entry):
+    """A trace's row, and the ids of its spans: of the request, of its caller and of what was asked of an endpoint; empty: there is none."""
+    caller = b"" if x.request.trace.begun else x.request.trace.caller[:16]
+    return row_of(x, entry), x.request.trace.server[:16], caller, x.request.trace.client[:16] if entry.candidates.size else b""
+
+
 cdef tuple row_of(Exchange x, const Entry *entry):
     """Its row: times in milliseconds, -1 where a phase was never reached."""
     return (
@@ -143,5 +157,5 @@ cdef tuple row_of(Exchange x, const Entry *entry):
         bool(entry.reused), entry.status, entry.received, entry.sent,
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
-        bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent),
+        bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
     )

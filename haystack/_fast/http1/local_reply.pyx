@@ -27,6 +27,7 @@ cdef dict RANGES = {
 cdef dict TYPES = {
     Form.TEXT: b"text/plain; charset=utf-8", Form.HTML: b"text/html; charset=utf-8", Form.JSON: b"application/problem+json",
 }
+cdef frozenset UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")     # RFC 3986, section 2.3
 cdef enum:
     MAX_ACCEPT = 4096       # bytes that are read of it
 PAGE = """<!doctype html>
@@ -74,15 +75,21 @@ cdef int preferred(bytes accept) except -1:
 
 
 cdef double weight(bytes parameters) except -1:
-    """Its q, 1 where there is none, 0 where it is no number (RFC 9110, section 12.4.2)."""
+    """Its q, 1 where there is none, 0 where it is not one (RFC 9110, section 12.4.2): what can't be read speaks for nothing."""
     for parameter in parameters.split(b";"):
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":
-            try:
-                return max(0.0, min(1.0, float(value)))
-            except ValueError:
-                return 0
+            return qvalue(value.strip())
     return 1
+
+
+cdef double qvalue(bytes text) except -1:
+    """0 or 1, a point and at most three digits; of 1 they are zeros."""
+    whole, _, rest = text.partition(b".")
+    if whole not in (b"0", b"1") or len(rest) > 3 or (rest and not rest.isdigit()):
+        return 0
+    found = int(whole) + int(rest or b"0") / 10.0 ** len(rest)
+    return found if found <= 1 else 0
 
 
 cdef bytes request_id_of(Head *h, const char *made):
@@ -147,10 +154,16 @@ cdef str sentence(str detail):
 
 
 def problem_of(int status, str reason, str detail, str error, str identity):
-    """Problem details (RFC 9457, section 3); error is the word of Proxy-Status."""
+    """Problem details (RFC 9457, section 3). instance: the request, by its id as a URI has it; error: the word of Proxy-Status."""
     told = {"type": "about:blank", "title": reason, "status": status}
-    told |= {name: value for name, value in (("detail", detail), ("error", error), ("request_id", identity)) if value}
+    more = ("detail", detail), ("instance", quoted(identity)), ("error", error), ("request_id", identity)
+    told |= {name: value for name, value in more if value}
     return encode(told) + b"\n"
+
+
+cdef str quoted(str text):
+    """As a part of a URI (RFC 3986, section 2.1)."""
+    return "".join([chr(c) if c in UNRESERVED else f"%{c:02X}" for c in text.encode()])
 
 
 cdef dict BODIES = {Form.TEXT: text_of, Form.HTML: page_of, Form.JSON: problem_of}

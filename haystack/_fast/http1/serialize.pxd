@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
+from haystack._fast.http1.trace_context cimport TraceContext
 from haystack._fast.util.buffer cimport Buffer
 
 cdef struct Client:
@@ -17,6 +18,7 @@ cdef struct Client:
     bint trusted            # its forwarding headers are believed
     int64_t forwards        # Max-Forwards that is left for who comes next; -1: none is sent
     const char *request_id  # 32 characters, for a request that brings none
+    const TraceContext *trace   # what is told of it; NULL: what the client says
 cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) except -1
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1
 cdef int write_date(Buffer *out) except -1

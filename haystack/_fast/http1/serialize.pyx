@@ -8,6 +8,7 @@ from libc.string cimport strlen
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.forwarding cimport add_forwarding
 from haystack._fast.http1.head cimport Field, Head, Kind, parse_trailer, same
+from haystack._fast.http1.trace_context cimport write_traceparent
 from haystack._fast.http1.upgrade cimport offer
 from haystack._fast.util.buffer cimport Buffer, add, put, reserve
 from haystack._fast.util.digits cimport decimal
@@ -145,6 +146,8 @@ cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) exc
         text(out, b"Max-Forwards: ")
         decimal(out, client.forwards)
         add(out, b"\r\n", 2)
+    if client.trace != NULL:
+        write_traceparent(out, client.trace)
     if not has(h, Kind.REQUEST_ID):
         reserve(out, 64)
         at = put(out.data + out.end, b"X-Request-Id: ", 14)

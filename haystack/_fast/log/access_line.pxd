@@ -11,18 +11,47 @@ cdef struct Entry:
     int listener                # its index
     # as they came: one character a byte
     Text client, method, host, target, identity, referrer, agent, error, detail
+    Text trace_id
     Text service, endpoint      # UTF-8
     Text candidates             # UTF-8, a NUL behind each
     int minor                   # of the request's HTTP version
     bint reused
-    int status
+    int64_t status
     int64_t received, sent      # bytes of the bodies
     int64_t route_ns, connect_ns, first_ns, total_ns    # -1: never reached
+
+cdef enum Kind:                 # of a field: how it is written
+    LATIN                       # a Text of Latin-1
+    UTF8                        # a Text of UTF-8
+    HOST                        # a Text with a port behind it, perhaps
+    LIST                        # a Text whose parts have a NUL behind each
+    NUMBER                      # an int64_t
+    VERSION                     # an int, behind `1.`
+    FLAG                        # a bint
+    CLOCK                       # an int64_t, microseconds of Unix time
+    PHASE                       # an int64_t, nanoseconds, -1: never reached
+    WORKER                      # the same in each line
+    LISTENER                    # its index
+
+cdef enum:
+    COLUMNS = 32                # fields that a line can have
+
+cdef struct Column:             # a field of a line in JSON
+    const char *label           # a comma, the name and a colon; of a string its quote too
+    size_t label_size
+    Kind kind
+    size_t at                   # where its value begins in an Entry
 
 cdef class Log:
     cdef bint plain             # the common log format; else JSON
     cdef bint combined          # with referrer and user agent behind it
-    cdef list places            # worker and listener as JSON has them, by the listener's index
+    cdef bint ecs               # with the names of the Elastic Common Schema, and without what is empty
+    cdef int worker
+    cdef list listeners         # names, by their index
+    cdef list labels            # what the columns point to
+    cdef Column columns[COLUMNS]
+    cdef int width              # columns that are in use
+    cdef size_t fixed           # the most that a line has beside texts
     cdef Buffer lines
     cdef int64_t count, dropped
     cdef int64_t day            # for which date holds the text
@@ -31,5 +60,8 @@ cdef class Log:
 
     cdef int write(self, const Entry *entry) except -1
     cdef char *write_common(self, char *out, const Entry *entry) except NULL
+    cdef int choose(self, object names) except -1
     cdef char *write_json(self, char *out, const Entry *entry) except NULL
+    cdef char *write_field(self, char *out, const Column *column, const Entry *entry) except NULL
+    cdef char *write_rest(self, char *out, Kind kind, const Entry *entry) except NULL
     cdef char *put_clock(self, char *out, int64_t second) noexcept

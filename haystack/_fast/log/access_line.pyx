@@ -1,4 +1,6 @@
-"""The access log's lines, JSON, the common log format or the combined one, written where the exchange ends and without a Python object.
+"""The access log's lines: JSON, with names of its own or of the Elastic Common Schema, the common log format or the combined one.
+
+They are written where the exchange ends, without a Python object. FIELDS is the one table of what a line in JSON can have.
 
 Text of clients is foreign: whatever bytes it holds, a line stays one line, its fields stay apart, and a terminal that shows it stays as it
 is. Bytes are read as Latin-1, as the traces read them. Never writes to a descriptor: a worker takes the lines and sends them up.
@@ -11,7 +13,8 @@ from haystack._fast.util.buffer cimport pending, release, reserve, take
 
 cdef enum:
     ROOM = 8 << 20          # bytes of lines that may wait to be taken; what comes then is dropped and counted
-    FIXED = 768             # the most that a line has beside texts
+    FIXED = 128             # the most that a line in the common or the combined format has beside texts
+    VALUE = 40              # the most that a value has that is no text
     WORST = 6               # bytes that one byte of text can become: \u00NN
     COMMA = 3               # what stands between two candidates in JSON
     KEPT = 1 << 20          # capacity that is kept between two ticks
@@ -20,16 +23,79 @@ cdef const char *HEX = b"0123456789abcdef"
 cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
+# what each line in ECS has: ECS reference 8.17, "ECS", "Event"
+cdef const char *OF_ECS = b',"ecs.version":"8.17.0","event.kind":"event","event.category":["web"],"event.dataset":"haystack.access"'
+
+cdef Entry shape            # where fields stand in an entry
+
+
+cdef size_t place(const void *field) noexcept:
+    return <const char *>field - <const char *>&shape
+
+
+# A field of model.reports.Trace, in the order of a line → its name in the Elastic Common Schema (durations there are nanoseconds), how it
+# is written, and where it stands in an Entry. What the schema has no name for is below `haystack`.
+FIELDS = {
+    "time": ("@timestamp", Kind.CLOCK, place(&shape.at_us)),
+    "worker": ("haystack.worker", Kind.WORKER, 0),
+    "listener": ("haystack.listener", Kind.LISTENER, 0),
+    "client": ("client.ip", Kind.LATIN, place(&shape.client)),
+    "method": ("http.request.method", Kind.LATIN, place(&shape.method)),
+    "host": ("url.domain", Kind.HOST, place(&shape.host)),
+    "target": ("url.original", Kind.LATIN, place(&shape.target)),
+    "service": ("service.name", Kind.UTF8, place(&shape.service)),
+    "candidates": ("haystack.candidates", Kind.LIST, place(&shape.candidates)),
+    "endpoint": ("server.address", Kind.UTF8, place(&shape.endpoint)),
+    "reused": ("haystack.reused", Kind.FLAG, place(&shape.reused)),
+    "status": ("http.response.status_code", Kind.NUMBER, place(&shape.status)),
+    "received": ("http.request.body.bytes", Kind.NUMBER, place(&shape.received)),
+    "sent": ("http.response.body.bytes", Kind.NUMBER, place(&shape.sent)),
+    "route_ms": ("haystack.route_ns", Kind.PHASE, place(&shape.route_ns)),
+    "connect_ms": ("haystack.connect_ns", Kind.PHASE, place(&shape.connect_ns)),
+    "first_byte_ms": ("haystack.first_byte_ns", Kind.PHASE, place(&shape.first_ns)),
+    "total_ms": ("event.duration", Kind.PHASE, place(&shape.total_ns)),
+    "request_id": ("http.request.id", Kind.LATIN, place(&shape.identity)),
+    "version": ("http.version", Kind.VERSION, place(&shape.minor)),
+    "error": ("error.code", Kind.LATIN, place(&shape.error)),
+    "detail": ("error.message", Kind.LATIN, place(&shape.detail)),
+    "referrer": ("http.request.referrer", Kind.LATIN, place(&shape.referrer)),
+    "user_agent": ("user_agent.original", Kind.LATIN, place(&shape.agent)),
+    "trace_id": ("trace.id", Kind.LATIN, place(&shape.trace_id)),
+}
+ASKED_FOR = ("trace_id",)   # what JSON has only where it is chosen: who reads these lines counts on what they always had
+cdef frozenset STRINGS = frozenset((Kind.LATIN, Kind.UTF8, Kind.HOST, Kind.VERSION, Kind.CLOCK, Kind.LISTENER))
+
+
 cdef class Log:
-    """The lines of one worker. form: json, common or combined; listeners: NAME:PORT by index."""
+    """The lines of one worker. form: json, ecs, common or combined; listeners: NAME:PORT by index; fields: of FIELDS, empty: the usual."""
 
     def __cinit__(self):
         self.day = -1
 
-    def __init__(self, str form, int worker, list listeners):
+    def __init__(self, str form, int worker, list listeners, fields=()):
         self.combined = form == "combined"
         self.plain = self.combined or form == "common"
-        self.places = [f'"worker":{worker},"listener":"{name}"'.encode() for name in listeners]
+        self.ecs = form == "ecs"
+        self.worker = worker
+        self.listeners = [name.encode() for name in listeners]
+        self.labels = []
+        self.fixed = FIXED
+        self.choose(fields or [name for name in FIELDS if self.ecs or name not in ASKED_FOR])
+
+    cdef int choose(self, object names) except -1:
+        """Have these fields in each line in JSON, in this order."""
+        cdef bytes label
+        self.fixed += strlen(OF_ECS) + max(map(len, self.listeners), default=0)
+        for name in names:
+            if self.width == COLUMNS:
+                raise ValueError(name)      # chosen more than once
+            known, kind, at = FIELDS[name]
+            label = f',"{known if self.ecs else name}":'.encode() + (b'"' if kind in STRINGS else b"")
+            self.labels.append(label)
+            self.columns[self.width] = Column(label, len(label), kind, at)
+            self.fixed += len(label) + VALUE
+            self.width += 1
+        return 0
 
     def __dealloc__(self):
         release(&self.lines)
@@ -47,7 +113,7 @@ cdef class Log:
 
     cdef int write(self, const Entry *entry) except -1:
         """Add the line of an exchange. MemoryError when there is no room for it."""
-        cdef size_t most = longest(entry)
+        cdef size_t most = self.fixed + longest(entry)
         cdef char *end
         if self.lines.end + most > ROOM:
             self.dropped += 1
@@ -99,43 +165,60 @@ cdef class Log:
         return put_digits(out, left % 60, 2)
 
     cdef char *write_json(self, char *out, const Entry *entry) except NULL:
-        """The fields of model.reports.Trace, in their order; the time as RFC 3339 has it, to the microsecond."""
-        cdef bytes place = self.places[entry.listener]
-        out = put(out, b'{"time":"', 9)
-        out = self.put_clock(out, entry.at_us // 1000000)
-        out = put(out, b".", 1)
-        out = put_digits(out, entry.at_us % 1000000, 6)
-        out = put(out, b'Z",', 3)
-        out = put(out, place, len(place))
-        out = put_field(out, b',"client":"', &entry.client, True)
-        out = put_field(out, b',"method":"', &entry.method, True)
-        out = put_field(out, b',"host":"', &entry.host, True)
-        out = put_field(out, b',"target":"', &entry.target, True)
-        out = put_field(out, b',"service":"', &entry.service, False)
-        out = put_candidates(out, &entry.candidates)
-        out = put_field(out, b',"endpoint":"', &entry.endpoint, False)
-        out = put_word(out, b',"reused":true' if entry.reused else b',"reused":false')
-        out = put_number(put_word(out, b',"status":'), entry.status)
-        out = put_number(put_word(out, b',"received":'), entry.received)
-        out = put_number(put_word(out, b',"sent":'), entry.sent)
-        out = put_ms(put_word(out, b',"route_ms":'), entry.route_ns)
-        out = put_ms(put_word(out, b',"connect_ms":'), entry.connect_ns)
-        out = put_ms(put_word(out, b',"first_byte_ms":'), entry.first_ns)
-        out = put_ms(put_word(out, b',"total_ms":'), entry.total_ns)
-        out = put_field(out, b',"request_id":"', &entry.identity, True)
-        out = put_number(put_word(out, b',"version":"1.'), entry.minor)
-        out = put_field(out, b'","error":"', &entry.error, True)
-        out = put_field(out, b',"detail":"', &entry.detail, True)
-        out = put_field(out, b',"referrer":"', &entry.referrer, True)
-        out = put_field(out, b',"user_agent":"', &entry.agent, True)
+        """The chosen fields, in their order."""
+        cdef char *start = out
+        cdef int i
+        for i in range(self.width):
+            out = self.write_field(out, &self.columns[i], entry)
+        if self.ecs:
+            out = put_word(out, OF_ECS)
+        start[0] = c'{'                 # in place of the first comma
         return put(out, b"}", 1)
+
+    cdef char *write_field(self, char *out, const Column *column, const Entry *entry) except NULL:
+        """One of them; in ECS nothing where it is empty."""
+        cdef const char *at = <const char *>entry + column.at
+        cdef const Text *text = <const Text *>at
+        cdef Kind kind = column.kind
+        cdef int size
+        if kind <= Kind.LIST:
+            if self.ecs and text.size == 0:
+                return out
+            out = put(out, column.label, column.label_size)
+            if kind == Kind.LIST:
+                return put_list(out, text)
+            size = domain_end(text) if self.ecs and kind == Kind.HOST else text.size
+            return put(put_json(out, text.data, size, kind != Kind.UTF8), b'"', 1)
+        if self.ecs and kind == Kind.PHASE and (<int64_t *>at)[0] < 0:
+            return out
+        out = put(out, column.label, column.label_size)
+        if kind == Kind.NUMBER:
+            return put_number(out, (<int64_t *>at)[0])
+        if kind == Kind.PHASE:
+            return put_number(out, (<int64_t *>at)[0]) if self.ecs else put_ms(out, (<int64_t *>at)[0])
+        if kind == Kind.FLAG:
+            return put_word(out, b"true" if (<bint *>at)[0] else b"false")
+        return self.write_rest(out, kind, entry)
+
+    cdef char *write_rest(self, char *out, Kind kind, const Entry *entry) except NULL:
+        """What not every form has as it stands in the entry. The time as RFC 3339 has it, to the microsecond."""
+        cdef bytes name
+        if kind == Kind.CLOCK:
+            out = put(self.put_clock(out, entry.at_us // 1000000), b".", 1)
+            return put(put_digits(out, entry.at_us % 1000000, 6), b'Z"', 2)
+        if kind == Kind.VERSION:
+            return put(put_number(put(out, b"1.", 2), entry.minor), b'"', 1)
+        if kind == Kind.WORKER:
+            return put_number(out, self.worker)
+        name = self.listeners[entry.listener]
+        return put(put(out, name, len(name)), b'"', 1)
 
 
 cdef size_t longest(const Entry *entry) noexcept nogil:
-    """The most bytes that the line of this entry can have."""
+    """The most bytes that the texts of this entry can be."""
     cdef size_t texts = entry.client.size + entry.method.size + entry.host.size + entry.target.size + entry.identity.size
     texts += entry.referrer.size + entry.agent.size + entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
-    return FIXED + WORST * texts + (WORST + COMMA) * <size_t>entry.candidates.size
+    return WORST * (texts + entry.trace_id.size) + (WORST + COMMA) * <size_t>entry.candidates.size
 
 
 cdef inline char *put(char *out, const char *data, size_t size) noexcept nogil:
@@ -175,16 +258,20 @@ cdef char *put_ms(char *out, int64_t ns) noexcept nogil:
     return put_digits(put(out, b".", 1), ns % 1000000, 6)
 
 
-cdef char *put_field(char *out, const char *name, const Text *text, bint latin) noexcept nogil:
-    return put(put_json(put_word(out, name), text.data, text.size, latin), b'"', 1)
+cdef int domain_end(const Text *host) noexcept nogil:
+    """Where the port of a Host begins, with its colon; its size where it has none."""
+    cdef int at = host.size
+    while at and c'0' <= host.data[at - 1] <= c'9':
+        at -= 1
+    return at - 1 if at > 0 and host.data[at - 1] == c':' else host.size
 
 
-cdef char *put_candidates(char *out, const Text *text) noexcept nogil:
+cdef char *put_list(char *out, const Text *text) noexcept nogil:
     """A list of strings."""
     cdef const char *at = text.data
     cdef const char *end = text.data + text.size
     cdef const char *nul
-    out = put_word(out, b',"candidates":[')
+    out = put(out, b"[", 1)
     while at < end:
         nul = <const char *>memchr(at, 0, end - at)
         if at != text.data:

@@ -37,7 +37,8 @@ cdef class Poller:
     cdef void *first
     cdef readonly Py_ssize_t open_sockets
     cdef readonly int64_t kept          # bytes of memory for what clients' sockets have not taken
-    cdef int64_t now        # monotonic milliseconds, read once a batch
+    cdef int64_t now_ns     # monotonic, read once a batch
+    cdef int64_t now        # the same in milliseconds
     cdef list again         # what to call on_again of after this batch
     cdef list graveyard     # closed in this batch: events of it may still name them
     cdef bint woken         # uvloop will call run soon
@@ -65,3 +66,8 @@ cdef class Poller:
     cdef int failed(self, Pollable each, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil
+
+cdef inline void set_time(Poller poller, int64_t ns) noexcept:
+    """It is so late now."""
+    poller.now_ns = ns
+    poller.now = ns // 1000000

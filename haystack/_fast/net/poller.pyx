@@ -106,7 +106,7 @@ cdef class Poller:
         self.again = []
         self.graveyard = []
         self.late = []
-        self.now = clock_ns() // 1000000
+        set_time(self, clock_ns())
         self.wake_callback = self.run
         loop.add_reader(self.fd, self.wake_callback)
 
@@ -196,7 +196,7 @@ cdef class Poller:
         cdef int count
         self.called = self.woken = False
         self.running = True
-        self.now = began // 1000000
+        set_time(self, began)
         count = self.batch(0)
         while busy and (count or self.again) and not self.called and clock_ns() - began < STAY_NS:
             count = self.batch(0 if self.again else PATIENCE_MS)
@@ -213,7 +213,7 @@ cdef class Poller:
         if patience:
             with nogil:
                 count = epoll_wait(self.fd, events, BATCH, patience)
-            self.now = clock_ns() // 1000000
+            set_time(self, clock_ns())
         else:
             count = epoll_wait(self.fd, events, BATCH, 0)
         self.owed -= count if count == BATCH else self.owed
@@ -287,7 +287,7 @@ cdef class Poller:
         time again. A walk over 10,000 of them takes well under a millisecond.
         """
         cdef int64_t began = clock_ns()
-        self.now = began // 1000000     # also where it goes on: what is handled now is given its time from now on
+        set_time(self, began)           # also where it goes on: what is handled now is given its time from now on
         if not self.catching:
             self.catching = True
             self.swept = self.now
@@ -308,7 +308,7 @@ cdef class Poller:
         otherwise a steady supply of newly late ones would starve them.
         """
         cdef int64_t began = clock_ns()
-        self.now = began // 1000000
+        set_time(self, began)
         if self.end_found(began + TURN_NS):
             self.find_late()
             self.end_found(began + TURN_NS)

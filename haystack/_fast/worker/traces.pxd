@@ -1,6 +1,7 @@
 # Traces of exchanges, kept while somebody subscribes to them, and outcomes of those that went wrong, kept always.
 from libc.stdint cimport int64_t
 from haystack._fast.endpoint.endpoint cimport Route
+from haystack._fast.worker.spans cimport Spans
 
 cdef class Traces:
     cdef bint on
@@ -11,6 +12,7 @@ cdef class Traces:
     cdef int64_t left           # outcomes that there was no room for
     cdef int64_t second         # of the poller's clock, to which these belong:
     cdef int64_t taken[2]       # outcomes, and those that clients cause
+    cdef readonly Spans spans
 
     cdef bint wants(self, Route route) noexcept
     cdef bint has_place(self) noexcept

@@ -1,6 +1,8 @@
 """Traces and outcomes of exchanges, until the control process takes them, a tenth of a second's at most: more are counted, not made."""
 from libc.stdint cimport int64_t
 
+from haystack._fast.worker.spans cimport Spans
+
 cdef Py_ssize_t MOST = 500
 cdef int64_t OUTCOMES = 50          # a second
 cdef int64_t BY_CLIENTS = 10        # a second that clients cause: strangers can make as many as they like
@@ -12,6 +14,7 @@ cdef class Traces:
     def __cinit__(self):
         self.rows = []
         self.outcomes = []
+        self.spans = Spans()
 
     def switch(self, bint on, str service=None):
         """Record those of one service, or of all where it is None."""

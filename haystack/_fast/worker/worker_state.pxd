@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.endpoint.fault_reports cimport FaultReports
+from haystack._fast.endpoint.traffic cimport Traffic
 from haystack._fast.http1.head cimport Head
 from haystack._fast.http1.serialize cimport Client
 from haystack._fast.log.access_line cimport Log
@@ -38,10 +39,10 @@ cdef class WorkerState:
     cdef public bint early              # nothing was ever listed: a name that is not known may well be somebody's
     cdef public Networks networks       # what a client's address is good for
     cdef FaultReports reports           # for the control process
+    cdef readonly Traffic traffic       # also
     cdef list late                      # (member, route) where exchanges wait for an answer for long, for outliers.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log
     cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
-    cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges
     cdef int64_t statuses[6]
     cdef readonly int64_t endpoints     # connections to endpoints that are open, pooled ones too
@@ -51,7 +52,6 @@ cdef class WorkerState:
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
     cdef void forget(self) noexcept
     cdef bint is_pressed(self) noexcept
-    cdef int count(self, Member member) except -1
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1
     cdef int erred(self, const char *word, int status) except -1
     cdef bint told(self, Route route) noexcept

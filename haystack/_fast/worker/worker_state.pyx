@@ -9,6 +9,7 @@ from libc.stdlib cimport free, malloc
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport waits
+from haystack._fast.endpoint.traffic cimport Traffic
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
 from haystack._fast.routing.router cimport Router
@@ -50,19 +51,13 @@ cdef class WorkerState:
         self.networks = Networks() if networks is None else networks
         self.apart = -1
         self.errors = {}
-        self.busy = []
         self.reports = FaultReports()
+        self.traffic = Traffic()
         self.late = []
 
     def set_apart(self, int listener, Router own):
         """Have this listener lead to the web side alone: where `own` leads, and any other Host to its way for health."""
         self.apart, self.own = listener, own
-
-    def take_busy(self):
-        """The members that got requests since the last call, each once: so that counting costs what there was, not what there is."""
-        busy = self.busy
-        self.busy = []
-        return busy
 
     def take_faults(self):
         """Rows about endpoints since the last call (endpoint/fault_reports.pyx)."""
@@ -90,13 +85,6 @@ cdef class WorkerState:
     cdef bint is_pressed(self) noexcept:
         """Whether so much waits for slow clients that no more than a little is read for each."""
         return self.limits.max_kept > 0 and self.poller.kept > self.limits.max_kept // 2
-
-    cdef int count(self, Member member) except -1:
-        """One more request that an endpoint answered."""
-        if member.requests == member.reported:
-            self.busy.append(member)
-        member.requests += 1
-        return 0
 
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1:
         """A request that was sent to this member at `begun` is not answered yet, though it should be."""

@@ -24,7 +24,7 @@ class Limit(NamedTuple):
 
 
 def _clients(state: State) -> int:
-    return sum(worker.connections for worker in state.proxy.workers)
+    return sum(worker.clients for worker in state.proxy.workers)
 
 
 LIMITS = (

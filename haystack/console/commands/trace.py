@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.console import lists
-from haystack.console.command import Asked, Command, Context, Kind, Result, Trace, word
+from haystack.console.command import Asked, Command, Context, Kind, Result, Trace, switch, word
 from haystack.model import spelling
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
@@ -14,7 +14,7 @@ def trace(state: State, asked: Asked, _context: Context) -> Result:
     if not asked["switch"]:
         return Result("trace off", effect=Trace(on=False))
     if asked["service"] is None:
-        return Result("trace on", effect=Trace(on=True))
+        return Result("trace on", effect=Trace(on=True, own=asked["own"]))
     name = lists.whole(asked["service"], state)
     missing = "" if name in state.snapshot.services else ", which does not exist yet"
     return Result(f"trace on for {printable(name)}{missing}", effect=Trace(on=True, service=name))
@@ -33,6 +33,7 @@ COMMAND = Command(
     (
         word("switch", "on|off", "whether lines are shown", takes=on_or_off, completes=("on", "off")),
         word("service", "SERVICE", "of one service alone", completes=Kind.SERVICES, needed=False),
+        switch("own", "also requests to Haystack itself: its page, API, metrics and health"),
     ),
     trace,
     example="trace on web.nginx",

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
@@ -61,6 +62,7 @@ class Watch:
         self._told: set[str] = set()  # looked at because of an event since the last list was asked for
         self._autopsies: dict[str, float] = {}
         self._dirty: float | None = None
+        self._event = 0.0  # when the first was that is not published yet, Unix seconds by the engine's clock
         self._next_relist = 0.0
         self._heard = time.monotonic()
         self._stream: Any = None
@@ -230,6 +232,7 @@ class Watch:
         else:
             self._told.add(identity)
             self._look(identity)
+        self._event = self._event or event.seconds
         self._touch()
 
     def _history(self, event: Event) -> bool:
@@ -289,8 +292,8 @@ class Watch:
             self._publish()
 
     def _publish(self) -> None:
-        self._dirty = None
-        self._deliver(self._view.listing())
+        self._dirty, told, self._event = None, self._event, 0.0
+        self._deliver(replace(self._view.listing(), told=told))
 
 
 _URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})

@@ -44,6 +44,20 @@ async def test_a_burst_is_one_snapshot():
     assert under_test.snapshot is seen[0]
 
 
+async def test_how_late_what_an_engine_told_of_is_published_is_counted():
+    now = 100.0
+    under_test = Registry("haystack", clock=lambda: now)
+    under_test.replace("x", replace(listing(1), told=99.7))
+    await under_test.listed.wait()
+    buckets, seconds = under_test.publishing.lags.told()
+    assert dict(buckets)["0.25"] == 0
+    assert (dict(buckets)["0.5"], round(seconds, 6)) == (1, 0.3)
+    assert under_test.publishing.builds.told()[0][-1] == ("+Inf", 1)
+    under_test.replace("x", replace(listing(1), told=99.9))  # which changes nothing, and so is not published
+    under_test.flush()
+    assert under_test.publishing.lags.told()[0][-1] == ("+Inf", 1)
+
+
 async def test_never_later_than_its_limit_however_long_the_burst():
     under_test, loop, seen = Registry("haystack"), asyncio.get_running_loop(), []
     under_test.subscribe(seen.append)

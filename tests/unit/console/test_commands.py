@@ -153,8 +153,8 @@ def test_completion_offers_what_may_follow():
     known = state()
     assert completions(known, ["service"]) == ["nginx"]
     assert completions(known, ["service", "nginx"]) == []
-    assert completions(known, ["trace"]) == ["on", "off"]
-    assert completions(known, ["trace", "on"]) == ["nginx"]
+    assert completions(known, ["trace"]) == ["on", "off", "--own"]
+    assert completions(known, ["trace", "on"]) == ["nginx", "--own"]
     assert completions(known, ["services"]) == ["nginx", "--json"]
     assert completions(known, ["services", "nginx", "--json"]) == ["nginx"]
     assert completions(known, ["dig", "x"])[:2] == ["A", "AAAA"]
@@ -224,7 +224,7 @@ def test_limits_tell_what_is_in_use_and_what_was_met():
     known = state()
     known.proxy.errors = {("connection_timeout", 504): 7}
     rows = {row["limit"]: row for row in json.loads(run(known, ["limits", "--json"]).text)}
-    assert rows["client connections"]["used"] == 3
+    assert rows["client connections"]["used"] == 2
     assert rows["time to connect to an endpoint"]["met"] == 7
     assert rows["idle tunnel"]["met"] is None
     assert "CONNECT_TIMEOUT 1s" in run(known, ["limits"]).text

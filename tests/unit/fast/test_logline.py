@@ -1,6 +1,7 @@
 """The access log's lines say what plain Python would say, byte for byte or the same JSON, whatever a client puts into its request."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast import testing
+from haystack._fast.log.access_line import ASKED_FOR, FIELDS
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 
@@ -24,8 +26,9 @@ TRACES = st.builds(
     client=LATIN, method=LATIN, host=LATIN, target=LATIN, service=NAMES, candidates=st.lists(NAMES, max_size=8).map(tuple), endpoint=NAMES,
     reused=st.booleans(), status=st.integers(0, 999), received=COUNT, sent=COUNT, route_ms=PHASE, connect_ms=REACHED, first_byte_ms=REACHED,
     total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN, detail=LATIN,
-    referrer=LATIN, user_agent=LATIN,
+    referrer=LATIN, user_agent=LATIN, trace_id=LATIN,
 )  # fmt: skip
+ALL = tuple(FIELDS)
 
 
 def trace(**given):
@@ -86,11 +89,66 @@ def test_any_byte_of_a_target_leaves_a_json_line_one_line_without_control_charac
 @settings(deadline=None, max_examples=400)
 @given(TRACES)
 def test_json_means_what_a_json_library_writes(told):
-    line = testing.access_line("json", told)
+    line = testing.access_line("json", told, ALL)
     when = datetime.fromtimestamp(round(told.time * 1e6) // 1_000_000, UTC).isoformat()[:19]
     meant = msgspec.json.decode(msgspec.json.encode(told)) | {"time": f"{when}.{round(told.time * 1e6) % 1_000_000:06}Z"}
     assert msgspec.json.decode(line) == meant
     assert line.count(b"\n") == 1
+    usual = {name: value for name, value in meant.items() if name not in ASKED_FOR}
+    assert msgspec.json.decode(testing.access_line("json", told)) == usual
+
+
+@settings(deadline=None, max_examples=200)
+@given(TRACES, st.lists(st.sampled_from(ALL), min_size=1, unique=True))
+def test_a_line_has_the_fields_that_were_chosen_in_their_order(told, chosen):
+    line = testing.access_line("json", told, tuple(chosen))
+    whole = json.loads(testing.access_line("json", told, ALL))
+    assert list(json.loads(line).items()) == [(name, whole[name]) for name in chosen]
+
+
+def ecs(told):
+    """What a line in ECS says, written down once more: what is empty is not there, and durations are nanoseconds."""
+    when = datetime.fromtimestamp(round(told.time * 1e6) // 1_000_000, UTC).isoformat()[:19]
+    found = {"@timestamp": f"{when}.{round(told.time * 1e6) % 1_000_000:06}Z"}
+    for name, (known, *_) in FIELDS.items():
+        value = getattr(told, name)
+        if name.endswith("_ms"):
+            value = None if value < 0 else round(value * 1e6)
+        elif name == "host":
+            value = re.sub(r":[0-9]*\Z", "", value, flags=re.DOTALL)
+        if known != "@timestamp" and value not in ("", (), None) and not (name == "host" and told.host == ""):
+            found[known] = list(value) if isinstance(value, tuple) else value
+    return found | {"ecs.version": "8.17.0", "event.kind": "event", "event.category": ["web"], "event.dataset": "haystack.access"}
+
+
+@settings(deadline=None, max_examples=400)
+@given(TRACES)
+def test_ecs_means_what_plain_python_writes(told):
+    line = testing.access_line("ecs", told)
+    assert {"url.domain": "", **json.loads(line)} == {"url.domain": "", **ecs(told)}
+    assert line.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [("a.example", "a.example"), ("a.example:8080", "a.example"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("10.0.0.1", "10.0.0.1")],
+)
+def test_ecs_has_the_domain_without_its_port(host, domain):
+    assert json.loads(testing.access_line("ecs", trace(host=host)))["url.domain"] == domain
+
+
+def test_ecs_has_the_names_of_the_schema():
+    given = {"status": 502, "error": "connection_refused", "detail": "why", "trace_id": "ab" * 16, "request_id": "mine"}
+    line = json.loads(testing.access_line("ecs", trace(**given)))
+    assert line["http.response.status_code"] == 502
+    assert line["event.duration"] == 400_000
+    assert (line["error.code"], line["error.message"], line["trace.id"], line["http.request.id"]) == (
+        "connection_refused", "why", "ab" * 16, "mine",
+    )  # fmt: skip
+    assert "user_agent.original" not in line
+    assert json.loads(testing.access_line("ecs", trace(), ("error",))) == {
+        "ecs.version": "8.17.0", "event.kind": "event", "event.category": ["web"], "event.dataset": "haystack.access",
+    }  # fmt: skip
 
 
 @settings(deadline=None, max_examples=400)

@@ -155,6 +155,7 @@ async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypa
     (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if not e.ready]
     assert 0 < endpoint.until - endpoint.since < 1
     await rig.until(lambda seen: seen[1] == (True, "running", False))
+    assert rig.monitor.ejections == {(NAME, "faults"): 1}
 
 
 async def test_a_label_exempts_from_ejection(rig):

@@ -1,6 +1,6 @@
 import asyncio
 
-from haystack.observe.trace import TraceHub, render
+from haystack.observe.trace import TraceHub
 from tests.fakes.state import NAME, trace
 
 
@@ -32,16 +32,14 @@ async def test_a_listener_gets_its_service_alone():
         assert (await anext(traces)).status == 201
 
 
-def test_a_phase_never_reached_is_a_dash_and_an_error_is_named():
-    line = render(trace(candidates=(), endpoint="", status=503, error="destination_unavailable"))
-    assert "connect=- " in line
-    assert "tried=- endpoint=-" in line
-    assert line.endswith("error=destination_unavailable")
-    assert render(trace(error="http_request_error", detail="Host is missing")).endswith("error=http_request_error (Host is missing)")
-
-
-def test_a_request_cannot_forge_a_line():
-    assert "\n" not in render(trace(target="/\r\nhttp forged"))
+async def test_a_listener_gets_what_it_wants_alone_and_several_in_one_go():
+    hub = TraceHub()
+    async with hub.subscribe(wants=lambda trace: trace.status > 1) as traces:
+        for status in (1, 2, 3, 4):
+            hub.publish(trace(status=status))
+        assert [each.status for each in await traces.some(2)] == [2, 3]
+        assert [each.status for each in await traces.some()] == [4]
+        assert traces.dropped == 0
 
 
 async def test_what_the_workers_had_no_room_for_is_counted_too():

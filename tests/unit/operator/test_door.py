@@ -15,6 +15,7 @@ from haystack.catalog.registry import Registry
 from haystack.model import ports
 from haystack.model.overrides import Scope, Target
 from haystack.model.records import Container, Endpoint, Listing
+from haystack.observe.journal import Journal
 from haystack.operator import door, kept
 from haystack.operator.door import ChangeError, NotKeptError, Operator, Who
 
@@ -45,6 +46,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.now, self.steady, self.busy = 1_000_000.0, 0.0, False
         self.registry = Registry("haystack")
+        self.journal = Journal(lambda: self.now)
         self.operator = self.opened(folder)
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -52,7 +54,7 @@ class Rig:
         async def loads(_ids: tuple[str, ...], _service: str) -> dict[str, int]:
             return {}
 
-        return Operator(self.registry, loads, folder, lambda: self.busy, lambda: self.now, lambda: self.steady)
+        return Operator(self.registry, loads, folder, lambda: self.busy, self.journal.add, lambda: self.now, lambda: self.steady)
 
     def list(self, *numbers: int) -> None:
         self.registry.replace("x", Listing(containers=tuple(sorted((container(n) for n in numbers), key=lambda c: c.id))))
@@ -103,6 +105,13 @@ async def test_each_change_is_a_line_of_the_log_with_the_key(rig: Rig) -> None:
     assert [(line["by"], line["fingerprint"]) for line in told[:3:2]] == [("eve@desk", "SHA256:x"), ("bob", "SHA256:y")]
     assert (told[0]["why"], told[0]["until"], told[0]["target"]) == ("a b", "1970-01-12 13:47:40Z", endpoint(1).id)
     assert [told[2]["of"], told[2]["kind"], told[3]["kind"]] == ["eve@desk", "drain", "weight"]
+    kept_in_mind = [(e.kind, e.about, e.services, e.by, e.text) for e in rig.journal.since(0.0)]
+    assert kept_in_mind == [
+        ("operator.drained", "web-1:80", (WEB,), "eve@desk", "drained: a b, until 1970-01-12 13:47:40Z"),
+        ("operator.weighted", "web-1:80", (WEB,), "eve@desk", "has weight 5"),
+        ("operator.undone", "web-1:80", (WEB,), "bob", "drain of eve@desk was undone"),
+        ("operator.undone", "web-1:80", (WEB,), "eve@desk", "weight of eve@desk was undone"),
+    ]
 
 
 async def test_a_weight_holds_and_is_undone(rig: Rig) -> None:
@@ -246,6 +255,24 @@ async def test_a_bad_file_is_told_and_ignored(rig: Rig, tmp_path: Path, text: by
         await again.start()
     assert [line["event"] for line in lines] == ["operator.unreadable"]
     assert not len(again.overrides)
+
+
+async def test_one_that_is_being_replaced_does_not_write_the_file_which_is_the_other_one_s(rig: Rig, tmp_path: Path) -> None:
+    await rig.operator.drain(endpoint(1), EVE, keep=True, seconds=60)
+    written = (tmp_path / kept.NAME).read_bytes()
+    rig.busy = True
+    rig.now += 60
+    await rig.until(lambda: rig.of(1).ready)
+    assert (tmp_path / kept.NAME).read_bytes() == written
+    rig.busy = False  # the other one has given up
+    await rig.until(lambda: kept.read(tmp_path / kept.NAME) == ())
+
+
+async def test_a_file_that_others_can_write_is_refused(rig: Rig, tmp_path: Path) -> None:
+    await rig.operator.drain(endpoint(1), EVE, keep=True)
+    (tmp_path / kept.NAME).chmod(0o620)
+    with pytest.raises(kept.UnreadableError, match="others can write it"):
+        kept.read(tmp_path / kept.NAME)
 
 
 async def test_where_nothing_can_be_kept_the_change_holds_and_the_operator_is_told(rig: Rig, tmp_path: Path) -> None:

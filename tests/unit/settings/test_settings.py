@@ -61,6 +61,7 @@ GOOD = [
     ("docker_ca", PEM.replace("\n", "\\n"), PEM),
     ("docker_tls_verify", "1", True),
     ("log_level", "DEBUG", "debug"),
+    ("access_log_fields", "Time, client;request-id,time", ("time", "client", "request_id")),
     ("cors_origin", "https://ui.example", "https://ui.example"),
     ("state_dir", "/tmp/state", Path("/tmp/state")),  # noqa: S108 - never made
     ("workers", "3", 3),
@@ -127,6 +128,7 @@ BAD = [
     ("log_level", "loud"),
     ("log_format", "xml"),
     ("access_log", "on"),
+    ("access_log_fields", "time,stauts"),
     ("cors_origin", "ui.example"),
     ("max_head", "1023"),
     ("max_head", "65537"),

@@ -393,6 +393,28 @@ def test_an_origin_whose_names_are_never_asked_for_ends_the_start(origin, monkey
     assert lines[0].startswith(f"haystack: HAYSTACK_ORIGIN: {origin!r} can't be used: ")
 
 
+def test_a_field_that_is_none_ends_the_start_with_the_nearest_right_one(monkeypatch, capsys, starts):
+    monkeypatch.setenv("HAYSTACK_ACCESS_LOG_FIELDS", "time,stauts")
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert "there is no field 'stauts', did you mean status?" in lines[0]
+
+
+def test_a_variable_of_opentelemetry_that_can_not_be_used_ends_the_start(monkeypatch, capsys, starts):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert lines[0].startswith("haystack: OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' can't be used; it takes http/protobuf")
+
+
+@pytest.mark.parametrize(("form", "count"), [("off", 1), ("common", 1), ("combined", 1), ("json", 0), ("ecs", 0)])
+def test_fields_that_no_line_has_are_warned_of(form, count, monkeypatch):
+    monkeypatch.setenv("HAYSTACK_ACCESS_LOG", form)
+    monkeypatch.setenv("HAYSTACK_ACCESS_LOG_FIELDS", "time")
+    assert len([line for line in checks.warnings(load()) if line.startswith("HAYSTACK_ACCESS_LOG_FIELDS ")]) == count
+
+
 @pytest.mark.parametrize(
     ("origin", "count"), [("haystack", 0), ("localhost", 0), ("x.home.arpa", 0), ("lab.local", 1), ("com", 1), ("de", 1)]
 )

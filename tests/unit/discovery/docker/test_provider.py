@@ -51,6 +51,18 @@ async def test_lists_what_runs_at_the_start_and_what_starts_later(engine, sink):
     assert "hunter2" not in repr(sink.listings)
 
 
+async def test_a_list_tells_when_the_first_event_was_that_it_is_new_by(engine, sink):
+    one = engine.add(inspected(1, "one"), event=False)
+    async with running(provider(engine), sink):
+        await sink.until(lambda: sink.names == {"one"})
+        assert sink.listings[-1].told == 0.0, "nothing has happened since it is followed"
+        before = time.time()
+        engine.emit("die", one, exitCode="0")
+        await sink.until(lambda: sink.names == set())
+    (told,) = {listing.told for listing in sink.listings if listing.told}
+    assert before - 1 <= told <= time.time() + 1
+
+
 async def test_the_log_tells_why_a_container_is_ill_and_how_it_ended(engine, sink):
     with capture_logs() as logs:
         one = engine.add(inspected(1, "one"), event=False)

@@ -1,0 +1,6 @@
+from typing import Any
+
+class Spans:
+    on: bool
+    def sample(self, ratio: float, heeds_caller: bool) -> None: ...
+    def take(self) -> tuple[list[tuple[Any, ...]], int]: ...

@@ -1,0 +1,65 @@
+"""`replay WHEN`: a window of time gone by, as it was."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from haystack.console import happenings, lists, moments
+from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, option, word
+from haystack.console.long_text import Lines
+from haystack.loop.turns import Turns
+from haystack.model import spelling
+from haystack.views.replay import Replay, replay
+from haystack.views.state import State
+
+
+def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
+    """Who was in, what happened, what went wrong and where exchanges were sent instead."""
+    first = asked["when"]
+    last = min(first + asked["for"], time.time())
+    service = lists.whole(asked["service"], state) if asked["service"] else None
+    told = yield from replay(state.past, first, last, service)
+    if last <= told.known:
+        text = f"what happened then is not known: all is known from {moments.dated(told.known)} UTC on"
+        return Result(text, NOT_FOUND)
+    if asked["json"]:
+        return Result((yield from json(told)))
+    return Result((yield from happenings.replay_text(told, context.width)))
+
+
+def json(told: Replay) -> Turns[list[str]]:
+    """All fields of it, one a line; lists item by item."""
+    out, last = Lines("{"), told.__struct_fields__[-1]
+    for name in told.__struct_fields__:
+        value, comma = getattr(told, name), "" if name == last else ","
+        if not isinstance(value, tuple):
+            out.add(f'  "{name}": {_indented(value, 1)}{comma}')
+            continue
+        out.add(f'  "{name}": [')
+        for number, item in enumerate(value, 1):
+            out.add(f"    {_indented(item, 2)}{',' if number < len(value) else ''}")
+            yield
+        out.add(f"  ]{comma}")
+    out.add("}")
+    return out.pieces()
+
+
+def _indented(value: object, depth: int) -> str:
+    return lists.as_json(msgspec.to_builtins(value)).replace("\n", "\n" + "  " * depth)
+
+
+USUAL = ("1m", "5m", "10m", "1h")
+COMMAND = Command(
+    "replay",
+    "a window of time gone by: who was in, what happened, which requests failed or were sent to another endpoint, and why",
+    (
+        word("when", "WHEN", "its beginning (UTC): 14:02, 14:02:30, 2026-11-30T14:02 or 10m (ago)", takes=moments.past, completes=USUAL),
+        word("service", "SERVICE", "of one service alone", completes=Kind.SERVICES, needed=False),
+        option("for", "T", "its length; else 1m", takes=spelling.seconds, default=60.0),
+        JSON,
+    ),
+    show,
+    example="replay 14:02 web.nginx --for 30s",
+)

@@ -1,0 +1,97 @@
+"""An exchange as a line for a person: the whole of it for `trace`, the gist for `tail`. Pure.
+
+Nothing of it moves a terminal's cursor: hosts, paths and request ids are what clients sent.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from haystack.console.tables import columns
+from haystack.model.reports import Trace
+from haystack.observe.safe_text import printable
+
+METHOD = 7  # characters of most methods
+LONGEST = 12  # of a method that is shown
+PLAIN = "\x1b[0m"
+COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}  # by a status's class: green, cyan, yellow, red
+NO_ANSWER = "\x1b[35m"  # magenta
+LEAST = 30  # columns that a URL has, however narrow the terminal is
+CUT = "…"
+
+
+def whole(trace: Trace) -> str:
+    """Everything, what all lines have in columns first: time (UTC), status, duration, method, URL; phases in milliseconds."""
+    words = [
+        f"{url(trace)}  {'>'.join(trace.candidates) or '-'} {'reused' if trace.reused else 'new'}",
+        f" route={phase(trace.route_ms)} connect={phase(trace.connect_ms)} first={phase(trace.first_byte_ms)}",
+        f"in={trace.received}B out={trace.sent}B",
+        f" {trace.listener or '-'} client={trace.client or '-'} service={trace.service or '-'} id={trace.request_id or '-'}",
+    ]
+    return printable(f"{lead(trace)} {' '.join(words)}{failure(trace)}")
+
+
+def brief(trace: Trace, endpoint: str, width: int | None = None, *, colour: bool = False) -> str:
+    """The gist: the same columns, the URL, who answered, the size, and what failed. width: of the terminal; the URL is cut to fit."""
+    before = printable(lead(trace)) + " "
+    behind = printable(f"  {endpoint or '-'}  {size(trace.sent)}  {trace.error}".rstrip())
+    middle = printable(url(trace))
+    if width is not None:
+        middle = cut(middle, max(LEAST, width - columns(before) - columns(behind)))
+    line = before + middle + behind
+    return f"{painted(trace.status)}{line}{PLAIN}" if colour else line
+
+
+def lead(trace: Trace) -> str:
+    """What all lines begin with."""
+    at = datetime.fromtimestamp(trace.time, UTC).strftime("%H:%M:%S.%f")[:-3]
+    return f"{at} {trace.status or '-':>3} {duration(trace.total_ms):>8} {trace.method[:LONGEST] or '-':<{METHOD}}"
+
+
+def url(trace: Trace) -> str:
+    """What was asked for."""
+    return f"{trace.host}{trace.target}" or "-"
+
+
+def failure(trace: Trace) -> str:
+    """What went wrong, as Proxy-Status has it (RFC 9209); empty: nothing."""
+    return f"  error={trace.error}{f' ({trace.detail})' if trace.detail else ''}" if trace.error else ""
+
+
+def painted(status: int) -> str:
+    """The control sequence of a status's colour."""
+    return COLOURS.get(status // 100, NO_ANSWER if not status else PLAIN)
+
+
+def phase(milliseconds: float) -> str:
+    """The length of a phase, or a dash where it was never reached."""
+    return "-" if milliseconds < 0 else f"{milliseconds:.2f}"
+
+
+def duration(milliseconds: float) -> str:
+    """``0.21ms``, ``23ms``, ``1.20s``: three digits or so, to be compared at a glance."""
+    if milliseconds < 0:
+        return "-"
+    if milliseconds < 10:  # noqa: PLR2004 - three digits
+        return f"{milliseconds:.2f}ms"
+    return f"{milliseconds:.0f}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f}s"  # noqa: PLR2004 - a second's
+
+
+def size(octets: int) -> str:
+    """``612B``, ``1.5K``, ``20M``: powers of 1024."""
+    number, unit = float(octets), "B"
+    for more in ("K", "M", "G", "T"):
+        if number < 1024:  # noqa: PLR2004 - as above
+            break
+        number, unit = number / 1024, more
+    return f"{number:.0f}{unit}" if number >= 10 or unit == "B" else f"{number:.1f}{unit}"  # noqa: PLR2004 - two digits
+
+
+def cut(text: str, width: int) -> str:
+    """The text in so many columns."""
+    if columns(text) <= width:
+        return text
+    kept = text[: width - 1]
+    while columns(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + CUT

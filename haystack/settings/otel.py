@@ -1,0 +1,71 @@
+"""Whether spans are recorded, and of which requests: OpenTelemetry's own variables, as its specification has them. Pure.
+
+The exporter reads the others itself: headers, certificates, compression, time limits, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from haystack.model import spelling
+from haystack.model.reports import Sampling
+from haystack.settings.settings import SettingsError
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+PROTOCOL = "http/protobuf"
+ROOTS = ("always_on", "always_off", "traceidratio")
+PARENT = "parentbased_"
+SAMPLERS = (*ROOTS, *(PARENT + root for root in ROOTS))
+RATIO = re.compile(r"[0-9]*\.?[0-9]+(?:e-?[0-9]{1,3})?")
+
+
+def sampling(environment: Mapping[str, str]) -> Sampling | None:
+    """How requests are sampled; None: no spans are recorded. Raises SettingsError with one line about a value that can't be used."""
+    if not _is_on(environment):
+        return None
+    _check_transport(environment)
+    name = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() or PARENT + "always_on"
+    if name not in SAMPLERS:
+        right = spelling.nearest(name, SAMPLERS)
+        raise _refused(environment, "OTEL_TRACES_SAMPLER", ", ".join(SAMPLERS), f"did you mean {right}?" if right else "")
+    root = name.removeprefix(PARENT)
+    ratio = _ratio(environment) if root == "traceidratio" else float(root == "always_on")
+    return Sampling(ratio=ratio, heeds_caller=name != root)
+
+
+def _is_on(environment: Mapping[str, str]) -> bool:
+    """Whether somebody named a collector, or the exporter to it, and did not switch it off again."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if exporter not in ("", "otlp", "none"):
+        raise _refused(environment, "OTEL_TRACES_EXPORTER", "otlp or none")
+    return exporter == "otlp" or (not exporter and any(environment.get(name, "").strip() for name in ENDPOINTS))
+
+
+def _check_transport(environment: Mapping[str, str]) -> None:
+    for name in ENDPOINTS:
+        given = environment.get(name, "").strip()
+        if given and not re.match(r"https?://[^/\s]+", given, re.IGNORECASE):
+            raise _refused(environment, name, "http://HOST:PORT or https://HOST:PORT")
+    for name in PROTOCOLS:
+        if environment.get(name, "").strip() not in ("", PROTOCOL):
+            raise _refused(environment, name, f"{PROTOCOL}, which collectors take at port 4318")
+
+
+def _ratio(environment: Mapping[str, str]) -> float:
+    name = "OTEL_TRACES_SAMPLER_ARG"
+    written = environment.get(name, "").strip().lower()
+    if not written:
+        return 1.0
+    if not RATIO.fullmatch(written) or not 0 <= float(written) <= 1:
+        raise _refused(environment, name, "a number from 0 to 1")
+    return float(written)
+
+
+def _refused(environment: Mapping[str, str], name: str, takes: str, why: str = "") -> SettingsError:
+    detail = f": {why}" if why else ""
+    return SettingsError(f"{name}: {environment[name]!r} can't be used{detail}; it takes {takes}")

@@ -1,0 +1,38 @@
+"""A State of which each family of /metrics has a sample."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+from msgspec.structs import replace
+
+from haystack.dns.forward.figures import CacheFigures, Figures, NameserverFigures
+from haystack.dns.forward.nameservers import Nameserver
+from haystack.dns.messages import DnsCounts
+from haystack.model.records import Cause, Service
+from haystack.proxy.counters import Counts, Place
+from haystack.proxy.traffic import Now
+from haystack.views.state import State
+from tests.fakes.state import ENDPOINT, NAME, picture, state
+
+TALLY = ((0, 0, 1, 0, 0, 0), 1, 1, 1, 1_000_000, (20, 1))
+
+
+def all_figures() -> State:
+    """With traffic, an endpoint that is out, an ejection, and a nameserver that fails."""
+    seen = picture()
+    out = replace(ENDPOINT, id="b:80/tcp", ready=False, cause=Cause.EJECTED)
+    seen.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT, out))}
+    server = NameserverFigures(Nameserver("10.0.0.2"), 1, {"timeout": 1}, 1, 0.1, None)
+    figures = Figures((server,), CacheFigures(0, 0, 0, 0, 0, 0), 0, 0, 0)
+    responder = SimpleNamespace(figures=lambda: figures)
+    made = dataclasses.replace(state(snapshot=seen), responder=responder, ejections={(NAME, "silent"): 1})
+    proxy = made.proxy
+    proxy.errors = {("x", 404): 1}
+    proxy.dns_counts = DnsCounts((("A", 0, "zone", 1),))
+    proxy.requests = {("x", 80): Counts({Place("a:80/tcp", "b", 80): 1})}
+    proxy.traffic.put(NAME, ENDPOINT.id, TALLY, 0.0)
+    proxy.traffic.put_service((NAME, None, (2, 1), 0, 0, 0, 0), 0.0)
+    proxy.traffic.gauges.loads[ENDPOINT.id] = Now(1, 1)
+    return made

@@ -1,0 +1,125 @@
+"""deploy/: alert rules and dashboard are of metrics that exist, and Prometheus and Grafana can read them."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from haystack.loop.turns import at_once
+from haystack.views.metrics import Exposition
+from tests.fakes.metrics import all_figures
+from tests.oracles.prometheus import PROMTOOL, check_rules, try_rules
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES, BOARD = DEPLOY / "prometheus" / "haystack.rules.yml", json.loads((DEPLOY / "grafana" / "haystack.json").read_text())
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+NAME = re.compile(r"\b((?:haystack|process)_[a-z_]+)(?:\{([^}]*)})?")
+SCRAPED = {"instance", "job"}  # labels that Prometheus adds
+TYPES = {"timeseries", "stat", "table"}
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+
+
+@pytest.fixture(scope="module")
+def samples() -> dict[str, set[str]]:
+    """The names of all samples, and their labels."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(b"".join(at_once(Exposition(all_figures()).pieces())).decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def used(text: str) -> dict[str, set[str]]:
+    """The metrics that a text names, and the labels that it selects them by."""
+    found: dict[str, set[str]] = {}
+    for name, selectors in NAME.findall(text):
+        found.setdefault(name, set()).update(re.findall(r"(\w+)\s*(?:=|!=|=~|!~)", re.sub(r'"[^"]*"', '""', selectors)))
+    return found
+
+
+@pytest.mark.parametrize("text", [RULES.read_text(), "\n".join(QUERIES)], ids=["rules", "dashboard"])
+def test_each_metric_that_is_used_exists_and_has_the_labels_it_is_selected_by(samples, text):
+    expressions = "\n".join(line for line in text.splitlines() if "summary:" not in line and "description:" not in line)
+    told = used(expressions)
+    assert len(told) > 8
+    assert {name for name in told if name not in samples} == set()
+    assert {name: labels - samples[name] - SCRAPED for name, labels in told.items() if labels - samples[name] - SCRAPED} == {}
+
+
+def test_a_name_that_does_not_exist_would_be_found(samples):
+    assert "haystack_nonsense_total" in used("rate(haystack_nonsense_total[5m])")
+    assert "haystack_nonsense_total" not in samples
+    assert used('sum(haystack_endpoints{ready="true",nope=~"x=y"})') == {"haystack_endpoints": {"ready", "nope"}}
+
+
+@needs_promtool
+def test_promtool_accepts_the_rules():
+    status, text = check_rules(RULES)
+    assert (status, "SUCCESS" in text) == (0, True), text
+
+
+@needs_promtool
+def test_promtool_reads_every_query_of_the_dashboard(tmp_path):
+    filled = [query.replace("$__rate_interval", "5m").replace("$instance", ".*").replace("$service", ".*") for query in QUERIES]
+    rules = [{"record": f"query:number{number}", "expr": query} for number, query in enumerate(filled)]
+    file = tmp_path / "queries.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))  # JSON is YAML too
+    status, text = check_rules(file)
+    assert status == 0, text
+
+
+SERIES = 'haystack_service_requests_total{instance="h",service="web",method="GET",code="%s"}'
+CASES = {
+    "HaystackServiceErrors": [(SERIES % "2xx", "0+60x30"), (SERIES % "5xx", "0+20x30")],
+    "HaystackServiceWithoutEndpoints": [('haystack_endpoints{instance="h",service="web",ready="true"}', "0x30")],
+    "HaystackRequestsWait": [('haystack_service_queue_length{instance="h",service="web"}', "3x30")],
+    "HaystackEngineAway": [('haystack_source_connected{instance="h",source="box"}', "0x30")],
+    "HaystackDown": [('up{instance="h",job="haystack"}', "0x30")],
+    "HaystackWorkerDies": [('haystack_worker_restarts_total{instance="h",worker="0"}', "0+1x30")],
+}
+
+
+@needs_promtool
+@pytest.mark.parametrize("alert", CASES)
+def test_an_alert_fires_and_no_other_one(tmp_path, alert):
+    assert try_rules(tmp_path, RULES, CASES[alert]) == {alert}
+
+
+@needs_promtool
+def test_no_alert_fires_while_all_is_well(tmp_path):
+    well = [(SERIES % "2xx", "0+60x30"), ('up{instance="h",job="haystack"}', "1x30"), ('haystack_source_connected{source="b"}', "1x30")]
+    assert try_rules(tmp_path, RULES, well) == set()
+
+
+def test_the_dashboard_has_the_shape_that_grafana_imports():
+    assert {type(BOARD[key]) for key in ("title", "uid")} == {str}
+    assert BOARD["schemaVersion"] >= 36
+    assert BOARD["id"] is None, "an imported dashboard has no id yet"
+    variables = {variable["name"]: variable["type"] for variable in BOARD["templating"]["list"]}
+    assert variables == {"datasource": "datasource", "instance": "query", "service": "query"}
+    identities = [panel["id"] for panel in BOARD["panels"]]
+    assert len(identities) == len(set(identities))
+    for panel in PANELS:
+        assert panel["type"] in TYPES
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert panel["title"]
+        assert panel["targets"]
+        references = [target["refId"] for target in panel["targets"]]
+        assert len(references) == len(set(references))
+        assert "unit" in panel["fieldConfig"]["defaults"]
+
+
+def test_no_panel_covers_another_one():
+    def cells(panel):
+        at = panel["gridPos"]
+        return {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+
+    for one, other in combinations(BOARD["panels"], 2):
+        assert not cells(one) & cells(other), (one["title"], other["title"])
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in BOARD["panels"])
