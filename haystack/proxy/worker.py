@@ -29,7 +29,7 @@ from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
-from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox, trace_batches
+from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import ADMIN, LISTENERS, Table
@@ -91,6 +91,8 @@ class Worker:
                 self._state.traces.switch(message.on, message.service)
             case ipc.Collect():
                 self._report(message.number)
+            case ipc.Load():
+                self._channel.send(worker_loads.loads(self._routes, message))
             case ipc.Open():
                 self._open()
             case ipc.Drain() if self._draining is None:
@@ -180,7 +182,7 @@ class Worker:
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
         if self._channel.unsent >= BEHIND and not last:
             return
-        for message in trace_batches.taken(self._state.traces, self._setup.slot, self._listener):
+        for message in worker_traces.messages(self._state.traces, self._setup.slot, self._listener):
             self._channel.send(message)
         if self._state.log is not None and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
@@ -271,7 +273,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
     # one that hangs is asked where: the answer goes to a file that the supervisor reads
     faulthandler.register(signal.SIGUSR1, file=stack)
     descriptors.raised()
-    _confine(uid, gid)
+    sandbox.confine_or_tell(uid, gid)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()
         sandbox.call("haystack-spare")
@@ -285,11 +287,3 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
         runner.run(Worker(ipc.Channel(end), lent).run())
     if allocations.DEBUG:
         _audit()
-
-
-def _confine(uid: int, gid: int) -> None:
-    """Give up what it does not need. Where the system does not let it, as in some user namespaces, it says so and serves all the same."""
-    try:
-        sandbox.confine(uid, gid)
-    except OSError as error:
-        print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above
