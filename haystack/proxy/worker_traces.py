@@ -1,4 +1,4 @@
-"""What a worker tells of single exchanges, as messages: traces for who follows them, spans, and outcomes of those that went wrong."""
+"""What a worker tells of single exchanges, as messages: traces, spans, and outcomes of those that went wrong. Never waits."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ Row = tuple[Any, ...]
 
 def messages(kept: Traces, slot: int, listener: Listener) -> Iterator[ipc.Traces | ipc.Spans | ipc.Outcomes]:
     """All that was kept since the last call. slot: of the worker."""
-    traces, lost = kept.take()
-    for at in range(0, max(len(traces), lost > 0), TRACED):
-        told = tuple(msgspec.msgpack.encode(trace_of(each, slot, listener)) for each in traces[at : at + TRACED])
-        yield ipc.Traces(told, 0 if at else lost)
-    spans, lost = kept.spans.take()
-    for at in range(0, max(len(spans), lost > 0), TRACED):
-        yield ipc.Spans(tuple(_span(each, slot, listener) for each in spans[at : at + TRACED]), 0 if at else lost)
-    outcomes, left = kept.take_outcomes()
-    for at in range(0, max(len(outcomes), left > 0), TRACED):
-        yield ipc.Outcomes(tuple(outcome_of(each, slot, listener) for each in outcomes[at : at + TRACED]), 0 if at else left)
+
+    def trace(row: Row) -> bytes:
+        return msgspec.msgpack.encode(trace_of(row, slot, listener))
+
+    def span(row: Row) -> bytes:
+        return msgspec.msgpack.encode(Span(trace_of(row[0], slot, listener), *(ident.decode() for ident in row[1:])))
+
+    for rows, lost in _batches(*kept.take()):
+        yield ipc.Traces(tuple(map(trace, rows)), lost)
+    for rows, lost in _batches(*kept.spans.take()):
+        yield ipc.Spans(tuple(map(span, rows)), lost)
+    for rows, left in _batches(*kept.take_outcomes()):
+        yield ipc.Outcomes(tuple(outcome_of(each, slot, listener) for each in rows), left)
 
 
-def _span(row: tuple[Any, ...], slot: int, listener: Listener) -> bytes:
-    """A row and the ids of its spans, as the control process gets them."""
-    trace, *ids = row
-    return msgspec.msgpack.encode(Span(trace_of(trace, slot, listener), *(each.decode() for each in ids)))
+def _batches(rows: list[Row], lost: int) -> Iterator[tuple[list[Row], int]]:
+    for at in range(0, max(len(rows), lost > 0), TOGETHER):
+        yield rows[at : at + TOGETHER], 0 if at else lost
