@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console import ahead, commands
+from haystack.console import shell
 from haystack.dns import wire
 from haystack.dns.client_names import ClientNames
 from haystack.dns.lookup import Lookup
@@ -37,8 +37,10 @@ from haystack.loop import garbage
 from haystack.loop.turns import in_turns
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
+from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy import count_parts, ipc
 from haystack.proxy.counters import Place
 from haystack.proxy.traffic import Traffic
@@ -110,15 +112,16 @@ class Rig:
         self.names = ClientNames(plain=False)
         for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):
             self.registry.add_reader(reader)
-        for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
+        for each in (Story(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(
             requests=self.traffic.series.counts, traffic=self.traffic, errors={}, ports={}, workers=[], refresh=_nothing,
             dns_counts=DnsCounts(), askers=_askers,
         )  # fmt: skip
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
+        door = Operator(self.registry, _loads, folder)
         self.rates, self.second = Rates(self.traffic), itertools.count(1)
-        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), time.time(), rates=self.rates)
+        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time(), rates=self.rates)
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -183,12 +186,15 @@ class Rig:
 
     async def do(self, line: str) -> None:
         """A command of the shell."""
-        context = await ahead.heard(self.state, line.split(), commands.HERE)
-        await in_turns(commands.work(self.state, line.split(), context))
+        await shell.answer(self.state, line.split())
 
 
 async def _nothing() -> None:
     """No worker has anything to tell."""
+
+
+async def _loads(_endpoints: tuple[str, ...], _service: str) -> dict[str, int]:
+    return {}
 
 
 async def _askers(_name: bytes | None, _clients: tuple[bytes, ...] | None) -> list[AskerRow]:

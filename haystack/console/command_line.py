@@ -1,6 +1,6 @@
 """From a typed line to words: quoting as in a shell, and the call forms ``exit()`` and ``haystack.trace(True)``.
 
-Pure. Old fingers and the walk-through type calls; both forms mean the same words.
+Pure. Old fingers and the walk-through type calls, some as in Erlang (``haystack:trace(true).``); all forms mean the same words.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 import shlex
 from collections.abc import Iterable
 
-from haystack.loop.turns import Turns, at_once
+from haystack.loop.turns import Turns
 
-CALL = re.compile(r"(?:haystack\.)?([A-Za-z_]\w*)\s*\((.*)\)\s*;?", re.DOTALL)
+CALL = re.compile(r"(?:haystack\s*[.:]\s*)?([A-Za-z_]\w*)\s*\((.*)\)\s*[.;]?", re.DOTALL)
 SWITCH = {"true": "on", "false": "off", "1": "on", "0": "off"}
 
 
@@ -30,19 +30,15 @@ def normal(words: Iterable[str]) -> list[str]:
         plain = [call[1], *(argument for argument in arguments if argument)]
     if not plain:
         return []
-    name = plain[0].lower().removeprefix("haystack.")
+    name = plain[0].lower().removeprefix("haystack.").removeprefix("haystack:")
+    name = "help" if name == "?" else name
     if name == "trace" and len(plain) > 1:
         plain[1] = SWITCH.get(plain[1].lower(), plain[1])
     return [name, *plain[1:]]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` for the known word nearest to this one, or nothing."""
-    return at_once(nearest_of(word, known))
-
-
 def nearest_of(word: str, known: Iterable[str]) -> Turns[str]:
-    """The same in turns, for there may be many."""
+    """``; did you mean X?`` for the known word nearest to this one, or nothing."""
     best, likeness = "", 0.0
     for each in known:
         close = difflib.get_close_matches(word.lower(), [each], n=1, cutoff=0.5)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from haystack.catalog import host_names
-from haystack.console.tables import moment
+from haystack.console.tables import age
 from haystack.model import endpoints
 from haystack.model.reasons import span
 from haystack.model.records import Departure, Endpoint
@@ -63,5 +63,5 @@ def lines(state: State, wanted: Iterable[str] | None = None) -> Iterator[str]:
 
 def _row(departure: Departure, endpoint: Endpoint) -> Row:
     place = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    columns = (endpoint.id, f"{place}:{endpoint.port}", endpoint.port_name, endpoint.listener, endpoint.weight, endpoint.container_name)
-    return (*columns, f"gone: {why(departure)}", moment(departure.at))
+    columns = (endpoint.id, f"{place}:{endpoint.port}", endpoint.listener or endpoint.port_name, endpoint.weight, endpoint.container_name)
+    return (*columns, f"gone: {why(departure)}", age(time.monotonic() - departure.seen))

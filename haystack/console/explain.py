@@ -54,19 +54,27 @@ def read(url: str) -> Asked:
     return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme == "https")
 
 
-def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
-    """The service that answers; None: none does."""
+def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
+    """All claims that fit, in the order in which they are followed: the first one has the request, and shadows the others.
+
+    The most specific host is first, then the longest path, then as claims.rank has it. None: nobody answers.
+    """
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))
     for service in services:
-        for found in _claims(service):
-            if found.host in wanted and _below(found.path, asked.path):
-                claims.setdefault(found.host, []).append(found)
+        for claim in _claims(service):
+            if claim.host in wanted and _below(claim.path, asked.path):
+                claims.setdefault(claim.host, []).append(claim)
         yield
+    found: list[Found] = []
     for host in _names(asked.host):
-        if host in claims:
-            return min(claims[host], key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
-    return None
+        found += sorted(claims.get(host, ()), key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
+    return found
+
+
+def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
+    """The service that answers; None: none does."""
+    return next(iter((yield from matching(services, asked))), None)
 
 
 def _claims(service: Service) -> Iterator[Found]:
@@ -91,9 +99,10 @@ def _below(claimed: str, path: str) -> bool:
 
 def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str], bool]]:
     """What there is to say, in pieces, and whether some service answers."""
-    found = yield from find(state.snapshot.services.values(), asked)
-    if found is None:
+    rules = yield from matching(state.snapshot.services.values(), asked)
+    if not rules:
         return (yield from _nobody(state, asked)), False
+    found = rules[0]
     out, name, now = Lines(*_lead(state, asked, found)), found.service.name, time.time()
     for container in dict.fromkeys(e.container for e in found.endpoints):
         out.add(*_health(state.snapshot.containers.get(container)))
@@ -101,9 +110,25 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
     for endpoint in found.endpoints:
         out.add(*_probe(state, endpoint))
         yield
-    out.add(*departed.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
+    out.add(*_shadowed(rules), *departed.lines(state, [name]), *(yield from _mute(state, name, placeless=True)))
     yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
+
+
+def _shadowed(rules: list[Found]) -> Iterator[str]:
+    """The rules that fit too, and why they are not followed."""
+    winner = rules[0]
+    for rule in rules[1 : NAMED + 1]:
+        if rule.host != winner.host:
+            why = "its host is less specific"
+        elif rule.path != winner.path:
+            why = "its path is shorter"
+        else:
+            why = "that name is the other's own" if winner.host == winner.service.name else "the other comes first by name"
+        where = f"{rule.host}{'' if rule.path == '/' else rule.path}"
+        yield printable(f"shadowed: {rule.service.name}, by {where}: {why}")
+    if len(rules) > NAMED + 1:
+        yield f"shadowed: {len(rules) - NAMED - 1} more"
 
 
 def _nobody(state: State, asked: Asked) -> Turns[list[str]]:

@@ -6,8 +6,9 @@ Pure: reads one snapshot, makes text.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from heapq import merge
 from operator import itemgetter
 
@@ -15,7 +16,7 @@ import msgspec
 
 from haystack.console import departed
 from haystack.console.long_text import Lines
-from haystack.console.tables import moment, tabled
+from haystack.console.tables import Column, Title, age, cell, moment, tabled
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
@@ -24,13 +25,41 @@ from haystack.observe.safe_text import printable, printable_json
 from haystack.views import shapes
 from haystack.views.state import Picture, State
 
+Row = tuple[object, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One list: its text for a terminal of some width, and its shape for JSON, each in pieces."""
 
-    text: Callable[[State, int | None], Turns[list[str]]]
-    json: Callable[[State], Turns[list[str]]]
+    text: Callable[[State, int | None, Wanted], Turns[list[str]]]
+    json: Callable[[State, Wanted], Turns[list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are shown: those that hold each of these texts, whatever the case; `*` and `?` stand for anything.
+
+    gone: also what departed.py knows of.
+    """
+
+    texts: tuple[str, ...] = ()
+    gone: bool = False
+
+    def fits(self, row: Iterable[object]) -> bool:
+        """Whether a row of cells is wanted."""
+        if not self.texts:
+            return True
+        told = " ".join(map(cell, row)).lower()
+        return all(fnmatchcase(told, f"*{text.lower()}*") for text in self.texts)
+
+    @property
+    def nothing(self) -> str:
+        """That no row is."""
+        return f"nothing here has {printable(' and '.join(self.texts))} in it"
+
+
+ALL = Wanted()
 
 
 def as_json(shape: object) -> str:
@@ -70,12 +99,25 @@ def short_names(state: State) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
 
 
-def services_text(state: State, width: int | None) -> Turns[list[str]]:
+def shown(out: Lines, titles: Sequence[Title], rows: Iterable[Row], width: int | None, wanted: Wanted) -> Turns[None]:
+    """The rows that are wanted, or that there are none."""
+    found = []
+    for row in rows:
+        if wanted.fits(row):
+            found.append(row)
+        yield
+    if found or not wanted.texts:
+        yield from tabled(out, titles, found, width)
+    else:
+        out.add(wanted.nothing)
+
+
+def services_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
     """A line a service."""
     out, services = Lines(), state.snapshot.services
     if services:
         rows = (service_row(service) for _, service in sorted(services.items(), key=itemgetter(0)))
-        yield from tabled(out, ("service", "ready", "ports", "hosts", "problems"), rows, width)
+        yield from shown(out, SERVICE, rows, width, wanted)
     else:
         out.add("no services yet")
     out.add(*trouble_lines(state))
@@ -122,35 +164,61 @@ def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[obj
     return (
         endpoint.id,
         f"{place}:{endpoint.port}",
-        endpoint.port_name,
-        endpoint.listener,
+        endpoint.listener or endpoint.port_name,
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
         unheard.called(endpoint.container_name, container.label if container is not None else ""),
         f"{state}: {why(endpoint, now)}",
-        moment(endpoint.since),
+        age(now - endpoint.since) if endpoint.since > 0 else None,
     )
 
 
-CONTAINER = ("id", "name", "image", "address", "network", "ports", "state", "health", "services")
+SERVICE = ("service", "ready", Column("ports", fold=True), Column("hosts", fold=True), Column("problems", spare=1))
+CONTAINER = (
+    "id",
+    Column("name", fold=True),
+    Column("image", fold=True, spare=2),
+    Column("address", fold=True),
+    Column("network", fold=True, spare=3),
+    Column("ports", fold=True),
+    Column("state", spare=1),
+    Column("health", spare=4),
+    Column("services", fold=True),
+)
 UNWELL = frozenset({"starting", "unhealthy"})
-ENDPOINT = ("endpoint", "address", "port", "listener", "weight", "container", "state", "since")
+ENDPOINT = (
+    "endpoint",
+    Column("address", spare=2),
+    Column("port", spare=3),
+    Column("weight", spare=1),
+    Column("container", fold=True),
+    Column("state", fold=True),
+    Column("since", spare=4),
+)
 
 
-def endpoints_text(state: State, width: int | None) -> Turns[list[str]]:
+def endpoints_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
     """A line for each endpoint of each service."""
     now, snapshot, left = time.time(), state.snapshot, sorted(departed.rows(state), key=itemgetter(0))
-    if not (snapshot.services or left):
-        return Lines("no endpoints yet", *trouble_lines(state)).pieces()
-    out = Lines()
+    if not (snapshot.services or (left and wanted.gone)):
+        return Lines("no endpoints yet", *_hidden(left, wanted), *trouble_lines(state)).pieces()
+    out, suffix = Lines(), naming.service_name("", snapshot.origin)
     here = ((each.name, endpoint_row(snapshot, each.endpoint, now)) for each in shapes.memberships(snapshot))
-    every = merge(here, left, key=itemgetter(0))
-    yield from tabled(out, ("service", *ENDPOINT), ((name, *row) for name, row in every), width)
-    yield from _add_health(out, snapshot.containers.values())
-    out.add(*departed.lines(state), *trouble_lines(state))
+    every = merge(here, left if wanted.gone else (), key=itemgetter(0))
+    rows = ((name.removesuffix(suffix), *row) for name, row in every)
+    yield from shown(out, (Column("service", fold=True), *ENDPOINT), rows, width, wanted)
+    if not wanted.texts:
+        yield from _add_health(out, snapshot.containers.values())
+        out.add(*_hidden(left, wanted), *departed.lines(state))
+    out.add(*trouble_lines(state))
     return out.pieces()
 
 
-def containers_text(state: State, width: int | None) -> Turns[list[str]]:
+def _hidden(left: Sequence[object], wanted: Wanted) -> list[str]:
+    """That some are left out."""
+    return [f"{len(left)} of containers that ended in the last minute: --gone shows them"] if left and not wanted.gone else []
+
+
+def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
     """A line a container, and its problems below."""
     found = yield from ordered(state.snapshot.containers.values(), lambda c: f"{c.name}\0{c.id}")
     if not found:
@@ -161,7 +229,7 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
             c.short_id,
             unheard.called(c.name, c.label),
             c.image,
-            c.address,
+            [each for each in (c.address, c.address6) if each],
             f"{c.network or '-'}: {c.address_reason}",
             [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
             c.state,
@@ -170,12 +238,12 @@ def containers_text(state: State, width: int | None) -> Turns[list[str]]:
         )
         for c in found
     )
-    yield from tabled(out, CONTAINER, rows, width)
-    for container in found:
+    yield from shown(out, CONTAINER, rows, width, wanted)
+    for container in found if not wanted.texts else ():
         out.add(*(printable(f"{container.name}: {why}") for why in filter(None, [unheard.unserved(container)])))
         out.add(*(f"{printable(container.name)}: {problem_line(p)}" for p in container.problems))
         yield
-    yield from _add_health(out, found)
+    yield from _add_health(out, found if not wanted.texts else ())
     out.add(*trouble_lines(state))
     return out.pieces()
 
@@ -193,18 +261,26 @@ def health_line(container: Container) -> str:
     return printable(f"{container.name}: health {container.health}: {container.health_output}")
 
 
-def networks_text(state: State, width: int | None) -> Turns[list[str]]:
+def networks_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
     """A line a network."""
     found = yield from ordered(state.snapshot.networks.values(), lambda n: f"{n.name}\0{n.id}")
     if not found:
         return ["no networks yet"]
     out = Lines()
     rows = ((n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
-    yield from tabled(out, ("id", "name", "scope", "driver", "gateway", "subnet"), rows, width)
+    titles = (
+        "id",
+        Column("name", fold=True),
+        "scope",
+        Column("driver", spare=1),
+        Column("gateway", fold=True),
+        Column("subnet", fold=True),
+    )
+    yield from shown(out, titles, rows, width, wanted)
     return out.pieces()
 
 
-def engines_text(state: State, width: int | None) -> Turns[list[str]]:
+def engines_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
     """A line a source of containers, answering or not."""
     rows = []
     for name, source in sorted(state.registry.sources.items()):
@@ -214,32 +290,37 @@ def engines_text(state: State, width: int | None) -> Turns[list[str]]:
     if not rows:
         return ["no engines yet"]
     out = Lines()
-    yield from tabled(out, ("source", "id", "name", "address", "version", "state", "since"), rows, width)
+    titles = (Column("source", fold=True), Column("id", spare=3), "name", "address", Column("version", spare=1), Column("state", fold=True))
+    yield from shown(out, (*titles, Column("since", spare=2)), rows, width, wanted)
     return out.pieces()
 
 
-def engines_json(state: State) -> Turns[list[str]]:
+def engines_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
     """Engines by id and sources by name, as in /api/info."""
-    engines = {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items()}
-    sources = {key: shapes.source_shape(source) for key, source in state.registry.sources.items()}
+    engines = {key: msgspec.to_builtins(engine) for key, engine in state.snapshot.engines.items() if wanted.fits((key, engine))}
+    found = {key: shapes.source_shape(source) for key, source in state.registry.sources.items()}
+    sources = {key: shape for key, shape in found.items() if wanted.fits((key, *shape.values()))}
     return (yield from json_object({"engines": engines, "sources": sources}.items()))
 
 
-def services_json(state: State) -> Turns[list[str]]:
+def services_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
     """/api/services."""
     ttl, now = shapes.ttl_of(state), time.time()
-    return (yield from json_array(shapes.service_shape(each, ttl, now) for each in shapes.memberships(state.snapshot)))
+    every = (shapes.service_shape(each, ttl, now) for each in shapes.memberships(state.snapshot))
+    return (yield from json_array(each for each in every if wanted.fits(each.values())))
 
 
-def containers_json(state: State) -> Turns[list[str]]:
+def containers_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
     """/api/containers."""
     snapshot = state.snapshot
-    return (yield from json_object((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items()))
+    every = ((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items())
+    return (yield from json_object((key, shape) for key, shape in every if wanted.fits((key, *shape.values()))))
 
 
-def networks_json(state: State) -> Turns[list[str]]:
+def networks_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
     """/api/networks."""
-    return (yield from json_object((key, shapes.network_shape(network)) for key, network in state.snapshot.networks.items()))
+    every = ((key, shapes.network_shape(network)) for key, network in state.snapshot.networks.items())
+    return (yield from json_object((key, shape) for key, shape in every if wanted.fits((key, *shape.values()))))
 
 
 def problem_line(problem: Problem) -> str:

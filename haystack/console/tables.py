@@ -6,13 +6,13 @@ Never colours, never interprets: every cell passes `printable`, for names come f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
+from typing import NamedTuple
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from haystack.console.long_text import Lines
@@ -20,37 +20,108 @@ from haystack.loop.turns import Turns, at_once
 from haystack.observe.safe_text import printable
 
 NARROWEST = 20
-FOLDED = 3  # columns at most of a table whose cells may be folded
+FOLDED = 16  # columns of the terminal that a folded cell has at least
 GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
-def tabled(out: Lines, titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> Turns[None]:
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A title with what may be done to its cells on a narrow terminal: fold them into several lines, or leave the column out.
+
+    spare: 0: it stays; the column with the highest number goes first.
+    """
+
+    title: str
+    fold: bool = False
+    spare: int = 0
+
+
+Title = str | Column
+
+
+def tabled(out: Lines, titles: Sequence[Title], rows: Iterable[Sequence[object]], width: int | None) -> Turns[None]:
     """Write the rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
 
-    Where a row of many columns is wider than the terminal, it becomes a block of lines: words cut in pieces can't be read.
+    What is too wide for the terminal loses its spare columns and has cells folded between words; where that is not enough, each row
+    becomes a block of lines: words cut in pieces can't be read.
     """
-    heads = [title.upper() for title in titles]
+    heads = [title if isinstance(title, Column) else Column(title) for title in titles]
     cells: list[tuple[str, ...]] = []
-    widest = [cell_len(head) for head in heads]
+    shape = Shape([columns(head.title) for head in heads], [columns(head.title) for head in heads])
     for row in rows:
         made = tuple(cell(value) for value in row)
-        widest = [max(most, columns(text)) for most, text in zip(widest, made, strict=True)]
+        shape.see(made, heads)
         cells.append(made)
         yield
-    total = sum(widest) + len(GAP) * (len(heads) - 1)
-    if width is not None and total > max(width, NARROWEST):
-        if len(heads) > FOLDED:
-            yield from blocks(out, heads, cells, max(width, NARROWEST))
-        else:
-            out.add(folded(heads, cells, max(width, NARROWEST)))
+    kept, widths = fitted(heads, shape, width)
+    if widths is None:
+        yield from blocks(out, [head.title.upper() for head in heads], cells, max(width or 0, NARROWEST))
         return
-    out.add(line(heads, widest), "\u2500" * total)
+    out.add(line([heads[at].title.upper() for at in kept], widths), "\u2500" * (sum(widths) + len(GAP) * (len(widths) - 1)))
     for made in taken(cells):
-        out.add(line(made, widest))
+        out.add(*folded([made[at] for at in kept], widths))
         yield
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]], width: int | None) -> str:
+class Shape(NamedTuple):
+    """Of each column: how wide its widest cell is, and its widest word."""
+
+    widest: list[int]
+    words: list[int]
+
+    def see(self, cells: Sequence[str], heads: Sequence[Column]) -> None:
+        """One row more."""
+        for at, text in enumerate(cells):
+            if (size := columns(text)) > self.widest[at]:
+                self.widest[at] = size
+            if heads[at].fold and size > self.words[at]:
+                self.words[at] = max(self.words[at], *(columns(word) for word in text.split()))
+
+
+def fitted(heads: Sequence[Column], shape: Shape, width: int | None) -> tuple[list[int], list[int] | None]:
+    """Which columns are shown, and how wide each is; None: they don't fit."""
+    kept = list(range(len(heads)))
+    if width is None:
+        return kept, shape.widest
+    room = max(width, NARROWEST)
+    while True:
+        least = [_least(heads[at], shape, at) for at in kept]
+        gaps = len(GAP) * (len(kept) - 1)
+        if sum(least) + gaps <= room:
+            return kept, _shared_out([shape.widest[at] for at in kept], least, room - gaps)
+        spare = max(kept, key=lambda at: (heads[at].spare, at))
+        if not heads[spare].spare:
+            return kept, None
+        kept.remove(spare)
+
+
+def _least(head: Column, shape: Shape, at: int) -> int:
+    """How narrow a column may be: as wide as its widest word, where its cells may be folded."""
+    return min(shape.widest[at], max(shape.words[at], FOLDED)) if head.fold else shape.widest[at]
+
+
+def _shared_out(wanted: list[int], least: list[int], room: int) -> list[int]:
+    """What is left beyond the least, to those that want more, in equal parts."""
+    found, left = list(least), room - sum(least)
+    while left > 0 and (short := [at for at, size in enumerate(found) if size < wanted[at]]):
+        part = max(1, left // len(short))
+        for at in short:
+            more = min(part, wanted[at] - found[at], left)
+            found[at] += more
+            left -= more
+    return found
+
+
+def folded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """A row in as many lines as its tallest cell."""
+    if all(columns(text) <= most for text, most in zip(cells, widths, strict=True)):
+        return [line(cells, widths)]
+    parts = [pieces(text, most) for text, most in zip(cells, widths, strict=True)]
+    tall = max(map(len, parts))
+    return [line([part[at] if at < len(part) else "" for part in parts], widths) for at in range(tall)]
+
+
+def table(titles: Sequence[Title], rows: Iterable[Sequence[object]], width: int | None) -> str:
     """The same at once, of a few rows."""
     out = Lines()
     at_once(tabled(out, titles, rows, width))
@@ -95,23 +166,19 @@ def pieces(text: str, width: int) -> list[str]:
     return [piece.plain.rstrip() for piece in wrapped] or [""]
 
 
-def folded(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table of few columns whose cells are folded so that it fits."""
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
-    for title in titles:
-        grid.add_column(title, overflow="fold")
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    out = StringIO()
-    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(grid)
-    return "\n".join(each.rstrip() for each in out.getvalue().splitlines() if each.strip())
-
-
 def cell(value: object) -> str:
     """One value as a person reads it: a dash where there is none, a comma between several."""
     if isinstance(value, list | tuple):
         return ", ".join(printable(item) for item in value) or "-"
     return "-" if value is None else printable(value) or "-"
+
+
+def age(seconds: float) -> str:
+    """How long something has been so, in the unit that a person would say it in: ``45 s``, ``12 min``, ``3 h``, ``9 d``."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def moment(seconds: float) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
-from haystack.model.reports import FailureRow
+from haystack.model.reports import FailureRow, Outcome
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 
@@ -69,6 +69,14 @@ class Collect(Message, frozen=True):
     number: int
 
 
+class Load(Message, frozen=True):
+    """Ask for Loads with this number at once. endpoints: their ids; none: all. service: whose exchanges count; empty: all do."""
+
+    number: int
+    endpoints: tuple[str, ...] = ()
+    service: str = ""
+
+
 class Drain(Message, frozen=True):
     """Accept no more, finish what runs, and exit within so many seconds. patient: let clients between two requests ask once more."""
 
@@ -93,7 +101,7 @@ Tally = tuple[tuple[int, ...], int, int, int, int, tuple[int, ...]]
 # Name, its exchanges that no endpoint had, (cell, count) of all one behind the other, retries, exchanges that waited for an endpoint, for
 # how many milliseconds, and how many more wait now. A cell is 6 times the method (http1/method.pxd), and the class of status.
 ServiceTally = tuple[str, Tally | None, tuple[int, ...], int, int, int, int]
-Load = tuple[str, int, int]  # endpoint's id, how many more exchanges are in flight, and connections pooled
+LoadRow = tuple[str, int, int]  # endpoint's id, how many more exchanges are in flight, and connections pooled
 
 
 class Counts(Message, frozen=True):
@@ -119,8 +127,15 @@ class Counts(Message, frozen=True):
     outside: int = 0
     ended: tuple[tuple[int, Tally], ...] = ()
     services: tuple[ServiceTally, ...] = ()
-    loads: tuple[Load, ...] = ()
+    loads: tuple[LoadRow, ...] = ()
     clients: int = 0
+
+
+class Loads(Message, frozen=True):
+    """(id, exchanges in flight) of endpoints that have any."""
+
+    number: int
+    rows: tuple[tuple[str, int], ...]
 
 
 class Failures(Message, frozen=True):
@@ -136,6 +151,13 @@ class Traces(Message, frozen=True):
     dropped: int = 0
 
 
+class Outcomes(Message, frozen=True):
+    """Exchanges that went wrong, and how many more there was no room for."""
+
+    outcomes: tuple[Outcome, ...]
+    left: int = 0
+
+
 class Lines(Message, frozen=True):
     """The access log of one tick: whole lines, how many, and how many more there was no room for."""
 
@@ -144,8 +166,8 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
+Down = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

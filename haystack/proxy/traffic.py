@@ -16,7 +16,7 @@ from haystack.loop.turns import Turns
 from haystack.model.durations import SLOTS
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.counters import GRACE, Asked, Place, Series
-from haystack.proxy.ipc import Counts, Load, ServiceTally, Tally
+from haystack.proxy.ipc import Counts, LoadRow, ServiceTally, Tally
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other")  # as http1/method.pxd counts them
 CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")  # of statuses; none: the client got no answer
@@ -99,7 +99,7 @@ class Gauges:
         self._loads: dict[int, dict[str, Now]] = {}  # by worker's slot
         self._waiting: dict[int, Counter[str]] = {}
 
-    def change(self, slot: int, loads: Iterable[Load], services: Iterable[ServiceTally]) -> None:
+    def change(self, slot: int, loads: Iterable[LoadRow], services: Iterable[ServiceTally]) -> None:
         """Take in what a worker tells."""
         told, waiting = self._loads.setdefault(slot, {}), self._waiting.setdefault(slot, Counter())
         for identity, in_flight, pooled in loads:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -27,6 +27,14 @@ LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys
 TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 1h30m"
 TIME_OR_OFF = f"{TIME} (0: no limit)"
 PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
+
+
+class Told(NamedTuple):
+    """A setting for a person: its variable, its value, and where that came from."""
+
+    name: str
+    value: str
+    source: str
 
 
 class SettingsError(Exception):
@@ -103,6 +111,7 @@ class Settings(BaseSettings):
     static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
     ssh_authorized_keys: Annotated[str, BeforeValidator(parsers.keys)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")
+    ssh_idle_timeout: TimeOrOff = takes(TIME_OR_OFF, 1800.0)
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
@@ -145,6 +154,9 @@ class Settings(BaseSettings):
     dns_log: Annotated[Literal["off", "json", "text"], BeforeValidator(parsers.or_off)] = takes("off, json or text", "off")
     cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
+    _flags: frozenset[str] = PrivateAttr(frozenset())  # attributes that flags gave,
+    _at_start: frozenset[str] = PrivateAttr(frozenset())  # and those that the start chose, where nobody had set them
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -164,7 +176,25 @@ class Settings(BaseSettings):
 
     def with_defaults(self, defaults: Mapping[str, object]) -> Settings:
         """A copy in which these stand where nobody set anything else."""
-        return self.model_copy(update={name: value for name, value in defaults.items() if not self.given(name)})
+        chosen = {name: value for name, value in defaults.items() if not self.given(name)}
+        copy = self.model_copy(update=chosen)
+        copy._at_start = self._at_start | chosen.keys()  # noqa: SLF001 - its own
+        return copy
+
+    def told(self) -> list[Told]:
+        """Each setting with its value for a person, and where that came from."""
+        return [Told(variable(name), display(name, getattr(self, name)), self._source(name)) for name in type(self).model_fields]
+
+    def _source(self, field: str) -> str:
+        if field in self._flags:
+            return f"the flag {flag(field)}"
+        if field in self._at_start:
+            return "chosen at start"
+        if self.given(field):
+            return "the environment"
+        if field in FILED and self.given(f"{field}_file"):
+            return f"the file in {variable(field)}_FILE"
+        return "default"
 
     def shown(self) -> dict[str, str]:
         """VARIABLE → text for a person; what is secret is masked, what is long is counted."""
@@ -178,6 +208,7 @@ def load(flags: Mapping[str, str] | None = None) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(complaint(error.errors()[0])) from None
+    settings._flags = frozenset(flags or ())  # noqa: SLF001 - this module's own
     changed = {name: text for name in FILED if (text := _kept(settings, name)) is not None}
     settings = settings.model_copy(update=changed)
     if (settings.docker_key is None) != (settings.docker_cert is None):

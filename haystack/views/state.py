@@ -17,8 +17,12 @@ from typing import Protocol
 from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.observe.journal import Journal
+from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
 from haystack.proxy.traffic import Traffic
 from haystack.views.rates import Rates
@@ -45,6 +49,8 @@ class Picture(Protocol):
     def services(self) -> Mapping[str, Service]: ...
     @property
     def problems(self) -> Sequence[tuple[str, Problem]]: ...
+    @property
+    def overrides(self) -> Overrides: ...
 
 
 class Source(Protocol):
@@ -106,6 +112,8 @@ class WorkerState(Protocol):
     def restarts(self) -> int: ...
     @property
     def clients(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
     def frailty(self, now: float) -> str: ...
 
 
@@ -131,6 +139,17 @@ class Proxy(Protocol):
     async def askers(self, name: bytes | None, clients: tuple[bytes, ...] | None) -> list[AskerRow]: ...
 
 
+class Setting(Protocol):
+    """A setting for a person."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
 class Options(Protocol):
     """The settings that the web side and the shell look at."""
 
@@ -147,19 +166,22 @@ class Options(Protocol):
     @property
     def ssh_authorized_keys_file(self) -> object: ...
     @property
+    def ssh_idle_timeout(self) -> float: ...
+    @property
     def state_dir(self) -> object: ...
     @property
     def expose(self) -> str: ...
     @property
     def cors_origin(self) -> str | None: ...
+    def told(self) -> Sequence[Setting]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """The control process at a glance.
 
-    started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh; rates: of the proxy's traffic;
-    ejections: of endpoints, by service and cause.
+    operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
+    past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by service and cause.
     """
 
     settings: Options
@@ -167,8 +189,10 @@ class State:
     responder: Resolver
     proxy: Proxy
     traces: TraceHub
+    operator: Operator
     started: float
     ports: dict[str, int] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
     rates: Rates = field(default_factory=Rates)
     ejections: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -176,6 +200,11 @@ class State:
     def snapshot(self) -> Picture:
         """The newest picture. Read it once and keep it for one answer."""
         return self.registry.snapshot
+
+    @property
+    def journal(self) -> Journal:
+        """What happened, and what followed."""
+        return self.past.journal
 
     async def refresh(self) -> None:
         """Fetch the workers' newest counters; a worker that does not answer in time costs freshness, not the answer."""

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 from haystack.catalog.publishing import Publishing
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import NONE
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Traffic
+from haystack.settings.settings import load
 from haystack.views.state import State
 
 ID = "ab" * 32
@@ -44,7 +46,9 @@ class Proxy:
         self.errors = {}
         self.traffic = Traffic()
         self.ports = {"http": 80, "http-alt": 8080}
-        self.workers = [SimpleNamespace(slot=0, pid=7, state="serving", trouble="", restarts=0, clients=2, frailty=lambda _now: "")]
+        self.workers = [
+            SimpleNamespace(slot=0, pid=7, state="serving", trouble="", connections=3, restarts=0, clients=2, frailty=lambda _now: "")
+        ]
         self.refreshed = 0
         self.dns_counts = DnsCounts()
         self.asked = []
@@ -93,13 +97,15 @@ def picture(name="web", image="nginx", reason="running"):
         containers={ID: container},
         services={NAME: Service(name=NAME, endpoints=(endpoint,))},
         problems=((ID, Problem(subject="label haystack.port", message="not a port")),),
+        overrides=NONE,
     )
 
 
 def state(folder="/nonexistent", snapshot=None, **settings):
     chosen = {
         "bind": ("127.0.0.1",), "ssh_port": 0, "dns_ttl": 5, "ssh_authorized_keys": None, "ssh_authorized_keys_file": None,
-        "state_dir": Path(folder), "cors_origin": None, "expose": "all", "balance": "p2c", **settings,
+        "state_dir": Path(folder), "ssh_idle_timeout": 0.0, "cors_origin": None, "expose": "all", "balance": "p2c",
+        "told": load({"workers": "2"}).told, **settings,
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
     registry = SimpleNamespace(
@@ -112,5 +118,11 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     )
     registry.listed.set()
     return State(
-        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=Proxy(), traces=TraceHub(), started=time.time()
+        settings=SimpleNamespace(**chosen),
+        registry=registry,
+        responder=Responder(),
+        proxy=Proxy(),
+        traces=TraceHub(),
+        operator=SimpleNamespace(overrides=NONE),
+        started=time.time(),
     )

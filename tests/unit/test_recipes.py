@@ -18,7 +18,7 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.worker.limits import Limits as Compiled
 from haystack.command_line import commands as command_line
-from haystack.console import commands
+from haystack.console import command, shell
 from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
 from haystack.model import ports
@@ -243,22 +243,24 @@ def test_each_provider_is_made_where_all_are():
 
 
 def test_the_page_has_each_command_as_help_shows_it():
-    assert [(bare(usage), told) for usage, told in rows("shell.md")] == [(c.usage, c.summary) for c in commands.COMMANDS.values()]
-    shown = commands.run(state(), ["help"]).text
-    assert [c.usage for c in commands.COMMANDS.values() if c.usage not in shown or c.summary not in shown] == []
+    assert [(bare(usage), told) for usage, told in rows("shell.md")] == [(c.usage, c.summary) for c in shell.COMMANDS.values()]
+    shown = shell.run(state(), ["help"]).text
+    assert [c.usage for c in shell.COMMANDS.values() if c.usage not in shown or c.summary not in shown] == []
 
 
-@pytest.mark.parametrize("name", commands.COMMANDS)
+@pytest.mark.parametrize("name", shell.COMMANDS)
 def test_what_completes_a_command_is_taken_by_it(name):
-    command = commands.COMMANDS[name]
-    assert len(command.completes) == len(re.findall(r" ", command.usage)), "an argument for each word of the usage"
-    before = [name]
-    for words in command.completes:
-        assert commands.completions(before, ["web"]) == (["web"] if words == commands.SERVICES else list(words))
-        before.append("web" if words in (commands.SERVICES, commands.ANYTHING) else words[0])
-        for word in words if words != commands.SERVICES else ():
-            assert commands.run(state(), [*before[:-1], word]).status != commands.USAGE
-    assert commands.completions(before, ["web"]) == []
+    found, before = shell.COMMANDS[name], [name]
+    for each in found.words:
+        offered = shell.completions(state(), before)
+        if not isinstance(each.completes, command.Kind):
+            assert [word for word in offered if not word.startswith("-")] == list(each.completes)
+        for word in offered if each.completes else ():
+            if not word.startswith("-"):
+                assert shell.run(state(), [*before, word]).status != command.USAGE
+        before.append(offered[0] if each.completes else "172.17.0.2")
+    flags = {each.flags[0] for each in found.options}
+    assert {word for word in shell.completions(state(), before) if word.startswith("-")} == flags
 
 
 # A metric.

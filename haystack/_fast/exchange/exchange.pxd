@@ -29,12 +29,16 @@ cdef struct Attempt:            # the way to an endpoint, beside what candidates
     int64_t waited              # milliseconds that it stood there before
     int tries                   # so often it was sent to an endpoint, or that failed at once
 
-cdef struct Record:             # what the counts, the log or a trace tell of it
-    bint told                   # log or trace will
-    int64_t begun               # nanoseconds: when the batch began that it came with
+cdef enum Told:                 # who is told of an exchange at its end
+    ASKED = 1                   # the access log, or whoever follows traces
+    NOTABLE = 2                 # whoever asks later what went wrong: it has failed, or was sent to another endpoint
+
+cdef struct Record:             # what is told and counted of it
+    int told                    # Told
     bint reused                 # its endpoint's connection had carried others
     int status
     const char *error           # RFC 9209, section 2.3
+    const char *retried         # the same of the first endpoint that it was taken away from; NULL: of none
     int64_t received, sent      # bytes of the bodies
     int64_t t_start, t_routed, t_connected, t_first     # nanoseconds; 0: never reached
     Buffer tried                # labels of the endpoints, a NUL behind each
@@ -71,7 +75,6 @@ cdef class Exchange(LegUser):
     cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
-    cdef int count(self) except -1
     cdef DownLeg end(self)
     cdef int recycle(self) except -1
 

@@ -6,7 +6,8 @@ import pytest
 
 from haystack.console import askers
 from haystack.console.askers import since
-from haystack.console.commands import Context, run
+from haystack.console.command import Context
+from haystack.console.shell import run
 from haystack.dns import wire
 from haystack.dns.messages import AskerRow
 from haystack.loop.turns import at_once

@@ -3,7 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from haystack.console.commands import COMMANDS, Context, Leave, LogLevel, Trace, completions, run
+from haystack.console.command import Context, Leave, LogLevel, Trace
+from haystack.console.commands import dig
+from haystack.console.shell import COMMANDS, Call, completions, read, run
 from haystack.model import ports
 from haystack.model.records import Container, Listing
 from tests.fakes.state import NAME, picture, state
@@ -78,7 +80,7 @@ def test_an_unknown_command_names_the_nearest_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "words", [["service"], ["services", "x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]]
+    "words", [["service"], ["services", "--x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]]
 )
 def test_wrong_use_says_the_usage(words):
     result = run(state(), words)
@@ -148,15 +150,93 @@ def test_a_table_keeps_to_the_terminal_and_without_one_folds_nothing():
 
 
 def test_completion_offers_what_may_follow():
-    assert completions(["service"], ["nginx"]) == ["nginx"]
-    assert completions(["trace"], []) == ["on", "off"]
-    assert completions(["services"], []) == ["--json"]
-    assert completions(["version"], []) == []
+    known = state()
+    assert completions(known, ["service"]) == ["nginx"]
+    assert completions(known, ["service", "nginx"]) == []
+    assert completions(known, ["trace"]) == ["on", "off"]
+    assert completions(known, ["trace", "on"]) == ["nginx"]
+    assert completions(known, ["services"]) == ["nginx", "--json"]
+    assert completions(known, ["services", "nginx", "--json"]) == ["nginx"]
+    assert completions(known, ["dig", "x"])[:2] == ["A", "AAAA"]
+    assert completions(known, ["dig", "-x"]) == []
+    assert completions(known, ["version"]) == []
+    assert completions(known, []) == list(COMMANDS)
+    assert completions(known, ["nonsense"]) == []
 
 
 def test_help_tells_of_every_command():
     text = run(state(), ["help"]).text
     assert all(command.usage in text for command in COMMANDS.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("form", ["help {}", "{} --help", "help {} ", "haystack:help({})."])
+def test_help_of_a_command_has_its_usage_arguments_and_an_example_that_is_read(name, form):
+    result = run(state(), form.format(name).split())
+    command = COMMANDS[name]
+    assert result.status == 0
+    assert f"usage: {command.usage}" in result.text
+    assert all(each.told in result.text for each in command.arguments)
+    if command.arguments:
+        assert isinstance(read(command.example.split()), Call)
+
+
+def test_a_question_mark_is_help():
+    assert run(state(), ["?"]).text == run(state(), ["help"]).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("ps", "containers"), ("LS", "services"), ("netwrks", "networks"), ("expl", "explain"), ("nslookup", "dig")]
+)
+def test_a_wrong_word_is_told_the_right_one(wrong, right):
+    assert f"did you mean {right}?" in run(state(), [wrong]).text
+
+
+def test_a_word_like_no_command_gets_the_list_and_no_guess():
+    assert run(state(), ["xyzzy"]).text == "no command 'xyzzy'; help lists them"
+
+
+@pytest.mark.parametrize(("words", "nearest"), [(["services", "--jsn"], "--json"), (["config", "--al"], "--all")])
+def test_an_option_that_there_is_not_is_told_with_the_nearest(words, nearest):
+    result = run(state(), words)
+    assert (result.status, result.text.split("; ")[1]) == (2, f"did you mean {nearest}?")
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"), [([], 1), (["NGIN"], 1), (["ngin", "80"], 1), (["n*x"], 1), (["nothing"], 0), (["nginx", "nothing"], 0)]
+)
+def test_a_list_takes_a_filter(words, rows):
+    text = run(state(), ["services", *words]).text
+    assert (NAME in text) == bool(rows)
+    assert ("nothing here has" in text) == (not rows)
+    assert len(json.loads(run(state(), ["services", *words, "--json"]).text)) == rows
+
+
+def test_config_tells_what_is_set_and_where():
+    text = run(state(), ["config"]).text
+    assert [line.split("   ")[-1].strip() for line in text.splitlines() if line.startswith("HAYSTACK_WORKERS")] == ["the flag --workers"]
+    assert "HAYSTACK_ORIGIN" not in text
+    assert "HAYSTACK_ORIGIN" in run(state(), ["config", "--all"]).text
+    assert {each["name"]: each["source"] for each in json.loads(run(state(), ["config", "--json"]).text)}["HAYSTACK_ORIGIN"] == "default"
+
+
+def test_limits_tell_what_is_in_use_and_what_was_met():
+    known = state()
+    known.proxy.errors = {("connection_timeout", 504): 7}
+    rows = {row["limit"]: row for row in json.loads(run(known, ["limits", "--json"]).text)}
+    assert rows["client connections"]["used"] == 3
+    assert rows["time to connect to an endpoint"]["met"] == 7
+    assert rows["idle tunnel"]["met"] is None
+    assert "CONNECT_TIMEOUT 1s" in run(known, ["limits"]).text
+
+
+def test_dig_of_an_address_asks_for_its_names():
+    asked = read(["dig", "-x", "172.17.0.2"])
+    assert isinstance(asked, Call)
+    assert dig.question(asked.asked) == ("2.0.17.172.in-addr.arpa", "PTR")
+    assert "not an address" in run(state(), ["dig", "-x", "web"]).text
+    assert run(state(), ["dig", "web", "-x", "172.17.0.2"]).status == 2
+    assert run(state(), ["dig"]).status == 2
 
 
 @pytest.mark.parametrize(
@@ -165,12 +245,21 @@ def test_help_tells_of_every_command():
 def test_an_option_is_no_argument(words):
     result = run(state(), words)
     assert (result.status, result.effect) == (2, None)
-    assert f"{words[0]} takes no options; usage: " in result.text
+    assert "; usage: " in result.text
 
 
-def test_a_row_that_is_wider_than_the_terminal_is_a_block_of_whole_words():
-    text = run(state(), ["endpoints"], Context(width=80)).text
-    assert f"SERVICE    {NAME}\n" in text
+def test_a_table_leaves_out_what_it_can_spare_and_folds_between_words():
+    long = state(snapshot=picture(reason="word " * 12))
+    narrow = run(long, ["endpoints"], Context(width=80)).text.splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert narrow[0].split() == ["SERVICE", "ENDPOINT", "WEIGHT", "CONTAINER", "STATE"]
+    assert len(narrow) > 4
+    assert run(long, ["endpoints"]).text.splitlines()[0].split()[-1] == "SINCE"
+
+
+def test_a_row_that_is_much_wider_than_the_terminal_is_a_block_of_whole_words():
+    text = run(state(), ["endpoints"], Context(width=40)).text
+    assert "SERVICE    nginx\n" in text
     assert "STATE      ready: running\n" in text
 
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
-from haystack.console.commands import run
 from haystack.console.explain import Asked, find, read
+from haystack.console.shell import run
 from haystack.loop.turns import at_once
 from haystack.model.records import Carried, Options, Problem, Service
 from haystack.model.snapshot import Snapshot
@@ -206,3 +206,26 @@ def test_it_agrees_with_the_router(services, questions):
         found, route = at_once(find(made, asked)), router.lookup(0, host.encode(), asked.path.encode())
         assert (found.service.name if found else None) == (route.service if route else None)
         assert [e.id for e in found.endpoints] == [m.endpoint.key for m in route.members] if found else route is None
+
+
+def test_rules_that_fit_too_are_told_with_why_they_are_not_followed():
+    seen = picture()
+    carried = {
+        "a": [("*.example", "/")],
+        "b": [("shop.example", "/")],
+        "c": [("shop.example", "/api")],
+        "d": [("shop.example", "/api")],
+        "e": [("shop.example", "/other")],
+    }
+    seen.services = {
+        name: Service(name=name, endpoints=(ENDPOINT,), claims=tuple(Carried(host=h, path=p, endpoints=(ENDPOINT,)) for h, p in claims))
+        for name, claims in carried.items()
+    }
+    text = run(state(snapshot=seen), ["explain", "http://shop.example/api/x"]).text
+    assert text.startswith("service c, by host shop.example and path prefix /api")
+    assert [line for line in text.splitlines() if line.startswith("shadowed")] == [
+        "shadowed: d, by shop.example/api: the other comes first by name",
+        "shadowed: b, by shop.example: its path is shorter",
+        "shadowed: a, by *.example: its host is less specific",
+    ]
+    assert "shadowed" not in run(state(snapshot=seen), ["explain", "http://x.example/"]).text

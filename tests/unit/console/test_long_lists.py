@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from haystack.console.commands import Context, run, work
+from haystack.console.command import Context
 from haystack.console.long_text import PIECE
+from haystack.console.shell import run, work
 from haystack.model.records import Service
 from haystack.proxy.counters import Counts, Place
 from tests.fakes.effort import calls

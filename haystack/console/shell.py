@@ -1,0 +1,124 @@
+"""The shell: a line's words in, what it says and an exit status out.
+
+Pure, but for what others are asked before (Command.ahead): nothing here prints or changes anything. What a command asks of its session
+(trace, leave, log level, going on for a while) is an Effect in the Result, and the session does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haystack.console import words
+from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
+from haystack.console.command_line import normal
+from haystack.console.commands import dig, explain, limits, lists, log, metrics, service, session, settings, trace, usage, who
+from haystack.console.lists import short_names
+from haystack.console.suggestions import suggested
+from haystack.loop.turns import Turns, at_once, in_turns
+from haystack.observe.safe_text import printable
+from haystack.views.state import State
+
+_ALL = (
+    usage.command(lambda: COMMANDS),
+    service.COMMAND,
+    *lists.COMMANDS,
+    explain.COMMAND,
+    dig.COMMAND,
+    who.COMMAND,
+    trace.COMMAND,
+    log.COMMAND,
+    settings.COMMAND,
+    limits.COMMAND,
+    metrics.COMMAND,
+    session.VERSION,
+    session.EXIT,
+    session.QUIT,
+)
+COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
+HELP = ("--help", "-h", "-?")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command, and what is asked of it."""
+
+    command: Command
+    asked: Asked
+
+
+def read(line: Sequence[str]) -> Call | Result:
+    """Which command the words call; a Result where they call none."""
+    plain = normal(line)
+    if not plain:
+        return Result("")
+    name, arguments = plain[0], plain[1:]
+    command = COMMANDS.get(name)
+    if command is None:
+        return Result(f"no command {printable(name)!r}{suggested(name, COMMANDS)}", USAGE)
+    if any(each in HELP for each in arguments):
+        command, arguments = COMMANDS["help"], [name]
+    try:
+        return Call(command, words.read(command, arguments))
+    except words.UsageError as error:
+        return Result(f"{error}; usage: {command.usage}", USAGE)
+
+
+async def answer(state: State, line: Sequence[str], context: Context = HERE) -> Result:
+    """Do what the words say: ask others where it needs that, some seconds at most; the rest in turns."""
+    call = read(line)
+    if isinstance(call, Result):
+        return call
+    if call.command.ahead is not None:
+        context = await call.command.ahead(state, call.asked, context)
+    return await in_turns(done(state, call, context))
+
+
+def run(state: State, line: Sequence[str], context: Context = HERE) -> Result:
+    """The same at once, with nobody asked."""
+    return at_once(work(state, line, context))
+
+
+def work(state: State, line: Sequence[str], context: Context = HERE) -> Turns[Result]:
+    """The same in turns."""
+    call = read(line)
+    return call if isinstance(call, Result) else (yield from done(state, call, context))
+
+
+def done(state: State, call: Call, context: Context) -> Turns[Result]:
+    """What a call says, or what goes on for a while."""
+    action, live = call.command.action, call.command.live
+    if action is not None:
+        result = action(state, call.asked, context)
+        return result if isinstance(result, Result) else (yield from result)
+    if live is None:
+        raise TypeError(f"{call.command.name} does nothing")
+
+    async def goes_on(talk: Talk) -> int:
+        return await live(state, call.asked, context, talk)
+
+    return Result("", effect=Live(goes_on))
+
+
+def completions(state: State, before: list[str]) -> list[str]:
+    """What may follow these words."""
+    name, *arguments = normal(before) or [""]
+    if not name:
+        return list(COMMANDS)
+    return words.completions(COMMANDS[name], arguments, lambda kind: names(state, kind)) if name in COMMANDS else []
+
+
+def names(state: State, kind: Kind) -> list[str]:
+    """Of what there is of a kind."""
+    picture = state.snapshot
+    match kind:
+        case Kind.COMMANDS:
+            return list(COMMANDS)
+        case Kind.SERVICES:
+            return short_names(state)
+        case Kind.ENDPOINTS:
+            return sorted({e.id for service in picture.services.values() for e in service.endpoints})
+        case Kind.CONTAINERS:
+            return sorted(c.name for c in picture.containers.values())
+        case Kind.SUBJECTS:
+            return [*short_names(state), *names(state, Kind.CONTAINERS), *names(state, Kind.ENDPOINTS)]

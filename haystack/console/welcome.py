@@ -1,0 +1,56 @@
+"""What a person sees first: the state in five lines. Pure, in turns."""
+
+from __future__ import annotations
+
+import time
+
+from haystack import __version__
+from haystack.console.tables import age
+from haystack.loop.turns import Turns
+from haystack.observe.safe_text import printable
+from haystack.views.state import State
+
+SERVER_ERROR = 500  # the first status of these (RFC 9110, section 15.6)
+END = "help lists the commands, Tab completes them, Ctrl-D ends the session"
+
+
+def lines(state: State) -> Turns[list[str]]:
+    """Version and age; what there is; traffic so far; what is wrong; how to go on."""
+    snapshot, ready, out, dead = state.snapshot, 0, 0, 0
+    for service in snapshot.services.values():
+        well = sum(endpoint.ready for endpoint in service.endpoints)
+        ready, out, dead = ready + well, out + len(service.endpoints) - well, dead + (not well)
+        yield
+    services = counted(len(snapshot.services), "service") + (f", {dead} without a ready endpoint" if dead else "")
+    containers = f"{counted(len(snapshot.containers), 'container')} on {counted(len(state.registry.sources), 'engine')}"
+    return [
+        f"Haystack {__version__}, origin {snapshot.origin}, up {age(time.time() - state.started)}",
+        f"{services}; {counted(ready, 'endpoint')} ready, {out} out; {containers}",
+        (yield from _traffic(state)),
+        _wrong(state),
+        END,
+    ]
+
+
+def _traffic(state: State) -> Turns[str]:
+    requests = 0
+    for counts in list(state.proxy.requests.values()):
+        requests += sum(counts.values())
+        yield
+    failed = sum(count for (_, status), count in state.proxy.errors.items() if status == 0 or status >= SERVER_ERROR)
+    return f"{counted(requests, 'request')} answered by endpoints, {failed} ended without an answer or with an error of Haystack's own"
+
+
+def _wrong(state: State) -> str:
+    """The gravest thing that is wrong, and how much else."""
+    found = [*state.wrong(), *(f"{problem.subject}: {problem.message}" for _, problem in state.snapshot.problems[:1])]
+    count = len(state.wrong()) + len(state.snapshot.problems)
+    if not found:
+        return "no problems"
+    more = f" (and {count - 1} more: services, containers and engines name them)" if count > 1 else ""
+    return printable(f"problem: {found[0]}{more}")
+
+
+def counted(number: int, word: str) -> str:
+    """``1 service``, ``2 services``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
