@@ -1,6 +1,6 @@
 """Counts of exchanges by endpoint and by service, and what is going on at each, since the control process was last told.
 
-Costs a few additions an exchange (Exchange.count), and a report what there was, not what there is.
+Costs a few additions an exchange (record.count_exchange), and a report what there was, not what there is.
 """
 import sys
 

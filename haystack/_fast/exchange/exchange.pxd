@@ -35,9 +35,8 @@ cdef enum Told:                 # who is told of an exchange at its end
     ASKED = 1                   # the access log, or whoever follows traces
     NOTABLE = 2                 # whoever asks later what went wrong: it has failed, or was sent to another endpoint
 
-cdef struct Record:             # what is told of it
+cdef struct Record:             # what is told and counted of it
     int told                    # Told
-    int64_t begun               # nanoseconds: when the batch began that it came with
     bint reused                 # its endpoint's connection had carried others
     int status
     const char *error           # RFC 9209, section 2.3
@@ -78,7 +77,6 @@ cdef class Exchange(LegUser):
     cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
     cdef int cut(self) except -1
-    cdef int count(self) except -1
     cdef DownLeg end(self)
     cdef int recycle(self) except -1
 

@@ -11,10 +11,9 @@ from haystack._fast.connection.leg cimport DownLeg, UpLeg
 from haystack._fast.connection.tunnel cimport shuttle
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
-from haystack._fast.endpoint.tally cimport CLASSES, QueueTally, add as add_to, class_of
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
-from haystack._fast.exchange.record cimport note_failure, write_record
+from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -61,9 +60,8 @@ cdef class Exchange(LegUser):
         memset(&self.record, 0, sizeof(self.record))
         self.record.tried = tried
         self.record.error = b""
-        self.record.begun = worker.poller.now_ns
         self.candidates.tries = 0
-        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else self.record.begun
+        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else worker.poller.now_ns
         worker.poller.enlist(self)
         return 0
 
@@ -397,25 +395,6 @@ cdef class Exchange(LegUser):
         down = self.end()
         return down.cut()
 
-    cdef int count(self) except -1:
-        """Count it for its service, and for the endpoint that it had last."""
-        cdef int kind = class_of(self.record.status)
-        cdef QueueTally *service
-        if not self.route.queue.noted:
-            self.worker.traffic.note_queue(self.route)
-        service = self.route.queue.tally
-        service.cells[self.request.method * CLASSES + kind] += 1
-        if self.attempt.tries > 1:
-            service.retries += self.attempt.tries - 1
-        if self.wait.joined:
-            service.waits += 1
-            service.waited_ms += self.attempt.waited
-        if self.member is not None and not self.member.noted:
-            self.worker.traffic.note_member(self.member)
-        add_to(&service.alone if self.member is None else self.member.tally, kind,
-               self.record.received, self.record.sent, clock_ns() - self.record.begun)
-        return 0
-
     cdef DownLeg end(self):
         """It is over: tell of it. The client's leg, which is to be freed."""
         cdef DownLeg down = self.down
@@ -423,7 +402,7 @@ cdef class Exchange(LegUser):
             leave_queue(self)
             self.route.queue.leave(self)
         if self.route is not None:
-            self.count()
+            count_exchange(self)
         if self.record.told:
             try:
                 write_record(self)

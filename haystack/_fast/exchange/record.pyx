@@ -10,6 +10,7 @@ from libc.string cimport memset, strcmp, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.connection.leg cimport Peer
+from haystack._fast.endpoint.tally cimport CLASSES, QueueTally, add as add_to, class_of
 from haystack._fast.exchange.exchange cimport Told
 from haystack._fast.http1.head cimport Head, Kind, same
 from haystack._fast.http1.trace_context cimport Caller, read_caller
@@ -38,6 +39,26 @@ cdef int note_retry(Exchange x, Member member, const char *error) except -1:
     if x.record.retried == NULL:
         x.record.retried = error
     return note_failure(x, member)
+
+
+cdef int count_exchange(Exchange x) except -1:
+    """Count it for its service, and for the endpoint that it had last."""
+    cdef int kind = class_of(x.record.status)
+    cdef QueueTally *service
+    if not x.route.queue.noted:
+        x.worker.traffic.note_queue(x.route)
+    service = x.route.queue.tally
+    service.cells[x.request.method * CLASSES + kind] += 1
+    if x.attempt.tries > 1:
+        service.retries += x.attempt.tries - 1
+    if x.wait.joined:
+        service.waits += 1
+        service.waited_ms += x.attempt.waited
+    if x.member is not None and not x.member.noted:
+        x.worker.traffic.note_member(x.member)
+    add_to(&service.alone if x.member is None else x.member.tally, kind,
+           x.record.received, x.record.sent, clock_ns() - x.record.t_start)
+    return 0
 
 
 cdef int write_record(Exchange x) except -1:
