@@ -6,6 +6,8 @@ do, for there is one thing to log in to.
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncssh
 import structlog
 
@@ -21,6 +23,7 @@ from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 SESSIONS = 10  # of one connection, as sshd's MaxSessions
+PARTING = 0.5  # seconds that sessions have to say goodbye
 LONGEST = 100  # characters of what a client says, in the log
 
 
@@ -52,7 +55,7 @@ class Door(asyncssh.SSHServer):
 
     def __init__(self, logins: Logins, login: Login) -> None:
         self._logins, self._login = logins, login
-        self._named = False
+        self._named = self._leaving = False
         self._ring: Ring | None = None
         self._person: Person | None = None
         self._user = self._peer = ""
@@ -103,7 +106,7 @@ class Door(asyncssh.SSHServer):
 
     def session_requested(self) -> tuple[asyncssh.SSHServerChannel[str], Session] | bool:
         """A session of its own for each channel."""
-        if self._person is None or (self._occupied() and len(self._sessions) >= SESSIONS):
+        if self._person is None or self._leaving or (self._occupied() and len(self._sessions) >= SESSIONS):
             return False
         self._idle.touch()
         local = plain(self._connection.get_extra_info("sockname"))
@@ -134,10 +137,13 @@ class Door(asyncssh.SSHServer):
             self.leave("its key was removed, or has expired")
 
     def leave(self, why: str) -> None:
-        """End it, and tell the client why."""
+        """End it, and tell the client why: at once, or when its sessions have left their screens as they were."""
+        self._leaving = True
         for session in self._sessions:
             session.leave(why)
-        self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, why)
+        asyncio.get_running_loop().call_later(
+            PARTING if self._occupied() else 0, self._connection.disconnect, asyncssh.DISC_BY_APPLICATION, why
+        )
 
     def _occupied(self) -> bool:
         """Sessions have a time limit of their own; without one this is for instance a master connection of OpenSSH's."""

@@ -29,6 +29,11 @@ class Record:
         who = self.person
         log.info("command.run", command=line[:LONGEST], key=who.fingerprint, comment=who.comment, peer=who.peer)
 
+    def refused(self, subsystem: str) -> None:
+        """They have asked for files, or for something else that is not here."""
+        who = self.person
+        log.warning("subsystem.refused", name=subsystem[:LONGEST], key=who.fingerprint, comment=who.comment, peer=who.peer)
+
     def ended(self) -> None:
         """It is over."""
         who, seconds = self.person, round(time.monotonic() - self._began, 1)

@@ -29,9 +29,9 @@ from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 
-INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
-# The longest line that comes without its end, from a client that is no terminal.
-LONGEST = 65536
+INTERRUPTED, ENDED = 130, 255  # exit statuses: of what Ctrl-C has ended, as shells have it; of a session that was, as ssh has it
+PARTING = 1.0  # seconds that a command has to end when its session does
+LONGEST = 65536  # characters of a line that comes without its end, from a client that is no terminal
 # So many lines wait for the one that is being done: then the client is asked to wait, until half are done.
 MOST_LINES = 1000
 
@@ -83,6 +83,11 @@ class Session(asyncssh.SSHServerSession[str]):
     def shell_requested(self) -> bool:
         """A conversation."""
         return True
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """Neither sftp nor any other."""
+        self._record.refused(subsystem)
+        return False
 
     def session_started(self) -> None:
         """Everything is agreed on: go."""
@@ -146,7 +151,6 @@ class Session(asyncssh.SSHServerSession[str]):
         if self._record.why:
             return
         self._record.why = why
-        self._out.lines(f"\nthe session ends: {why}")
         self._stop()
         if self._task is None:  # nothing was asked for
             self._idle.close()
@@ -172,6 +176,9 @@ class Session(asyncssh.SSHServerSession[str]):
             self._idle.close()
             self._record.ended()
             await self._tracer.switch(command.Trace(on=False))
+            if self._record.why:
+                status = ENDED
+                self._out.lines(f"\nthe session ends: {self._record.why}")
             if not self._channel.is_closing():
                 self._channel.exit(status)
 
@@ -223,16 +230,13 @@ class Session(asyncssh.SSHServerSession[str]):
 
     async def _execute(self, line: str) -> Result:
         self._record.command(line)
-        with self._idle.busy():
-            return await self._done(line)
-
-    async def _done(self, line: str) -> Result:
         try:
             asked = command_line.split(line)
         except ValueError as error:
             return Result(f"{error}".lower(), command.USAGE)
         try:
-            result = await shell.answer(self._state, asked, self._context())
+            with self._idle.busy():
+                result = await shell.answer(self._state, asked, self._context())
         except Exception:
             log.exception("shell.command_failed", command=line)
             return Result("the command failed; the log says why", command.NOT_FOUND)
@@ -253,7 +257,8 @@ class Session(asyncssh.SSHServerSession[str]):
                 await asyncio.wait({task})
         finally:
             self._lent = None
-            task.cancel()
+            if task.cancel():
+                await asyncio.wait({task}, timeout=PARTING)  # it leaves the screen as it was
         if task.cancelled():
             return INTERRUPTED
         if task.exception() is not None:
@@ -267,8 +272,6 @@ class Session(asyncssh.SSHServerSession[str]):
             await self._tracer.switch(result.effect, READABLE if self._terminal else 0)
         elif isinstance(result.effect, LogLevel):
             logs.set_level(result.effect.level)
-
-    # The way out.
 
     async def _line(self, text: str) -> None:
         await self._out.ready.wait()

@@ -70,7 +70,7 @@ async def test_the_clients_environment_is_not_kept(shell):
 
 
 @pytest.mark.parametrize("tool", ["sftp", "scp"])
-async def test_no_files_are_transferred(shell, tmp_path, tool):
+async def test_no_files_are_transferred(shell, tmp_path, log, tool):
     options = client(shell)[1:-1]
     options[options.index("-p")] = "-P"
     words = ["anyone@127.0.0.1:/etc/passwd", str(tmp_path / "got")]
@@ -78,6 +78,7 @@ async def test_no_files_are_transferred(shell, tmp_path, tool):
         process = await asyncio.create_subprocess_exec(tool, *options, *more, *words, stdin=-3, stdout=-3, stderr=-3)
         assert await asyncio.wait_for(process.wait(), PATIENCE) != 0
     assert not (tmp_path / "got").exists()
+    await log.has("subsystem.refused", name="sftp", comment="good key")
 
 
 @pytest.mark.parametrize("line", ["!id", "services; id", "version | cat", "$(id)", "`id`", "version > x", "sh", "/bin/sh"])

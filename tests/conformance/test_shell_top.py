@@ -89,6 +89,14 @@ async def test_a_terminal_of_any_size_has_a_frame(shell, size):
         assert process.exit_status == 0
 
 
+async def test_a_removed_key_ends_it_and_the_screen_is_as_before(shell, person):
+    person.type("top\r")
+    await raw(person, re.escape(ENTERED))
+    shell.file.write_text("# nobody\n")
+    await raw(person, re.escape(LEFT) + ".*the session ends: its key was removed")
+    await asyncio.wait_for(person.process.wait(), PATIENCE)
+
+
 async def test_it_ends_with_its_client(shell, log):
     async with at_terminal(shell, "top") as person:
         await raw(person, re.escape(ENTERED))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from haystack.console.command import Asked, Command, Context, Result
 from haystack.loop.turns import Turns
-from haystack.observe.safe_text import printable
 from haystack.views import metrics as figures
 from haystack.views.state import State
 
@@ -13,7 +12,7 @@ def metrics(state: State, _asked: Asked, _context: Context) -> Turns[Result]:
     """The whole exposition."""
     found, text = (yield from figures.Exposition(state, again=False).pieces()), []
     for piece in found:
-        text.append("\n".join(map(printable, piece.decode().split("\n"))))  # a container's name and image may hold anything
+        text.append(piece.decode())
         yield
     return Result([*text[:-1], text[-1].rstrip("\n")])
 
