@@ -54,7 +54,8 @@ def services() -> list[Service]:
 def problems() -> tuple[tuple[str, Problem], ...]:
     """A label that is misspelt."""
     odd = Problem(subject="label haystack.heath.path", message="no such label; did you mean health.path? label ignored")
-    return (("auth.services.haystack", odd),)
+    panic = Problem(subject="health of http", message="2 of 2 endpoints get requests although unhealthy, because too few are healthy")
+    return ("api.services.haystack", panic), ("auth.services.haystack", odd)
 
 
 def figures(made: MadeUp) -> None:

@@ -105,7 +105,8 @@ class Feed:
         if self._figures is not None:
             names = list(self._state.snapshot.services)
             yield from (_message("history", rows) for rows in _packed(self._figures.before(int(time.time()), names)))
-            yield _message("figures", self._figures.now())
+            if now := self._figures.now():
+                yield _message("figures", now)
         yield _message("complete", b"{}", self._identity(number))
 
     def _identity(self, number: int) -> str:

@@ -78,8 +78,8 @@ class SecondFigures:
                 yield shapes.encode((name, second, *columns))
 
     def now(self) -> bytes:
-        """What was told of endpoints and still is so, as JSON."""
-        return shapes.encode({"second": 0, "services": {}, "endpoints": self._told})
+        """What was told of endpoints and still is so, as JSON; empty where all are idle."""
+        return shapes.encode({"second": 0, "services": {}, "endpoints": self._told}) if self._told else b""
 
     def _services(self) -> Turns[dict[str, Row]]:
         found, waiting = {}, self._traffic.waiting

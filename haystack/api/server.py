@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from haystack.api import events, health
 from haystack.api.feed import Feed
+from haystack.api.figures import SecondFigures
 from haystack.api.views import application
 from haystack.proxy.worker_setup import health_of
 from haystack.views.state import State
@@ -53,7 +54,7 @@ class ApiServer:
 
     def __init__(self, state: State, path: str | Path, group: int | None = None, connections: int = 2 * events.MOST) -> None:
         self.path = Path(path)
-        self._feed = Feed(state)
+        self._feed = Feed(state, SecondFigures(state.rates, state.proxy.traffic))
         web = application(state, self._feed, min(events.MOST, connections // 2))
         self._doors = (Door(web, self.path, group), Door(health.application(state), Path(health_of(str(path))), group))
 

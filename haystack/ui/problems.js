@@ -1,4 +1,4 @@
-// What is wrong, first of all: Haystack itself, services without an endpoint or in panic, and what is odd about labels and the like.
+// What is wrong, first of all: Haystack itself, services that nobody serves, those in panic, and what is odd about labels and the like.
 
 import { LongList, make, setAttribute, setText } from "./dom.js";
 import { judge } from "./model.js";
@@ -40,9 +40,8 @@ function ofHaystack(picture) {
 function ofServices(picture) {
   const found = [];
   for (const service of picture.services.values()) {
-    const { grade, counts, total } = judge(service);
+    const { grade, total } = judge(service);
     if (grade === "down") found.push(about(service.name, "bad", `none of its ${total} endpoints is in`));
-    if (grade === "panic") found.push(about(service.name, "warn", `${counts.kept} of ${total} endpoints are in although they are unwell, for too few are well`));
   }
   return found;
 }
@@ -52,7 +51,9 @@ function ofOthers(picture) {
   for (const [key, problems] of picture.problems) {
     for (const problem of problems) {
       const text = `${problem.subject}: ${problem.message}`;
-      found.push(picture.services.has(key) ? about(key, "note", text) : { level: "note", name: problem.name || problem.about, text });
+      const service = picture.services.get(key);
+      if (service) found.push(about(key, judge(service).grade === "panic" ? "warn" : "note", text));
+      else found.push({ level: "note", name: problem.name || problem.about, text });
     }
   }
   return found;

@@ -107,11 +107,8 @@ class OverrideAnswer(TypedDict):
 _Classed = TypedDict("_Classed", {"class": Literal["in"]})
 
 
-class ServiceAnswer(_Classed):
-    """An endpoint as a member of a service: what its SRV record says, and why it is in or out. cause: reason without its time.
-
-    share: of its weight, below 1 while it starts slowly; awaited: it is expected within seconds; until: when it comes back by itself.
-    """
+class RecordAnswer(_Classed):
+    """What an endpoint's SRV record says, and where it is."""
 
     id: str
     name: str
@@ -126,6 +123,14 @@ class ServiceAnswer(_Classed):
     address6: str | None
     port_name: str
     listener: str | None
+
+
+class ServiceAnswer(RecordAnswer):
+    """An endpoint as a member of a service: what its SRV record says, and why it is in or out. cause: reason without its time.
+
+    share: of its weight, below 1 while it starts slowly; awaited: it is expected within seconds; until: when it comes back by itself.
+    """
+
     ready: bool
     reason: str
     cause: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -148,3 +149,65 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
     site.monitor.close()
     await site.api.close()
     assert not late
+
+
+READER = """
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+client.sendall(b"GET /api/events HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+rest = b""
+while data := client.recv(1 << 16):
+    *lines, rest = (rest + data).split(b"\\n")
+    if any(line.startswith(b"event: complete") for line in lines):
+        print("complete", flush=True)
+"""
+
+
+class Page:
+    """A page that is open, in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def opened(cls, path: str) -> Page:
+        """One that has been told everything."""
+        made = cls(await asyncio.create_subprocess_exec(sys.executable, "-c", READER, path, stdout=asyncio.subprocess.PIPE))
+        assert made._process.stdout
+        assert await made._process.stdout.readline() == b"complete\n"
+        return made
+
+    async def close(self) -> None:
+        """Have it gone."""
+        self._process.kill()
+        await self._process.wait()
+
+
+async def test_nor_does_a_page_that_is_opened_or_open(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    await site.api.start()
+    await site.list_all()
+
+    async def open_one() -> None:
+        await (await Page.opened(site.path)).close()
+        site.api._feed.close()  # so that the next one has it made again
+
+    work: dict[str, Callable[[], Awaitable[object]]] = {"the first page": open_one}
+    late = {what: found for what, each in work.items() if (found := await longest(each))[0] > MOST}
+    page = await Page.opened(site.path)
+    work = {
+        "nothing": lambda: asyncio.sleep(1.2),
+        "one change in the large service": lambda: site.turn(17, 18),
+        "500 changes": lambda: site.turn(SIZE - 600, SIZE - 100),
+        "one network more": site.connect,
+    }
+    late |= {what: found for what, each in work.items() if (found := await longest(each))[0] > MOST}
+    began = time.process_time()
+    await asyncio.sleep(2)
+    idle = (time.process_time() - began) / 2
+    await page.close()
+    site.monitor.close()
+    await site.api.close()
+    assert not late
+    assert idle < 0.05  # seconds of CPU a second, with nothing changing
