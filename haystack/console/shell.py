@@ -13,6 +13,7 @@ from haystack.console import words
 from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
 from haystack.console.command_line import normal
 from haystack.console.commands import (
+    cohorts,
     dig,
     drain,
     events,
@@ -53,6 +54,7 @@ _ALL = (
     tail.COMMAND,
     events.COMMAND,
     replay.COMMAND,
+    cohorts.COMMAND,
     drain.COMMAND,
     undrain.COMMAND,
     weight.COMMAND,

@@ -175,6 +175,11 @@ def test_a_container_that_is_killed_under_load_has_its_story_told(shell, members
     assert [(row["address"], row["name"]) for row in callers] == [("127.0.0.1", SERVICE)]
     assert callers[0]["times"] >= 24
 
+    (cohort,) = shell.told("cohorts", SERVICE)
+    assert cohort["digest"] == members[0].image.id
+    assert (cohort["containers"], cohort["ready"], cohort["odd"]) == (left, 2, "")
+    assert cohort["requests"] >= 24
+
     text = shell.said("replay", when, SERVICE)
     assert f"{killed_one.name} left {SERVICE}" in text
     order = [text.index(word) for word in ("in at the beginning", "was sent SIGKILL", "gets no more requests", "in at the end")]
