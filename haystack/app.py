@@ -229,10 +229,8 @@ class App:
         self.proxy.readers.failures, self.proxy.readers.outcomes = self.health.failures, self.past.outcomes.take
         self.proxy.readers.note, self.proxy.readers.places = self.past.journal.add, Hidden(self.registry.remark).look
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
-        if (spans := span_exporter.begun()) is not None:
-            self.proxy.readers.spans = spans.take
-            stack.push_async_callback(asyncio.to_thread, spans.close, FLUSH_SECONDS)
         self.proxy.readers.hopeless = self.stopping.set
+        self.proxy.readers.spans = span_exporter.begun(stack, FLUSH_SECONDS)
         if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
             self._log_lines(stack)
 

@@ -1,4 +1,4 @@
-"""Who asked DNS for which names, as workers remember it: whom a word means, the rows of all workers together, and the text.
+"""Who asked DNS for which names, and called which services over HTTP, as workers remember it: the rows of all workers, and the text.
 
 Pure: reads one snapshot. Never asks a worker.
 """
@@ -20,6 +20,7 @@ from haystack.observe.safe_text import printable
 from haystack.views.state import Picture, State
 
 SHORTEST_ID = 4  # characters of an id by which a container is meant
+HTTP = "HTTP"  # the type that stands for a call of a service
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -39,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One client that asked for one name. ago: seconds since it did last; containers: whose address that is."""
+    """One client that asked for a name, or called that service (types: HTTP). ago: seconds since it did last; containers: whose address."""
 
     name: str
     containers: tuple[str, ...]
@@ -80,12 +81,13 @@ def _containers(picture: Picture, word: str) -> Turns[list[Container]]:
 
 def told(state: State, rows: Iterable[AskerRow]) -> Turns[list[Asked]]:
     """What all workers say, together, the latest first."""
-    merged: dict[tuple[bytes, bytes], AskerRow] = {}
+    merged: dict[tuple[bytes, bytes, bool], AskerRow] = {}
     for row in rows:
-        known = merged.get((row.name, row.client))
-        merged[row.name, row.client] = row if known is None else _both(known, row)
+        key = row.name, row.client, row.types == (HTTP,)
+        known = merged.get(key)
+        merged[key] = row if known is None else _both(known, row)
         yield
-    holders = yield from _holders(state.snapshot, {client for _, client in merged})
+    holders = yield from _holders(state.snapshot, {client for _, client, _ in merged})
     found = []
     for row in (yield from ordered(merged.values(), lambda row: (int(row.ago * 1000), 0))):
         names = tuple(sorted(holders.get(row.client, ())))

@@ -99,6 +99,7 @@ class Door(asyncssh.SSHServer):
         self._idle = Idle(self._logins.idle, lambda: self.leave("it was idle"), self._occupied)
         who = self._person = self._offers.person(self._peer)
         log.info("login.accepted", peer=who.peer, user=self._user, key=who.fingerprint, comment=who.comment)
+        self.heed(self._logins.keyring.ring)  # it may have been removed meanwhile
 
     def session_requested(self) -> tuple[asyncssh.SSHServerChannel[str], Session] | bool:
         """A session of its own for each channel."""

@@ -58,27 +58,29 @@ def over(line: Line, now: dt.datetime) -> bool:
 
 
 class Keyring:
-    """The keys of these settings. changed: called with the newest Ring after the file has changed, or a key has expired."""
+    """The keys of these settings. ring: as they were read last; changed: called with it when the file has changed, or a key has expired."""
 
     def __init__(self, settings: Options, changed: Callable[[Ring], None]) -> None:
         self._settings = settings
         self._changed = changed
         self._told: tuple[str, ...] = ()
+        self._reading = asyncio.Lock()
         self._texts: list[tuple[str, str]] | None = None
         self._first: tuple[int, ...] | None = None  # state of the file when it was read first
-        self._ring = Ring((), dt.datetime.now(dt.UTC))
+        self.ring = Ring((), dt.datetime.now(dt.UTC))
         self._ends: dt.datetime | None = None  # of the next key that will expire
         file = settings.ssh_authorized_keys_file
         self._path = Path(str(file)) if file else None
 
     async def now(self) -> Ring:
         """The keys that may enter now. Lines that let nobody in are told once, and again when they are others."""
-        told = await asyncio.to_thread(self._read)
+        async with self._reading:  # one after the other: what was read last counts
+            told = await asyncio.to_thread(self._read)
         if told != self._told:
             self._told = told
             for line in told:
                 log.warning("key.ignored", line=line, reason="the key can't be used")
-        return self._ring
+        return self.ring
 
     def _read(self) -> tuple[str, ...]:
         """Read anew; the lines to tell of. Of a file that is what it was, nothing is parsed."""
@@ -89,7 +91,7 @@ class Keyring:
         if texts == self._texts and not unread and not self._due(now):
             return self._told
         found = keys.parse(texts)
-        self._texts, self._ring = texts, Ring(found.lines, now)
+        self._texts, self.ring = texts, Ring(found.lines, now)
         self._ends = min((line.ends for line in found.lines if line.ends is not None and line.ends > now), default=None)
         expired = (f"{line.where}: the key has expired" for line in found.lines if over(line, now))
         return (*unread, *found.refused, *expired)

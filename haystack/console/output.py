@@ -19,7 +19,7 @@ class Output:
     """
 
     def __init__(self, written: Callable[[], None]) -> None:
-        self.channel: asyncssh.SSHServerChannel[str]
+        self.channel: asyncssh.SSHServerChannel[str] | None = None  # until the client is told that it has one
         self.terminal = self.dumb = False
         self.ready = asyncio.Event()
         self.ready.set()
@@ -28,7 +28,7 @@ class Output:
     def write(self, text: str) -> None:
         """Send as it is."""
         self._written()
-        if not self.channel.is_closing():
+        if self.channel is not None and not self.channel.is_closing():
             self.channel.write(text)
 
     def lines(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Output:
         """The same to standard error, where there is one apart."""
         if text and self.terminal:
             self.lines(text)
-        elif text and not self.channel.is_closing():
+        elif text and self.channel is not None and not self.channel.is_closing():
             self._written()
             self.channel.write_stderr(text + "\n")
 
@@ -55,7 +55,7 @@ class Output:
 
     def size(self) -> tuple[int, int]:
         """Columns and rows. The client says what it likes, up to 32 bits: a screen of that is drawn cell by cell."""
-        columns, rows, _, _ = self.channel.get_terminal_size()
+        columns, rows = self.channel.get_terminal_size()[:2] if self.channel is not None else (0, 0)
         return min(columns, WIDEST) if columns > 0 else COLUMNS, min(rows, HIGHEST) if rows > 0 else ROWS
 
     def _ended(self, text: str) -> str:

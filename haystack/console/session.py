@@ -24,6 +24,7 @@ from haystack.console.terminal import Terminal
 from haystack.console.tracer import Tracer
 from haystack.loop.turns import in_turns
 from haystack.observe import logs
+from haystack.observe.trace import READABLE
 from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
@@ -149,7 +150,8 @@ class Session(asyncssh.SSHServerSession[str]):
         self._stop()
         if self._task is None:  # nothing was asked for
             self._idle.close()
-            self._channel.close()
+            if self._out.channel is not None:
+                self._out.channel.close()
 
     # The three kinds of session.
 
@@ -262,7 +264,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
     async def _effect(self, result: Result) -> None:
         if isinstance(result.effect, command.Trace):
-            await self._tracer.switch(result.effect)
+            await self._tracer.switch(result.effect, READABLE if self._terminal else 0)
         elif isinstance(result.effect, LogLevel):
             logs.set_level(result.effect.level)
 

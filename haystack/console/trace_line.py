@@ -38,8 +38,7 @@ def brief(trace: Trace, endpoint: str, width: int | None = None, *, colour: bool
     middle = printable(url(trace))
     if width is not None:
         middle = cut(middle, max(LEAST, width - columns(before) - columns(behind)))
-    line = before + middle + behind
-    return f"{painted(trace.status)}{line}{PLAIN}" if colour else line
+    return f"{painted(trace.status)}{before}{PLAIN}{middle}{behind}" if colour else before + middle + behind
 
 
 def lead(trace: Trace) -> str:

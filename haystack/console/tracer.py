@@ -22,21 +22,21 @@ class Tracer:
         self._state, self._show = state, show
         self.task: asyncio.Task[None] | None = None
 
-    async def switch(self, wanted: Trace) -> None:
-        """On, off, or on for another service."""
+    async def switch(self, wanted: Trace, most: int = 0) -> None:
+        """On, off, or on for another service. most: lines a second, 0: all."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.wait({self.task})
             self.task = None
         if wanted.on:
             listening = asyncio.Event()
-            self.task = asyncio.create_task(self._follow(wanted, listening))
+            self.task = asyncio.create_task(self._follow(wanted, most, listening))
             await listening.wait()
 
-    async def _follow(self, wanted: Trace, listening: asyncio.Event) -> None:
+    async def _follow(self, wanted: Trace, most: int, listening: asyncio.Event) -> None:
         try:
             others = lambda trace: wanted.own or trace.service != ITSELF  # noqa: E731 - it is one word's
-            async with self._state.traces.subscribe(wanted.service, wants=others) as traces:
+            async with self._state.traces.subscribe(wanted.service, wants=others, most=most) as traces:
                 listening.set()
                 await self._tell(traces)
         except Exception:

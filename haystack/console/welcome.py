@@ -25,11 +25,17 @@ def lines(state: State) -> Turns[list[str]]:
     containers = f"{counted(len(snapshot.containers), 'container')} on {counted(len(state.registry.sources), 'engine')}"
     return [
         f"Haystack {__version__}, origin {snapshot.origin}, up {age(time.time() - state.started)}",
-        f"{services}; {counted(ready, 'endpoint')} ready, {out} out; {containers}",
+        f"{services}; {counted(ready, 'endpoint')} ready, {out} out{_held(state)}; {containers}",
         (yield from _traffic(state)),
         _wrong(state),
         END,
     ]
+
+
+def _held(state: State) -> str:
+    """What operators have left: who made it may have forgotten it."""
+    held = state.snapshot.overrides
+    return f", {counted(len(held), 'drain or weight' if len(held) == 1 else 'drains and weight')} of operators" if len(held) else ""
 
 
 def _traffic(state: State) -> Turns[str]:

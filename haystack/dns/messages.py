@@ -109,7 +109,10 @@ class Who(Message, frozen=True):
 
 
 class AskerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A name in lower-case wire form, a client's address, the types that it asked for, how many seconds ago, and how often."""
+    """A name in lower-case wire form, a client's address, the types that it asked for, how many seconds ago, and how often.
+
+    The type HTTP stands alone: the client called the service of that name, on so many connections.
+    """
 
     name: bytes
     client: bytes

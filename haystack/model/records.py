@@ -135,9 +135,10 @@ class Obstacle(Record, frozen=True, kw_only=True):
 class Container(Record, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
-    id: 64 hex digits; image: as it was asked for; image_name: IMAGE of docs/naming.md; services: the short names
-    (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``; originals: what each of
-    these was made of, as in naming.originals; label: what it is called in DNS, where that is not what its name gives, for others have that;
+    id: 64 hex digits; image: as it was asked for; image_id: which that was, ``sha256:`` and 64 hex digits, or empty; image_name: IMAGE
+    of docs/naming.md; services: the short names (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
+    originals: what each of these was made of, as in naming.originals; label: what it is called in DNS, where that is not what its name
+    gives, for others have that;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
@@ -147,6 +148,7 @@ class Container(Record, frozen=True, kw_only=True):
     name: str
     engine: str
     image: str = ""
+    image_id: str = ""
     image_name: str = ""
     state: str = "running"
     state_reason: str = ""

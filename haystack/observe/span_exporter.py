@@ -6,11 +6,13 @@ or lying costs what waits for it, and is told of once. Never decides what is rec
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 import msgspec
@@ -44,9 +46,13 @@ def _otlp() -> Sink:
     return otlp.Otlp()
 
 
-def begun() -> SpanExporter | None:
-    """What takes the workers' spans; None: OpenTelemetry's variables ask for none."""
-    return None if otel.sampling(os.environ) is None else SpanExporter()
+def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Sequence[bytes], int], None]:
+    """What takes the workers' spans until the stack ends, and sends for so long beyond; nothing where no variable of OpenTelemetry asks."""
+    if otel.sampling(os.environ) is None:
+        return lambda _spans, _dropped: None
+    exporter = SpanExporter()
+    stack.push_async_callback(asyncio.to_thread, exporter.close, seconds)
+    return exporter.take
 
 
 class SpanExporter:

@@ -6,6 +6,7 @@ Nobody asks, nothing is made: the hub tells the workers when the first listener 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,18 +18,22 @@ from haystack.model.reports import Trace
 log = structlog.get_logger("haystack")
 QUEUE = 1000
 ITSELF = "haystack"  # the service of requests to Haystack itself: its page, API, metrics and health
+READABLE = 200  # traces a second that a person at a terminal is shown: more can't be read, and each costs the machine something
 TOGETHER = 10  # traces that are shown in one go
 
 
 class Subscription:
     """What one listener has not read yet: a bounded queue, the newest kept. `dropped` counts what it lost for good.
 
-    service: of which alone, None: of all; wants: which of these alone.
+    service: of which alone, None: of all; wants: which of these alone; most: a second, 0: all that there is room for.
     """
 
-    def __init__(self, service: str | None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True) -> None:
+    def __init__(
+        self, service: str | None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True, most: int = 0
+    ) -> None:
         self.service = service
-        self._wants = wants
+        self._wants, self._most = wants, most
+        self._second = self._count = 0
         self.dropped = 0
         self._taken = 0
         self._waiting: deque[Trace] = deque(maxlen=limit)
@@ -38,10 +43,20 @@ class Subscription:
         """Take the trace if it is of interest. A full queue loses its oldest: what happens now matters more."""
         if (self.service is not None and trace.service != self.service) or not self._wants(trace):
             return
+        if self._most and not self._has_turn(int(time.monotonic())):
+            self.dropped += 1
+            return
         if len(self._waiting) == self._waiting.maxlen:
             self.dropped += 1
         self._waiting.append(trace)
         self._arrived.set()
+
+    def _has_turn(self, second: int) -> bool:
+        """Whether this second has had fewer than it may."""
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count <= self._most
 
     def lose(self, count: int) -> None:
         """Count what the workers had no room for; for one service or for all, they have one room."""
@@ -92,10 +107,10 @@ class TraceHub:
 
     @asynccontextmanager
     async def subscribe(
-        self, service: str | None = None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True
+        self, service: str | None = None, limit: int = QUEUE, wants: Callable[[Trace], bool] = lambda _trace: True, most: int = 0
     ) -> AsyncIterator[Subscription]:
-        """Listen while the context lasts: to the service of that whole name, or to all; to what is wanted alone."""
-        subscription = Subscription(service, limit, wants)
+        """Listen while the context lasts: to the service of that whole name, or to all; to what is wanted alone; so many a second."""
+        subscription = Subscription(service, limit, wants, most)
         self._subscriptions.add(subscription)
         try:
             self._tell()

@@ -153,18 +153,18 @@ class Traces(Message, frozen=True):
     dropped: int = 0
 
 
-class Outcomes(Message, frozen=True):
-    """Exchanges that went wrong, and how many more there was no room for."""
-
-    outcomes: tuple[Outcome, ...]
-    left: int = 0
-
-
 class Spans(Message, frozen=True):
     """Exchanges as msgpack of model.reports.Span, and how many more there was no room for."""
 
     spans: tuple[bytes, ...]
     dropped: int = 0
+
+
+class Outcomes(Message, frozen=True):
+    """Exchanges that went wrong, and how many more there was no room for."""
+
+    outcomes: tuple[Outcome, ...]
+    left: int = 0
 
 
 class Lines(Message, frozen=True):

@@ -6,7 +6,8 @@ Never decides an answer.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 
 from haystack._fast.dns.cache import Cache
 from haystack._fast.dns.query_log import QueryLog
@@ -16,6 +17,7 @@ from haystack._fast.dns.server import DnsServer
 from haystack._fast.dns.zone import Zone
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
+from haystack.dns import wire
 from haystack.dns.messages import (
     AskerRow,
     Askers,
@@ -38,12 +40,18 @@ IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
 LAST_IDLE = 1.0  # while another Haystack takes over: for a query that is on its way
 WAITING = 8192  # questions at once
 
+HTTP = "HTTP"  # what stands for calls among the types of questions
+MAPPED = bytes(10) + b"\xff\xff"  # what IPv4 addresses have before them in IPv6's clothes
+Call = tuple[str, str, float, int]  # a client's address, a service, how many seconds ago, and on how many connections
 OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Told = Questions | DnsCounts | DnsRows | Askers
 
 
 class WorkerDns:
-    """lent: descriptors by what they are, as lending.borrowed gives them; clients: over TCP at once; tell: sends to the control process."""
+    """lent: descriptors by what they are, as lending.borrowed gives them; clients: over TCP at once; tell: sends to the control process.
+
+    callers: which clients called which services over HTTP of late, for whoever asks who asked for a name.
+    """
 
     def __init__(
         self,
@@ -55,7 +63,9 @@ class WorkerDns:
         on_fault: Callable[[Exception], None] | None = None,
         *,
         idle: float = IDLE,
+        callers: Callable[[], Iterable[Call]] = tuple,
     ) -> None:
+        self._callers = callers
         self._setup = setup
         self._lent = lent
         self._tell = tell
@@ -151,7 +161,20 @@ class WorkerDns:
 
     def _askers(self, asked: Who) -> tuple[AskerRow, ...]:
         rows = self.server.responder.askers.told(asked.name, asked.clients)
-        return tuple(AskerRow(name, client, _types(kinds), ago, times) for name, client, kinds, ago, times in rows)
+        asked_dns = [AskerRow(name, client, _types(kinds), ago, times) for name, client, kinds, ago, times in rows]
+        called = [AskerRow(wire.name(service), _octets(client), (HTTP,), ago, times) for client, service, ago, times in self._callers()]
+        return (*asked_dns, *(row for row in called if _is_asked(row, asked)))
+
+
+def _is_asked(row: AskerRow, asked: Who) -> bool:
+    return asked.name in (None, row.name) and (asked.clients is None or row.client in asked.clients)
+
+
+def _octets(client: str) -> bytes:
+    """An address, IPv4 in IPv6's clothes as IPv4."""
+    if ":" not in client:
+        return socket.inet_pton(socket.AF_INET, client)
+    return socket.inet_pton(socket.AF_INET6, client).removeprefix(MAPPED)
 
 
 def _types(kinds: int) -> tuple[str, ...]:

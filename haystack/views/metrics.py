@@ -17,12 +17,13 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from haystack import __version__
 from haystack.loop.turns import Turns, ordered
+from haystack.observe.safe_text import printable
 from haystack.proxy.counters import Asked, Place
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
 from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
 from haystack.views.pieces import ColumnPieces, Columns, Pieces
 from haystack.views.state import State, word_of
-from haystack.views.traffic_metrics import labels, legible
+from haystack.views.traffic_metrics import labels
 
 CONTENT_TYPE = CONTENT_TYPES[TEXT]
 REQUESTS = Family(
@@ -92,7 +93,7 @@ class StateCollector(Collector):
     def _sources(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("haystack_source_connected", "1 while the source of containers answers.", labels=["source"])
         for name, source in self._state.public_sources():
-            family.add_metric([legible(name)], int(source.connected))
+            family.add_metric([printable(name)], int(source.connected))
         yield family
 
     def _workers(self) -> Iterator[Metric]:

@@ -51,7 +51,7 @@ def families(pids: Iterable[tuple[str, int]], proc: Path = PROC) -> Iterator[Met
 def read(pid: int, proc: Path = PROC) -> Process | None:
     """Of one process; None: there is none, or it may not be looked at."""
     try:
-        fields = (proc / str(pid) / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        fields = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         booted = _booted(proc)
     except OSError:
         return None
@@ -67,7 +67,7 @@ def read(pid: int, proc: Path = PROC) -> Process | None:
 
 def _booted(proc: Path) -> float:
     """Unix seconds."""
-    for line in (proc / "stat").read_text(encoding="ascii").splitlines():
+    for line in (proc / "stat").read_text(encoding="utf-8").splitlines():
         if line.startswith("btime "):
             return float(line.split()[1])
     return 0.0

@@ -181,8 +181,8 @@ class State:
     """The control process at a glance.
 
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
-    past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by
-    service and cause.
+    past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by service
+    and cause.
     """
 
     settings: Options

@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from haystack.model.durations import EDGES
 from haystack.model.records import Container, Service
+from haystack.observe.safe_text import printable
 from haystack.proxy.traffic import CLASSES, IDLE, METHODS, Figures, ServiceFigures, Traffic
 from haystack.views.exposition import Family
 from haystack.views.pieces import Columns
@@ -50,14 +51,9 @@ ServiceItem = tuple[int, int, ServiceFigures]  # waiting
 EndpointItem = tuple[int, int, int, Figures]  # in flight, pooled
 
 
-def legible(text: str) -> str:
-    """A label value that UTF-8 can hold: a request's Host may carry bytes that are not."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def escaped(text: str) -> str:
-    """A label value in the text formats."""
-    return legible(text).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    """A label value in the text formats, which the shell shows on a terminal too: names and images are others' text."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def labels(**told: str) -> str:

@@ -148,6 +148,26 @@ def test_undrain_ends_the_waiting_of_others(stage: Stage) -> None:
         assert client.response().status == 200
 
 
+def test_a_worker_that_dies_has_nothing_in_flight(stage: Stage) -> None:
+    with stage.slow() as (_, number):
+        waiting = stage.begin(f"drain {stage.name(number)} --wait")
+        until(lambda: stage.haystack.serving("web") == 1, 5, "it is not drained")
+        assert waiting.poll() is None
+        for pid in stage.haystack.workers():
+            os.kill(pid, signal.SIGKILL)
+        assert stage.operator.end(waiting).status == 0
+    until(lambda: _status(stage) == 200, 10, "no worker serves")
+    assert stage.haystack.serving("web") == 1, "the next workers know of it"
+
+
+def _status(stage: Stage) -> int:
+    try:
+        with Client(stage.haystack.port) as client:
+            return client.get(WEB).status
+    except OSError:
+        return 0
+
+
 def test_who_ends_the_waiting_does_not_end_the_drain(stage: Stage) -> None:
     with stage.slow() as (client, number):
         waiting = stage.begin(f"drain {stage.name(number)} --wait")

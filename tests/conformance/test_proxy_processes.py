@@ -282,9 +282,9 @@ def test_a_signal_to_all_processes_of_a_start_ends_it_in_silence() -> None:
 
 
 def imports(pid: int) -> bool:
-    """Whether a process has begun to load what a worker is made of."""
+    """Whether a process is a worker that has begun to load what it is made of. Loading asyncssh starts others, which share our memory."""
     try:
-        return "haystack/_fast" in Path(f"/proc/{pid}/maps").read_text()
+        return b"launch" in command_line(pid) and "haystack/_fast" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return False
 

@@ -123,12 +123,25 @@ async def test_a_key_that_is_taken_out_ends_its_sessions_and_no_others(shell, lo
     await stays.communicate()
 
 
+async def test_a_key_that_is_removed_while_it_logs_in_is_out(shell, log, monkeypatch):
+    read = keyring.Keyring.now
+
+    async def and_removed(self):
+        found = await read(self)
+        self.ring = keyring.Ring((), dt.datetime.now(dt.UTC))
+        return found
+
+    monkeypatch.setattr(keyring.Keyring, "now", and_removed)
+    assert (await ssh(shell, "version"))[:2] == (255, "")
+
+
 async def test_a_session_ends_when_its_key_expires(shell, log):
-    shell.file.write_text(f'expiry-time="{soon(5)}" {public(shell)}\n')
     process = await started(shell, "trace on")
     await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+    shell.file.write_text(f'expiry-time="{soon(2)}" {public(shell)}\n')  # the same rule, for a while
     await log.has("session.ended", reason="its key was removed, or has expired")
     assert await asyncio.wait_for(process.wait(), PATIENCE) == 255
+    assert f'expiry-time="{soon(0)}"' >= shell.file.read_text()[: len('expiry-time="20260101000000Z"')]
 
 
 async def test_an_option_that_a_key_gets_later_ends_what_it_had_without(shell, log, person):

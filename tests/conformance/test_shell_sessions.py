@@ -129,7 +129,6 @@ async def drowsy(shell, tmp_path):
 
 async def test_an_idle_session_ends_and_says_so(drowsy, log):
     async with at_terminal(drowsy) as person:
-        await person.sees("haystack>")
         await person.sees("the session ends: it was idle")
         await asyncio.wait_for(person.process.wait(), PATIENCE)
     await log.has("session.ended", reason="it was idle")

@@ -105,3 +105,22 @@ async def test_wrong_words_are_told(shell):
     for words in ("tail --status 9xx", "tail --slow soon", "tail --path x", "tail a b"):
         status, _, err = await ssh(shell, words)
         assert (status, "usage: tail" in err) == (2, True)
+
+
+async def test_it_ends_with_its_client_and_workers_make_no_traces_any_more(shell):
+    gone = asyncio.Event()
+    process = await started(shell, "tail")
+    await listening(shell)
+    shell.state.traces.on_change = lambda on, _: on or gone.set()
+    process.kill()
+    await asyncio.wait_for(gone.wait(), PATIENCE)
+    await process.communicate()
+
+
+async def test_a_removed_key_ends_it_too(shell, log):
+    process = await started(shell, "tail")
+    await listening(shell)
+    shell.file.write_text("# nobody\n")
+    await log.has("session.ended", reason="its key was removed, or has expired")
+    assert b"its key was removed" in (await asyncio.wait_for(process.communicate(), PATIENCE))[0]
+    assert shell.state.traces.interest == (False, None)

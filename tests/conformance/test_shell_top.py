@@ -8,6 +8,9 @@ import signal
 import struct
 import termios
 
+import asyncssh
+import pytest
+
 from tests.fakes.ssh import NEEDS_SSH, PATIENCE, at_terminal, ssh
 from tests.fakes.state import ENDPOINT, NAME
 
@@ -71,6 +74,26 @@ async def test_another_size_of_the_terminal_is_drawn_at_once(shell):
         await person.sees("r rate  e errors  m p50  p p99  f flig…")
         person.type("q")
         assert await asyncio.wait_for(person.process.wait(), PATIENCE) == 0
+
+
+@pytest.mark.parametrize("size", [(0, 0), (1, 1), (2**32 - 1, 2**32 - 1)])
+async def test_a_terminal_of_any_size_has_a_frame(shell, size):
+    private = asyncssh.read_private_key(shell.keys / "good")
+    async with asyncssh.connect("127.0.0.1", shell.port, client_keys=[private], known_hosts=None, username="x", config=None) as connection:
+        process = await connection.create_process("top", term_type="xterm", term_size=(*size, 0, 0))
+        await asyncio.wait_for(process.stdout.readuntil("\x1b[J"), PATIENCE)
+        process.change_terminal_size(80, 24)
+        await asyncio.wait_for(process.stdout.readuntil("nginx "), PATIENCE)
+        process.stdin.write("q")
+        await asyncio.wait_for(process.wait(), PATIENCE)
+        assert process.exit_status == 0
+
+
+async def test_it_ends_with_its_client(shell, log):
+    async with at_terminal(shell, "top") as person:
+        await raw(person, re.escape(ENTERED))
+        person.process.kill()
+    await log.has("session.ended", reason="the client is gone")
 
 
 async def test_without_a_terminal_or_on_a_dumb_one_it_is_a_table(shell):

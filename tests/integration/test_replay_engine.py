@@ -171,6 +171,10 @@ def test_a_container_that_is_killed_under_load_has_its_story_told(shell, members
     assert len(moved) == leaving["moved"]
     assert {o["retried"] for o in moved} <= {"connection_terminated", "connection_refused", "destination_unavailable"}
 
+    callers = [row for row in shell.told("who", SERVICE) if row["types"] == ["HTTP"]]
+    assert [(row["address"], row["name"]) for row in callers] == [("127.0.0.1", SERVICE)]
+    assert callers[0]["times"] >= 24
+
     text = shell.said("replay", when, SERVICE)
     assert f"{killed_one.name} left {SERVICE}" in text
     order = [text.index(word) for word in ("in at the beginning", "was sent SIGKILL", "gets no more requests", "in at the end")]

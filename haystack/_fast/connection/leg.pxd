@@ -14,6 +14,7 @@ cdef struct Peer:               # a client, by its connection
     int address_size
     int rights                  # of its address (networks.Right): a trusted proxy's requests have those of the clients that it names
     bint trusted
+    void *called                # the queue of the service that it called last; for comparison alone
     unsigned long long origin   # what stands for its address where connections of one are limited; 0: not counted
 
 cdef class LegUser(Waiter):

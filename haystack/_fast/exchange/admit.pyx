@@ -48,6 +48,9 @@ cdef int admit(Exchange x, Head *h) except -1:
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
     if client.forwards == 0 or client.forwards < NO_LIMIT:
         return answer_last(x, h, client.forwards)
+    if peer.called != <void *>x.route.queue and peer.rights & <int>Right.INSIDE:
+        peer.called = <void *>x.route.queue
+        x.worker.callers.note(peer.address, peer.address_size, x.route.service, x.worker.poller.now)
     x.candidates.key = request_key(x.route, h, peer.address, peer.address_size)
     x.named = recalled(x.route, h)
     if 0 < h.length <= x.worker.limits.kept_body and not h.chunked and not h.expect:

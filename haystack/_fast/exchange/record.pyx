@@ -58,8 +58,6 @@ cdef int write_record(Exchange x) except -1:
     if x.worker.log is not None:
         x.worker.log.write(&entry)
     add_traces(x, &entry, notable)
-    if x.request.trace.sampled and x.worker.traces.spans.has_place():
-        x.worker.traces.spans.rows.append(span_row(x, &entry))
     return 0
 
 
@@ -130,22 +128,25 @@ cdef bytes bytes_of(Text text):
 
 
 cdef int add_traces(Exchange x, const Entry *entry, bint notable) except -1:
-    """Add its row to the traces and the outcomes that are to have it."""
+    """Add its row to the traces, spans and outcomes that are to have it."""
     cdef bint traced = x.worker.traces.wants(x.route) and x.worker.traces.has_place()
-    if not traced and not notable:
+    cdef bint spanned = x.request.trace.sampled and x.worker.traces.spans.has_place()
+    if not traced and not spanned and not notable:
         return 0
     row = row_of(x, entry)
     if traced:
         x.worker.traces.rows.append(row)
+    if spanned:
+        x.worker.traces.spans.rows.append((row, *span_ids(x, entry)))
     if notable:
         x.worker.traces.outcomes.append((row, x.record.retried if x.record.retried != NULL else b""))
     return 0
 
 
-cdef tuple span_row(Exchange x, const Entry *entry):
-    """A trace's row, and the ids of its spans: of the request, of its caller and of what was asked of an endpoint; empty: there is none."""
+cdef tuple span_ids(Exchange x, const Entry *entry):
+    """Of its own span, its caller's, and that of what was asked of an endpoint; empty: there is none."""
     caller = b"" if x.request.trace.begun else x.request.trace.caller[:16]
-    return row_of(x, entry), x.request.trace.server[:16], caller, x.request.trace.client[:16] if entry.candidates.size else b""
+    return x.request.trace.server[:16], caller, x.request.trace.client[:16] if entry.candidates.size else b""
 
 
 cdef tuple row_of(Exchange x, const Entry *entry):

@@ -11,6 +11,7 @@ from haystack._fast.net.poller cimport Poller
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Ring
+from haystack._fast.worker.callers cimport Callers
 from haystack._fast.worker.clients cimport Clients
 from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
@@ -27,6 +28,7 @@ cdef class WorkerState:
     cdef readonly Poller poller
     cdef readonly Limits limits
     cdef readonly Clients clients
+    cdef readonly Callers callers       # of services
     cdef readonly Traces traces
     cdef readonly list ports            # of the listeners, by their index
     cdef Router router

@@ -10,7 +10,7 @@ from haystack.console.exchanges import Names, Wanted
 from haystack.model import spelling
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
-from haystack.observe.trace import Subscription
+from haystack.observe.trace import READABLE, Subscription
 from haystack.views.state import State
 
 WAIT = 3600.0  # seconds for a key
@@ -23,7 +23,7 @@ async def tail(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     if talk.terminal and not asked["json"]:
         missing = f" for {printable(service)}, which does not exist yet" if service and service not in state.snapshot.services else ""
         await talk.line(f"waiting{missing}; times are UTC; Ctrl-C or q ends it")
-    async with state.traces.subscribe(service, wants=wanted.fits) as traces:
+    async with state.traces.subscribe(service, wants=wanted.fits, most=READABLE if talk.terminal else 0) as traces:
         shown = asyncio.ensure_future(show(traces, Names(state), talk, context, json=asked["json"]))
         ended = asyncio.ensure_future(until(talk))
         try:

@@ -1,4 +1,4 @@
-"""`who NAME`: who asked DNS for a name."""
+"""`who NAME`: who asked DNS for a name, or called that service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from haystack.views.state import State
 
 
 def who(state: State, asked: Asked, context: Context) -> Turns[Result]:
-    """Who asked for a name last, or what a container or an address asked for."""
+    """Who asked for a name last or called it, or what a container or an address asked for."""
     rows = [row for row in context.heard or () if isinstance(row, AskerRow)]
     subject = yield from askers.subject(state, asked["name"])
     told = yield from askers.told(state, rows)
@@ -31,7 +31,7 @@ async def ahead(state: State, asked: Asked, context: Context) -> Context:
 
 COMMAND = Command(
     "who",
-    "which clients asked DNS for a name last, or which names a container or an address asked for",
+    "which clients asked DNS for a name last, or called that service; or what a container or an address asked for and called",
     (word("name", "NAME|CONTAINER|ADDRESS", "whom it is about; with a dot at its end it is a name", completes=Kind.SUBJECTS), JSON),
     who,
     ahead=ahead,

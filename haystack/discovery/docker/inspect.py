@@ -155,6 +155,7 @@ def _described(
         name=name,
         engine=engine_id,
         image=image,
+        image_id=text(told.get("Image")),
         image_name=image_name,
         state=status,
         state_reason=status,

@@ -71,6 +71,16 @@ def test_the_rows_of_all_workers_are_one_and_the_latest_comes_first():
     ]
 
 
+def test_who_called_a_service_is_a_row_of_its_own():
+    rows = [
+        row("web", WEB, ago=3.0, times=2),
+        row("web", WEB, types=("HTTP",)),
+        row("web", WEB, ago=9.0, types=("HTTP",)),
+    ]
+    found = [(asked.types, asked.ago, asked.times) for asked in at_once(askers.told(state(), rows))]
+    assert found == [(("HTTP",), 1.0, 2), (("A",), 3.0, 2)]
+
+
 def test_who_asked_for_a_name():
     result = run(state(), ["who", "a.example"], Context(heard=[row("a.example", WEB, 75.0), row("a.example", FAR)]))
     assert result.status == 0

@@ -55,6 +55,7 @@ def test_a_colour_is_that_of_the_statuss_class_and_ends_before_the_url():
     assert found[500] == found[503]
     assert len({tuple(codes) for codes in found.values()}) == 5
     assert all(codes[-1] == "\x1b[0m" and len(codes) == 2 for codes in found.values())
+    assert "\x1b[0mnginx.services" in brief(trace(), "web", colour=True)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,19 @@ async def test_a_listener_gets_what_it_wants_alone_and_several_in_one_go():
         assert traces.dropped == 0
 
 
+async def test_a_listener_has_so_many_a_second_and_the_others_are_counted(monkeypatch):
+    now = 7.0
+    monkeypatch.setattr("haystack.observe.trace.time.monotonic", lambda: now)
+    hub = TraceHub()
+    async with hub.subscribe(most=2) as traces:
+        for status in (1, 2, 3, 4):
+            hub.publish(trace(status=status))
+        now = 8.0
+        hub.publish(trace(status=5))
+        assert [each.status for each in await traces.some()] == [1, 2, 5]
+        assert traces.dropped == 2
+
+
 async def test_what_the_workers_had_no_room_for_is_counted_too():
     hub = TraceHub()
     async with hub.subscribe() as traces:

@@ -121,6 +121,13 @@ def test_no_name_breaks_the_format(there, form):
     assert any("odd" in sample.labels.get("service", "") for family in families for sample in family.samples)
 
 
+def test_no_name_reaches_a_terminal_as_it_is():
+    seen = picture(image="x\x1b[2J\u202e")
+    page_of_it = page(state(snapshot=seen))
+    assert "\x1b" not in page_of_it
+    assert 'image="x\\\\x1b[2J\\\\u202e"' in page_of_it
+
+
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
 def test_promtool_finds_nothing(there):
     assert check_metrics(page(there)) == ""
