@@ -32,6 +32,7 @@ export class Sparkline {
 }
 
 export function perSecond(value) {
+  if (value > 0 && value < 0.1) return "<0.1/s";
   return value === 0 ? "0/s" : value < 10 ? `${value.toFixed(1)}/s` : `${Math.round(value).toLocaleString("en")}/s`;
 }
 

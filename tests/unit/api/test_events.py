@@ -282,9 +282,15 @@ async def test_what_happens_is_told_without_what_is_for_the_shell_alone(site):
     async with site.listen() as messages:
         found = await messages.whole()
         assert found["entry", "1"]["text"] == "n0 ended"
-        assert "137" not in json.dumps([*found.values()])
+        assert "exit status" not in json.dumps([*found.values()])
         site.state.journal.add("operator.drain", "n1", "drains n1", [WEB], "ann")
         assert (await messages.change())["entry", "2"]["by"] == "ann"
+
+
+async def test_another_origin_may_not_listen(site):
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=site.path), base_url="http://x") as client:
+        answer = await client.head("/api/events", headers={"Origin": "http://evil.example"})
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_head_is_the_head_alone(site):

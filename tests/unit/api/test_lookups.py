@@ -71,6 +71,14 @@ async def test_a_page_of_another_origin_has_nothing_looked_up(site):
     assert (await ask("/api/dns?name=example.com", there, **{"Sec-Fetch-Site": site})).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/api/dns?name=example.com", "/api/explain?url=x", "/openapi.json", "/ui", "/ui/main.js"])
+async def test_another_origin_may_read_only_when_the_settings_name_it(path):
+    assert "access-control-allow-origin" not in (await ask(path, Origin="http://a")).headers
+    named = state(cors_origin="http://a")
+    assert (await ask(path, named, Origin="http://a")).headers["access-control-allow-origin"] == "http://a"
+    assert "access-control-allow-origin" not in (await ask(path, named, Origin="http://b")).headers
+
+
 async def test_so_many_names_at_once_and_no_more():
     there, go, asked = state(), asyncio.Event(), []
 
