@@ -47,7 +47,7 @@ def _otlp() -> Sink:
 
 
 def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Sequence[bytes], int], None]:
-    """What takes the workers' spans until the stack ends, and sends for so long beyond; nothing where no variable of OpenTelemetry asks."""
+    """What takes the workers' spans until the stack ends, and sends for so long beyond; it does nothing where no spans are recorded."""
     if otel.sampling(os.environ) is None:
         return lambda _spans, _dropped: None
     exporter = SpanExporter()

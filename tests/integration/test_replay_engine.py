@@ -124,7 +124,7 @@ def shell(tmp_path, eventually):
         yield made
 
 
-def test_a_container_that_is_killed_under_load_has_its_story_told(shell, members, eventually):
+def test_a_container_that_is_killed_under_load_has_its_story_told(shell, members, eventually):  # noqa: PLR0915 - a story in its order
     names, killed_one = sorted(c.name for c in members), victim(members)
     left = [c.name for c in members if c is not killed_one]
     eventually(lambda: shell.told("replay", "1s", SERVICE)["after"][SERVICE] == names, 30)
