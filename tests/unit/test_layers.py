@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "haystack"
 FAST = PACKAGE / "_fast"
 LAYERS = (
-    "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "tls", "proxy", "handover",
+    "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "tls", "proxy",
+    "handover",
     "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
 COMPILED = (
