@@ -54,7 +54,7 @@ class Supervisor:
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
-        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait))
+        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait, settings.https))
         self._access = ipc.Access(*access.table(settings))
         self._trace = ipc.TraceOrder(on=False)
         self._linger_timer: asyncio.TimerHandle | None = None
