@@ -297,7 +297,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "retry": ("retry", _retry),
     "upgrade": ("upgrade", _upgrade),
     "https": ("https", _https),
-    "hsts_max_age": ("hsts", _hsts),
+    "hsts_max_age": ("hsts_max_age", _hsts),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
 }

@@ -93,7 +93,7 @@ class ServiceOptions(Record, frozen=True, kw_only=True):
     retry: tuple[int, ...] | None = None
     upgrade: tuple[str, ...] | None = None
     https: str | None = None
-    hsts: int | None = None
+    hsts_max_age: int | None = None
 
 
 class Options(ServiceOptions, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ def asked(service: Service, defaults: Defaults) -> dict[str, Any]:
         "retry": RETRIED if service.retry is None else service.retry,
         "upgrade": service.upgrade or (),
         "https": service.https or (defaults.https if service.claims or service.public else "on"),
-        "hsts": service.hsts or 0,
+        "hsts_max_age": service.hsts_max_age or 0,
     }
 
 
@@ -76,7 +76,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     public: for everybody; else for the inside alone.
-    https: on, off or redirect; hsts: seconds for which clients are told to use HTTPS alone, 0: they are not.
+    https: on, off or redirect; hsts_max_age: seconds for which clients are told to use HTTPS alone, 0: they are not.
     mute: no port of it speaks HTTP, and this is what its 404 says of it.
     """
 
@@ -98,7 +98,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     public: bool = False
     mute: str = ""
     https: str = "on"
-    hsts: int = 0
+    hsts_max_age: int = 0
 
     @property
     def key(self) -> str:

@@ -68,6 +68,6 @@ class Route:
         via: str = "",
         upgrade: tuple[str, ...] = (),
         https: str = "on",
-        hsts: int = 0,
+        hsts_max_age: int = 0,
     ) -> None: ...
     def end(self) -> None: ...
