@@ -21,7 +21,7 @@ OF_ROUTES = (
     "retry",
     "upgrade",
     "https",
-    "hsts",
+    "hsts_max_age",
 )  # what a worker's Route is told of a row, by name
 
 
