@@ -42,8 +42,10 @@ from haystack.net.sockets import Sockets
 from haystack.observe import logs
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
+from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
+from haystack.operator.door import Operator
 from haystack.proxy import socket_folder
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.supervisor import Supervisor
@@ -74,24 +76,28 @@ class App:
         self.sources = sources
         self.old = old
         self.sockets = Sockets(old.sockets if old else ())
-        self.registry = Registry(settings.origin, [source.source for source in sources])
+        self.past = Past()
+        self.registry = Registry(settings.origin, [source.source for source in sources], note=self.past.journal.add)
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
-        self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes)
+        self.health = self.registry.watcher = Monitor(
+            self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=self.past.journal.add
+        )
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, old.ticket_keys if old else ())
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
-        self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
+        self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
+        self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy)
+        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past)
         self.console = ConsoleServer(self.state, rooms.ssh)
         self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
         held = settings.state_dir, self.sockets, self.stopping.set, self.memory
-        self.giver = Giver(*held, instance, self._health, lambda: self.tls.tickets.keys)
+        self.giver = Giver(*held, instance, self._health, self.operator.held, lambda: self.tls.tickets.keys)
 
     def _health(self) -> protocol.Report:
         return protocol.Report(tuple(self.state.wrong()), self.state.summary())
@@ -179,6 +185,8 @@ class App:
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     async def _discover(self) -> None:
+        await self.operator.start(self.old.overrides if self.old else None)
+        self._spawn(self.operator.run(), "operator")
         if self.settings.dns_records is not None:
             await self._serve_records(self.settings.dns_records)
         sink = Labelled(self.registry) if self.settings.expose == "labelled" else self.registry
@@ -201,10 +209,9 @@ class App:
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)
-        work = [self.proxy.drain(seconds, patient=replaced)]
         if replaced:
             self.console.leave()
-        await asyncio.gather(*work)
+        await self.proxy.drain(seconds, patient=replaced)
         await self._stop_tasks()
 
     def _introduce(self, stack: AsyncExitStack) -> None:
@@ -219,10 +226,9 @@ class App:
         stack.callback(self.story.flush)
         stack.callback(self.health.close)
         self.proxy.dns, self.proxy.readers.questions = self.dns, self.dns.asked
-        self.proxy.readers.failures = self.health.failures
-        self.proxy.readers.places = Hidden(self.registry.remark).look
-        self.proxy.readers.trace = self.traces.publish
-        self.proxy.readers.traces_lost = self.traces.lost
+        self.proxy.readers.failures, self.proxy.readers.outcomes = self.health.failures, self.past.outcomes.take
+        self.proxy.readers.note, self.proxy.readers.places = self.past.journal.add, Hidden(self.registry.remark).look
+        self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
         self.proxy.readers.hopeless = self.stopping.set
         if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
             self._log_lines(stack)

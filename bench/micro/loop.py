@@ -34,8 +34,10 @@ from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.model.records import Attachment, Container, Engine, Listing, Network, Port
 from haystack.net import access
+from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy.counters import Place, Series
 from haystack.routing import routing_table
 from haystack.routing.table_updates import Tables
@@ -110,13 +112,14 @@ class Rig:
         self.names = ClientNames(plain=False)
         for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):
             self.registry.add_reader(reader)
-        for each in (Story(lambda: 80, lambda: self.registry.departures).follow, garbage.Garbage().follow):
+        for each in (Story(lambda: 80, lambda: self.registry.departures, Past()).follow, garbage.Garbage().follow):
             self.registry.subscribe(each)
         proxy = SimpleNamespace(
             requests=self.series.counts, errors={}, ports={}, workers=[], refresh=_nothing, dns_counts=DnsCounts(), askers=_askers
         )
         settings = SimpleNamespace(dns_ttl=5, balance="p2c", cors_origin=None)
-        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), time.time())
+        door = Operator(self.registry, _loads, folder)
+        self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time())
         self.path = str(folder / "admin")
         self.api = ApiServer(self.state, self.path)
         found = sorted((container(n, size) for n in range(size)), key=lambda c: c.id)
@@ -174,6 +177,10 @@ class Rig:
 
 async def _nothing() -> None:
     """No worker has anything to tell."""
+
+
+async def _loads(_endpoints: tuple[str, ...], _service: str) -> dict[str, int]:
+    return {}
 
 
 async def _askers(_name: bytes | None, _clients: tuple[bytes, ...] | None) -> list[AskerRow]:

@@ -6,6 +6,7 @@ Pure; incremental.py builds the rest from what has changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,9 @@ from haystack.health import policy
 from haystack.health.policy import Condition
 from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Problem, Service
 from haystack.model.snapshot import Found
+from haystack.model.sorted_map import SortedMap
+
+T = TypeVar("T")
 
 
 def unwatched(_container: Container, _endpoint: Endpoint) -> Condition:
@@ -49,3 +53,13 @@ def networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
 def contested(found: Service, lost: tuple[Problem, ...]) -> Service:
     """The service with its problems with claims that go to others."""
     return msgspec.structs.replace(found, problems=found.problems + lost) if lost else found
+
+
+def kept(old: T, new: T) -> T:
+    """The very same as before, where it is the same."""
+    return old if old == new else new
+
+
+def changed(old: Mapping[str, T], changes: Mapping[str, T | None]) -> Mapping[str, T]:
+    """`old` with what has changed, None for what is gone; in the order of its keys."""
+    return SortedMap.of(old).changed(changes) if changes else old

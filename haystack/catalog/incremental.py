@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from operator import is_
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from haystack.catalog import build, claims, container_names, service
 from haystack.catalog.intake import Arrival
@@ -19,13 +19,13 @@ from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import Turns, stretches
 from haystack.model import endpoints
 from haystack.model.listed import Some, differing
+from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Endpoint, Listing, Network, Problem, Service
 from haystack.model.snapshot import Change, Found, Snapshot
 from haystack.model.sorted_map import SortedMap
 
 Sources = Mapping[str, Listing]
 Told = tuple[Found, ...]
-T = TypeVar("T")
 CONTAINERS, SERVICES = range(2)
 NONE: Mapping[str, Arrival] = MappingProxyType({})
 
@@ -37,13 +37,14 @@ class Moment(NamedTuple):
     steady: float
     conditions: Conditions
     touched: set[str] | None
+    overrides: Overrides
 
 
 class Builder:
-    """previous: the snapshot to go on from: of it come the moments since when verdicts stand. records: to be in the next one."""
+    """previous: the snapshot to go on from: of it come the moments since when verdicts stand. records, overrides: for the next one."""
 
     def __init__(self, previous: Snapshot) -> None:
-        self.records = previous.records
+        self.records, self.overrides = previous.records, previous.overrides
         self._origin = previous.origin
         self._last = previous
         self._fresh = True
@@ -91,9 +92,9 @@ class Builder:
         if self._fresh:
             dirty |= self._last.services.keys()
         owners = filter(None, map(self._owners.get, doubtful))
-        dirty |= {name for identity in owners for name in self._names.get(identity, ())}
+        dirty |= {name for identity in owners for name in self._names.get(identity, ())} | self._overridden()
         yield
-        served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched))
+        served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched, self.overrides))
         networks = yield from self._networked(listings)
         return self._made_of(listings, networks, touched, served, now)
 
@@ -189,6 +190,12 @@ class Builder:
 
     # -- services
 
+    def _overridden(self) -> set[str]:
+        """The services of what operators have decided anew."""
+        targets = self.overrides.differing(self._last.overrides)
+        names = {name for target in targets for name in self._names.get(self._owners.get(target, target), ())}
+        return names | (targets & self._members.keys())
+
     def _of(self, name: str) -> list[Made]:
         """The containers of a service with their endpoints, in the order of their ids."""
         return [(self._containers[identity], self._made[identity]) for identity in sorted(self._members.get(name, ()))]
@@ -262,12 +269,13 @@ class Builder:
             version=last.version + 1,
             created=now,
             origin=self._origin,
-            engines=_same(last.engines, build.engines(listings)),
+            engines=build.kept(last.engines, build.engines(listings)),
             networks=networks,
-            containers=_with(last.containers, {i: self._shown(i) for i in touched}),
-            services=_with(last.services, served),
+            containers=build.changed(last.containers, {i: self._shown(i) for i in touched}),
+            services=build.changed(last.services, served),
             problems=self._told(listings),
             records=self.records,
+            overrides=self.overrides,
             change=None if self._fresh else Change(base=last.version, containers=frozenset(touched), services=frozenset(served)),
         )
         fresh, self._fresh = self._fresh, False
@@ -286,12 +294,3 @@ class Builder:
             told += chain.from_iterable(kept.values())
         last = self._last.problems
         return last if len(told) == len(last) and tuple(told) == last else tuple(told)
-
-
-def _same(old: T, new: T) -> T:
-    return old if old == new else new
-
-
-def _with(old: Mapping[str, T], changed: Mapping[str, T | None]) -> Mapping[str, T]:
-    """`old` with what has changed, None for what is gone; in the order of its keys."""
-    return SortedMap.of(old).changed(changed) if changed else old

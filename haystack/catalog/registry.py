@@ -23,9 +23,12 @@ from haystack.catalog.incremental import Builder
 from haystack.catalog.intake import MOST, Intake
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
+from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
 from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
+from haystack.observe.engine_news import EngineNews
+from haystack.observe.journal import Note, unnoted
 
 FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
 BETWEEN = 0.001  # seconds between two portions of a long list
@@ -69,8 +72,9 @@ class Watcher(Protocol):
 class Registry:
     """A discovery Sink. `snapshot` is the newest; `listed` is set once some source has listed and that is published.
 
-    sources: their names in order of precedence; others come behind in the order in which they are heard of; `watcher`: knows how
-    endpoints are, and calls refresh() when that changes; without one, what runs is well.
+    sources: their names in order of precedence; others come behind in the order in which they are heard of; note: the journal hears of
+    sources that are lost and back; `watcher`: knows how endpoints are, and calls refresh() when that changes; without one, what runs is
+    well.
     """
 
     def __init__(
@@ -79,7 +83,9 @@ class Registry:
         sources: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        note: Note = unnoted,
     ) -> None:
+        self._engines = EngineNews(note)
         self.watcher: Watcher | None = None
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
         self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
@@ -90,6 +96,7 @@ class Registry:
         self._readers: list[Reader] = []
         self._remarks: tuple[Problem, ...] = ()
         self._records: dict[str, Records] = {}
+        self._overrides = NONE
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -98,8 +105,7 @@ class Registry:
         self._first = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._job: Job | None = None
-        self._due = False  # when the job is done
-        self._begun, self._ended = 0, 0  # jobs
+        self._begun, self._ended, self._due = 0, 0, False  # jobs; whether another is due when the one that goes on is done
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call back with each snapshot published from now on; the answer unsubscribes. For what is short."""
@@ -153,6 +159,11 @@ class Registry:
         self._records[source] = records
         self._schedule()
 
+    def take_overrides(self, overrides: Overrides) -> None:
+        """Publish what operators decided, all of it."""
+        self._overrides = overrides
+        self._schedule()
+
     def refresh(self) -> None:
         """Build again, for what the watcher knows has changed, or time has."""
         self._schedule()
@@ -162,6 +173,7 @@ class Registry:
         unchanged = old is not None and old.connected == connected
         since = old.since if old is not None and unchanged else self._clock()
         self.sources[source] = SourceState(connected=connected, error=error, since=since, engine=engine)
+        self._engines.hear(source, engine, error or "")
 
     def _schedule(self) -> None:
         """(Re)start the quiet time, within the burst's limit."""
@@ -235,6 +247,7 @@ class Registry:
         for source in [each for each in self._arriving if not self._intakes[each].behind]:
             self._arriving.discard(source)
             _log.info("source.listed", source=source, containers=self._sizes[source])
+            self._engines.listed(source, self.sources[source].engine, self._sizes[source])
 
     def _build(self) -> Turns[Snapshot | None]:
         known = ((source, self._intakes.get(source)) for source in self.sources)
@@ -243,6 +256,7 @@ class Registry:
         if self._remarks:
             ordered[ITSELF] = Listing(problems=self._remarks)
         self._builder.records = together([each for each in self._records.values() if each], self._builder.records)
+        self._builder.overrides = self._overrides
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)

@@ -14,7 +14,8 @@ import msgspec
 from haystack.health import policy, ramp
 from haystack.health.policy import Condition, Verdict
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import Container, Endpoint, Problem
+from haystack.model.overrides import NONE, Overrides, drain_of, weight_of
+from haystack.model.records import Container, Endpoint, Override, Problem
 
 Member = tuple[Container, Endpoint]
 Conditions = Callable[[Container, Endpoint], Condition]
@@ -49,7 +50,7 @@ class Judge(NamedTuple):
     """Verdicts in one build.
 
     before: endpoints of the snapshot before, by service and then by id; now: Unix seconds; steady: seconds of a clock that never jumps.
-    touched: ids of containers that may be others than in the snapshot before; None: any may be.
+    touched: ids of containers that may be others than in the snapshot before; None: any may be. overrides: of operators.
     """
 
     before: Mapping[str, Mapping[str, Endpoint]]
@@ -57,6 +58,7 @@ class Judge(NamedTuple):
     steady: float
     conditions: Conditions
     touched: AbstractSet[str] | None = None
+    overrides: Overrides = NONE
 
     def judged(self, name: str, members: list[Member]) -> Turns[Judged]:
         """The endpoints of a service with their verdicts, and a Problem for each kind of which nobody is well, or that can't be reached."""
@@ -75,14 +77,18 @@ class Judge(NamedTuple):
     def _judge(self, name: str, kind: str, peers: list[Member], found: dict[str, Endpoint], well: set[str]) -> Turns[list[Problem]]:
         """Those of one kind: into `found`, and into `well`."""
         before = self.before.get(name, {})
+        service = name.partition(" ")[0]
         known: list[policy.Member] = []
+        ordered: list[tuple[Override, ...]] = []
         for some in stretches(peers):
-            known += [(c, self.conditions(c, e)) for c, e in some]
+            orders = [self.overrides.of(service, e) for _, e in some]
+            known += [(c, _drained(self.conditions(c, e), order)) for (c, e), order in zip(some, orders, strict=True)]
+            ordered += orders
             yield
         verdicts = yield from policy.judge(known)
-        for judged in stretches(list(zip(peers, verdicts, strict=True))):
-            found.update((e.id, self._with(before.get(e.id), c, e, v)) for (c, e), v in judged)
-            well.update(e.id for (_, e), v in judged if v.well)
+        for judged in stretches(list(zip(peers, verdicts, ordered, strict=True))):
+            found.update((e.id, self._with(before.get(e.id), c, e, v, order)) for (c, e), v, order in judged)
+            well.update(e.id for (_, e), v, _ in judged if v.well)
             yield
         problems = _unreached([c for c, condition in known if condition.unreachable])
         if unwell := sum(v.panic for v in verdicts):
@@ -90,9 +96,13 @@ class Judge(NamedTuple):
             problems.append(Problem(subject=f"health of {kind}", message=told))
         return problems
 
-    def _with(self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict) -> Endpoint:
-        if old is not None and self.touched is not None and container.id not in self.touched and _stands(old, verdict):
+    def _with(
+        self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict, orders: tuple[Override, ...]
+    ) -> Endpoint:
+        untouched = self.touched is not None and container.id not in self.touched
+        if old is not None and untouched and _stands(old, verdict) and old.overrides == orders:
             return old
+        weighed = weight_of(orders)
         slow = ramp.length(container.options) if verdict.ready else 0.0
         if old is not None and (old.ready, old.reason) == (verdict.ready, verdict.reason):
             since, risen = old.since, old.risen
@@ -101,6 +111,7 @@ class Judge(NamedTuple):
             risen = self.steady - max(self.now - since, 0.0) if slow else 0.0
         return msgspec.structs.replace(
             endpoint,
+            weight=endpoint.weight if weighed is None or weighed.weight is None else weighed.weight,
             ready=verdict.ready,
             reason=verdict.reason,
             cause=verdict.cause,
@@ -110,7 +121,14 @@ class Judge(NamedTuple):
             unreachable=verdict.unreachable,
             share=ramp.share(slow, risen, self.steady),
             risen=risen,
+            overrides=orders,
         )
+
+
+def _drained(condition: Condition, orders: tuple[Override, ...]) -> Condition:
+    """What is known of an endpoint, with an operator's drain of it."""
+    drain = drain_of(orders) if orders else None
+    return condition if drain is None else msgspec.structs.replace(condition, drain=drain)
 
 
 def _stands(old: Endpoint, verdict: Verdict) -> bool:

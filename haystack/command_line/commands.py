@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from haystack.console import keys
 from haystack.model.spelling import nearest
 from haystack.settings import parsers, variables
 from haystack.settings.settings import SECRET, Settings, SettingsError, display, flag, load, variable
@@ -134,10 +133,7 @@ def check(settings: Settings) -> int:
         for line in wrong:
             complain(line)
         return BAD_USAGE
-    refused = keys.authorized(settings).refused
-    for line in refused:
-        print(f"key: {line}: the key can't be used")
-    return max(int(bool(refused)), check_sources(settings))
+    return check_sources(settings)
 
 
 def check_sources(settings: Settings) -> int:

@@ -80,6 +80,9 @@ class Person:
         return self.comment or self.fingerprint or self.peer
 
 
+NOBODY = Person()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Who asks. width: columns of the terminal or None; local: own address as the asker reaches it; colour: whether it may be used.
@@ -90,7 +93,7 @@ class Context:
     width: int | None = None
     local: str = "127.0.0.1"
     heard: Sequence[str] | Sequence[AskerRow] | None = None
-    by: Person = Person()
+    by: Person = NOBODY
     colour: bool = False
 
 

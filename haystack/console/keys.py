@@ -1,19 +1,23 @@
-"""Who may enter the shell: the public keys of the settings, read anew at each login so that a key taken out is out.
+"""The public keys of the settings, line by line: what each lets in, or why it lets nobody in.
 
-Line by line: one that can't be read, or asks for something that is not done here, locks nobody else out, and is named. Never a password,
-never a default key: with none configured nobody gets in. The format is that of sshd(8), AUTHORIZED_KEYS FILE FORMAT.
+A line that can't be read, or asks for something that is not done here, is named with its place; `run` refuses to start with one
+(startup/checks.py). One that comes into the file later locks nobody else out. Never a password, never a default key: with none configured
+nobody gets in. The format is that of sshd(8), AUTHORIZED_KEYS FILE FORMAT. keyring.py decides by these lines.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import asyncssh
 
+from haystack.observe.safe_text import printable
 from haystack.views.state import Options
 
 HOW = "set HAYSTACK_SSH_AUTHORIZED_KEYS to the text of a public key, or HAYSTACK_SSH_AUTHORIZED_KEYS_FILE to a file of them"
@@ -25,40 +29,64 @@ MOOT = frozenset({
     "no-user-rc", "x11-forwarding", "no-x11-forwarding", "environment",
 })  # fmt: skip
 OURS = frozenset({"expiry-time", "restrict", "pty"})
+COMMENT = 100  # characters of a comment that are shown
 _OPTION = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|[ \t]+|$)')
 _LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines knows others, which may stand in a key's comment
 _TIME = re.compile(r"([0-9]{8})(?:([0-9]{4})([0-9]{2})?)?(Z?)")
+_WILD = re.compile(r"[0-9A-Fa-f:.]*[*?][0-9A-Fa-f:.*?]*")
 
 
 class BadLineError(ValueError):
     """A line that lets nobody in; the text says why, and never holds the key."""
 
 
-class Found(NamedTuple):
-    """keys: that may enter, with their options; None: there are none. refused: lines that let nobody in, and why."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One key. rule: the line as asyncssh is to read it, without its comment; ends: when it expires.
 
-    keys: asyncssh.SSHAuthorizedKeys | None
+    data: of the key (RFC 4253, section 6.6). Who logged in by a rule may stay as long as it is among the rules.
+    """
+
+    where: str
+    rule: str
+    data: bytes
+    fingerprint: str
+    comment: str
+    ends: dt.datetime | None = None
+
+
+class Found(NamedTuple):
+    """lines: those that are good, expired ones too; refused: places of lines that let nobody in, and why."""
+
+    lines: tuple[Line, ...]
     refused: tuple[str, ...]
 
 
-def authorized(settings: Options, now: dt.datetime | None = None) -> Found:
-    """The keys of the settings at this moment. Reads a file."""
-    good: list[str] = []
+def read(settings: Options) -> Found:
+    """The lines of the settings. Reads a file."""
+    unread: list[str] = []
+    found = parse(list(sources(settings, unread)))
+    return Found(found.lines, (*unread, *found.refused))
+
+
+def parse(texts: Sequence[tuple[str, str]]) -> Found:
+    """The lines of texts, each behind the place that it is from. Of 10,000 lines a second's work: for a thread."""
+    good: list[Line] = []
     refused: list[str] = []
-    for where, text in _sources(settings, refused):
+    for where, text in texts:
         for number, written in enumerate(_LINE_END.split(text), 1):
             # a mark that an editor wrote, also where files were put together; and what asyncssh would take for an end, in a comment
-            line = " ".join(written.lstrip(BOM).splitlines())
-            if not line.strip() or line.lstrip().startswith("#"):
+            line = " ".join(written.lstrip(BOM).splitlines()).strip()
+            if not line or line.startswith("#"):
                 continue
             try:
-                good.append(checked(line.strip(), now or dt.datetime.now(dt.UTC)))
+                good.append(checked(f"{where} line {number}", line))
             except BadLineError as error:
                 refused.append(f"{where} line {number}: {error}")
-    return Found(asyncssh.import_authorized_keys("\n".join(good)) if good else None, tuple(refused))
+    return Found(tuple(good), tuple(refused))
 
 
-def _sources(settings: Options, refused: list[str]) -> Iterator[tuple[str, str]]:
+def sources(settings: Options, refused: list[str]) -> Iterator[tuple[str, str]]:
     """Where keys are, and the texts; a file that can't be read is among those refused."""
     if settings.ssh_authorized_keys:
         yield "HAYSTACK_SSH_AUTHORIZED_KEYS", settings.ssh_authorized_keys
@@ -66,31 +94,40 @@ def _sources(settings: Options, refused: list[str]) -> Iterator[tuple[str, str]]
         return
     path = Path(str(settings.ssh_authorized_keys_file))
     try:
-        yield str(path), path.read_text(encoding="utf-8", errors="replace")
+        yield f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path}", path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        refused.append(f"{path}: {error.strerror or error}")
+        refused.append(f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path}: {error.strerror or error}")
 
 
-def checked(line: str, now: dt.datetime) -> str:
-    """The line as asyncssh is to read it. Raises BadLineError."""
+def checked(where: str, line: str) -> Line:
+    """What the line says. Raises BadLineError."""
     options, rest = split(line)
+    ends = None
     for name, value in options:
         if name not in DONE | MOOT | OURS:
-            raise BadLineError(f"the option {name[:40]!r} is not supported, so the key is refused")
+            raise BadLineError(f"the option {printable(name[:40])!r} is not supported, so the key is refused")
         if name == "expiry-time":
-            _not_over(value, now)
+            ends = _end(value) if ends is None else min(ends, _end(value))
+        if name == "from":
+            _addresses(value or "")
     kept = [f'{name}="{value}"' if value is not None else name for name, value in options if name not in OURS]
     names = {name for name, _ in options}
     if "restrict" in names and "pty" not in names:
         kept.append("no-pty")
-    whole = f"{','.join(kept)} {rest}" if kept else rest
+    return _line(where, ",".join(kept), rest, ends)
+
+
+def _line(where: str, options: str, rest: str, ends: dt.datetime | None) -> Line:
+    rule = " ".join([*([options] if options else ()), *rest.split(None, 2)[:2]])
     try:
-        asyncssh.import_authorized_keys(whole)
+        asyncssh.import_authorized_keys(rule)
+        key = asyncssh.import_public_key(rest)
+        comment = key.get_comment() or ""
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:  # asyncssh's own words repeat the line
         raise BadLineError(
             "this is not a public key" if isinstance(error, ValueError) else f"it can't be read: {type(error).__name__}"
         ) from None
-    return whole
+    return Line(where, rule, key.public_data, key.get_fingerprint(), printable(comment)[:COMMENT], ends)
 
 
 def split(line: str) -> tuple[list[tuple[str, str | None]], str]:
@@ -112,17 +149,28 @@ def split(line: str) -> tuple[list[tuple[str, str | None]], str]:
 
 def _is_key(text: str) -> bool:
     words = text.split(None, 2)
-    return len(words) > 1 and (words[0].startswith(("ssh-", "ecdsa-", "sk-", "x509v3-")))
+    return len(words) > 1 and (words[0].startswith(("ssh-", "ecdsa-", "sk-")))
 
 
-def _not_over(value: str | None, now: dt.datetime) -> None:
-    """sshd(8): YYYYMMDD[HHMM[SS]][Z], in the system's time zone unless it ends in Z. Raises BadLineError once that time has come."""
+def _addresses(value: str) -> None:
+    """What from= takes here. Raises BadLineError: a pattern that never fits would lock its owner out without a word."""
+    for pattern in value.split(","):
+        bare = pattern.removeprefix("!")
+        try:
+            if not _WILD.fullmatch(bare):
+                ipaddress.ip_network(bare)
+        except ValueError:
+            why = "takes addresses, networks and patterns of addresses, not names"
+            raise BadLineError(f"from= {why}, and {printable(pattern[:40])!r} is none of them, so the key is refused") from None
+
+
+def _end(value: str | None) -> dt.datetime:
+    """sshd(8): YYYYMMDD[HHMM[SS]][Z], in the system's time zone unless it ends in Z. Raises BadLineError."""
     match = _TIME.fullmatch(value or "")
     end = _moment(match) if match is not None else None
     if end is None:
         raise BadLineError("expiry-time is not YYYYMMDD[HHMM[SS]][Z], so the key is refused")
-    if now >= end:
-        raise BadLineError(f"the key has expired (expiry-time={value})")
+    return end
 
 
 def _moment(match: re.Match[str]) -> dt.datetime | None:

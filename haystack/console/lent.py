@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+
+from haystack.console.output import Output
 
 INTERRUPTS = frozenset({"\x03", "\x04"})  # Ctrl-C and Ctrl-D
 MOST_KEYS = 1000  # that wait; further ones are dropped
@@ -19,37 +21,32 @@ RESIZED = "resize"
 
 
 class Lent:
-    """write and complain: send text as it is, and wait while the client reads slowly; interrupt: what Ctrl-C does."""
+    """out: of the session, and each call waits while the client reads slowly; interrupt: what Ctrl-C does."""
 
-    def __init__(
-        self,
-        write: Callable[[str], Awaitable[None]],
-        complain: Callable[[str], Awaitable[None]],
-        size: Callable[[], tuple[int, int]],
-        interrupt: Callable[[], object],
-        *,
-        terminal: bool,
-    ) -> None:
-        self.terminal = terminal
-        self._write, self._complain, self._size, self._interrupt = write, complain, size, interrupt
+    def __init__(self, out: Output, interrupt: Callable[[], object]) -> None:
+        self.terminal = out.terminal
+        self._out, self._interrupt = out, interrupt
         self._keys: asyncio.Queue[str] = asyncio.Queue(MOST_KEYS)
 
     @property
     def size(self) -> tuple[int, int]:
         """Columns and rows of the screen now."""
-        return self._size()
+        return self._out.size()
 
     async def line(self, text: str) -> None:
         """Print one line, or several."""
-        await self._write(self._ended(text))
+        await self._out.ready.wait()
+        self._out.lines(text)
 
     async def complain(self, text: str) -> None:
         """The same to standard error, where there is one apart."""
-        await self._complain(text)
+        await self._out.ready.wait()
+        self._out.complain(text)
 
     async def draw(self, text: str) -> None:
         """Send this as it is."""
-        await self._write(text)
+        await self._out.ready.wait()
+        self._out.write(text)
 
     async def key(self, seconds: float) -> str | None:
         """The next key, as _NAMES calls it or itself; ``resize``: the screen has another size. None: none in so many seconds."""
@@ -71,6 +68,3 @@ class Lent:
         """A key was pressed, or the screen has another size."""
         if not self._keys.full():
             self._keys.put_nowait(key)
-
-    def _ended(self, text: str) -> str:
-        return (text + "\n").replace("\n", "\r\n") if self.terminal else text + "\n"

@@ -6,6 +6,7 @@ Trace lines appear above the prompt while one types on. Imported by terminal.py 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TextIO, cast
 
@@ -14,11 +15,13 @@ from prompt_toolkit.application import create_app_session, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import History as Shown
 from prompt_toolkit.input.posix_pipe import PosixPipeInput
 from prompt_toolkit.key_binding.bindings import search  # noqa: F401 - what a first session would import on the event loop
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
+from haystack.console.history import History
 from haystack.console.terminal import Terminal
 
 PROMPT = "haystack> "
@@ -42,8 +45,28 @@ class Words(Completer):
                 yield Completion(candidate, start_position=-len(words[-1]))
 
 
+class Kept(Shown):
+    """Lines of earlier sessions and of this one. Nothing is read or written on the event loop."""
+
+    def __init__(self, lines: list[str], file: History) -> None:
+        super().__init__()
+        self._lines, self._file = lines, file
+
+    def load_history_strings(self) -> Iterable[str]:
+        """What there was before, the latest first."""
+        return reversed(self._lines)
+
+    def store_string(self, string: str) -> None:
+        """Keep a new one."""
+        self._file.keep(string)
+
+
 async def converse(
-    terminal: Terminal, term: str, candidates: Callable[[list[str]], Iterable[str]], execute: Callable[[str], Awaitable[bool]]
+    terminal: Terminal,
+    term: str,
+    candidates: Callable[[list[str]], Iterable[str]],
+    execute: Callable[[str], Awaitable[bool]],
+    history: History,
 ) -> None:
     """Ask for lines and execute each until one says to end (False), or Ctrl-D."""
 
@@ -52,14 +75,21 @@ async def converse(
         return Size(rows=rows, columns=columns)
 
     # enable_cpr off: a client without a real terminal never answers where its cursor is.
+    kept = Kept(await asyncio.to_thread(history.load), history)
     output = Vt100_Output(cast("TextIO", terminal.file), measure, term=term, enable_cpr=False)
     with PosixPipeInput.create() as pipe, terminal.keys.into(pipe.pipe.write_fd), create_app_session(pipe, output) as terminal.application:
         prompt: PromptSession[str] = PromptSession(
-            PROMPT, completer=Words(candidates), complete_style=CompleteStyle.READLINE_LIKE, interrupt_exception=Cleared
+            PROMPT,
+            completer=Words(candidates),
+            complete_style=CompleteStyle.READLINE_LIKE,
+            interrupt_exception=Cleared,
+            history=kept,
         )
-        while (line := await _line(prompt)) is not None:
-            if not await execute(line):
-                return
+        try:
+            while (line := await _line(prompt)) is not None and await execute(line):
+                pass
+        finally:
+            await history.written()
 
 
 async def _line(prompt: PromptSession[str]) -> str | None:

@@ -1,8 +1,4 @@
-"""The shell's door: SSH with public keys only, and nothing but sessions behind it.
-
-No password, no forwarding, no agent, no file transfer: those stay refused, whatever a client asks for. Any user name
-will do, for there is one thing to log in to.
-"""
+"""The shell's listeners: SSH with public keys only. Who may begin a login is login_limits.py's, what a client gets is door.py's."""
 
 from __future__ import annotations
 
@@ -17,8 +13,8 @@ import asyncssh
 import structlog
 
 from haystack.console import before_login, hostkey, keys
-from haystack.console.login_limits import Admission, Login
-from haystack.console.session import Session
+from haystack.console.door import Door, Logins, plain
+from haystack.console.login_limits import Login
 from haystack.net.sockets import Sockets
 from haystack.observe.counted_lines import Tally
 from haystack.views.state import State
@@ -37,71 +33,17 @@ KEEPALIVE_SECONDS = 30
 PAUSE = 1.0  # seconds before the next try, where a connection can't be accepted
 
 
-class Door(asyncssh.SSHServer):
-    """One connection. It counts as a login that is under way until a key was right."""
-
-    def __init__(self, server: ConsoleServer, login: Login) -> None:
-        self._server, self._login = server, login
-        self._named = self._good = False
-        self._connection: asyncssh.SSHServerConnection
-
-    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """A client came."""
-        self._connection = conn
-        self._server.connections.add(conn)
-        before_login.limit(conn)
-        self._login.evict = conn.abort
-        # its identification (RFC 4253, section 4.2), with which a client begins
-        self._login.spoken = lambda: conn.get_extra_info("client_version") is not None
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
-        """It left."""
-        self._server.connections.discard(self._connection)
-        if not self._good:
-            self._server.failed.note(self._peer())
-
-    async def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - any name will do
-        """Always asks for a key; the list is read anew, off the loop. Called for each other name (RFC 4252, section 5)."""
-        if self._named:
-            raise asyncssh.ProtocolError("the user's name has changed")
-        self._named = True
-        self._connection.set_authorized_keys(await self._server.known())
-        return True
-
-    def auth_completed(self) -> None:
-        """The key was good."""
-        self._good = True
-        before_login.lift(self._connection)
-        self._server.admission.end(self._login, good=True)
-        log.info("login.accepted", peer=self._peer(), user=self._connection.get_extra_info("username"))
-
-    def session_requested(self) -> Session:
-        """A session of its own for each channel."""
-        return Session(self._server.state, plain(self._connection.get_extra_info("sockname")))
-
-    def _peer(self) -> str:
-        return plain(self._connection.get_extra_info("peername"))
-
-
-def plain(name: object) -> str:
-    """The address of a socket's name; an IPv4 one that came by an IPv6 socket as itself."""
-    return str(name[0]).removeprefix("::ffff:") if isinstance(name, tuple) and name else "127.0.0.1"
-
-
 class ConsoleServer:
     """The shell of `state` on settings.ssh_port of each address of settings.bind. most: connections at once."""
 
     def __init__(self, state: State, most: int = CONNECTIONS) -> None:
         self.state = state
-        self.admission = Admission()
-        self.connections: set[asyncssh.SSHServerConnection] = set()
-        self.failed = Tally("login.failed", __name__)
+        self.logins = Logins(state)
         self._turned_away = Tally("login.refused", __name__)
         self._most = most
         self._sockets: list[socket.socket] = []
         self._acceptors: list[asyncio.Task[None]] = []
         self._talks: set[asyncio.Task[None]] = set()
-        self._refused: tuple[str, ...] = ()
         self._options: asyncssh.SSHServerConnectionOptions
 
     def bind(self, opened: Sockets | None = None) -> None:
@@ -131,7 +73,7 @@ class ConsoleServer:
         """Let clients in."""
         settings = self.state.settings
         key = await asyncio.to_thread(hostkey.load, Path(str(settings.state_dir)))
-        if await self.known() is None:
+        if not (await self.logins.keyring.now()).rules:
             log.warning("shell.locked", reason="nobody can log in, because there is no public key", hint=keys.HOW)
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
@@ -151,15 +93,7 @@ class ConsoleServer:
             keepalive_interval=KEEPALIVE_SECONDS,
         )
         self._acceptors = [asyncio.create_task(self._accept(sock), name="shell") for sock in self._sockets]
-
-    async def known(self) -> asyncssh.SSHAuthorizedKeys | None:
-        """The keys that may enter now. Lines that let nobody in are told once, and again when they are others."""
-        found = await asyncio.to_thread(keys.authorized, self.state.settings)
-        if found.refused != self._refused:
-            self._refused = found.refused
-            for line in found.refused:
-                log.warning("key.ignored", line=line, reason="the key can't be used")
-        return found.keys
+        self._talks.add(asyncio.create_task(self.logins.keyring.follow(), name="keys"))
 
     async def _accept(self, listener: socket.socket) -> None:
         """Whoever connects. Who is turned away costs nothing but that: no key is exchanged."""
@@ -180,16 +114,16 @@ class ConsoleServer:
             task.add_done_callback(self._talks.discard)
 
     def _admitted(self, peer: str, sock: socket.socket) -> Login | None:
-        if len(self.connections) >= self._most:
+        if len(self.logins.doors) >= self._most:
             return None
-        return self.admission.begin(peer, time.monotonic(), functools.partial(_end, sock))
+        return self.logins.admission.begin(peer, time.monotonic(), functools.partial(_end, sock))
 
     async def _talk(self, sock: socket.socket, login: Login) -> None:
         """A connection until somebody is logged in, or has failed to; then it lives by itself."""
         doors = []
 
         def door() -> Door:
-            doors.append(Door(self, login))
+            doors.append(Door(self.logins, login))
             return doors[0]
 
         try:
@@ -198,7 +132,7 @@ class ConsoleServer:
                     sock, config=None, options=asyncssh.SSHServerConnectionOptions(self._options, server_factory=door)
                 )
         finally:
-            self.admission.end(login, good=False)
+            self.logins.admission.end(login, good=False)
             if not doors:  # else the connection has it
                 sock.close()
 
@@ -211,19 +145,19 @@ class ConsoleServer:
     async def close(self) -> None:
         """Let nobody in and send everybody home."""
         self.leave()
-        leaving = list(self.connections)
-        for connection in leaving:
-            connection.close()
+        leaving = list(self.logins.doors)
+        for door in leaving:
+            door.leave("Haystack stops")
         if leaving:
-            await asyncio.wait({asyncio.ensure_future(connection.wait_closed()) for connection in leaving}, timeout=FAREWELL_SECONDS)
-        for connection in leaving:
-            connection.abort()
+            await asyncio.wait({asyncio.ensure_future(door.wait_closed()) for door in leaving}, timeout=FAREWELL_SECONDS)
+        for door in leaving:
+            door.abort()
         tasks = [*self._acceptors, *self._talks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._acceptors = []
-        self.failed.close()
+        self.logins.close()
         self._turned_away.close()
 
     def _release(self) -> None:

@@ -7,18 +7,22 @@ command asks for. Decides nothing by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncssh
 import structlog
 
 from haystack.console import command, command_line, paged, shell, welcome
-from haystack.console.command import Context, Leave, Live, LogLevel, Result
+from haystack.console.command import NOBODY, Context, Leave, Live, LogLevel, Person, Result
+from haystack.console.history import History
+from haystack.console.idle import Idle
 from haystack.console.lent import INTERRUPTS, RESIZED, Lent
+from haystack.console.output import Output
+from haystack.console.record import Record
 from haystack.console.terminal import Terminal
+from haystack.console.tracer import Tracer
 from haystack.loop.turns import in_turns
 from haystack.observe import logs
-from haystack.observe.trace import Subscription, render
 from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
@@ -28,53 +32,16 @@ INTERRUPTED = 130  # the exit status of what Ctrl-C has ended, as shells have it
 LONGEST = 65536
 # So many lines wait for the one that is being done: then the client is asked to wait, until half are done.
 MOST_LINES = 1000
-COLUMNS, ROWS = 80, 24  # of a terminal that does not say
-WIDEST, HIGHEST = 1000, 500
-WRITTEN = 16384  # characters that are encrypted in one go
-
-
-class Tracer:
-    """Shows live lines while it is on. show: prints one line, and waits while the client is slow."""
-
-    def __init__(self, state: State, show: Callable[[str], Awaitable[None]]) -> None:
-        self._state, self._show = state, show
-        self.task: asyncio.Task[None] | None = None
-
-    async def switch(self, wanted: command.Trace) -> None:
-        """On, off, or on for another service."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait({self.task})
-            self.task = None
-        if wanted.on:
-            listening = asyncio.Event()
-            self.task = asyncio.create_task(self._follow(wanted.service, listening))
-            await listening.wait()
-
-    async def _follow(self, service: str | None, listening: asyncio.Event) -> None:
-        try:
-            async with self._state.traces.subscribe(service) as traces:
-                listening.set()
-                await self._tell(traces)
-        except Exception:
-            log.exception("shell.trace_failed")
-        finally:
-            listening.set()
-
-    async def _tell(self, traces: Subscription) -> None:
-        lost = 0
-        async for trace in traces:
-            if traces.dropped > lost:
-                await self._show(f"({traces.dropped - lost} lines lost: too many at once)")
-                lost = traces.dropped
-            await self._show(render(trace))
 
 
 class Session(asyncssh.SSHServerSession[str]):
-    """asyncssh calls it back for one channel. local: Haystack's address as this client reached it."""
+    """asyncssh calls it back for one channel. local: Haystack's address as this client reached it; person: who it is; idle: seconds."""
 
-    def __init__(self, state: State, local: str) -> None:
+    def __init__(self, state: State, local: str, person: Person = NOBODY, idle: float = 0.0) -> None:
         self._state, self._local = state, local
+        self.going = True  # until its channel is closed
+        self._record = Record(person)
+        self._idle = Idle(idle, lambda: self.leave("it was idle"))
         self._channel: asyncssh.SSHServerChannel[str]
         self._command: str | None = None
         self._terminal: Terminal | None = None
@@ -82,8 +49,7 @@ class Session(asyncssh.SSHServerSession[str]):
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._partial = ""
         self._held = False
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._out = Output(self._idle.touch)
         self._tracer = Tracer(state, self._line)
         self._task: asyncio.Task[None] | None = None
         self._lent: Lent | None = None  # while a command goes on, or a long text is shown
@@ -92,12 +58,13 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
         """The channel is there."""
-        self._channel = chan
+        self._channel = self._out.channel = chan
 
     def pty_requested(self, term_type: str | None, term_size: object, term_modes: object) -> bool:  # noqa: ARG002 - theirs
         """A person sits at the other end."""
         self._term = term_type or "dumb"
-        self._terminal = Terminal(self._write, self._size, self._channel.pause_reading, self._channel.resume_reading)
+        self._out.terminal = True
+        self._terminal = Terminal(self._out.write, self._out.size, self._channel.pause_reading, self._channel.resume_reading)
         return True
 
     def exec_requested(self, command: str) -> bool:
@@ -115,6 +82,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def data_received(self, data: str, datatype: object) -> None:  # noqa: ARG002 - theirs
         """Typed or piped in."""
+        self._idle.touch()
         if self._lent is not None and self._terminal is not None:
             self._lent.feed(data)
         elif self._command is not None:
@@ -154,15 +122,27 @@ class Session(asyncssh.SSHServerSession[str]):
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
-        self._writable.clear()
+        self._out.ready.clear()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._writable.set()
+        self._out.ready.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - theirs
         """The client is gone."""
+        self.going = False
+        self.leave("the client is gone")
+
+    def leave(self, why: str) -> None:
+        """End this session, and say why, here and in the log. The first one counts: a second one would cancel what the first began."""
+        if self._record.why:
+            return
+        self._record.why = why
+        self._out.lines(f"\nthe session ends: {why}")
         self._stop()
+        if self._task is None:  # nothing was asked for
+            self._idle.close()
+            self._channel.close()
 
     # The three kinds of session.
 
@@ -170,7 +150,8 @@ class Session(asyncssh.SSHServerSession[str]):
         status = command.OK
         try:
             if self._command is not None:
-                status = await self._once(self._command)
+                with self._idle.busy():
+                    status = await self._once(self._command)
             elif self._terminal is not None:
                 await self._converse(self._terminal)
             else:
@@ -179,6 +160,8 @@ class Session(asyncssh.SSHServerSession[str]):
             log.exception("shell.session_failed")
             status = command.NOT_FOUND
         finally:
+            self._idle.close()
+            self._record.ended()
             await self._tracer.switch(command.Trace(on=False))
             if not self._channel.is_closing():
                 self._channel.exit(status)
@@ -188,12 +171,12 @@ class Session(asyncssh.SSHServerSession[str]):
         if isinstance(result.effect, Live):
             return await self._go_on(result.effect)
         if result.status != command.OK or isinstance(result.effect, command.Trace):
-            self._complain(result.text)
+            self._out.complain(result.text)
         else:
-            await self._print(result.pieces)
+            await self._out.pieces(result.pieces)
         if self._tracer.task is not None:
             await asyncio.wait({self._tracer.task})
-        await self._writable.wait()
+        await self._out.ready.wait()
         return result.status
 
     async def _script(self) -> int:
@@ -206,13 +189,13 @@ class Session(asyncssh.SSHServerSession[str]):
             if isinstance(result.effect, Live):
                 status = await self._go_on(result.effect) or status
             elif result.status != command.OK:
-                self._complain(result.text)
+                self._out.complain(result.text)
                 status = result.status
             else:
-                await self._print(result.pieces)
+                await self._out.pieces(result.pieces)
             if isinstance(result.effect, Leave):
                 break
-            await self._writable.wait()
+            await self._out.ready.wait()
         return status
 
     async def _converse(self, terminal: Terminal) -> None:
@@ -226,9 +209,15 @@ class Session(asyncssh.SSHServerSession[str]):
                 await self._page(result.pieces)
             return not isinstance(result.effect, Leave)
 
-        await terminal.converse(self._term, lambda before: shell.completions(self._state, before), execute)
+        history = History(Path(str(self._state.settings.state_dir)), self._record.person.fingerprint or "nobody")
+        await terminal.converse(self._term, lambda before: shell.completions(self._state, before), execute, history)
 
     async def _execute(self, line: str) -> Result:
+        self._record.command(line)
+        with self._idle.busy():
+            return await self._done(line)
+
+    async def _done(self, line: str) -> Result:
         try:
             asked = command_line.split(line)
         except ValueError as error:
@@ -242,15 +231,17 @@ class Session(asyncssh.SSHServerSession[str]):
         return result
 
     def _context(self) -> Context:
-        return Context(self._size()[0] if self._terminal else None, self._local, colour=self._terminal is not None and self._term != "dumb")
+        width, colour = (self._out.size()[0], self._term != "dumb") if self._terminal else (None, False)
+        return Context(width, self._local, by=self._record.person, colour=colour)
 
     async def _go_on(self, live: Live) -> int:
         """Do what goes on for a while, until it ends by itself or by Ctrl-C; its exit status."""
         task: asyncio.Task[int] | None = None
-        self._lent = self._lend(lambda: task.cancel() if task is not None else None)
+        self._lent = Lent(self._out, lambda: task.cancel() if task is not None else None)
         task = asyncio.ensure_future(live.run(self._lent))
         try:
-            await asyncio.wait({task})
+            with self._idle.busy():
+                await asyncio.wait({task})
         finally:
             self._lent = None
             task.cancel()
@@ -258,20 +249,9 @@ class Session(asyncssh.SSHServerSession[str]):
             return INTERRUPTED
         if task.exception() is not None:
             log.error("shell.command_failed", exc_info=task.exception())
-            self._complain("the command failed; the log says why")
+            self._out.complain("the command failed; the log says why")
             return command.NOT_FOUND
         return task.result()
-
-    def _lend(self, interrupt: Callable[[], object]) -> Lent:
-        async def write(text: str) -> None:
-            await self._writable.wait()
-            self._write(text)
-
-        async def complain(text: str) -> None:
-            await self._writable.wait()
-            self._complain(text)
-
-        return Lent(write, complain, self._size, interrupt, terminal=self._terminal is not None)
 
     async def _effect(self, result: Result) -> None:
         if isinstance(result.effect, command.Trace):
@@ -282,53 +262,24 @@ class Session(asyncssh.SSHServerSession[str]):
     # The way out.
 
     async def _line(self, text: str) -> None:
-        await self._writable.wait()
+        await self._out.ready.wait()
         if self._terminal is not None and self._command is None:
             await self._terminal.show(text)
         else:
-            self._write_lines(text)
-
-    async def _print(self, pieces: list[str]) -> None:
-        """Write what may be long: a little at a time, no faster than it is read."""
-        for text in pieces:
-            for at in range(0, len(text), WRITTEN):
-                await self._writable.wait()
-                self._write(text[at : at + WRITTEN].replace("\n", "\r\n" if self._terminal else "\n"))
-                await asyncio.sleep(0)
-        if any(pieces):
-            self._write("\r\n" if self._terminal else "\n")
+            self._out.lines(text)
 
     async def _page(self, pieces: list[str]) -> None:
         """The same a screen at a time, where it is longer than that."""
-        rows = self._size()[1]
+        rows = self._out.size()[1]
         if sum(piece.count("\n") for piece in pieces) < rows:
-            await self._print(pieces)
+            await self._out.pieces(pieces)
             return
         ended = asyncio.Event()
-        self._lent = lent = self._lend(ended.set)
+        self._lent = lent = Lent(self._out, ended.set)
         try:
             await paged.show(lent, pieces, ended)
         finally:
             self._lent = None
-
-    def _write_lines(self, text: str) -> None:
-        if text:
-            self._write((text + "\n").replace("\n", "\r\n" if self._terminal else "\n"))
-
-    def _complain(self, text: str) -> None:
-        if self._terminal is not None:
-            self._write_lines(text)
-        elif text and not self._channel.is_closing():
-            self._channel.write_stderr(text + "\n")
-
-    def _write(self, text: str) -> None:
-        if not self._channel.is_closing():
-            self._channel.write(text)
-
-    def _size(self) -> tuple[int, int]:
-        """Columns and rows. The client says what it likes, up to 32 bits: a screen of that is drawn cell by cell."""
-        columns, rows, _, _ = self._channel.get_terminal_size()
-        return min(columns, WIDEST) if columns > 0 else COLUMNS, min(rows, HIGHEST) if rows > 0 else ROWS
 
     def _stop(self) -> None:
         if self._task is not None:

@@ -14,6 +14,8 @@ from importlib import import_module
 from io import TextIOBase
 from typing import Any
 
+from haystack.console.history import History
+
 PROMPT = "haystack.console.prompt"
 # More than this unread of what the client sent: it is asked to wait.
 HIGH_WATER = 65536
@@ -112,9 +114,9 @@ class Terminal:
             self.file.write(text + "\n")
 
     async def converse(
-        self, term: str, candidates: Callable[[list[str]], Iterable[str]], execute: Callable[[str], Awaitable[bool]]
+        self, term: str, candidates: Callable[[list[str]], Iterable[str]], execute: Callable[[str], Awaitable[bool]], history: History
     ) -> None:
         """Ask for lines and execute each until one says to end (False), or Ctrl-D."""
         # Only now, for it takes 6 MiB and 0.1 s, and by a thread, for the loop has other things to do; what is typed meanwhile waits.
         self._prompt = await asyncio.to_thread(import_module, PROMPT)
-        await self._prompt.converse(self, term, candidates, execute)
+        await self._prompt.converse(self, term, candidates, execute, history)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from haystack import __version__
 from haystack.handover import control_socket, protocol
+from haystack.model.records import Override
 from haystack.net.sockets import Held
 
 PATIENCE = 5.0
@@ -25,13 +26,18 @@ class ReplaceError(Exception):
 
 
 class Predecessor:
-    """One that runs and has handed over `sockets`, copies of its own. Close it, or release it."""
+    """One that runs and has handed over `sockets`, copies of its own. Close it, or release it.
 
-    def __init__(self, peer: socket.socket, offer: protocol.Offer, sockets: list[Held]) -> None:
+    overrides: what operators have told it and holds; None: it does not know of such.
+    """
+
+    def __init__(
+        self, peer: socket.socket, offer: protocol.Offer, sockets: list[Held], overrides: tuple[Override, ...] | None = None
+    ) -> None:
         self.pid, self.version = offer.pid, offer.version
         self.home, self.left, self.instance = offer.home, offer.left, offer.instance
         self.ticket_keys = offer.ticket_keys
-        self.sockets = sockets
+        self.sockets, self.overrides = sockets, overrides
         self._peer = peer
 
     def release(self) -> bool:
@@ -90,7 +96,7 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
         peer.settimeout(PATIENCE)
         try:
             peer.connect(str(path))
-            old = _asked(peer, protocol.Ask(protocol.PROTOCOL, __version__, os.getpid(), home, waits))
+            old = _asked(peer, protocol.Ask(protocol.PROTOCOL, __version__, os.getpid(), home, waits, orders=True))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         except TimeoutError:
@@ -119,7 +125,26 @@ def _asked(peer: socket.socket, ask: protocol.Ask) -> Predecessor | Successor:
         raise ReplaceError(
             f"the running Haystack (process {offer.pid}, version {offer.version}) uses another protocol: stop it, then start this one"
         )
-    return Predecessor(peer, offer, _given(peer, offer.sockets))
+    sockets = _given(peer, offer.sockets)
+    try:
+        return Predecessor(peer, offer, sockets, _told(peer, offer.orders))
+    except BaseException:
+        _close([each.sock for each in sockets])
+        raise
+
+
+def _told(peer: socket.socket, count: int | None) -> tuple[Override, ...] | None:
+    """The overrides of so many messages."""
+    if count is None:
+        return None
+    found: list[Override] = []
+    for _ in range(count):
+        orders, strays = protocol.receive(peer)
+        _close(strays)
+        if not isinstance(orders, protocol.Orders):
+            raise protocol.ProtocolError("it did not tell the overrides that it offered")
+        found += orders.overrides
+    return tuple(found)
 
 
 def _given(peer: socket.socket, count: int) -> list[Held]:

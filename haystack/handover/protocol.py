@@ -2,7 +2,7 @@
 
     `haystack healthcheck`: Health        Report
 
-    new: Ask                      old: Offer, then Batch after Batch with their sockets; or Refusal; or Wait
+    new: Ask                      old: Offer, then Batch after Batch with their sockets, then Orders after Orders; or Refusal; or Wait
     new, once it could serve: Release        old: Released, and it drains
 
 Wait is for one that a restart policy has started again after it was replaced, and for one that waits already: where all replace each other
@@ -31,12 +31,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from haystack.model.records import Override
 from haystack.net.sockets import Held
 
 PROTOCOL = 1
 LARGEST = 65536
 # the kernel takes 253 descriptors a message (SCM_MAX_FD)
 AT_ONCE = 64
+ORDERS = 8  # overrides in a message: with the longest texts there are it fits
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -49,13 +51,17 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ask(Message, frozen=True):
-    """A new process asks to take over. home: its identity (identity.py); waits: it only takes over when no other process serves."""
+    """A new process asks to take over. home: its identity (identity.py); waits: it only takes over when no other process serves.
+
+    orders: it understands Orders.
+    """
 
     protocol: int
     version: str
     pid: int
     home: str = ""
     waits: bool = False
+    orders: bool = False
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -80,7 +86,7 @@ class Offer(Message, frozen=True):
     """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it.
 
     instance, ticket_keys: its name in Via and its keys of TLS sessions, which the next one takes on: their workers serve side by side for a
-    while.
+    while. orders: how many Orders follow the sockets; None: it does not know of overrides.
     """
 
     protocol: int
@@ -90,6 +96,7 @@ class Offer(Message, frozen=True):
     home: str = ""
     left: tuple[Left, ...] = ()
     instance: str = ""
+    orders: int | None = None
     ticket_keys: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
@@ -100,6 +107,12 @@ class Batch(Message, frozen=True):
     """As many sockets as names, in the same order."""
 
     names: tuple[str, ...]
+
+
+class Orders(Message, frozen=True):
+    """What operators have decided and holds."""
+
+    overrides: tuple[Override, ...]
 
 
 class Refusal(Message, frozen=True):
@@ -123,13 +136,18 @@ class Released(Message, frozen=True):
     """It does."""
 
 
-Any = Ask | Health | Report | Offer | Batch | Refusal | Wait | Release | Released
+Any = Ask | Health | Report | Offer | Batch | Orders | Refusal | Wait | Release | Released
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 
 def send(peer: socket.socket, message: Any, sockets: Sequence[Held] = ()) -> None:
     """Send one message, and what belongs to it. Raises OSError."""
-    socket.send_fds(peer, [msgspec.json.encode(message)], [each.sock.fileno() for each in sockets])
+    socket.send_fds(peer, [encoded(message)], [each.sock.fileno() for each in sockets])
+
+
+def encoded(message: Any) -> bytes:
+    """The packet of a message."""
+    return msgspec.json.encode(message)
 
 
 def receive(peer: socket.socket) -> tuple[Any, list[socket.socket]]:

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import structlog
 from haystack import __version__
 from haystack.handover import control_socket, protocol
 from haystack.handover.identity import Memory
+from haystack.model.records import Override
 from haystack.net.sockets import Held, Sockets
 
 CONTROL = "control"
@@ -32,7 +33,8 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again; instance, ticket_keys: as in Offer; health: how this one is.
+    memory: of who was replaced of late, and does not take over again; instance, ticket_keys: as in Offer; health: how this one is;
+    overrides: those that hold, which are not to change while it is `busy`: the other has been told of them.
     """
 
     def __init__(
@@ -43,19 +45,21 @@ class Giver:
         memory: Memory,
         instance: str = "",
         health: Callable[[], protocol.Report] = lambda: protocol.Report((), ""),
+        overrides: Callable[[], Iterable[Override]] = tuple,
         ticket_keys: Callable[[], tuple[bytes, ...]] = lambda: (),
     ) -> None:
         self.released = False
         self._memory = memory
         self._instance = instance
         self._health = health
+        self._overrides = overrides
         self._ticket_keys = ticket_keys
         self._path = control_socket.control(folder)
         self._sockets = sockets
         self._on_release = on_release
         self._listener = sockets.taken(CONTROL)
         self._acceptor: asyncio.Task[None] | None = None
-        self._busy = False
+        self.busy = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -142,19 +146,22 @@ class Giver:
         if ask.waits or self._memory.lately(ask.home):
             await self._keep_waiting(peer)
             return
-        if self._busy or self.released:
+        if self.busy or self.released:
             protocol.send(peer, protocol.Refusal("another replacement is in progress"))
             return
-        self._busy = True
+        self.busy = True
         try:
             log.info("handover.started", to=ask.pid, version=ask.version)
-            self._give(peer, self._sockets.held() if ask.protocol == protocol.PROTOCOL else [])
+            if ask.protocol == protocol.PROTOCOL:
+                await self._give(peer, self._sockets.held(), tuple(self._overrides()) if ask.orders else None)
+            else:
+                await self._give(peer, [], None)
             last = await _heard(peer)
             if not isinstance(last, protocol.Release):
                 raise protocol.ProtocolError(f"it said {type(last).__name__}")
             self._release(peer, ask)
         finally:
-            self._busy = False
+            self.busy = self.released
 
     async def _keep_waiting(self, peer: socket.socket) -> None:
         """Have it wait until it goes, or this one does."""
@@ -162,17 +169,19 @@ class Giver:
         with contextlib.suppress(protocol.ProtocolError, OSError):
             await _heard(peer)
 
-    def _give(self, peer: socket.socket, held: list[Held]) -> None:
-        told = self._memory.told()
-        protocol.send(
-            peer,
-            protocol.Offer(
-                protocol.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, told, self._instance, self._ticket_keys()
-            ),
-        )
+    async def _give(self, peer: socket.socket, held: list[Held], overrides: tuple[Override, ...] | None) -> None:
+        told, own = self._memory.told(), self._memory.own
+        some = overrides or ()
+        orders = [protocol.Orders(some[at : at + protocol.ORDERS]) for at in range(0, len(some), protocol.ORDERS)]
+        count = len(orders) if overrides is not None else None
+        ours = own, told, self._instance, count, self._ticket_keys()
+        protocol.send(peer, protocol.Offer(protocol.PROTOCOL, __version__, os.getpid(), len(held), *ours))
         for start in range(0, len(held), protocol.AT_ONCE):
             batch = held[start : start + protocol.AT_ONCE]
             protocol.send(peer, protocol.Batch(tuple(each.name for each in batch)), batch)
+        for each in orders:
+            await asyncio.get_running_loop().sock_sendall(peer, protocol.encoded(each))
+            await asyncio.sleep(0)  # there may be thousands
 
     def _release(self, peer: socket.socket, ask: protocol.Ask) -> None:
         """The last word, in an order that protocol.py explains. Raises ConnectionError: the other one has given up."""

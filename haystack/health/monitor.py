@@ -26,6 +26,7 @@ from haystack.model.reasons import span
 from haystack.model.records import Container, Endpoint, Service
 from haystack.model.reports import FailureRow
 from haystack.model.snapshot import Snapshot
+from haystack.observe.journal import Note, unnoted
 
 Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
 
@@ -37,7 +38,7 @@ YOUNG = 60.0  # seconds for which a container may be starting still
 class Monitor:
     """changed: have a snapshot built; connect: how to see whether a port accepts; asker: how to probe; clock: seconds that only grow.
 
-    looks, probes: connections at once, to see whether ports accept and for probes.
+    looks, probes: connections at once, to see whether ports accept and for probes; note: the journal hears of ejections.
     """
 
     def __init__(
@@ -49,14 +50,17 @@ class Monitor:
         *,
         looks: int = LOOKS,
         probes: int = AT_ONCE,
+        note: Note = unnoted,
     ) -> None:
         self._changed = changed
+        self._note = note
         self._clock = clock
         self._arrivals = Arrivals(changed, connect, clock, looks)
         self._prober = Prober(changed, asker, clock, probes)
         self._version: int | None = None
         self._lives: dict[str, Life] = {}
         self._of: dict[str, frozenset[str]] = {}  # by container: its endpoints among `_lives`
+        self._names: dict[str, str] = {}  # of the containers of these endpoints
         self._slow: dict[str, float] = {}  # who starts slowly: the seconds of a step
         self._expected: set[str] = set()
         self._doubtful: set[str] = set()
@@ -119,6 +123,8 @@ class Monitor:
         seconds = history.until - history.since
         self._cancel(row.key)  # its time may be up by the clock, and its timer late
         _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
+        text = f"is ejected for {seconds:g} s: {history.why}"
+        self._note("endpoint.ejected", self._names.get(row.key, row.key), text, (row.service,), identity=row.key)
         self._out[row.key] = asyncio.get_running_loop().call_later(seconds, self._return, row.key), time.time() + seconds
         self._doubtful.add(row.key)
         self._changed()
@@ -134,6 +140,7 @@ class Monitor:
             return
         self._cancel(identity)
         _log.info("endpoint.returned", endpoint=identity)
+        self._note("endpoint.returned", self._names.get(identity, identity), "its ejection is over", identity=identity)
         self._doubtful.add(identity)
         self._changed()
 
@@ -166,6 +173,7 @@ class Monitor:
             if gone not in lives or self._lives.get(gone) != _life(*lives[gone]):
                 self._forget(gone)
         for key, life in lives.items():
+            self._names[key] = life[0].name
             if key not in self._lives:
                 self._lives[key] = _life(*life)
                 self._begin(*life)
@@ -223,6 +231,7 @@ class Monitor:
 
     def _forget(self, identity: str) -> None:
         self._lives.pop(identity, None)
+        self._names.pop(identity, None)
         self._exempt.discard(identity)
         self._slow.pop(identity, None)
         self._arrivals.drop(identity)

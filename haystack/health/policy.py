@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import STOPPING, Cause, Container, Record
+from haystack.model.overrides import told
+from haystack.model.records import STOPPING, Cause, Container, Override, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about
@@ -23,6 +24,7 @@ class Condition(Record, frozen=True, kw_only=True):
     unreachable: why there is no way to it, and what to do; waiting: why it has not joined yet; overdue: it has waited so long that it
     counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
     since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds); silent: for answering nothing.
+    drain: an operator's, which counts more than everything else that is known of one that runs.
     """
 
     unreachable: str = ""
@@ -34,6 +36,7 @@ class Condition(Record, frozen=True, kw_only=True):
     silent: bool = False
     ejected_at: float = 0.0
     until: float = 0.0
+    drain: Override | None = None
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
         return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
+    if condition.drain is not None:
+        return Cause.DRAINED, drained(condition.drain)
     if condition.unreachable:
         return Cause.UNREACHABLE, condition.unreachable
     if found := _absent(container, condition) or _unwell(container, condition):
@@ -74,6 +79,11 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     if condition.ejected:
         return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
     return Cause.WELL, IN.reason
+
+
+def drained(drain: Override) -> str:
+    """Why one is out that an operator took out."""
+    return f"{'in maintenance, ' * (drain.scope == 'service')}drained {told(drain)}"
 
 
 def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | None:
@@ -103,7 +113,8 @@ def judge(members: Sequence[Member]) -> Turns[list[Verdict]]:
     """In or out, for each of the endpoints of a service that can stand in for one another; in their order.
 
     A request that may fail is better than one that is refused for certain: so checks never put out the last one, and ejection never
-    more than half. What does not accept connections yet is no endpoint at all for some seconds: requests wait for it instead.
+    more than half. One that is drained is out whatever becomes of the others. What does not accept connections yet is no endpoint at
+    all for some seconds: requests wait for it instead.
     """
     standings: Standings = []
     for some in stretches(members):
@@ -145,6 +156,6 @@ def _verdict(s: Cause, why: str, condition: Condition, *, spared: bool, lucky: t
     if s in lucky:
         told = f"{why}, but still in: no other endpoint is better (panic)"
         return Verdict(ready=True, reason=told, cause=s, panic=s is not Cause.STARTING)
-    until = condition.until if s in OUTLIERS else 0.0
+    until = condition.until if s in OUTLIERS else condition.drain.until if s is Cause.DRAINED and condition.drain else 0.0
     awaited, unreachable = (hopeless and s is each for each in (Cause.WAITING, Cause.UNREACHABLE))
     return Verdict(ready=False, reason=why, cause=s, awaited=awaited, unreachable=unreachable, until=until)

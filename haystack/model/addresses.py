@@ -29,3 +29,8 @@ def octets(text: str) -> bytes:
 def text(client: bytes) -> str:
     """4 or 16 octets as text; empty: it is neither."""
     return str(ipaddress.ip_address(client)) if len(client) in (4, 16) else ""
+
+
+def place(address: str, port: int) -> str:
+    """``IP:PORT``, and ``[IP]:PORT`` of IPv6."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haystack.model.overrides import told, weight_of
 from haystack.model.records import Cause, Endpoint
 
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
@@ -9,10 +10,13 @@ UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 def why(endpoint: Endpoint, now: float) -> str:
     """``draining: kill SIGTERM 2.1 s ago``; of one that is in, its reason alone. now: Unix seconds."""
-    if endpoint.ready or endpoint.since <= 0:
-        return endpoint.reason
-    told = f"{endpoint.reason} {span(now - endpoint.since)} ago"
-    return f"{told}, back in {span(endpoint.until - now)}" if endpoint.until > 0 else told
+    text = endpoint.reason
+    if not endpoint.ready and endpoint.since > 0:
+        # the reason of a drain ends with a text of the operator's, to which no time can be added
+        text += f" ({span(now - endpoint.since)} ago)" if endpoint.cause is Cause.DRAINED else f" {span(now - endpoint.since)} ago"
+        text += f", back in {span(endpoint.until - now)}" if endpoint.until > 0 else ""
+    weighed = weight_of(endpoint.overrides)
+    return text if weighed is None else f"{text}; weight {weighed.weight} {told(weighed)}"
 
 
 def cause(endpoint: Endpoint) -> str:

@@ -205,6 +205,7 @@ class Cause(enum.Enum):
     """Why an endpoint is in or out, by itself, before its peers are looked at. Decisions go by this, and never by the words of a reason."""
 
     WELL = enum.auto()
+    DRAINED = enum.auto()  # an operator took it out: never in
     EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
     SILENT = enum.auto()  # the same: it accepts, and answers nothing
     UNWELL = enum.auto()  # a check is against it: in where nobody is well
@@ -215,6 +216,33 @@ class Cause(enum.Enum):
     UNREACHABLE = enum.auto()  # no network leads to it: never in, for whoever asks it waits for nothing but a time limit
     STOPPING = enum.auto()  # its container was told to stop: never in
     GONE = enum.auto()  # its container does not run: never in
+
+
+class Override(Record, frozen=True, kw_only=True):
+    """What an operator decided about an endpoint, a container or a service: that it gets no new request, or which weight it has.
+
+    scope: ``endpoint``, ``container`` or ``service`` (which is in maintenance then); target: its id, or the service's whole name; name:
+    what it is called, for people; container: the id of that which it is, or is of, empty for a service; weight: None: it is drained.
+    by: the comment of the operator's key, with its fingerprint; at: Unix seconds; until: Unix seconds, 0.0: until it is undone;
+    kept: over a restart too.
+    """
+
+    scope: str
+    target: str
+    name: str
+    container: str = ""
+    weight: int | None = None
+    by: str
+    fingerprint: str = ""
+    why: str = ""
+    at: float
+    until: float = 0.0
+    kept: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``drain``, ``maintenance`` (of a whole service) or ``weight``."""
+        return "weight" if self.weight is not None else "maintenance" if self.scope == "service" else "drain"
 
 
 class Endpoint(Record, frozen=True, kw_only=True):
@@ -228,7 +256,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     unreachable: not ready, for Haystack has no way to it, and nobody else is ready: DNS has it still, for its neighbours may reach it;
     born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
-    jumps, 0.0 where it does not start slowly.
+    jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now.
     """
 
     id: str
@@ -252,6 +280,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     unreachable: bool = False
     share: float = 1.0
     risen: float = 0.0
+    overrides: tuple[Override, ...] = ()
 
 
 class Carried(Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What comes back from the workers, as immutable data: failures, which enter the catalog like a listing, and traces for those who ask."""
+"""What comes back from the workers, as immutable data: failures, which enter the catalog like a listing, and how exchanges went."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
+FAILED = 500  # statuses from here on
+LONGEST = 200  # characters
 
 
 class FailureRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,6 +71,50 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     referrer: str = ""
     user_agent: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An exchange that failed, or was sent to another endpoint than the first: so much of it as is kept for a while.
+
+    The fields are those of Trace; target and detail are cut after LONGEST characters, and total_ms is exact to the millisecond or so.
+    retried: why it was taken away from the first endpoint, a word of RFC 9209 or `status 503`; empty: it was not.
+    """
+
+    time: float
+    worker: int
+    listener: str
+    client: str
+    method: str
+    host: str
+    target: str
+    service: str
+    candidates: tuple[str, ...]
+    endpoint: str
+    status: int
+    total_ms: float
+    request_id: str = ""
+    error: str = ""
+    detail: str = ""
+    retried: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its client got no answer, or not what it asked for."""
+        return bool(self.error) or self.status >= FAILED
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was sent more than once."""
+        return len(self.candidates) > 1
+
+
+def outcome_of(told: tuple[tuple[Any, ...], bytes], worker: int, listener: Callable[[int], str]) -> Outcome:
+    """The record of a row and its retry, as Traces.take_outcomes has them. listener: as in trace_of."""
+    row, retried = told
+    trace = trace_of(row, worker, listener)
+    kept = {name: getattr(trace, name) for name in Outcome.__struct_fields__ if name != "retried"}
+    kept |= {name: kept[name][:LONGEST] for name in ("method", "host", "target", "detail", "request_id")}
+    return Outcome(**kept, retried=retried.decode())
 
 
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:

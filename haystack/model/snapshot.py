@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import Container, Engine, Network, Problem, Record, Service
 
 RawRecord = tuple[int, int, bytes]  # type, TTL in seconds, and data in wire form without compression
@@ -23,7 +24,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     """All that is published. created: Unix seconds; mappings are by id, services by whole name.
 
     change: for readers that keep something of the version before; None: everything may be different. stopped: ids of containers that
-    have ended of late, because they were told to. records: those of HAYSTACK_DNS_RECORDS.
+    have ended of late, because they were told to. records: those of HAYSTACK_DNS_RECORDS; overrides: of operators.
     """
 
     version: int
@@ -37,6 +38,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     change: Change | None = None
     stopped: frozenset[str] = frozenset()
     records: Mapping[bytes, tuple[RawRecord, ...]] = {}
+    overrides: Overrides = NONE
 
     def changed_since(self, version: int | None) -> Change | None:
         """What differs from that version; None where that is not known, and everything may."""
@@ -44,8 +46,10 @@ class Snapshot(Record, frozen=True, kw_only=True):
 
     def same_content(self, other: Snapshot) -> bool:
         """True when only version, time of making and change differ."""
-        return (self.origin, self.engines, self.networks, self.containers, self.services, self.problems, self.records) == (
-            other.origin, other.engines, other.networks, other.containers, other.services, other.problems, other.records
+        return (
+            self.origin, self.engines, self.networks, self.containers, self.services, self.problems, self.records, self.overrides
+        ) == (
+            other.origin, other.engines, other.networks, other.containers, other.services, other.problems, other.records, other.overrides
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -23,6 +24,16 @@ def later(seconds: float, what: Callable[[], None]) -> Callable[[], None]:
     timer.daemon = True
     timer.start()
     return timer.cancel
+
+
+class Lines(Protocol):
+    """What takes lines: a Crowd, or who passes them on to one."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """A line for who follows along."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """A line for who looks for what is wrong."""
 
 
 class Crowd:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from haystack.loop.turns import Turns
 from haystack.model import naming, unheard
+from haystack.model.addresses import place
 from haystack.model.reasons import cause
 from haystack.model.records import Departure, Service
 from haystack.model.snapshot import Snapshot
-from haystack.observe.bursts import Crowd
+from haystack.observe.attendance import Attendance
+from haystack.observe.bursts import Lines
 from haystack.observe.outages import by_claim
 
 REMOVED = "removed"
@@ -20,11 +22,17 @@ NOBODY: frozenset[str] = frozenset()
 
 
 class Moves:
-    """departures: how containers ended of late, the latest last."""
+    """departures: how containers ended of late, the latest last; attendance: is told who comes into a service and who leaves it."""
 
-    def __init__(self, crowd: Crowd, departures: Callable[[], Iterable[Departure]] = tuple) -> None:
+    def __init__(
+        self,
+        crowd: Lines,
+        departures: Callable[[], Iterable[Departure]] = tuple,
+        attendance: Attendance | None = None,
+    ) -> None:
         self._crowd = crowd
         self._departures = departures
+        self._attendance = attendance or Attendance()
         self._last: Snapshot | None = None
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
@@ -33,6 +41,10 @@ class Moves:
     def why(self, service: str) -> str:
         """Why a container left this service with the newest snapshot; empty: none did."""
         return self._why.get(service, "")
+
+    def size(self, service: str) -> int:
+        """How many containers are in this service."""
+        return len(self._in.get(service, NOBODY))
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
         """Tell of this snapshot what is other than in the one before."""
@@ -47,6 +59,7 @@ class Moves:
                 for identity in whole:
                     found.setdefault(identity, []).append(name)
             self._in[name] = now
+            self._attend(snapshot, name, before, now)
             if not now:
                 del self._in[name]
             yield
@@ -54,6 +67,19 @@ class Moves:
         yield from self._tell_joined(snapshot, joined)
         yield from self._tell_idle(snapshot, change.containers if change is not None else snapshot.containers)
         self._last = snapshot
+
+    def _attend(self, snapshot: Snapshot, service: str, before: frozenset[str], now: frozenset[str]) -> None:
+        """Tell the attendance of one service."""
+        for identity in before - now:
+            self._attendance.leave(service, identity)
+        if came := now - before:
+            places: dict[str, dict[str, None]] = {identity: {} for identity in came}
+            for claimed in by_claim(snapshot.services.get(service)).values():
+                for endpoint in claimed:
+                    if endpoint.container in came:
+                        places[endpoint.container][place(endpoint.address, endpoint.port)] = None
+            for identity, found in places.items():
+                self._attendance.come(service, identity, snapshot.containers[identity].name, found)
 
     def _tell_joined(self, snapshot: Snapshot, joined: Mapping[str, list[str]]) -> Turns[None]:
         for identity in sorted(joined, key=lambda i: snapshot.containers[i].name):

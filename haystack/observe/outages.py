@@ -15,7 +15,7 @@ from haystack.model import unheard
 from haystack.model.reasons import cause
 from haystack.model.records import Endpoint, Service
 from haystack.model.snapshot import Snapshot
-from haystack.observe.bursts import Crowd
+from haystack.observe.bursts import Lines
 
 GONE = "all its containers have gone"
 REMEMBERED = 60.0  # seconds
@@ -34,7 +34,7 @@ class Outages:
     def __init__(
         self,
         url: Callable[[str], str],
-        crowd: Crowd,
+        crowd: Lines,
         clock: Callable[[], float] = time.monotonic,
         why: Callable[[str], str] = lambda _service: "",
     ) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
 from haystack.loop.turns import TURN
-from haystack.model.reports import FailureRow
+from haystack.model.reports import FailureRow, Outcome
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 from haystack.tls.messages import TicketKeys, TlsPart
@@ -73,6 +73,14 @@ class Collect(Message, frozen=True):
     number: int
 
 
+class Load(Message, frozen=True):
+    """Ask for Loads with this number at once. endpoints: their ids; none: all. service: whose exchanges count; empty: all do."""
+
+    number: int
+    endpoints: tuple[str, ...] = ()
+    service: str = ""
+
+
 class Drain(Message, frozen=True):
     """Accept no more, finish what runs, and exit within so many seconds. patient: let clients between two requests ask once more."""
 
@@ -115,6 +123,13 @@ class Counts(Message, frozen=True):
     outside: int = 0
 
 
+class Loads(Message, frozen=True):
+    """(id, exchanges in flight) of endpoints that have any."""
+
+    number: int
+    rows: tuple[tuple[str, int], ...]
+
+
 class Failures(Message, frozen=True):
     """Endpoints that failed, in batches, a tenth of a second after they did at the latest; refusals at once."""
 
@@ -128,6 +143,13 @@ class Traces(Message, frozen=True):
     dropped: int = 0
 
 
+class Outcomes(Message, frozen=True):
+    """Exchanges that went wrong, and how many more there was no room for."""
+
+    outcomes: tuple[Outcome, ...]
+    left: int = 0
+
+
 class Lines(Message, frozen=True):
     """The access log of one tick: whole lines, how many, and how many more there was no room for."""
 
@@ -136,9 +158,9 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Orders = Setup | Access | Open | Table | TraceOrder | Collect | Drain | TlsPart | TicketKeys
+Orders = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -1,4 +1,4 @@
-"""Callbacks for the messages of workers: traces, access log lines, failures."""
+"""Callbacks for the messages of workers: traces, access log lines, failures; and for what becomes of workers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from haystack.dns.messages import DnsRows, Question, Questions, Resolved
-from haystack.model.reports import FailureRow, Trace
+from haystack.model.reports import FailureRow, Outcome, Trace
+from haystack.observe.journal import Note, unnoted
 from haystack.proxy import ipc
 from haystack.proxy.worker_slot import Slot
 
@@ -19,10 +20,12 @@ class Readers:
 
     traces_lost: Callable[[int], None] = lambda _count: None
     trace: Callable[[Trace], None] = lambda _trace: None
+    outcomes: Callable[[Sequence[Outcome], int], None] = lambda _outcomes, _left: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
+    note: Note = unnoted
     hopeless: Callable[[], None] = lambda: None
     questions: Callable[[Sequence[Question], Callable[[Resolved], None]], None] = lambda _questions, _reply: None
 
@@ -35,6 +38,8 @@ class Readers:
                 self.dns_rows(message.worker, message.rows, message.count, message.dropped)
             case ipc.Failures():
                 self.failures(message.rows)
+            case ipc.Outcomes():
+                self.outcomes(message.outcomes, message.left)
             case ipc.Lines():
                 self.lines(message.lines, message.count, message.dropped)
             case ipc.Traces():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import sys
 from collections.abc import Mapping
 
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
@@ -35,6 +36,14 @@ def confine(uid: int, gid: int) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
+
+
+def confine_or_tell(uid: int, gid: int) -> None:
+    """The same. Where the system does not let it, as in some user namespaces, it says so and serves all the same."""
+    try:
+        confine(uid, gid)
+    except OSError as error:
+        print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has
 
 
 def call(name: str) -> None:

@@ -153,6 +153,10 @@ class Supervisor:
         told = await self._inquiries.ask(self.workers, lambda number: Who(number, name, clients), REFRESH_SECONDS)
         return [row for each in told if isinstance(each, Askers) for row in each.rows]
 
+    async def loads(self, endpoints: tuple[str, ...], service: str = "") -> dict[str, int] | None:
+        """How many exchanges endpoints have in flight in all workers, as in ipc.Load; None: a worker has not said so in time."""
+        return await self._inquiries.loads(self.workers, endpoints, service, REFRESH_SECONDS)
+
     @property
     def dns_counts(self) -> DnsCounts:
         """What DNS has done in all workers."""
@@ -212,6 +216,7 @@ class Supervisor:
                 await asyncio.sleep(pause)
                 continue
             slot.died(loop.time(), steady=steady)
+            self.readers.note("worker.died", f"worker {slot.slot}", slot.last)
             if failure is not None:
                 log.error("worker.start_failed", slot=slot.slot, error=str(failure))
             log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
@@ -292,13 +297,14 @@ class Supervisor:
                     slot.state = "serving"
                     self._served = True
                     slot.settled.set()
+                    self.readers.note("worker.started", f"worker {slot.slot}", "takes requests")
                     if self._watch is not None:
                         self._nursery.refill()
             case ipc.Counts():
                 self._count(slot, message)
             case DnsCounts():
                 slot.dns_now = message
-            case Askers():
+            case Askers() | ipc.Loads():
                 self._inquiries.heard(message.number, message)
             case _:
                 self.readers.take(message, channel.send)

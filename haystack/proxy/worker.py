@@ -13,9 +13,7 @@ import signal
 import socket
 import sys
 from itertools import count
-from typing import Any
 
-import msgspec
 import uvloop
 
 from haystack._fast.connection import slow_readers
@@ -29,9 +27,9 @@ from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
-from haystack.model.reports import FailureRow, trace_of
+from haystack.model.reports import FailureRow
 from haystack.net import descriptors
-from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
+from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.proxy.worker_tls import WorkerTls
@@ -42,7 +40,6 @@ TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
 BEATEN = 5  # ticks between two Beats: the supervisor looks as often (heartbeat.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
-TRACED = 50  # traces in a message: the control process does something else between two of them
 LAST_SECONDS = 1.0
 PARTS = (Table, ZonePart)
 LEAKED = 70
@@ -99,6 +96,8 @@ class Worker:
                 self._state.traces.switch(message.on, message.service)
             case ipc.Collect():
                 self._report(message.number)
+            case ipc.Load():
+                self._channel.send(worker_loads.loads(self._routes, message))
             case ipc.Open():
                 self._open()
             case ipc.Drain() if self._draining is None:
@@ -192,16 +191,12 @@ class Worker:
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
         if self._channel.unsent >= BEHIND and not last:
             return
-        self._send_traces(*self._state.traces.take())
+        for message in worker_traces.messages(self._state.traces, self._setup.slot, self._listener):
+            self._channel.send(message)
         if self._state.log is not None and (lines := self._state.log.take()):
             self._channel.send(ipc.Lines(*lines))
         if self._dns is not None:
             self._dns.tell(self._setup.slot)
-
-    def _send_traces(self, traces: list[tuple[Any, ...]], lost: int) -> None:
-        for at in range(0, max(len(traces), lost > 0), TRACED):
-            told = tuple(msgspec.msgpack.encode(trace_of(each, self._setup.slot, self._listener)) for each in traces[at : at + TRACED])
-            self._channel.send(ipc.Traces(told, 0 if at else lost))
 
     def _report(self, number: int) -> None:
         """Send up the counts, where they changed or were asked for."""
@@ -287,7 +282,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
     # one that hangs is asked where: the answer goes to a file that the supervisor reads
     faulthandler.register(signal.SIGUSR1, file=stack)
     descriptors.raised()
-    _confine(uid, gid)
+    sandbox.confine_or_tell(uid, gid)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()
         sandbox.call("haystack-spare")
@@ -301,11 +296,3 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
         runner.run(Worker(ipc.Channel(end), lent).run())
     if allocations.DEBUG:
         _audit()
-
-
-def _confine(uid: int, gid: int) -> None:
-    """Give up what it does not need. Where the system does not let it, as in some user namespaces, it says so and serves all the same."""
-    try:
-        sandbox.confine(uid, gid)
-    except OSError as error:
-        print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above

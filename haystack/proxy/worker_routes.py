@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from haystack._fast.balance import pickers
@@ -95,6 +96,12 @@ class Routes:
         """The endpoints of these endpoints, as far as they are known."""
         found = (self._endpoints.get(spot) or self._draining.get(spot) for spot in spots)
         return {endpoint for endpoint in found if endpoint is not None}
+
+    def known(self, ids: Collection[str]) -> Iterator[Endpoint]:
+        """Those with these ids, of all that are in the table or drain; without ids: all."""
+        for spot, endpoint in chain(self._endpoints.items(), self._draining.items()):
+            if not ids or spot[0] in ids:
+                yield endpoint
 
     def forget_drained(self) -> list[Member]:
         """Let go of what left the table and has nothing in flight any more: those members."""

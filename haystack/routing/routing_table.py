@@ -5,7 +5,7 @@ Pure; runs in the control process. What a worker makes of it is in worker_routes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from haystack.catalog.claims import prefix
@@ -13,6 +13,7 @@ from haystack.catalog.service import OPTIONS
 from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
+from haystack.model.overrides import drain_of
 from haystack.model.records import STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
@@ -20,6 +21,7 @@ from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
 ALIVE = ("running", STOPPING)
 NOTHING: Mapping[str, ServiceRow] = MappingProxyType({})
+DRAINED, MAINTENANCE = "drained", "in maintenance"  # what clients are told: who did it, and why, is not for them
 PART = 50  # services in one message: a worker takes them in within about two milliseconds, and serves in between
 
 
@@ -118,20 +120,29 @@ def _row(
 ) -> Turns[ServiceRow]:
     was = live.get(f"{service.name} {claim}" if claim else service.name)
     listeners = yield from _listeners(endpoints, {e.id: e for listener in was.listeners for e in listener} if was else {})
-    last = _last(endpoints)
+    why, since = _last(endpoints)
     yield
+    options = asked(service, defaults)
+    if closed := in_maintenance(endpoints):
+        options["wait_ms"] = 0  # nobody is expected within seconds
     return ServiceRow(
         name=service.name,
         hosts=hosts,
         listeners=listeners,
         path=path,
         awaited=any(e.awaited for e in endpoints),
-        why=last.reason if last is not None else "",
-        since=last.since if last is not None else 0.0,
+        why=MAINTENANCE if closed else why,
+        since=0.0 if closed else since,
         claim=claim,
         public=public,
-        **asked(service, defaults),
+        **options,
     )
+
+
+def in_maintenance(endpoints: Iterable[Endpoint]) -> bool:
+    """Whether operators have drained all of those that speak HTTP."""
+    web = [e for e in endpoints if e.listener is not None]
+    return bool(web) and all(drain_of(e.overrides) for e in web)
 
 
 def _mute(service: Service, defaults: Defaults) -> ServiceRow:
@@ -160,13 +171,14 @@ def _listeners(endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow
     return tuple(found[:1]) if len(found) > 1 and found[0] == found[1] else tuple(found)
 
 
-def _last(endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
-    """Of a listener where nobody is in, who was to the last; None: somebody is, everywhere."""
+def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
+    """Of a listener where nobody is in: why the last one is out, for clients, and since when; empty: somebody is, everywhere."""
     for listener in LISTENERS:
         candidates = serving(endpoints, listener)
         if candidates and not any(e.ready for e in candidates):
-            return max(candidates, key=lambda e: e.since)
-    return None
+            last = max(candidates, key=lambda e: e.since)
+            return (DRAINED if last.cause is Cause.DRAINED else last.reason), last.since
+    return "", 0.0
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
     ssh_authorized_keys: Annotated[str, BeforeValidator(parsers.keys)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")
+    ssh_idle_timeout: TimeOrOff = takes(TIME_OR_OFF, 1800.0)
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())

@@ -45,6 +45,8 @@ def found(settings: Settings) -> Iterator[str]:
     keys = settings.ssh_authorized_keys_file
     if keys and not unreadable(keys) and PRIVATE_KEY in keys.read_bytes():
         yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
+    elif not keys or not unreadable(keys):
+        yield from _keys(settings)
     yield from _certificates(settings)
     yield from _records(settings)
     yield from _certs(settings)
@@ -128,6 +130,14 @@ def _records(settings: Settings) -> Iterator[str]:
         at_once(records_file.RecordsFile(path, settings.origin, settings.dns_ttl).read())
     except (OSError, master_file.MasterFileError) as error:
         yield f"{variable('dns_records')}: {records_file.complaint(path, error)}"
+
+
+def _keys(settings: Settings) -> Iterator[str]:
+    """A line of the shell's keys that lets nobody in: whoever it is meant for would be locked out without a word."""
+    if settings.ssh_authorized_keys or settings.ssh_authorized_keys_file:
+        from haystack.console import keys  # noqa: PLC0415 - as above
+
+        yield from (f"{line}; it takes a line of an authorized_keys file" for line in keys.read(settings).refused)
 
 
 def unreadable(path: Path) -> str:

@@ -15,7 +15,7 @@ from haystack import __version__
 from haystack.catalog.claims import Claim
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Problem, Service
+from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Override, Problem, Service
 from haystack.proxy.counters import Place
 from haystack.views.state import Picture, Source, State, word_of
 
@@ -110,6 +110,7 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
 def service_shape(service: Membership, ttl: int, now: float) -> Shape:
     """One endpoint as a member of one service: what its SRV record says, and why it is in or out; reason is cause with its time.
 
+    override: the operator's that counts first, and overrides all of them; null and none where there is none.
     path is that of the service's own name; that of each host stands in claims.
     """
     endpoint = service.endpoint
@@ -135,6 +136,8 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
         "unreachable": endpoint.unreachable,
         "until": endpoint.until or None,
         "share": endpoint.share,
+        "override": override_shape(endpoint.overrides[0]) if endpoint.overrides else None,
+        "overrides": [override_shape(each) for each in endpoint.overrides],
         "since": endpoint.since,
         "container": endpoint.container,
         "container_name": endpoint.container_name,
@@ -144,6 +147,23 @@ def service_shape(service: Membership, ttl: int, now: float) -> Shape:
         "path": service.path,
         "hint": service.hint or None,
         "problems": problem_shapes(service.problems),
+    }
+
+
+def override_shape(override: Override) -> Shape:
+    """What an operator decided. at, until: Unix seconds; until null: until it is undone; weight: null for a drain."""
+    return {
+        "kind": override.kind,
+        "scope": override.scope,
+        "target": override.target,
+        "name": override.name,
+        "weight": override.weight,
+        "by": override.by,
+        "fingerprint": override.fingerprint or None,
+        "why": override.why or None,
+        "at": override.at,
+        "until": override.until or None,
+        "kept": override.kept,
     }
 
 

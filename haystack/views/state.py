@@ -16,8 +16,12 @@ from typing import Protocol
 
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.observe.journal import Journal
+from haystack.observe.past import Past
 from haystack.observe.trace import TraceHub
+from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
 
 REFRESH_SECONDS = 2.0
@@ -42,6 +46,8 @@ class Picture(Protocol):
     def services(self) -> Mapping[str, Service]: ...
     @property
     def problems(self) -> Sequence[tuple[str, Problem]]: ...
+    @property
+    def overrides(self) -> Overrides: ...
 
 
 class Source(Protocol):
@@ -149,6 +155,8 @@ class Options(Protocol):
     @property
     def ssh_authorized_keys_file(self) -> object: ...
     @property
+    def ssh_idle_timeout(self) -> float: ...
+    @property
     def state_dir(self) -> object: ...
     @property
     def expose(self) -> str: ...
@@ -159,20 +167,31 @@ class Options(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+    """The control process at a glance.
+
+    operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
+    past: what is kept of what happened.
+    """
 
     settings: Options
     registry: Register
     responder: Resolver
     proxy: Proxy
     traces: TraceHub
+    operator: Operator
     started: float
     ports: dict[str, int] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
 
     @property
     def snapshot(self) -> Picture:
         """The newest picture. Read it once and keep it for one answer."""
         return self.registry.snapshot
+
+    @property
+    def journal(self) -> Journal:
+        """What happened, and what followed."""
+        return self.past.journal
 
     async def refresh(self) -> None:
         """Fetch the workers' newest counters; a worker that does not answer in time costs freshness, not the answer."""

@@ -1,6 +1,7 @@
 """OpenSSH's client against a real server of the shell, on a port of the kernel's choice; and a person at a terminal."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import re
@@ -8,8 +9,10 @@ import shutil
 
 import asyncssh
 import pytest
+import structlog
 
 from haystack.console.server import ConsoleServer
+from tests.fakes.events import unwritten
 from tests.fakes.state import state
 
 NEEDS_SSH = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
@@ -20,7 +23,7 @@ PATIENCE = 15
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     for name in ("good", "wrong"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
+        key = asyncssh.generate_private_key("ssh-ed25519", comment=f"{name} key")
         key.write_private_key(folder / name)
         (folder / name).chmod(0o600)
         key.write_public_key(folder / f"{name}.pub")
@@ -58,6 +61,15 @@ async def ssh(shell, *words, typed=None, **more):
     return process.returncode, out.decode(), err.decode()
 
 
+def public(shell, key="good"):
+    """The line of this key in a file of keys."""
+    return (shell.keys / f"{key}.pub").read_text().strip()
+
+
+def fingerprint(shell, key="good"):
+    return asyncssh.read_public_key(shell.keys / f"{key}.pub").get_fingerprint()
+
+
 class Person:
     """Sits at a terminal of the kernel's with ssh in it."""
 
@@ -90,24 +102,67 @@ class Person:
         return found
 
 
-@pytest.fixture
-async def person(shell):
+@contextlib.asynccontextmanager
+async def at_terminal(shell, *words, term="xterm", **more):
+    """A person whose client runs: with these words, or for a conversation."""
     outer, inner = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *client(shell, options=("-tt",)),
+        *client(shell, *words, **{**more, "options": ("-tt", *more.get("options", ()))}),
         stdin=inner,
         stdout=inner,
         stderr=inner,
-        env={**os.environ, "TERM": "xterm"},
+        env={**os.environ, "TERM": term},
         start_new_session=True,
     )
     os.close(inner)
     sitting = Person(outer)
     sitting.process = process
-    await sitting.sees("haystack>")
-    yield sitting
-    if process.returncode is None:
-        process.terminate()
-        await process.wait()
-    asyncio.get_running_loop().remove_reader(outer)
-    os.close(outer)
+    try:
+        yield sitting
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+        asyncio.get_running_loop().remove_reader(outer)
+        os.close(outer)
+
+
+@pytest.fixture
+async def person(shell):
+    async with at_terminal(shell) as sitting:
+        await sitting.sees("haystack>")
+        yield sitting
+
+
+class Log:
+    """The lines of the log while a test runs."""
+
+    def __init__(self):
+        self.lines = []
+        self._more = asyncio.Event()
+
+    def note(self, _logger, method, line):
+        self.lines.append({**line, "level": {"exception": "error"}.get(method, method)})
+        asyncio.get_running_loop().call_soon(self._more.set)
+        raise structlog.DropEvent
+
+    async def has(self, event, **fields):
+        """Wait for a line with these fields, and forget it and those before it."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for at, line in enumerate(self.lines):
+                    if line["event"] == event and fields.items() <= line.items():
+                        assert not unwritten(line)
+                        del self.lines[: at + 1]
+                        return line
+                self._more.clear()
+                await self._more.wait()
+
+
+@pytest.fixture
+async def log():
+    kept = structlog.get_config()["processors"]
+    made = Log()
+    structlog.configure(processors=[made.note])
+    yield made
+    structlog.configure(processors=kept)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model.overrides import NONE
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
 from haystack.model.reports import Trace
 from haystack.observe.trace import TraceHub
@@ -91,13 +92,15 @@ def picture(name="web", image="nginx", reason="running"):
         containers={ID: container},
         services={NAME: Service(name=NAME, endpoints=(endpoint,))},
         problems=((ID, Problem(subject="label haystack.port", message="not a port")),),
+        overrides=NONE,
     )
 
 
 def state(folder="/nonexistent", snapshot=None, **settings):
     chosen = {
         "bind": ("127.0.0.1",), "ssh_port": 0, "dns_ttl": 5, "ssh_authorized_keys": None, "ssh_authorized_keys_file": None,
-        "state_dir": Path(folder), "cors_origin": None, "expose": "all", "balance": "p2c", "told": load({"workers": "2"}).told, **settings,
+        "state_dir": Path(folder), "ssh_idle_timeout": 0.0, "cors_origin": None, "expose": "all", "balance": "p2c",
+        "told": load({"workers": "2"}).told, **settings,
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)
     registry = SimpleNamespace(
@@ -105,5 +108,11 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     )
     registry.listed.set()
     return State(
-        settings=SimpleNamespace(**chosen), registry=registry, responder=Responder(), proxy=Proxy(), traces=TraceHub(), started=time.time()
+        settings=SimpleNamespace(**chosen),
+        registry=registry,
+        responder=Responder(),
+        proxy=Proxy(),
+        traces=TraceHub(),
+        operator=SimpleNamespace(overrides=NONE),
+        started=time.time(),
     )

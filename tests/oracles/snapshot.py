@@ -13,6 +13,7 @@ from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import at_once
 from haystack.model import naming
 from haystack.model.endpoints import endpoints, names
+from haystack.model.overrides import NONE, Overrides
 from haystack.model.records import Container, Endpoint, Listing, Problem, Service
 from haystack.model.snapshot import Found, Snapshot
 
@@ -25,17 +26,18 @@ def build(
     previous: Snapshot | None = None,
     conditions: Conditions = unwatched,
     steady: float | None = None,
+    overrides: Overrides = NONE,
 ) -> Snapshot:
     """The Snapshot of `listings` (source → Listing, first source wins where two list the same container).
 
     previous: gives endpoints whose verdict has not changed their `since`; conditions: what is known of each endpoint; steady: seconds of
-    a clock that never jumps, from which slow starts count (None: now).
+    a clock that never jumps, from which slow starts count (None: now); overrides: of operators.
     """
     problems: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
     problems += duplicates(listings)
     listed = _containers(listings)
     containers = {i: _named(c, listed.values()) for i, c in listed.items()}
-    judge = Judge(_since(previous), now, now if steady is None else steady, conditions)
+    judge = Judge(_since(previous), now, now if steady is None else steady, conditions, overrides=overrides)
     services = _services(origin, listed.values(), judge)
     for identity, container in containers.items():
         problems.extend((identity, p) for p in (*container.problems, *names(origin, container)[1]))
@@ -49,6 +51,7 @@ def build(
         containers=containers,
         services=services,
         problems=tuple(problems),
+        overrides=overrides,
     )
 
 

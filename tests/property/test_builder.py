@@ -19,7 +19,8 @@ from haystack.health.policy import WELL, Condition
 from haystack.loop import turns
 from haystack.loop.turns import at_once
 from haystack.model import listed, ports
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Problem
+from haystack.model.overrides import NONE, Overrides
+from haystack.model.records import Attachment, Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Override, Problem
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
 from haystack.routing.rows import Table
@@ -81,6 +82,23 @@ reasons = st.dictionaries(
     ),
     max_size=3,
 )
+TARGETS = (
+    *(("endpoint", f"{n:x}" * 12 + f":{port}/tcp") for n in range(3) for port in (80, 8080)),
+    *(("container", f"{n:x}" * 64) for n in range(3)),
+    *(("service", f"{name}.services.haystack") for name in ("a", "b", "web.a")),
+)
+orders = st.builds(
+    lambda target, weight, until, why: Override(
+        scope=target[0], target=target[1], name="x", by="me", why=why, at=90.0, until=until,
+        weight=weight if target[0] == "endpoint" else None,
+    ),
+    st.sampled_from(TARGETS), st.sampled_from([None, None, 0, 30]), st.sampled_from([0.0, 500.0]), st.sampled_from(["", "trial"]),
+)  # fmt: skip
+overridden = st.lists(orders, max_size=4).map(
+    lambda made: Overrides(
+        drains={o.target: o for o in made if o.weight is None}, weights={o.target: o for o in made if o.weight is not None}
+    )
+)
 steps = st.one_of(
     st.tuples(st.just("put"), st.sampled_from(SOURCES), containers),
     st.tuples(st.just("put"), st.sampled_from(SOURCES), containers),
@@ -88,6 +106,7 @@ steps = st.one_of(
     st.tuples(st.just("twice"), st.sampled_from(SOURCES), st.integers(0, 5)),
     st.tuples(st.just("engine"), st.sampled_from(SOURCES), st.tuples(engines, networks)),
     st.tuples(st.just("conditions"), st.none(), reasons),
+    st.tuples(st.just("overrides"), st.none(), overridden),
     st.tuples(st.just("build"), st.none(), st.sampled_from([0.0, 1.0, 12.0, -86400.0, 86400.0])),
 )
 
@@ -99,6 +118,7 @@ class World:
         self.listings: dict[str, Listing] = {}
         self.now, self.steady = 100.0, 5.0
         self.conditions: dict[tuple[int, int], Condition] = {}
+        self.overrides = NONE
 
     def condition(self, container: Container, endpoint: Endpoint) -> Condition:
         return self.conditions.get((int(container.id[0], 16), endpoint.port), WELL)
@@ -142,13 +162,16 @@ def _run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
             world.now += what
             world.steady += abs(what) if abs(what) < 1000 else 1.0
             listings = world.ordered()
+            under_test.overrides = world.overrides
             new = at_once(under_test.build(listings, world.now, world.steady, world.condition, doubtful))
-            expected = build(whole.version + 1, ORIGIN, listings, world.now, whole, world.condition, world.steady)
+            expected = build(whole.version + 1, ORIGIN, listings, world.now, whole, world.condition, world.steady, world.overrides)
             assert (new is None) == expected.same_content(whole)
             doubtful = set()
             if new is not None:
                 made.append((new, expected))
                 whole = expected
+        elif step == "overrides":
+            world.overrides = what
         elif step == "conditions":
             doubtful |= {f"{f'{n:x}' * 12}:{port}/tcp" for n, port in {*world.conditions, *what}}
             world.conditions = what
@@ -162,7 +185,7 @@ def _run(script: list[tuple[str, Any, Any]]) -> list[tuple[Snapshot, Snapshot]]:
 def test_snapshots(script: list[tuple[str, Any, Any]]) -> None:
     for new, expected in run(script):
         at_once(check(new))
-        for field in ("version", "created", "engines", "networks", "containers", "services", "problems"):
+        for field in ("version", "created", "engines", "networks", "containers", "services", "problems", "overrides"):
             assert getattr(new, field) == getattr(expected, field)
         assert list(new.containers) == list(expected.containers)
         assert list(new.services) == list(expected.services)

@@ -14,8 +14,7 @@ PACKAGE = ROOT / "haystack"
 FAST = PACKAGE / "_fast"
 LAYERS = (
     "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "tls", "proxy",
-    "handover",
-    "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
+    "operator", "handover", "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
 COMPILED = (
     "util",

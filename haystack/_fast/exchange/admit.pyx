@@ -10,6 +10,7 @@ from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.dispatch cimport seek
+from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.forwarding cimport came_round, find_client
@@ -181,6 +182,7 @@ cdef int lead_nowhere(Exchange x) except -1:
         return x.fail(503, b"destination_unavailable", b"no source of containers has been listed yet")
     if not withheld:
         return x.fail(404, b"destination_not_found", NOT_FOUND)
+    note_failure(x, None)
     x.worker.erred(b"destination_not_found", 404)
     x.detail = b"this client has no access to this name (HAYSTACK_ALLOW, HAYSTACK_ADMIN_ALLOW)"
     return x.answer(404, b"destination_not_found", NOT_FOUND)

@@ -44,3 +44,15 @@ def rescue(WorkerState worker, set endpoints):
         if exchange.state != State.DONE:
             rescue_one(exchange)
     return len(found)
+
+
+def in_flight(Endpoint endpoint, str service):
+    """How many exchanges of this service it has in flight: requests, answers that go on, tunnels; of an empty one: of all services."""
+    cdef Link *at = endpoint.busy.oldest
+    cdef int found = 0
+    if not service:
+        return endpoint.in_flight
+    while at != NULL:
+        found += (<Exchange>at.owner).route.service == service
+        at = at.newer
+    return found

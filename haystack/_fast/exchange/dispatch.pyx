@@ -15,7 +15,7 @@ from haystack._fast.endpoint.retry_budget cimport earn, spend
 from haystack._fast.exchange.admit cimport describe_client
 from haystack._fast.exchange.candidates cimport has_others, next_member, note, untroubled
 from haystack._fast.exchange.pending cimport Decision, Reason, for_cause, for_endpoint, for_news, for_room
-from haystack._fast.exchange.record cimport note_try
+from haystack._fast.exchange.record cimport note_retry, note_try
 from haystack._fast.exchange.retry cimport (
     MOST_REPEATS, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent, moved,
 )
@@ -29,6 +29,9 @@ from haystack._fast.util.linked_list cimport join as join_list
 cdef enum:
     MAX_WHY = 400           # bytes of a reason that go to a client: what to type stands at its end
     HEDGE_MS = 100          # for a connection while another endpoint is there: a lost SYN is sent again only after a second
+
+cdef const char *ANSWERED[5]
+ANSWERED[:] = [b"status 500", b"status 501", b"status 502", b"status 503", b"status 504"]
 
 
 cdef int seek(Exchange x) except -1:
@@ -69,6 +72,7 @@ cdef int go(Exchange x, Member member) except -1:
 
 cdef int failed_at_once(Exchange x, Member member) except -1:
     x.member = None
+    note_retry(x, member, b"proxy_internal_error" if x.attempt.short_of else b"connection_refused")
     if x.attempt.short_of:
         if member.endpoint.outlier.phase:
             probe_unsent(&member.endpoint.outlier, x.worker.poller.now)
@@ -254,6 +258,7 @@ cdef int lost(Exchange x, bint unseen, const char *error, int status) except -1:
     if counts:
         x.worker.reports.fault(x.member, x.route.queue, kind, x.worker.poller.now)
         x.route.picker.failed(x.member)
+    note_retry(x, x.member, error)
     x.detach(False)
     x.record.error = error
     x.attempt.failure = status
@@ -296,7 +301,7 @@ cdef bint forsake(Exchange x) except -1:
         return False
     if not may_leave_silent(&x.retries, x.down.body_done()):
         return False
-    return move(x, b"http_response_timeout", 504)
+    return move(x, b"http_response_timeout", b"http_response_timeout", 504)
 
 
 cdef bint retry(Exchange x, int status) except -1:
@@ -308,11 +313,11 @@ cdef bint retry(Exchange x, int status) except -1:
     if not may_leave_failing(&x.retries, status, x.route.retried, x.down.body_done()):
         return False
     x.accused = x.member
-    return move(x, b"http_response_incomplete", 502)
+    return move(x, ANSWERED[status - 500], b"http_response_incomplete", 502)
 
 
-cdef int move(Exchange x, const char *error, int status) except -1:
-    """Go elsewhere, if somebody is there and the budget allows; whether it does."""
+cdef int move(Exchange x, const char *why, const char *error, int status) except -1:
+    """Go elsewhere, if somebody is there and the budget allows; whether it does. why: what is told of that."""
     cdef Member member
     renew(x)
     member = untroubled(x.route, &x.candidates, x.retries.idempotent, x.worker.poller.now)
@@ -320,6 +325,7 @@ cdef int move(Exchange x, const char *error, int status) except -1:
         return 0
     moved(&x.retries)
     x.candidates.passed = 0
+    note_retry(x, x.member, why)
     x.detach(False)
     x.record.error = error
     x.attempt.failure = status

@@ -24,11 +24,16 @@ cdef struct Attempt:            # the way to an endpoint, beside what candidates
     bint short_of               # the last try failed for want of a descriptor of ours, or the like
     bint in_queue               # of its service, until an endpoint has room
 
-cdef struct Record:             # what the log or a trace tells of it
-    bint told                   # one of them will
+cdef enum Told:                 # who is told of an exchange at its end
+    ASKED = 1                   # the access log, or whoever follows traces
+    NOTABLE = 2                 # whoever asks later what went wrong: it has failed, or was sent to another endpoint
+
+cdef struct Record:             # what is told of it
+    int told                    # Told
     bint reused                 # its endpoint's connection had carried others
     int status
     const char *error           # RFC 9209, section 2.3
+    const char *retried         # the same of the first endpoint that it was taken away from; NULL: of none
     int64_t received, sent      # bytes of the bodies
     int64_t t_start, t_routed, t_connected, t_first     # nanoseconds; 0: never reached
     Buffer tried                # labels of the endpoints, a NUL behind each

@@ -13,7 +13,7 @@ from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.dispatch cimport connected, look_again, lost, retry, seek, suspected, waited
-from haystack._fast.exchange.record cimport write_record
+from haystack._fast.exchange.record cimport note_failure, write_record
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -61,7 +61,7 @@ cdef class Exchange(LegUser):
         self.record.tried = tried
         self.record.error = b""
         self.candidates.tries = 0
-        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else 0
+        self.record.t_start = clock_ns() if worker.log is not None or worker.traces.on else worker.poller.now * 1000000
         worker.poller.enlist(self)
         return 0
 
@@ -192,6 +192,7 @@ cdef class Exchange(LegUser):
         cdef DownLeg down
         if not self.open:
             return 0                    # it has ended
+        note_failure(self, self.member)
         self.detach(False)
         if error[0]:
             self.record.error = error
@@ -244,8 +245,10 @@ cdef class Exchange(LegUser):
     cdef bint on_response(self, Head *h, Framing framing, bint first) except -1:
         cdef Member remembered = None
         self.count_answer(h.status)
-        if h.status >= 500 and first and retry(self, h.status):
-            return False
+        if h.status >= 500:
+            note_failure(self, self.member)
+            if first and retry(self, h.status):
+                return False
         self.record.status = h.status
         if self.record.t_connected:
             self.record.t_first = clock_ns()
@@ -336,6 +339,7 @@ cdef class Exchange(LegUser):
     cdef int fail(self, int status, const char *error, bytes detail) except -1:
         """Answer with an error of Haystack's own, or break off where a response has begun."""
         cdef bint answered = self.is_answered()
+        note_failure(self, self.member)
         self.worker.erred(error, self.record.status if answered else status)
         self.detail = detail
         if answered:

@@ -1,11 +1,16 @@
-"""An exchange's line in the access log and its trace, written at its end. The kept head of the request is parsed again for them."""
+"""An exchange's line in the access log, its trace and its outcome, written at its end: the kept head of the request is parsed again.
+
+The outcome is for exchanges that failed or were sent to another endpoint, whether or not anybody follows traces; so the endpoints of others
+are not noted, and nothing is written of them. Its phases are known from its first failure on.
+"""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
-from libc.string cimport memset, strlen
+from libc.string cimport memset, strcmp, strlen
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.connection.leg cimport Peer
+from haystack._fast.exchange.exchange cimport Told
 from haystack._fast.http1.head cimport Head, Kind, same
 from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport clock_ns
@@ -19,11 +24,30 @@ cdef int note_try(Exchange x, Member member) except -1:
     return add(&x.record.tried, label, size + 1)
 
 
+cdef int note_failure(Exchange x, Member member) except -1:
+    """It has failed, at this member or at none: that is told at its end."""
+    if not x.record.told and member is not None:
+        note_try(x, member)             # of the others nobody would have heard
+    x.record.told |= Told.NOTABLE
+    return 0
+
+
+cdef int note_retry(Exchange x, Member member, const char *error) except -1:
+    """It has failed at this member, and may be sent to another one."""
+    if x.record.retried == NULL:
+        x.record.retried = error
+    return note_failure(x, member)
+
+
 cdef int write_record(Exchange x) except -1:
     """Tell of the exchange, which has ended."""
     cdef timespec wall
     cdef Entry entry
     cdef Head own
+    cdef bint asked = x.worker.told(x.route)
+    cdef bint notable = x.record.told & Told.NOTABLE and x.worker.traces.takes_outcome(is_by_client(x), x.worker.poller.now)
+    if not asked and not notable:
+        return 0                        # where thousands fail, most are counted alone
     clock_gettime(CLOCK_REALTIME, &wall)
     memset(&entry, 0, sizeof(entry))
     entry.at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
@@ -32,9 +56,15 @@ cdef int write_record(Exchange x) except -1:
     describe_way(&entry, x)
     if x.worker.log is not None:
         x.worker.log.write(&entry)
-    if x.worker.traces.wants(x.route) and x.worker.traces.has_place():
-        add_trace(x, &entry)
+    add_traces(x, &entry, notable)
     return 0
+
+
+cdef bint is_by_client(Exchange x) noexcept:
+    """Whether its client is why it failed: what was asked for can't be had, or nobody waits for it any more."""
+    if x.record.retried != NULL:
+        return False
+    return x.route is None or 400 <= x.record.status < 500 or strcmp(x.record.error, b"connection_terminated") == 0
 
 
 cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
@@ -91,9 +121,22 @@ cdef bytes bytes_of(Text text):
     return text.data[:text.size] if text.size else b""
 
 
-cdef int add_trace(Exchange x, const Entry *entry) except -1:
-    """Add a row: times in milliseconds, -1 where a phase was never reached."""
-    x.worker.traces.rows.append((
+cdef int add_traces(Exchange x, const Entry *entry, bint notable) except -1:
+    """Add its row to the traces and the outcomes that are to have it."""
+    cdef bint traced = x.worker.traces.wants(x.route) and x.worker.traces.has_place()
+    if not traced and not notable:
+        return 0
+    row = row_of(x, entry)
+    if traced:
+        x.worker.traces.rows.append(row)
+    if notable:
+        x.worker.traces.outcomes.append((row, x.record.retried if x.record.retried != NULL else b""))
+    return 0
+
+
+cdef tuple row_of(Exchange x, const Entry *entry):
+    """Its row: times in milliseconds, -1 where a phase was never reached."""
+    return (
         entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
         bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.endpoint.label if x.member is not None else "",
@@ -101,5 +144,4 @@ cdef int add_trace(Exchange x, const Entry *entry) except -1:
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
         bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent),
-    ))
-    return 0
+    )

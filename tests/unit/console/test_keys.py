@@ -7,6 +7,7 @@ import asyncssh
 import pytest
 
 from haystack.console import keys
+from haystack.console.keyring import LINE, Ring
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 OTHER = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
@@ -14,11 +15,15 @@ NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 
 
 def found(text, file=None):
-    return keys.authorized(SimpleNamespace(ssh_authorized_keys=text, ssh_authorized_keys_file=file), NOW)
+    return keys.read(SimpleNamespace(ssh_authorized_keys=text, ssh_authorized_keys_file=file))
 
 
-def lets_in(result, key):
-    return result.keys is not None and result.keys.validate(asyncssh.import_public_key(key), "host", "192.0.2.1") is not None
+def asked(result, key, address="192.0.2.1"):
+    return Ring(result.lines, NOW).validate(asyncssh.import_public_key(key), "", address)
+
+
+def lets_in(result, key, address="192.0.2.1"):
+    return asked(result, key, address) is not None
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,11 @@ def lets_in(result, key):
         "\x00",
         "no-such-option " + KEY,
         "verify-required " + KEY,
+        'from="laptop.example" ' + KEY,
+        'from="10.0.0.1/8" ' + KEY,
+        'from="" ' + KEY,
+        "from " + KEY,
+        "x509v3-ssh-rsa AAAA",
     ],
 )
 def test_a_bad_line_is_named_and_locks_nobody_out(bad):
@@ -71,12 +81,12 @@ def test_a_byte_order_mark_and_a_windows_editors_line_ends_are_no_part_of_a_key(
 def test_both_sources_count_and_a_file_that_is_not_there_is_named(tmp_path):
     result = found(KEY, tmp_path / "none")
     assert lets_in(result, KEY)
-    assert result.refused == (f"{tmp_path / 'none'}: No such file or directory",)
+    assert result.refused == (f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {tmp_path / 'none'}: No such file or directory",)
 
 
 @pytest.mark.parametrize("text", ["", None, "# nothing\n\n", "rubbish"])
 def test_without_a_key_there_is_none(text):
-    assert found(text).keys is None
+    assert found(text).lines == ()
 
 
 @pytest.mark.parametrize(
@@ -93,19 +103,24 @@ def test_without_a_key_there_is_none(text):
 def test_a_key_is_good_until_its_expiry_time(time, good):
     result = found(f'expiry-time="{time}" {KEY}')
     assert lets_in(result, KEY) == good
-    assert bool(result.refused) != good
+    assert result.refused == ()
+    assert Ring(result.lines, NOW).listed, "its owner is told why"
+
+
+def test_of_two_expiry_times_the_first_one_counts():
+    assert not lets_in(found(f'expiry-time="20270101",expiry-time="20260101Z" {KEY}'), KEY)
 
 
 @pytest.mark.parametrize("time", ["", "tomorrow", "20261301", "2026", "20260601125", "00010101", "٢٠٢٧٠١٠١"])
 def test_an_expiry_time_that_is_none_refuses_the_key(time):
     result = found(f'expiry-time="{time}" {KEY}')
-    assert (result.keys, len(result.refused)) == (None, 1)
+    assert (result.lines, len(result.refused)) == ((), 1)
 
 
 def options(text):
     result = found(f"{text} {KEY}")
     assert not result.refused
-    return result.keys.validate(asyncssh.import_public_key(KEY), "host", "10.0.0.1")
+    return {name: value for name, value in asked(result, KEY, "10.0.0.1").items() if name != LINE}
 
 
 def test_options_that_are_done_are_kept():
@@ -117,3 +132,23 @@ def test_restrict_forbids_the_terminal_unless_pty_allows_it():
     assert options("restrict")["no-pty"]
     assert options('restrict,command="services"') == {"no-pty": True, "command": "services"}
     assert "no-pty" not in options("restrict,pty")
+
+
+def test_a_key_may_have_several_lines_of_which_the_first_that_fits_counts():
+    result = found(f'from="10.0.0.0/8",command="version" {KEY} at home\nfrom="192.0.2.*" {KEY} abroad\n')
+    assert asked(result, KEY, "10.1.1.1")["command"] == "version"
+    assert asked(result, KEY, "192.0.2.7")[LINE].comment == "abroad"
+    assert not lets_in(result, KEY, "198.51.100.1")
+
+
+def test_who_has_a_key_is_told_as_ssh_keygen_does_and_without_what_moves_a_cursor():
+    (line,) = found(f"{KEY} me\x1b[2J {'x' * 500}").lines
+    assert line.fingerprint == asyncssh.import_public_key(KEY).get_fingerprint()
+    assert line.comment.startswith("me\\x1b[2J x")
+    assert len(line.comment) == 100
+
+
+def test_a_rule_is_the_same_with_another_comment_and_another_expiry_time():
+    one, other = (found(f"{text} {KEY} {comment}").lines for text, comment in (("no-pty", "me"), ('no-pty,expiry-time="20990101"', "you")))
+    assert Ring(one, NOW).rules == Ring(other, NOW).rules
+    assert Ring(found(KEY).lines, NOW).rules != Ring(one, NOW).rules

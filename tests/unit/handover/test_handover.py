@@ -17,6 +17,7 @@ from haystack.handover import protocol as wire
 from haystack.handover.client import ReplaceError
 from haystack.handover.identity import LATELY, Memory, home
 from haystack.handover.server import Giver
+from haystack.model.records import Override
 from haystack.net.sockets import Held, Sockets
 from tests.fakes.worker import until
 
@@ -74,6 +75,12 @@ def a_file(peer):
         socket.send_fds(peer, [b'{"type":"Batch","names":["http"]}'], [one.fileno()])
 
 
+def no_orders(peer):
+    wire.send(peer, wire.Offer(wire.PROTOCOL, "9.9", 4711, 0, orders=2))
+    wire.send(peer, wire.Orders(()))
+    wire.send(peer, wire.Released())
+
+
 @pytest.mark.parametrize(
     ("say", "complaint"),
     [
@@ -86,6 +93,8 @@ def a_file(peer):
         (deaf, "does not listen"),
         (a_file, "no socket"),
         (lambda peer: wire.send(peer, offer(1)), "it closed the connection"),
+        (lambda peer: wire.send(peer, wire.Offer(wire.PROTOCOL, "9.9", 4711, 0, orders=2)), "it closed the connection"),
+        (no_orders, "did not tell the overrides"),
     ],
 )
 def test_a_liar_is_told_in_one_line_and_leaves_nothing_open(tmp_path, say, complaint):
@@ -154,10 +163,10 @@ def test_once_it_has_given_up_it_can_not_be_released():
 
 
 @asynccontextmanager
-async def one_that_runs(folder, memory=None, handed=()):
+async def one_that_runs(folder, memory=None, handed=(), overrides=()):
     """Its control socket, and whether it drains."""
     drains = asyncio.Event()
-    giver = Giver(folder, Sockets(handed), drains.set, memory or Memory(""))
+    giver = Giver(folder, Sockets(handed), drains.set, memory or Memory(""), overrides=lambda: overrides)
     await giver.start()
     try:
         yield giver, drains
@@ -178,6 +187,40 @@ async def test_it_drains_when_the_other_one_was_told(tmp_path):
         new = await one_that_takes_over(tmp_path)
         assert await asyncio.to_thread(new.release)
         assert (giver.released, drains.is_set()) == (True, True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 20_000])
+async def test_overrides_go_to_the_other_one_however_many_they_are_and_do_not_change_meanwhile(tmp_path, count):
+    longest = "\x01" * 200
+    overrides = tuple(
+        Override(scope="endpoint", target=f"{n}:80/tcp", name=longest, by=longest[:100], why=longest, at=float(n)) for n in range(count)
+    )
+    async with one_that_runs(tmp_path, overrides=overrides) as (giver, _):
+        new = await one_that_takes_over(tmp_path)
+        assert new.overrides == overrides
+        assert giver.busy
+        assert await asyncio.to_thread(new.release)
+        assert giver.busy
+
+
+async def test_one_that_gives_up_keeps_nobody_from_changing_overrides(tmp_path):
+    async with one_that_runs(tmp_path) as (giver, _):
+        new = await one_that_takes_over(tmp_path)
+        with capture_logs() as logs:
+            new.close()
+            await asyncio.to_thread(until, lambda: logs, 5, "it says nothing")
+        assert not giver.busy
+
+
+async def test_one_of_a_version_that_does_not_know_of_overrides_is_told_of_none(tmp_path):
+    one = Override(scope="service", target="web.services.haystack", name="web", by="eve", at=1.0)
+    async with one_that_runs(tmp_path, overrides=(one,)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.setblocking(False)
+            peer.connect(str(tmp_path / control_socket.NAME))
+            peer.send(b'{"type":"Ask","protocol":1,"version":"0.1","pid":1}')
+            answer = await asyncio.get_running_loop().sock_recv(peer, wire.LARGEST)
+            assert wire.decoded(answer).orders is None
 
 
 async def test_it_serves_on_when_the_other_one_has_given_up_meanwhile(tmp_path):

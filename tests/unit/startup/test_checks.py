@@ -251,11 +251,26 @@ def test_a_private_key_in_the_place_of_the_public_one_is_told_and_not_repeated(f
     assert "c2VjcmV0" not in lines[0]
 
 
-def test_check_names_a_bad_line_of_the_keys(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(engines, "trouble", lambda _settings, _host: None)
-    (tmp_path / "keys").write_text(f"{KEY}\nnonsense\n")
-    assert commands.main(["check", "--ssh-authorized-keys-file", str(tmp_path / "keys")]) == 1
-    assert f"{tmp_path / 'keys'} line 2: this is not a public key" in capsys.readouterr().out
+@pytest.mark.parametrize("words", ["nonsense", f"no-such-option {KEY}", 'from="laptop" ' + KEY])
+def test_a_bad_line_of_the_keys_is_told_at_start(words, tmp_path, capsys, monkeypatch, starts):
+    """Whoever it is meant for would find out at the login, and by no word of the client's."""
+    path = tmp_path / "keys"
+    path.write_text(f"# mine\n{KEY}\n{words}\n")
+    for command in ("run", "check"):
+        status, lines = ended([command, "--ssh-authorized-keys-file", str(path)], capsys)
+        assert (status, starts) == (2, [])
+        assert lines[-1].startswith(f"haystack: HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path} line 3: ")
+    monkeypatch.setenv("HAYSTACK_SSH_AUTHORIZED_KEYS", path.read_text())
+    status, lines = ended(["run"], capsys)
+    assert (status, len(lines), starts) == (2, 1, [])
+    assert lines[0].startswith("haystack: HAYSTACK_SSH_AUTHORIZED_KEYS line 3: ")
+    assert KEY.split()[1] not in lines[0]
+
+
+def test_a_key_that_has_expired_does_not_keep_a_start_from_happening(tmp_path, capsys, starts):
+    """Else the first restart after that day would fail."""
+    (tmp_path / "keys").write_text(f'expiry-time="20200101Z" {KEY}\n')
+    assert ended(["run", "--ssh-authorized-keys-file", str(tmp_path / "keys")], capsys) == (0, [])
 
 
 def test_a_state_folder_that_can_not_be_written_is_refused_where_it_was_asked_for(tmp_path, capsys, starts, monkeypatch):
