@@ -36,6 +36,7 @@ class Predecessor:
     ) -> None:
         self.pid, self.version = offer.pid, offer.version
         self.home, self.left, self.instance = offer.home, offer.left, offer.instance
+        self.ticket_keys = offer.ticket_keys
         self.sockets, self.overrides = sockets, overrides
         self._peer = peer
 

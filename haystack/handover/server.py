@@ -33,8 +33,8 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again; instance: as in Offer; health: how this one is; overrides: those
-    that hold, which are not to change while it is `busy`: the other has been told of them.
+    memory: of who was replaced of late, and does not take over again; instance, ticket_keys: as in Offer; health: how this one is;
+    overrides: those that hold, which are not to change while it is `busy`: the other has been told of them.
     """
 
     def __init__(
@@ -46,12 +46,14 @@ class Giver:
         instance: str = "",
         health: Callable[[], protocol.Report] = lambda: protocol.Report((), ""),
         overrides: Callable[[], Iterable[Override]] = tuple,
+        ticket_keys: Callable[[], tuple[bytes, ...]] = lambda: (),
     ) -> None:
         self.released = False
         self._memory = memory
         self._instance = instance
         self._health = health
         self._overrides = overrides
+        self._ticket_keys = ticket_keys
         self._path = control_socket.control(folder)
         self._sockets = sockets
         self._on_release = on_release
@@ -172,7 +174,8 @@ class Giver:
         some = overrides or ()
         orders = [protocol.Orders(some[at : at + protocol.ORDERS]) for at in range(0, len(some), protocol.ORDERS)]
         count = len(orders) if overrides is not None else None
-        protocol.send(peer, protocol.Offer(protocol.PROTOCOL, __version__, os.getpid(), len(held), own, told, self._instance, orders=count))
+        ours = own, told, self._instance, count, self._ticket_keys()
+        protocol.send(peer, protocol.Offer(protocol.PROTOCOL, __version__, os.getpid(), len(held), *ours))
         for start in range(0, len(held), protocol.AT_ONCE):
             batch = held[start : start + protocol.AT_ONCE]
             protocol.send(peer, protocol.Batch(tuple(each.name for each in batch)), batch)

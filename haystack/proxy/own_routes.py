@@ -9,6 +9,7 @@ from haystack._fast.worker.worker_state import WorkerState
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
+from haystack.routing.rows import ADMIN
 
 ITSELF = "haystack"  # the name that its routes go by: no service has it
 TIMEOUT_MS = 30_000
@@ -22,7 +23,7 @@ def add(setup: Setup, worker: WorkerState, routes: Routes) -> None:
     admin = _route(setup.admin_socket, max(1, setup.admin_connections - few) if few else 0, Right.ADMIN)
     if setup.admin_apart:
         closed = _route(setup.admin_socket, few, Right.NOBODY)
-        worker.set_apart(len(setup.ports) - 1, _own_names(setup, admin, closed))
+        worker.set_apart(setup.listeners.index(ADMIN), _own_names(setup, admin, closed))
         admin = closed
     routes.add_itself(admin, setup.admin_hosts, health)
 

@@ -33,7 +33,9 @@ from haystack.proxy import ipc, lending, limits, own_routes, sandbox, worker_loa
 from haystack.proxy.worker_counts import Report
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.rows import ADMIN, LISTENERS, Table
+from haystack.proxy.worker_tls import WorkerTls
+from haystack.routing.rows import HTTPS, LISTENERS, Table
+from haystack.tls.messages import TicketKeys, TlsPart
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -61,6 +63,7 @@ class Worker:
         self._poller: Poller
         self._routes: Routes
         self._dns: WorkerDns | None = None
+        self._tls: WorkerTls
         self._ticker: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -86,6 +89,8 @@ class Worker:
                 self._admit(Networks(message.v4, message.v6))
             case Table():
                 self._take(message)
+            case TlsPart() | TicketKeys():
+                self._tls.take(message)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
             case ipc.Collect():
@@ -112,6 +117,7 @@ class Worker:
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
             self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
+        self._tls = WorkerTls(setup.tls_min, self._failed)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         self._counts = Report(self._state, self._routes.forget_drained)
         if setup.admin_socket:
@@ -163,7 +169,13 @@ class Worker:
     def _listen(self) -> None:
         """Accept from now on: neither before the first table, when every name would be unknown, nor while another one serves."""
         if self._known and not self._held and not self._listeners and self._draining is None:
-            self._listeners = [Listener(self._state, s.fileno(), index) for index, s in self._sockets]
+            self._listeners = [self._listen_at(s, index) for index, s in self._sockets]
+
+    def _listen_at(self, sock: socket.socket, index: int) -> Listener:
+        if self._setup.listeners[index] == HTTPS:
+            self._state.tls, self._tls.server.port = self._tls.server, self._setup.ports[index]
+            return Listener(self._state, sock.fileno(), index, LISTENERS.index("http"), self._tls.server)
+        return Listener(self._state, sock.fileno(), index)
 
     async def _tick(self) -> None:
         """By the clock that all processes share, so that all workers tell of the same second."""
@@ -204,7 +216,7 @@ class Worker:
             self._channel.send(part)
 
     def _listener(self, port: int) -> str:
-        return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
+        return f"{self._setup.listeners[self._setup.ports.index(port)]}:{port}"
 
     async def _drain(self, seconds: float, patient: bool) -> None:
         """Stop accepting, close who is idle, wait for the rest, and go.

@@ -36,7 +36,7 @@ NOT_IN_WORKERS = {
     "ipaddress", "zoneinfo", "csv", "argparse",
 }  # fmt: skip
 MOST_IN_WORKERS = 330
-ROOMS = {"_fast", "catalog", "dns", "loop", "model", "net", "proxy", "routing"}  # that a worker's modules are of
+ROOMS = {"_fast", "catalog", "dns", "loop", "model", "net", "proxy", "routing", "tls"}  # that a worker's modules are of
 
 
 WHAT_SERVES = ("/", "/ui", "/healthz", "/metrics", "/api/info", "/api/services", "/api/containers", "/api/networks", "/nothing")

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "haystack"
 FAST = PACKAGE / "_fast"
 LAYERS = (
-    "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "proxy", "operator",
-    "handover", "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
+    "data", "model", "loop", "net", "settings", "observe", "health", "catalog", "discovery", "routing", "_fast", "dns", "tls", "proxy",
+    "operator", "handover", "views", "api", "console", "startup", "app", "command_line", "cli", "__main__",
 )  # fmt: skip
 COMPILED = (
     "util",

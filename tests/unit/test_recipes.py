@@ -73,7 +73,14 @@ def test_a_recipe_names_words_that_its_files_have(recipe):
 
 # A label.
 
-OTHERS = {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}  # values that no example has; else a word
+OTHERS = {
+    "timeout": "7s",
+    "wait": "7s",
+    "retry": "off",
+    "max_connections": "7",
+    "https": "off",
+    "hsts_max_age": "7s",
+}  # values that no example has; else a word
 
 
 def test_each_label_is_an_option_and_each_option_a_label():
@@ -102,7 +109,16 @@ def test_the_label_of_a_service_changes_its_row_and_one_container_that_differs_i
     example = next(bare(row[4]) for row in LABELS if bare(row[0]) == labels.PREFIX + word)
     found, _ = labels.read({labels.PREFIX + word: example})
     other, _ = labels.read(
-        {labels.PREFIX + word: {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}.get(word, "random")}
+        {
+            labels.PREFIX + word: {
+                "timeout": "7s",
+                "wait": "7s",
+                "retry": "off",
+                "max_connections": "7",
+                "https": "off",
+                "hsts_max_age": "7s",
+            }.get(word, "random")
+        }
     )
     assert row(found) != row(Options())
     made = built(found, other)

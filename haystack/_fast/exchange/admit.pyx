@@ -7,21 +7,24 @@ from libc.stdint cimport int64_t
 
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
-from haystack._fast.endpoint.endpoint cimport Route
+from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.exchange.tracing cimport join_trace
 from haystack._fast.http1.forwarding cimport came_round, find_client
+from haystack._fast.http1.head cimport Kind
 from haystack._fast.http1.method cimport Method, is_idempotent, is_safe, method_of
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.net.tls_server cimport Credential
 from haystack._fast.routing.router import BadHostError
 from haystack._fast.util.digits cimport write_hex
 from haystack._fast.util.random_numbers cimport next_random
 
+cdef bytes PROOFS = b"/.well-known/acme-challenge/"
 cdef bytes NOT_FOUND = b"no service has this host name and path"
 
 
@@ -37,6 +40,8 @@ cdef int admit(Exchange x, Head *h) except -1:
     write_hex(x.request.identity + 16, next_random())
     if not find_route(x, h):
         return 0
+    if peer.shown != NULL and not is_named(h, <Credential>peer.shown, <bytes>peer.asked):
+        return refuse(x, 421, b"this connection's certificate is not for this host: make another one")
     describe_client(x, h, &client)
     x.worker.beginning.client = &client
     x.request.rights = client.rights
@@ -44,6 +49,11 @@ cdef int admit(Exchange x, Head *h) except -1:
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
+    if x.route.https != Https.BOTH:
+        if x.route.https == Https.WITHOUT and peer.shown != NULL:
+            return lead_nowhere(x)
+        if x.route.https == Https.REDIRECT and has_secure_place(x, h, peer):
+            return x.answer(308, b"", secure_place(x, h))
     if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
     if client.forwards == 0 or client.forwards < NO_LIMIT:
@@ -59,6 +69,48 @@ cdef int admit(Exchange x, Head *h) except -1:
     return seek(x)
 
 
+cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
+    """Whether a request within TLS may be for its Host (RFC 9110, section 7.4): the name that was asked for, or one of the certificate's.
+
+    Who asked for no name has taken the certificate for whatever is asked.
+    """
+    cdef int size = max(h.host_size, 0)
+    if len(asked) == 0 or h.host_size < 0 or (size == len(asked) and memcmp(h.host, <const char *>asked, size) == 0):
+        return True
+    name = host_name(h)
+    return name == asked or shown.covers(name)
+
+
+cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
+    """Whether a request is to be sent to the https listener: where it came to http, and there is a certificate for its host.
+
+    What a CA asks to see is answered as it is (RFC 8555, section 8.3), and a trusted proxy may have taken off the TLS.
+    """
+    cdef int i
+    if peer.shown != NULL or peer.listener != 0 or x.worker.tls is None or h.host_size <= 0:
+        return False
+    if h.target_size >= len(PROOFS) and memcmp(h.target, <const char *>PROOFS, len(PROOFS)) == 0:
+        return False
+    if peer.trusted:
+        for i in range(h.count):
+            if h.fields[i].kind == Kind.FORWARDED_PROTO and h.fields[i].value_size == 5 and memcmp(h.fields[i].value, b"https", 5) == 0:
+                return False
+    return x.worker.tls.find(host_name(h), False) is not None
+
+
+cdef bytes secure_place(Exchange x, Head *h):
+    """The same in https, with path and query."""
+    cdef int path = authority_end(h) if x.request.absolute else 0
+    port = b"" if x.worker.tls.port == 443 else b":%d" % x.worker.tls.port
+    return b"https://%s%s%s" % (host_name(h), port, h.target[path:h.target_size])
+
+
+cdef bytes host_name(Head *h):
+    """Host in lower case, without its port and the dot of the root."""
+    host = h.host[:h.host_size].lower()
+    return (host.rpartition(b":")[0] or host).rstrip(b".")
+
+
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     """Whose request it is, and what of that an endpoint is told, but for Via. forwards: what the request brings."""
     cdef Peer *peer = x.down.peer()
@@ -68,6 +120,7 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     if client.trusted:
         find_client(h, client, x.worker.networks)
     client.port = x.worker.ports[peer.listener]
+    client.secure = peer.shown != NULL
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
@@ -107,7 +160,7 @@ cdef int find_route(Exchange x, Head *h) except -1:
 
 
 cdef Route find(Exchange x, Head *h, const char *path, int path_size):
-    return x.worker.find(x.down.peer().listener, h.host, max(h.host_size, 0), path, path_size)
+    return x.worker.find(x.down.peer().served, h.host, max(h.host_size, 0), path, path_size)
 
 
 cdef int refuse(Exchange x, int status, bytes detail) except -1:

@@ -37,6 +37,7 @@ cdef class Poller:
     cdef void *first
     cdef readonly Py_ssize_t open_sockets
     cdef readonly int64_t kept          # bytes of memory for what clients' sockets have not taken
+    cdef int64_t turn       # number of the batch
     cdef int64_t now_ns     # monotonic, read once a batch
     cdef int64_t now        # the same in milliseconds
     cdef list again         # what to call on_again of after this batch

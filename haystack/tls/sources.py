@@ -1,0 +1,10 @@
+"""Whether there is a source of certificates: only then the https listener is opened."""
+
+from __future__ import annotations
+
+from haystack.settings.settings import Settings
+
+
+def wanted(settings: Settings) -> bool:
+    """Whether any is set."""
+    return settings.certs is not None
