@@ -50,6 +50,7 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
+from haystack.startup.certifying import Certifying
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -82,9 +83,13 @@ class App:
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.state = State(settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time())
+        self.certifying = Certifying(settings, self.registry, self.proxy, self.dns, instance)
+        self.state = State(
+            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), {}, self.certifying.store, self.certifying.ca
+        )
         self.console = ConsoleServer(self.state, rooms.ssh)
-        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None)
+        group = self.proxy.account.gid if self.proxy.account else None
+        self.api = ApiServer(self.state, folder / "admin.sock", group, self.certifying.answers)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
@@ -128,6 +133,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._introduce(stack)
+        await self.certifying.start()
         await self._enter(stack, self.api)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
@@ -139,6 +145,8 @@ class App:
         else:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
+        for work in self.certifying.work():
+            self._spawn(work, "certificates")
         self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
@@ -209,7 +217,8 @@ class App:
         self.acl.subscribe(self.proxy.admit)
         self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        for reader in (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow):
+        followers = (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow)
+        for reader in (*followers, *self.certifying.readers()):
             stack.callback(self.registry.add_reader(reader))
             at_once(reader(self.registry.snapshot))
         stack.callback(self.registry.subscribe(garbage.Garbage().follow))

@@ -85,12 +85,13 @@ class Views:
             "/api/containers": self._page(bodies.containers),
             "/api/networks": self._page(bodies.networks),
             "/api/services": self._page(bodies.services),
+            "/api/certificates": self._page(bodies.certificates),
             "/metrics": self._page(figures.pieces, metrics.CONTENT_TYPE, fresh=True),
         }
 
     def table(self) -> dict[str, View]:
         """Address → view."""
-        return {"/": self.root, "/ui": self.ui, "/healthz": self.healthz, "/readyz": self.readyz, **self._pages}
+        return {"/": self.root, "/ui": self.ui, "/healthz": self.healthz, "/readyz": self.readyz, "/ca.pem": self.ca, **self._pages}
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], kind: str = "application/json", *, fresh: bool = False) -> View:
         """The view of a long page. fresh: with the workers' newest counters."""
@@ -114,6 +115,12 @@ class Views:
     async def ui(self, _request: Request) -> Response:
         """The page for people."""
         return HTMLResponse(page.PAGE, headers={**FRESH, **page.HEADERS})
+
+    async def ca(self, _request: Request) -> Response:
+        """The certificate of Haystack's own authority: clients that have it trust names under ORIGIN."""
+        if not self._state.ca:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return Response(self._state.ca, headers=FRESH, media_type="application/x-pem-file")
 
     async def healthz(self, _request: Request) -> Response:
         """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from haystack.console import words
 from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
 from haystack.console.command_line import normal
-from haystack.console.commands import dig, explain, limits, lists, log, metrics, service, session, settings, trace, usage, who
+from haystack.console.commands import ca, certs, dig, explain, limits, lists, log, metrics, service, session, settings, trace, usage, who
 from haystack.console.lists import short_names
 from haystack.console.suggestions import suggested
 from haystack.loop.turns import Turns, at_once, in_turns
@@ -26,6 +26,8 @@ _ALL = (
     explain.COMMAND,
     dig.COMMAND,
     who.COMMAND,
+    certs.COMMAND,
+    ca.COMMAND,
     trace.COMMAND,
     log.COMMAND,
     settings.COMMAND,

@@ -192,6 +192,10 @@ class DnsService:
         beyond = await forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
         return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
 
+    async def beyond(self, query: wire.Query, client: str) -> Answer | None:
+        """What nameservers say, whatever our own zone has there; None: forwarding has not started."""
+        return await self._forwarder.resolve(query, client) if self._forwarder is not None else None
+
     def nameservers(self, query: wire.Query) -> list[str]:
         """Who is asked for that name, in their order."""
         return [*map(nameservers.text, self._forwarder.routes.of(query.key))] if self._forwarder is not None else []

@@ -27,7 +27,8 @@ class Setup(Message, frozen=True):
 
     dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
     has it; instance: as via.py has it.
-    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
+    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket, proof_socket: for
+    everybody.
     """
 
     slot: int
@@ -41,6 +42,7 @@ class Setup(Message, frozen=True):
     admin_connections: int = 0
     admin_apart: bool = False
     health_socket: str = ""
+    proof_socket: str = ""
     instance: str = ""
     dns: DnsSetup | None = None
 
@@ -54,6 +56,12 @@ class Access(Message, frozen=True):
 
 class Open(Message, frozen=True):
     """Accept from now on."""
+
+
+class Proofs(Message, frozen=True):
+    """(host, token) of each challenge that is pending (RFC 8555, section 8.3): who asks for it is led to Setup.proof_socket."""
+
+    pending: tuple[tuple[str, str], ...] = ()
 
 
 class TraceOrder(Message, frozen=True):
@@ -132,7 +140,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Down = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds

@@ -57,6 +57,7 @@ class Supervisor:
         self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait))
         self._access = ipc.Access(*access.table(settings))
         self._trace = ipc.TraceOrder(on=False)
+        self._proofs = ipc.Proofs()
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._inquiries = Inquiries()
@@ -142,6 +143,11 @@ class Supervisor:
         """Have exchanges recorded: those of one service, or all."""
         self._trace = ipc.TraceOrder(on, service)
         self.tell(self._trace)
+
+    def prove(self, pending: tuple[tuple[str, str], ...]) -> None:
+        """Have whoever looks for these challenges, (host, token), led to us, and for no others."""
+        self._proofs = ipc.Proofs(pending)
+        self.tell(self._proofs)
 
     async def refresh(self) -> None:
         """Bring the counts up to date: ask every worker, and wait a quarter of a second at most."""
@@ -247,6 +253,8 @@ class Supervisor:
             slot.channel.send(self._access)
             slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
+            if self._proofs.pending:
+                slot.channel.send(self._proofs)
             for message in self.dns.welcome() if self.dns is not None else ():
                 slot.channel.send(message)
             self._send_away(slot)  # the end may have come while it started

@@ -90,6 +90,8 @@ class Worker:
                 self._admit(Networks(message.v4, message.v6))
             case Table():
                 self._take(message)
+            case ipc.Proofs():
+                self._routes.prove(message.pending)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
             case ipc.Collect():
@@ -112,8 +114,7 @@ class Worker:
         if setup.access_log != "off":
             self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
-        if setup.admin_socket:
-            own_routes.add(setup, self._state, self._routes)
+        own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
             self._dns = WorkerDns(setup.dns, self._poller, self._lent, shares.dns, self._tell_of_dns, self._failed)
             if not setup.hold:

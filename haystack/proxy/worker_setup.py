@@ -27,6 +27,11 @@ def health_of(admin_socket: str) -> str:
     return f"{admin_socket}.health"
 
 
+def proof_of(admin_socket: str) -> str:
+    """The socket beside that of the web side, where an authority finds what it looks for."""
+    return f"{admin_socket}.proof"
+
+
 def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: str, instance: str) -> Setup:
     """Of the worker in this slot. admin_socket: where requests to Haystack itself go; instance: what tells this one from others."""
     origin = settings.origin
@@ -37,6 +42,7 @@ def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: s
         admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
         admin_apart=isinstance(settings.admin, str),
         health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
+        proof_socket=proof_of(admin_socket) if settings.acme != "off" and admin_socket else "",
         limits=limits.of(settings),
         access_log=settings.access_log,
         instance=instance,

@@ -19,7 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
-from haystack.settings import variables
+from haystack.settings import authorities, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
 from haystack.settings.settings import PORTS, Settings, SettingsError, refusal, variable
 
@@ -38,7 +38,7 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _ports(settings)
     if why := special_names.why_no_origin(settings.origin):
         yield refusal("origin", settings.origin, why)
-    for field in ("static", "ssh_authorized_keys_file", "dns_records"):
+    for field in ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
     keys = settings.ssh_authorized_keys_file
@@ -46,6 +46,7 @@ def found(settings: Settings) -> Iterator[str]:
         yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
     yield from _certificates(settings)
     yield from _records(settings)
+    yield from _acme(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -101,6 +102,19 @@ def _ports(settings: Settings) -> Iterator[str]:
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
             yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"
+
+
+def _acme(settings: Settings) -> Iterator[str]:
+    """What no certificate could be had with."""
+    if settings.acme != authorities.OFF and settings.acme_challenges == ("dns-01",) and settings.acme_dns_zone is None:
+        yield "HAYSTACK_ACME_CHALLENGES: dns-01 needs a zone that is delegated to Haystack: set HAYSTACK_ACME_DNS_ZONE, or add http-01"
+    path = settings.acme_ca
+    if path is None or unreadable(path):
+        return
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        yield refusal("acme_ca", str(path), _reason(error))
 
 
 def _records(settings: Settings) -> Iterator[str]:

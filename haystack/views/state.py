@@ -19,6 +19,7 @@ from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts
+from haystack.tls.store import Store
 
 REFRESH_SECONDS = 2.0
 
@@ -159,7 +160,10 @@ class Options(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh."""
+    """The control process at a glance. started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
+
+    ca: the certificate of Haystack's own authority, PEM; empty: it has none.
+    """
 
     settings: Options
     registry: Register
@@ -168,6 +172,8 @@ class State:
     traces: TraceHub
     started: float
     ports: dict[str, int] = field(default_factory=dict)
+    certificates: Store = field(default_factory=Store)
+    ca: bytes = b""
 
     @property
     def snapshot(self) -> Picture:
