@@ -29,6 +29,7 @@ from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
 AT_ONCE = 4  # orders
 LOOKS = 8  # questions for suggestions in a round
 OFTEN = 60.0  # seconds between two looks at the folder
+WATCH = 5.0  # the same, where another one orders
 BURST = 1.0  # seconds for which changes gather before they are looked at
 
 
@@ -129,7 +130,7 @@ class Issuer:
         self._reports.leads(ours=False)
         self._history = None  # which it writes now
         await self.shelf.look(ours=False)
-        return BEAT
+        return WATCH
 
     async def _lead(self) -> float:
         self._reports.leads(ours=True)
@@ -147,7 +148,7 @@ class Issuer:
         for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
             await self.shelf.drop(key)
         if made.tasks and history.authority.again <= now:
-            await self._work(made.tasks[:AT_ONCE], history)
+            await self._work(made.tasks[: 1 if history.authority.failures else AT_ONCE], history)
             await self._save(history)
             return 0.0
         await self._save(history)
@@ -209,7 +210,8 @@ class Issuer:
                 self._reports.unasked(name, why, history.misled(name, why, self._clock()))
         if len(names) == len(task.names):
             return task
-        return Task(plan.key_of(names), tuple(names), "", task.expires) if names else None
+        left = task.needed & set(names)
+        return Task(plan.key_of(names), tuple(names), left, "", task.expires) if left else None
 
     async def _why_unreached(self, name: str) -> str:
         """By dns-01 a name need not lead here; what is to be shown of it has to."""

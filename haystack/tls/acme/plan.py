@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from haystack.loop.turns import Turns
-from haystack.tls.acme.wanted import Groups
+from haystack.tls.acme.wanted import WILDCARD, Groups
 
 MOST = 25  # names of a certificate: what authorities take in all their profiles
 NEVER = float("inf")
@@ -29,10 +29,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A certificate to order. key: what it is kept under; expires: when the names would be without one, 0.0: they are already."""
+    """A certificate to order. key: what it is kept under; expires: when the names would be without one, 0.0: they are already.
+
+    needed: those of the names for whose sake it is; the others come along.
+    """
 
     key: str
     names: tuple[str, ...]
+    needed: frozenset[str]
     replaces: str = ""
     expires: float = 0.0
 
@@ -60,6 +64,7 @@ def key_of(names: Iterable[str]) -> str:
 def made(groups: Groups, held: Mapping[str, Held], now: float, free: Callable[[str], float]) -> Turns[Plan]:
     """The plan. free: from when a name may be ordered, Unix seconds; NEVER: not as long as nothing changes."""
     best = yield from _best(held.values())
+    coming = yield from _coming(groups, best, now, free)
     tasks: list[Task] = []
     taken: set[str] = set()
     used: set[str] = set()
@@ -70,12 +75,13 @@ def made(groups: Groups, held: Mapping[str, Held], now: float, free: Callable[[s
         there = {name: found for name in mine if (found := covering(best, name)) is not None}
         used.update(each.key for each in there.values())
         lacking = [name for name in mine if name not in there or there[name].renewal <= now]
+        lacking = [name for name in lacking if above(name) not in coming]
         at = {name: free(name) for name in lacking}
         soon = min([soon, *(time for time in (*at.values(), *(each.renewal for each in there.values())) if time > now)])
         ready = [name for name in lacking if at[name] <= now]
         if ready:
-            others = [name for name in mine if name not in lacking]  # one certificate for all, where it is asked for anyway
-            tasks += _tasks(ready, [name for name in others if free(name) <= now], there)
+            others = [name for name in mine if name not in lacking and above(name) not in coming and free(name) <= now]
+            tasks += _tasks(ready, others, there)  # one certificate for all, where it is asked for anyway
         yield
     tasks.sort(key=lambda task: task.expires)
     idle = tuple(key for key in held if key not in used)
@@ -84,38 +90,52 @@ def made(groups: Groups, held: Mapping[str, Held], now: float, free: Callable[[s
 
 
 def _best(held: Iterable[Held]) -> Turns[dict[str, Held]]:
-    """The certificate of each name that is renewed last."""
+    """The certificate of each name that ends last."""
     found: dict[str, Held] = {}
     for each in held:
         for name in each.names:
-            if name not in found or found[name].renewal < each.renewal:
+            if name not in found or found[name].expires < each.expires:
                 found[name] = each
         yield
     return found
 
 
+def _coming(groups: Groups, best: Mapping[str, Held], now: float, free: Callable[[str], float]) -> Turns[set[str]]:
+    """Wildcards that are there or ordered now: what falls under them needs no order of its own, be it another service's."""
+    found = set()
+    for names in groups.values():
+        found.update(name for name in names if name.startswith(WILDCARD) and (name in best or free(name) <= now))
+        yield
+    return found
+
+
+def above(name: str) -> str:
+    """The wildcard that a name falls under; empty: it is one itself."""
+    return "" if name.startswith(WILDCARD) else WILDCARD + name.partition(".")[2]
+
+
 def covering(best: Mapping[str, Held], name: str) -> Held | None:
-    """Of those for the name itself and for the wildcard that it falls under, the one that is renewed last."""
-    found = [each for each in (best.get(name), best.get(f"*.{name.partition('.')[2]}")) if each is not None]
-    return max(found, key=lambda each: each.renewal, default=None)
+    """Of those for the name itself and for the wildcard that it falls under, the one that ends last."""
+    found = [each for each in (best.get(name), best.get(above(name))) if each is not None]
+    return max(found, key=lambda each: each.expires, default=None)
 
 
 def _tasks(ready: list[str], others: list[str], there: Mapping[str, Held]) -> list[Task]:
     """Orders for those names, with the others of their service as far as there is room for them."""
     made = []
     for at in range(0, len(ready), MOST):
-        some = ready[at : at + MOST]
-        some += others[: MOST - len(some)] if at == 0 else []
+        needed = ready[at : at + MOST]
+        some = needed + (others[: MOST - len(needed)] if at == 0 else [])
         names = tuple(sorted(_without_covered(some)))
         key = key_of(names)
         old = [there[name] for name in names if name in there]
         replaces = old[0].renewal_id if len({each.key for each in old}) == 1 and len(old) == len(names) else ""
         expires = min((there[name].expires if name in there else 0.0) for name in some)
-        made.append(Task(key, names, replaces, expires))
+        made.append(Task(key, names, frozenset(needed), replaces, expires))
     return made
 
 
 def _without_covered(names: Iterable[str]) -> list[str]:
     """Those that no wildcard among them stands for: an authority may refuse both in one order."""
     every = set(names)
-    return [name for name in every if name.startswith("*.") or f"*.{name.partition('.')[2]}" not in every]
+    return [name for name in every if name.startswith(WILDCARD) or above(name) not in every]

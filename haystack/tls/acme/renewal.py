@@ -13,6 +13,7 @@ DAY = 86400.0
 LONG = 10 * DAY  # a lifetime for which a third is time enough for a person to see what is wrong
 LEFT_OF_LONG, LEFT_OF_SHORT = 1 / 3, 1 / 2  # of the lifetime, when it is renewed
 JITTER = 0.05  # of the lifetime
+YOUNG = 1 / 8  # of the lifetime, a day at most: whatever is suggested, what is younger is not renewed, or it would go on for ever
 LEAST_LOOK, USUAL_LOOK, MOST_LOOK = 60.0, 6 * 3600.0, DAY  # seconds between two questions for suggestions (RFC 9773, section 4.3.2)
 
 
@@ -54,9 +55,9 @@ def drawn(text: str) -> float:
 def due(fingerprint: str, not_before: float, not_after: float, window: tuple[float, float] | None = None) -> float:
     """When this certificate is to be renewed: Unix seconds. window: start and end of what the authority suggests."""
     chance = drawn(fingerprint)
-    if window is not None and window[0] < window[1]:
-        return window[0] + chance * (window[1] - window[0])
     lifetime = max(0.0, not_after - not_before)
+    if window is not None and window[0] < window[1]:
+        return max(window[0] + chance * (window[1] - window[0]), not_before + min(DAY, lifetime * YOUNG))
     left = LEFT_OF_LONG if lifetime > LONG else LEFT_OF_SHORT
     return not_after - lifetime * (left + chance * JITTER)
 
