@@ -25,6 +25,7 @@ HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"
 HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
+LIBRARIES = {"net/tls.pyx": ["ssl", "crypto"], "net/tls_server.pyx": ["ssl", "crypto"]}  # those of the system
 
 directives = {
     "language_level": "3",
@@ -56,6 +57,7 @@ extensions = [
         define_macros=macros,
         extra_compile_args=compile_args,
         extra_link_args=SANITIZE if FUZZ else HARDEN_LINK,
+        libraries=LIBRARIES.get(str(path.relative_to(FAST)), []),
     )
     for path in sorted(FAST.rglob("*.pyx"))
 ]

@@ -51,6 +51,7 @@ from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
 from haystack.startup.certifying import Certifying
+from haystack.tls.service import TlsService
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
@@ -80,12 +81,13 @@ class App:
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
+        self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, old.ticket_keys if old else ())
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures)
-        self.certifying = Certifying(settings, self.registry, self.proxy, self.dns, instance)
+        self.certifying = Certifying(settings, self.tls.store, self.registry, self.proxy, self.dns, instance)
         self.state = State(
-            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), {}, self.certifying.store, self.certifying.ca
+            settings, self.registry, Lookup(self.dns), self.proxy, self.traces, time.time(), {}, self.tls.store, self.certifying.ca
         )
         self.console = ConsoleServer(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
@@ -93,7 +95,8 @@ class App:
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
-        self.giver = Giver(settings.state_dir, self.sockets, self.stopping.set, self.memory, instance, self._health)
+        held = settings.state_dir, self.sockets, self.stopping.set, self.memory
+        self.giver = Giver(*held, instance, self._health, lambda: self.tls.tickets.keys)
 
     def _health(self) -> protocol.Report:
         return protocol.Report(tuple(self.state.wrong()), self.state.summary())
@@ -115,7 +118,7 @@ class App:
     def bind(self) -> None:
         """Take every port before anything runs. Raises PortError."""
         for take, fields in (
-            (self.proxy.bind, ("http_port", "http_alt_port")),
+            (self.proxy.bind, checks.web_ports(self.settings)),
             (self._bind_dns, ("dns_port",)),
             (self.console.bind, ("ssh_port",)),
         ):
@@ -134,7 +137,7 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         self._introduce(stack)
         await self.certifying.start()
-        await self._enter(stack, self.api)
+        await self._enter(stack, self.api, self.tls)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
             await self._discover()
@@ -171,7 +174,7 @@ class App:
         await patience.listed(self.registry, self.stopping)
         self.dns.open()
 
-    async def _enter(self, stack: AsyncExitStack, *rooms: DnsService | ApiServer | ConsoleServer | Giver) -> None:
+    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | ConsoleServer | Giver) -> None:
         for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()

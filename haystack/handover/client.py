@@ -30,6 +30,7 @@ class Predecessor:
     def __init__(self, peer: socket.socket, offer: protocol.Offer, sockets: list[Held]) -> None:
         self.pid, self.version = offer.pid, offer.version
         self.home, self.left, self.instance = offer.home, offer.left, offer.instance
+        self.ticket_keys = offer.ticket_keys
         self.sockets = sockets
         self._peer = peer
 

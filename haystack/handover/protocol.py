@@ -79,7 +79,8 @@ class Report(Message, frozen=True):
 class Offer(Message, frozen=True):
     """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it.
 
-    instance: its name in Via, which the next one takes on: their workers serve side by side for a while.
+    instance, ticket_keys: its name in Via and its keys of TLS sessions, which the next one takes on: their workers serve side by side for a
+    while.
     """
 
     protocol: int
@@ -89,6 +90,10 @@ class Offer(Message, frozen=True):
     home: str = ""
     left: tuple[Left, ...] = ()
     instance: str = ""
+    ticket_keys: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Offer(of process {self.pid})"
 
 
 class Batch(Message, frozen=True):

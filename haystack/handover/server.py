@@ -32,7 +32,7 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again; instance: as in Offer; health: how this one is.
+    memory: of who was replaced of late, and does not take over again; instance, ticket_keys: as in Offer; health: how this one is.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class Giver:
         memory: Memory,
         instance: str = "",
         health: Callable[[], protocol.Report] = lambda: protocol.Report((), ""),
+        ticket_keys: Callable[[], tuple[bytes, ...]] = lambda: (),
     ) -> None:
         self.released = False
         self._memory = memory
         self._instance = instance
         self._health = health
+        self._ticket_keys = ticket_keys
         self._path = control_socket.control(folder)
         self._sockets = sockets
         self._on_release = on_release
@@ -162,7 +164,12 @@ class Giver:
 
     def _give(self, peer: socket.socket, held: list[Held]) -> None:
         told = self._memory.told()
-        protocol.send(peer, protocol.Offer(protocol.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, told, self._instance))
+        protocol.send(
+            peer,
+            protocol.Offer(
+                protocol.PROTOCOL, __version__, os.getpid(), len(held), self._memory.own, told, self._instance, self._ticket_keys()
+            ),
+        )
         for start in range(0, len(held), protocol.AT_ONCE):
             batch = held[start : start + protocol.AT_ONCE]
             protocol.send(peer, protocol.Batch(tuple(each.name for each in batch)), batch)

@@ -33,6 +33,18 @@ async def changes(path: Path, seen: tuple[int, ...] | None = UNSEEN) -> AsyncIte
             yield None
 
 
+async def ticks_within(folder: Path) -> AsyncIterator[None]:
+    """One at once, then one whenever something may have happened to a file in the folder, and each second: links lead elsewhere."""
+    yield None
+    while True:
+        try:
+            async for _ in awatch(folder, rust_timeout=POLL, yield_on_timeout=True, step=20, debounce=100, recursive=False):
+                yield None
+        except OSError:
+            await asyncio.sleep(POLL / 1000)
+            yield None
+
+
 async def ticks(path: Path) -> AsyncIterator[None]:
     """One at once, then one whenever something may have happened to the file."""
 

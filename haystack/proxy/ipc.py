@@ -18,6 +18,7 @@ from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
+from haystack.tls.messages import TicketKeys, TlsPart
 
 MAX_FRAME = 256 * 1024 * 1024
 
@@ -27,6 +28,7 @@ class Setup(Message, frozen=True):
 
     dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log: as the setting
     has it; instance: as via.py has it.
+    listeners: their names; tls_min: the oldest version of TLS.
     admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket, proof_socket: for
     everybody.
     """
@@ -45,6 +47,8 @@ class Setup(Message, frozen=True):
     proof_socket: str = ""
     instance: str = ""
     dns: DnsSetup | None = None
+    listeners: tuple[str, ...] = ()
+    tls_min: str = "1.2"
 
 
 class Access(Message, frozen=True):
@@ -140,7 +144,8 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Down = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Drain | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Drain | TlsPart | TicketKeys
+Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Any = Down | Ready | Beat | Counts | Failures | Traces | Lines | Questions | DnsCounts | DnsRows | Askers
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds

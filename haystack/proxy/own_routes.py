@@ -8,6 +8,7 @@ from haystack._fast.worker.worker_state import WorkerState
 from haystack.net.rights import Right
 from haystack.proxy.ipc import Setup
 from haystack.proxy.worker_routes import Routes
+from haystack.routing.rows import ADMIN
 
 TIMEOUT_MS = 30_000
 FEW = 16  # one of so many connections to the control process is for those who may only ask for its health
@@ -23,7 +24,7 @@ def add(setup: Setup, worker: WorkerState, routes: Routes) -> None:
     health = _route(setup.health_socket, few, 0) if setup.health_socket else None
     admin = _route(setup.admin_socket, max(1, setup.admin_connections - few) if few else 0, Right.ADMIN)
     if setup.admin_apart:
-        worker.set_apart(len(setup.ports) - 1, admin)
+        worker.set_apart(setup.listeners.index(ADMIN), admin)
         admin = _route(setup.admin_socket, few, Right.NOBODY)
     routes.add_itself(admin, setup.admin_hosts, health)
 

@@ -27,10 +27,10 @@ from haystack.proxy.counters import Asked, Counts, Series
 from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
 from haystack.proxy.spawn import Nursery
-from haystack.proxy.worker_setup import Dns
+from haystack.proxy.worker_setup import Dns, Welcomes
 from haystack.proxy.worker_slot import Slot
 from haystack.proxy.worker_sockets import Listeners
-from haystack.routing.rows import ADMIN, LISTENERS, Defaults, Table
+from haystack.routing.rows import Defaults, Table
 from haystack.routing.table_updates import Tables
 from haystack.settings.settings import Settings
 
@@ -74,6 +74,7 @@ class Supervisor:
         self.readers = Readers()
         self.hopeless = ""
         self.dns: Dns | None = None
+        self.tls: Welcomes | None = None
 
     def bind(self, opened: Sockets | None = None) -> None:
         """Open every listening socket, or take what is handed over. OSError: a port can't be had; nothing stays open then."""
@@ -251,6 +252,8 @@ class Supervisor:
             await slot.channel.open()
             slot.channel.send(self._setup(slot))
             slot.channel.send(self._access)
+            for message in self.tls.welcome() if self.tls is not None else ():
+                slot.channel.send(message)
             slot.channel.send(self._tables.whole())
             slot.channel.send(self._trace)
             if self._proofs.pending:
@@ -284,8 +287,7 @@ class Supervisor:
                     await hung_worker.end(slot)
 
     def _setup(self, slot: Slot) -> ipc.Setup:
-        ports = tuple(self.ports[name] for name in (*LISTENERS, ADMIN) if name in self.ports)
-        setup = worker_setup.setup(self._settings, slot.slot, ports, self._admin_socket, self._instance)
+        setup = worker_setup.setup(self._settings, slot.slot, self.ports, self._admin_socket, self._instance)
         return msgspec.structs.replace(
             setup, workers=len(self.workers), hold=self._hold, admin_connections=self._admin_connections, dns=self.dns and self.dns.setup
         )

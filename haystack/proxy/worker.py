@@ -34,7 +34,9 @@ from haystack.net import descriptors
 from haystack.proxy import count_parts, ipc, lending, limits, own_routes, sandbox
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
-from haystack.routing.rows import ADMIN, LISTENERS, Table
+from haystack.proxy.worker_tls import WorkerTls
+from haystack.routing.rows import HTTPS, LISTENERS, Table
+from haystack.tls.messages import TicketKeys, TlsPart
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -65,6 +67,7 @@ class Worker:
         self._poller: Poller
         self._routes: Routes
         self._dns: WorkerDns | None = None
+        self._tls: WorkerTls
         self._ticker: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -92,6 +95,8 @@ class Worker:
                 self._take(message)
             case ipc.Proofs():
                 self._routes.prove(message.pending)
+            case TlsPart() | TicketKeys():
+                self._tls.take(message)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
             case ipc.Collect():
@@ -113,6 +118,7 @@ class Worker:
         splice.limit(shares.pipes)
         if setup.access_log != "off":
             self._state.log = Log(setup.access_log, setup.slot, [self._listener(port) for port in setup.ports])
+        self._tls = WorkerTls(setup.tls_min, self._failed)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
@@ -160,7 +166,12 @@ class Worker:
     def _listen(self) -> None:
         """Accept from now on: neither before the first table, when every name would be unknown, nor while another one serves."""
         if self._known and not self._held and not self._listeners and self._draining is None:
-            self._listeners = [Listener(self._state, s.fileno(), index) for index, s in self._sockets]
+            self._listeners = [self._listen_at(s, index) for index, s in self._sockets]
+
+    def _listen_at(self, sock: socket.socket, index: int) -> Listener:
+        if self._setup.listeners[index] == HTTPS:
+            return Listener(self._state, sock.fileno(), index, LISTENERS.index("http"), self._tls.server)
+        return Listener(self._state, sock.fileno(), index)
 
     async def _tick(self) -> None:
         for tick in count(1):
@@ -233,7 +244,7 @@ class Worker:
         return tuple(new), tuple(rows)
 
     def _listener(self, port: int) -> str:
-        return f"{(*LISTENERS, ADMIN)[self._setup.ports.index(port)]}:{port}"
+        return f"{self._setup.listeners[self._setup.ports.index(port)]}:{port}"
 
     async def _drain(self, seconds: float, patient: bool) -> None:
         """Stop accepting, close who is idle, wait for the rest, and go.

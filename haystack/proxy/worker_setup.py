@@ -8,6 +8,7 @@ from typing import Protocol
 from haystack.dns.messages import DnsSetup
 from haystack.proxy import ipc, limits
 from haystack.proxy.ipc import Setup
+from haystack.routing.rows import EVERY
 from haystack.settings.settings import Settings
 
 
@@ -22,6 +23,13 @@ class Dns(Protocol):
         """What it is told when it begins, beside its routes."""
 
 
+class Welcomes(Protocol):
+    """What tells a worker something before anybody is accepted."""
+
+    def welcome(self) -> Iterable[ipc.Any]:
+        """Messages, in their order."""
+
+
 def health_of(admin_socket: str) -> str:
     """The socket beside that of the web side, where nothing but its health is told."""
     return f"{admin_socket}.health"
@@ -32,12 +40,18 @@ def proof_of(admin_socket: str) -> str:
     return f"{admin_socket}.proof"
 
 
-def setup(settings: Settings, slot: int, ports: tuple[int, ...], admin_socket: str, instance: str) -> Setup:
-    """Of the worker in this slot. admin_socket: where requests to Haystack itself go; instance: what tells this one from others."""
+def setup(settings: Settings, slot: int, ports: dict[str, int], admin_socket: str, instance: str) -> Setup:
+    """Of the worker in this slot. ports: of the listeners by name.
+
+    admin_socket: where requests to Haystack itself go; instance: what tells this one from others.
+    """
     origin = settings.origin
+    listeners = tuple(name for name in EVERY if name in ports)
     return Setup(
         slot=slot,
-        ports=ports,
+        ports=tuple(ports[name] for name in listeners),
+        listeners=listeners,
+        tls_min=settings.tls_min,
         admin_socket=admin_socket if settings.admin else "",
         admin_hosts=("", "localhost", origin, f"ns.{origin}") if settings.admin else (),
         admin_apart=isinstance(settings.admin, str),

@@ -11,9 +11,10 @@ from functools import partial
 
 from haystack.net.sockets import EVERYWHERE, Sockets
 from haystack.proxy.lending import Descriptor
-from haystack.routing.rows import ADMIN, LISTENERS
+from haystack.routing.rows import ADMIN, HTTPS, LISTENERS
 from haystack.settings import parsers
 from haystack.settings.settings import Settings
+from haystack.tls import sources
 
 BACKLOG = 4096
 Lent = list[tuple[int, Descriptor]]  # each with its listener's index
@@ -29,6 +30,8 @@ class Listeners:
         if isinstance(settings.admin, str):
             host, port = parsers.place(settings.admin)
             self._wanted.append((ADMIN, (host,), port))
+        if sources.wanted(settings):
+            self._wanted.append((HTTPS, bind, settings.https_port))
         self.ports: dict[str, int] = {}
 
     def open(self, opened: Sockets) -> list[Lent]:

@@ -10,6 +10,8 @@ from haystack.model.records import RETRIED, ServiceOptions
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
+HTTPS = "https"  # where there is a source of certificates; its routes are those of http
+EVERY = (*LISTENERS, ADMIN, HTTPS)  # in the order of their indexes, as far as they are there
 OF_ROUTES = ("path", "timeout_ms", "balance", "sticky", "wait_ms", "retry", "upgrade")  # what a worker's Route is told of a row, by name
 
 

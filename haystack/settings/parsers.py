@@ -51,6 +51,11 @@ def whole(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
+def tls_version(value: object) -> str:
+    """The oldest version of TLS that clients may speak, as `1.2`, `TLS 1.2` or `TLSv1.2`."""
+    return str(value).strip().lower().removeprefix("tls").lstrip("v ")
+
+
 workers = whole(1, 256)
 _port = whole(0, MAX_PORT)
 

@@ -27,7 +27,7 @@ KEPT = dict.fromkeys(FILED, parsers.pem) | {"acme_eab": authorities.binding}
 LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys", "acme_eab"})
 TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 1h30m"
 TIME_OR_OFF = f"{TIME} (0: no limit)"
-PORTS = ("http_port", "http_alt_port", "dns_port", "ssh_port")
+OTHER_PORTS = ("dns_port", "ssh_port")  # beside those of HTTP
 
 
 class Told(NamedTuple):
@@ -96,8 +96,11 @@ class Settings(BaseSettings):
     bind: Addresses = takes("comma separated IP addresses to listen on (unset: all)", ())
     http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
     http_alt_port: Port = takes("a port, 0 to 65535 (0: any free one)", 8080)
+    https_port: Port = takes("a port, 0 to 65535 (0: any free one)", 443)
     dns_port: Port = takes("a port, 0 to 65535 (0: any free one)", 53)
     ssh_port: Port = takes("a port, 0 to 65535 (0: any free one)", 22)
+    certs: Folder | None = takes("a folder with NAME.crt and NAME.key, or NAME.pem with both")
+    tls_min: Annotated[Literal["1.2", "1.3"], BeforeValidator(parsers.tls_version)] = takes("1.2 or 1.3", "1.2")
     address: Addresses = takes("comma separated IP addresses", ())
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()

@@ -29,15 +29,15 @@ COMPLAINTS = "certificates"  # the source of problems
 
 
 class Certifying:
-    """store: what is there; ca: the certificate of Haystack's own authority, PEM, empty without one.
+    """ca: the certificate of Haystack's own authority, PEM, empty without one.
 
     answers: to authorities, None: none asks; instance: what tells this Haystack from others.
     """
 
-    def __init__(self, settings: Settings, registry: Registry, proxy: Supervisor, dns: DnsService, instance: str) -> None:
+    def __init__(self, settings: Settings, store: Store, registry: Registry, proxy: Supervisor, dns: DnsService, instance: str) -> None:
         self._settings = settings
         self._registry, self._proxy, self._dns = registry, proxy, dns
-        self.store = Store()
+        self._store = store
         self._acme = self._with_acme(instance) if settings.acme != authorities.OFF else None
         self._ca = self._with_ca() if settings.tls_local else None
         self._local: LocalNames | None = None
@@ -59,7 +59,7 @@ class Certifying:
         if self._ca is not None:
             from haystack.tls.local_names import LocalNames  # noqa: PLC0415 - as above
 
-            self._local = LocalNames(self._ca, self.store, self._settings.origin)
+            self._local = LocalNames(self._ca, self._store, self._settings.origin)
             yield self._local.follow
 
     async def start(self) -> None:
@@ -79,7 +79,7 @@ class Certifying:
 
         registry = self._registry
         house = House(
-            store=self.store,
+            store=self._store,
             challenges=Challenges(partial(registry.take_records, source=challenges.SOURCE)),
             records=lambda: registry.snapshot.records,
             prove=self._proxy.prove,

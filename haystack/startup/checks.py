@@ -21,7 +21,8 @@ from haystack.loop.turns import at_once
 from haystack.net import descriptors
 from haystack.settings import authorities, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
-from haystack.settings.settings import PORTS, Settings, SettingsError, refusal, variable
+from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
+from haystack.tls import sources
 
 _log = structlog.get_logger("haystack")
 
@@ -46,6 +47,7 @@ def found(settings: Settings) -> Iterator[str]:
         yield refusal("ssh_authorized_keys_file", str(keys), NOT_PUBLIC)
     yield from _certificates(settings)
     yield from _records(settings)
+    yield from _certs(settings)
     yield from _acme(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
@@ -96,9 +98,21 @@ def _limit(settings: Settings) -> Iterator[str]:
         )
 
 
+def web_ports(settings: Settings) -> tuple[str, ...]:
+    """Those of HTTP, as attributes of settings."""
+    return ("http_port", "http_alt_port", "https_port") if sources.wanted(settings) else ("http_port", "http_alt_port")
+
+
+def _certs(settings: Settings) -> Iterator[str]:
+    """A folder of certificates that is none. What is in it may change, and stops nothing."""
+    folder = settings.certs
+    if folder is not None and not folder.is_dir():
+        yield refusal("certs", str(folder), "it is not a folder" if _exists(folder) else "there is no such folder")
+
+
 def _ports(settings: Settings) -> Iterator[str]:
     """Each listener has a TCP port of its own, DNS too."""
-    for one, other in combinations(PORTS, 2):
+    for one, other in combinations((*web_ports(settings), *OTHER_PORTS), 2):
         number = getattr(settings, one)
         if number and number == getattr(settings, other):
             yield f"{variable(one)} and {variable(other)} are both {number}: each needs its own port (0: any free one)"

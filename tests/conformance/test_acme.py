@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.query
@@ -114,3 +117,32 @@ def test_an_authority_whose_certificate_can_not_be_verified_is_not_spoken_to(tmp
             told = haystack.wait("acme.unreachable")
             assert "can't be trusted" in told["error"]
         assert made.pebble.count("GET /dir") == 0
+
+
+def handshake(made: Site, name: str) -> dict[str, Any]:
+    """What a client sees that trusts pebble's root alone."""
+    context = ssl.create_default_context(cadata=made.pebble.root().decode())
+    with socket.create_connection(("127.0.0.1", made.https)) as sock, context.wrap_socket(sock, server_hostname=name) as secure:
+        found = secure.getpeercert()
+    assert found
+    return dict(found)
+
+
+def test_a_name_is_shown_over_tls_and_served_with_no_restart(tmp_path):
+    with (
+        site(tmp_path) as made,
+        made.haystack(NAME, HAYSTACK_ACME_CHALLENGES="tls-alpn-01", HAYSTACK_HTTPS_PORT=str(made.https)) as haystack,
+    ):
+        certified(haystack, NAME)
+        assert handshake(made, NAME)["subjectAltName"] == (("DNS", NAME),)
+
+
+def test_a_wildcard_is_served_for_names_that_fall_under_it(tmp_path):
+    settings = {"HAYSTACK_ACME_DNS_ZONE": "example.net", "HAYSTACK_HTTPS_PORT": "0"}
+    with site(tmp_path) as made:
+        settings["HAYSTACK_HTTPS_PORT"] = str(made.https)
+        with made.haystack("*.example.net", **settings) as haystack:
+            certified(haystack, "*.example.net")
+            assert handshake(made, "shop.example.net")["subjectAltName"] == (("DNS", "*.example.net"),)
+            with pytest.raises(ssl.SSLError):
+                handshake(made, "shop.example.org")

@@ -67,7 +67,7 @@ def limited(descriptors: str) -> list[str]:
 def environment(static: Path, state: Path, extra: dict[str, str]) -> dict[str, str]:
     """Free ports, one worker, the static file, and nothing of this machine's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HAYSTACK_", "DOCKER_"))}
-    ports = {f"HAYSTACK_{name}_PORT": "0" for name in ("HTTP", "HTTP_ALT", "DNS", "SSH")}
+    ports = {f"HAYSTACK_{name}_PORT": "0" for name in ("HTTP", "HTTP_ALT", "HTTPS", "DNS", "SSH")}
     own = {"HAYSTACK_STATIC": str(static), "HAYSTACK_STATE_DIR": str(state), "HAYSTACK_LOG_FORMAT": "json"}
     return kept | ports | own | {"HAYSTACK_BIND": "127.0.0.1", "HAYSTACK_WORKERS": "1"} | extra
 

@@ -15,6 +15,7 @@ from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.http1.local_reply cimport write_answer
 from haystack._fast.http1.serialize cimport flaw_of_trailer, write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.http1.written cimport send_written, write_run
+from haystack._fast.net.tls cimport TlsTransport
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
 from haystack._fast.util.linked_list cimport join, leave
@@ -68,6 +69,19 @@ cdef class Http1Server(Connection):
 
     cdef void on_blocked(self) noexcept:
         join(&self.worker.clients.readers, &self.link)
+
+    cdef int on_hello(self) except -1:
+        """A handshake has the time that a head has."""
+        leave(&self.link)
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
+        return 0
+
+    cdef int on_secure(self) except -1:
+        cdef TlsTransport transport = <TlsTransport>self.transport
+        transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+        self.peer.shown = <void *>transport.credential
+        self.peer.asked = <void *>transport.name
+        return self.rest()
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport

@@ -10,6 +10,9 @@ from haystack._fast.util.buffer cimport Buffer
 
 cdef struct Peer:               # a client, by its connection
     int listener                # its index
+    int served                  # index of the listener whose routes it has
+    void *shown                 # the Credential that its connection has shown; NULL: there is no TLS
+    void *asked                 # bytes: the name that it asked for in TLS
     char address[48]
     int address_size
     int rights                  # of its address (networks.Right): a trusted proxy's requests have those of the clients that it names

@@ -5,11 +5,6 @@ from haystack._fast.net.tcp cimport unacknowledged
 from haystack._fast.net.transport cimport ConnectionState
 from haystack._fast.worker.worker_state cimport SCRATCH
 
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        SHUT_WR
-    int shutdown(int, int)
-
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
     LINGER_MS = 30000       # that a client may go on sending what nobody wants before its connection is closed, as with nginx;
@@ -26,7 +21,7 @@ cdef int close_in_order(Http1Server client) except -1:
         return tear(client)
     if client.leg.body.done and not client.transport.readable:
         return client.close()
-    shutdown(client.transport.fd, SHUT_WR)
+    client.transport.end_output()
     client.state = ConnectionState.LINGERING
     return drop_input(client)
 

@@ -7,11 +7,6 @@ from libc.stdint cimport int64_t
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.worker.worker_state cimport SCRATCH
 
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        SHUT_WR
-    int shutdown(int, int)
-
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
 
@@ -34,5 +29,5 @@ cdef int shuttle(Transport source, Transport sink, char *scratch, int64_t *moved
         source.over = n == 0
     if source.over and not sink.shut and sink.unsent() == 0:
         sink.shut = True
-        shutdown(sink.fd, SHUT_WR)
+        sink.end_output()
     return 0 if source.shut and sink.shut else 1

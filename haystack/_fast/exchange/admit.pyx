@@ -16,6 +16,7 @@ from haystack._fast.http1.forwarding cimport came_round, find_client
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.net.tls_server cimport Credential
 from haystack._fast.routing.router import BadHostError
 from haystack._fast.util.digits cimport write_hex
 from haystack._fast.util.random_numbers cimport next_random
@@ -34,6 +35,8 @@ cdef int admit(Exchange x, Head *h) except -1:
     write_hex(x.request.identity + 16, next_random())
     if not find_route(x, h):
         return 0
+    if peer.shown != NULL and not is_named(h, <Credential>peer.shown, <bytes>peer.asked):
+        return refuse(x, 421, b"this connection's certificate is not for this host: make another one")
     describe_client(x, h, &client)
     x.worker.beginning.client = &client
     x.request.rights = client.rights
@@ -53,6 +56,19 @@ cdef int admit(Exchange x, Head *h) except -1:
     return seek(x)
 
 
+cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
+    """Whether a request within TLS may be for its Host (RFC 9110, section 7.4): the name that was asked for, or one of the certificate's.
+
+    Who asked for no name has taken the certificate for whatever is asked.
+    """
+    cdef int size = max(h.host_size, 0)
+    if len(asked) == 0 or h.host_size < 0 or (size == len(asked) and memcmp(h.host, <const char *>asked, size) == 0):
+        return True
+    name = h.host[:size].lower().rpartition(b":")[0] or h.host[:size].lower()
+    name = name.rstrip(b".")
+    return name == asked or shown.covers(name)
+
+
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     """Whose request it is, and what of that an endpoint is told, but for Via. forwards: what the request brings."""
     cdef Peer *peer = x.down.peer()
@@ -62,6 +78,7 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     if client.trusted:
         find_client(h, client, x.worker.networks)
     client.port = x.worker.ports[peer.listener]
+    client.secure = peer.shown != NULL
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)
@@ -100,7 +117,7 @@ cdef int find_route(Exchange x, Head *h) except -1:
 
 
 cdef Route find(Exchange x, Head *h, const char *path, int path_size):
-    return x.worker.find(x.down.peer().listener, h.host, max(h.host_size, 0), path, path_size)
+    return x.worker.find(x.down.peer().served, h.host, max(h.host_size, 0), path, path_size)
 
 
 cdef int refuse(Exchange x, int status, bytes detail) except -1:

@@ -3,6 +3,7 @@ from libc.stdint cimport uint64_t
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.net.poller cimport LentSocket
+from haystack._fast.net.tls_server cimport TlsServer
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef extern from "sys/socket.h" nogil:
@@ -13,6 +14,8 @@ cdef class Listener(LentSocket):
     cdef WorkerState worker
     cdef Exchanges exchanges        # what takes the requests of its clients
     cdef int index
+    cdef int served
+    cdef TlsServer tls
     cdef int spare
     cdef int burst                  # clients that are likely to wait: asking for one more than there are costs a call
     cdef bint stopping, resting     # to the last client in the queue, whatever the limits; not watched: there is no room

@@ -13,6 +13,8 @@ from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.poller cimport LentSocket
+from haystack._fast.net.tls cimport TlsTransport
+from haystack._fast.net.tls_server cimport TlsServer
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
@@ -58,7 +60,10 @@ cdef enum:
 
 
 cdef class Listener(LentSocket):
-    """One listening socket, which stays the giver's: the descriptor is duplicated. index: into worker.ports."""
+    """One listening socket, which stays the giver's: the descriptor is duplicated. index: into worker.ports.
+
+    served: index of the listener whose routes its clients have, if that is another one; tls: None: they come without.
+    """
 
     def __cinit__(self, *_):
         self.spare = -1
@@ -67,13 +72,15 @@ cdef class Listener(LentSocket):
         if self.spare >= 0:
             close_fd(self.spare)
 
-    def __init__(self, WorkerState worker, int fd, int index):
+    def __init__(self, WorkerState worker, int fd, int index, served=None, TlsServer tls=None):
         cdef int own = dup(fd)
         if own < 0:
             raise OSError(errno, "dup")
         self.worker = worker
         self.exchanges = Exchanges(worker)
         self.index = index
+        self.served = index if served is None else served
+        self.tls = tls
         self.burst = 1
         self.spare = dup(fd)
         worker.poller.watch(self, own, EPOLLIN)
@@ -151,14 +158,14 @@ cdef class Listener(LentSocket):
         cdef Http1Server client, idle
         cdef int rights = rights_of(worker.networks, peer)
         try:
-            transport = Transport()
+            transport = Transport() if self.tls is None else within(self.tls)
         except BaseException:
             close_fd(fd)
             raise
         transport.fd = fd               # goes with it, whatever goes wrong from here on
         client = Http1Server()
         client.worker, client.handler, client.transport = worker, self.exchanges, transport
-        client.peer.listener = self.index
+        client.peer.listener, client.peer.served = self.index, self.served
         set_address(&client.peer, peer)
         client.peer.rights, client.peer.trusted = rights, (rights & <int>Right.TRUSTED) != 0
         if not rights & <int>Right.NEAR:
@@ -178,7 +185,8 @@ cdef class Listener(LentSocket):
         worker.clients.enter(client.peer.origin)
         transport.owner = client
         client.leg.connection = client
-        transport.counted = transport.writable = True
+        transport.counted = True
+        transport.writable = self.tls is None
         worker.poller.watch(transport, fd, EPOLLIN | EPOLLRDHUP | EPOLLET)
         transport.deadline = worker.poller.now + worker.limits.idle_ms
         return client.rest()
@@ -194,6 +202,8 @@ cdef class Listener(LentSocket):
     cdef int turn_away(self, int fd) except -1:
         """Answer a client that has too many connections without waiting for its request: it holds no more (RFC 6585, section 4)."""
         cdef WorkerState worker = self.worker
+        if self.tls is not None:
+            return 0                    # nothing can be said before a handshake, which costs more than the answer does
         write_answer(&worker.work, 429, b"http_request_denied", b"too many connections from this address", Form.TEXT, b"", False, True)
         recv(fd, worker.scratch, SCRATCH, MSG_DONTWAIT)      # a close with bytes unread would reset the connection, and the answer with it
         send(fd, worker.work.data, worker.work.end, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -211,6 +221,12 @@ cdef class Listener(LentSocket):
             close_fd(fd)
         self.spare = dup(self.fd)
         return fd >= 0
+
+
+cdef Transport within(TlsServer server):
+    cdef TlsTransport made = TlsTransport()
+    made.server = server
+    return made
 
 
 cdef Http1Server longest_idle(WorkerState worker, uint64_t origin):

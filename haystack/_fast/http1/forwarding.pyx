@@ -48,7 +48,7 @@ cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
     at = put(at, b"\r\nX-Real-IP: ", 13)
     at = put(at, client.real, client.real_size)
     if not said_proto:
-        at = put(at, b"\r\nX-Forwarded-Proto: http", 25)
+        at = put(at, b"\r\nX-Forwarded-Proto: https", 25 + client.secure)
     if not said_host and h.host_size >= 0:
         at = put(at, b"\r\nX-Forwarded-Host: ", 20)
         at = put(at, h.host, h.host_size)

@@ -37,6 +37,7 @@ cdef class Poller:
     cdef void *first
     cdef readonly Py_ssize_t open_sockets
     cdef readonly int64_t kept          # bytes of memory for what clients' sockets have not taken
+    cdef int64_t turn       # number of the batch
     cdef int64_t now        # monotonic milliseconds, read once a batch
     cdef list again         # what to call on_again of after this batch
     cdef list graveyard     # closed in this batch: events of it may still name them

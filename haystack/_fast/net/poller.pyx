@@ -210,6 +210,7 @@ cdef class Poller:
         """Wait so many milliseconds at most for ready sockets, and handle them; how many there were."""
         cdef epoll_event events[BATCH]
         cdef int count
+        self.turn += 1
         if patience:
             with nogil:
                 count = epoll_wait(self.fd, events, BATCH, patience)

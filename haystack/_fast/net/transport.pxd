@@ -28,6 +28,7 @@ cdef class Transport(Socket):
     cdef bint counted       # what it keeps counts in poller.kept
     cdef bint over          # of a tunnel: nothing more will come
     cdef bint shut          # of a tunnel: nothing more will be sent
+    cdef bint sealed        # its bytes are not those of the socket: nothing is spliced to it
     cdef Buffer out         # what the socket did not take yet
     cdef Pipe *pipe         # the same, spliced: goes before what is in out; NULL: nothing
     cdef int64_t written    # bytes given to send so far
@@ -44,6 +45,7 @@ cdef class Transport(Socket):
     cdef bint flush_pipe(self) noexcept
     cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
+    cdef int end_output(self) noexcept
     cdef void reset_at_close(self) noexcept
 
 cdef class Connection:
@@ -51,6 +53,8 @@ cdef class Connection:
     cdef ConnectionState state
     cdef Link link          # among those that rest, or those that bytes wait for
 
+    cdef int on_hello(self) except -1
+    cdef int on_secure(self) except -1
     cdef int on_event(self, uint32_t events) except -1
     cdef int on_deadline(self) except -1
     cdef int on_again(self) except -1

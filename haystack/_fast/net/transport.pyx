@@ -20,6 +20,7 @@ cdef extern from "sys/epoll.h" nogil:
 
 cdef extern from "sys/socket.h" nogil:
     enum:
+        SHUT_WR
         MSG_NOSIGNAL
         MSG_MORE
         SOL_SOCKET
@@ -28,6 +29,7 @@ cdef extern from "sys/socket.h" nogil:
         int l_onoff
         int l_linger
     int setsockopt(int, int, int, const void *, unsigned int)
+    int shutdown(int, int)
     ssize_t recv(int, void *, size_t, int)
     struct iovec:
         void *iov_base
@@ -149,6 +151,8 @@ cdef class Transport(Socket):
     cdef Py_ssize_t splice_to(self, Transport sink, size_t most) except -3:
         """Move bytes to sink, which has nothing unsent: how many; 0: the peer sends no more; -1: nothing now; -2: read instead."""
         cdef Py_ssize_t n
+        if sink.sealed:
+            return -2
         if sink.pipe == NULL:
             sink.pipe = take_pipe()
             if sink.pipe == NULL:
@@ -222,6 +226,10 @@ cdef class Transport(Socket):
             self.readable = False
             return -1 if errno == EAGAIN else -2
 
+    cdef int end_output(self) noexcept:
+        """Say that nothing more will be sent, behind all that was."""
+        return shutdown(self.fd, SHUT_WR)
+
     cdef void reset_at_close(self) noexcept:
         """Have the close reset the connection: our kernel forgets what it has not sent, and the other side can't take that for an end."""
         cdef linger at_once
@@ -250,6 +258,14 @@ cdef class Connection:
 
     def __cinit__(self):
         self.link.owner = <void *>self
+
+    cdef int on_hello(self) except -1:
+        """Its transport's handshake begins, where it has one. Till `on_secure` nothing else is told."""
+        return 0
+
+    cdef int on_secure(self) except -1:
+        """That handshake is done."""
+        return 0
 
     cdef int on_event(self, uint32_t events) except -1:
         raise NotImplementedError

@@ -16,5 +16,6 @@ cdef enum Asset:
     ANSWER                  # of another nameserver, that is kept or on its way
     VIEW                    # of a name of the zone
     WAITER                  # a question that waits for another nameserver
+    TLS                     # a context or a connection of OpenSSL's
 
 cdef void book(Asset asset, int64_t by) noexcept nogil

@@ -3,7 +3,7 @@
 A worker looks at it when it ends, with everything let go of. Never frees anything.
 """
 
-cdef int64_t[6] alive
+cdef int64_t[7] alive
 
 DEBUG = bool(IS_DEBUG)
 
@@ -13,7 +13,7 @@ cdef void book(Asset asset, int64_t by) noexcept nogil:
     alive[<int>asset] += by
 
 
-NAMES = ("sockets", "endpoints", "buffers", "answers", "views", "waiters")  # in the order of Asset
+NAMES = ("sockets", "endpoints", "buffers", "answers", "views", "waiters", "tls")  # in the order of Asset
 
 
 def live():

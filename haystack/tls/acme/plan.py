@@ -102,7 +102,7 @@ def _best(held: Iterable[Held]) -> Turns[dict[str, Held]]:
 
 def _coming(groups: Groups, best: Mapping[str, Held], now: float, free: Callable[[str], float]) -> Turns[set[str]]:
     """Wildcards that are there or ordered now: what falls under them needs no order of its own, be it another service's."""
-    found = set()
+    found: set[str] = set()
     for names in groups.values():
         found.update(name for name in names if name.startswith(WILDCARD) and (name in best or free(name) <= now))
         yield

@@ -37,7 +37,7 @@ AGENT = f"haystack/{__version__}"
 class House:
     """What an issuer needs of the rest. records: that DNS has; heard: returns once workers have heard what they were told before.
 
-    alpn: whether clients are answered over TLS, by which tls-alpn-01 is possible; name: what tells this Haystack from others.
+    name: what tells this Haystack from others.
     """
 
     store: Store
@@ -49,7 +49,6 @@ class House:
     addresses: Callable[[], Sequence[object]]
     complain: Callable[[tuple[Problem, ...]], None]
     name: str
-    alpn: bool = False
 
 
 class Delegated:
@@ -105,11 +104,9 @@ class Acme:
     def _solvers(self) -> dict[str, Solver]:
         """By the kind of challenge, the preferred one first."""
         settings, house = self._settings, self._house
-        made: dict[str, Solver] = {HTTP: self.http}
+        made: dict[str, Solver] = {HTTP: self.http, ALPN: AlpnChallenges(house.store.challenge, house.heard)}
         if settings.acme_dns_zone:
             made[DNS] = DnsChallenges(house.challenges, settings.acme_dns_zone, house.records, house.world, house.heard)
-        if house.alpn:
-            made[ALPN] = AlpnChallenges(house.store.challenge, house.heard)
         return {kind: made[kind] for kind in settings.acme_challenges if kind in made}
 
 

@@ -1,0 +1,128 @@
+# What is used of OpenSSL 3 (libssl, libcrypto). Declarations alone; names and meaning are those of its manual.
+cdef extern from "openssl/ssl.h":
+    ctypedef struct SSL:
+        pass
+    ctypedef struct SSL_CTX:
+        pass
+    ctypedef struct SSL_METHOD:
+        pass
+    ctypedef struct X509:
+        pass
+    ctypedef struct EVP_PKEY:
+        pass
+    ctypedef struct EVP_CIPHER_CTX:
+        pass
+    ctypedef struct EVP_CIPHER:
+        pass
+    ctypedef struct EVP_MAC_CTX:
+        pass
+    ctypedef struct OSSL_PARAM:
+        pass
+    ctypedef struct BIO:
+        pass
+    enum:
+        SSL_ERROR_WANT_READ
+        SSL_ERROR_WANT_WRITE
+        SSL_ERROR_ZERO_RETURN
+        SSL_CLIENT_HELLO_SUCCESS
+        SSL_CLIENT_HELLO_ERROR
+        SSL_AD_UNRECOGNIZED_NAME
+        SSL_AD_INTERNAL_ERROR
+        SSL_TLSEXT_ERR_OK
+        SSL_TLSEXT_ERR_NOACK
+        SSL_TLSEXT_ERR_ALERT_FATAL
+        TLSEXT_TYPE_server_name
+        TLSEXT_TYPE_application_layer_protocol_negotiation
+        TLS1_2_VERSION
+        TLS1_3_VERSION
+        SSL_MODE_ENABLE_PARTIAL_WRITE
+        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+        SSL_MODE_RELEASE_BUFFERS
+        SSL_SESS_CACHE_OFF
+        SSL_CB_HANDSHAKE_START
+        SSL_CB_WRITE_ALERT
+        SSL_SENT_SHUTDOWN
+        SSL_RECEIVED_SHUTDOWN
+    unsigned long SSL_OP_NO_RENEGOTIATION
+    unsigned long SSL_OP_NO_COMPRESSION
+    unsigned long SSL_OP_CIPHER_SERVER_PREFERENCE
+    unsigned long SSL_OP_PRIORITIZE_CHACHA
+
+    const SSL_METHOD *TLS_server_method()
+    SSL_CTX *SSL_CTX_new(const SSL_METHOD *)
+    void SSL_CTX_free(SSL_CTX *)
+    int SSL_CTX_set_min_proto_version(SSL_CTX *, int)
+    unsigned long SSL_CTX_set_options(SSL_CTX *, unsigned long)
+    long SSL_CTX_set_mode(SSL_CTX *, long)
+    long SSL_CTX_set_session_cache_mode(SSL_CTX *, long)
+    int SSL_CTX_set_session_id_context(SSL_CTX *, const unsigned char *, unsigned int)
+    long SSL_CTX_set_timeout(SSL_CTX *, long)
+    void SSL_CTX_set_read_ahead(SSL_CTX *, int)
+    int SSL_CTX_set_cipher_list(SSL_CTX *, const char *)
+    int SSL_CTX_set_ciphersuites(SSL_CTX *, const char *)
+    int SSL_CTX_set1_groups_list(SSL_CTX *, const char *)
+    int SSL_CTX_use_certificate(SSL_CTX *, X509 *)
+    int SSL_CTX_use_PrivateKey(SSL_CTX *, EVP_PKEY *)
+    int SSL_CTX_check_private_key(SSL_CTX *)
+    long SSL_CTX_add1_chain_cert(SSL_CTX *, X509 *)
+    void SSL_CTX_set_client_hello_cb(SSL_CTX *, int (*)(SSL *, int *, void *) noexcept, void *)
+    void SSL_CTX_set_alpn_select_cb(
+        SSL_CTX *, int (*)(SSL *, const unsigned char **, unsigned char *, const unsigned char *, unsigned int, void *) noexcept, void *)
+    void SSL_CTX_set_info_callback(SSL_CTX *, void (*)(const SSL *, int, int) noexcept)
+    int SSL_CTX_set_tlsext_ticket_key_evp_cb(
+        SSL_CTX *, int (*)(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *, EVP_MAC_CTX *, int) noexcept)
+
+    SSL *SSL_new(SSL_CTX *)
+    void SSL_free(SSL *)
+    int SSL_set_fd(SSL *, int)
+    int SSL_set_app_data(SSL *, void *)
+    void *SSL_get_app_data(const SSL *)
+    void SSL_set_accept_state(SSL *)
+    int SSL_do_handshake(SSL *)
+    int SSL_read_ex(SSL *, void *, size_t, size_t *)
+    int SSL_write_ex(SSL *, const void *, size_t, size_t *)
+    int SSL_get_error(const SSL *, int)
+    int SSL_shutdown(SSL *)
+    int SSL_get_shutdown(const SSL *)
+    void SSL_set_shutdown(SSL *, int)
+    int SSL_session_reused(const SSL *)
+    SSL_CTX *SSL_set_SSL_CTX(SSL *, SSL_CTX *)
+    int SSL_client_hello_get0_ext(SSL *, unsigned int, const unsigned char **, size_t *)
+
+cdef extern from "openssl/err.h":
+    void ERR_clear_error()
+    unsigned long ERR_peek_error()
+    unsigned long ERR_get_error()
+    int ERR_GET_REASON(unsigned long)
+    const char *ERR_reason_error_string(unsigned long)
+
+cdef extern from "openssl/sslerr.h":
+    enum:
+        SSL_R_HTTP_REQUEST
+
+cdef extern from "openssl/pem.h":
+    BIO *BIO_new_mem_buf(const void *, int)
+    int BIO_free(BIO *)
+    X509 *PEM_read_bio_X509(BIO *, X509 **, void *, void *)
+    EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, void *, void *)
+    void X509_free(X509 *)
+    void EVP_PKEY_free(EVP_PKEY *)
+
+cdef extern from "openssl/evp.h":
+    enum:
+        EVP_MAX_IV_LENGTH
+    const EVP_CIPHER *EVP_aes_256_cbc()
+    int EVP_EncryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, void *, const unsigned char *, const unsigned char *)
+    int EVP_DecryptInit_ex(EVP_CIPHER_CTX *, const EVP_CIPHER *, void *, const unsigned char *, const unsigned char *)
+    int EVP_MAC_CTX_set_params(EVP_MAC_CTX *, const OSSL_PARAM *)
+
+cdef extern from "openssl/params.h":
+    OSSL_PARAM OSSL_PARAM_construct_octet_string(const char *, void *, size_t)
+    OSSL_PARAM OSSL_PARAM_construct_utf8_string(const char *, char *, size_t)
+    OSSL_PARAM OSSL_PARAM_construct_end()
+
+cdef extern from "openssl/rand.h":
+    int RAND_bytes(unsigned char *, int)
+
+cdef extern from "openssl/crypto.h":
+    void OPENSSL_cleanse(void *, size_t)

@@ -1,0 +1,290 @@
+"""Which certificate a client is shown, by the name in its hello; tickets for resumption with keys that all workers share; ALPN.
+
+Contexts are made of PEM here, when a client asks for the name first. A connection keeps what it was shown, whatever is swapped later.
+Without SNI, and for an unknown name, the default counts; where there is none the handshake is refused (RFC 6066, section 3).
+"""
+from libc.string cimport memcmp, memcpy, memset
+
+from haystack._fast.net.openssl cimport *
+from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+
+cdef enum:
+    STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
+    TICKET_SECONDS = 43200
+    ALPN_SIZE = 2           # bytes of length before the list of protocols
+
+cdef bytes SESSIONS = b"haystack"
+# Forward secrecy and authenticated encryption alone. AES first, unless a client without instructions for it puts ChaCha20 first.
+cdef bytes CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+cdef bytes SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+cdef bytes GROUPS = b"X25519:P-256:P-384"
+cdef bytes HTTP1 = b"\x08http/1.1"
+cdef bytes HTTP10 = b"\x08http/1.0"
+cdef bytes PROOF = b"\x0aacme-tls/1"
+VERSIONS = {"1.2": TLS1_2_VERSION, "1.3": TLS1_3_VERSION}
+
+
+cdef class Credential:
+    """A certificate with its key. chain, key: PEM; names: in lower case, as text."""
+
+    def __init__(self, bytes chain, bytes key, names, bint proof=False):
+        self.chain, self.key = chain, key
+        self.names = frozenset([name.encode() for name in names])
+        self.proof = proof
+
+    def __dealloc__(self):
+        if self.context != NULL:
+            SSL_CTX_free(self.context)
+            if IS_DEBUG:
+                book(Asset.TLS, -1)
+
+    cdef SSL_CTX *ready(self, TlsServer server) noexcept:
+        """Its context, made now if it was not yet; NULL: OpenSSL can't use it, which is told once."""
+        cdef bytes chain = self.chain, key = self.key
+        if self.context != NULL or chain is None:
+            return self.context
+        self.chain = self.key = None
+        try:
+            self.context = made(server, chain, key, self.proof)
+        except Exception as error:
+            server.on_error(error)
+        return self.context
+
+    cdef bint covers(self, bytes name) noexcept:
+        """Whether a host name in lower case is one of its names."""
+        return name in self.names or b"*." + name.partition(b".")[2] in self.names
+
+
+cdef class TlsServer:
+    """Certificates and ticket keys of a worker. least: the oldest version, 1.2 or 1.3. on_error: told of certificates that can't be used."""
+
+    def __init__(self, str least, on_error):
+        self.least = VERSIONS[least]
+        self.names = {}
+        self.challenges = {}
+        self.on_error = on_error
+        self.context = base(self)
+        SSL_CTX_set_client_hello_cb(self.context, on_hello, <void *>self)
+        if not SSL_CTX_set_tlsext_ticket_key_evp_cb(self.context, on_ticket):
+            raise MemoryError
+
+    def __dealloc__(self):
+        OPENSSL_cleanse(self.keys, sizeof(self.keys))
+        if self.context != NULL:
+            SSL_CTX_free(self.context)
+            if IS_DEBUG:
+                book(Asset.TLS, -1)
+
+    def show(self, dict names, gone, default):
+        """From now on, show these by their names (text → Credential), and of `gone` none. default: for all other names; None: they are refused."""
+        self.names.update({name.encode(): credential for name, credential in names.items()})
+        for name in gone:
+            self.names.pop(name.encode(), None)
+        self.default = default
+
+    def prove(self, dict challenges):
+        """Show these to clients that ask for acme-tls/1, and no others (RFC 8737)."""
+        self.challenges = {name.encode(): credential for name, credential in challenges.items()}
+
+    def set_keys(self, keys):
+        """Encrypt tickets with the first of these keys, and read those of all. Each has 80 bytes."""
+        cdef bytes key
+        cdef int count = 0
+        for key in keys[:TICKET_KEYS]:
+            if len(key) != sizeof(TicketKey):
+                raise ValueError("a ticket key has 80 bytes")
+            memcpy(&self.keys[count], <const char *>key, sizeof(TicketKey))
+            count += 1
+        self.key_count = count
+
+    cdef bint may_step(self, int64_t turn) noexcept:
+        """Whether one more step of a handshake may be made in this turn of the poller."""
+        if turn != self.turn:
+            self.turn, self.steps = turn, 0
+        self.steps += 1
+        return self.steps <= STEPS
+
+    cdef Credential find(self, bytes name, bint proof):
+        if proof:
+            return self.challenges.get(name)
+        return self.names.get(name) or self.names.get(b"*." + name.partition(b".")[2]) or self.default
+
+
+cdef SSL_CTX *base(TlsServer server) except NULL:
+    """A context with everything but a certificate."""
+    cdef SSL_CTX *context = SSL_CTX_new(TLS_server_method())
+    if context == NULL:
+        raise MemoryError
+    if IS_DEBUG:
+        book(Asset.TLS, 1)
+    SSL_CTX_set_min_proto_version(context, server.least)
+    SSL_CTX_set_options(
+        context,
+        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA)
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF)         # tickets hold the sessions
+    SSL_CTX_set_session_id_context(context, SESSIONS, <unsigned int>len(SESSIONS))
+    SSL_CTX_set_timeout(context, TICKET_SECONDS)
+    SSL_CTX_set_read_ahead(context, 1)                                  # a record's head and body in one read
+    SSL_CTX_set_cipher_list(context, CIPHERS)
+    SSL_CTX_set_ciphersuites(context, SUITES)
+    SSL_CTX_set1_groups_list(context, GROUPS)
+    SSL_CTX_set_info_callback(context, on_info)
+    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL)
+    return context
+
+
+cdef SSL_CTX *made(TlsServer server, bytes chain, bytes key, bint proof) except NULL:
+    """A context of PEM. ValueError: OpenSSL does not take it."""
+    cdef SSL_CTX *context = base(server)
+    ERR_clear_error()
+    if not (use_chain(context, chain) and use_key(context, key) and SSL_CTX_check_private_key(context)):
+        SSL_CTX_free(context)
+        if IS_DEBUG:
+            book(Asset.TLS, -1)
+        raise ValueError("OpenSSL does not take a certificate: " + reason())
+    if proof:
+        SSL_CTX_set_alpn_select_cb(context, on_proof_alpn, NULL)
+    ERR_clear_error()
+    return context
+
+
+cdef str reason():
+    """OpenSSL's words for its oldest error, which hold nothing of what was read."""
+    cdef const char *text = ERR_reason_error_string(ERR_get_error())
+    return text.decode() if text != NULL else "no reason is told"
+
+
+cdef bint use_chain(SSL_CTX *context, bytes pem) noexcept:
+    cdef BIO *source = BIO_new_mem_buf(<const char *>pem, <int>len(pem))
+    cdef X509 *each = PEM_read_bio_X509(source, NULL, NULL, NULL)
+    cdef bint good = each != NULL and SSL_CTX_use_certificate(context, each) == 1
+    X509_free(each)
+    while good:
+        each = PEM_read_bio_X509(source, NULL, NULL, NULL)
+        if each == NULL:
+            ERR_clear_error()           # its end
+            break
+        good = SSL_CTX_add1_chain_cert(context, each) == 1
+        X509_free(each)
+    BIO_free(source)
+    return good
+
+
+cdef bint use_key(SSL_CTX *context, bytes pem) noexcept:
+    cdef BIO *source = BIO_new_mem_buf(<const char *>pem, <int>len(pem))
+    cdef EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, NULL, NULL)
+    cdef bint good = key != NULL and SSL_CTX_use_PrivateKey(context, key) == 1
+    EVP_PKEY_free(key)
+    BIO_free(source)
+    return good
+
+
+cdef int on_hello(SSL *ssl, int *alert, void *arg) noexcept:
+    """The client's hello is here: choose what it is shown, before anything else of it counts."""
+    cdef TlsServer server = <TlsServer>arg
+    cdef SSL_CTX *context = NULL
+    try:
+        server.asked = asked_name(ssl)
+        server.found = server.find(server.asked, asks_proof(ssl))
+        if server.found is None:
+            alert[0] = SSL_AD_UNRECOGNIZED_NAME
+            return SSL_CLIENT_HELLO_ERROR
+        context = server.found.ready(server)
+    except Exception as error:
+        server.on_error(error)
+    if context == NULL or SSL_set_SSL_CTX(ssl, context) == NULL:
+        alert[0] = SSL_AD_INTERNAL_ERROR
+        return SSL_CLIENT_HELLO_ERROR
+    return SSL_CLIENT_HELLO_SUCCESS
+
+
+cdef bytes asked_name(SSL *ssl):
+    """The host name of the hello in lower case; empty: it has none that is one (RFC 6066, section 3)."""
+    cdef const unsigned char *data
+    cdef size_t size
+    cdef size_t length
+    if not SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) or size < 5 or data[2] != 0:
+        return b""
+    length = <size_t>data[3] << 8 | data[4]
+    if length == 0 or length > MOST_NAME or length > size - 5:
+        return b""
+    return (<const char *>data)[5:5 + length].lower().rstrip(b".")
+
+
+cdef bint asks_proof(SSL *ssl) noexcept:
+    """Whether the hello offers acme-tls/1 and nothing else (RFC 8737, section 3)."""
+    cdef const unsigned char *data
+    cdef size_t size
+    return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) == 1 and (
+        size == ALPN_SIZE + <size_t>len(PROOF)) and memcmp(data + ALPN_SIZE, <const char *>PROOF, len(PROOF)) == 0
+
+
+cdef int choose(
+    const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, bytes wanted
+) noexcept:
+    """Choose this protocol if it is offered."""
+    cdef unsigned int at = 0
+    while at < size and at + 1 + offered[at] <= size:
+        if offered[at] + 1 == len(wanted) and memcmp(offered + at, <const char *>wanted, len(wanted)) == 0:
+            chosen[0] = offered + at + 1
+            chosen_size[0] = offered[at]
+            return SSL_TLSEXT_ERR_OK
+        at += 1 + offered[at]
+    return SSL_TLSEXT_ERR_ALERT_FATAL
+
+
+cdef int on_alpn(
+    SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, void *arg
+) noexcept:
+    """HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    if choose(chosen, chosen_size, offered, size, HTTP1) == SSL_TLSEXT_ERR_OK:
+        return SSL_TLSEXT_ERR_OK
+    return choose(chosen, chosen_size, offered, size, HTTP10)
+
+
+cdef int on_proof_alpn(
+    SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, void *arg
+) noexcept:
+    return choose(chosen, chosen_size, offered, size, PROOF)
+
+
+cdef void on_info(const SSL *ssl, int where, int value) noexcept:
+    """Count what TLS does behind the handshake: OpenSSL would go on with a flood of it within one read for as long as it comes."""
+    cdef Tls *tls = <Tls *>SSL_get_app_data(ssl)
+    if tls.phase == TlsPhase.SECURE and where & (SSL_CB_HANDSHAKE_START | SSL_CB_WRITE_ALERT):
+        tls.messages += 1
+        if tls.messages > FLOOD:
+            SSL_set_shutdown(<SSL *>ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+
+
+cdef int on_ticket(
+    SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt
+) noexcept:
+    """Set up what encrypts a ticket or reads one (RFC 5077, section 4). 0: the key is not known any more; 2: read, and a new one is to go out."""
+    cdef TlsServer server = <TlsServer>(<Tls *>SSL_get_app_data(ssl)).server
+    cdef TicketKey *key = NULL
+    cdef int at
+    if encrypt:
+        if server.key_count == 0 or RAND_bytes(iv, 16) != 1:
+            return 0
+        key = &server.keys[0]
+        memcpy(name, key.name, sizeof(key.name))
+        return 1 if EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv) and set_mac(mac, key) else -1
+    for at in range(server.key_count):
+        if memcmp(name, server.keys[at].name, sizeof(server.keys[at].name)) == 0:
+            key = &server.keys[at]
+            break
+    if key == NULL:
+        return 0
+    if not (set_mac(mac, key) and EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv)):
+        return -1
+    return 1 if at == 0 else 2
+
+
+cdef bint set_mac(EVP_MAC_CTX *mac, TicketKey *key) noexcept:
+    cdef OSSL_PARAM parameters[3]
+    parameters[0] = OSSL_PARAM_construct_octet_string(b"key", key.mac, sizeof(key.mac))
+    parameters[1] = OSSL_PARAM_construct_utf8_string(b"digest", <char *>b"SHA256", 0)
+    parameters[2] = OSSL_PARAM_construct_end()
+    return EVP_MAC_CTX_set_params(mac, parameters) == 1

@@ -1,0 +1,55 @@
+"""TLS in the control process: the store, its sources, and what workers are told of both. Never does a handshake.
+
+Nothing of it runs where no source of certificates is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from haystack.settings.settings import Settings
+from haystack.tls.feed import Feed
+from haystack.tls.messages import TicketKeys, TlsPart
+from haystack.tls.store import Store
+from haystack.tls.tickets import Tickets
+
+Told = TlsPart | TicketKeys
+
+
+class TlsService:
+    """store: where each source puts what it has. tell: sends a message to every worker; handed: ticket keys of the Haystack before this."""
+
+    def __init__(self, settings: Settings, tell: Callable[[Told], None], handed: tuple[bytes, ...] = ()) -> None:
+        self._settings = settings
+        self.store = Store()
+        self.tickets = Tickets(tell, handed)
+        self._feed = Feed(tell)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Have read what there is: clients come next."""
+        self.store.subscribe(self._feed.follow)
+        if self._settings.certs is not None:
+            from haystack.tls.folder import Folder  # noqa: PLC0415 - what this start does not use is not loaded
+
+            folder = Folder(self._settings.certs, self.store)
+            await folder.look(patient=False)
+            self._spawn(folder.run(), "certificates")
+        self.store.publish()
+        self._spawn(self.tickets.run(), "tickets")
+
+    def welcome(self) -> Iterator[Told]:
+        """What a worker has to know before it accepts anybody."""
+        yield self.tickets.welcome()
+        yield from self._feed.welcome()
+
+    async def close(self) -> None:
+        """End the sources."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))

@@ -1,0 +1,39 @@
+"""Keys of session tickets (RFC 5077, RFC 8446 section 4.6.1): made here, shared by all workers and by the Haystack that replaces this one.
+
+Whoever has a key can read TLS 1.2 connections that were resumed with it: so keys live for a day, and are on no disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from haystack.tls.messages import TicketKeys
+
+SIZE = 80  # bytes: name, MAC key and cipher key
+KEPT = 3
+ROTATION = 43200.0  # seconds: as long as a ticket lives, so that the one before it is still read
+
+
+class Tickets:
+    """handed: the keys of the Haystack that is replaced, newest first."""
+
+    def __init__(self, tell: Callable[[TicketKeys], None], handed: tuple[bytes, ...] = ()) -> None:
+        self._tell = tell
+        self.keys = tuple(key for key in handed if len(key) == SIZE)[:KEPT] or (secrets.token_bytes(SIZE),)
+
+    def welcome(self) -> TicketKeys:
+        """For a worker that begins."""
+        return TicketKeys(self.keys)
+
+    def rotate(self) -> None:
+        """From now on new tickets have another key."""
+        self.keys = (secrets.token_bytes(SIZE), *self.keys)[:KEPT]
+        self._tell(self.welcome())
+
+    async def run(self) -> None:
+        """Rotate again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(ROTATION)
+            self.rotate()
