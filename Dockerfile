@@ -1,6 +1,6 @@
 # Haystack's image: compiled in the first stage, packed in the second; the last one holds Python and one folder.
 FROM python:3.11-slim AS build
-RUN command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; }
+RUN [ -e /usr/include/openssl/ssl.h ] && command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements/build.txt requirements/image.txt requirements/
@@ -25,7 +25,7 @@ LABEL haystack.enable="false" \
 RUN useradd --system --no-create-home --shell /usr/sbin/nologin haystack
 COPY --from=pack /opt/haystack /opt/haystack
 ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1
-EXPOSE 22 53/udp 53/tcp 80 8080
+EXPOSE 22 53/udp 53/tcp 80 443 8080
 VOLUME /var/lib/haystack
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["haystack", "healthcheck"]

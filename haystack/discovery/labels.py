@@ -25,6 +25,7 @@ DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
 NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
+HTTPS = ("on", "off", "redirect")
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
@@ -228,6 +229,20 @@ def _upgrade(text: str) -> tuple[str, ...]:
     return names
 
 
+def _https(text: str) -> str:
+    if text.lower() in HTTPS:
+        return text.lower()
+    raise _bad(text, "on, off or redirect")
+
+
+def _hsts(text: str) -> int:
+    """For how long browsers are to use HTTPS alone: seconds."""
+    try:
+        return max(1, int(seconds(text)))
+    except BadValueError:
+        raise _bad(text, "a duration such as 1h or 180d") from None
+
+
 def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
@@ -281,6 +296,8 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "wait": ("wait", _wait),
     "retry": ("retry", _retry),
     "upgrade": ("upgrade", _upgrade),
+    "https": ("https", _https),
+    "hsts_max_age": ("hsts", _hsts),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
 }

@@ -92,6 +92,8 @@ class ServiceOptions(Record, frozen=True, kw_only=True):
     wait: float | None = None
     retry: tuple[int, ...] | None = None
     upgrade: tuple[str, ...] | None = None
+    https: str | None = None
+    hsts: int | None = None
 
 
 class Options(ServiceOptions, frozen=True, kw_only=True):

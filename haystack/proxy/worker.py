@@ -170,6 +170,7 @@ class Worker:
 
     def _listen_at(self, sock: socket.socket, index: int) -> Listener:
         if self._setup.listeners[index] == HTTPS:
+            self._state.tls, self._tls.server.port = self._tls.server, self._setup.ports[index]
             return Listener(self._state, sock.fileno(), index, LISTENERS.index("http"), self._tls.server)
         return Listener(self._state, sock.fileno(), index)
 

@@ -19,20 +19,14 @@ class WorkerTls:
     def __init__(self, least: str, on_error: Callable[[Exception], None]) -> None:
         self.server = TlsServer(least, on_error)
         self._held: dict[str, Credential] = {}
-        self._proofs: dict[tuple[str, str], Credential] = {}
 
     def take(self, message: TlsPart | TicketKeys) -> None:
         """Take in a message of OF_TLS."""
         if isinstance(message, TicketKeys):
             self.server.set_keys(message.keys)
             return
-        pairs = {pair.id: pair for pair in message.pairs}
-        self._held |= {key: Credential(pair.chain, pair.key, pair.names) for key, pair in pairs.items()}
+        self._held |= {pair.id: Credential(pair.chain, pair.key, pair.names, pair.proof) for pair in message.pairs}
         self.server.show({name: self._held[key] for name, key in message.names}, message.gone, self._held.get(message.default))
-        self._proofs = {
-            (name, key): self._proofs.get((name, key)) or Credential(pairs[key].chain, pairs[key].key, (name,), proof=True)
-            for name, key in message.challenges
-        }
-        self.server.prove({name: credential for (name, _), credential in self._proofs.items()})
+        self.server.prove({name: self._held[key] for name, key in message.challenges})
         for key in message.dropped:
             self._held.pop(key, None)

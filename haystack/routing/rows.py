@@ -6,13 +6,23 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.records import RETRIED, ServiceOptions
+from haystack.model.records import RETRIED, Service
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
 HTTPS = "https"  # where there is a source of certificates; its routes are those of http
 EVERY = (*LISTENERS, ADMIN, HTTPS)  # in the order of their indexes, as far as they are there
-OF_ROUTES = ("path", "timeout_ms", "balance", "sticky", "wait_ms", "retry", "upgrade")  # what a worker's Route is told of a row, by name
+OF_ROUTES = (
+    "path",
+    "timeout_ms",
+    "balance",
+    "sticky",
+    "wait_ms",
+    "retry",
+    "upgrade",
+    "https",
+    "hsts",
+)  # what a worker's Route is told of a row, by name
 
 
 class Defaults(NamedTuple):
@@ -21,9 +31,10 @@ class Defaults(NamedTuple):
     balance: str
     timeout: float
     wait: float
+    https: str = "on"  # of services with a public name
 
 
-def asked(service: ServiceOptions, defaults: Defaults) -> dict[str, Any]:
+def asked(service: Service, defaults: Defaults) -> dict[str, Any]:
     """What a service asks of the workers, as fields of its rows: in their units, with the defaults of what it does not say."""
     return {
         "balance": service.balance or defaults.balance,
@@ -33,6 +44,8 @@ def asked(service: ServiceOptions, defaults: Defaults) -> dict[str, Any]:
         "wait_ms": int((defaults.wait if service.wait is None else service.wait) * 1000),
         "retry": RETRIED if service.retry is None else service.retry,
         "upgrade": service.upgrade or (),
+        "https": service.https or (defaults.https if service.claims or service.public else "on"),
+        "hsts": service.hsts or 0,
     }
 
 
@@ -63,6 +76,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     public: for everybody; else for the inside alone.
+    https: on, off or redirect; hsts: seconds for which clients are told to use HTTPS alone, 0: they are not.
     mute: no port of it speaks HTTP, and this is what its 404 says of it.
     """
 
@@ -83,6 +97,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     upgrade: tuple[str, ...] = ()
     public: bool = False
     mute: str = ""
+    https: str = "on"
+    hsts: int = 0
 
     @property
     def key(self) -> str:

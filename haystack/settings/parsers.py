@@ -51,6 +51,16 @@ def whole(low: int, high: int) -> Callable[[object], int]:
     return parse
 
 
+def switch_or(word: str) -> Callable[[object], str]:
+    """A parser of a switch that may be a word instead: `on`, `off`, or that word."""
+
+    def parse(value: object) -> str:
+        text = str(value).strip().lower()
+        return text if text == word else "on" if switch(text) else "off"
+
+    return parse
+
+
 def tls_version(value: object) -> str:
     """The oldest version of TLS that clients may speak, as `1.2`, `TLS 1.2` or `TLSv1.2`."""
     return str(value).strip().lower().removeprefix("tls").lstrip("v ")

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     dns_port: Port = takes("a port, 0 to 65535 (0: any free one)", 53)
     ssh_port: Port = takes("a port, 0 to 65535 (0: any free one)", 22)
     certs: Folder | None = takes("a folder with NAME.crt and NAME.key, or NAME.pem with both")
+    https: Annotated[Literal["off", "on", "redirect"], BeforeValidator(parsers.switch_or("redirect"))] = takes("off, on or redirect", "on")
     tls_min: Annotated[Literal["1.2", "1.3"], BeforeValidator(parsers.tls_version)] = takes("1.2 or 1.3", "1.2")
     address: Addresses = takes("comma separated IP addresses", ())
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(

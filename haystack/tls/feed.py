@@ -9,6 +9,7 @@ from haystack.tls.messages import PART, Pair, TlsPart
 from haystack.tls.store import Certificates
 
 NOTHING = Certificates()
+PROOF = "proof-"  # begins the ids of those for challenges: the same certificate may be shown to everybody, too
 
 
 class Feed:
@@ -32,7 +33,7 @@ class Feed:
 def parts(before: Certificates, now: Certificates) -> Iterator[TlsPart]:
     """The change as messages: certificates first, then in one go which of them is for what."""
     had, has = used(before), used(now)
-    new = [Pair(key, each.names, each.chain, each.key) for key, each in has.items() if key not in had]
+    new = [Pair(key, each.names, each.chain, each.key, key.startswith(PROOF)) for key, each in has.items() if key not in had]
     for at in range(0, len(new) - PART, PART):
         yield TlsPart(tuple(new[at : at + PART]), default=_id(before.default), challenges=_challenges(before))
     last = new[-(-max(0, len(new) - PART) // PART) * PART :]
@@ -49,7 +50,8 @@ def parts(before: Certificates, now: Certificates) -> Iterator[TlsPart]:
 def used(picture: Certificates) -> dict[str, Certificate]:
     """Those that clients may be shown, by their ids."""
     default = () if picture.default is None else (picture.default,)
-    return {_id(each): each for each in (*picture.names.values(), *picture.challenges.values(), *default)}
+    shown = {_id(each): each for each in (*picture.names.values(), *default)}
+    return shown | {PROOF + _id(each): each for each in picture.challenges.values()}
 
 
 def _id(certificate: Certificate | None) -> str:
@@ -58,4 +60,4 @@ def _id(certificate: Certificate | None) -> str:
 
 
 def _challenges(picture: Certificates) -> tuple[tuple[str, str], ...]:
-    return tuple((name, _id(each)) for name, each in picture.challenges.items())
+    return tuple((name, PROOF + _id(each)) for name, each in picture.challenges.items())

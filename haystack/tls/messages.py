@@ -13,12 +13,13 @@ PART = 50  # certificates in one message: some hundred KiB
 
 
 class Pair(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One certificate as PEM, leaf first, with its key. id: of this process's making."""
+    """One certificate as PEM, leaf first, with its key. id: of this process's making; proof: for a CA's challenge alone (RFC 8737)."""
 
     id: str
     names: tuple[str, ...]
     chain: bytes
     key: bytes
+    proof: bool = False
 
     def __repr__(self) -> str:
         return f"Pair({self.id!r}, {self.names!r})"

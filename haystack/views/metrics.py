@@ -17,6 +17,8 @@ from haystack import __version__
 from haystack.loop.turns import Turns
 from haystack.model.records import Service
 from haystack.proxy.counters import Asked, Place
+from haystack.tls.certificates import Certificate
+from haystack.tls.store import Certificates
 from haystack.views import dns_metrics
 from haystack.views.pieces import Pieces
 from haystack.views.state import State, word_of
@@ -27,6 +29,9 @@ REQUESTS = b"""# HELP haystack_requests_total Requests by the name asked for and
 """
 ENDPOINTS = b"""# HELP haystack_endpoints Endpoints of a service, ready or not.
 # TYPE haystack_endpoints gauge
+"""
+CERTIFICATES = b"""# HELP haystack_certificate_not_after_seconds Unix time at which a certificate expires, by its first name.
+# TYPE haystack_certificate_not_after_seconds gauge
 """
 Count = tuple[Asked, Place, int]
 
@@ -91,7 +96,7 @@ def legible(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def line(name: str, value: int, **labels: str) -> str:
+def line(name: str, value: float, /, **labels: str) -> str:
     """A sample as generate_latest writes it."""
     told = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
     return f"{name}{{{told}}} {float(value)}\n"
@@ -103,7 +108,7 @@ def escaped(text: str) -> str:
 
 
 class Exposition:
-    """The page of /metrics, in pieces. Written by hand are the two families that have a sample or more for each endpoint or service.
+    """The page of /metrics, in pieces. Written by hand are the families with samples for each endpoint, service or certificate.
 
     again: it will be asked for again.
     """
@@ -114,6 +119,7 @@ class Exposition:
         self._registry.register(StateCollector(state))
         self._requests = Pieces(_requests_line, again=again)
         self._endpoints = Pieces(_endpoint_lines, again=again)
+        self._certificates = Pieces(_certificate_line, again=again)
 
     def pieces(self) -> Turns[list[bytes]]:
         """The whole page. Await State.refresh() first for the workers' newest counters."""
@@ -126,7 +132,8 @@ class Exposition:
         yield
         requests = yield from self._requests.of(_requests(counts), 0)
         endpoints = yield from self._endpoints.of(_endpoints(services), 0)
-        return [few, REQUESTS, *requests, ENDPOINTS, *endpoints]
+        certificates = yield from self._certificates.of(_certificates(self._state.certificates.picture), 0)
+        return [few, REQUESTS, *requests, ENDPOINTS, *endpoints, CERTIFICATES, *certificates]
 
 
 def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[tuple[str, Count]]:
@@ -144,6 +151,18 @@ def _endpoints(services: Mapping[str, Service]) -> Iterator[tuple[str, tuple[int
     for name, service in sorted(services.items()):
         ready = sum(endpoint.ready for endpoint in service.endpoints)
         yield name, (ready, len(service.endpoints) - ready)
+
+
+def _certificates(picture: Certificates) -> Iterator[tuple[str, Certificate]]:
+    for key, entry in picture.entries.items():
+        if entry.certificate is not None:
+            yield " ".join(key), entry.certificate
+
+
+def _certificate_line(key: str, certificate: Certificate, _now: float) -> bytes:
+    source, _, own = key.partition(" ")
+    labels = {"key": own, "name": certificate.names[0], "source": source}
+    return line("haystack_certificate_not_after_seconds", certificate.not_after, **labels).encode()
 
 
 def _endpoint_lines(name: str, figures: tuple[int, int], _now: float) -> bytes:

@@ -35,6 +35,14 @@ class Load:
                 self._add(kind, asker.ask, asker.close)
         return self
 
+    def https(self, connect: Callable[[], Client], host: str, body: bytes, *, keep: int, new: int) -> Self:
+        """As http, on connections of the test's own making."""
+        for kind, count in (("kept", keep), ("new", new)):
+            for _ in range(count):
+                asker = Asker(0, host, body, kept=kind == "kept", connect=connect)
+                self._add(kind, asker.ask, asker.close)
+        return self
+
     def dns(self, port: int, name: str) -> Self:
         """One loop over UDP and one over TCP, each query sent once."""
         query = dns.message.make_query(name, "A")
@@ -89,13 +97,14 @@ class Load:
 class Asker:
     """One client of the http listener."""
 
-    def __init__(self, port: int, host: str, body: bytes, *, kept: bool) -> None:
-        self._port, self._host, self._body, self._kept = port, host, body, kept
+    def __init__(self, port: int, host: str, body: bytes, *, kept: bool, connect: Callable[[], Client] | None = None) -> None:
+        self._connect = connect or (lambda: Client(port))
+        self._host, self._body, self._kept = host, body, kept
         self._client: Client | None = None
 
     def ask(self) -> str:
         """One request; what is wrong with its answer."""
-        client, self._client = self._client or Client(self._port), None
+        client, self._client = self._client or self._connect(), None
         try:
             answer = client.get(self._host)
             if self._kept and (answer.get("connection") or "").lower() != "close":

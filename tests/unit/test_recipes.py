@@ -36,7 +36,10 @@ from haystack.routing import rows as routing_rows
 from haystack.routing.rows import Defaults, ServiceRow
 from haystack.settings import balance
 from haystack.settings.settings import SECRET, Settings, flag, load, variable
+from haystack.tls import certificates
+from haystack.tls.store import Certificates, Entry
 from haystack.views import metrics
+from tests.fakes.pki import self_signed
 from tests.fakes.state import state
 from tests.oracles import routing_table, snapshot
 from tests.unit.test_reference import LABELS, bare, rows
@@ -77,7 +80,14 @@ def test_a_recipe_names_words_that_its_files_have(recipe):
 
 # A label.
 
-OTHERS = {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}  # values that no example has; else a word
+OTHERS = {
+    "timeout": "7s",
+    "wait": "7s",
+    "retry": "off",
+    "max_connections": "7",
+    "https": "off",
+    "hsts_max_age": "7s",
+}  # values that no example has; else a word
 
 
 def test_each_label_is_an_option_and_each_option_a_label():
@@ -106,7 +116,16 @@ def test_the_label_of_a_service_changes_its_row_and_one_container_that_differs_i
     example = next(bare(row[4]) for row in LABELS if bare(row[0]) == labels.PREFIX + word)
     found, _ = labels.read({labels.PREFIX + word: example})
     other, _ = labels.read(
-        {labels.PREFIX + word: {"timeout": "7s", "wait": "7s", "retry": "off", "max_connections": "7"}.get(word, "random")}
+        {
+            labels.PREFIX + word: {
+                "timeout": "7s",
+                "wait": "7s",
+                "retry": "off",
+                "max_connections": "7",
+                "https": "off",
+                "hsts_max_age": "7s",
+            }.get(word, "random")
+        }
     )
     assert row(found) != row(Options())
     made = built(found, other)
@@ -280,7 +299,10 @@ def test_the_page_has_each_metric_with_its_type_and_labels():
     )
     server = NameserverFigures(Nameserver("10.0.0.2"), 1, {"timeout": 1}, 1, 0.1, None)
     figures = Figures((server,), CacheFigures(0, 0, 0, 0, 0, 0), 0, 0, 0)
-    shown = dataclasses.replace(state(), proxy=proxy, responder=SimpleNamespace(figures=lambda: figures))
+    kept = SimpleNamespace(
+        picture=Certificates(entries={("acme", "x"): Entry("acme", "x", certificates.read(*self_signed("x", names=("x.example",))))})
+    )
+    shown = dataclasses.replace(state(), proxy=proxy, responder=SimpleNamespace(figures=lambda: figures), certificates=kept)
     shown.proxy.workers = state().proxy.workers
     page = b"".join(at_once(metrics.Exposition(shown).pieces())).decode()
     told = {

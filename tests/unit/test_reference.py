@@ -15,7 +15,7 @@ from haystack.settings.settings import Settings, display, load, variable
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIELDS = {variable(field): field for field in Settings.model_fields}
-SETTINGS_OF_LABELS = {"balance", "timeout", "wait"}
+SETTINGS_OF_LABELS = {"balance", "timeout", "wait", "https"}
 PROBES = {"interval": f"{probe.INTERVAL:g}s", "timeout": f"{probe.TIMEOUT:g}s", "rise": str(probe.RISE), "fall": str(probe.FALL)}
 
 

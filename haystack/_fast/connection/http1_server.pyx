@@ -420,6 +420,8 @@ cdef class Http1ServerLeg(DownLeg):
         self.skipped = self.skip_ahead() if self.ahead else 0
         if not h.dated:
             write_date(work)
+        if self.connection.peer.shown != NULL and route is not None and route.hsts:
+            add(work, <const char *>route.hsts, len(route.hsts))
         if remembered is not None:
             write_cookie(work, route, remembered)
         return add(work, b"\r\n", 2)

@@ -113,6 +113,11 @@ cdef class Picker:
     cdef void answered(self, Member member, int64_t ns) noexcept
     cdef void failed(self, Member member) noexcept
 
+cdef enum Https:
+    BOTH = 0
+    REDIRECT            # who comes to the http listener is sent to the https one
+    WITHOUT             # not within TLS
+
 cdef class Route:
     cdef readonly str service
     cdef readonly Picker picker
@@ -129,6 +134,8 @@ cdef class Route:
     cdef public str mute                # no port of the service speaks HTTP: what its 404 says; None or empty: one does
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
     cdef public int guard               # what a client needs to be led here (networks.Right); 0: nothing
+    cdef Https https                    # what becomes of requests within TLS, and of those without
+    cdef bytes hsts                     # Strict-Transport-Security, the whole line; empty: none
     cdef tuple upgrade                  # protocols beside websocket that an Upgrade may name, in lower case
     cdef bytes via                      # our line of Via; empty: there is none
     cdef dict tokens                    # what a sticky cookie may hold → Member

@@ -67,5 +67,7 @@ class Route:
         retry: tuple[int, ...] = (),
         via: str = "",
         upgrade: tuple[str, ...] = (),
+        https: str = "on",
+        hsts: int = 0,
     ) -> None: ...
     def end(self) -> None: ...

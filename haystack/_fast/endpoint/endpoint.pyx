@@ -402,12 +402,13 @@ cdef class Route:
     balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
     queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
     500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
-    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS.
+    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS; https: on, redirect or off;
+    hsts: seconds for which clients are to come within TLS only (RFC 6797); 0: that is not said.
     """
 
     def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
                  int64_t wait_ms=0, tuple retry=(), str via="",
-                 tuple upgrade=()):
+                 tuple upgrade=(), str https="on", int64_t hsts=0):
         cdef Member member
         self.service = service
         self.picker = picker
@@ -416,6 +417,8 @@ cdef class Route:
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
         self.wait_ms = wait_ms
+        self.https = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT}[https]
+        self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""
         self.upgrade = tuple([name.encode() for name in upgrade])
         self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
         for status in retry:

@@ -8,11 +8,12 @@ from libc.string cimport memcmp
 
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
-from haystack._fast.endpoint.endpoint cimport Route
+from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.forwarding cimport came_round, find_client
+from haystack._fast.http1.head cimport Kind
 from haystack._fast.http1.target cimport NO_LIMIT, asks_health, authority_end, forwards_left
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
@@ -21,6 +22,7 @@ from haystack._fast.routing.router import BadHostError
 from haystack._fast.util.digits cimport write_hex
 from haystack._fast.util.random_numbers cimport next_random
 
+cdef bytes PROOFS = b"/.well-known/acme-challenge/"
 cdef bytes NOT_FOUND = b"no service has this host name and path"
 
 
@@ -44,6 +46,11 @@ cdef int admit(Exchange x, Head *h) except -1:
     x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
+    if x.route.https != Https.BOTH:
+        if x.route.https == Https.WITHOUT and peer.shown != NULL:
+            return lead_nowhere(x)
+        if x.route.https == Https.REDIRECT and has_secure_place(x, h, peer):
+            return x.answer(308, b"", secure_place(x, h))
     if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
     if client.forwards == 0 or client.forwards < NO_LIMIT:
@@ -64,9 +71,38 @@ cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
     cdef int size = max(h.host_size, 0)
     if len(asked) == 0 or h.host_size < 0 or (size == len(asked) and memcmp(h.host, <const char *>asked, size) == 0):
         return True
-    name = h.host[:size].lower().rpartition(b":")[0] or h.host[:size].lower()
-    name = name.rstrip(b".")
+    name = host_name(h)
     return name == asked or shown.covers(name)
+
+
+cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
+    """Whether a request is to be sent to the https listener: where it came to http, and there is a certificate for its host.
+
+    What a CA asks to see is answered as it is (RFC 8555, section 8.3), and a trusted proxy may have taken off the TLS.
+    """
+    cdef int i
+    if peer.shown != NULL or peer.listener != 0 or x.worker.tls is None or h.host_size <= 0:
+        return False
+    if h.target_size >= len(PROOFS) and memcmp(h.target, <const char *>PROOFS, len(PROOFS)) == 0:
+        return False
+    if peer.trusted:
+        for i in range(h.count):
+            if h.fields[i].kind == Kind.FORWARDED_PROTO and h.fields[i].value_size == 5 and memcmp(h.fields[i].value, b"https", 5) == 0:
+                return False
+    return x.worker.tls.find(host_name(h), False) is not None
+
+
+cdef bytes secure_place(Exchange x, Head *h):
+    """The same in https, with path and query."""
+    cdef int path = authority_end(h) if x.request.absolute else 0
+    port = b"" if x.worker.tls.port == 443 else b":%d" % x.worker.tls.port
+    return b"https://%s%s%s" % (host_name(h), port, h.target[path:h.target_size])
+
+
+cdef bytes host_name(Head *h):
+    """Host in lower case, without its port and the dot of the root."""
+    host = h.host[:h.host_size].lower()
+    return (host.rpartition(b":")[0] or host).rstrip(b".")
 
 
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:

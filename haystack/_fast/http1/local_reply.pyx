@@ -13,7 +13,9 @@ from haystack._fast.util.buffer cimport Buffer, add
 from haystack._fast.util.scan cimport same_any
 
 cdef dict REASONS = {
-    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long", 429: b"Too Many Requests",
+    200: b"OK", 308: b"Permanent Redirect",
+    400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout", 414: b"URI Too Long",
+    421: b"Misdirected Request", 429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
     505: b"HTTP Version Not Supported", 508: b"Loop Detected",
@@ -99,7 +101,7 @@ cdef int write_answer(
     """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2); how many bytes its body has.
 
     error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told. identity: the request's
-    X-Request-Id; empty: it has none.
+    X-Request-Id; empty: it has none. With 308, detail is the place to go to.
     """
     cdef bytes reason = REASONS.get(status, b"Error")
     cdef str said = detail.decode("utf-8", "replace")
@@ -108,7 +110,9 @@ cdef int write_answer(
     cdef bytes word = b"; error=%s" % error if error[0] else b""
     cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, reason, TYPES[form], len(body))
     head += b"Vary: Accept\r\n"
-    head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail else b"")
+    head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail and status != 308 else b"")
+    if status == 308:
+        head += b"Location: %s\r\n" % detail
     if identity:
         head += b"X-Request-Id: %s\r\n" % identity
     if error[0]:

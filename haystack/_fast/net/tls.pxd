@@ -11,6 +11,9 @@ cdef class TlsTransport(Transport):
 
     cdef void free(self) noexcept
     cdef int shake(self, uint32_t events) except -1
+    cdef int step(self) except -1
+    cdef int put_off(self) except -1
+    cdef void go_on(self) noexcept
     cdef int begin(self) except -1
     cdef int secured(self) except -1
     cdef int refused(self) except -1

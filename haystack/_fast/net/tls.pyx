@@ -67,7 +67,14 @@ cdef class TlsTransport(Transport):
         return self.owner.on_event(events)
 
     cdef int on_again(self) except -1:
-        return self.shake(0) if self.tls.phase == TlsPhase.HANDSHAKE else self.owner.on_again()
+        self.go_on()
+        return self.step() if self.tls.phase == TlsPhase.HANDSHAKE else self.owner.on_again()
+
+    cdef void go_on(self) noexcept:
+        """It is put off no more."""
+        if self.tls.put_off:
+            self.tls.put_off = False
+            self.server.waiting -= 1
 
     cdef int on_deadline(self) except -1:
         if self.tls.phase == TlsPhase.HANDSHAKE:
@@ -92,16 +99,26 @@ cdef class TlsTransport(Transport):
         return self.owner.on_hello()
 
     cdef int shake(self, uint32_t events) except -1:
-        """The next step of the handshake, if this turn has room for it."""
-        cdef int done, problem
+        """Something has come for the handshake: it is the turn of those first that wait already."""
         if events & (EPOLLERR | EPOLLHUP):
             return self.close()
         if events & EPOLLRDHUP:
             self.hung_up = True
         if self.tls.phase == TlsPhase.UNBEGUN:
             self.begin()
+        return self.put_off() if self.server.waiting > 0 else self.step()
+
+    cdef int put_off(self) except -1:
+        if not self.tls.put_off:
+            self.tls.put_off = True
+            self.server.waiting += 1
+        return self.poller.later(self)
+
+    cdef int step(self) except -1:
+        """The next step of the handshake, if this turn has room for it."""
+        cdef int done, problem
         if not self.server.may_step(self.poller.turn):
-            return self.poller.later(self)
+            return self.put_off()
         ERR_clear_error()
         self.server.found = None
         done = SSL_do_handshake(self.tls.ssl)
@@ -257,5 +274,6 @@ cdef class TlsTransport(Transport):
             ERR_clear_error()
             SSL_shutdown(self.tls.ssl)
         ERR_clear_error()
+        self.go_on()
         self.free()
         return Transport.close(self)

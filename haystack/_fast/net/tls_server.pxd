@@ -26,6 +26,7 @@ cdef struct Tls:
     bint write_waits    # writing to read
     bint ended          # the client has said that it sends no more
     bint torn           # it is to be closed without a word, so that nobody takes that for an end
+    bint put_off        # its next step waits for another turn
     int messages        # of TLS itself, behind the handshake
 
 cdef class Credential:
@@ -44,6 +45,7 @@ cdef class TlsServer:
     cdef readonly dict names        # credentials by name
     cdef readonly Credential default
     cdef readonly dict challenges
+    cdef public int port            # of its listener
     cdef object on_error
     cdef Credential found           # of the hello that was read last, and the name in it
     cdef bytes asked
@@ -51,6 +53,7 @@ cdef class TlsServer:
     cdef int key_count
     cdef int64_t turn               # of the poller, in which so many steps of handshakes were made
     cdef int steps
+    cdef int waiting                # handshakes that were put off to the next turn: later ones go behind them
     cdef readonly int64_t handshakes, resumed, failed
 
     cdef bint may_step(self, int64_t turn) noexcept

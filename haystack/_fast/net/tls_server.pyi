@@ -9,6 +9,7 @@ class TlsServer:
     names: dict[bytes, Credential]
     challenges: dict[bytes, Credential]
     default: Credential | None
+    port: int
     handshakes: int
     resumed: int
     failed: int

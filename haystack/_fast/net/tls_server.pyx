@@ -3,10 +3,14 @@
 Contexts are made of PEM here, when a client asks for the name first. A connection keeps what it was shown, whatever is swapped later.
 Without SNI, and for an unknown name, the default counts; where there is none the handshake is refused (RFC 6066, section 3).
 """
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from haystack._fast.net.openssl cimport *
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+
+cdef extern from "openssl/ssl.h":
+    enum:
+        SSL_CB_LOOP         # a message was read or written
 
 cdef enum:
     STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
@@ -56,7 +60,7 @@ cdef class Credential:
 
 
 cdef class TlsServer:
-    """Certificates and ticket keys of a worker. least: the oldest version, 1.2 or 1.3. on_error: told of certificates that can't be used."""
+    """Certificates and ticket keys of a worker. least: the oldest version, 1.2 or 1.3; on_error: told of what OpenSSL can't use."""
 
     def __init__(self, str least, on_error):
         self.least = VERSIONS[least]
@@ -76,7 +80,10 @@ cdef class TlsServer:
                 book(Asset.TLS, -1)
 
     def show(self, dict names, gone, default):
-        """From now on, show these by their names (text → Credential), and of `gone` none. default: for all other names; None: they are refused."""
+        """From now on, show these by their names (text → Credential), and of `gone` none.
+
+        default: for all other names; None: they are refused.
+        """
         self.names.update({name.encode(): credential for name, credential in names.items()})
         for name in gone:
             self.names.pop(name.encode(), None)
@@ -252,7 +259,7 @@ cdef int on_proof_alpn(
 cdef void on_info(const SSL *ssl, int where, int value) noexcept:
     """Count what TLS does behind the handshake: OpenSSL would go on with a flood of it within one read for as long as it comes."""
     cdef Tls *tls = <Tls *>SSL_get_app_data(ssl)
-    if tls.phase == TlsPhase.SECURE and where & (SSL_CB_HANDSHAKE_START | SSL_CB_WRITE_ALERT):
+    if tls.phase == TlsPhase.SECURE and where & (SSL_CB_LOOP | SSL_CB_WRITE_ALERT):
         tls.messages += 1
         if tls.messages > FLOOD:
             SSL_set_shutdown(<SSL *>ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
@@ -261,7 +268,7 @@ cdef void on_info(const SSL *ssl, int where, int value) noexcept:
 cdef int on_ticket(
     SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt
 ) noexcept:
-    """Set up what encrypts a ticket or reads one (RFC 5077, section 4). 0: the key is not known any more; 2: read, and a new one is to go out."""
+    """Set up what encrypts a ticket or reads one (RFC 5077, section 4). 0: the key is not known any more; 2: a new ticket is to go out."""
     cdef TlsServer server = <TlsServer>(<Tls *>SSL_get_app_data(ssl)).server
     cdef TicketKey *key = NULL
     cdef int at

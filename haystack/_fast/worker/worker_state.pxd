@@ -7,6 +7,7 @@ from haystack._fast.http1.serialize cimport Client
 from haystack._fast.log.access_line cimport Log
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
+from haystack._fast.net.tls_server cimport TlsServer
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Ring
@@ -40,6 +41,7 @@ cdef class WorkerState:
     cdef FaultReports reports           # for the control process
     cdef list late                      # (member, route) where exchanges wait for an answer for long, for outliers.pyx
     cdef public Log log                 # a line of every exchange goes here; None: there is no access log
+    cdef public TlsServer tls           # None: there is no https listener
     cdef dict errors                    # (word, status) → exchanges that ended so, and were not reported yet
     cdef list busy                      # members with requests that were not reported yet
     cdef readonly int64_t exchanges

@@ -2,6 +2,7 @@ from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.log.access_line import Log
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
+from haystack._fast.net.tls_server import TlsServer
 from haystack._fast.routing.router import Router
 from haystack._fast.worker.clients import Clients
 from haystack._fast.worker.limits import Limits
@@ -18,6 +19,7 @@ class WorkerState:
     networks: Networks
     exchanges: int
     log: Log | None
+    tls: TlsServer | None
     def __init__(self, poller: Poller, router: Router, ports: list[int], networks: Networks | None = None) -> None: ...
     def set_apart(self, listener: int, admin: Route) -> None: ...
     def take_busy(self) -> list[Member]: ...

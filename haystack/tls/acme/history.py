@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from haystack.loop.turns import Turns
 from haystack.tls.acme.renewal import OF_AUTHORITY, OF_LOOKS, again, drawn
 
 MOST_ERROR = 400  # characters
@@ -84,7 +85,11 @@ class History(msgspec.Struct):
         for name in names:
             self.names.pop(name, None)
 
-    def only(self, names: set[str], fingerprints: set[str]) -> None:
+    def only(self, names: set[str], fingerprints: set[str]) -> Turns[None]:
         """Forget all others."""
-        self.names = {name: failed for name, failed in self.names.items() if name in names}
-        self.windows = {mark: window for mark, window in self.windows.items() if mark in fingerprints}
+        for name in [name for name in self.names if name not in names]:
+            del self.names[name]
+        yield
+        for mark in [mark for mark in self.windows if mark not in fingerprints]:
+            del self.windows[mark]
+        yield

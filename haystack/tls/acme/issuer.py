@@ -43,7 +43,7 @@ class Reachable(Protocol):
 class Issuer:
     """reach: of names without a wildcard; dns: of the others, None where these can't be had; public: the authority is for everybody.
 
-    rest: waits so long, or until `news` is set.
+    https: what haystack.https is of services that have none.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Issuer:
         reports: Reports,
         *,
         public: bool,
+        https: str = "on",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._authority = authority
@@ -66,7 +67,7 @@ class Issuer:
         self._reports = reports
         self._public = public
         self._clock = clock
-        self._wanted = Wanted()
+        self._wanted = Wanted(https)
         self._history: History | None = None
         self._written = b""
         self._hopeless: dict[str, str] = {}  # names that no authority can be asked for → why
@@ -116,6 +117,12 @@ class Issuer:
     async def round(self) -> float:
         """Do what there is to do; seconds until there may be more."""
         try:
+            return await self._round()
+        finally:
+            self._reports.tell()
+
+    async def _round(self) -> float:
+        try:
             return await self._lead() if await asyncio.to_thread(self._lease.take) else await self._watch()
         except FolderError as error:
             self._reports.unkept(str(error))
@@ -142,6 +149,7 @@ class Issuer:
         else:
             await self.shelf.look(ours=True)
         self._reports.kept()
+        await in_turns(self._tidy(history))
         await self._listen(history)
         now = self._clock()
         made = await in_turns(plan.made(self._wanted.names, self.shelf.held, now, self._free))
@@ -207,11 +215,11 @@ class Issuer:
         names = [name for name, why in zip(task.names, whys, strict=True) if not why]
         for name, why in zip(task.names, whys, strict=True):
             if why:
-                self._reports.unasked(name, why, history.misled(name, why, self._clock()))
+                self._reports.unasked(name, why, history.misled(name, why, self._clock()), task.renews)
         if len(names) == len(task.names):
             return task
         left = task.needed & set(names)
-        return Task(plan.key_of(names), tuple(names), left, "", task.expires) if left else None
+        return Task(plan.key_of(names), tuple(names), left, "", task.expires, task.renews) if left else None
 
     async def _why_unreached(self, name: str) -> str:
         """By dns-01 a name need not lead here; what is to be shown of it has to."""
@@ -238,7 +246,7 @@ class Issuer:
         about: Mapping[str, str] = error.names if isinstance(error, (ChallengeError, RefusedError)) else {}
         blamed = [name for name in task.names if name in about] or list(task.names)
         again = history.refused(blamed, str(error), now, task.expires, error.retry_after)
-        self._reports.refused(blamed, str(error), again)
+        self._reports.refused(blamed, str(error), again, task.renews)
 
     def _window(self, fingerprint: str) -> Window | None:
         return self._history.windows.get(fingerprint) if self._history is not None else None
@@ -246,15 +254,36 @@ class Issuer:
     async def _listen(self, history: History) -> None:
         """Ask what the authority suggests for the certificates that it was not asked about for long."""
         now = self._clock()
-        marks = {one.fingerprint: key for key, one in self.shelf.there.items() if one.is_valid(now)}
-        due = [mark for mark in marks if history.windows.get(mark, Window()).look <= now]
-        for mark in due[:LOOKS] if history.authority.again <= now else ():
-            key = marks[mark]
-            history.windows[mark] = await ari.window(
-                self._authority.client, self.shelf.held[key].renewal_id, now, history.windows.get(mark, Window())
-            )
+        if history.authority.again > now:
+            return
+        for key in (await in_turns(self._unheard(history, now)))[:LOOKS]:
+            mark, renewal_id = self.shelf.there[key].fingerprint, self.shelf.held[key].renewal_id
+            history.windows[mark] = await ari.window(self._authority.client, renewal_id, now, history.windows.get(mark, Window()))
             self.shelf.weigh(key)
-        history.only({name for names in self._wanted.names.values() for name in names}, set(marks))
+
+    def _unheard(self, history: History, now: float) -> Turns[list[str]]:
+        """Keys of the certificates about which the authority is to be asked."""
+        found = []
+        for key, one in tuple(self.shelf.there.items()):
+            window = history.windows.get(one.fingerprint)
+            if one.is_valid(now) and (window is None or window.look <= now):
+                found.append(key)
+            yield
+        return found
+
+    def _tidy(self, history: History) -> Turns[None]:
+        """Forget what was about names and certificates that are no more."""
+        names: set[str] = set()
+        marks: set[str] = set()
+        for some in tuple(self._wanted.names.values()):
+            names.update(some)
+            yield
+        for one in tuple(self.shelf.there.values()):
+            marks.add(one.fingerprint)
+            yield
+        yield from history.only(names, marks)
+        self._hopeless = {name: why for name, why in self._hopeless.items() if name in names}
+        self._reports.only(names)
 
     async def _save(self, history: History) -> None:
         """Where it is other than what is kept. Raises FolderError."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ class Lease:
         self._name = name
         self._machine = machine() if here is None else here
         self._fd = -1
+        self._door = threading.Lock()  # a heartbeat may come beside another question
 
     @property
     def held(self) -> bool:
@@ -52,6 +54,10 @@ class Lease:
 
     def take(self) -> bool:
         """Have it, or keep it; False: another one has it. Raises OSError where the file can't be written."""
+        with self._door:
+            return self._take()
+
+    def _take(self) -> bool:
         if self._fd >= 0:
             return self._renew()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

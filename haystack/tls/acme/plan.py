@@ -31,7 +31,7 @@ class Held:
 class Task:
     """A certificate to order. key: what it is kept under; expires: when the names would be without one, 0.0: they are already.
 
-    needed: those of the names for whose sake it is; the others come along.
+    needed: those of the names for whose sake it is; the others come along. renews: keys of the certificates that these names have now.
     """
 
     key: str
@@ -39,6 +39,7 @@ class Task:
     needed: frozenset[str]
     replaces: str = ""
     expires: float = 0.0
+    renews: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _tasks(ready: list[str], others: list[str], there: Mapping[str, Held]) -> li
         old = [there[name] for name in names if name in there]
         replaces = old[0].renewal_id if len({each.key for each in old}) == 1 and len(old) == len(names) else ""
         expires = min((there[name].expires if name in there else 0.0) for name in some)
-        made.append(Task(key, names, frozenset(needed), replaces, expires))
+        made.append(Task(key, names, frozenset(needed), replaces, expires, frozenset(each.key for each in old)))
     return made
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
+from heapq import nsmallest
 
 import structlog
 
@@ -58,40 +59,38 @@ class Reports:
         for name in task.names:
             self._well(name)
 
-    def refused(self, names: Iterable[str], error: str, again: float) -> None:
-        """The authority does not give it, for these names."""
+    def refused(self, names: Iterable[str], error: str, again: float, renews: Iterable[str] = ()) -> None:
+        """The authority does not give it, for these names. renews: keys of the certificates that they have still."""
         told = list(names)
         self._crowd.warning("certificate.refused", names=told, error=error, again=_time(again))
         for name in told:
-            self._ill(name, f"no certificate: {error}", again)
+            self._ill(name, f"no certificate: {error}", again, renews)
 
-    def unasked(self, name: str, why: str, again: float) -> None:
-        """The authority was not asked, for it would not find us. again: 0.0: not before something changes."""
+    def unasked(self, name: str, why: str, again: float, renews: Iterable[str] = ()) -> None:
+        """The authority was not asked, for it would not find us. again: 0.0: not before something changes; renews: as above."""
         if self._problems.get(name) != why:
             self._crowd.warning("certificate.unasked", name=name, reason=why, again=_time(again) if again else None)
-        self._ill(name, why, again)
+        self._ill(name, why, again, renews)
 
     def unreachable(self, error: str, again: float) -> None:
         """The authority can't be asked for anything."""
         log.warning("acme.unreachable", authority=self._url, error=error, again=_time(again))
-        self._problem(_AUTHORITY, f"{self._url}: {error}")
+        self._problems[_AUTHORITY] = f"{self._url}: {error}"
 
     def reachable(self) -> None:
         """It can."""
         if self._problems.pop(_AUTHORITY, None) is not None:
             log.info("acme.reachable", authority=self._url)
-            self._tell()
 
     def unkept(self, error: str) -> None:
         """The state folder can't be read or written, so nothing is asked for: it would be asked for again at each start."""
         if self._problems.get(_FOLDER) != error:
             log.error("acme.unkept", error=error, reason="no certificate is ordered that can't be kept")
-            self._problem(_FOLDER, error)
+        self._problems[_FOLDER] = error
 
     def kept(self) -> None:
         """It can."""
-        if self._problems.pop(_FOLDER, None) is not None:
-            self._tell()
+        self._problems.pop(_FOLDER, None)
 
     def damaged(self, file: str, error: str) -> None:
         """A file of the state folder can't be used; it is as if it were not there."""
@@ -102,25 +101,18 @@ class Reports:
         for name in [each for each in self._problems if each not in names and each not in (_AUTHORITY, _FOLDER)]:
             self._well(name)
 
-    def _ill(self, name: str, why: str, again: float) -> None:
-        self._store.fail(ACME, name, why, again)
-        for key, entry in self._store.picture.entries.items():
-            if entry.certificate is not None and key[0] == ACME and name in entry.certificate.names:
-                self._store.fail(ACME, key[1], why, again)
-        self._problem(name, why)
+    def _ill(self, name: str, why: str, again: float, renews: Iterable[str]) -> None:
+        for key in (name, *renews):
+            self._store.fail(ACME, key, why, again)
+        self._problems[name] = why
 
     def _well(self, name: str) -> None:
         self._store.remove(ACME, name)
-        if self._problems.pop(name, None) is not None:
-            self._tell()
+        self._problems.pop(name, None)
 
-    def _problem(self, about: str, why: str) -> None:
-        if self._problems.get(about) != why:
-            self._problems[about] = why
-            self._tell()
-
-    def _tell(self) -> None:
-        some = sorted(self._problems.items(), key=lambda item: (item[0] not in (_AUTHORITY, _FOLDER), item[0]))[:MOST]
+    def tell(self) -> None:
+        """Have the problems told that there are by now: once after much that has happened."""
+        some = nsmallest(MOST, self._problems.items(), key=lambda item: (item[0] not in (_AUTHORITY, _FOLDER), item[0]))
         self._complain(tuple(Problem(subject=about, message=why) for about, why in some))
 
 

@@ -99,6 +99,7 @@ class Acme:
             Delegated(house.world, zone) if zone else None,
             reports,
             public=authorities.is_public(settings.acme),
+            https=settings.https,
         )
 
     def _solvers(self) -> dict[str, Solver]:

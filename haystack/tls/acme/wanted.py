@@ -32,9 +32,10 @@ class Picture(Protocol):
 
 
 class Wanted:
-    """names: of the newest snapshot, by service; the very same mapping where nothing is other."""
+    """names: of the newest snapshot, by service; the very same where nothing is other. usual: haystack.https where it is not set."""
 
-    def __init__(self) -> None:
+    def __init__(self, usual: str = "on") -> None:
+        self._usual = usual
         self.names: Groups = {}
         self._version: int | None = None
 
@@ -43,7 +44,7 @@ class Wanted:
         change = snapshot.changed_since(self._version)
         names = dict(self.names) if change is not None else {}
         for service in snapshot.services if change is None else change.services:
-            found = of(snapshot.services.get(service))
+            found = of(snapshot.services.get(service), self._usual)
             names.pop(service, None)
             if found:
                 names[service] = found
@@ -53,9 +54,9 @@ class Wanted:
             self.names = names
 
 
-def of(service: Service | None) -> tuple[str, ...]:
-    """The names of one service, in order."""
-    if service is None or not service.claims:
+def of(service: Service | None, usual: str = "on") -> tuple[str, ...]:
+    """The names of one service, in order; none where it is not served within TLS."""
+    if service is None or (service.https or usual) == "off":
         return ()
     return tuple(sorted({claim.host for claim in service.claims if claim.public}))
 

@@ -94,7 +94,7 @@ class Rig:
     def want(self, **services: str) -> None:
         """These services have these hosts."""
         made = {
-            name: SimpleNamespace(claims=tuple(SimpleNamespace(host=host, public=True) for host in hosts.split(",")))
+            name: SimpleNamespace(https=None, claims=tuple(SimpleNamespace(host=host, public=True) for host in hosts.split(",")))
             for name, hosts in services.items()
         }
         at_once(self.issuer.follow(SimpleNamespace(version=1, services=made, changed_since=lambda _version: None)))
