@@ -44,7 +44,16 @@ from haystack.views.state import State
 A_SERVICE = 10
 NAME = "g5.app.services.haystack"
 DNS = SimpleNamespace(
-    origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1, dns_log="off"
+    origin="haystack",
+    dns_ttl=5,
+    address=(),
+    bind=(),
+    dns_port=0,
+    dns_nameservers=(),
+    dns_forward=None,
+    acme_dns_zone=None,
+    workers=1,
+    dns_log="off",
 )
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
 LISTS = (

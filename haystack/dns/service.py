@@ -62,6 +62,10 @@ class DnsSettings(Upstreams, Protocol):
         """0: any free one."""
 
     @property
+    def acme_dns_zone(self) -> str | None:
+        """What others have delegated to us."""
+
+    @property
     def workers(self) -> int:
         """How many."""
 
@@ -90,7 +94,8 @@ class DnsService:
         self._tell = tell
         self._numbers = Numbers()
         opened = tuple(wire.name(each.name) for each in settings.dns_forward or ())
-        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened)
+        delegated = wire.name(settings.acme_dns_zone) if settings.acme_dns_zone else b""
+        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened, delegated)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
         self._limits, self._times = Limits(sockets=questions), times
