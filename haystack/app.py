@@ -52,6 +52,7 @@ from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
+from haystack.startup.certifying import Certifying
 from haystack.tls.service import TlsService
 from haystack.views.rates import Rates
 from haystack.views.state import State
@@ -88,12 +89,14 @@ class App:
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
         self.operator = Operator(self.registry, self.proxy.loads, settings.state_dir, lambda: self.giver.busy, note)
+        self.certifying = Certifying(settings, self.tls.store, self.registry, self.proxy, self.dns, instance)
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
-            rates=Rates(self.proxy.traffic), ejections=self.health.ejections,
+            rates=Rates(self.proxy.traffic), ejections=self.health.ejections, certificates=self.tls.store, ca=self.certifying.ca,
         )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
-        self.api = ApiServer(self.state, folder / "admin.sock", self.proxy.account.gid if self.proxy.account else None, rooms.api)
+        group = self.proxy.account.gid if self.proxy.account else None
+        self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
@@ -138,6 +141,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._introduce(stack)
+        await self.certifying.start()
         await self._enter(stack, self.api, self.tls)
         if self.old is None:
             await self._enter(stack, self.dns, self.console)
@@ -149,6 +153,8 @@ class App:
         else:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
+        for work in self.certifying.work():
+            self._spawn(work, "certificates")
         self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
@@ -222,7 +228,8 @@ class App:
         self.acl.subscribe(self.proxy.admit)
         self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        for reader in (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow):
+        followers = (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow)
+        for reader in (*followers, *self.certifying.readers()):
             stack.callback(self.registry.add_reader(reader))
             at_once(reader(self.registry.snapshot))
         stack.callback(self.registry.subscribe(garbage.Garbage().follow))

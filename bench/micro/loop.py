@@ -54,7 +54,16 @@ A_SERVICE = 10
 NAME = "g5.app.services.haystack"
 TALLY: ipc.Tally = ((0, 0, 9, 1, 0, 0), 100, 5000, 0, 80_000_000, (20, 2, 22, 1, 25, 3, 28, 2, 30, 2))
 DNS = SimpleNamespace(
-    origin="haystack", dns_ttl=5, address=(), bind=(), dns_port=0, dns_nameservers=(), dns_forward=None, workers=1, dns_log="off"
+    origin="haystack",
+    dns_ttl=5,
+    address=(),
+    bind=(),
+    dns_port=0,
+    dns_nameservers=(),
+    dns_forward=None,
+    acme_dns_zone=None,
+    workers=1,
+    dns_log="off",
 )
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
 LISTS = (

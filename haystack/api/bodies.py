@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from haystack.loop.turns import Turns
 from haystack.model.records import Container, Endpoint, Network, Problem
-from haystack.views import live, shapes
+from haystack.tls.store import Entry
+from haystack.views import certificates, live, shapes
 from haystack.views.pieces import Pieces, framed
 from haystack.views.shapes import Membership
 from haystack.views.state import Picture, State
@@ -42,6 +43,7 @@ class Bodies:
         self._requests = Pieces(_count)
         self._endpoints = Pieces(_count)
         self._problems = Pieces(self._problem)
+        self._certificates = Pieces(_certificate)
 
     def containers(self) -> Turns[Body]:
         """/api/containers: full id → container."""
@@ -55,6 +57,11 @@ class Bodies:
         """/api/services: one object an endpoint, by service name and then in the service's own order."""
         keyed = ((f"{each.name} {each.endpoint.id}", each) for each in shapes.memberships(self._state.snapshot))
         return framed(b"[", (yield from self._services.of(keyed, time.time())), b"]")
+
+    def certificates(self) -> Turns[Body]:
+        """/api/certificates: one object a certificate, and one a name that has none yet, though it should."""
+        keyed = ((" ".join(key), entry) for key, entry in certificates.entries(self._state.certificates.picture))
+        return framed(b"[", (yield from self._certificates.of(keyed, 0)), b"]")
 
     def info(self) -> Turns[Body]:
         """/api/info: everything at once. Await State.refresh() first for the newest counters."""
@@ -121,6 +128,10 @@ def _member(key: str, shape: object) -> bytes:
 
 def _network(key: str, network: Network, _now: float) -> bytes:
     return _member(key, shapes.network_shape(network))
+
+
+def _certificate(_key: str, entry: Entry, _now: float) -> bytes:
+    return b"," + shapes.encode(certificates.shape(entry))
 
 
 def _count(_key: str, each: Grouped[tuple[str, int]], _now: float) -> bytes:

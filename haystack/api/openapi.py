@@ -14,6 +14,7 @@ from haystack import __version__
 from haystack.api import samples
 from haystack.views import shapes
 from haystack.views.answers import (
+    CertificateAnswer,
     ContainerAnswer,
     DnsAnswer,
     ErrorAnswer,
@@ -69,6 +70,8 @@ def addresses() -> dict[str, Address]:
         "/api/containers": Address("All containers, by full id", dict[str, ContainerAnswer], example=sample["containers"]),
         "/api/networks": Address("All networks, by id", dict[str, NetworkAnswer], example=sample["networks"]),
         "/api/services": Address("All endpoints, each once a service", list[ServiceAnswer], example=sample["members"]),
+        "/api/certificates": Address("All certificates", list[CertificateAnswer], example=sample["certificates"]),
+        "/ca.pem": Address("The certificate of Haystack's own authority", kind="application/x-pem-file", statuses=((404, "it has none"),)),
         "/api/info": Address("Everything at once", InfoAnswer, example=sample["info"]),
         "/api/events": Address(EVENTS, kind=STREAM, statuses=(TOO_MANY,)),
         "/api/explain": Address(

@@ -6,7 +6,8 @@ from typing import Any
 
 from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Service
 from haystack.model.snapshot import Snapshot
-from haystack.views import live, shapes
+from haystack.tls.store import Entry
+from haystack.views import certificates, live, shapes
 
 ID = "4c01db0b339c" + "0" * 52
 ORIGIN, NAME = "haystack", "web.services.haystack"
@@ -34,6 +35,7 @@ def sample() -> dict[str, Any]:
         "containers": containers,
         "networks": networks,
         "members": [member],
+        "certificates": [certificates.shape(Entry("acme", "www.example.com", error="www.example.com does not lead here"))],
         "info": {
             "version": shapes.version(),
             "origin": ORIGIN,

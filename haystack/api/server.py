@@ -17,11 +17,11 @@ import uvicorn.lifespan.off  # what `lifespan="off"` would import on the event l
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from haystack.api import events, health
+from haystack.api import events, health, proofs
 from haystack.api.feed import Feed
 from haystack.api.figures import SecondFigures
 from haystack.api.views import application
-from haystack.proxy.worker_setup import health_of
+from haystack.proxy.worker_setup import health_of, proof_of
 from haystack.views.state import State
 
 # Uvicorn's patience with requests in flight when it stops. An answer takes milliseconds.
@@ -49,14 +49,25 @@ class Uvicorn(uvicorn.Server):
 class ApiServer:
     """The web side of `state` at the unix socket `path`, and beside it what everybody may know.
 
-    group: that of the workers, where they are another user's; connections: of the workers at most: half of them may be to /api/events.
+    group: that of the workers, where they are another user's; connections: of the workers at most: half of them may be to /api/events;
+    answers: to certificate authorities, None: nobody asks them for anything.
     """
 
-    def __init__(self, state: State, path: str | Path, group: int | None = None, connections: int = 2 * events.MOST) -> None:
+    def __init__(
+        self,
+        state: State,
+        path: str | Path,
+        group: int | None = None,
+        connections: int = 2 * events.MOST,
+        answers: proofs.Answers | None = None,
+    ) -> None:
         self.path = Path(path)
         self._feed = Feed(state, SecondFigures(state.rates, state.proxy.traffic))
         web = application(state, self._feed, min(events.MOST, connections // 2))
-        self._doors = (Door(web, self.path, group), Door(health.application(state), Path(health_of(str(path))), group))
+        doors = [(web, str(path)), (health.application(state), health_of(str(path)))]
+        if answers is not None:
+            doors.append((proofs.application(answers), proof_of(str(path))))
+        self._doors = [Door(served, Path(at), group) for served, at in doors]
 
     async def start(self) -> None:
         """Listen. Raises OSError when a socket cannot be made."""

@@ -103,6 +103,7 @@ class Views:
             "/api/containers": self._page(bodies.containers),
             "/api/networks": self._page(bodies.networks),
             "/api/services": self._page(bodies.services),
+            "/api/certificates": self._page(bodies.certificates),
         }
 
     def table(self) -> dict[str, View]:
@@ -110,7 +111,15 @@ class Views:
         own = {"/": self.root, "/healthz": self.healthz, "/readyz": self.readyz, "/api/events": self.events}
         looked_up = {"/api/explain": _json(self._lookups.explain), "/api/dns": _json(self._lookups.dns)}
         looked_up["/openapi.json"] = self.openapi
-        return {**own, **looked_up, "/ui": static.serve, "/ui/{name}": static.serve, "/metrics": self.metrics, **self._pages}
+        return {
+            **own,
+            **looked_up,
+            "/ui": static.serve,
+            "/ui/{name}": static.serve,
+            "/metrics": self.metrics,
+            "/ca.pem": self.ca,
+            **self._pages,
+        }
 
     def _page(self, write: Callable[[], Turns[list[bytes]]], *, fresh: bool = False) -> View:
         """The view of a long page in JSON. fresh: with the workers' newest counters."""
@@ -147,6 +156,12 @@ class Views:
     async def events(self, _request: Request) -> Response:
         """All there is, and then each change of it."""
         return EventStream(self._listening, self._feed)
+
+    async def ca(self, _request: Request) -> Response:
+        """The certificate of Haystack's own authority: clients that have it trust names under ORIGIN."""
+        if not self._state.ca:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return Response(self._state.ca, headers=FRESH, media_type="application/x-pem-file")
 
     async def healthz(self, _request: Request) -> Response:
         """That this process answers, and nothing more: a reason to restart it, not to withhold traffic."""

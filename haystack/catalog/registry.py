@@ -96,7 +96,7 @@ class Registry:
         self._sizes: dict[str, int] = {}  # of the newest lists
         self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._readers: list[Reader] = []
-        self._remarks: tuple[Problem, ...] = ()
+        self._remarks: dict[str, tuple[Problem, ...]] = {}
         self._records: dict[str, Records] = {}
         self._overrides = NONE
         self._callbacks: list[Callback] = []
@@ -154,8 +154,13 @@ class Registry:
 
     def remark(self, problem: Problem) -> None:
         """Tell of this with the problems of sources from now on: it is Haystack's own."""
-        self._remarks += (problem,)
-        self._schedule()
+        self.take_problems((*self._remarks.get("", ()), problem))
+
+    def take_problems(self, problems: tuple[Problem, ...], source: str = "") -> None:
+        """Tell of these as all that one part of Haystack has to say now."""
+        if problems != self._remarks.get(source, ()):
+            self._remarks[source] = problems
+            self._schedule()
 
     def take_records(self, records: Records, source: str = "") -> None:
         """Publish these as all the records of HAYSTACK_DNS_RECORDS, or of another source."""
@@ -259,7 +264,7 @@ class Registry:
         ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
         arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
         if self._remarks:
-            ordered[ITSELF] = Listing(problems=self._remarks)
+            ordered[ITSELF] = Listing(problems=tuple(each for source in self._remarks.values() for each in source))
         self._builder.records = together([each for each in self._records.values() if each], self._builder.records)
         self._builder.overrides = self._overrides
         watcher = self.watcher

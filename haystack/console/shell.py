@@ -13,6 +13,8 @@ from haystack.console import words
 from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
 from haystack.console.command_line import normal
 from haystack.console.commands import (
+    ca,
+    certs,
     cohorts,
     dig,
     drain,
@@ -59,6 +61,8 @@ _ALL = (
     undrain.COMMAND,
     weight.COMMAND,
     wait.COMMAND,
+    certs.COMMAND,
+    ca.COMMAND,
     trace.COMMAND,
     log.COMMAND,
     settings.COMMAND,

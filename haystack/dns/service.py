@@ -62,6 +62,10 @@ class DnsSettings(Upstreams, Protocol):
         """0: any free one."""
 
     @property
+    def acme_dns_zone(self) -> str | None:
+        """What others have delegated to us."""
+
+    @property
     def workers(self) -> int:
         """How many."""
 
@@ -90,7 +94,8 @@ class DnsService:
         self._tell = tell
         self._numbers = Numbers()
         opened = tuple(wire.name(each.name) for each in settings.dns_forward or ())
-        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened)
+        delegated = wire.name(settings.acme_dns_zone) if settings.acme_dns_zone else b""
+        self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened, delegated)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
         self._limits, self._times = Limits(sockets=questions), times
@@ -191,6 +196,10 @@ class DnsService:
             return BUSY  # the worker's zone is another one than ours by now: nobody is asked about a name of ours
         beyond = await forwarder.resolve(leading_out.ahead(query, ours), client, hot=hot)
         return leading_out.joined(query, ours, beyond, self._settings.dns_ttl)
+
+    async def beyond(self, query: wire.Query, client: str) -> Answer | None:
+        """What nameservers say, whatever our own zone has there; None: forwarding has not started."""
+        return await self._forwarder.resolve(query, client) if self._forwarder is not None else None
 
     def nameservers(self, query: wire.Query) -> list[str]:
         """Who is asked for that name, in their order."""

@@ -68,14 +68,16 @@ class Zone:
     """Names in lower-case wire form → what they hold. Use Zone.of, or Zone.made in turns.
 
     opened: names that are forwarded, with all below them that does not exist here, though they belong to a zone of special_names.py.
+    delegated: a zone that others have delegated to us, for challenges (HAYSTACK_ACME_DNS_ZONE); empty: none.
     """
 
-    def __init__(self, origin: str, ttl: int, opened: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, origin: str, ttl: int, opened: tuple[bytes, ...] = (), delegated: bytes = b"") -> None:
         self.origin = origin.lower().strip(".")
         self.serial = 0
         self.ttl = ttl
         self.apex = wire.name(self.origin)
-        self._apexes = frozenset((self.apex, *special_names.apexes(opened)))
+        self.delegated = delegated
+        self._apexes = frozenset((self.apex, *special_names.apexes(opened), *([delegated] if delegated else [])))
         self.opened = frozenset(opened) - self._apexes
         self.nodes: dict[bytes, Node] = {apex: Node(apex=True) for apex in self._apexes}
         self._version: int | None = None
@@ -91,14 +93,14 @@ class Zone:
         self.changed: Mapping[bytes, Node | None] = {}  # those that the last snapshot made other ones; None: gone
 
     @classmethod
-    def of(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = ()) -> Zone:
+    def of(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = (), delegated: bytes = b"") -> Zone:
         """The zone of a snapshot. Never raises for an odd name: that name alone is left out."""
-        return at_once(cls.made(snapshot, ttl, opened))
+        return at_once(cls.made(snapshot, ttl, opened, delegated))
 
     @classmethod
-    def made(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = ()) -> Turns[Zone]:
+    def made(cls, snapshot: Picture, ttl: int, opened: tuple[bytes, ...] = (), delegated: bytes = b"") -> Turns[Zone]:
         """The same in turns."""
-        zone = cls(snapshot.origin, ttl, opened)
+        zone = cls(snapshot.origin, ttl, opened, delegated)
         yield from zone._put((ORIGIN, ""), contributions.of_origin(zone.origin))
         owners: list[Owner] = [(CONTAINER, identity) for identity in snapshot.containers]
         owners += [(SERVICE, name) for name in snapshot.services]
@@ -111,7 +113,7 @@ class Zone:
         """The zone of this snapshot: this one, brought up to date, or another where more than the snapshot's change is new."""
         change = snapshot.changed_since(self._version)
         if change is None:
-            return (yield from Zone.made(snapshot, self.ttl, tuple(self.opened)))
+            return (yield from Zone.made(snapshot, self.ttl, tuple(self.opened), self.delegated))
         owners: list[Owner] = [(CONTAINER, identity) for identity in change.containers]
         services = dict.fromkeys(change.services)
         for some in stretches(tuple(change.containers)):

@@ -27,8 +27,16 @@ PART = 500  # rows in a message
 class ZoneFeed:
     """addresses: Haystack's own, where they are set; subnets: who numbers networks; opened: as with Zone."""
 
-    def __init__(self, ttl: int, addresses: Iterable[object], subnets: Subnets, first: Picture, opened: tuple[bytes, ...] = ()) -> None:
-        self.zone = Zone.of(first, ttl, opened)
+    def __init__(
+        self,
+        ttl: int,
+        addresses: Iterable[object],
+        subnets: Subnets,
+        first: Picture,
+        opened: tuple[bytes, ...] = (),
+        delegated: bytes = b"",
+    ) -> None:
+        self.zone = Zone.of(first, ttl, opened, delegated)
         self.setup = setup(self.zone.apex, ttl, addresses)
         self._subnets = subnets
         self._told: dict[bytes, bytes] = {}
@@ -98,13 +106,17 @@ class ZoneFeed:
             marks |= Mark.OWN
         if node.empty:
             marks |= Mark.EMPTY
-        if node.public or (node.records and key.startswith(challenges.PREFIX)):
+        if node.public or (node.records and key.startswith(challenges.PREFIX)) or self._is_between(key, node):
             marks |= Mark.PUBLIC
         if key in self.zone.opened:
             marks |= Mark.OPENED
         if node.rank == Rank.ALIAS:
             marks |= Mark.NEAREST  # two projects may have the same alias, each on a network of its own
         return marks
+
+    def _is_between(self, key: bytes, node: Node) -> bool:
+        """Whether a name only leads to others in the delegated zone: resolvers ask for it on their way (RFC 9156), CAs for its CAA."""
+        return bool(self.zone.delegated) and (node.apex or node.empty) and self.zone.delegated in wire.parents(key)
 
     def _host(self, host: Host, *, whole: bool = False) -> HostRow:
         """whole: also the networks on which it has its usual addresses."""

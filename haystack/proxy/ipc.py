@@ -29,7 +29,8 @@ class Setup(Message, frozen=True):
     dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log and its
     fields: as the settings have them; instance: as via.py has it. sampling: None: no spans are recorded.
     listeners: their names; tls_min: the oldest version of TLS.
-    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket: for everybody.
+    admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket, proof_socket: for
+    everybody.
     """
 
     slot: int
@@ -44,6 +45,7 @@ class Setup(Message, frozen=True):
     admin_connections: int = 0
     admin_apart: bool = False
     health_socket: str = ""
+    proof_socket: str = ""
     instance: str = ""
     dns: DnsSetup | None = None
     sampling: Sampling | None = None
@@ -60,6 +62,12 @@ class Access(Message, frozen=True):
 
 class Open(Message, frozen=True):
     """Accept from now on."""
+
+
+class Proofs(Message, frozen=True):
+    """(host, token) of each challenge that is pending (RFC 8555, section 8.3): who asks for it is led to Setup.proof_socket."""
+
+    pending: tuple[tuple[str, str], ...] = ()
 
 
 class TraceOrder(Message, frozen=True):
@@ -179,7 +187,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Orders = Setup | Access | Open | Table | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys
+Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 

@@ -19,6 +19,10 @@ FEW = 16  # one of so many connections to the control process is for those who m
 def add(setup: Setup, worker: WorkerState, routes: Routes) -> None:
     """Lead requests to Haystack itself to the control process."""
     few = max(1, setup.admin_connections // FEW) if setup.admin_connections else 0
+    if setup.proof_socket:
+        routes.add_proofs(_route(setup.proof_socket, few, 0))
+    if not setup.admin_socket:
+        return
     health = _route(setup.health_socket, few, 0) if setup.health_socket else None
     admin = _route(setup.admin_socket, max(1, setup.admin_connections - few) if few else 0, Right.ADMIN)
     if setup.admin_apart:

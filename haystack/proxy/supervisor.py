@@ -55,8 +55,7 @@ class Supervisor:
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
         self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait, settings.https))
-        self._access = ipc.Access(*access.table(settings))
-        self._trace = ipc.TraceOrder(on=False)
+        self._orders: dict[type, ipc.Orders] = {}  # that hold until there is another one of the kind: who begins is told them
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._inquiries = Inquiries()
@@ -68,6 +67,7 @@ class Supervisor:
         self._watch: asyncio.Task[None] | None = None
         self._farewell: ipc.Drain | None = None
         self.workers: list[Slot] = []
+        self._order(ipc.Access(*access.table(settings)))
         self.traffic = Traffic()
         self.readers = Readers()
         self.hopeless = ""
@@ -118,8 +118,7 @@ class Supervisor:
 
     def admit(self, table: access.Table) -> None:
         """Tell the workers what clients may, by their addresses: it holds for connections that come from now on."""
-        self._access = ipc.Access(*table)
-        self.tell(self._access)
+        self._order(ipc.Access(*table))
 
     def publish(self, snapshot: Snapshot) -> None:
         """Send every worker what this snapshot changes in its routes."""
@@ -145,8 +144,11 @@ class Supervisor:
 
     def trace(self, on: bool, service: str | None = None) -> None:
         """Have exchanges recorded: those of one service, or all."""
-        self._trace = ipc.TraceOrder(on, service)
-        self.tell(self._trace)
+        self._order(ipc.TraceOrder(on, service))
+
+    def prove(self, pending: tuple[tuple[str, str], ...]) -> None:
+        """Have whoever looks for these challenges, (host, token), led to us, and for no others."""
+        self._order(ipc.Proofs(pending))
 
     async def refresh(self) -> None:
         """Bring the counts up to date: ask every worker, and wait a quarter of a second at most."""
@@ -196,6 +198,10 @@ class Supervisor:
         if self._farewell is not None and slot.channel is not None:
             slot.state = "draining"
             slot.channel.send(self._farewell)
+
+    def _order(self, order: ipc.Orders) -> None:
+        self._orders[type(order)] = order
+        self.tell(order)
 
     def tell(self, message: ipc.Any) -> None:
         """Send this to every worker that runs."""
@@ -254,11 +260,11 @@ class Supervisor:
             born.lend(slot.sockets)
             await slot.channel.open()
             slot.channel.send(self._setup(slot))
-            slot.channel.send(self._access)
+            for order in self._orders.values():
+                slot.channel.send(order)
             for message in self.tls.welcome() if self.tls is not None else ():
                 slot.channel.send(message)
             slot.channel.send(self._tables.whole())
-            slot.channel.send(self._trace)
             for message in self.dns.welcome() if self.dns is not None else ():
                 slot.channel.send(message)
             self._send_away(slot)  # the end may have come while it started

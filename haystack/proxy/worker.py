@@ -89,18 +89,24 @@ class Worker:
                 self._admit(Networks(message.v4, message.v6))
             case Table():
                 self._take(message)
+            case ipc.Proofs():
+                self._routes.prove(message.pending)
             case TlsPart() | TicketKeys():
                 self._tls.take(message)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
-            case ipc.Collect():
-                self._report(message.number)
-            case ipc.Load():
-                self._channel.send(worker_loads.loads(self._routes, message))
+            case ipc.Collect() | ipc.Load():
+                self._reply(message)
             case ipc.Open():
                 self._open()
             case ipc.Drain() if self._draining is None:
                 self._draining = asyncio.ensure_future(self._drain(message.seconds, message.patient))
+
+    def _reply(self, asked: ipc.Collect | ipc.Load) -> None:
+        if isinstance(asked, ipc.Load):
+            self._channel.send(worker_loads.loads(self._routes, asked))
+        else:
+            self._report(asked.number)
 
     def _begin(self, setup: ipc.Setup) -> None:
         self._setup = setup
@@ -120,8 +126,7 @@ class Worker:
         self._tls = WorkerTls(setup.tls_min, self._failed)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         self._counts = Report(self._state, self._routes.forget_drained)
-        if setup.admin_socket:
-            own_routes.add(setup, self._state, self._routes)
+        own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
             self._dns = WorkerDns(
                 setup.dns, self._poller, self._lent, shares.dns, self._tell_of_dns, self._failed, callers=self._state.callers.told

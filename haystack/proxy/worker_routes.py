@@ -25,6 +25,9 @@ Place = tuple[str, int, str, str, int]  # row's key, listener's port, spot
 Claim = tuple[bytes, bytes]  # host, path
 Rank = tuple[bool, str, str]  # as claims.py has it, and the row's key
 ITSELF: Rank = (False, "", "")  # before every service
+PROOFS: Rank = (False, "", "\0proofs")  # the same
+OWN = {ITSELF[2], PROOFS[2]}
+CHALLENGES = b"/.well-known/acme-challenge/"  # RFC 8555, section 8.3
 
 
 class Served(NamedTuple):
@@ -70,6 +73,20 @@ class Routes:
         for claim in claims:
             self._claim(claim, ITSELF)
 
+    def add_proofs(self, route: Route) -> None:
+        """Where who looks for a pending challenge is led."""
+        self._rows[PROOFS[2]] = Served((route,) * len(self._ports), frozenset(), {})
+
+    def prove(self, pending: Iterable[tuple[str, str]]) -> None:
+        """These challenges are pending, and no others: (host, token)."""
+        old = self._rows[PROOFS[2]]
+        claims: dict[Claim, Rank] = {(host.encode(), CHALLENGES + token.encode()): PROOFS for host, token in pending}
+        self._rows[PROOFS[2]] = old._replace(claims=claims)
+        for claim in claims.keys() - old.claims.keys():
+            self._claim(claim, PROOFS)
+        for claim in old.claims.keys() - claims.keys():
+            self._give_up(claim, PROOFS)
+
     def apply(self, table: Table) -> None:
         """Take in a part. What is not in the table any more drains.
 
@@ -77,7 +94,7 @@ class Routes:
         """
         removed = set(table.removed)
         if table.whole:
-            removed = self._rows.keys() - {row.key for row in table.services} - {ITSELF[2]}
+            removed = self._rows.keys() - {row.key for row in table.services} - OWN
         for row in table.services:
             self._serve(row)
         for key in removed & self._rows.keys():

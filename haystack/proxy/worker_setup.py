@@ -37,6 +37,11 @@ def health_of(admin_socket: str) -> str:
     return f"{admin_socket}.health"
 
 
+def proof_of(admin_socket: str) -> str:
+    """The socket beside that of the web side, where an authority finds what it looks for."""
+    return f"{admin_socket}.proof"
+
+
 def setup(settings: Settings, slot: int, ports: dict[str, int], admin_socket: str, instance: str) -> Setup:
     """Of the worker in this slot. ports: of the listeners by name.
 
@@ -53,6 +58,7 @@ def setup(settings: Settings, slot: int, ports: dict[str, int], admin_socket: st
         admin_hosts=("", "localhost", origin, f"ns.{origin}", *settings.admin_hosts) if settings.admin else (),
         admin_apart=isinstance(settings.admin, str),
         health_socket=health_of(admin_socket) if settings.admin and admin_socket else "",
+        proof_socket=proof_of(admin_socket) if settings.acme != "off" and admin_socket else "",
         limits=limits.of(settings),
         access_log=settings.access_log,
         access_log_fields=settings.access_log_fields,

@@ -18,12 +18,13 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from haystack.net import access
 from haystack.net.access import Allowed
-from haystack.settings import balance, engine_url, forwarding, parsers
+from haystack.settings import authorities, balance, engine_url, forwarding, parsers
 from haystack.settings.parsers import Networks, Texts
 
-SECRET = frozenset({"docker_key"})
-FILED = ("docker_cert", "docker_key", "docker_ca")  # also as NAME_FILE
-LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys"})
+SECRET = frozenset({"docker_key", "acme_eab"})
+FILED = ("docker_cert", "docker_key", "docker_ca", "acme_eab")  # also as NAME_FILE
+KEPT = dict.fromkeys(FILED, parsers.pem) | {"acme_eab": authorities.binding}
+LONG = frozenset({"docker_key", "docker_cert", "docker_ca", "ssh_authorized_keys", "acme_eab"})
 TIME = "a duration from 10ms to 24h, such as 500ms, 5s or 1h30m"
 TIME_OR_OFF = f"{TIME} (0: no limit)"
 OTHER_PORTS = ("dns_port", "ssh_port")  # beside those of HTTP
@@ -160,6 +161,18 @@ class Settings(BaseSettings):
         "comma separated names of fields of the access log, such as time,client,status", ()
     )
     dns_log: Annotated[Literal["off", "json", "text"], BeforeValidator(parsers.or_off)] = takes("off, json or text", "off")
+    acme: Annotated[str, BeforeValidator(authorities.authority)] = takes(authorities.TAKES, "off")
+    acme_email: Annotated[str, BeforeValidator(authorities.email)] | None = takes("an email address")
+    acme_ca: Folder | None = takes("a PEM file with the certificates that the authority's own is verified by")
+    acme_eab: Annotated[str, BeforeValidator(authorities.binding)] | None = takes("KID:HMAC, as the authority has given them", repr=False)
+    acme_eab_file: Folder | None = takes("the file that holds HAYSTACK_ACME_EAB")
+    acme_challenges: Annotated[Texts, NoDecode, BeforeValidator(authorities.challenges)] = takes(
+        "comma separated http-01, tls-alpn-01 and dns-01, the preferred one first", authorities.CHALLENGES
+    )
+    acme_dns_zone: Annotated[str, BeforeValidator(parsers.origin)] | None = takes("a DNS zone that is delegated to Haystack")
+    acme_profile: Annotated[str, BeforeValidator(authorities.word)] | None = takes("the name of a profile that the authority has")
+    acme_chain: Annotated[str, BeforeValidator(authorities.word)] | None = takes("the common name of an issuer")
+    tls_local: Switch = takes("on or off", default=False)
     cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
     _flags: frozenset[str] = PrivateAttr(frozenset())  # attributes that flags gave,
@@ -241,7 +254,7 @@ def _kept(settings: Settings, field: str) -> str | None:
     if text is not None:
         raise SettingsError(f"{name} and {name}_FILE are both set: one of them is to say it")
     try:
-        return parsers.pem(path.read_text(encoding="utf-8"))
+        return KEPT[field](path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(refusal(f"{field}_file", str(path), error.strerror or str(error))) from None
     except ValueError as error:

@@ -19,7 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
-from haystack.settings import otel, variables
+from haystack.settings import authorities, otel, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
 from haystack.tls import sources
@@ -39,7 +39,7 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _ports(settings)
     if why := special_names.why_no_origin(settings.origin):
         yield refusal("origin", settings.origin, why)
-    for field in ("static", "ssh_authorized_keys_file", "dns_records"):
+    for field in ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
     keys = settings.ssh_authorized_keys_file
@@ -51,6 +51,7 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _records(settings)
     yield from _spans()
     yield from _certs(settings)
+    yield from _acme(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -127,6 +128,19 @@ def _spans() -> Iterator[str]:
         otel.sampling(os.environ)
     except SettingsError as error:
         yield str(error)
+
+
+def _acme(settings: Settings) -> Iterator[str]:
+    """What no certificate could be had with."""
+    if settings.acme != authorities.OFF and settings.acme_challenges == ("dns-01",) and settings.acme_dns_zone is None:
+        yield "HAYSTACK_ACME_CHALLENGES: dns-01 needs a zone that is delegated to Haystack: set HAYSTACK_ACME_DNS_ZONE, or add http-01"
+    path = settings.acme_ca
+    if path is None or unreadable(path):
+        return
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        yield refusal("acme_ca", str(path), _reason(error))
 
 
 def _records(settings: Settings) -> Iterator[str]:

@@ -277,6 +277,21 @@ class DnsAnswer(TypedDict):
     lines: list[str]
 
 
+class CertificateAnswer(TypedDict):
+    """A certificate, or a name that has none yet, with why. source: `folder`, `acme` or `local`; never a key."""
+
+    names: list[str]
+    issuer: str | None
+    not_before: float | None
+    not_after: float | None
+    source: str
+    next_renewal: float | None
+    last_error: str | None
+    key_type: str | None
+    serial: str | None
+    fingerprint: str | None
+
+
 class HealthAnswer(TypedDict):
     """It answers."""
 

@@ -19,6 +19,8 @@ from haystack import __version__
 from haystack.loop.turns import Turns, ordered
 from haystack.observe.safe_text import printable
 from haystack.proxy.counters import Asked, Place
+from haystack.tls.certificates import Certificate
+from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
 from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
 from haystack.views.pieces import ColumnPieces, Columns, Pieces
@@ -29,6 +31,7 @@ CONTENT_TYPE = CONTENT_TYPES[TEXT]
 REQUESTS = Family(
     "haystack_requests_total", "counter", "Requests by the name asked for and the endpoint that answered, with its container."
 )
+CERTIFICATES = Family("haystack_certificate_not_after_seconds", "gauge", "Unix time at which a certificate expires, by its first name.")
 Count = tuple[Asked, Place, int]
 T = TypeVar("T")
 
@@ -122,7 +125,7 @@ def _histogram(name: str, text: str, buckets: list[tuple[str, float]], seconds: 
 
 
 class Exposition:
-    """The page of /metrics, in pieces. Written by hand are the families that have a sample or more for each endpoint or service.
+    """The page of /metrics, in pieces. Written by hand are the families with samples for each endpoint, service or certificate.
 
     again: it will be asked for again.
     """
@@ -136,6 +139,7 @@ class Exposition:
         self._endpoints = ColumnPieces(traffic_metrics.endpoint_columns, again=again)
         self._standings = OfSnapshot(traffic_metrics.standing_columns, again=again)
         self._containers = OfSnapshot(traffic_metrics.container_columns, again=again)
+        self._certificates = Pieces(_certificate_line, again=again)
 
     def pieces(self, form: str = TEXT) -> Turns[list[bytes]]:
         """The whole page in one of exposition.FORMATS, one page at a time. Await State.refresh() first for the workers' newest counters."""
@@ -147,6 +151,7 @@ class Exposition:
         few = generated(self._registry, form)
         yield
         made = [few, REQUESTS.head(form), *(yield from self._requests.of(_requests(counts), 0))]
+        made += [CERTIFICATES.head(form), *(yield from self._certificates.of(_certificates(self._state.certificates.picture), 0))]
         for families, rows in (
             (traffic_metrics.STANDING_FAMILIES, self._standings.of(snapshot.services)),
             (traffic_metrics.SERVICE_FAMILIES, self._services.of(traffic_metrics.services(traffic), 0)),
@@ -193,3 +198,15 @@ def _requests_line(_key: str, count: Count, _now: float) -> bytes:
     (host, port), place, number = count
     told = labels(container=place.id.partition(":")[0], endpoint=f"{place.address}:{place.port}", host=host, port=str(port))
     return f"haystack_requests_total{{{told}}} {float(number)}\n".encode()
+
+
+def _certificates(picture: Certificates) -> Iterator[tuple[str, Certificate]]:
+    for key, entry in picture.entries.items():
+        if entry.certificate is not None:
+            yield " ".join(key), entry.certificate
+
+
+def _certificate_line(key: str, certificate: Certificate, _now: float) -> bytes:
+    source, _, own = key.partition(" ")
+    told = labels(key=own, name=certificate.names[0], source=source)
+    return f"haystack_certificate_not_after_seconds{{{told}}} {float(certificate.not_after)}\n".encode()

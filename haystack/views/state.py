@@ -26,6 +26,7 @@ from haystack.observe.trace import TraceHub
 from haystack.operator.door import Operator
 from haystack.proxy.counters import Counts
 from haystack.proxy.traffic import Traffic
+from haystack.tls.store import Store
 from haystack.views.rates import Rates
 
 REFRESH_SECONDS = 2.0
@@ -182,7 +183,7 @@ class State:
 
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
     past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by service
-    and cause.
+    and cause; ca: the certificate of Haystack's own authority, PEM, empty: it has none.
     """
 
     settings: Options
@@ -196,6 +197,8 @@ class State:
     past: Past = field(default_factory=Past)
     rates: Rates = field(default_factory=Rates)
     ejections: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    certificates: Store = field(default_factory=Store)
+    ca: bytes = b""
 
     @property
     def snapshot(self) -> Picture:

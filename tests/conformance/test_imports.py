@@ -39,8 +39,20 @@ MOST_IN_WORKERS = 330
 ROOMS = {"_fast", "catalog", "dns", "loop", "model", "net", "proxy", "routing", "tls"}  # that a worker's modules are of
 
 
-WHAT_SERVES = ("/", "/ui", "/healthz", "/metrics", "/api/info", "/api/services", "/api/containers", "/api/networks", "/nothing")
-COMMANDS = ("services", "containers --json", "endpoints", "metrics", "explain http://web.services.haystack/", "help")
+WHAT_SERVES = (
+    "/",
+    "/ui",
+    "/healthz",
+    "/metrics",
+    "/api/info",
+    "/api/services",
+    "/api/containers",
+    "/api/networks",
+    "/api/certificates",
+    "/ca.pem",
+    "/nothing",
+)
+COMMANDS = ("services", "certs", "containers --json", "endpoints", "metrics", "explain http://web.services.haystack/", "help")
 
 
 class Watched:

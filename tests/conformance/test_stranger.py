@@ -143,7 +143,7 @@ def alike(response: Response) -> tuple[object, ...]:
     return response.status, [(k, v) for k, v in response.fields if k != "Date"], response.body
 
 
-PAGES = ("/", "/ui", "/metrics", "/api/info", "/api/containers", "/api/networks", "/api/services")
+PAGES = ("/", "/ui", "/metrics", "/api/info", "/api/containers", "/api/networks", "/api/services", "/api/certificates")
 
 
 def test_a_stranger_sees_nothing_over_http(haystack: Haystack, both: Both) -> None:

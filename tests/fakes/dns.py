@@ -26,6 +26,7 @@ SETTINGS = {
     "dns_port": 0,
     "dns_nameservers": (),
     "dns_forward": None,
+    "acme_dns_zone": None,
     "workers": 1,
     "dns_log": "off",
 }

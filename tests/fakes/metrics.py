@@ -13,7 +13,10 @@ from haystack.dns.messages import DnsCounts
 from haystack.model.records import Cause, Service
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Now
+from haystack.tls import certificates
+from haystack.tls.store import Certificates, Entry
 from haystack.views.state import State
+from tests.fakes.pki import self_signed
 from tests.fakes.state import ENDPOINT, NAME, picture, state
 
 TALLY = ((0, 0, 1, 0, 0, 0), 1, 1, 1, 1_000_000, (20, 1))
@@ -27,7 +30,9 @@ def all_figures() -> State:
     server = NameserverFigures(Nameserver("10.0.0.2"), 1, {"timeout": 1}, 1, 0.1, None)
     figures = Figures((server,), CacheFigures(0, 0, 0, 0, 0, 0), 0, 0, 0)
     responder = SimpleNamespace(figures=lambda: figures)
-    made = dataclasses.replace(state(snapshot=seen), responder=responder, ejections={(NAME, "silent"): 1})
+    one = certificates.read(*self_signed("x", names=("x.example",)))
+    kept = SimpleNamespace(picture=Certificates(entries={("acme", "x"): Entry("acme", "x", one)}))
+    made = dataclasses.replace(state(snapshot=seen), responder=responder, ejections={(NAME, "silent"): 1}, certificates=kept)
     proxy = made.proxy
     proxy.errors = {("x", 404): 1}
     proxy.dns_counts = DnsCounts((("A", 0, "zone", 1),))

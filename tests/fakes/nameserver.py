@@ -14,9 +14,13 @@ SILENT = "silent.example"
 
 
 class Nameserver:
-    """UDP on a free port of loopback. asked: how often each name was; came: set as soon as a silent name was asked for."""
+    """UDP on a free port of loopback. asked: how often each name was; came: set as soon as a silent name was asked for.
 
-    def __init__(self, ttl: int = 3600) -> None:
+    address: of all names; may be changed.
+    """
+
+    def __init__(self, ttl: int = 3600, address: str = "192.0.2.1") -> None:
+        self.address = address
         self.asked: Counter[str] = Counter()
         self.came = threading.Event()
         self._ttl = ttl
@@ -52,7 +56,7 @@ class Nameserver:
 
     def _answer(self, query: dns.message.Message, peer: object) -> None:
         made = dns.message.make_response(query)
-        made.answer.append(dns.rrset.from_text(query.question[0].name, self._ttl, "IN", "A", "192.0.2.1"))
+        made.answer.append(dns.rrset.from_text(query.question[0].name, self._ttl, "IN", "A", self.address))
         self._socket.sendto(made.to_wire(), peer)
 
     def let_go(self) -> None:

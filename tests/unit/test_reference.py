@@ -72,6 +72,11 @@ def test_the_example_of_a_setting_works_and_changes_something(row, monkeypatch, 
         monkeypatch.setenv({"docker_cert_file": "DOCKER_KEY", "docker_key_file": "DOCKER_CERT"}.get(field, "DOCKER_CA_FILE_OTHER"), pem)
         assert getattr(load(), field.removesuffix("_file")) == pem
         return
+    if field == "acme_eab_file":  # the same
+        (tmp_path / "eab").write_text("kid:0123456789abcdef\n")
+        monkeypatch.setenv(name, str(tmp_path / "eab"))
+        assert load().acme_eab == "kid:0123456789abcdef"
+        return
     default = getattr(load(), field) if name not in ("DOCKER_CERT", "DOCKER_KEY") else None
     monkeypatch.setenv(name, example)
     assert field == "workers" or getattr(load(), field) != default

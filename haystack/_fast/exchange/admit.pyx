@@ -4,6 +4,7 @@ Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
+from libc.string cimport memcmp
 
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer

@@ -12,7 +12,7 @@ from haystack.api.views import application
 from haystack.views import shapes
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
-PATHS = ["/api/info", "/api/containers", "/api/networks", "/api/services", "/healthz", "/readyz", "/metrics", "/ui"]
+PATHS = ["/api/certificates", "/api/info", "/api/containers", "/api/networks", "/api/services", "/healthz", "/readyz", "/metrics", "/ui"]
 
 
 async def ask(path, method="GET", of=None, **headers):

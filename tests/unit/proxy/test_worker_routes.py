@@ -294,3 +294,52 @@ def test_a_service_that_has_left_needs_no_search_for_garbage(routes):
     left = [each.service for each in gc.get_objects() if isinstance(each, Route | Member)]
     assert "leaves-here" not in left
     assert "stays-here" in left
+
+
+PATH = "/.well-known/acme-challenge/"
+
+
+@pytest.fixture
+def proving(routes):
+    """Routes that lead who looks for a challenge to `proofs`."""
+    member = Member(Endpoint("haystack", "/socket"), "proofs", 0)
+    routes.add_proofs(Route("proofs", pickers.make("random", [member], [100]), 1000))
+    return routes
+
+
+def test_a_pending_challenge_goes_before_its_service_and_nothing_else_does(proving):
+    proving.show(service("web", A, hosts=("www", "*.com")), service("api", B, hosts=("www",), path=PATH))
+    proving.prove([("www", "one"), ("a.com", "two")])
+    assert proving.name("www", PATH + "one") == "proofs"
+    assert proving.find("www", PATH + "one", listener=1).service == "proofs"
+    assert [proving.name("www", path) for path in (PATH + "two", PATH + "on", PATH, "/")] == ["api", "api", "api", "web"]
+    assert [proving.name("a.com", path) for path in (PATH + "two", PATH + "one", "/")] == ["proofs", "web", "web"]
+    assert proving.name("b.com", PATH + "two") == "web"
+
+
+def test_it_is_anybodys_who_asks_and_goes_with_its_end(proving):
+    proving.show(service("web", A, hosts=("www",)))
+    proving.prove([("www", "one")])
+    assert proving.find("www", PATH + "one").guard == 0
+    proving.prove([("www", "two")])
+    assert [proving.name("www", PATH + token) for token in ("one", "two")] == ["web", "proofs"]
+    proving.prove([])
+    assert proving.name("www", PATH + "two") == "web"
+    assert proving.router.rules == 2
+
+
+def test_it_outlives_its_service_and_a_whole_new_table(proving):
+    proving.show(service("web", A, hosts=("www",)))
+    proving.prove([("www", "one")])
+    proving.show()
+    assert [proving.name("www", path) for path in (PATH + "one", "/")] == ["proofs", None]
+    proving.apply(Table(9, (service("web", A, hosts=("www",)),), whole=True))
+    assert [proving.name("www", path) for path in (PATH + "one", "/")] == ["proofs", "web"]
+
+
+def test_no_label_takes_the_place_of_a_challenge(proving):
+    proving.prove([("www", "one")])
+    proving.show(service("web", A, hosts=("www",), path=PATH + "one"))
+    assert proving.name("www", PATH + "one") == "proofs"
+    proving.prove([])
+    assert proving.name("www", PATH + "one") == "web"

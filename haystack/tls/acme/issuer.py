@@ -1,0 +1,293 @@
+"""Who gets certificates and keeps them new: looks at what is wanted, what is there and what has failed, and orders what plan.py says.
+
+One task of the control loop, which waits nearly always. Of several Haystacks with one state folder, the one with the lease orders; the
+others serve what it puts there. Whatever fails is told, and tried again later and later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from haystack.loop.turns import Turns, in_turns
+from haystack.tls.acme import ari, plan
+from haystack.tls.acme.authority import Authority
+from haystack.tls.acme.errors import AcmeError, ChallengeError, RefusedError
+from haystack.tls.acme.folder import DamagedError, Folder, FolderError
+from haystack.tls.acme.history import History, Window
+from haystack.tls.acme.lease import BEAT, Lease
+from haystack.tls.acme.plan import NEVER, Task
+from haystack.tls.acme.reports import Reports
+from haystack.tls.acme.shelf import Shelf
+from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
+
+AT_ONCE = 4  # orders
+LOOKS = 8  # questions for suggestions in a round
+OFTEN = 60.0  # seconds between two looks at the folder
+WATCH = 5.0  # the same, where another one orders
+BURST = 1.0  # seconds for which changes gather before they are looked at
+
+
+class Reachable(Protocol):
+    """Whether the authority would find us."""
+
+    async def why_not(self, name: str) -> str:
+        """Why not; empty: it would."""
+
+
+class Issuer:
+    """reach: of names without a wildcard; dns: of the others, None where these can't be had; public: the authority is for everybody.
+
+    https: what haystack.https is of services that have none.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        folder: Folder,
+        lease: Lease,
+        shelf: Callable[[Callable[[str], Window | None], Callable[[str, str], None]], Shelf],
+        reach: Reachable,
+        dns: Reachable | None,
+        reports: Reports,
+        *,
+        public: bool,
+        https: str = "on",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._authority = authority
+        self._folder = folder
+        self._lease = lease
+        self._reach, self._dns = reach, dns
+        self._reports = reports
+        self._public = public
+        self._clock = clock
+        self._wanted = Wanted(https)
+        self._history: History | None = None
+        self._written = b""
+        self._hopeless: dict[str, str] = {}  # names that no authority can be asked for → why
+        self.shelf = shelf(self._window, reports.damaged)
+        self.news = asyncio.Event()
+
+    def follow(self, snapshot: Picture) -> Turns[None]:
+        """A reader of snapshots."""
+        before = self._wanted.names
+        yield from self._wanted.follow(snapshot)
+        if self._wanted.names is not before:
+            self.news.set()
+
+    async def load(self) -> None:
+        """Have what is kept served; what can't be read is told."""
+        try:
+            await self.shelf.look(ours=False)
+        except FolderError as error:
+            self._reports.unkept(str(error))
+
+    async def run(self) -> None:
+        """Until it is cancelled: then the lease is free."""
+        beat = asyncio.create_task(self._beat(), name="acme lease")
+        try:
+            while True:
+                self.news.clear()
+                await self._rest(await self.round())
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+            self._lease.release()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until something has changed; changes come in bursts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.news.wait()
+        await asyncio.sleep(BURST)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            if self._lease.held:
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._lease.take)
+
+    async def round(self) -> float:
+        """Do what there is to do; seconds until there may be more."""
+        try:
+            return await self._round()
+        finally:
+            self._reports.tell()
+
+    async def _round(self) -> float:
+        try:
+            return await self._lead() if await asyncio.to_thread(self._lease.take) else await self._watch()
+        except FolderError as error:
+            self._reports.unkept(str(error))
+        except OSError as error:
+            self._reports.unkept(f"{self._folder.path}: {error.strerror or error}")
+        with contextlib.suppress(FolderError):
+            await self.shelf.look(ours=False)  # what can be read is served all the same
+        return OFTEN
+
+    async def _watch(self) -> float:
+        """Another one has the lease: serve what it gets."""
+        self._reports.leads(ours=False)
+        self._history = None  # which it writes now
+        await self.shelf.look(ours=False)
+        return WATCH
+
+    async def _lead(self) -> float:
+        self._reports.leads(ours=True)
+        history = self._history
+        if history is None:
+            history = self._history = await self._remembered()
+            await self.shelf.look(ours=False)  # before anything is put back: another one may have written meanwhile
+            await in_turns(self.shelf.weigh_all())
+        else:
+            await self.shelf.look(ours=True)
+        self._reports.kept()
+        await in_turns(self._tidy(history))
+        await self._listen(history)
+        now = self._clock()
+        made = await in_turns(plan.made(self._wanted.names, self.shelf.held, now, self._free))
+        for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
+            await self.shelf.drop(key)
+        if made.tasks and history.authority.again <= now:
+            await self._work(made.tasks[: 1 if history.authority.failures else AT_ONCE], history)
+            await self._save(history)
+            return 0.0
+        await self._save(history)
+        again = history.authority.again if made.tasks else made.next
+        looks = [window.look for window in history.windows.values()]
+        return max(0.0, min(OFTEN, min([again, *looks]) - self._clock()))
+
+    async def _remembered(self) -> History:
+        """What is kept; nothing, where that is damaged. Raises FolderError."""
+        try:
+            return await asyncio.to_thread(self._folder.history) or History()
+        except DamagedError as error:
+            self._reports.damaged("history.json", str(error))
+            return History()
+
+    def _free(self, name: str) -> float:
+        """From when a name may be ordered."""
+        why = why_not(name, public=self._public)
+        if not why and name.startswith(WILDCARD) and self._dns is None:
+            why = "a wildcard needs dns-01: set HAYSTACK_ACME_DNS_ZONE to a zone that is delegated to Haystack"
+        if why:
+            if self._hopeless.get(name) != why:
+                self._hopeless[name] = why
+                self._reports.unasked(name, why, 0.0)
+            return NEVER
+        return self._history.free(name) if self._history is not None else NEVER
+
+    async def _work(self, tasks: Iterable[Task], history: History) -> None:
+        """Order these certificates, for the names of each that lead here."""
+        led = await asyncio.gather(*(self._led(task, history) for task in tasks))
+        ready = [task for task in led if task is not None]
+        found = await asyncio.gather(*(self._order(task) for task in ready), return_exceptions=True)
+        failed = [(task, error) for task, error in zip(ready, found, strict=True) if isinstance(error, AcmeError)]
+        if other := [error for error in found if error is not None and not isinstance(error, AcmeError)]:
+            raise other[0]
+        now = self._clock()
+        if shared := [error for _, error in failed if error.shared]:
+            worst = max(shared, key=lambda error: error.retry_after)
+            limited = isinstance(worst, RefusedError) and worst.kind == "rateLimited"
+            self._authority.client.forget()
+            again = history.unreachable(str(worst), now, 0.0 if limited else worst.retry_after)
+            self._reports.unreachable(str(worst), again)
+        elif ready:
+            history.reached()
+            self._reports.reachable()
+        for task, error in failed:
+            if not error.shared or (isinstance(error, RefusedError) and error.kind == "rateLimited"):
+                self._blame(task, error, history, now)
+        for task in ready:
+            if task not in [each for each, _ in failed]:
+                history.issued(task.names)
+
+    async def _led(self, task: Task, history: History) -> Task | None:
+        """The same for those of its names that lead here; None: none does."""
+        whys = await asyncio.gather(*map(self._why_unreached, task.names))
+        names = [name for name, why in zip(task.names, whys, strict=True) if not why]
+        for name, why in zip(task.names, whys, strict=True):
+            if why:
+                self._reports.unasked(name, why, history.misled(name, why, self._clock()), task.renews)
+        if len(names) == len(task.names):
+            return task
+        left = task.needed & set(names)
+        return Task(plan.key_of(names), tuple(names), left, "", task.expires, task.renews) if left else None
+
+    async def _why_unreached(self, name: str) -> str:
+        """By dns-01 a name need not lead here; what is to be shown of it has to."""
+        bare = name.removeprefix(WILDCARD)
+        if self._dns is not None and not await self._dns.why_not(bare):
+            return ""
+        if name.startswith(WILDCARD):
+            return await self._dns.why_not(bare) if self._dns is not None else "a wildcard needs dns-01"
+        return await self._reach.why_not(name)
+
+    async def _order(self, task: Task) -> AcmeError | None:
+        """Why it did not succeed."""
+        self._reports.ordered(task)
+        try:
+            made = await self._authority.obtain(task)
+        except AcmeError as error:
+            return error
+        self.shelf.put(task.key, made)
+        self._reports.issued(task, made, self.shelf.held[task.key].renewal)
+        return None
+
+    def _blame(self, task: Task, error: AcmeError, history: History, now: float) -> None:
+        """Those of its names that it is about wait; the others are ordered without them."""
+        about: Mapping[str, str] = error.names if isinstance(error, (ChallengeError, RefusedError)) else {}
+        blamed = [name for name in task.names if name in about] or list(task.names)
+        again = history.refused(blamed, str(error), now, task.expires, error.retry_after)
+        self._reports.refused(blamed, str(error), again, task.renews)
+
+    def _window(self, fingerprint: str) -> Window | None:
+        return self._history.windows.get(fingerprint) if self._history is not None else None
+
+    async def _listen(self, history: History) -> None:
+        """Ask what the authority suggests for the certificates that it was not asked about for long."""
+        now = self._clock()
+        if history.authority.again > now:
+            return
+        for key in (await in_turns(self._unheard(history, now)))[:LOOKS]:
+            mark, renewal_id = self.shelf.there[key].fingerprint, self.shelf.held[key].renewal_id
+            history.windows[mark] = await ari.window(self._authority.client, renewal_id, now, history.windows.get(mark, Window()))
+            self.shelf.weigh(key)
+
+    def _unheard(self, history: History, now: float) -> Turns[list[str]]:
+        """Keys of the certificates about which the authority is to be asked."""
+        found = []
+        for key, one in tuple(self.shelf.there.items()):
+            window = history.windows.get(one.fingerprint)
+            if one.is_valid(now) and (window is None or window.look <= now):
+                found.append(key)
+            yield
+        return found
+
+    def _tidy(self, history: History) -> Turns[None]:
+        """Forget what was about names and certificates that are no more."""
+        names: set[str] = set()
+        marks: set[str] = set()
+        for some in tuple(self._wanted.names.values()):
+            names.update(some)
+            yield
+        for one in tuple(self.shelf.there.values()):
+            marks.add(one.fingerprint)
+            yield
+        yield from history.only(names, marks)
+        self._hopeless = {name: why for name, why in self._hopeless.items() if name in names}
+        self._reports.only(names)
+
+    async def _save(self, history: History) -> None:
+        """Where it is other than what is kept. Raises FolderError."""
+        data = msgspec.json.encode(history)
+        if data != self._written:
+            await asyncio.to_thread(self._folder.keep_history, data)
+            self._written = data

@@ -1,0 +1,125 @@
+"""Whether a name leads to us, as far as we can see: asked before an authority is, which would only find the same and count it against us.
+
+By address where our own are known (HAYSTACK_ADDRESS, or those of this machine). Behind another's address, as in a container, only asking
+there tells: for a token that nobody else knows. Blocks nobody: each look is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from haystack.dns.outside import OutsideError
+from haystack.tls.acme.errors import ChallengeError
+from haystack.tls.acme.orders import Proof
+
+SECONDS = 5.0  # for one address
+MOST = 8  # addresses of a name that are asked
+READ = 4096
+PORT = 80  # where authorities look (RFC 8555, section 8.3)
+PATH = "/.well-known/acme-challenge/"
+_ADDRESS = "set HAYSTACK_ADDRESS to the address at which others reach Haystack, if it is that one"
+
+
+class World(Protocol):
+    """The Outside."""
+
+    async def addresses(self, name: str) -> tuple[str, ...]:
+        """All that the name has. Raises OutsideError."""
+
+    async def leads_to(self, name: str) -> str:
+        """Where CNAMEs at the name end. Raises OutsideError."""
+
+
+class Shown(Protocol):
+    """Who answers at PATH."""
+
+    async def show(self, proof: Proof) -> None:
+        """Answer for this from now on."""
+
+    async def hide(self, proof: Proof) -> None:
+        """And no more."""
+
+
+Ours = Callable[[], Sequence[object]]
+Fetch = Callable[[str, str, str], Awaitable[str]]
+
+
+class Reach:
+    """world: DNS as others see it; shown: our own answers; ours: our own addresses; given: whether a person has set these."""
+
+    def __init__(self, world: World, shown: Shown, ours: Ours, *, given: bool, fetch: Fetch | None = None) -> None:
+        self._world = world
+        self._shown = shown
+        self._ours = ours
+        self._given = given
+        self._fetch = fetch or fetched
+
+    async def why_not(self, name: str) -> str:
+        """Why an authority that asks for this name would not find us; empty: it would."""
+        try:
+            found = await self._world.addresses(name)
+        except OutsideError as error:
+            return f"DNS does not say where {name} leads: {error}"
+        if not found:
+            return f"DNS has no address for {name}"
+        ours = {ipaddress.ip_address(str(each)) for each in self._ours()}
+        if any(ipaddress.ip_address(each) in ours for each in found):
+            return ""
+        told = f"{name} leads to {', '.join(found[:MOST])}, which is not Haystack's address"
+        return f"{told} (HAYSTACK_ADDRESS)" if self._given else await self._asked(name, found, told)
+
+    async def _asked(self, name: str, addresses: Sequence[str], told: str) -> str:
+        """Who answers there: us, or somebody else."""
+        proof = Proof(name, secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        try:
+            await self._shown.show(proof)
+        except ChallengeError as error:
+            return str(error)
+        try:
+            heard = await asyncio.gather(*(self._fetch(each, name, PATH + proof.token) for each in addresses[:MOST]))
+        finally:
+            await self._shown.hide(proof)
+        if any(proof.authorization in each for each in heard):
+            return ""
+        return f"{told}: something else answers there" if any(heard) else f"{told}, and nothing answers there from here; {_ADDRESS}"
+
+
+async def fetched(address: str, name: str, path: str) -> str:
+    """The beginning of what is answered there over HTTP; empty: nothing is."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
+    try:
+        async with asyncio.timeout(SECONDS):
+            stream, out = await asyncio.open_connection(address, PORT, limit=READ)
+            try:
+                out.write(request)
+                return (await stream.read(READ)).decode("latin-1")
+            finally:
+                out.close()
+    except OSError:
+        return ""
+
+
+def within(name: str, zone: str) -> bool:
+    """Whether a name is that zone's, or below it."""
+    return bool(zone) and f".{name}".endswith(f".{zone}")
+
+
+async def challenge_name(world: World, name: str, zone: str, label: str) -> str:
+    """Where the records for a name's dns-01 are to be, without the label in front: the name, or where a CNAME leads. Raises ChallengeError.
+
+    zone: what is delegated to us.
+    """
+    if within(name, zone) or f"{label}.{name}" == zone:
+        return name
+    found = f"{label}.{name}"
+    with contextlib.suppress(OutsideError):
+        found = await world.leads_to(found)
+    inside = found.removeprefix(f"{label}.")
+    if not within(inside, zone) or inside == found:
+        raise ChallengeError({name: f"dns-01 needs a CNAME record from {label}.{name} to {label}.{name}.{zone}"})
+    return inside

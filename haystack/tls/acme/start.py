@@ -1,0 +1,125 @@
+"""What HAYSTACK_ACME and its sisters make of all this: the parts of an issuer, put together once at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from haystack import __version__
+from haystack.dns.challenges import LABEL, Challenges
+from haystack.model.records import Problem
+from haystack.model.snapshot import Records
+from haystack.settings import authorities
+from haystack.settings.settings import Settings
+from haystack.tls.acme.account import Binding, Wishes
+from haystack.tls.acme.authority import Authority, Taste
+from haystack.tls.acme.client import Client
+from haystack.tls.acme.errors import ChallengeError
+from haystack.tls.acme.folder import Folder, place
+from haystack.tls.acme.http_client import HttpClient, trusting
+from haystack.tls.acme.issuer import Issuer
+from haystack.tls.acme.lease import Lease
+from haystack.tls.acme.orders import Solver
+from haystack.tls.acme.reach import Reach, World, challenge_name
+from haystack.tls.acme.reports import Reports
+from haystack.tls.acme.shelf import Shelf
+from haystack.tls.acme.solvers import ALPN, DNS, HTTP, AlpnChallenges, DnsChallenges, HttpChallenges
+from haystack.tls.store import Store
+
+AGENT = f"haystack/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What an issuer needs of the rest. records: that DNS has; heard: returns once workers have heard what they were told before.
+
+    name: what tells this Haystack from others.
+    """
+
+    store: Store
+    challenges: Challenges
+    records: Callable[[], Records]
+    prove: Callable[[tuple[tuple[str, str], ...]], None]
+    heard: Callable[[], Awaitable[object]]
+    world: World
+    addresses: Callable[[], Sequence[object]]
+    complain: Callable[[tuple[Problem, ...]], None]
+    name: str
+
+
+class Delegated:
+    """Whether what is to be shown of a name by dns-01 is in the zone that is ours."""
+
+    def __init__(self, world: World, zone: str) -> None:
+        self._world = world
+        self._zone = zone
+
+    async def why_not(self, name: str) -> str:
+        """Why not; empty: it is."""
+        try:
+            await challenge_name(self._world, name, self._zone, LABEL)
+        except ChallengeError as error:
+            return error.names[name]
+        return ""
+
+
+class Acme:
+    """The issuer of these settings. http: what is answered to an authority that looks for a challenge. Made where imports may happen."""
+
+    def __init__(self, settings: Settings, house: House) -> None:
+        self._settings = settings
+        self._house = house
+        self.http = HttpChallenges(house.prove, house.heard)
+        self.issuer = self._made()
+
+    async def run(self) -> None:
+        """Have certificates, and keep them new, until it is cancelled."""
+        await self.issuer.run()
+
+    def _made(self) -> Issuer:
+        settings, house = self._settings, self._house
+        folder = Folder(place(settings.state_dir, settings.acme))
+        reports = Reports(settings.acme, house.store, house.complain)
+        client = Client(HttpClient(Trust(settings.acme_ca).context, AGENT), settings.acme)
+        kid, _, secret = (settings.acme_eab or "").rpartition(":")
+        wishes = Wishes(settings.acme_email or "", Binding(kid, secret) if kid else None)
+        taste = Taste(settings.acme_profile or "", settings.acme_chain or "")
+        authority = Authority(client, folder, wishes, self._solvers(), taste, reports.registered, time.time)
+        zone = settings.acme_dns_zone if DNS in settings.acme_challenges else None
+        return Issuer(
+            authority,
+            folder,
+            Lease(folder.path / "lease", house.name),
+            lambda window, damaged: Shelf(folder, house.store, window, damaged),
+            Reach(house.world, self.http, lambda: settings.address or house.addresses(), given=bool(settings.address)),
+            Delegated(house.world, zone) if zone else None,
+            reports,
+            public=authorities.is_public(settings.acme),
+            https=settings.https,
+        )
+
+    def _solvers(self) -> dict[str, Solver]:
+        """By the kind of challenge, the preferred one first."""
+        settings, house = self._settings, self._house
+        made: dict[str, Solver] = {HTTP: self.http, ALPN: AlpnChallenges(house.store.challenge, house.heard)}
+        if settings.acme_dns_zone:
+            made[DNS] = DnsChallenges(house.challenges, settings.acme_dns_zone, house.records, house.world, house.heard)
+        return {kind: made[kind] for kind in settings.acme_challenges if kind in made}
+
+
+class Trust:
+    """What an authority's certificate is verified by: read when it is first needed, in a thread, and again where the file was not there."""
+
+    def __init__(self, ca: Path | None) -> None:
+        self._ca = ca
+        self._made: ssl.SSLContext | None = None
+
+    async def context(self) -> ssl.SSLContext:
+        """Raises OSError and SSLError."""
+        if self._made is None:
+            self._made = await asyncio.to_thread(trusting, self._ca)
+        return self._made
