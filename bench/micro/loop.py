@@ -68,7 +68,7 @@ DNS = SimpleNamespace(
 PAGES = ("/api/containers", "/api/networks", "/api/services", "/api/info", "/metrics", "/ui")
 LISTS = (
     *("services", "containers", "containers --json", "endpoints", "endpoints --json", "metrics"),
-    *(f"service {NAME}", "service nobody", "who g5-50"),
+    *(f"service {NAME}", "service nobody", "who g5-50", f"cohorts {NAME}", "events", "replay 1m"),
 )
 
 

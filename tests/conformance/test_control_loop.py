@@ -142,7 +142,7 @@ async def test_nor_do_changes_pages_lists_and_questions(tmp_path: Path) -> None:
         "a second of top of the large service": lambda: site.watch(BIG),
     }
     work |= {f"GET {path}": lambda path=path: site.get(path) for path in PAGES}
-    work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}")}
+    work |= {line: lambda line=line: site.do(line) for line in (*LISTS, f"service {BIG}", f"cohorts {BIG}", f"replay 1m {BIG}")}
     late = {what: found for what, each in work.items() if (found := await longest(each))[0] > MOST}
     site.client.kill()
     await site.client.wait()
