@@ -129,7 +129,7 @@ class Worker:
         own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
             self._dns = WorkerDns(
-                setup.dns, self._poller, self._lent, shares.dns, self._tell_of_dns, self._failed, callers=self._state.callers.told
+                setup.dns, self._poller, self._lent, shares.dns, self._tell_of_dns, self._failed, callers=self._state.clients.callers.told
             )
             if not setup.hold:
                 self._dns.open()

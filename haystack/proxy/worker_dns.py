@@ -34,6 +34,7 @@ from haystack.dns.messages import (
     ZonePart,
 )  # fmt: skip
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
+from haystack.proxy.own_routes import ITSELF
 
 CACHE = 4 * 1024 * 1024  # octets that forwarded answers may take
 IDLE = 10.0  # seconds; RFC 7766 section 6.2.3: a few are enough
@@ -162,7 +163,8 @@ class WorkerDns:
     def _askers(self, asked: Who) -> tuple[AskerRow, ...]:
         rows = self.server.responder.askers.told(asked.name, asked.clients)
         asked_dns = [AskerRow(name, client, _types(kinds), ago, times) for name, client, kinds, ago, times in rows]
-        called = [AskerRow(wire.name(service), _octets(client), (HTTP,), ago, times) for client, service, ago, times in self._callers()]
+        calls = (call for call in self._callers() if call[1] != ITSELF)
+        called = [AskerRow(wire.name(service), _octets(client), (HTTP,), ago, times) for client, service, ago, times in calls]
         return (*asked_dns, *(row for row in called if _is_asked(row, asked)))
 
 

@@ -132,18 +132,23 @@ async def test_a_slow_nameserver_holds_up_no_other_command():
     assert ";; failure: no nameserver answered (nameservers: 127.0.0.1:" in text
 
 
+async def asked(seen, word):
+    """What `who` tells of DNS: this machine is also who calls the service, to see that it is there."""
+    _, told = await seen.shell(f"who {word} --json")
+    return [row for row in json.loads(told) if row["types"] != ["HTTP"]]
+
+
 @pytest.mark.parametrize("word", ["webx0", "127.0.0.1"])
 async def test_who_asked(word):
     async with running(HAYSTACK_WORKERS="2") as seen:
-        assert await seen.shell(f"who {word}") == (1, f"{word} has asked for nothing lately\n")
+        before = await asked(seen, word)
         for _ in range(10):
             await seen.ask(NAME)
         await seen.ask("WWW.example", "AAAA", tcp=True)
-        status, told = await seen.shell(f"who {NAME} --json")
+        (row,) = await asked(seen, NAME)
         _, text = await seen.shell(f"who {word}")
         nobody = await seen.shell("who other.example")
-    assert status == 0
-    (row,) = json.loads(told)
+    assert before == []
     assert (row["name"], row["containers"], row["address"], row["types"], row["times"]) == (NAME, ["webx0"], "127.0.0.1", ["A"], 10)
     assert 0 <= row["ago"] < PATIENCE
     assert {line.split()[0] for line in text.splitlines()[2:]} == {NAME, "www.example"}

@@ -61,7 +61,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         return answer_last(x, h, client.forwards)
     if peer.called != <void *>x.route.queue and peer.rights & <int>Right.INSIDE:
         peer.called = <void *>x.route.queue
-        x.worker.callers.note(peer.address, peer.address_size, x.route.service, x.worker.poller.now)
+        x.worker.clients.callers.note(peer.address, peer.address_size, x.route.service, x.worker.poller.now)
     x.candidates.key = request_key(x.route, h, peer.address, peer.address_size)
     x.named = recalled(x.route, h)
     if 0 < h.length <= x.worker.limits.kept_body and not h.chunked and not h.expect:

@@ -2,11 +2,13 @@
 from libc.stdint cimport int64_t, uint64_t
 from haystack._fast.net.poller cimport Poller, Socket
 from haystack._fast.util.linked_list cimport Ring
+from haystack._fast.worker.callers cimport Callers
 from haystack._fast.worker.limits cimport Limits
 
 cdef class Clients:
     cdef Poller poller
     cdef Limits limits
+    cdef readonly Callers callers       # which of them called which services
     cdef readonly int64_t count         # connections that are open
     cdef readonly int64_t hidden        # that came from the gateway of an engine's network,
     cdef readonly int64_t outside       # and from addresses that are none of the engines' networks

@@ -1,4 +1,7 @@
+from haystack._fast.worker.callers import Callers
+
 class Clients:
+    callers: Callers
     count: int
     hidden: int
     outside: int

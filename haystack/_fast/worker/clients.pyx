@@ -2,6 +2,7 @@
 from libc.stdint cimport uint64_t
 
 from haystack._fast.net.poller cimport Socket
+from haystack._fast.worker.callers cimport Callers
 
 cdef enum:
     LEAST_SHARE = 8         # connections that any client address may have: browsers open six
@@ -13,6 +14,7 @@ cdef class Clients:
     def __init__(self, Poller poller, Limits limits):
         self.poller = poller
         self.limits = limits
+        self.callers = Callers()
         self.origins = {}
         self.paused = []
         self.leaving = []

@@ -12,7 +12,6 @@ from haystack._fast.net.tls_server cimport TlsServer
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Ring
-from haystack._fast.worker.callers cimport Callers
 from haystack._fast.worker.clients cimport Clients
 from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
@@ -29,7 +28,6 @@ cdef class WorkerState:
     cdef readonly Poller poller
     cdef readonly Limits limits
     cdef readonly Clients clients
-    cdef readonly Callers callers       # of services
     cdef readonly Traces traces
     cdef readonly list ports            # of the listeners, by their index
     cdef Router router

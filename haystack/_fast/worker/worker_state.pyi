@@ -4,13 +4,11 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.net.tls_server import TlsServer
 from haystack._fast.routing.router import Router
-from haystack._fast.worker.callers import Callers
 from haystack._fast.worker.clients import Clients
 from haystack._fast.worker.limits import Limits
 from haystack._fast.worker.traces import Traces
 
 class WorkerState:
-    callers: Callers
     poller: Poller
     limits: Limits
     clients: Clients

@@ -16,7 +16,6 @@ from haystack._fast.routing.router cimport Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport release, take
 from haystack._fast.util.linked_list cimport leave
-from haystack._fast.worker.callers cimport Callers
 from haystack._fast.worker.clients cimport Clients
 from haystack._fast.worker.limits cimport Limits
 from haystack._fast.worker.traces cimport Traces
@@ -46,7 +45,6 @@ cdef class WorkerState:
         self.poller = poller
         self.limits = Limits()
         self.clients = Clients(poller, self.limits)
-        self.callers = Callers()
         self.traces = Traces()
         self.router = router
         self.ports = ports

@@ -46,7 +46,7 @@ class Site:
             assert client.recv(65536).startswith(b"HTTP/1.1 ")
 
     def told(self):
-        return [(client, service, times) for client, service, _, times in self.worker.callers.told()]
+        return [(client, service, times) for client, service, _, times in self.worker.clients.callers.told()]
 
     def close(self):
         for client in self.clients:
@@ -73,7 +73,7 @@ def test_a_connection_counts_once_for_a_service_that_it_calls_again_and_again(si
 def test_a_connection_that_turns_to_another_service_has_called_both(site):
     site.ask("web", "api", "api")
     assert site.told() == [("127.0.0.1", "web", 1), ("127.0.0.1", "api", 1)]
-    assert all(0 <= ago < 60 for _, _, ago, _ in site.worker.callers.told())
+    assert all(0 <= ago < 60 for _, _, ago, _ in site.worker.clients.callers.told())
 
 
 @pytest.mark.parametrize("site", [Networks()], indirect=True)
