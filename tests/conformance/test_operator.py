@@ -73,7 +73,7 @@ class Stage:
         with Client(self.haystack.port) as client:
             before = [self._slow(n) for n in (0, 1)]
             client.send(f"GET /slow HTTP/1.1\r\nHost: {WEB}\r\n".encode() + extra + b"\r\n")
-            until(lambda: [self._slow(n) for n in (0, 1)] != before, 5, "the request came nowhere")
+            until(lambda: [self._slow(n) for n in (0, 1)] != before, 15, "the request came nowhere")
             yield client, int(self._slow(1) > before[1])
 
     def _slow(self, number: int) -> int:
@@ -93,7 +93,7 @@ def test_under_load_no_request_fails_and_wait_returns_when_the_last_has_ended(st
     with stage.slow() as (client, number), Load().http(stage.haystack.port, WEB, b"ok", keep=4, new=2) as load:
         load.go_on()
         waiting = stage.begin(f"drain {stage.name(number)} --wait --json --why upgrade")
-        until(lambda: stage.haystack.serving("web") == 1, 5, "it is not drained")
+        until(lambda: stage.haystack.serving("web") == 1, 15, "it is not drained")
         load.go_on(2)
         before = stage.asked(number)
         load.go_on(20)
@@ -107,7 +107,7 @@ def test_under_load_no_request_fails_and_wait_returns_when_the_last_has_ended(st
         }  # fmt: skip
         assert stage.asked(number) == before, "one that is drained gets no request"
         assert stage.says(f"undrain {stage.name(number)}").status == 0
-        until(lambda: stage.asked(number) > before, 5, "it gets no request after undrain")
+        until(lambda: stage.asked(number) > before, 15, "it gets no request after undrain")
         load.go_on()
     assert not load.wrong
     assert not stage.haystack._find("worker.died")
@@ -141,7 +141,7 @@ def test_the_end_of_its_time_ends_the_waiting_too(stage: Stage) -> None:
 def test_undrain_ends_the_waiting_of_others(stage: Stage) -> None:
     with stage.slow() as (client, number):
         waiting = stage.begin(f"drain {stage.name(number)} --wait")
-        until(lambda: stage.haystack.serving("web") == 1, 5, "it is not drained")
+        until(lambda: stage.haystack.serving("web") == 1, 15, "it is not drained")
         assert stage.says(f"undrain {stage.name(number)}").status == 0
         assert stage.operator.end(waiting).status == 1
         stage.gate.answer()
@@ -151,7 +151,7 @@ def test_undrain_ends_the_waiting_of_others(stage: Stage) -> None:
 def test_a_worker_that_dies_has_nothing_in_flight(stage: Stage) -> None:
     with stage.slow() as (_, number):
         waiting = stage.begin(f"drain {stage.name(number)} --wait")
-        until(lambda: stage.haystack.serving("web") == 1, 5, "it is not drained")
+        until(lambda: stage.haystack.serving("web") == 1, 15, "it is not drained")
         assert waiting.poll() is None
         for pid in stage.haystack.workers():
             os.kill(pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ def _status(stage: Stage) -> int:
 def test_who_ends_the_waiting_does_not_end_the_drain(stage: Stage) -> None:
     with stage.slow() as (client, number):
         waiting = stage.begin(f"drain {stage.name(number)} --wait")
-        until(lambda: stage.haystack.serving("web") == 1, 5, "it is not drained")
+        until(lambda: stage.haystack.serving("web") == 1, 15, "it is not drained")
         waiting.send_signal(signal.SIGINT)
         stage.operator.end(waiting)
         assert stage.name(number) in stage.says("drain").out
@@ -223,7 +223,7 @@ def test_a_request_that_waits_is_answered_when_maintenance_begins(stage: Stage) 
     late = host("late")
     with refused_port() as closed, Client(stage.haystack.port, timeout=20) as client:
         stage.haystack.show([*stage.members, Member("late", closed.getsockname()[1])])
-        until(lambda: stage.haystack.serving("late", ready=False) == 1, 5, "it is not listed")
+        until(lambda: stage.haystack.serving("late", ready=False) == 1, 15, "it is not listed")
         client.send(f"GET / HTTP/1.1\r\nHost: {late}\r\n\r\n".encode())
         assert stage.says("drain latex2:1").status == 1
         assert not select.select([client.socket], [], [], 0)[0], "it is answered already"
@@ -256,9 +256,9 @@ def test_dns_leaves_it_out(stage: Stage) -> None:
         answer = dns.query.udp(query, "127.0.0.1", timeout=5, port=port)
         return bool(answer.answer)
 
-    until(there, 5, "no SRV record")
+    until(there, 15, "no SRV record")
     assert stage.says(f"drain {stage.name(0)}").status == 0
-    until(lambda: not there(), 5, "the SRV record is there still")
+    until(lambda: not there(), 15, "the SRV record is there still")
 
 
 def test_weights(stage: Stage) -> None:

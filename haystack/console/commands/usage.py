@@ -6,25 +6,32 @@ from collections.abc import Callable, Mapping
 
 from haystack.console.command import NOT_FOUND, Asked, Command, Context, Kind, Result, word
 from haystack.console.suggestions import suggested
-from haystack.console.tables import table
+from haystack.console.tables import Column, pieces, table
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
 
 def all_commands(commands: Mapping[str, Command], width: int | None) -> str:
     """A line a command, and how to go on."""
-    told = table(("command", "what it does"), [(each.usage, each.summary) for each in commands.values()], width)
+    rows = [(each.name if width else each.usage, each.summary) for each in commands.values()]  # a terminal has little room
+    told = table((Column("command", fold=True), Column("what it does", fold=True)), rows, width)
     return f"{told}\nhelp COMMAND shows its options and an example."
 
 
 def of(command: Command, width: int | None) -> str:
     """How one command is used, what its arguments are, and an example."""
-    lines = [f"usage: {command.usage}", command.summary]
+    lines = [*_folded(f"usage: {command.usage}", width), *_folded(command.summary, width)]
     if command.arguments:
-        lines += ["", table(("argument", "what it is"), [(_shown(each), each.told) for each in command.arguments], width)]
-    lines += ["", command.more] if command.more else []
+        titles = (Column("argument", fold=True), Column("what it is", fold=True))
+        lines += ["", table(titles, [(_shown(each), each.told) for each in command.arguments], width)]
+    lines += ["", *_folded(command.more, width)] if command.more else []
     lines += ["", f"example: {command.example}"] if command.example else []
     return "\n".join(lines)
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    """In lines that fit the terminal."""
+    return [text] if width is None else pieces(text, width)
 
 
 def _shown(argument: object) -> str:
