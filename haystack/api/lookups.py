@@ -29,6 +29,13 @@ LISTED = 100  # endpoints of an answer
 FOREIGN = frozenset({"cross-site", "same-site"})
 
 
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another origin asks, as far as its browser says so: Sec-Fetch-Site comes over https and to localhost alone."""
+    told, host = request.headers, request.headers.get("host", "")
+    origins = [urlsplit(told[name]).netloc for name in ("origin", "referer") if told.get(name)]
+    return told.get("sec-fetch-site") in FOREIGN or any(origin != host for origin in origins)
+
+
 class Lookups:
     """Over one state."""
 
@@ -48,7 +55,7 @@ class Lookups:
     async def dns(self, request: Request) -> DnsAnswer:
         """?name=&type=: what DNS says, as clients have it; type A where none is asked for. Raises HTTPException."""
         name, kind = _parameter(request, "name"), request.query_params.get("type", "A").upper()
-        if request.headers.get("sec-fetch-site") in FOREIGN:
+        if _is_foreign(request):
             raise HTTPException(HTTPStatus.FORBIDDEN, "a page of another origin may not have names looked up")
         if self._asking >= MOST:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too many names are being looked up", BUSY)

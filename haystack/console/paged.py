@@ -30,9 +30,12 @@ async def _room(lent: Lent, ended: asyncio.Event) -> int:
     """How many lines more a person wants to see; none: an odd key."""
     pressed = asyncio.ensure_future(lent.key(WAIT))
     stopped = asyncio.ensure_future(ended.wait())
-    await asyncio.wait({pressed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    key = pressed.result() if pressed.done() else pressed.cancel() and None
+    try:
+        await asyncio.wait({pressed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        key = pressed.result() if pressed.done() else None
+    finally:
+        pressed.cancel()
+        stopped.cancel()
     if key in (None, "q", "Q", "escape"):
         ended.set()
     return {"space": max(1, lent.size[1] - 1), "page down": max(1, lent.size[1] - 1), "enter": 1, "down": 1}.get(key or "", 0)

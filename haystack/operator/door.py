@@ -78,7 +78,7 @@ class Operator:
         self._busy = busy
         self._audit = Audit(note, lambda: registry.snapshot)
         self._clock, self._steady = clock, steady
-        self._stored: tuple[Override, ...] = ()  # what the file holds
+        self._stored: tuple[Override, ...] | None = ()  # what the file holds
         self._unstored: tuple[Override, ...] = ()  # what it could not be made to hold, and that was told
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()  # for `run`: one ends earlier than it looks next
@@ -187,10 +187,12 @@ class Operator:
             log.warning("operator.unreadable", path=str(self._path), error=str(error), reason="kept drains and weights are lost")
             return
         restored = sets.restored(found, self._clock())
-        self._stored = _kept(found)
+        self._stored = _kept(found) if handed is None else None
         if len(restored):
             self._audit.restored(restored)
             self._set(restored)
+        if handed is not None and (_kept(found) or await asyncio.to_thread(self._path.exists)):
+            await self._store()  # the one before may not have been able to
 
     async def run(self) -> None:
         """Drop what is over, and what is about something that has gone for long; without end."""

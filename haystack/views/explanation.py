@@ -17,7 +17,7 @@ from haystack.model import unheard
 from haystack.model.endpoints import names
 from haystack.model.records import Endpoint, Service
 from haystack.routing.routing_table import own_hosts, serving
-from haystack.routing.rows import LISTENERS
+from haystack.routing.rows import HTTPS, LISTENERS
 from haystack.views.state import State
 
 NAMED = 50  # of those among which one is picked, and of rules that are shadowed
@@ -74,15 +74,15 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
 
 def lead(state: State, asked: Asked, found: Found) -> list[str]:
     """Which service it is, why, and how one of its endpoints is chosen."""
-    number, listener = _listener(state, asked.port)
+    number, listener = _listener(state, asked.port, tls=asked.tls)
     lines = [
         f"service {found.service.name}, by host {found.host} and path prefix {found.path}",
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
-        _choice(state, found.service, serving(found.endpoints, listener)),
+        _choice(state, found.service, serving(found.endpoints, LISTENERS[0] if listener == HTTPS else listener)),
         *_apart(found),
         *askers(found),
     ]
-    lines += ["Haystack does not support TLS: this shows the same URL with http"] if asked.tls else []
+    lines += [_vouched(state, asked)] if asked.tls else []
     return lines + [f"problem: {problem.subject}: {problem.message}" for problem in found.service.problems]
 
 
@@ -137,9 +137,21 @@ def otherwise(state: State, asked: Asked) -> str:
     return "Haystack itself answers" if itself else "404"
 
 
-def _listener(state: State, port: int | None) -> tuple[int, str]:
+def _vouched(state: State, asked: Asked) -> str:
+    """Which certificate a client gets."""
+    if HTTPS not in state.proxy.ports:
+        return "nothing listens for https: set HAYSTACK_ACME, HAYSTACK_CERTS or HAYSTACK_TLS_LOCAL"
+    found = state.certificates.picture.find(asked.host)
+    if found is None:
+        return f"no certificate is for {asked.host}: its handshake is refused"
+    return f"certificate for {', '.join(found.names)}, by {found.issuer}"
+
+
+def _listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int, str]:
     """The listener on this port; the first one where none is."""
     ports = state.proxy.ports
+    if tls and HTTPS in ports:
+        return ports[HTTPS], HTTPS
     name = next((name for name in LISTENERS if port is not None and ports.get(name) == port), LISTENERS[0])
     return ports.get(name, 0), name
 

@@ -64,11 +64,27 @@ async def test_a_name_is_looked_up_as_the_client_has_it():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_page_of_another_origin_has_nothing_looked_up(site):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "http://evil.example"),
+        ("Origin", "null"),
+        ("Referer", "http://evil.example/x"),
+    ],
+)
+async def test_a_page_of_another_origin_has_nothing_looked_up(name, value):
     there = state()
     there.responder.resolve = None  # who calls it fails
-    assert (await ask("/api/dns?name=example.com", there, **{"Sec-Fetch-Site": site})).status_code == 403
+    assert (await ask("/api/dns?name=example.com", there, **{name: value})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Sec-Fetch-Site", "same-origin"), ("Origin", "http://haystack"), ("Referer", "http://haystack/ui")]
+)
+async def test_the_page_itself_has(name, value):
+    assert (await ask("/api/dns?name=example.com", **{name: value})).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/dns?name=example.com", "/api/explain?url=x", "/openapi.json", "/ui", "/ui/main.js"])

@@ -15,8 +15,10 @@ from haystack.model.records import Carried, Options, Problem, Service
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table
+from haystack.tls import certificates
 from haystack.views import shapes
 from haystack.views.explanation import Asked, find, read
+from tests.fakes.pki import self_signed
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 from tests.oracles import routing_table as oracle
 
@@ -56,8 +58,16 @@ def test_a_services_short_name_is_told_with_the_whole_one(form):
     assert "did you mean" not in said(form.format("nobody"))[1]
 
 
-def test_of_https_it_says_that_there_is_none():
-    assert "does not support TLS" in said("https://shop.example/")[1]
+async def test_of_https_it_says_which_certificate_there_is():
+    assert "nothing listens for https: set HAYSTACK_ACME" in said("https://shop.example/")[1]
+    shown = site()
+    shown.proxy.ports["https"] = 443
+    assert "no certificate is for shop.example: its handshake is refused" in run(shown, ["explain", "https://shop.example/"]).text
+    shown.certificates.put("folder", "x", certificates.read(*self_signed("an authority", names=("shop.example",))))
+    text = run(shown, ["explain", "https://shop.example/"]).text
+    assert "certificate for shop.example, by an authority" in text
+    assert "listener https, port 443" in text
+    assert "picked: abababababab:80/tcp" in text
     assert "speaks no TLS" not in said("http://shop.example/")[1]
 
 

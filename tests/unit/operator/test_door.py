@@ -230,6 +230,7 @@ async def test_what_was_handed_over_counts_and_not_the_file(rig: Rig, tmp_path: 
     handed = replace(made, target=endpoint(2).id)
     await again.start([handed])
     assert list(again.overrides) == [handed]
+    assert kept.read(tmp_path / kept.NAME) == (handed,), "whoever was before may not have been able to write it"
     again = rig.opened(tmp_path)
     await again.start([])
     assert not len(again.overrides)
