@@ -1,5 +1,6 @@
 """What `explain` says, and that it and the workers' router agree on who answers."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -64,6 +65,7 @@ async def test_of_https_it_says_which_certificate_there_is():
     shown.proxy.ports["https"] = 443
     assert "no certificate is for shop.example: its handshake is refused" in run(shown, ["explain", "https://shop.example/"]).text
     shown.certificates.put("folder", "x", certificates.read(*self_signed("an authority", names=("shop.example",))))
+    await asyncio.sleep(0)  # it is told soon after
     text = run(shown, ["explain", "https://shop.example/"]).text
     assert "certificate for shop.example, by an authority" in text
     assert "listener https, port 443" in text
