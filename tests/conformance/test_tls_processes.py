@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import ssl
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tests.fakes.client import Client
 from tests.fakes.load import Load
-from tests.fakes.origin import Origin
+from tests.fakes.origin import Origin, respond
 from tests.fakes.pki import Authority
 from tests.fakes.tls import Memory, TlsClient, failure, trusting
 from tests.fakes.worker import Haystack, Member, host, until
@@ -194,3 +195,71 @@ def test_behind_a_proxy_that_ends_tls_nothing_is_redirected(authority, tmp_path,
     with Haystack([member], **settings) as haystack, Client(haystack.port) as client:
         assert client.get(WEB, extra=b"X-Forwarded-Proto: https\r\n").status == 200
         assert client.get(WEB, extra=b"X-Forwarded-Proto: http\r\n").status == 308
+
+
+def test_a_default_certificate_is_for_no_host_but_its_own(authority, tmp_path, origin):
+    """A 308 is remembered by browsers: to a name that the certificate is not for it would lock them out."""
+    authority.write(tmp_path / "certs", "default", "example.org")
+    member = Member("web", origin.port, {"haystack.host": "www.example.com,example.org", "haystack.https": "redirect"})
+    with Haystack([member], HAYSTACK_CERTS=str(tmp_path / "certs")) as haystack, Client(haystack.port) as client:
+        assert client.get("www.example.com").status == 200
+        assert client.get("example.org").status == 308
+
+
+def test_what_has_no_path_is_not_redirected_nor_what_an_authority_asks_for(authority, tmp_path, origin):
+    member = Member("web", origin.port, {"haystack.https": "redirect"})
+    with Haystack([member], HAYSTACK_CERTS=str(tmp_path / "certs")) as haystack, Client(haystack.port) as client:
+        client.send(f"OPTIONS * HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
+        assert client.response().status == 200
+        client.send(f"GET http://{WEB}/.well-known/acme-challenge/x HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
+        assert client.response().status == 200
+        client.send(f"GET http://{WEB}?q HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
+        assert client.response().get("location") == f"https://{WEB}:{https(haystack)}?q"
+
+
+def test_an_endpoint_that_says_hsts_itself_has_the_only_word(authority, tmp_path, fakes):
+    said = b"HTTP/1.1 200 OK\r\nstrict-Transport-security: max-age=1\r\nContent-Length: 0\r\n\r\n"
+    behind = Origin(fakes, respond(said)).start()
+    member = Member("web", behind.port, {"haystack.hsts_max_age": "1h"})
+    with (
+        Haystack([member], HAYSTACK_CERTS=str(tmp_path / "certs")) as haystack,
+        TlsClient(https(haystack), trusting(authority.path), WEB) as client,
+    ):
+        answer = client.get(WEB)
+    behind.stop()
+    assert answer.all("strict-transport-security") == ["max-age=1"]
+
+
+def test_half_a_record_is_a_request_that_has_begun(authority, tmp_path, origin):
+    """OpenSSL has taken it from the socket, where nothing is left to be seen: a drain must not take its client for one at rest."""
+    with Haystack([Member("web", origin.port)], HAYSTACK_CERTS=str(tmp_path / "certs"), HAYSTACK_WORKERS="1") as haystack:
+        client = Memory(https(haystack), trusting(authority.path), WEB)
+        client.handshake()
+        client.say(f"GET / HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
+        assert client.read().startswith(b"HTTP/1.1 200")
+        whole = client.bytes_of(lambda: client.tls.write(f"GET /last HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode()))
+        client.send(whole[:20])
+        until(lambda: unread(client.sock) == 0, 10, "it is never read")
+        haystack.terminate()
+        until(lambda: refused(https(haystack)), 10, "it goes on to accept")
+        client.send(whole[20:])
+        assert client.read().startswith(b"HTTP/1.1 200")
+        client.sock.close()
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes that the other end's kernel has not handed over: /proc/net/tcp has them as the receive queue of its side."""
+    here, there = sock.getsockname()[1], sock.getpeername()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote, _, queues = line.split()[1:5]
+        if (int(local.split(":")[1], 16), int(remote.split(":")[1], 16)) == (there, here):
+            return int(queues.split(":")[1], 16)
+    return -1
+
+
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -11,7 +11,7 @@ from haystack._fast.connection.lingering cimport close_in_order, drop_input
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
-from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
+from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request, same
 from haystack._fast.http1.local_reply cimport write_answer
 from haystack._fast.http1.serialize cimport flaw_of_trailer, write_date, write_last_chunk, write_response, write_switch
 from haystack._fast.http1.written cimport send_written, write_run
@@ -58,7 +58,7 @@ cdef class Http1Server(Connection):
         """Whether it has no request, not even one that was not read yet: it may be closed (RFC 9112, section 9.5)."""
         cdef char byte
         return self.state == ConnectionState.OPEN and self.leg.user is None and pending(&self.input) == 0 and (
-            self.transport.unsent() == 0 and not self.transport.readable) and (
+            self.transport.unsent() == 0 and not self.transport.readable and not self.transport.holds()) and (
             recv(self.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 
     cdef int rest(self) noexcept:
@@ -420,7 +420,7 @@ cdef class Http1ServerLeg(DownLeg):
         self.skipped = self.skip_ahead() if self.ahead else 0
         if not h.dated:
             write_date(work)
-        if self.connection.peer.shown != NULL and route is not None and route.hsts:
+        if self.connection.peer.shown != NULL and route is not None and route.hsts and not has_hsts(h):
             add(work, <const char *>route.hsts, len(route.hsts))
         if remembered is not None:
             write_cookie(work, route, remembered)
@@ -492,3 +492,12 @@ cdef class Http1ServerLeg(DownLeg):
     cdef int reset(self) except -1:
         self.user = None
         return 0 if self.connection is None else self.connection.reset()
+
+
+cdef bint has_hsts(Head *h) noexcept:
+    """Whether the endpoint says Strict-Transport-Security itself: a response has one (RFC 6797, section 7.1)."""
+    cdef int i
+    for i in range(h.count):
+        if h.fields[i].name_size == 25 and same(h.fields[i].name, b"strict-transport-security", 25):
+            return True
+    return False

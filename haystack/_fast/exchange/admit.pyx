@@ -52,7 +52,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         return lead_nowhere(x)
     if x.route.https != Https.BOTH:
         if x.route.https == Https.WITHOUT and peer.shown != NULL:
-            return lead_nowhere(x)
+            return x.fail(404, b"destination_not_found", b"this service is not for https")
         if x.route.https == Https.REDIRECT and has_secure_place(x, h, peer):
             return x.answer(308, b"", secure_place(x, h))
     if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
@@ -87,16 +87,20 @@ cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
 
     What a CA asks to see is answered as it is (RFC 8555, section 8.3), and a trusted proxy may have taken off the TLS.
     """
-    cdef int i
+    cdef int i, path = authority_end(h) if x.request.absolute else 0
     if peer.shown != NULL or peer.listener != 0 or x.worker.tls is None or h.host_size <= 0:
         return False
-    if h.target_size >= len(PROOFS) and memcmp(h.target, <const char *>PROOFS, len(PROOFS)) == 0:
+    if h.target_size > path and h.target[path] != c'/' and h.target[path] != c'?':
+        return False                    # OPTIONS *
+    if h.target_size - path >= len(PROOFS) and memcmp(h.target + path, <const char *>PROOFS, len(PROOFS)) == 0:
         return False
     if peer.trusted:
         for i in range(h.count):
             if h.fields[i].kind == Kind.FORWARDED_PROTO and h.fields[i].value_size == 5 and memcmp(h.fields[i].value, b"https", 5) == 0:
                 return False
-    return x.worker.tls.find(host_name(h), False) is not None
+    name = host_name(h)
+    found = x.worker.tls.find(name, False)
+    return found is not None and (<Credential>found).covers(name)
 
 
 cdef bytes secure_place(Exchange x, Head *h):

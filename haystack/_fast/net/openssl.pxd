@@ -84,6 +84,7 @@ cdef extern from "openssl/ssl.h":
     int SSL_get_error(const SSL *, int)
     int SSL_shutdown(SSL *)
     int SSL_get_shutdown(const SSL *)
+    int SSL_has_pending(const SSL *)
     void SSL_set_shutdown(SSL *, int)
     int SSL_session_reused(const SSL *)
     SSL_CTX *SSL_set_SSL_CTX(SSL *, SSL_CTX *)

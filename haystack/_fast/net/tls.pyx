@@ -29,6 +29,7 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
+    READS = 64              # records at once: a client may send them with a byte in each
 
 cdef char[RECORD] record    # what is put together for one
 cdef bytes PLAIN = (
@@ -157,14 +158,15 @@ cdef class TlsTransport(Transport):
 
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         cdef size_t got = 0, n = 0
-        cdef int problem
+        cdef int problem, reads = 0
         if self.tls.phase == TlsPhase.BROKEN or self.tls.ssl == NULL:
             self.readable = False
             return -2
-        while got < size and not self.tls.ended:
+        while got < size and reads < READS and not self.tls.ended:
             ERR_clear_error()
             if SSL_read_ex(self.tls.ssl, data + got, size - got, &n) == 1:
                 got += n
+                reads += 1
                 continue
             problem = SSL_get_error(self.tls.ssl, 0)
             if problem == SSL_ERROR_WANT_READ:
@@ -185,6 +187,9 @@ cdef class TlsTransport(Transport):
             return <Py_ssize_t>got      # the end is told with the next call
         self.readable = False
         return 0 if self.tls.ended else -2
+
+    cdef bint holds(self) noexcept:
+        return self.tls.ssl != NULL and SSL_has_pending(self.tls.ssl) == 1
 
     cdef size_t seal(self, const char *data, size_t size) noexcept:
         """Give to OpenSSL what it takes, in full records: how many bytes. All of them where the connection is broken."""

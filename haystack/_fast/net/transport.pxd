@@ -45,6 +45,7 @@ cdef class Transport(Socket):
     cdef bint flush_pipe(self) noexcept
     cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
+    cdef bint holds(self) noexcept
     cdef int end_output(self) noexcept
     cdef void reset_at_close(self) noexcept
 

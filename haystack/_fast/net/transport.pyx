@@ -207,6 +207,10 @@ cdef class Transport(Socket):
                 self.poller.kept -= <int64_t>self.out.capacity
             release(&self.out)
 
+    cdef bint holds(self) noexcept:
+        """Whether something has come that `receive` can't tell yet: half a record of TLS."""
+        return False
+
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         """Bytes read; 0: the peer sends no more; -1: nothing now; -2: the connection is broken."""
         cdef ssize_t n
