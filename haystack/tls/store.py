@@ -19,6 +19,7 @@ FOLDER, ACME, LOCAL = "folder", "acme", "local"
 SOURCES = (FOLDER, ACME, LOCAL)  # who goes first where two have one for the same name
 DEFAULT = "default"  # the key of the folder's certificate for names that no other is for
 PREFERRED = "ECDSA P-256"
+_NAME = "name/"  # no file's name and no host has a slash: whatever a container calls itself, it is never a certificate's key
 
 _NOTHING: MappingProxyType[Any, Any] = MappingProxyType({})
 
@@ -37,6 +38,11 @@ class Entry:
     error: str = ""
     renewal: float = 0.0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is for; without a certificate, what it is kept under."""
+        return self.certificate.names if self.certificate is not None else (self.key.removeprefix(_NAME),)
+
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
@@ -54,6 +60,11 @@ class Certificates:
     def find(self, name: str) -> Certificate | None:
         """What a client gets that asks for this name in lower case; None: its handshake is refused."""
         return self.names.get(name) or self.names.get(wildcard(name)) or self.default
+
+
+def key_of_name(name: str) -> str:
+    """The key of what is told of a name that has no certificate."""
+    return _NAME + name
 
 
 class Store:

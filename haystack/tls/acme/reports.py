@@ -15,7 +15,7 @@ from haystack.model.records import Problem
 from haystack.observe.bursts import Crowd
 from haystack.tls.acme.plan import Task
 from haystack.tls.certificates import Certificate
-from haystack.tls.store import ACME, Store
+from haystack.tls.store import ACME, Store, key_of_name
 
 MOST = 100  # problems of names: a thousand lines of the same help nobody
 _AUTHORITY, _FOLDER = "HAYSTACK_ACME", "HAYSTACK_STATE_DIR"
@@ -102,12 +102,12 @@ class Reports:
             self._well(name)
 
     def _ill(self, name: str, why: str, again: float, renews: Iterable[str]) -> None:
-        for key in (name, *renews):
+        for key in (key_of_name(name), *renews):
             self._store.fail(ACME, key, why, again)
         self._problems[name] = why
 
     def _well(self, name: str) -> None:
-        self._store.remove(ACME, name)
+        self._store.remove(ACME, key_of_name(name))
         self._problems.pop(name, None)
 
     def tell(self) -> None:

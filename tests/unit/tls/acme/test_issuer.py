@@ -12,6 +12,7 @@ import pytest
 from haystack.tls.acme.account import Binding, Wishes
 from haystack.tls.acme.authority import Taste
 from haystack.tls.acme.renewal import DAY
+from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
 
 HOUR = 3600.0
@@ -112,6 +113,21 @@ async def test_a_name_that_does_not_lead_here_is_told_and_not_asked_for(rig):
     assert rig.ca.count.total() == 0
     assert rig.problems[NAME].startswith("www.example.com leads to 192.0.2.9")
     assert "192.0.2.9" in rig.entry(NAME).error
+
+
+async def test_a_host_that_is_spelled_as_the_key_of_a_certificate_does_not_touch_it(rig):
+    rig.want(web=NAME)
+    await rig.rounds()
+    (key,) = rig.store.keys(ACME)
+    rig.reach.astray[key] = "elsewhere"
+    rig.want(web=NAME, liar=key)
+    await rig.rounds(later=60)
+    assert rig.store.picture.entries[ACME, key].error == ""
+    assert rig.entry(key).names == (key,)
+    rig.want(web=NAME)
+    await rig.rounds(later=60)
+    assert rig.certified == [NAME]
+    assert rig.entry(key) is None
 
 
 async def test_dns_is_looked_at_less_and_less_often(rig):
