@@ -176,7 +176,7 @@ def _names(leaf: x509.Certificate) -> Iterable[str]:
 def _usable(names: Iterable[str]) -> Iterable[str]:
     for name in names:
         written = name.lower().removesuffix(".")
-        if naming.is_name(written.removeprefix(_WILDCARD)) and not _is_address(written):
+        if naming.is_spelled(written.removeprefix(_WILDCARD)) and not _is_address(written):
             yield written
 
 
