@@ -58,6 +58,7 @@ from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
+CERTIFICATES = "certificates"  # the name of the tasks that have them made
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 log = structlog.get_logger("haystack")
 
@@ -154,7 +155,7 @@ class App:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
         for work in self.certifying.work():
-            self._spawn(work, "certificates")
+            self._spawn(work, CERTIFICATES)
         self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
@@ -214,6 +215,9 @@ class App:
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
+        for task in self.tasks:
+            if task.get_name() == CERTIFICATES:
+                task.cancel()  # first: nothing is ordered by one that stops, and the next one gets the lease
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)

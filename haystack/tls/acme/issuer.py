@@ -98,7 +98,7 @@ class Issuer:
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
-            self._lease.release()
+            await asyncio.to_thread(self._lease.release)  # it waits for a `take` that is under way
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until something has changed; changes come in bursts."""
