@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -11,6 +13,7 @@ import pytest
 
 from haystack.tls.acme.account import Binding, Wishes
 from haystack.tls.acme.authority import Taste
+from haystack.tls.acme.folder import FolderError
 from haystack.tls.acme.renewal import DAY
 from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
@@ -176,6 +179,50 @@ async def test_a_refused_name_is_tried_less_and_less_often(rig):
     assert pauses[-1] > 0.75 * DAY
     assert sum(at < START + HOUR + 600 for at in times) <= 3
     assert 10 <= len(times) <= 25
+
+
+@pytest.mark.parametrize("error", [FolderError("disk full"), asyncio.CancelledError(), RuntimeError("odd")])
+async def test_one_that_fails_in_another_way_does_not_have_the_outcomes_of_others_forgotten(rig, error, monkeypatch):
+    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
+    obtain = rig.issuer._authority.obtain
+
+    async def fails(task):
+        if task.names != ("full.example.com",):
+            return await obtain(task)
+        raise error
+
+    monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
+    rig.want(bad="bad.example.com", full="full.example.com", web=NAME)
+    with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+        await rig.round()
+    rig.store.publish()
+    assert rig.certified == [NAME]
+    assert rig.folder.history().names["bad.example.com"].failures == 1
+    with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+        await rig.round(later=1)
+    assert rig.ordered.count(["bad.example.com"]) == 1
+
+
+async def test_a_refusal_is_kept_while_other_orders_go_on(rig, monkeypatch):
+    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
+    obtain, kept, save = rig.issuer._authority.obtain, asyncio.Event(), rig.issuer._save
+
+    async def hangs(task):
+        return await (asyncio.Event().wait() if task.names == (NAME,) else obtain(task))
+
+    async def saves(history):
+        await save(history)
+        kept.set()
+
+    monkeypatch.setattr(rig.issuer._authority, "obtain", hangs)
+    monkeypatch.setattr(rig.issuer, "_save", saves)
+    rig.want(bad="bad.example.com", web=NAME)
+    going = asyncio.create_task(rig.round())
+    async with asyncio.timeout(10):
+        await kept.wait()
+    assert rig.folder.history().names["bad.example.com"].failures == 1
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
 
 
 async def test_back_off_outlives_a_restart(rig, tmp_path, clock, ca):
