@@ -118,7 +118,13 @@ class Issuer:
     async def round(self) -> float:
         """Do what there is to do; seconds until there may be more."""
         try:
-            return await self._round()
+            seconds = await self._round()
+        except Exception as error:  # noqa: BLE001 - what nobody has thought of ends no renewal for good
+            self._reports.failed(error)
+            return OFTEN
+        else:
+            self._reports.succeeded()
+            return seconds
         finally:
             self._reports.tell()
 
@@ -196,7 +202,7 @@ class Issuer:
         if shared := [error for error in found if isinstance(error, AcmeError) and error.shared]:
             worst = max(shared, key=lambda error: error.retry_after)
             self._authority.client.forget()
-            again = history.unreachable(str(worst), self._clock(), 0.0 if _is_limit(worst) else worst.retry_after)
+            again = history.unreachable(str(worst), self._clock(), 0.0 if worst.limited else worst.retry_after)
             self._reports.unreachable(str(worst), again)
         elif len(other) < len(ready):
             history.reached()
@@ -231,7 +237,7 @@ class Issuer:
         try:
             made = await self._authority.obtain(task)
         except AcmeError as error:
-            if not error.shared or _is_limit(error):
+            if not error.shared or error.limited:
                 self._blame(task, error, history, self._clock())
                 await self._save(history)
             return error
@@ -291,8 +297,3 @@ class Issuer:
             if data != self._written:
                 await asyncio.to_thread(self._folder.keep_history, data)
                 self._written = data
-
-
-def _is_limit(error: AcmeError) -> bool:
-    """Whether the authority has had too many of these names, or of us."""
-    return isinstance(error, RefusedError) and error.kind == "rateLimited"

@@ -31,6 +31,7 @@ class Reports:
         self._complain = complain
         self._crowd = Crowd(__name__)
         self._problems: dict[str, str] = {}  # by what they are about
+        self._fault = ""  # of Haystack itself
         self._leading: bool | None = None
 
     def leads(self, *, ours: bool) -> None:
@@ -92,6 +93,17 @@ class Reports:
         """It can."""
         self._problems.pop(_FOLDER, None)
 
+    def failed(self, error: Exception) -> None:
+        """What nobody has thought of; it is tried again."""
+        fault = repr(error)
+        if fault != self._fault:
+            log.error("acme.failed", error=fault, exc_info=error)
+        self._fault = fault
+
+    def succeeded(self) -> None:
+        """This time there was nothing of the kind."""
+        self._fault = ""
+
     def damaged(self, file: str, error: str) -> None:
         """A file of the state folder can't be used; it is as if it were not there."""
         self._crowd.warning("certificate.damaged", file=file, error=error)
@@ -113,6 +125,8 @@ class Reports:
     def tell(self) -> None:
         """Have the problems told that there are by now: once after much that has happened."""
         some = nsmallest(MOST, self._problems.items(), key=lambda item: (item[0] not in (_AUTHORITY, _FOLDER), item[0]))
+        if self._fault:
+            some.insert(0, (_AUTHORITY, f"a fault of Haystack's own, which its log has whole: {self._fault}"))
         self._complain(tuple(Problem(subject=about, message=why) for about, why in some))
 
 

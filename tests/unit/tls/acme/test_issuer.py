@@ -14,6 +14,7 @@ import pytest
 from haystack.tls.acme.account import Binding, Wishes
 from haystack.tls.acme.authority import Taste
 from haystack.tls.acme.folder import FolderError
+from haystack.tls.acme.issuer import OFTEN
 from haystack.tls.acme.renewal import DAY
 from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
@@ -193,14 +194,25 @@ async def test_one_that_fails_in_another_way_does_not_have_the_outcomes_of_other
 
     monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
     rig.want(bad="bad.example.com", full="full.example.com", web=NAME)
-    with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+    with contextlib.suppress(asyncio.CancelledError):
         await rig.round()
     rig.store.publish()
     assert rig.certified == [NAME]
     assert rig.folder.history().names["bad.example.com"].failures == 1
-    with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+    with contextlib.suppress(asyncio.CancelledError):
         await rig.round(later=1)
     assert rig.ordered.count(["bad.example.com"]) == 1
+
+
+async def test_a_fault_of_our_own_is_told_and_it_goes_on(rig, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.issuer._authority, "obtain", lambda _task: asyncio.sleep(0, 1 / 0))
+        rig.want(web=NAME)
+        assert await rig.round() == OFTEN
+    assert "ZeroDivisionError" in rig.problems["HAYSTACK_ACME"]
+    await rig.rounds(later=OFTEN)
+    assert rig.certified == [NAME]
+    assert rig.problems == {}
 
 
 async def test_a_refusal_is_kept_while_other_orders_go_on(rig, monkeypatch):
