@@ -30,12 +30,13 @@ class DamagedError(FolderError):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """An order under way. url: empty until it is placed; key: of the certificate, PEM."""
+    """An order under way. url: empty until it is placed, by this account; key: of the certificate, PEM."""
 
     names: tuple[str, ...]
     key: str
     url: str = ""
     placed: float = 0.0
+    account: str = ""
 
     def __repr__(self) -> str:
         """Without the key."""

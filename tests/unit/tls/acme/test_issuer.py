@@ -95,6 +95,22 @@ async def test_an_order_under_way_is_gone_on_with_after_a_restart(rig, tmp_path,
     assert list((tmp_path / "acme" / "orders").iterdir()) == []
 
 
+async def test_an_order_of_another_account_is_not_gone_on_with(rig, tmp_path, clock, ca):
+    """As where account.json was removed: the authority shows no account the orders of others."""
+    rig.want(web=NAME)
+    ca.showing[:] = [lambda _name, _token: setattr(ca, "down", "gone") or False]
+    await rig.round()
+    rig.lease.release()
+    ca.down = ""
+    ca.showing.clear()
+    (tmp_path / "acme" / "account.json").unlink()
+    other = Rig(tmp_path / "acme", clock, ca)
+    other.want(web=NAME)
+    await other.rounds(later=120)
+    assert other.certified == [NAME]
+    assert (len(ca.accounts), len(ca.orders)) == (2, 2)
+
+
 async def test_an_order_that_has_ended_meanwhile_is_placed_anew_at_once(rig, tmp_path, clock, ca):
     rig.want(web=NAME)
     ca.showing[:] = [lambda _name, _token: setattr(ca, "down", "gone") or False]
