@@ -170,7 +170,7 @@ class Issuer:
             return 0.0
         await self._save(history)
         again = history.authority.again if made.tasks else made.next
-        looks = [window.look for window in history.windows.values()]
+        looks = [window.look for window in history.windows.values() if window.look > now]  # those of ended ones stay in the past
         return max(0.0, min(OFTEN, min([again, *looks]) - self._clock()))
 
     async def _remembered(self) -> History:

@@ -16,6 +16,7 @@ from haystack.tls.acme.authority import Taste
 from haystack.tls.acme.folder import FolderError
 from haystack.tls.acme.issuer import OFTEN
 from haystack.tls.acme.renewal import DAY
+from haystack.tls.acme.reports import Reports
 from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
 
@@ -375,6 +376,15 @@ async def test_a_window_that_has_passed_means_now(rig):
     assert len(rig.ordered) == 2
 
 
+async def test_a_suggestion_for_what_has_ended_is_not_waited_for(rig):
+    rig.ca.window = (START + 50 * DAY, START + 51 * DAY)
+    rig.want(web=NAME)
+    await rig.rounds()
+    await rig.rounds()
+    rig.want()
+    assert await rig.round(later=90 * DAY + HOUR) == OFTEN
+
+
 async def test_suggestions_are_asked_for_as_often_as_the_authority_says(rig):
     rig.ca.window = (START + 50 * DAY, START + 51 * DAY)
     rig.ca.retry_ari = "7200"
@@ -491,6 +501,28 @@ async def test_a_damaged_certificate_is_told_and_ordered_anew(rig, tmp_path, clo
     await other.rounds()
     assert other.certified == [NAME]
     assert len(ca.orders) == 2
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+async def test_a_certificate_that_can_not_be_read_is_told_once_and_leaves_the_others_alone(rig, tmp_path, clock, ca, kind, monkeypatch):
+    rig.want(web=NAME)
+    await rig.rounds()
+    rig.lease.release()
+    odd = rig.folder.path / "certificates" / "a.pem"
+    if kind == "directory":
+        odd.mkdir()
+    else:
+        odd.symlink_to("nothing")
+    told = []
+    monkeypatch.setattr(Reports, "damaged", lambda _self, file, error: told.append((file, error)))
+    other = Rig(tmp_path / "acme", clock, ca)
+    other.want(web=NAME)
+    await other.issuer.load()
+    other.store.publish()
+    assert other.certified == [NAME]
+    await other.rounds()
+    assert [file for file, _ in told] == ["a.pem"]
+    assert len(ca.orders) == 1
 
 
 async def test_a_damaged_history_is_begun_anew_and_a_damaged_account_is_told(rig, tmp_path, clock, ca):
