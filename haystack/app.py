@@ -85,7 +85,7 @@ class App:
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
-        self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, old.ticket_keys if old else ())
+        self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, *((old.ticket_keys, old.ticket_age) if old else ()))
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
@@ -102,7 +102,7 @@ class App:
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
         held = settings.state_dir, self.sockets, self.stopping.set, self.memory
-        self.giver = Giver(*held, instance, self._health, self.operator.held, lambda: self.tls.tickets.keys)
+        self.giver = Giver(*held, instance, self._health, self.operator.held, self.tls.tickets.handed_on)
 
     def _health(self) -> protocol.Report:
         return protocol.Report(tuple(self.state.wrong()), self.state.summary())

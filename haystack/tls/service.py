@@ -22,12 +22,15 @@ Told = TlsPart | TicketKeys
 
 
 class TlsService:
-    """store: where each source puts what it has. tell: sends a message to every worker; handed: ticket keys of the Haystack before this."""
+    """store: where each source puts what it has. tell: sends a message to every worker.
 
-    def __init__(self, settings: Settings, tell: Callable[[Told], None], handed: tuple[bytes, ...] = ()) -> None:
+    handed: ticket keys of the Haystack before this; age: of the newest.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[Told], None], handed: tuple[bytes, ...] = (), age: float = 0.0) -> None:
         self._settings = settings
         self.store = Store()
-        self.tickets = Tickets(tell, handed)
+        self.tickets = Tickets(tell, handed, age)
         self._feed = Feed(tell)
         self._tasks: list[asyncio.Task[None]] = []
 
