@@ -58,6 +58,7 @@ from haystack.views.rates import Rates
 from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
+CERTIFICATES = "certificates"  # the name of the tasks that have them made
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 log = structlog.get_logger("haystack")
 
@@ -84,7 +85,7 @@ class App:
         instance = (old.instance if old else "") or new_instance()
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
-        self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, old.ticket_keys if old else ())
+        self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, *((old.ticket_keys, old.ticket_age) if old else ()))
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
@@ -101,7 +102,7 @@ class App:
         self.stopping = asyncio.Event()
         self.memory = Memory(home())
         held = settings.state_dir, self.sockets, self.stopping.set, self.memory
-        self.giver = Giver(*held, instance, self._health, self.operator.held, lambda: self.tls.tickets.keys)
+        self.giver = Giver(*held, instance, self._health, self.operator.held, self.tls.tickets.handed_on)
 
     def _health(self) -> protocol.Report:
         return protocol.Report(tuple(self.state.wrong()), self.state.summary())
@@ -154,7 +155,7 @@ class App:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
         for work in self.certifying.work():
-            self._spawn(work, "certificates")
+            self._spawn(work, CERTIFICATES)
         self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
@@ -214,6 +215,9 @@ class App:
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
+        for task in self.tasks:
+            if task.get_name() == CERTIFICATES:
+                task.cancel()  # first: nothing is ordered by one that stops, and the next one gets the lease
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         log.info("haystack.stopping", drain_seconds=seconds)

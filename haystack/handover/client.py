@@ -36,7 +36,7 @@ class Predecessor:
     ) -> None:
         self.pid, self.version = offer.pid, offer.version
         self.home, self.left, self.instance = offer.home, offer.left, offer.instance
-        self.ticket_keys = offer.ticket_keys
+        self.ticket_keys, self.ticket_age = offer.ticket_keys, offer.ticket_age
         self.sockets, self.overrides = sockets, overrides
         self._peer = peer
 

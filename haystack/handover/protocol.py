@@ -86,7 +86,8 @@ class Offer(Message, frozen=True):
     """Who serves, and how many sockets follow. left: who was replaced of late, by it or those before it.
 
     instance, ticket_keys: its name in Via and its keys of TLS sessions, which the next one takes on: their workers serve side by side for a
-    while. orders: how many Orders follow the sockets; None: it does not know of overrides.
+    while. ticket_age: seconds since the newest key was made, 0.0 also of one that does not say so. orders: how many Orders follow the
+    sockets; None: it does not know of overrides.
     """
 
     protocol: int
@@ -98,6 +99,7 @@ class Offer(Message, frozen=True):
     instance: str = ""
     orders: int | None = None
     ticket_keys: tuple[bytes, ...] = ()
+    ticket_age: float = 0.0
 
     def __repr__(self) -> str:
         return f"Offer(of process {self.pid})"

@@ -33,7 +33,7 @@ log = structlog.get_logger("haystack.handover")
 class Giver:
     """folder: where the control socket is; sockets: what is handed over; on_release: called once, when another one serves.
 
-    memory: of who was replaced of late, and does not take over again; instance, ticket_keys: as in Offer; health: how this one is;
+    memory: of who was replaced of late, and does not take over again; instance, tickets (keys, age): as in Offer; health: how this one is;
     overrides: those that hold, which are not to change while it is `busy`: the other has been told of them.
     """
 
@@ -46,14 +46,14 @@ class Giver:
         instance: str = "",
         health: Callable[[], protocol.Report] = lambda: protocol.Report((), ""),
         overrides: Callable[[], Iterable[Override]] = tuple,
-        ticket_keys: Callable[[], tuple[bytes, ...]] = lambda: (),
+        tickets: Callable[[], tuple[tuple[bytes, ...], float]] = lambda: ((), 0.0),
     ) -> None:
         self.released = False
         self._memory = memory
         self._instance = instance
         self._health = health
         self._overrides = overrides
-        self._ticket_keys = ticket_keys
+        self._tickets = tickets
         self._path = control_socket.control(folder)
         self._sockets = sockets
         self._on_release = on_release
@@ -174,7 +174,7 @@ class Giver:
         some = overrides or ()
         orders = [protocol.Orders(some[at : at + protocol.ORDERS]) for at in range(0, len(some), protocol.ORDERS)]
         count = len(orders) if overrides is not None else None
-        ours = own, told, self._instance, count, self._ticket_keys()
+        ours = own, told, self._instance, count, *self._tickets()
         protocol.send(peer, protocol.Offer(protocol.PROTOCOL, __version__, os.getpid(), len(held), *ours))
         for start in range(0, len(held), protocol.AT_ONCE):
             batch = held[start : start + protocol.AT_ONCE]

@@ -112,6 +112,11 @@ def originals(name: str, image_name: str, options: Options, labels: Mapping[str,
     return tuple(found.values()) if any(short != original for short, original in found.items()) else ()
 
 
+def is_spelled(text: str) -> bool:
+    """The same as is_name of what DNS can hold: a service's other names may have underscores."""
+    return len(text) <= NAME_LIMIT and all(map(_SPELLED.fullmatch, text.split(".")))
+
+
 def underscored(short: str, original: str) -> str:
     """A name of one label or more with the underscores that it was made of; empty where it was made of none, or of what DNS can't hold."""
     parts = original.split(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from haystack.model import spelling
 
@@ -28,9 +28,24 @@ def authority(value: object) -> str:
     if text.lower() in KNOWN:
         return KNOWN[text.lower()]
     parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None or re.search(r"\s", text) or not text.isascii():
+    if (
+        parts.scheme != "https"
+        or not parts.hostname
+        or not _has_port(parts)
+        or parts.username is not None
+        or re.search(r"\s", text)
+        or not text.isascii()
+    ):
         raise ValueError("neither a known authority nor an https URL")
     return text
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether its port is one, or the usual one."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_public(url: str) -> bool:

@@ -26,6 +26,7 @@ CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 WEAK = frozenset({"md5", "sha1"})
 _WILDCARD = "*."
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----[ \t]*(?:\r?\n|$)", re.DOTALL)
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _SERVED = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
 
@@ -82,6 +83,15 @@ def read(chain: bytes, key: bytes) -> Certificate:
     """A certificate of PEM with the chain, in any order, and PEM with the key. Raises CertificateError."""
     if len(chain) > MOST or len(key) > MOST:
         raise CertificateError("it is too long for a certificate")
+    try:
+        return _read(chain, key)
+    except CertificateError:
+        raise
+    except _UNREADABLE:  # many parts are read only when they are asked for
+        raise CertificateError("a certificate in it can't be read") from None
+
+
+def _read(chain: bytes, key: bytes) -> Certificate:
     private = _key(key)
     certificates = _chain(chain, private.public_key())
     leaf = certificates[0]
@@ -176,7 +186,7 @@ def _names(leaf: x509.Certificate) -> Iterable[str]:
 def _usable(names: Iterable[str]) -> Iterable[str]:
     for name in names:
         written = name.lower().removesuffix(".")
-        if naming.is_name(written.removeprefix(_WILDCARD)) and not _is_address(written):
+        if naming.is_spelled(written.removeprefix(_WILDCARD)) and not _is_address(written):
             yield written
 
 

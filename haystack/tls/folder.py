@@ -15,7 +15,6 @@ from typing import NamedTuple
 import structlog
 
 from haystack.loop import watched_file
-from haystack.loop.turns import Turns, in_turns
 from haystack.tls import certificates
 from haystack.tls.certificates import Certificate, CertificateError
 from haystack.tls.store import FOLDER, Store
@@ -54,18 +53,18 @@ class Folder:
             self._lost = why
             return
         self._lost = ""
-        await in_turns(self._take(found, patient=patient))
+        for name, files in found.items():
+            if self._seen.get(name) != files.state:
+                self._take(name, files, await asyncio.to_thread(_tried, name, files.paths), patient=patient)
+        self._let_go(found)
 
     async def run(self) -> None:
         """Look whenever something may have happened there, until cancelled."""
         async for _ in watched_file.ticks_within(self.path):
             await self.look()
 
-    def _take(self, found: Mapping[str, Files], *, patient: bool) -> Turns[None]:
-        for name, files in found.items():
-            if self._seen.get(name) != files.state:
-                self._read(name, files, patient=patient)
-                yield
+    def _let_go(self, found: Mapping[str, Files]) -> None:
+        """What was not there twice."""
         gone = self._store.keys(FOLDER) - found.keys()
         for name in gone & self._missing:
             self._store.remove(FOLDER, name)
@@ -73,13 +72,11 @@ class Folder:
             _log.info("certificate.gone", name=name)
         self._missing = set(gone)
 
-    def _read(self, name: str, files: Files, *, patient: bool) -> None:
-        try:
-            found = read(name, files.paths)
-        except (OSError, CertificateError) as error:
+    def _take(self, name: str, files: Files, found: Certificate | OSError | CertificateError, *, patient: bool) -> None:
+        if not isinstance(found, Certificate):
             if not patient or self._doubtful.pop(name, None) == files.state:
                 self._seen[name] = files.state
-                self._tell_bad(name, error)
+                self._tell_bad(name, found)
             else:
                 self._doubtful[name] = files.state
             return
@@ -128,6 +125,14 @@ def read(name: str, paths: tuple[Path, ...]) -> Certificate:
     if not rest and paths[0].suffix == ".crt":
         raise CertificateError(f"there is no {name}.key beside {name}.crt")
     return certificates.read(first, rest[0] if rest else first)
+
+
+def _tried(name: str, paths: tuple[Path, ...]) -> Certificate | OSError | CertificateError:
+    """The same, or why not. For a thread, too: a key takes milliseconds to check."""
+    try:
+        return read(name, paths)
+    except (OSError, CertificateError) as error:
+        return error
 
 
 def _bytes(path: Path) -> bytes:

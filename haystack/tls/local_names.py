@@ -64,7 +64,13 @@ class LocalNames:
             self._store.remove(LOCAL, name)
 
     def _make(self, names: tuple[str, ...]) -> None:
-        made = self._ca.issue(names)
+        """A name that can't have one is told, tried again later, and leaves all others alone."""
+        try:
+            made = self._ca.issue(names)
+        except ValueError as error:
+            self._due[names[0]] = self._clock() + MOST_WAIT
+            self._store.fail(LOCAL, names[0], str(error))
+            return
         due = renewal.due(made.fingerprint, made.not_before, made.not_after)
         self._due[names[0]] = due
         self._store.put(LOCAL, names[0], made, due)

@@ -9,22 +9,28 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import structlog
+
 from haystack.settings.settings import Settings
 from haystack.tls.feed import Feed
 from haystack.tls.messages import TicketKeys, TlsPart
 from haystack.tls.store import Store
 from haystack.tls.tickets import Tickets
 
+_log = structlog.get_logger("haystack")
 Told = TlsPart | TicketKeys
 
 
 class TlsService:
-    """store: where each source puts what it has. tell: sends a message to every worker; handed: ticket keys of the Haystack before this."""
+    """store: where each source puts what it has. tell: sends a message to every worker.
 
-    def __init__(self, settings: Settings, tell: Callable[[Told], None], handed: tuple[bytes, ...] = ()) -> None:
+    handed: ticket keys of the Haystack before this; age: of the newest.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[Told], None], handed: tuple[bytes, ...] = (), age: float = 0.0) -> None:
         self._settings = settings
         self.store = Store()
-        self.tickets = Tickets(tell, handed)
+        self.tickets = Tickets(tell, handed, age)
         self._feed = Feed(tell)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -39,6 +45,7 @@ class TlsService:
             self._spawn(folder.run(), "certificates")
         self.store.publish()
         self._spawn(self.tickets.run(), "tickets")
+        self._spawn(self.store.run(), "validity of certificates")
 
     def welcome(self) -> Iterator[Told]:
         """What a worker has to know before it accepts anybody."""
@@ -52,4 +59,12 @@ class TlsService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_finished)
+        self._tasks.append(task)
+
+
+def _finished(task: asyncio.Task[None]) -> None:
+    """One that fails does not do so silently."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("task.failed", task=task.get_name(), error=repr(error), exc_info=error)

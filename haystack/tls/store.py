@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from haystack.loop.turns import Turns, in_turns
 from haystack.tls.certificates import Certificate, wildcard
 
 FOLDER, ACME, LOCAL = "folder", "acme", "local"
 SOURCES = (FOLDER, ACME, LOCAL)  # who goes first where two have one for the same name
 DEFAULT = "default"  # the key of the folder's certificate for names that no other is for
+LOOK = 60.0  # seconds between two judgements of what is valid
 PREFERRED = "ECDSA P-256"
+_NAME = "name/"  # no file's name and no host has a slash: whatever a container calls itself, it is never a certificate's key
 
 _NOTHING: MappingProxyType[Any, Any] = MappingProxyType({})
 
@@ -36,6 +39,11 @@ class Entry:
     certificate: Certificate | None = None
     error: str = ""
     renewal: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is for; without a certificate, what it is kept under."""
+        return self.certificate.names if self.certificate is not None else (self.key.removeprefix(_NAME),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,16 @@ class Certificates:
         return self.names.get(name) or self.names.get(wildcard(name)) or self.default
 
 
-class Store:
-    """All certificates. `changed` is called soon after each change, once for many."""
+def key_of_name(name: str) -> str:
+    """The key of what is told of a name that has no certificate."""
+    return _NAME + name
 
-    def __init__(self) -> None:
+
+class Store:
+    """All certificates. Readers are called soon after each change, once for many. clock: Unix seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._entries: dict[tuple[str, str], Entry] = {}
         self._candidates: dict[str, dict[tuple[str, str], Certificate]] = {}  # by name, then by who has it
         self._best: dict[str, Certificate] = {}
@@ -121,6 +135,22 @@ class Store:
         for reader in tuple(self._readers):
             reader(self.picture)
 
+    async def run(self) -> None:
+        """Have those that end, or begin, make room for others, or take it, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            await in_turns(self.judge())
+
+    def judge(self) -> Turns[None]:
+        """Choose anew where there is a choice: which are valid changes with time."""
+        for name in tuple(self._candidates):
+            if len(self._candidates.get(name, ())) > 1:
+                was = self._best[name]
+                self._choose(name)
+                if self._best[name] is not was:
+                    self._changed()
+            yield
+
     def _changed(self) -> None:
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self.publish)
@@ -135,7 +165,7 @@ class Store:
         """The best of those for a name."""
         candidates = self._candidates[name]
         if candidates:
-            now = time.time()
+            now = self._clock()
             self._best[name] = min(candidates.items(), key=lambda item: rank(item[0], item[1], now))[1]
         else:
             del self._candidates[name]

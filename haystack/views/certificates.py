@@ -23,7 +23,7 @@ def shape(entry: Entry) -> CertificateAnswer:
     """One of them; a name that has none yet stands alone, with why. Times are Unix seconds, null where there is none."""
     one = entry.certificate
     return {
-        "names": list(one.names) if one is not None else [entry.key],
+        "names": list(entry.names),
         "issuer": one.issuer if one is not None else None,
         "not_before": one.not_before if one is not None else None,
         "not_after": one.not_after if one is not None else None,

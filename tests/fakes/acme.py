@@ -102,7 +102,9 @@ class FakeCa:
             return self._problem(400, "accountDoesNotExist", "who is that?")
         verify(self.accounts[header["kid"]], jws)
         if path == "order":
-            return self._order(payload)
+            return self._order(payload, header["kid"])
+        if "owner" in (thing := self._things.get(BASE + path.removesuffix("/finalize"), {})) and thing["owner"] != header["kid"]:
+            return self._problem(403, "unauthorized", "it is another account's")
         return self._thing(path, payload)
 
     def _account(self, header: dict[str, Any], jws: dict[str, str], payload: dict[str, Any]) -> Answer:
@@ -120,7 +122,7 @@ class FakeCa:
         self.accounts[url] = key
         return self._answer(201, {"status": "valid"}, {"location": url})
 
-    def _order(self, asked: dict[str, Any]) -> Answer:
+    def _order(self, asked: dict[str, Any], owner: str) -> Answer:
         if self.limits:
             status, problem, wait = self.limits.pop(0)
             return self._problem(status, problem["type"], problem.get("detail", ""), {"retry-after": wait} if wait else {}, problem)
@@ -128,7 +130,7 @@ class FakeCa:
             return self._problem(400, "invalidProfile", f"there is no {profile}")
         self.orders.append(asked)
         names = [each["value"] for each in asked["identifiers"]]
-        made = {"status": "pending", "authorizations": [self._authorization(name) for name in names], "names": names}
+        made = {"status": "pending", "authorizations": [self._authorization(name) for name in names], "names": names, "owner": owner}
         made |= {"lifetime": self.profiles.get(profile or "", self.lifetime), "left": self.slow}
         url = self._new("order", made)
         made["finalize"] = url + "/finalize"
@@ -180,7 +182,7 @@ class FakeCa:
         if "authorizations" in thing and thing["status"] == "processing":
             thing["left"] -= 1
             thing["status"] = "processing" if thing["left"] > 0 else "valid"
-        return {key: value for key, value in thing.items() if key not in ("names", "lifetime", "left")}
+        return {key: value for key, value in thing.items() if key not in ("names", "owner", "lifetime", "left")}
 
     def _finalize(self, url: str, payload: dict[str, Any]) -> Answer:
         order = self._things[url]

@@ -69,16 +69,16 @@ class Authority:
     async def _obtain(self, task: Task) -> Certificate:
         kept = await self._account()
         ordering = Ordering(self.client, Signer(account.read_key(kept.key), kept.url), self._solvers)
-        pending = await self._pending(task)
+        pending = await self._pending(task, kept.url)
         if pending.url:
             try:
                 return await self._fulfilled(ordering, task, pending)
             except (RefusedError, ChallengeError) as error:
                 if error.shared:
                     raise
-            pending = await self._pending(task)  # it may have ended while nobody answered here: that is not the names' fault
+            pending = await self._pending(task, kept.url)  # it may have ended while nobody answered here: that is not the names' fault
         url = await ordering.place(task.names, profile=self._taste.profile, replaces=task.replaces)
-        pending = Pending(pending.names, pending.key, url, self._clock())
+        pending = Pending(pending.names, pending.key, url, self._clock(), kept.url)
         await asyncio.to_thread(self._folder.keep_pending, task.key, pending)
         return await self._fulfilled(ordering, task, pending)
 
@@ -104,13 +104,14 @@ class Authority:
         await asyncio.to_thread(self._folder.drop_pending, task.key)
         return made
 
-    async def _pending(self, task: Task) -> Pending:
-        """The order that is under way for this, or a new key, kept. Raises FolderError."""
+    async def _pending(self, task: Task, ours: str) -> Pending:
+        """The order that is under way for this, or a new key, kept. ours: the account; it sees no orders of others. Raises FolderError."""
         try:
             found = await asyncio.to_thread(self._folder.pending, task.key)
         except DamagedError:
             found = None
-        if found is not None and found.names == task.names and self._clock() - found.placed < OLD:
+        mine = found is not None and (found.account == ours or not found.url)
+        if found is not None and mine and found.names == task.names and self._clock() - found.placed < OLD:
             return found
         made = Pending(task.names, account.pem(account.new_key()))
         await asyncio.to_thread(self._folder.keep_pending, task.key, made)

@@ -19,11 +19,12 @@ class AcmeError(Exception):
     """A certificate can't be had now. str() is one line; texts of the authority are in it as they came.
 
     retry_after: seconds before which it is of no use to ask again, as the authority has said; 0.0: it has not. shared: it is so for
-    whatever is asked, and not for these names alone.
+    whatever is asked, and not for these names alone. limited: there were too many of these names, or of us.
     """
 
     retry_after = 0.0
     shared = False
+    limited = False
 
 
 class UnreachableError(AcmeError):
@@ -46,6 +47,7 @@ class RefusedError(AcmeError):
     def __init__(self, kind: str, detail: str, status: int = 0, retry_after: float = 0.0, names: Mapping[str, str] | None = None) -> None:
         self.kind, self.detail, self.status = kind, detail, status
         self.retry_after, self.names = retry_after, names or {}
+        self.limited = kind == RATE_LIMITED
         super().__init__(f"{kind}: {detail}" if detail else kind)
 
     @property

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -30,16 +30,25 @@ class DamagedError(FolderError):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """An order under way. url: empty until it is placed; key: of the certificate, PEM."""
+    """An order under way. url: empty until it is placed, by this account; key: of the certificate, PEM."""
 
     names: tuple[str, ...]
     key: str
     url: str = ""
     placed: float = 0.0
+    account: str = ""
 
     def __repr__(self) -> str:
         """Without the key."""
         return f"Pending(names={self.names!r}, url={self.url!r})"
+
+
+class Found(NamedTuple):
+    """By key: new: PEM of what is other than known; seen: time and size of all that can be read; unread: why others can't be."""
+
+    new: dict[str, bytes]
+    seen: dict[str, tuple[int, int]]
+    unread: dict[str, str]
 
 
 def place(state: Path, url: str) -> Path:
@@ -82,18 +91,26 @@ class Folder:
         """It has come to an end. One that can't be removed is harmless: its order has ended."""
         self._remove(self._order(key))
 
-    def certificates(self, known: dict[str, tuple[int, int]]) -> tuple[dict[str, bytes], dict[str, tuple[int, int]]]:
-        """(key → PEM of those that are other than known, key → time and size of all). Raises FolderError where none can be looked at."""
-        folder = self.path / "certificates"
+    def certificates(self, known: dict[str, tuple[int, int]]) -> Found:
+        """What there is beside what is known. Raises FolderError where none can be looked at."""
+        folder, found = self.path / "certificates", Found({}, {}, {})
         try:
-            paths = sorted(folder.glob("*.pem"))
-            seen = {path.stem: (stat.st_mtime_ns, stat.st_size) for path in paths if (stat := path.stat())}
-            found = {key: self._bytes(folder / f"{key}.pem") for key, state in seen.items() if known.get(key) != state}
+            paths = sorted(path for path in folder.iterdir() if path.suffix == ".pem")
         except FileNotFoundError:
-            return {}, {}
+            return found
         except OSError as error:
             raise _told(folder, error) from None
-        return found, seen
+        for path in paths:
+            try:
+                stat = path.stat()
+                state = stat.st_mtime_ns, stat.st_size
+                if known.get(path.stem) != state:
+                    found.new[path.stem] = self._bytes(path)
+                found.seen[path.stem] = state
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError) or path.is_symlink():  # else it has just gone
+                    found.unread[path.stem] = error.strerror or str(error)
+        return found
 
     def keep_certificate(self, key: str, pem: bytes) -> None:
         """Chain and key in one file: they are of the same certificate at any moment. Raises FolderError."""

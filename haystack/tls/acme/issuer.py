@@ -70,6 +70,7 @@ class Issuer:
         self._wanted = Wanted(https)
         self._history: History | None = None
         self._written = b""
+        self._door = asyncio.Lock()  # what is written last is the newest
         self._hopeless: dict[str, str] = {}  # names that no authority can be asked for → why
         self.shelf = shelf(self._window, reports.damaged)
         self.news = asyncio.Event()
@@ -98,7 +99,7 @@ class Issuer:
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
-            self._lease.release()
+            await asyncio.to_thread(self._lease.release)  # it waits for a `take` that is under way
 
     async def _rest(self, seconds: float) -> None:
         """Wait so long, or until something has changed; changes come in bursts."""
@@ -117,7 +118,13 @@ class Issuer:
     async def round(self) -> float:
         """Do what there is to do; seconds until there may be more."""
         try:
-            return await self._round()
+            seconds = await self._round()
+        except Exception as error:  # noqa: BLE001 - what nobody has thought of ends no renewal for good
+            self._reports.failed(error)
+            return OFTEN
+        else:
+            self._reports.succeeded()
+            return seconds
         finally:
             self._reports.tell()
 
@@ -156,12 +163,14 @@ class Issuer:
         for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
             await self.shelf.drop(key)
         if made.tasks and history.authority.again <= now:
-            await self._work(made.tasks[: 1 if history.authority.failures else AT_ONCE], history)
-            await self._save(history)
+            try:
+                await self._work(made.tasks[: 1 if history.authority.failures else AT_ONCE], history)
+            finally:
+                await self._save(history)
             return 0.0
         await self._save(history)
         again = history.authority.again if made.tasks else made.next
-        looks = [window.look for window in history.windows.values()]
+        looks = [window.look for window in history.windows.values() if window.look > now]  # those of ended ones stay in the past
         return max(0.0, min(OFTEN, min([again, *looks]) - self._clock()))
 
     async def _remembered(self) -> History:
@@ -188,26 +197,18 @@ class Issuer:
         """Order these certificates, for the names of each that lead here."""
         led = await asyncio.gather(*(self._led(task, history) for task in tasks))
         ready = [task for task in led if task is not None]
-        found = await asyncio.gather(*(self._order(task) for task in ready), return_exceptions=True)
-        failed = [(task, error) for task, error in zip(ready, found, strict=True) if isinstance(error, AcmeError)]
-        if other := [error for error in found if error is not None and not isinstance(error, AcmeError)]:
-            raise other[0]
-        now = self._clock()
-        if shared := [error for _, error in failed if error.shared]:
+        found = await asyncio.gather(*(self._order(task, history) for task in ready), return_exceptions=True)
+        other = [error for error in found if error is not None and not isinstance(error, AcmeError)]
+        if shared := [error for error in found if isinstance(error, AcmeError) and error.shared]:
             worst = max(shared, key=lambda error: error.retry_after)
-            limited = isinstance(worst, RefusedError) and worst.kind == "rateLimited"
             self._authority.client.forget()
-            again = history.unreachable(str(worst), now, 0.0 if limited else worst.retry_after)
+            again = history.unreachable(str(worst), self._clock(), 0.0 if worst.limited else worst.retry_after)
             self._reports.unreachable(str(worst), again)
-        elif ready:
+        elif len(other) < len(ready):
             history.reached()
             self._reports.reachable()
-        for task, error in failed:
-            if not error.shared or (isinstance(error, RefusedError) and error.kind == "rateLimited"):
-                self._blame(task, error, history, now)
-        for task in ready:
-            if task not in [each for each, _ in failed]:
-                history.issued(task.names)
+        if other:
+            raise other[0]
 
     async def _led(self, task: Task, history: History) -> Task | None:
         """The same for those of its names that lead here; None: none does."""
@@ -230,13 +231,17 @@ class Issuer:
             return await self._dns.why_not(bare) if self._dns is not None else "a wildcard needs dns-01"
         return await self._reach.why_not(name)
 
-    async def _order(self, task: Task) -> AcmeError | None:
-        """Why it did not succeed."""
+    async def _order(self, task: Task, history: History) -> AcmeError | None:
+        """Why it did not succeed. What became of it is kept at once: the other orders may take minutes, and this process may die."""
         self._reports.ordered(task)
         try:
             made = await self._authority.obtain(task)
         except AcmeError as error:
+            if not error.shared or error.limited:
+                self._blame(task, error, history, self._clock())
+                await self._save(history)
             return error
+        history.issued(task.names)
         self.shelf.put(task.key, made)
         self._reports.issued(task, made, self.shelf.held[task.key].renewal)
         return None
@@ -287,7 +292,8 @@ class Issuer:
 
     async def _save(self, history: History) -> None:
         """Where it is other than what is kept. Raises FolderError."""
-        data = msgspec.json.encode(history)
-        if data != self._written:
-            await asyncio.to_thread(self._folder.keep_history, data)
-            self._written = data
+        async with self._door:
+            data = msgspec.json.encode(history)
+            if data != self._written:
+                await asyncio.to_thread(self._folder.keep_history, data)
+                self._written = data

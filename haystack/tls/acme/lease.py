@@ -45,6 +45,7 @@ class Lease:
         self._name = name
         self._machine = machine() if here is None else here
         self._fd = -1
+        self._over = False
         self._door = threading.Lock()  # a heartbeat may come beside another question
 
     @property
@@ -53,9 +54,9 @@ class Lease:
         return self._fd >= 0
 
     def take(self) -> bool:
-        """Have it, or keep it; False: another one has it. Raises OSError where the file can't be written."""
+        """Have it, or keep it; False: another one has it, or it was released. Raises OSError where the file can't be written."""
         with self._door:
-            return self._take()
+            return not self._over and self._take()
 
     def _take(self) -> bool:
         if self._fd >= 0:
@@ -72,9 +73,13 @@ class Lease:
         return self._fd >= 0
 
     def release(self) -> None:
-        """Others may have it at once."""
-        if self._fd < 0:
-            return
+        """Others may have it at once, and we never again: a `take` may be under way in a thread."""
+        with self._door:
+            self._over = True
+            if self._fd >= 0:
+                self._let_go()
+
+    def _let_go(self) -> None:
         try:
             if self._is_ours():
                 os.ftruncate(self._fd, 0)

@@ -15,7 +15,7 @@ from haystack.model.records import Problem
 from haystack.observe.bursts import Crowd
 from haystack.tls.acme.plan import Task
 from haystack.tls.certificates import Certificate
-from haystack.tls.store import ACME, Store
+from haystack.tls.store import ACME, Store, key_of_name
 
 MOST = 100  # problems of names: a thousand lines of the same help nobody
 _AUTHORITY, _FOLDER = "HAYSTACK_ACME", "HAYSTACK_STATE_DIR"
@@ -31,6 +31,7 @@ class Reports:
         self._complain = complain
         self._crowd = Crowd(__name__)
         self._problems: dict[str, str] = {}  # by what they are about
+        self._fault = ""  # of Haystack itself
         self._leading: bool | None = None
 
     def leads(self, *, ours: bool) -> None:
@@ -92,6 +93,17 @@ class Reports:
         """It can."""
         self._problems.pop(_FOLDER, None)
 
+    def failed(self, error: Exception) -> None:
+        """What nobody has thought of; it is tried again."""
+        fault = repr(error)
+        if fault != self._fault:
+            log.error("acme.failed", error=fault, exc_info=error)
+        self._fault = fault
+
+    def succeeded(self) -> None:
+        """This time there was nothing of the kind."""
+        self._fault = ""
+
     def damaged(self, file: str, error: str) -> None:
         """A file of the state folder can't be used; it is as if it were not there."""
         self._crowd.warning("certificate.damaged", file=file, error=error)
@@ -102,17 +114,19 @@ class Reports:
             self._well(name)
 
     def _ill(self, name: str, why: str, again: float, renews: Iterable[str]) -> None:
-        for key in (name, *renews):
+        for key in (key_of_name(name), *renews):
             self._store.fail(ACME, key, why, again)
         self._problems[name] = why
 
     def _well(self, name: str) -> None:
-        self._store.remove(ACME, name)
+        self._store.remove(ACME, key_of_name(name))
         self._problems.pop(name, None)
 
     def tell(self) -> None:
         """Have the problems told that there are by now: once after much that has happened."""
         some = nsmallest(MOST, self._problems.items(), key=lambda item: (item[0] not in (_AUTHORITY, _FOLDER), item[0]))
+        if self._fault:
+            some.insert(0, (_AUTHORITY, f"a fault of Haystack's own, which its log has whole: {self._fault}"))
         self._complain(tuple(Problem(subject=about, message=why) for about, why in some))
 
 

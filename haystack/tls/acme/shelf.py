@@ -29,17 +29,22 @@ class Shelf:
         self._window = window
         self._damaged = damaged
         self._seen: dict[str, tuple[int, int]] = {}
+        self._unread: dict[str, str] = {}  # and told
         self.there: dict[str, Certificate] = {}
         self.held: dict[str, Held] = {}
 
     async def look(self, *, ours: bool) -> None:
         """Take in what is new in the folder. ours: nobody else writes there, so what is lacking is put back. Raises FolderError."""
-        found, seen = await asyncio.to_thread(self._folder.certificates, self._seen)
-        await in_turns(self._take(found))
-        self._seen = seen
+        found = await asyncio.to_thread(self._folder.certificates, self._seen)
+        await in_turns(self._take(found.new))
+        self._seen = found.seen
+        for key, why in found.unread.items():
+            if self._unread.get(key) != why:
+                self._damaged(f"{key}.pem", why)
+        self._unread = found.unread
         if not ours:
             return
-        for key in [each for each in self.there if each not in seen]:
+        for key in [each for each in self.there if each not in found.seen]:
             made = self.there[key]
             await asyncio.to_thread(self._folder.keep_certificate, key, made.chain + made.key)
 

@@ -348,3 +348,18 @@ async def test_one_that_waits_can_be_told_to_stop(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(standby.StoppedError):
             await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_next_one_hears_of_ticket_keys_and_their_age(tmp_path):
+    keys = (b"k" * 80,)
+    giver = Giver(tmp_path, Sockets(()), lambda: None, Memory(""), tickets=lambda: (keys, 7.0))
+    await giver.start()
+    found = await one_that_takes_over(tmp_path)
+    assert (found.ticket_keys, found.ticket_age) == (keys, 7.0)
+    found.close()
+    await giver.close()
+
+
+def test_one_that_says_no_age_of_its_keys_is_understood():
+    old = b'{"type":"Offer","protocol":1,"version":"1","pid":1,"sockets":0,"ticket_keys":["aw=="]}'
+    assert wire.decoded(old).ticket_age == 0.0

@@ -5,6 +5,7 @@ import pytest
 from haystack.settings import authorities
 from haystack.settings.settings import SettingsError, load
 
+PORTS = ["https://ca:99999/dir", "https://ca:0/dir", "https://ca:x/dir", "https://[::1/dir"]
 SECRET = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 
@@ -20,7 +21,9 @@ def test_an_authority_is_known_or_an_https_url(text, value):
     assert load({"acme": text}).acme == value
 
 
-@pytest.mark.parametrize("text", ["on", "http://ca.example/dir", "https://", "https://u:p@ca.example/", "https://ca.example/ x", "zerossl"])
+@pytest.mark.parametrize(
+    "text", ["on", "http://ca.example/dir", "https://", "https://u:p@ca.example/", "https://ca.example/ x", "zerossl", *PORTS]
+)
 def test_what_is_none_is_told(text):
     with pytest.raises(SettingsError, match=r"HAYSTACK_ACME: .* it takes off, letsencrypt, letsencrypt-staging, or the https URL"):
         load({"acme": text})

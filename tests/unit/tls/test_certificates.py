@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import datetime as dt
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -39,6 +43,37 @@ def test_without_one_the_common_name_counts():
 def test_one_for_no_name_is_refused():
     with pytest.raises(CertificateError, match="for no host name"):
         certificates.read(*self_signed("Some Company"))
+
+
+OID = b"\x06\x03\x2a\x03"  # 1.2.3.x
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"),  # version 6
+        (OID + b"\x05", OID + b"\x04"),  # an extension twice
+        (b"www.example.com", b"www.ex\xffmple.com"),  # no name
+        (b"20600101000000Z", b"20609901000000Z"),  # no time
+        (b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x7f"),  # no known signature
+    ],
+)
+def test_whatever_can_not_be_read_of_it_is_told_in_the_same_way(good, bad):
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    start = dt.datetime(2060, 1, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, start, start.replace(year=2070))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("www.example.com")]), critical=False)
+    for last in "45":
+        builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.2.3.{last}"), b""), critical=False)
+    whole = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert good in whole
+    assert certificates.read(pem_block(whole), pem_of(key)).names == ("www.example.com",)
+    with pytest.raises(CertificateError):
+        certificates.read(pem_block(whole.replace(good, bad)), pem_of(key))
+
+
+def pem_block(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
 @pytest.mark.parametrize(

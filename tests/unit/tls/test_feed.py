@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import MappingProxyType
 
 import pytest
@@ -11,7 +12,7 @@ from haystack.tls import certificates
 from haystack.tls.feed import NOTHING, Feed, parts
 from haystack.tls.messages import PART, TicketKeys
 from haystack.tls.store import Certificates
-from haystack.tls.tickets import KEPT, SIZE, Tickets
+from haystack.tls.tickets import KEPT, ROTATION, SIZE, Tickets
 
 
 @pytest.fixture
@@ -85,6 +86,26 @@ def test_ticket_keys_are_rotated_and_handed_on():
     assert first not in tickets.keys
     assert told[-1].keys == Tickets(told.append, tickets.keys).keys == tickets.keys
     assert len(Tickets(told.append, (b"short",)).keys[0]) == SIZE
+
+
+async def test_a_handover_does_not_begin_the_rotation_anew():
+    now = 1000.0
+    old = Tickets(print, clock=lambda: now)
+    now += ROTATION - 1
+    keys, age = old.handed_on()
+    assert (keys, age) == (old.keys, ROTATION - 1)
+    told = asyncio.Queue()
+    new = Tickets(told.put_nowait, keys, age, clock=lambda: now)
+    now += 2
+    running = asyncio.create_task(new.run())
+    assert (await asyncio.wait_for(told.get(), 10)).keys[1:] == keys
+    assert new.handed_on() == (new.keys, 0.0)
+    running.cancel()
+
+
+@pytest.mark.parametrize(("said", "taken"), [(-5.0, 0.0), (1e300, ROTATION)])
+def test_an_age_that_can_not_be_is_none(said, taken):
+    assert Tickets(print, (b"x" * SIZE,), said, clock=lambda: 0.0).handed_on()[1] == taken
 
 
 def test_what_openssl_does_not_take_is_told_once_and_ends_no_worker():

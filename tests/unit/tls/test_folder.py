@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+from types import SimpleNamespace
 
 import pytest
 
+from haystack.tls import certificates
 from haystack.tls.folder import Folder, scan
 from haystack.tls.store import FOLDER, Store
 
@@ -30,6 +33,21 @@ async def test_pairs_and_both_in_one_file_are_read(authority, tmp_path, store):
     (tmp_path / "lonely.key").write_bytes(key)
     await Folder(tmp_path, store).look(patient=False)
     assert entries(store) == {"a": (("a.x",), ""), "b": (("b.x",), "")}
+
+
+async def test_nothing_is_read_on_the_loop(authority, tmp_path, store, monkeypatch):
+    authority.write(tmp_path, "a", "a.x")
+    threads = []
+
+    def read(*texts):
+        threads.append(threading.current_thread())
+        return certificates.read(*texts)
+
+    monkeypatch.setattr("haystack.tls.folder.certificates", SimpleNamespace(MOST=certificates.MOST, day=certificates.day, read=read))
+    await Folder(tmp_path, store).look()
+    assert entries(store) == {"a": (("a.x",), "")}
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
 
 
 async def test_a_certificate_without_its_key_is_told(authority, tmp_path, store):

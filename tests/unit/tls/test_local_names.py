@@ -71,6 +71,25 @@ async def test_hosts_under_localhost_have_one_and_others_have_none(made):
     assert made.find("www.example.com") is None
 
 
+async def test_names_with_an_underscore_have_one(made):
+    made.there(Service(name="web.my-shop.services.haystack", spelled=("web.my_shop.services.haystack",)))
+    assert made.find("web.my_shop.services.haystack").names == ("*.my_shop.services.haystack",)
+    assert made.find("web.my-shop.services.haystack").names == ("*.my-shop.services.haystack",)
+
+
+async def test_a_name_that_can_have_none_is_told_and_leaves_the_others_alone(made):
+    odd = "a." + "b" * 64 + ".services.haystack"
+    made.there(service(odd), service("a.nginx.services.haystack"))
+    assert made.find(odd) is None
+    assert made.find("a.nginx.services.haystack") is not None
+    key = (LOCAL, "*." + odd.partition(".")[2])
+    assert made.store.picture.entries[key].error
+    made.now += 86400
+    at_once(made.names.renew())
+    made.there(changed=[odd])
+    assert key not in made.store.picture.entries
+
+
 async def test_a_whole_new_picture_takes_away_what_is_not_in_it(made):
     made.there(service("a.nginx.services.haystack"))
     made.there(service("a.httpd.services.haystack"))

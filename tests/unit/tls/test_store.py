@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 
 import pytest
 
+from haystack.loop.turns import at_once
+from haystack.settings.settings import load
 from haystack.tls import certificates
+from haystack.tls.service import TlsService
 from haystack.tls.store import ACME, DEFAULT, FOLDER, LOCAL, Store
 
 
@@ -19,7 +24,8 @@ async def pictures(store):
     """The next one."""
     told = asyncio.get_running_loop().create_future()
     end = store.subscribe(told.set_result)
-    picture = await told
+    async with asyncio.timeout(10):
+        picture = await told
     end()
     return picture
 
@@ -47,6 +53,38 @@ async def test_many_changes_in_one_round_make_one_picture(made):
     await pictures(store)
     assert [picture.version for picture in told] == [1]
     assert len(told[0].names) == 9
+
+
+async def test_one_that_ends_makes_room_for_one_that_is_valid(made):
+    now = time.time()
+    store = Store(lambda: now)
+    ends, lasts = made("a.x"), made("a.x")
+    ends = dataclasses.replace(ends, not_after=now + 100)
+    store.put(FOLDER, "ends", ends)
+    store.put(ACME, "lasts", lasts)
+    assert (await pictures(store)).find("a.x") is ends
+    version = store.picture.version
+    at_once(store.judge())
+    await asyncio.sleep(0)
+    assert store.picture.version == version
+    now += 101
+    at_once(store.judge())
+    assert (await pictures(store)).find("a.x") is lasts
+
+
+async def test_the_service_judges_from_time_to_time(made, monkeypatch):
+    monkeypatch.setattr("haystack.tls.store.LOOK", 0.01)
+    service = TlsService(load({}), lambda _told: None)
+    await service.start()
+    now = time.time()
+    ends, lasts = dataclasses.replace(made("a.x"), not_after=now + 100), made("a.x")
+    service.store.put(FOLDER, "ends", ends)
+    service.store.put(ACME, "lasts", lasts)
+    monkeypatch.setattr(service.store, "_clock", lambda: now + 101)
+    async with asyncio.timeout(10):
+        while (await pictures(service.store)).find("a.x") is not lasts:
+            pass
+    await service.close()
 
 
 async def test_for_one_name_the_valid_one_then_the_first_source_then_the_cheapest_key(made):

@@ -17,7 +17,7 @@ from haystack.tls.acme.issuer import Issuer
 from haystack.tls.acme.lease import Lease
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shelf import Shelf
-from haystack.tls.store import ACME, Store
+from haystack.tls.store import ACME, Store, key_of_name
 from tests.fakes.acme import BASE, FakeCa
 
 START = 1_800_000_000.0
@@ -117,8 +117,9 @@ class Rig:
         """The names that the store has certificates for."""
         return sorted(self.store.picture.names)
 
-    def entry(self, key: str) -> Any:
-        return self.store.picture.entries.get((ACME, key))
+    def entry(self, name: str) -> Any:
+        """What is told of a name that has no certificate."""
+        return self.store.picture.entries.get((ACME, key_of_name(name)))
 
     @property
     def ordered(self) -> list[list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -11,7 +13,11 @@ import pytest
 
 from haystack.tls.acme.account import Binding, Wishes
 from haystack.tls.acme.authority import Taste
+from haystack.tls.acme.folder import FolderError
+from haystack.tls.acme.issuer import OFTEN
 from haystack.tls.acme.renewal import DAY
+from haystack.tls.acme.reports import Reports
+from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
 
 HOUR = 3600.0
@@ -90,6 +96,22 @@ async def test_an_order_under_way_is_gone_on_with_after_a_restart(rig, tmp_path,
     assert list((tmp_path / "acme" / "orders").iterdir()) == []
 
 
+async def test_an_order_of_another_account_is_not_gone_on_with(rig, tmp_path, clock, ca):
+    """As where account.json was removed: the authority shows no account the orders of others."""
+    rig.want(web=NAME)
+    ca.showing[:] = [lambda _name, _token: setattr(ca, "down", "gone") or False]
+    await rig.round()
+    rig.lease.release()
+    ca.down = ""
+    ca.showing.clear()
+    (tmp_path / "acme" / "account.json").unlink()
+    other = Rig(tmp_path / "acme", clock, ca)
+    other.want(web=NAME)
+    await other.rounds(later=120)
+    assert other.certified == [NAME]
+    assert (len(ca.accounts), len(ca.orders)) == (2, 2)
+
+
 async def test_an_order_that_has_ended_meanwhile_is_placed_anew_at_once(rig, tmp_path, clock, ca):
     rig.want(web=NAME)
     ca.showing[:] = [lambda _name, _token: setattr(ca, "down", "gone") or False]
@@ -112,6 +134,21 @@ async def test_a_name_that_does_not_lead_here_is_told_and_not_asked_for(rig):
     assert rig.ca.count.total() == 0
     assert rig.problems[NAME].startswith("www.example.com leads to 192.0.2.9")
     assert "192.0.2.9" in rig.entry(NAME).error
+
+
+async def test_a_host_that_is_spelled_as_the_key_of_a_certificate_does_not_touch_it(rig):
+    rig.want(web=NAME)
+    await rig.rounds()
+    (key,) = rig.store.keys(ACME)
+    rig.reach.astray[key] = "elsewhere"
+    rig.want(web=NAME, liar=key)
+    await rig.rounds(later=60)
+    assert rig.store.picture.entries[ACME, key].error == ""
+    assert rig.entry(key).names == (key,)
+    rig.want(web=NAME)
+    await rig.rounds(later=60)
+    assert rig.certified == [NAME]
+    assert rig.entry(key) is None
 
 
 async def test_dns_is_looked_at_less_and_less_often(rig):
@@ -160,6 +197,61 @@ async def test_a_refused_name_is_tried_less_and_less_often(rig):
     assert pauses[-1] > 0.75 * DAY
     assert sum(at < START + HOUR + 600 for at in times) <= 3
     assert 10 <= len(times) <= 25
+
+
+@pytest.mark.parametrize("error", [FolderError("disk full"), asyncio.CancelledError(), RuntimeError("odd")])
+async def test_one_that_fails_in_another_way_does_not_have_the_outcomes_of_others_forgotten(rig, error, monkeypatch):
+    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
+    obtain = rig.issuer._authority.obtain
+
+    async def fails(task):
+        if task.names != ("full.example.com",):
+            return await obtain(task)
+        raise error
+
+    monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
+    rig.want(bad="bad.example.com", full="full.example.com", web=NAME)
+    with contextlib.suppress(asyncio.CancelledError):
+        await rig.round()
+    rig.store.publish()
+    assert rig.certified == [NAME]
+    assert rig.folder.history().names["bad.example.com"].failures == 1
+    with contextlib.suppress(asyncio.CancelledError):
+        await rig.round(later=1)
+    assert rig.ordered.count(["bad.example.com"]) == 1
+
+
+async def test_a_fault_of_our_own_is_told_and_it_goes_on(rig, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.issuer._authority, "obtain", lambda _task: asyncio.sleep(0, 1 / 0))
+        rig.want(web=NAME)
+        assert await rig.round() == OFTEN
+    assert "ZeroDivisionError" in rig.problems["HAYSTACK_ACME"]
+    await rig.rounds(later=OFTEN)
+    assert rig.certified == [NAME]
+    assert rig.problems == {}
+
+
+async def test_a_refusal_is_kept_while_other_orders_go_on(rig, monkeypatch):
+    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
+    obtain, kept, save = rig.issuer._authority.obtain, asyncio.Event(), rig.issuer._save
+
+    async def hangs(task):
+        return await (asyncio.Event().wait() if task.names == (NAME,) else obtain(task))
+
+    async def saves(history):
+        await save(history)
+        kept.set()
+
+    monkeypatch.setattr(rig.issuer._authority, "obtain", hangs)
+    monkeypatch.setattr(rig.issuer, "_save", saves)
+    rig.want(bad="bad.example.com", web=NAME)
+    going = asyncio.create_task(rig.round())
+    async with asyncio.timeout(10):
+        await kept.wait()
+    assert rig.folder.history().names["bad.example.com"].failures == 1
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
 
 
 async def test_back_off_outlives_a_restart(rig, tmp_path, clock, ca):
@@ -284,6 +376,15 @@ async def test_a_window_that_has_passed_means_now(rig):
     assert len(rig.ordered) == 2
 
 
+async def test_a_suggestion_for_what_has_ended_is_not_waited_for(rig):
+    rig.ca.window = (START + 50 * DAY, START + 51 * DAY)
+    rig.want(web=NAME)
+    await rig.rounds()
+    await rig.rounds()
+    rig.want()
+    assert await rig.round(later=90 * DAY + HOUR) == OFTEN
+
+
 async def test_suggestions_are_asked_for_as_often_as_the_authority_says(rig):
     rig.ca.window = (START + 50 * DAY, START + 51 * DAY)
     rig.ca.retry_ari = "7200"
@@ -400,6 +501,28 @@ async def test_a_damaged_certificate_is_told_and_ordered_anew(rig, tmp_path, clo
     await other.rounds()
     assert other.certified == [NAME]
     assert len(ca.orders) == 2
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+async def test_a_certificate_that_can_not_be_read_is_told_once_and_leaves_the_others_alone(rig, tmp_path, clock, ca, kind, monkeypatch):
+    rig.want(web=NAME)
+    await rig.rounds()
+    rig.lease.release()
+    odd = rig.folder.path / "certificates" / "a.pem"
+    if kind == "directory":
+        odd.mkdir()
+    else:
+        odd.symlink_to("nothing")
+    told = []
+    monkeypatch.setattr(Reports, "damaged", lambda _self, file, error: told.append((file, error)))
+    other = Rig(tmp_path / "acme", clock, ca)
+    other.want(web=NAME)
+    await other.issuer.load()
+    other.store.publish()
+    assert other.certified == [NAME]
+    await other.rounds()
+    assert [file for file, _ in told] == ["a.pem"]
+    assert len(ca.orders) == 1
 
 
 async def test_a_damaged_history_is_begun_anew_and_a_damaged_account_is_told(rig, tmp_path, clock, ca):

@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -51,6 +52,29 @@ def test_one_has_it_until_it_lets_go(lease):
     assert (one.take(), two.take(), one.take()) == (True, False, True)
     one.release()
     assert (two.take(), one.take()) == (True, False)
+
+
+def test_one_that_has_let_go_never_has_it_again_though_it_was_just_taking_it(lease, monkeypatch):
+    one, two = lease("one"), lease("two")
+    begun, go_on, may = threading.Event(), threading.Event(), one._may
+
+    def slow(fd):
+        begun.set()
+        assert go_on.wait(10)
+        return may(fd)
+
+    monkeypatch.setattr(one, "_may", slow)
+    taking, letting = threading.Thread(target=one.take), threading.Thread(target=one.release)
+    taking.start()
+    assert begun.wait(10)
+    letting.start()
+    letting.join(0.2)  # one that does not wait for the other is done by then
+    go_on.set()
+    taking.join()
+    letting.join()
+    assert not one.held
+    assert not one.take()
+    assert two.take()
 
 
 def test_one_that_died_on_this_machine_is_followed_at_once(lease):
