@@ -172,7 +172,7 @@ def test_who_ends_the_waiting_does_not_end_the_drain(stage: Stage) -> None:
     with stage.slow() as (client, number):
         waiting = stage.begin(f"drain {stage.name(number)} --wait")
         until(lambda: stage.haystack.serving("web") == 1, 15, "it is not drained")
-        waiting.send_signal(signal.SIGINT)
+        waiting.terminate()
         stage.operator.end(waiting)
         assert stage.name(number) in stage.says("drain").out
         assert stage.haystack.serving("web") == 1
