@@ -290,7 +290,10 @@ def test_a_change_costs_the_claims_that_it_touches_and_not_all_of_a_service(work
 @pytest.mark.parametrize("option", OPTIONS)
 def test_what_one_container_asks_for_the_whole_service_reaches_the_claims_of_the_others(worker: Worker, option: str) -> None:
     """The claim itself is as it was, and its row is another one."""
-    asked = {"balance": "hash", "sticky": "c", "max_connections": 3, "timeout": 9.0, "wait": 7.0, "retry": (503,), "upgrade": ("docker",)}
+    asked = {
+        "balance": "hash", "sticky": "c", "max_connections": 3, "timeout": 9.0, "wait": 7.0, "retry": (503,), "upgrade": ("docker",),
+        "https": "redirect", "hsts_max_age": 3600,
+    }  # fmt: skip
     site = container(2, "site.example")
     worker.show(site, container(1))
     worker.show(site, container(1, options={option: asked[option]}))
