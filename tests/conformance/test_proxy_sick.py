@@ -136,7 +136,7 @@ def test_a_post_is_sent_to_a_silent_endpoint_once_and_to_no_other(ward: Ward) ->
         with ward.client() as client:
             answers.append(client.get(host("posts"), f"/post{number}", b"Content-Length: 0\r\n", "POST"))
 
-    with ward.load("posts", 4) as load:
+    with ward.load("posts", 16) as load:
         load.go_on()
         origins = ward.turn("posts", never())
         threads = [threading.Thread(target=post, args=(number,)) for number in range(8)]
