@@ -6,8 +6,9 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
 from haystack._fast.balance.affinity cimport write_cookie
-from haystack._fast.connection.leg cimport UpLeg
+from haystack._fast.connection.leg cimport LegUser, UpLeg
 from haystack._fast.connection.lingering cimport close_in_order, drop_input
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -37,7 +38,7 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
-cdef class Http1Server(Connection):
+cdef class Http1Server(ServerConnection):
     """A client's connection, and what came on it that was not used yet."""
 
     def __cinit__(self):
@@ -64,17 +65,18 @@ cdef class Http1Server(Connection):
     cdef int rest(self) noexcept:
         """It has no request from now on, and has taken every answer."""
         self.transport.shrink(IDLE_KEPT)
-        join(&self.worker.clients.idle, &self.link)
-        return 0
+        return ServerConnection.rest(self)
 
-    cdef void on_blocked(self) noexcept:
-        join(&self.worker.clients.readers, &self.link)
+    cdef bint carries(self, LegUser user) noexcept:
+        return self.leg.user is user
 
-    cdef int on_hello(self) except -1:
-        """A handshake has the time that a head has."""
-        leave(&self.link)
-        self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
-        return 0
+    cdef bint is_tunnel(self) noexcept:
+        return self.leg.tunnel
+
+    cdef int cut_off(self, const char *error) except -1:
+        self.transport.reset_at_close()
+        self.worker.erred(error, self.leg.status)
+        return self.close() if self.leg.user is None else self.leg.user.end_with(error)
 
     cdef int on_secure(self) except -1:
         cdef TlsTransport transport = <TlsTransport>self.transport
