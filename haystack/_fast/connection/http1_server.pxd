@@ -22,6 +22,8 @@ cdef class Http1Server(ServerConnection):
     cdef bint torn              # its last answer is not whole
     cdef Silence silence
 
+    cdef Http1Server handed_over(self)
+    cdef bint begins_http2(self, const char *data, size_t size) noexcept
     cdef int proceed(self) except -1
     cdef int drained(self) except -1
     cdef int read_head(self) except -1
