@@ -17,7 +17,7 @@ cdef class ClientConnection(Connection):
     cdef bint connecting
     cdef int64_t born           # milliseconds
 
-    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED
+    cdef Dial connect(self, int fd, int64_t patience) except? Dial.REFUSED
     cdef bint has_connected(self, uint32_t events) noexcept
     cdef bint is_old(self) noexcept
     cdef int rest(self) except -1

@@ -40,7 +40,7 @@ cdef class ClientConnection(Connection):
     def __cinit__(self):
         self.place.owner = <void *>self
 
-    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
+    cdef Dial connect(self, int fd, int64_t patience) except? Dial.REFUSED:
         """Begin to connect this socket, which is this connection's from here on. patience: milliseconds that this may take."""
         cdef int one = 1, error
         cdef Transport transport = Transport()

@@ -4,7 +4,6 @@ What is written in a batch of the poller goes out together once that is done. Wi
 client stops its own stream alone. Never chooses an endpoint and never retries: it tells its exchanges what happened.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from posix.types cimport ssize_t
 
 from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.http2_client_events cimport open_session

@@ -4,7 +4,6 @@ Nothing here calls an exchange, closes a connection or sends. Of a stream that n
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcmp
-from posix.types cimport ssize_t
 
 from haystack._fast.connection.http2_client cimport MAX_STREAMS
 from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
@@ -16,7 +15,7 @@ from haystack._fast.http2.request_head cimport pairs_of_trailer
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 from haystack._fast.util.linked_list cimport Link, join
 
-cdef extern from "nghttp2/nghttp2.h" nogil:
+cdef extern from "nghttp2/nghttp2.h":
     enum:
         NGHTTP2_ERR_NOMEM
     void nghttp2_option_set_max_reserved_remote_streams(nghttp2_option *, uint32_t)

@@ -7,5 +7,5 @@ from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef UpLeg pooled(Endpoint endpoint, bint idempotent)
 cdef UpLeg dial(WorkerState worker, Endpoint endpoint, int64_t patience, bint *short_of)
-cdef Dial provide(WorkerState worker, Endpoint endpoint) except? REFUSED
+cdef Dial provide(WorkerState worker, Endpoint endpoint) except? Dial.REFUSED
 cdef int fail_waiting(Endpoint endpoint, const char *error, int status) except -1

@@ -100,7 +100,7 @@ cdef UpLeg awaited(WorkerState worker, Endpoint endpoint, int64_t patience, bint
     return leg
 
 
-cdef Dial provide(WorkerState worker, Endpoint endpoint) except? REFUSED:
+cdef Dial provide(WorkerState worker, Endpoint endpoint) except? Dial.REFUSED:
     """See that those who wait for a connection will get one."""
     cdef Http2Client client
     cdef Link *at = endpoint.shared.oldest
@@ -140,7 +140,7 @@ cdef int fail_waiting(Endpoint endpoint, const char *error, int status) except -
     return 0
 
 
-cdef Dial connect(WorkerState worker, Endpoint endpoint, ClientConnection client, int64_t patience) except? REFUSED:
+cdef Dial connect(WorkerState worker, Endpoint endpoint, ClientConnection client, int64_t patience) except? Dial.REFUSED:
     """Begin to connect."""
     cdef int fd = open_socket(worker, endpoint.family)
     if fd < 0:
