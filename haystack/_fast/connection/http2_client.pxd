@@ -28,6 +28,7 @@ cdef class Http2Client(ClientConnection):
     cdef int64_t heard          # when something came last
     cdef int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
     cdef Flood flood
+    cdef bint noticed           # what was read last had a frame of a known kind, or was part of one
     cdef int pieces             # CONTINUATION frames of the head that is coming
 
     cdef int capacity(self) noexcept

@@ -9,6 +9,7 @@ from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.http2_client_events cimport open_session
 from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
 from haystack._fast.connection.pool cimport fail_waiting, provide
+from haystack._fast.http2.flood cimport OF_EMPTY, overflows
 from haystack._fast.http2.nghttp2 cimport (
     NGHTTP2_FLAG_NONE, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_ENABLE_PUSH, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
     NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, nghttp2_session_del, nghttp2_session_mem_recv, nghttp2_session_mem_send,
@@ -183,7 +184,9 @@ cdef class Http2Client(ClientConnection):
                 return self.end(n == 0)
             self.heard = self.worker.poller.now
             self.pinged = 0
-            self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0
+            self.noticed = False
+            self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0 or (
+                not self.noticed and overflows(&self.flood, OF_EMPTY, self.heard))
             if self.unruly:
                 return self.end(False)
             self.settle()
