@@ -14,7 +14,7 @@ from tests.fakes.h2_origin import H2Origin, Script, respond
 from tests.fakes.origin import Loop
 from tests.fakes.worker import Haystack, Member, host
 
-ONES, PAIRS = 80, 20
+ONES, PAIRS = 140, 20
 T = TypeVar("T")
 
 
