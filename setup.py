@@ -31,6 +31,7 @@ LIBRARIES = {  # those of the system
     "connection/http2_client.pyx": ["nghttp2"],
     "connection/http2_client_events.pyx": ["nghttp2"],
     "connection/http2_client_leg.pyx": ["nghttp2"],
+    "connection/http2_leg.pyx": ["nghttp2"],
     "connection/http2_server.pyx": ["nghttp2"],
 }
 
