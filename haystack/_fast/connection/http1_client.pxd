@@ -5,6 +5,7 @@ from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.http1.body cimport Body, Framing
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
+from haystack._fast.net.tls_client cimport TlsTarget
 from haystack._fast.net.transport cimport Connection, Transport
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
@@ -22,6 +23,8 @@ cdef class Http1Client(Connection):
     cdef Link place             # in its endpoint's pool
     cdef bint connecting
     cdef int64_t born           # milliseconds
+    cdef int64_t patience       # that it had to be made in, where nothing else is said
+    cdef TlsTarget target       # None: it is not within TLS
 
     cdef Dial connect(self, int fd, int64_t patience) except? REFUSED
     cdef int on_connect_event(self, uint32_t events) except -1

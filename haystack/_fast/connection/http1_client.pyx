@@ -3,17 +3,19 @@
 Bytes go on as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is kept so that
 a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
 """
-from libc.errno cimport EAGAIN, EINPROGRESS, errno
+from libc.errno cimport EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.connection.slow_readers cimport relieve
+from haystack._fast.endpoint.endpoint cimport Protocol
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.http1.serialize cimport Client, flaw_of_trailer, write_last_chunk, write_request
 from haystack._fast.http1.written cimport WHOLE, send_written, write_run
 from haystack._fast.net.tcp cimport is_own, untouched
+from haystack._fast.net.tls_client cimport TlsClientTransport
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
 from haystack._fast.util.linked_list cimport join, leave
@@ -32,14 +34,11 @@ cdef extern from "sys/socket.h" nogil:
         AF_UNIX
         SOL_SOCKET
         SO_ERROR
-        MSG_PEEK
-        MSG_DONTWAIT
     struct sockaddr:
         pass
     int connect(int, const sockaddr *, unsigned int)
     int getsockopt(int, int, int, void *, unsigned int *)
     int setsockopt(int, int, int, const void *, unsigned int)
-    ssize_t recv(int, void *, size_t, int)
 cdef extern from "netinet/in.h" nogil:
     enum:
         IPPROTO_TCP
@@ -54,6 +53,7 @@ cdef enum:
     MAX_INTERIM = 32        # 1xx responses before the one that counts
     HELD = 32768            # a body up to this is held until it is whole: with the largest head it fits into scratch,
     HELD_MS = 50            # and for so long, and until the next tick
+    HELLO_MS = 1000         # for connection and handshake at least, while another endpoint is there
     LATE_MS = 250           # without an answer, and others are asked how they do
 
 
@@ -67,11 +67,12 @@ cdef class Http1Client(Connection):
     cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
         """Begin to connect this socket, which is this connection's from here on."""
         cdef int one = 1, error
-        cdef Transport transport = Transport()
+        cdef Transport transport = Transport() if self.endpoint.tls is None else TlsClientTransport(self.endpoint.tls)
         transport.urgent = True         # a pooled connection's end must be seen before a client of the same batch is given it
         transport.heeds_room = True
         transport.owner = self
         self.transport = transport
+        self.target = self.endpoint.tls
         self.leg.connection = self
         self.connecting = True
         self.worker.endpoints += self.endpoint.family != AF_UNIX
@@ -86,8 +87,17 @@ cdef class Http1Client(Connection):
             self.close()
             return SHORT if is_own(error) else REFUSED
         self.born = self.worker.poller.now
+        self.patience = patience
         transport.deadline = self.born + patience
         return UNDER_WAY
+
+    cdef int on_hello(self) except -1:
+        """Within the time of a connection that is made, too: but it takes the endpoint more than a connection alone."""
+        self.transport.deadline = self.born + min(max(self.patience, <int64_t>HELLO_MS), self.worker.limits.connect_ms)
+        return 0
+
+    cdef int on_insecure(self, const char *error) except -1:
+        return self.leg.user.on_lost(True, error, 502)
 
     cdef int on_closed(self) except -1:
         Connection.on_closed(self)
@@ -107,7 +117,7 @@ cdef class Http1Client(Connection):
             if not self.on_connect_event(events):
                 return 0
         if leg.user is None:
-            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0:
+            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0 and not transport.is_still():
                 return self.leave_pool()        # a pooled connection that says anything is of no more use
             transport.writable = True
             return 0
@@ -133,6 +143,7 @@ cdef class Http1Client(Connection):
             return 0
         self.connecting = False
         self.transport.writable = True
+        self.leg.before = self.transport.given()        # a handshake's
         self.leg.user.on_connected()
         return 1
 
@@ -155,6 +166,8 @@ cdef class Http1Client(Connection):
         cdef Transport transport = self.transport
         if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.endpoint.gone:
             return 0
+        if self.target is not self.endpoint.tls or self.endpoint.protocol not in (Protocol.HTTP1, Protocol.HTTPS):
+            return 0                    # it is spoken to another way by now
         return not (self.worker.limits.pool_age_ms and self.worker.poller.now - self.born >= self.worker.limits.pool_age_ms)
 
     cdef int rest(self) except -1:
@@ -218,12 +231,11 @@ cdef class Http1ClientLeg(UpLeg):
     cdef int detach(self, bint reusable) except -1:
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
-        cdef char byte
         self.user = None
-        self.before = transport.written
+        self.before = transport.given()
         self.trailer.start = self.trailer.end = 0
         self.answered()
-        if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
+        if reusable and transport.readable and transport.is_still():
             transport.readable = False  # its last read took exactly what was there
         if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()

@@ -16,22 +16,18 @@ cdef extern from "sys/socket.h" nogil:
         SOCK_STREAM
         SOCK_NONBLOCK
         SOCK_CLOEXEC
-        MSG_PEEK
-        MSG_DONTWAIT
     int socket(int, int, int)
-    ssize_t recv(int, void *, size_t, int)
 
 
 cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
     """A leg on the pooled connection used last that is still whole; None: there is none."""
     cdef Http1Client client
-    cdef char byte
     while endpoint.idle.newest != NULL:
         client = <Http1Client>endpoint.idle.newest.owner
         leave(&client.place)
         leave(&client.link)
         # a request that can't be repeated must not meet a connection that was closed a moment ago
-        if not idempotent and recv(client.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
+        if not idempotent and not client.transport.is_still():
             client.close()
             continue
         client.leg.reused = True
