@@ -217,7 +217,9 @@ cdef int before_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     if frame.hd.type == NGHTTP2_HEADERS:
         leg = leg_of(session, frame.hd.stream_id)
         if leg is not None and leg.head_at < 0:
-            leg.head_at = connection.transport.written + <int64_t>connection.worker.work.end
+            leg.head_at = connection.transport.given()
+            if not connection.transport.sealed:
+                leg.head_at += <int64_t>connection.worker.work.end
     return 0
 
 
