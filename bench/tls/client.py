@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -12,8 +13,21 @@ import h2.connection
 import h2.events
 
 from bench.tls.certificate import HOST
+from bench.tls.h2load import H2Load
 
-LIMIT = 10.0
+LIMIT = 30.0
+Fields = tuple[tuple[str, ...], ...]
+GRPC_FIELDS: Fields = (("content-type", "application/grpc"), ("te", "trailers"))
+
+
+@dataclass
+class Answer:
+    """What has come on a stream of HTTP/2."""
+
+    status: str = ""
+    body: bytes = b""
+    trailer: Fields = ()
+    whole: bool = False
 
 
 def trusting(ca: Path, *protocols: str) -> ssl.SSLContext:
@@ -31,11 +45,11 @@ class Client:
 
     protocols = ("http/1.1",)
 
-    def __init__(self, port: int, ca: Path, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, ca: Path, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None) -> None:
         context = context or trusting(ca, *self.protocols)
         plain = socket.create_connection(("127.0.0.1", port), LIMIT)
         try:
-            self.socket = context.wrap_socket(plain, server_hostname=HOST)
+            self.socket = context.wrap_socket(plain, server_hostname=HOST, session=session)
         except BaseException:
             plain.close()
             raise
@@ -73,47 +87,59 @@ class H2Client(Client):
             raise RuntimeError(f"no HTTP/2: of h2 (ALPN) the server chose {chosen}")
         self.codec = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.codec.initiate_connection()
+        self.answers: dict[int, Answer] = {}
 
     def get(self, path: str) -> bytes:
         """The body of a 200. Raises RuntimeError for any other answer."""
-        return self.ask([(":method", "GET"), (":path", path)])
+        return self.answer(self.ask("GET", path))
 
     def call(self, path: str, message: bytes) -> bytes:
         """What gRPC answers. Raises RuntimeError where its status is not 0."""
-        fields = [(":method", "POST"), (":path", path), ("content-type", "application/grpc"), ("te", "trailers")]
-        return self.ask(fields, message, trailer=("grpc-status", "0"))
+        return self.answer(self.ask("POST", path, GRPC_FIELDS, message), trailer=("grpc-status", "0"))
 
-    def ask(self, fields: list[tuple[str, str]], body: bytes = b"", trailer: tuple[str, str] | None = None) -> bytes:
-        """The body of the answer to one request."""
-        stream = self.codec.get_next_available_stream_id()
-        pseudo, rest = fields[:2], fields[2:]
-        self.codec.send_headers(stream, [*pseudo, (":scheme", "https"), (":authority", HOST), *rest], end_stream=not body)
+    def many(self, load: H2Load, streams: int) -> int:
+        """So many requests at once, and all their answers: how many."""
+        fields = tuple(tuple(line.split(": ", 1)) for line in load.headers)
+        asked = [self.ask("POST" if load.body else "GET", load.path, fields, load.body) for _ in range(streams)]
+        for stream in asked:
+            self.answer(stream)
+        return streams
+
+    def ask(self, method: str, path: str, fields: Fields = (), body: bytes = b"") -> int:
+        """One request, to go out with what is read next: its stream."""
+        stream = int(self.codec.get_next_available_stream_id())
+        pseudo = ((":method", method), (":scheme", "https"), (":authority", HOST), (":path", path))
+        self.codec.send_headers(stream, [*pseudo, *((name.lower(), text) for name, text in fields)], end_stream=not body)
         if body:
             self.codec.send_data(stream, body, end_stream=True)
-        found, status, last = b"", "", None
-        for event in self._events(stream):
-            if isinstance(event, h2.events.ResponseReceived):
-                status = dict(event.headers)[":status"]
-            elif isinstance(event, h2.events.TrailersReceived):
-                last = event.headers
-            elif isinstance(event, h2.events.DataReceived):
-                found += event.data
-                self.codec.acknowledge_received_data(event.flow_controlled_length, stream)
-        if status != "200" or (trailer and trailer not in (last or ())):
-            raise RuntimeError(f"not an answer to measure: status {status}, trailers {last}, {found[:100]!r}")
-        return found
+        self.answers[stream] = Answer()
+        return stream
 
-    def _events(self, stream: int):  # noqa: ANN202 - events of h2 have no common type
-        """What comes, to the end of that stream."""
-        while True:
+    def answer(self, stream: int, trailer: tuple[str, str] | None = None) -> bytes:
+        """The body of its answer. Raises RuntimeError where that is not a 200 with this trailer."""
+        while not self.answers[stream].whole:
             self.socket.sendall(self.codec.data_to_send())
             data = self.socket.recv(65536)
             if not data:
                 raise RuntimeError("the server ended the connection")
             for event in self.codec.receive_data(data):
-                if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
-                    raise RuntimeError(f"the server ended it: {event}")
-                if isinstance(event, h2.events.StreamEnded) and event.stream_id == stream:
-                    self.socket.sendall(self.codec.data_to_send())
-                    return
-                yield event
+                self.note(event)
+        self.socket.sendall(self.codec.data_to_send())
+        found = self.answers.pop(stream)
+        if found.status != "200" or (trailer and trailer not in found.trailer):
+            raise RuntimeError(f"not an answer to measure: {found}")
+        return found.body
+
+    def note(self, event: h2.events.Event) -> None:
+        """Something has come. Raises RuntimeError where it is the end of a stream before its time."""
+        if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
+            raise RuntimeError(f"the server ended it: {event}")
+        if isinstance(event, h2.events.ResponseReceived):
+            self.answers[event.stream_id].status = str(dict(event.headers)[":status"])
+        elif isinstance(event, h2.events.DataReceived):
+            self.answers[event.stream_id].body += event.data
+            self.codec.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.TrailersReceived):
+            self.answers[event.stream_id].trailer = tuple(event.headers)
+        elif isinstance(event, h2.events.StreamEnded):
+            self.answers[event.stream_id].whole = True

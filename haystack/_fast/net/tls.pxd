@@ -1,10 +1,12 @@
 # A transport within TLS: the same to its connection as a plain one, but that nothing can be spliced.
 from libc.stdint cimport uint32_t
 from haystack._fast.net.tls_server cimport Credential, Tls, TlsServer
+from haystack._fast.net.tls_wire cimport Wire
 from haystack._fast.net.transport cimport Transport
 
 cdef class TlsTransport(Transport):
     cdef Tls tls
+    cdef Wire wire
     cdef TlsServer server
     cdef Credential credential      # what the client was shown; None: nothing yet
     cdef bytes name                 # what it asked for, in lower case; empty: nothing

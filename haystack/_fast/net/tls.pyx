@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls_server cimport FLOOD, TlsPhase
+from haystack._fast.net.tls_wire cimport attach
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport add, pending, take
 
@@ -57,6 +58,9 @@ cdef class TlsTransport(Transport):
     # what happens
 
     cdef int on_event(self, uint32_t events) except -1:
+        self.wire.empty = False
+        if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self.wire.hung_up = True
         if self.tls.phase < TlsPhase.SECURE:
             return self.shake(events)
         if self.tls.read_waits and events & EPOLLOUT:
@@ -90,7 +94,7 @@ cdef class TlsTransport(Transport):
             raise MemoryError
         if IS_DEBUG:
             book(Asset.TLS, 1)
-        if not SSL_set_fd(self.tls.ssl, self.fd):
+        if not attach(&self.wire, self.tls.ssl, self.fd):
             raise MemoryError
         self.tls.server = <void *>self.server
         SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
@@ -197,6 +201,7 @@ cdef class TlsTransport(Transport):
         cdef int problem
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL:
             return size
+        self.wire.last = self.last
         while done < size:
             ERR_clear_error()
             if SSL_write_ex(self.tls.ssl, data + done, size - done, &n) == 1:
