@@ -44,7 +44,7 @@ class Wrk:
                 same(client.get(self.load.path), content(self.load.path))
 
     def run(self, peer: Process, shown: Certificate, seconds: int, cores: set[int]) -> Report:  # noqa: ARG002
-        """wrk."""
+        """With wrk."""
         return wrk.run(self.load, peer.port, seconds, cores)
 
 
@@ -60,7 +60,7 @@ class Handshaking:
             same(client.get("/"), content("/"))
 
     def run(self, peer: Process, shown: Certificate, seconds: int, cores: set[int]) -> Report:
-        """A process of its own."""
+        """In a process of its own."""
         before = spent()
         kind = "resumed" if self.resumed else "full"
         words = ["taskset", "-c", ",".join(map(str, sorted(cores))), sys.executable, "-m", "bench.tls.handshakes"]
@@ -76,7 +76,7 @@ class Handshaking:
 class Http2:
     """HTTP/2 by h2load. grpc: each request is a call with MESSAGE, and its answer too."""
 
-    load: H2Load = H2Load()
+    load: H2Load = field(default_factory=H2Load)
     grpc: bool = False
 
     def prove(self, peer: Process, shown: Certificate) -> None:
@@ -88,7 +88,7 @@ class Http2:
                 same(client.get(self.load.path), content(self.load.path))
 
     def run(self, peer: Process, shown: Certificate, seconds: int, cores: set[int]) -> Report:
-        """h2load."""
+        """With h2load."""
         return h2load.run(self.load, peer.port, seconds, cores, shown.ca.parent)
 
 

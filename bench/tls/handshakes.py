@@ -1,7 +1,7 @@
 """python -m bench.tls.handshakes PORT CA SECONDS full|resumed: handshakes of TLS 1.3, several at a time, each with one request.
 
-Neither wrk nor h2load can be told to resume, or not to. This one knows of each connection whether it was resumed, and fails where one was not
-as it should be. It prints JSON: done, took (seconds) and the times of the connections (ms). One thread; Python's ssl, which is OpenSSL.
+Neither wrk nor h2load can be told to resume, or not to. This one knows of each connection whether it was resumed, and fails where that is
+not what it should be. It prints JSON: done, took (seconds) and the times of the connections (ms). One thread, with Python's ssl.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import ssl
 import statistics
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 from bench.macro.origin import BODY
@@ -75,14 +76,19 @@ class Handshakes:
         found = b""
         while not found.endswith(BODY.encode()):
             part: list[bytes] = []
-            yield from waited(lambda part=part: part.append(secure.recv(16384)))
+            yield from waited(partial(received, secure, part))
             if not part[0]:
                 raise RuntimeError(f"not the origin's body: {found!r}")
             found += part[0]
         self.times.append(time.monotonic() - began)
 
 
-def waited(step) -> Waiting:  # noqa: ANN001 - whatever it gives is not used
+def received(secure: ssl.SSLSocket, part: list[bytes]) -> None:
+    """What has come."""
+    part.append(secure.recv(16384))
+
+
+def waited(step: Callable[[], object]) -> Waiting:
     """Do that as soon as the socket lets it."""
     while True:
         try:

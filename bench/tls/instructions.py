@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ from bench.tls.peers import GrpcOrigin, Site, TlsHaproxy, TlsHaystack, TlsNginx
 from bench.tls.scenarios import Contestant, Scenario
 
 STREAMS = 32
-WARM, COUNT = 64, 640
-START = 60.0
+WARM, COUNT, HANDSHAKES = 32, 640, 100  # a handshake takes 0.1 s or more there
+QUIET = 15.0
+START = 300.0
 # vgdb finds a process by names of its environment, which a worker of Haystack does not get
 NAMES = {"USER": "bench", "LOGNAME": "bench", "HOST": "bench", "HOSTNAME": "bench"}
 ALONE = ("-g", "master_process off;")  # a worker of nginx's has no environment
-SCRIPT = "#!/bin/sh\n{names}\nexec {words} {python} \"$@\"\n"
+# the first is the worker; the spare behind it would only take its time
+SCRIPT = '#!/bin/sh\n{names}\nmkdir {folder}/begun 2>/dev/null || exec {python} "$@"\nexec {words} {python} "$@"\n'
 # valgrind takes no orders of root for a process that has given root up
 RUN = """import sys
 from haystack.cli import command
@@ -64,12 +67,12 @@ class Folder:
         command = [program("vgdb"), f"--vgdb-prefix={self.folder}/vgdb", f"--pid={pid}", *words]
         return subprocess.Popen(command, env=os.environ | NAMES, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    def counted(self, pid: int) -> int:
-        """Instructions of its last dump. Raises RuntimeError when there is none."""
-        found = [re.search(r"^(?:totals|summary): (\d+)", p.read_text(), re.MULTILINE) for p in self.folder.glob(f"told.{pid}.*")]
-        if not any(found):
+    def counted(self, pid: int, number: int) -> int:
+        """Instructions between its dump of this number and the one before. Raises RuntimeError when there is none."""
+        found = re.search(r"^(?:totals|summary): (\d+)", (self.folder / f"told.{pid}.{number}").read_text(), re.MULTILINE)
+        if not found:
             raise RuntimeError("valgrind has counted nothing")
-        return max(int(match[1]) for match in found if match)
+        return int(found[1])
 
 
 def counted_by(kind: type[process.Process], site: Site, folder: Folder) -> process.Process:
@@ -90,7 +93,7 @@ class _Haystack(TlsHaystack):
         super().__init__(site)
         names = "\n".join(f"export {name}={text}" for name, text in NAMES.items())
         script = folder.folder / "python"
-        script.write_text(SCRIPT.format(names=names, words=" ".join(folder.words()), python=sys.executable))
+        script.write_text(SCRIPT.format(folder=folder.folder, names=names, words=" ".join(folder.words()), python=sys.executable))
         script.chmod(0o755)
         self.run = folder.folder / "run.py"
         self.run.write_text(RUN.format(script=str(script)))
@@ -118,7 +121,8 @@ def run(scenario: Scenario, contestants: list[Contestant]) -> list[dict[str, Any
             with patient():
                 peer = stack.enter_context(counted_by(contestant.make, Site(origin.port, shown, scenario.grpc), folder))
             prove(peer, contestant, scenario, shown)
-            each = count(peer, folder, stack.enter_context(asking(scenario, peer.port, shown)))
+            most = HANDSHAKES if isinstance(scenario.driver, Handshaking) else COUNT
+            each = count(peer, folder, stack.enter_context(asking(scenario, peer.port, shown)), most)
             rows.append({"scenario": scenario.name, "peer": contestant.name, "instructions": each})
     return rows
 
@@ -133,17 +137,40 @@ def patient() -> Iterator[None]:
         process.LIMIT = limit
 
 
-def count(peer: process.Process, folder: Folder, ask: Callable[[], int]) -> float:
-    """Instructions a request. ask: does some, and says how many."""
+def count(peer: process.Process, folder: Folder, ask: Callable[[], int], most: int) -> float:
+    """Instructions a request, of so many. ask: does some, and says how many."""
     pid = worker(peer)
     for _ in range(WARM):
         ask()
     asked_until(folder.order(pid, "instrumentation", "on"), ask)
-    done = 0
-    while done < COUNT:
+    busy = dumped(pid, folder, ask, most, 0.0)
+    quiet = dumped(pid, folder, ask, 1, min(busy.seconds, QUIET))
+    return share(replace(busy, instructions=folder.counted(pid, 1)), replace(quiet, instructions=folder.counted(pid, 2)))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What was done between two dumps, in how many seconds."""
+
+    done: int
+    seconds: float
+    instructions: int = 0
+
+
+def dumped(pid: int, folder: Folder, ask: Callable[[], int], most: int, pause: float) -> Stretch:
+    """So many requests after a pause, to the next dump."""
+    began, done = time.monotonic(), 0
+    time.sleep(pause)
+    while done < most:
         done += ask()
     done += asked_until(folder.order(pid, "dump"), ask)
-    return folder.counted(pid) / done
+    return Stretch(done, time.monotonic() - began)
+
+
+def share(busy: Stretch, quiet: Stretch) -> float:
+    """Instructions of a request alone: what is done each second, whoever asks, is not its own. Two equations, two unknowns."""
+    of_both = busy.done * quiet.seconds - quiet.done * busy.seconds
+    return (busy.instructions * quiet.seconds - quiet.instructions * busy.seconds) / of_both
 
 
 def worker(peer: process.Process) -> int:

@@ -1,4 +1,4 @@
-"""The proxies of the comparison with TLS, and what they are set to: the same certificate, ciphers, groups, tickets and ALPN in all of them."""
+"""The proxies of the comparison with TLS. In all of them: the same certificate, ciphers, groups, tickets and ALPN."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TlsHaystack(HaystackProxy):
     """Haystack with one worker, everything on. `port` is that of HTTPS."""
 
     def __init__(self, site: Site, **settings: str) -> None:
-        super().__init__(site.origin, HAYSTACK_HTTPS_PORT="0", HAYSTACK_CERTS=str(site.certificate.folder), **settings)
+        super().__init__(site.origin, 1, 1, HAYSTACK_HTTPS_PORT="0", HAYSTACK_CERTS=str(site.certificate.folder), **settings)
         if site.grpc:
             Path(self.settings["HAYSTACK_STATIC"]).write_text(CONTAINER.format(origin=site.origin))
 

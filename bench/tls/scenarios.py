@@ -25,6 +25,7 @@ PEERS = (Contestant("nginx", TlsNginx), Contestant("HAProxy", TlsHaproxy), Conte
 PLAIN = (Contestant("nginx", plain_nginx), Contestant("HAProxy", plain_haproxy), Contestant(SUBJECT, plain_haystack))
 GRPC_FIELDS = ("content-type: application/grpc", "te: trailers")
 IDLE = 2000
+CALLS = H2Load(path="/bench.Echo/Say", headers=GRPC_FIELDS, body=MESSAGE)
 CPU = "cpu_us"
 
 
@@ -50,7 +51,7 @@ SCENARIOS = (
     Scenario("h2", "h2, 8 connections of 32 streams, 66-byte body", Http2(), (Aim(CPU, 0.9, goal=0.7),)),
     Scenario("h2headers", "h2, 20 headers and a cookie of 1 KiB", Http2(H2Load(headers=HEADERS)), (Aim(CPU, 0.9, goal=0.7),)),
     Scenario(
-        "grpc", "gRPC, unary calls of 32 bytes, h2c up", Http2(H2Load(path="/bench.Echo/Say", headers=GRPC_FIELDS, body=MESSAGE), grpc=True),
+        "grpc", "gRPC, unary calls of 32 bytes, h2c up", Http2(CALLS, grpc=True),
         (Aim(CPU, 0.95, goal=0.8),), each="call", grpc=True,
     ),
     Scenario("idle", f"{IDLE:,} idle TLS connections", Wrk(), (Aim("kib", 1.0),), each="connection", idle=IDLE),

@@ -1,6 +1,6 @@
-"""The socket beneath OpenSSL, with fewer system calls than its own BIO: an empty socket is not read once more to learn that it is empty.
+"""The socket beneath OpenSSL, with fewer system calls than its own BIO: none to learn that an empty socket is empty.
 
-As a plain transport does it: a read that gave less than it had room for has emptied the socket, and the next bytes make a new edge (epoll(7)).
+As with a plain transport, a read that gave less than it had room for has emptied the socket: the next bytes make a new edge (epoll(7)).
 Session tickets of TLS 1.3, which nobody waits for, and the last answer go into one segment with what follows them.
 """
 from libc.errno cimport EAGAIN, EINTR, errno
