@@ -38,12 +38,17 @@ class Handshakes:
     def run(self, seconds: float) -> float:
         """Connect again and again for so long; how long it took until the last one had its answer."""
         began = time.monotonic()
-        for _ in range(AT_ONCE):
-            self.begin()
-        while self.selector.get_map():
-            for key, _ in self.selector.select():
-                if not self.go_on(key.data) and time.monotonic() < began + seconds:
-                    self.begin()
+        try:
+            for _ in range(AT_ONCE):
+                self.begin()
+            while self.selector.get_map():
+                for key, _ in self.selector.select():
+                    if not self.go_on(key.data) and time.monotonic() < began + seconds:
+                        self.begin()
+        finally:
+            for key in self.selector.get_map().values():
+                key.data[0].close()
+            self.selector.close()
         return time.monotonic() - began
 
     def begin(self) -> None:
@@ -53,8 +58,7 @@ class Handshakes:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         secure = self.context.wrap_socket(plain, server_hostname=HOST, do_handshake_on_connect=False, session=self.session)
-        waits = self.exchange(secure, began)
-        self.selector.register(secure, next(waits), (secure, waits))
+        self.selector.register(secure, WRITE, (secure, self.exchange(secure, began)))
 
     def go_on(self, data: tuple[ssl.SSLSocket, Waiting]) -> bool:
         """Its socket is ready. Whether it has more to do."""

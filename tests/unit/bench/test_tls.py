@@ -117,6 +117,7 @@ class Certificated:
         while True:
             try:
                 plain, _ = self.socket.accept()
+                plain.settimeout(10)
             except OSError:
                 return
             try:
