@@ -9,4 +9,4 @@ cdef struct Wire:
     bint ended          # that end has been read
     bint last           # what is sent now is the last: its segment waits for the end, which follows at once
 
-cdef bint attach(Wire *wire, SSL *ssl, int fd) noexcept
+cdef bint wire_up(Wire *wire, SSL *ssl, int fd) noexcept

@@ -24,7 +24,7 @@ BIO_meth_set_puts(method, on_puts)
 BIO_meth_set_ctrl(method, on_ctrl)
 
 
-cdef bint attach(Wire *wire, SSL *ssl, int fd) noexcept:
+cdef bint wire_up(Wire *wire, SSL *ssl, int fd) noexcept:
     """Have OpenSSL read and write this socket from now on. wire outlives ssl. False: there is no memory."""
     cdef BIO *bio = BIO_new(method)
     if bio == NULL:
