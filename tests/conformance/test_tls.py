@@ -117,7 +117,9 @@ def test_older_ones_are_refused(edge):
     assert "New, (NONE), Cipher is (NONE)" in told
 
 
-@pytest.mark.parametrize(("offered", "chosen"), [(["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], None)])
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], None)]
+)
 def test_alpn_chooses_what_is_spoken(edge, offered, chosen):
     context = edge.context()
     if offered:
@@ -178,6 +180,16 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_read(edge):
         last = client.bytes_of(client.tls.do_handshake)
     client.send(last + client.bytes_of(lambda: client.tls.write(f"GET / HTTP/1.1\r\nHost: {WWW}\r\n\r\n".encode())))
     assert client.read().startswith(b"HTTP/1.1 200")
+    client.sock.close()
+
+
+def test_a_ticket_comes_to_who_asks_for_nothing_too(edge):
+    client = Memory(edge.port, edge.context(minimum_version=ssl.TLSVersion.TLSv1_3), WWW)
+    client.handshake()
+    client.hear()
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.read(1)
+    assert client.tls.session.has_ticket
     client.sock.close()
 
 
