@@ -25,7 +25,8 @@ DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
 NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
-HTTPS = ("on", "off", "redirect")
+HTTPS = ("on", "off", "redirect", "passthrough")
+INTRODUCTIONS = {"off": 0, "v1": 1, "v2": 2}  # versions of the PROXY header
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
@@ -232,7 +233,15 @@ def _upgrade(text: str) -> tuple[str, ...]:
 def _https(text: str) -> str:
     if text.lower() in HTTPS:
         return text.lower()
-    raise _bad(text, "on, off or redirect")
+    raise _bad(text, "on, off, redirect or passthrough")
+
+
+def _introduces(text: str) -> int:
+    """Which version of the PROXY header its connections begin with; 0: none."""
+    word = "off" if spelling.truth(text) is False else text.lower()
+    if word in INTRODUCTIONS:
+        return INTRODUCTIONS[word]
+    raise _bad(text, "v1, v2 or off")
 
 
 def _hsts(text: str) -> int:
@@ -298,6 +307,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upgrade": ("upgrade", _upgrade),
     "https": ("https", _https),
     "hsts_max_age": ("hsts_max_age", _hsts),
+    "proxy_protocol": ("proxy_protocol", _introduces),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
 }

@@ -65,6 +65,8 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
     asked = options.health
     if "path" not in asked or endpoint.listener is None:
         return None
+    if not endpoint.speaks_http and "port" not in asked:
+        return None  # it speaks TLS
     return Probe(
         address=endpoint.address,
         port=int(asked.get("port", endpoint.port)),

@@ -29,10 +29,11 @@ def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:
     listed = container.ports
     if options.port is not None and not any(p.number == options.port and p.protocol == "tcp" for p in listed):
         listed = (*listed, ports.named(options.port, "tcp"))
-    return tuple(_endpoint(origin, container, port, address) for port in sorted(listed))
+    passed = ports.passed(options, listed)
+    return tuple(_endpoint(origin, container, port, address, passed) for port in sorted(listed))
 
 
-def _endpoint(origin: str, container: Container, port: Port, address: str) -> Endpoint:
+def _endpoint(origin: str, container: Container, port: Port, address: str, passed: int | None) -> Endpoint:
     options = container.options
     return Endpoint(
         id=f"{container.short_id}:{port.number}/{port.protocol}",
@@ -44,7 +45,8 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
         port=port.number,
         protocol=port.protocol,
         port_name=port.name,
-        listener=ports.listener(port, options.port),
+        listener=ports.listener(port, options.port, passed),
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
+        proxy_protocol=options.proxy_protocol,
         born=container.since if container.state == "running" else 0.0,
     )

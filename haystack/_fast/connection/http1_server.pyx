@@ -8,6 +8,7 @@ from libc.string cimport memchr, memcmp, memcpy, memmove
 from haystack._fast.balance.affinity cimport write_cookie
 from haystack._fast.connection.leg cimport UpLeg
 from haystack._fast.connection.lingering cimport close_in_order, drop_input
+from haystack._fast.connection.passthrough cimport pass_on
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -82,6 +83,12 @@ cdef class Http1Server(Connection):
         self.peer.shown = <void *>transport.credential
         self.peer.asked = <void *>transport.name
         return self.rest()
+
+    cdef bint asks_name(self) noexcept:
+        return self.worker.router.passing is not None
+
+    cdef bint on_name(self, bytes name, size_t size) except -1:
+        return pass_on(self, name, size)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport

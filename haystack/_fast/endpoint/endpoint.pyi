@@ -8,6 +8,7 @@ class Endpoint:
     address: Address
     in_flight: int
     gone: bool
+    introduces: int
     stopped: bool
     stops: int
     worth_keeping: bool

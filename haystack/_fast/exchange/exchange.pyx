@@ -14,6 +14,7 @@ from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
+from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -74,6 +75,10 @@ cdef class Exchange(LegUser):
             return NULL
         settle_host(self, own)
         return own
+
+    cdef bytes host_name(self):
+        """Whom it is for, where there is no head that says so."""
+        return b""
 
     # what waits
 
@@ -319,16 +324,18 @@ cdef class Exchange(LegUser):
     cdef int tunnel_up(self) except -1:
         """Raw bytes for the endpoint, until both sides have ended."""
         self.up.extend(self.worker.limits.tunnel_ms)
-        if shuttle(self.down.raw(), self.up.raw(), self.worker.scratch, &self.record.received) == 0:
-            return self.completed(False)
-        return 0
+        return 0 if self.tunnel_on(True) else self.completed(False)
+
+    cdef bint tunnel_on(self, bint up) except -1:
+        """Move what there is one way; False: both ways are at their end, or this one is broken."""
+        if up:
+            return shuttle(self.down.raw(), self.up.raw(), self.worker.scratch, &self.record.received) != 0
+        return shuttle(self.up.raw(), self.down.raw(), self.worker.scratch, &self.record.sent) != 0
 
     cdef int tunnel_down(self) except -1:
         """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
         self.up.extend(self.worker.limits.tunnel_ms)
-        if shuttle(self.up.raw(), self.down.raw(), self.worker.scratch, &self.record.sent) == 0:
-            return self.completed(False)
-        return 0
+        return 0 if self.tunnel_on(False) else self.completed(False)
 
     # its end
 
@@ -416,6 +423,10 @@ cdef class Exchange(LegUser):
         """One of its connections was closed by somebody else."""
         return self.abort()
 
+    cdef bint is_plain(self) noexcept:
+        """Whether its memory is good for any request."""
+        return True
+
     cdef int recycle(self) except -1:
         """Give up all that it holds; its memory is for the next request."""
         cdef WorkerState worker = self.worker
@@ -431,7 +442,7 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        if self.queued or worker.spares.count >= SPARES:
+        if self.queued or worker.spares.count >= SPARES or not self.is_plain():
             worker.poller.graveyard.append(self)
         else:
             Py_INCREF(self)
@@ -484,3 +495,6 @@ cdef class Exchanges(Handler):
         x.record.told = worker.told(None)
         x.record.t_routed = x.record.t_start
         return x.fail(status, error, detail)
+
+    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1:
+        return relay(self.worker, leg, route, name, size)

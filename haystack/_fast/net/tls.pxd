@@ -14,6 +14,8 @@ cdef class TlsTransport(Transport):
     cdef int step(self) except -1
     cdef int put_off(self) except -1
     cdef void go_on(self) noexcept
+    cdef bint is_taken(self) except -1
+    cdef int wait(self) except -1
     cdef int begin(self) except -1
     cdef int secured(self) except -1
     cdef int refused(self) except -1

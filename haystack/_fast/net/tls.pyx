@@ -6,6 +6,7 @@ the socket hold anything then. What OpenSSL did not take is kept, and offered ag
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
+from haystack._fast.net.client_hello cimport MOST_HELLO, Asked, Hello, read_hello
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls_server cimport FLOOD, TlsPhase
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
@@ -24,7 +25,9 @@ cdef extern from "sys/socket.h" nogil:
         SHUT_RDWR
         MSG_NOSIGNAL
         MSG_DONTWAIT
+        MSG_PEEK
     int shutdown(int, int)
+    ssize_t recv(int, void *, size_t, int)
     ssize_t send(int, const void *, size_t, int)
 
 cdef enum:
@@ -32,6 +35,7 @@ cdef enum:
     READS = 64              # records at once: a client may send them with a byte in each
 
 cdef char[RECORD] record    # what is put together for one
+cdef char[MOST_HELLO] hello # as it was looked at last
 cdef bytes PLAIN = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 50\r\n\r\n"
     b"this port speaks HTTPS: ask for it with https://\n\n")
@@ -78,7 +82,7 @@ cdef class TlsTransport(Transport):
             self.server.waiting -= 1
 
     cdef int on_deadline(self) except -1:
-        if self.tls.phase == TlsPhase.HANDSHAKE:
+        if self.tls.phase in (TlsPhase.LOOKING, TlsPhase.HANDSHAKE):
             self.server.failed += 1
             return self.close()
         return self.owner.on_deadline()
@@ -95,9 +99,29 @@ cdef class TlsTransport(Transport):
         self.tls.server = <void *>self.server
         SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
         SSL_set_accept_state(self.tls.ssl)
+        self.wait()
         self.tls.phase = TlsPhase.HANDSHAKE
+        return 0
+
+    cdef int wait(self) except -1:
+        """It has begun to say something: from here on it has the time of a handshake."""
         self.readable = True            # it is at work: no drain takes it for idle
-        return self.owner.on_hello()
+        return self.owner.on_hello() if self.tls.phase == TlsPhase.UNBEGUN else 0
+
+    cdef bint is_taken(self) except -1:
+        """Look which name the hello asks for, without reading it; True: this is not the turn of OpenSSL, or never will be."""
+        cdef Asked asked
+        cdef Hello found
+        cdef ssize_t size
+        if not self.owner.asks_name():
+            return False
+        size = recv(self.fd, hello, MOST_HELLO, MSG_PEEK | MSG_DONTWAIT)
+        found = read_hello(<const unsigned char *>hello, size, &asked) if size > 0 else Hello.NAMELESS
+        if found == Hello.PARTIAL and not self.hung_up:
+            self.wait()
+            self.tls.phase = TlsPhase.LOOKING
+            return True
+        return found == Hello.NAMED and self.owner.on_name(asked.name[:asked.size], asked.whole)
 
     cdef int shake(self, uint32_t events) except -1:
         """Something has come for the handshake: it is the turn of those first that wait already."""
@@ -105,7 +129,9 @@ cdef class TlsTransport(Transport):
             return self.close()
         if events & EPOLLRDHUP:
             self.hung_up = True
-        if self.tls.phase == TlsPhase.UNBEGUN:
+        if self.tls.phase < TlsPhase.HANDSHAKE:
+            if self.is_taken():
+                return 0
             self.begin()
         return self.put_off() if self.server.waiting > 0 else self.step()
 
