@@ -21,19 +21,20 @@ TOGETHER = 3  # of them begin in one round of the loop: each takes it 0.2 ms and
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
 
-Connect = Callable[[str, int], Awaitable[str]]
+Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 
 
 class Arrival:
     """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in.
 
-    failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
+    greeting: what is sent with each look; failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
     """
 
-    __slots__ = ("address", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
+    __slots__ = ("address", "failed", "greeting", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
 
     def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
+        self.greeting = b""
         self.address = address
         self.port = port
         self.why = why
@@ -80,9 +81,10 @@ class Arrivals:
         self._silent = asyncio.Semaphore(background)
         self._begin = asyncio.Semaphore(TOGETHER)
 
-    def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
-        """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
+    def add(self, identity: str, address: str, port: int, *, running: bool, greeting: bytes = b"") -> None:
+        """Wait for an endpoint. greeting: what it is sent with each look; running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
         arrival = Arrival(identity, address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
+        arrival.greeting = greeting
         self._known[identity] = arrival
         self._waiting += not running
         if not running:
@@ -150,7 +152,8 @@ class Arrivals:
                 async with self._room(arrival):
                     async with self._begin:
                         await asyncio.sleep(0)
-                    trouble = await self._connect(arrival.address, arrival.port)
+                    told = {"greeting": arrival.greeting} if arrival.greeting else {}
+                    trouble = await self._connect(arrival.address, arrival.port, **told)
                 self._take(arrival, trouble)
                 if not trouble:
                     return

@@ -20,7 +20,7 @@ from haystack.health.http_check import ask
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
-from haystack.health.tcp_check import accepts
+from haystack.health.tcp_check import GREETINGS, accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
 from haystack.model.reasons import span
@@ -219,7 +219,8 @@ class Monitor:
 
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
         running = container.id in self._expected
-        self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running)
+        greeting = GREETINGS[endpoint.proxy_protocol]
+        self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running, greeting=greeting)
         asked = probe.of(container.options, endpoint)
         if asked is not None:
             self._prober.add(endpoint.id, asked, running=running)

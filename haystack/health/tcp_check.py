@@ -17,11 +17,16 @@ TIMEOUT = 1.0  # seconds
 REFUSED = "does not accept"  # somebody is at the address, and nobody at the port
 PAUSE = 0.2  # seconds between two tries to get a descriptor
 
+# By version: that the connection is Haystack's own (haystack.proxy_protocol; haproxy.org, proxy-protocol.txt)
+GREETINGS = {0: b"", 1: b"PROXY UNKNOWN\r\n", 2: b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"}
 _GONE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED})
 
 
-async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109 - it is what the caller decides
-    """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`."""
+async def accepts(address: str, port: int, timeout: float = TIMEOUT, greeting: bytes = b"") -> str:  # noqa: ASYNC109 - the caller decides
+    """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`.
+
+    greeting: what it is sent, if anything.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         sock = await own(family)
@@ -31,6 +36,8 @@ async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # 
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().sock_connect(sock, (address, port))
+                if greeting:
+                    await asyncio.get_running_loop().sock_sendall(sock, greeting)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             return trouble(error)
     return ""

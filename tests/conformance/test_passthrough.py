@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -308,9 +307,7 @@ def test_an_endpoint_that_fails_alone_is_told_with_an_alert(edge, manner, error)
     try:
         with Client(edge.port, timeout=10) as client:
             assert alert(client.send(hello(RAW)).rest())
-        until(lambda: len(edge.lines()) > before, 5, "no line")
-        assert edge.lines()[-1]["error"] == error
-        assert edge.lines()[-1]["status"] in (502, 504)
+        until(lambda: any(line["error"] == error and line["status"] in (502, 504) for line in edge.lines()[before:]), 5, "no line")
     finally:
         edge.raw.manner = echo
 
@@ -342,8 +339,7 @@ def test_a_client_that_goes_before_an_answer_takes_its_connection_along(edge):
         with Client(edge.port) as client:
             client.send(hello(RAW))
             until(lambda: len(edge.raw.heard) > seen, 5, "nothing came")
-        until(lambda: len(edge.lines()) > before, 1.5, "it waits on")
-        assert edge.lines()[-1]["error"] == "connection_terminated"
+        until(lambda: any(line["error"] == "connection_terminated" for line in edge.lines()[before:]), 1.5, "it waits on")
     finally:
         edge.raw.manner = echo
 
@@ -485,9 +481,7 @@ def test_a_label_that_leads_nowhere_is_told(fresh):
 def test_a_frozen_endpoint_is_passed_by(fresh):
     """Connections that are made and never answered."""
     fresh.ends[0].manner = hangs
-    for _ in range(3):
-        with fresh.client(timeout=15) as client:
-            client.get(OWN)
+    while not fresh.ends[0].heard:
+        with fresh.client(timeout=20) as client:
+            assert client.get(OWN).body == b"end1"
 
-
-assert signal

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.client import Client
+from tests.fakes.haproxy import haproxy
 from tests.fakes.origin import Origin, respond
 from tests.fakes.pki import Authority
 from tests.fakes.tls import Memory, trusting
@@ -47,7 +48,7 @@ class Door:
         self.certs = folder / "certs"
         self.certs.mkdir()
         self.authority.write(self.certs, "www", WWW)
-        self.log = (folder / "access.log").open("w+b")
+        self.log = (folder / "access.log").open("w+b")  # noqa: SIM115 - closed by close
         chosen = {
             "HAYSTACK_CERTS": str(self.certs),
             "HAYSTACK_PROXY_PROTOCOL": SENDER,
@@ -114,7 +115,7 @@ def another(tmp_path: Path, origin: Origin, **settings: str) -> Iterator[Door]:
 )
 def test_the_client_is_the_one_that_the_header_tells(door, header, client):
     assert door.ask(header) == (200, [client], [client])
-    assert door.lines()[-1]["client"] == client or until(lambda: door.lines()[-1]["client"] == client, 3, "no line") is None
+    until(lambda: [each["client"] for each in door.lines()[-1:]] == [client], 3, "no line")
 
 
 def test_what_the_client_may_goes_by_that_address(door):
@@ -242,7 +243,8 @@ def test_it_is_counted_and_told(tmp_path, origin):
         assert (told["peer"], told["reason"]) == (SENDER, "it does not begin with a header of the PROXY protocol")
         with door.client(STRANGER) as client:
             page = client.get("localhost", "/metrics").body.decode()
-        assert 'haystack_errors_total{error="proxy_protocol_error",status="none"} 3' in page.replace(".0", "") or "proxy_protocol_error" in page
+        (row,) = (each for each in page.splitlines() if "proxy_protocol_error" in each)
+        assert row.endswith(" 3")
         lines = [each for each in door.haystack.lines if each.get("event") == "client.unintroduced"]
         assert len(lines) == 1
 
@@ -270,30 +272,3 @@ def test_haproxy_introduces_its_clients(door, tmp_path, version):
         with Client(port, source="127.0.0.77") as client:
             assert client.get(WWW).status == 200
     assert door.origin.requests[-1].fields("X-Real-IP") == ["127.0.0.77"]
-
-
-@contextmanager
-def haproxy(folder: Path, server: str, *front: str, bind: str = "") -> Iterator[int]:
-    """A HAProxy with one server behind it; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    mode = next((each for each in front if each.startswith("mode")), "mode http")
-    rows = ["defaults", " timeout connect 5s", " timeout client 5s", " timeout server 5s", "frontend f", *(f" {each}" for each in front)]
-    rows += [f" bind 127.0.0.1:{port} {bind}", " default_backend b", "backend b", f" {mode}", f" {server}"]
-    config = folder / "haproxy.cfg"
-    config.write_text("\n".join(rows) + "\n")
-    process = subprocess.Popen(["haproxy", "-db", "-f", config], stderr=subprocess.PIPE)
-    try:
-        until(lambda: accepts(port), 10, "haproxy does not listen")
-        yield port
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
