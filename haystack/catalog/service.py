@@ -5,7 +5,8 @@ Pure. Both ways to build a snapshot ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
@@ -73,9 +74,9 @@ def _claims(
     carriers: dict[Claim, list[Member]] = {}
     for some in stretches(members):
         for container, endpoint in some:
-            path = _path_for(container, endpoint, passing=passing)
-            for host in () if path is None else host_names.of(origin, container):
-                carriers.setdefault((host, path), []).append((container, endpoint))
+            if (path := _path_for(container, endpoint, passing=passing)) is not None:
+                for host in host_names.of(origin, container):
+                    carriers.setdefault((host, path), []).append((container, endpoint))
         yield
     every = {e.id: e for e in judged.endpoints if e.listener is not None} if carriers else {}
     kinds = ([e for e in every.values() if e.speaks_http], [e for e in every.values() if not e.speaks_http])
@@ -103,7 +104,7 @@ def _path_for(container: Container, endpoint: Endpoint, *, passing: bool) -> str
     return ALL if passing and endpoint.listener == PASSED else None
 
 
-def _vain(asking: list[Container], ending: Set[str]) -> tuple[Problem, ...]:
+def _vain(asking: list[Container], ending: AbstractSet[str]) -> tuple[Problem, ...]:
     """A Problem for containers whose TLS can't be passed through. ending: ids of those that have a port for that."""
     asked = [c for c in asking if c.options.https == PASSTHROUGH and c.id not in ending]
     unnamed, mute = [c.name for c in asked if not c.options.hosts], [c.name for c in asked if c.options.hosts]

@@ -27,7 +27,8 @@ Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 class Arrival:
     """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in.
 
-    greeting: what is sent with each look; failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
+    greeting: what is sent with each look; failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may
+    be between us and it.
     """
 
     __slots__ = ("address", "failed", "greeting", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
@@ -82,7 +83,10 @@ class Arrivals:
         self._begin = asyncio.Semaphore(TOGETHER)
 
     def add(self, identity: str, address: str, port: int, *, running: bool, greeting: bytes = b"") -> None:
-        """Wait for an endpoint. greeting: what it is sent with each look; running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
+        """Wait for an endpoint. greeting: what it is sent with each look.
+
+        running: it was there before us, so it is in already, and what it refuses then, it has refused for long.
+        """
         arrival = Arrival(identity, address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
         arrival.greeting = greeting
         self._known[identity] = arrival

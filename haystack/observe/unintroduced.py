@@ -1,4 +1,4 @@
-"""Tells the log of connections that had to begin with a header of the PROXY protocol and did not: the first one, and then how many a minute."""
+"""Tells the log of connections that had to begin with a PROXY header and did not: of the first one, and then how many a minute."""
 
 from __future__ import annotations
 

@@ -195,7 +195,23 @@ class Lines(Message, frozen=True):
 
 Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Loads | Failures | Unintroduced | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = (
+    Down
+    | Ready
+    | Beat
+    | Counts
+    | Loads
+    | Failures
+    | Unintroduced
+    | Traces
+    | Spans
+    | Outcomes
+    | Lines
+    | Questions
+    | DnsCounts
+    | DnsRows
+    | Askers
+)
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -52,8 +52,8 @@ def read(url: str) -> Asked:
 def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
     """All claims that fit, in the order in which they are followed: the first one has the request, and shadows the others.
 
-    The most specific host is first, then, within TLS, whom that is passed through to (else that one is last), then the longest path, then as
-    claims.rank has it. Empty: nobody answers.
+    The most specific host is first, then, within TLS, whom that is passed through to (else that one is last), then the longest path,
+    then as claims.rank has it. Empty: nobody answers.
     """
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))

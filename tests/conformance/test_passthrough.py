@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import threading
@@ -143,7 +142,16 @@ def test_both_endpoints_have_their_share(edge):
 
 def test_curl_and_openssl(edge):
     ended = subprocess.run(
-        ["curl", "-sS", "--http1.1", "--cacert", edge.authority.path, "--resolve", f"{OWN}:{edge.port}:127.0.0.1", f"https://{OWN}:{edge.port}/"],
+        [
+            "curl",
+            "-sS",
+            "--http1.1",
+            "--cacert",
+            edge.authority.path,
+            "--resolve",
+            f"{OWN}:{edge.port}:127.0.0.1",
+            f"https://{OWN}:{edge.port}/",
+        ],
         capture_output=True,
         check=False,
     )
@@ -193,7 +201,12 @@ def test_half_a_hello_has_the_time_of_a_head(edge):
 
 @pytest.mark.parametrize(
     "data",
-    [b"GET / HTTP/1.1\r\nHost: own.example.com\r\n\r\n", os.urandom(3000), b"\x16\x03\x01\xff\xff" + bytes(2000), b"\x16\x03\x01\x00\x00" * 400],
+    [
+        b"GET / HTTP/1.1\r\nHost: own.example.com\r\n\r\n",
+        os.urandom(3000),
+        b"\x16\x03\x01\xff\xff" + bytes(2000),
+        b"\x16\x03\x01\x00\x00" * 400,
+    ],
     ids=["http", "random", "long", "empty"],
 )
 def test_what_is_no_hello_is_refused_as_ever(edge, data):
@@ -300,7 +313,9 @@ def alert(data: bytes) -> bool:
     return data == b"\x15\x03\x03\x00\x02\x02\x50"
 
 
-@pytest.mark.parametrize(("manner", "error"), [(resets, "connection_terminated"), (ends, "connection_terminated"), (hangs, "http_response_timeout")])
+@pytest.mark.parametrize(
+    ("manner", "error"), [(resets, "connection_terminated"), (ends, "connection_terminated"), (hangs, "http_response_timeout")]
+)
 def test_an_endpoint_that_fails_alone_is_told_with_an_alert(edge, manner, error):
     edge.raw.manner = manner
     before = len(edge.lines())
@@ -484,4 +499,3 @@ def test_a_frozen_endpoint_is_passed_by(fresh):
     while not fresh.ends[0].heard:
         with fresh.client(timeout=20) as client:
             assert client.get(OWN).body == b"end1"
-

@@ -48,7 +48,7 @@ class Door:
         self.certs = folder / "certs"
         self.certs.mkdir()
         self.authority.write(self.certs, "www", WWW)
-        self.log = (folder / "access.log").open("w+b")  # noqa: SIM115 - closed by close
+        self.log = (folder / "access.log").open("w+b")
         chosen = {
             "HAYSTACK_CERTS": str(self.certs),
             "HAYSTACK_PROXY_PROTOCOL": SENDER,
@@ -260,15 +260,13 @@ def test_a_drain_ends_who_has_not_said_anything(tmp_path, origin):
 def test_curl(door, scheme):
     port = int(door.haystack.wait("ready")[scheme])
     words = ["curl", "-sS", "--haproxy-protocol", "--interface", SENDER, "--cacert", door.authority.path]
-    ended = subprocess.run(
-        [*words, "--resolve", f"{WWW}:{port}:127.0.0.1", f"{scheme}://{WWW}:{port}/"], capture_output=True, check=False
-    )
+    ended = subprocess.run([*words, "--resolve", f"{WWW}:{port}:127.0.0.1", f"{scheme}://{WWW}:{port}/"], capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, b"ok"), ended.stderr
 
 
 @pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl"])
 def test_haproxy_introduces_its_clients(door, tmp_path, version):
-    with haproxy(tmp_path, f"server haystack 127.0.0.1:{door.haystack.port} source {SENDER} {version}", "mode tcp") as port:
-        with Client(port, source="127.0.0.77") as client:
-            assert client.get(WWW).status == 200
+    server = f"server haystack 127.0.0.1:{door.haystack.port} source {SENDER} {version}"
+    with haproxy(tmp_path, server, "mode tcp") as port, Client(port, source="127.0.0.77") as client:
+        assert client.get(WWW).status == 200
     assert door.origin.requests[-1].fields("X-Real-IP") == ["127.0.0.77"]

@@ -1,4 +1,4 @@
-"""The PROXY protocol as Haystack speaks it to endpoints (haystack.proxy_protocol): each connection tells whose it is, and is nobody else's."""
+"""The PROXY protocol to endpoints (haystack.proxy_protocol): each connection tells whose it is, and is nobody else's."""
 
 from __future__ import annotations
 
@@ -180,8 +180,10 @@ def test_many_at_once(site):
 def test_haproxy_takes_it(tmp_path, origin, version):
     origin.script = respond()
     server = f"server origin 127.0.0.1:{origin.port}"
-    with haproxy(tmp_path, server, "mode http", "option forwardfor header X-Told", bind="accept-proxy") as port:
-        with Haystack([Member("web", port, {"haystack.proxy_protocol": version})]) as haystack:
-            with Client(haystack.port, source="127.0.0.5") as client:
-                assert [client.get(host("web")).status for _ in range(2)] == [200, 200]
-            assert origin.requests[-1].fields("X-Told") == ["127.0.0.5"]
+    with (
+        haproxy(tmp_path, server, "mode http", "option forwardfor header X-Told", bind="accept-proxy") as port,
+        Haystack([Member("web", port, {"haystack.proxy_protocol": version})]) as haystack,
+    ):
+        with Client(haystack.port, source="127.0.0.5") as client:
+            assert [client.get(host("web")).status for _ in range(2)] == [200, 200]
+        assert origin.requests[-1].fields("X-Told") == ["127.0.0.5"]

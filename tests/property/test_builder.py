@@ -40,6 +40,8 @@ options = st.builds(
     path=st.sampled_from([None, None, "/api", "/api/", "/b"]),
     balance=st.sampled_from([None, "random", "p2c"]),
     weight=st.sampled_from([None, 7]),
+    https=st.sampled_from([None, None, "off", "passthrough"]),
+    port=st.sampled_from([None, None, 443]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
 )
 attachments = st.builds(

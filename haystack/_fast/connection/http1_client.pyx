@@ -252,7 +252,8 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
             transport.readable = False  # its last read took exactly what was there
-        if reusable and connection.endpoint.introduces == 0 and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
+        reusable = reusable and connection.endpoint.introduces == 0         # else its next client would be taken for this one
+        if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
 

@@ -60,6 +60,7 @@ cdef int admit(Exchange x, Head *h) except -1:
         if x.route.https != Https.WITHOUT and has_secure_place(x, h, peer):
             return x.answer(308, b"", secure_place(x, h))
         if x.route.https == Https.RAW:
+            x.route = None
             return lead_nowhere(x)
     if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")

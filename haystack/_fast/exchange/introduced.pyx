@@ -67,8 +67,10 @@ cdef class Introduced(Socket):
         size = read_header(header, there, &ends) if there > 0 else 0
         if size < 0:
             return self.refuse("it does not begin with a header of the PROXY protocol")
+        if size == 0 and events & EPOLLRDHUP:
+            return self.refuse("it ended within its header") if there > 0 else self.close()     # who only looks whether we are there
         if size == 0:
-            return self.refuse("it ended within its header") if events & EPOLLRDHUP else 0
+            return 0
         recv(self.fd, header, size, MSG_DONTWAIT)
         if (<sockaddr *>address).sa_family == AF_UNSPEC:
             address = self.own

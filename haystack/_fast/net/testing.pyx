@@ -13,7 +13,7 @@ cdef extern from "arpa/inet.h" nogil:
 
 
 def proxy_header(bytes data):
-    """(bytes of the header, client, its port, place, its port); client and place empty: nobody is told of. 0: more has to come; -1: none."""
+    """(bytes of the header, client, its port, place, its port); empty addresses: nobody is told of. 0: more has to come; -1: none."""
     cdef Ends ends
     cdef Py_ssize_t size = read_header(data, len(data), &ends)
     return (size, *end(ends.client), *end(ends.place)) if size > 0 else size

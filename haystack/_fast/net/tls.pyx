@@ -34,8 +34,8 @@ cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
     READS = 64              # records at once: a client may send them with a byte in each
 
-cdef char[RECORD] record    # what is put together for one
-cdef char[MOST_HELLO] hello # as it was looked at last
+cdef char[RECORD] record        # what is put together for one
+cdef char[MOST_HELLO] hello     # as it was looked at last
 cdef bytes PLAIN = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 50\r\n\r\n"
     b"this port speaks HTTPS: ask for it with https://\n\n")
