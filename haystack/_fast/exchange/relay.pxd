@@ -5,8 +5,6 @@ from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef class Relay(Exchange):
-    cdef bytes name             # that the client's hello asks for
-
     cdef int read_hello(self, size_t size) except -1
     cdef int send_early(self) except -1
 

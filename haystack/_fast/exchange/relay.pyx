@@ -23,10 +23,10 @@ cdef enum:
 
 
 cdef class Relay(Exchange):
-    """One client's connection."""
+    """One client's connection. In the place of a head stands the name that its hello asks for, which no parser takes for one."""
 
     cdef bytes host_name(self):
-        return self.name
+        return self.head.data[:self.head.end]
 
     cdef int read_hello(self, size_t size) except -1:
         """Take the hello, and no more, out of the socket. 1: it is here; 0: the client has gone."""
@@ -100,7 +100,7 @@ cdef int relay(WorkerState worker, DownLeg leg, Route route, bytes name, size_t 
     cdef Relay x = Relay()
     cdef Peer *peer = leg.peer()
     x.begin(worker, leg)
-    x.name = name
+    add(&x.head, <const char *>name, len(name))
     x.route = route
     x.request.method = Method.OTHER_METHOD
     x.request.rights = peer.rights
