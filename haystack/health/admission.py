@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from haystack.health import admission_times
-from haystack.health.tcp_check import REFUSED, accepts
+from haystack.health.tcp_check import accepts
+from haystack.health.trouble import REFUSED, Answered
 from haystack.model.records import Obstacle
 
 LOOKS = 320  # connections in the making,
@@ -27,15 +28,14 @@ Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 class Arrival:
     """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in.
 
-    greeting: what is sent with each look; failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may
-    be between us and it.
+    failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
     """
 
-    __slots__ = ("address", "failed", "greeting", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
+    __slots__ = ("address", "connect", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
 
-    def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
+    def __init__(self, identity: str, address: str, port: int, connect: Connect, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
-        self.greeting = b""
+        self.connect = connect
         self.address = address
         self.port = port
         self.why = why
@@ -82,13 +82,13 @@ class Arrivals:
         self._silent = asyncio.Semaphore(background)
         self._begin = asyncio.Semaphore(TOGETHER)
 
-    def add(self, identity: str, address: str, port: int, *, running: bool, greeting: bytes = b"") -> None:
-        """Wait for an endpoint. greeting: what it is sent with each look.
+    def add(self, identity: str, address: str, port: int, *, running: bool, connect: Connect | None = None) -> None:
+        """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long.
 
-        running: it was there before us, so it is in already, and what it refuses then, it has refused for long.
+        connect: how to look at this one.
         """
-        arrival = Arrival(identity, address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
-        arrival.greeting = greeting
+        why = "" if running else f"port {port} {UNKNOWN}"
+        arrival = Arrival(identity, address, port, connect or self._connect, why, self._clock(), overdue=running)
         self._known[identity] = arrival
         self._waiting += not running
         if not running:
@@ -156,8 +156,7 @@ class Arrivals:
                 async with self._room(arrival):
                     async with self._begin:
                         await asyncio.sleep(0)
-                    told = {"greeting": arrival.greeting} if arrival.greeting else {}
-                    trouble = await self._connect(arrival.address, arrival.port, **told)
+                    trouble = await arrival.connect(arrival.address, arrival.port)
                 self._take(arrival, trouble)
                 if not trouble:
                     return
@@ -176,7 +175,7 @@ class Arrivals:
         """What one look showed."""
         before = arrival.verdict
         arrival.failed = arrival.failed + 1 if trouble else 0
-        arrival.silent = arrival.silent + 1 if trouble and trouble != REFUSED else 0
+        arrival.silent = arrival.silent + 1 if trouble and not (isinstance(trouble, Answered) or trouble == REFUSED) else 0
         if not trouble:
             self._waiting -= bool(arrival.why)
             arrival.why, arrival.overdue, arrival.joined = "", False, True

@@ -17,10 +17,10 @@ from haystack.model.records import PASSED, PASSTHROUGH, Options, Port
 
 HTTP = "http"
 HTTP_ALT = "http-alt"
-OF_TLS = (443, 8443)  # where TLS is passed through to, unless haystack.port says so, the first one that is there
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535
 CACHED = 4096  # ports that containers have in common
+SEALED = (443, 8443)  # for HTTP within TLS, where a label says that it is spoken, or that it is passed through
 USUAL = 80  # what a URL of HTTP need not name
 
 
@@ -99,7 +99,7 @@ def passed(options: Options, listed: Iterable[Port]) -> int | None:
     if options.port is not None:
         return options.port
     there = {port.number for port in listed if port.protocol == "tcp"}
-    return next((number for number in OF_TLS if number in there), None)
+    return next((number for number in SEALED if number in there), None)
 
 
 def suffix(number: int) -> str:

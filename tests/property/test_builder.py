@@ -42,6 +42,8 @@ options = st.builds(
     weight=st.sampled_from([None, 7]),
     https=st.sampled_from([None, None, "off", "passthrough"]),
     port=st.sampled_from([None, None, 443]),
+    protocol=st.sampled_from([None, None, "https", "h2c"]),
+    tls_ca=st.sampled_from([None, "/ca.pem"]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
 )
 attachments = st.builds(

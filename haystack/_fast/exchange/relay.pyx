@@ -55,7 +55,7 @@ cdef class Relay(Exchange):
         cdef int64_t before = self.record.received
         if self.down.raw().hung_up:
             return self.abort()
-        if not self.tunnel_on(True):
+        if not self.down.carry_up(self.up, &self.record.received):
             return self.abort()
         if self.record.received != before:
             self.retries.body_sent = True
@@ -91,8 +91,8 @@ cdef class Relay(Exchange):
         self.down.answer(status, error, detail, Form.TEXT, b"")
         return self.completed(False)
 
-    cdef bint is_plain(self) noexcept:
-        return False
+    cdef bint is_raw(self) noexcept:
+        return True
 
 
 cdef int relay(WorkerState worker, DownLeg leg, Route route, bytes name, size_t size) except -1:
