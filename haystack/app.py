@@ -39,7 +39,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.net import descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
-from haystack.observe import logs, span_exporter
+from haystack.observe import logs, span_exporter, unintroduced
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
@@ -248,6 +248,7 @@ class App:
         self.proxy.readers.note, self.proxy.readers.places = self.past.journal.add, Hidden(self.registry.remark).look
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
         self.proxy.readers.hopeless = self.stopping.set
+        self.proxy.readers.unintroduced = unintroduced.begun(stack)
         self.proxy.readers.spans = span_exporter.begun(stack, FLUSH_SECONDS)
         if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
             self._log_lines(stack)

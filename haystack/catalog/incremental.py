@@ -208,7 +208,7 @@ class Builder:
             found[name] = yield from self._judged(name, moment)
             yield
         for name, each in found.items():
-            rivals |= self._book.put(name, claims.of(each) if each is not None else {})
+            rivals |= self._book.put(name, claims.of(each) if each is not None else {}, plain=each is not None and each.https == "off")
             yield
         for name in rivals - found.keys():
             found[name] = self._bare[name]

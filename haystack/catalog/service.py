@@ -6,14 +6,15 @@ Pure. Both ways to build a snapshot ask.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
 from haystack.catalog import host_names, spellings
-from haystack.catalog.claims import Claim, prefix
+from haystack.catalog.claims import ALL, Claim, prefix
 from haystack.catalog.verdicts import Judge, Judged, Member
 from haystack.loop.turns import Turns, stretches
-from haystack.model.records import Carried, Container, Endpoint, Options, Problem, Service, ServiceOptions
+from haystack.model.records import PASSED, PASSTHROUGH, Carried, Container, Endpoint, Options, Problem, Service, ServiceOptions
 
 OPTIONS = ServiceOptions.__struct_fields__
 UNASKED = Options()
@@ -35,14 +36,16 @@ def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turn
         asking += [c for c in some if c.options != UNASKED]
         yield
     options, differ = yield from _agreed(asking)
+    passing = options.get("https") == PASSTHROUGH
+    vain = _vain(asking, {c.id for c, e in members.values() if e.listener == PASSED}) if passing else ()
     refused = yield from _refused(origin, [c for c in asking if c.options.hosts])
-    web = {c.id: c for c, e in members.values() if e.listener is not None}
+    web = {c.id: c for c, e in members.values() if e.speaks_http}
     yield
     path, astray = _path(web, asking)
     public, closed = _public(list(web.values()))
     yield
-    claims, unwell = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge)
-    problems = (*alike, *differ, *astray, *closed, *refused, *judged.problems, *unwell)
+    claims, unwell = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge, passing=passing)
+    problems = (*alike, *differ, *vain, *astray, *closed, *refused, *judged.problems, *unwell)
     found = Service(name=name, spelled=spelled, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems)
     return replace(found, **options)
 
@@ -62,20 +65,22 @@ def _scope(name: str, claim: Claim) -> str:
 
 
 def _claims(
-    origin: str, name: str, members: list[Member], judged: Judged, judge: Judge
+    origin: str, name: str, members: list[Member], judged: Judged, judge: Judge, *, passing: bool
 ) -> Turns[tuple[tuple[Carried, ...], tuple[Problem, ...]]]:
     """Each host with its path, and those who carry it: judged among themselves, for no other container stands in for them.
 
-    members: those that ask for a host.
+    members: those that ask for a host; passing: their TLS is passed through to those that end it.
     """
     carriers: dict[Claim, list[Member]] = {}
     for some in stretches(members):
         for container, endpoint in some:
-            for host in host_names.of(origin, container) if endpoint.listener is not None else ():
-                carriers.setdefault((host, prefix(container.options.path)), []).append((container, endpoint))
+            if (path := _path_for(container, endpoint, passing=passing)) is not None:
+                for host in host_names.of(origin, container):
+                    carriers.setdefault((host, path), []).append((container, endpoint))
         yield
     every = {e.id: e for e in judged.endpoints if e.listener is not None} if carriers else {}
-    known = {tuple(every): tuple(every.values())}  # many hosts of one set of containers are judged once
+    kinds = ([e for e in every.values() if e.speaks_http], [e for e in every.values() if not e.speaks_http])
+    known = {tuple(e.id for e in kind): tuple(kind) for kind in kinds}  # many hosts of one set of containers are judged once
     problems: list[Problem] = []
     found: list[Carried] = []
     for claim, carrying in carriers.items():
@@ -90,6 +95,26 @@ def _claims(
         found.append(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]))
         yield
     return tuple(found), tuple(problems)
+
+
+def _path_for(container: Container, endpoint: Endpoint, *, passing: bool) -> str | None:
+    """The path below which a container's hosts lead to this endpoint, ALL where their TLS does; None: they don't."""
+    if endpoint.speaks_http:
+        return prefix(container.options.path)
+    return ALL if passing and endpoint.listener == PASSED else None
+
+
+def _vain(asking: list[Container], ending: AbstractSet[str]) -> tuple[Problem, ...]:
+    """A Problem for containers whose TLS can't be passed through. ending: ids of those that have a port for that."""
+    asked = [c for c in asking if c.options.https == PASSTHROUGH and c.id not in ending]
+    unnamed, mute = [c.name for c in asked if not c.options.hosts], [c.name for c in asked if c.options.hosts]
+    found = []
+    if unnamed:
+        found.append(_told("https", repr(PASSTHROUGH), unnamed, "has no effect: it is for the names of haystack.host, and there is none"))
+    if mute:
+        text = "has no effect: port 443 or 8443 is not exposed; set haystack.port to the port that speaks TLS"
+        found.append(_told("https", repr(PASSTHROUGH), mute, text))
+    return tuple(found)
 
 
 def _path(web: Mapping[str, Container], asking: list[Container]) -> tuple[str | None, tuple[Problem, ...]]:

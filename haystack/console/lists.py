@@ -153,7 +153,7 @@ def host_line(service: Service, claim: Carried) -> str:
     carrying = dict.fromkeys(e.container_name for e in claim.endpoints)
     every = {e.container_name for e in service.endpoints if e.listener is not None}
     told = "" if every == carrying.keys() else f": {', '.join(carrying)}"
-    return printable(f"host {claim.host}{'' if claim.path == '/' else claim.path}{told}")
+    return printable(f"host {claim.host}{'' if claim.path == '/' else claim.path or ' (TLS passed through)'}{told}")
 
 
 def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from haystack.discovery.label_names import PREFIX
 from haystack.health import probe
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
-from haystack.model.records import RETRIED, SEALED, SPOKEN, Options, Problem
+from haystack.model.records import PASSTHROUGH, RETRIED, SEALED, SPOKEN, Options, Problem
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
@@ -27,7 +27,8 @@ DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
 NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
-HTTPS = ("on", "off", "redirect")
+HTTPS = ("on", "off", "redirect", "passthrough")
+INTRODUCTIONS = {"off": 0, "v1": 1, "v2": 2}  # versions of the PROXY header
 SHOWN = 80  # characters of a bad value that a message repeats
 
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
@@ -68,6 +69,9 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
 
 def _about_tls(found: Mapping[str, Any], options: Options) -> Iterator[Problem]:
     """What is odd of TLS to the container, though each label by itself is good."""
+    if options.proxy_protocol and options.protocol not in (None, "http") and options.https != PASSTHROUGH:
+        message = f"has no effect with haystack.protocol={options.protocol}"
+        yield Problem(subject=f"label {PREFIX}proxy_protocol", message=message)
     if options.protocol not in SEALED:
         useless = [word for word, (field, _) in _READERS.items() if word.startswith("tls.") and field in found]
         message = "has no effect without haystack.protocol=https or h2"
@@ -270,7 +274,15 @@ def _server_name(text: str) -> str:
 def _https(text: str) -> str:
     if text.lower() in HTTPS:
         return text.lower()
-    raise _bad(text, "on, off or redirect")
+    raise _bad(text, "on, off, redirect or passthrough")
+
+
+def _introduces(text: str) -> int:
+    """Which version of the PROXY header its connections begin with; 0: none."""
+    word = "off" if spelling.truth(text) is False else text.lower()
+    if word in INTRODUCTIONS:
+        return INTRODUCTIONS[word]
+    raise _bad(text, "v1, v2 or off")
 
 
 def _hsts(text: str) -> int:
@@ -336,6 +348,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "upgrade": ("upgrade", _upgrade),
     "https": ("https", _https),
     "hsts_max_age": ("hsts_max_age", _hsts),
+    "proxy_protocol": ("proxy_protocol", _introduces),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
     "protocol": ("protocol", _protocol),

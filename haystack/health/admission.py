@@ -22,7 +22,7 @@ TOGETHER = 3  # of them begin in one round of the loop: each takes it 0.2 ms and
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
 
-Connect = Callable[..., Awaitable[str]]  # address, port; sealer, where it is within TLS
+Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 
 
 class Arrival:

@@ -22,7 +22,7 @@ from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
 from haystack.health.sealed import Seal, Unsealed
-from haystack.health.tcp_check import accepts
+from haystack.health.tcp_check import GREETINGS, accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
 from haystack.model.reasons import span
@@ -239,6 +239,8 @@ class Monitor:
         connect: Connect | None = None
         if endpoint.sealing is not None:
             connect = partial(self._connect, sealer=partial(self.seal, endpoint))
+        elif endpoint.proxy_protocol:
+            connect = partial(self._connect, greeting=GREETINGS[endpoint.proxy_protocol])
         self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running, connect=connect)
         self._probe(container, endpoint, running=running)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from haystack.health import admission_times
+from haystack.health.tcp_check import GREETINGS
 from haystack.model.records import Endpoint, Options, Record
 
 INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
@@ -19,7 +20,7 @@ SOONEST = 0.05  # seconds between two probes of one that has not joined yet
 
 
 class Probe(Record, frozen=True, kw_only=True):
-    """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers."""
+    """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers; greeting: comes before it."""
 
     address: str
     port: int
@@ -31,6 +32,7 @@ class Probe(Record, frozen=True, kw_only=True):
     statuses: tuple[tuple[int, int], ...] = ((200, 399),)
     method: str = METHOD
     host: str = ""
+    greeting: bytes = b""
 
     def request(self) -> bytes:
         """What is sent (RFC 9112). A connection of its own each time: whether one can be had is part of the question."""
@@ -42,7 +44,7 @@ class Probe(Record, frozen=True, kw_only=True):
             "Accept: */*",
             "Connection: close",
         )
-        return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
+        return self.greeting + "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
 
 
 class State(Record, frozen=True, kw_only=True):
@@ -65,6 +67,8 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
     asked = options.health
     if "path" not in asked or endpoint.listener is None:
         return None
+    if not endpoint.speaks_http and "port" not in asked:
+        return None  # it speaks TLS
     return Probe(
         address=endpoint.address,
         port=int(asked.get("port", endpoint.port)),
@@ -76,6 +80,8 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
         statuses=statuses(asked.get("status", STATUS)),
         method=asked.get("method", METHOD),
         host=asked.get("host", ""),
+        # another port is another matter, as with HAProxy
+        greeting=GREETINGS[endpoint.proxy_protocol] if asked.get("port", str(endpoint.port)) == str(endpoint.port) else b"",
     )
 
 

@@ -17,16 +17,20 @@ from haystack.net import descriptors
 TIMEOUT = 1.0  # seconds
 PAUSE = 0.2  # seconds between two tries to get a descriptor
 
+# By version: that the connection is Haystack's own (haystack.proxy_protocol; haproxy.org, proxy-protocol.txt)
+GREETINGS = {0: b"", 1: b"PROXY UNKNOWN\r\n", 2: b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"}
+
 
 async def accepts(
     address: str,
     port: int,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 - it is what the caller decides
     sealer: Sealer | None = None,
+    greeting: bytes = b"",
 ) -> str:
     """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`.
 
-    sealer: it has to shake hands within TLS, too.
+    sealer: it has to shake hands within TLS, too; greeting: what it is sent, if anything.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     seal = sealer() if sealer is not None else None
@@ -40,6 +44,8 @@ async def accepts(
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().sock_connect(sock, (address, port))
+                if greeting:
+                    await asyncio.get_running_loop().sock_sendall(sock, greeting)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             return trouble(error)
         return await _shakes(sock, seal, timeout) if seal is not None else ""

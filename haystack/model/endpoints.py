@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.model import naming, ports
-from haystack.model.records import SEALED, SPOKEN, Container, Endpoint, Port, Problem, Sealing
+from haystack.model.records import PASSED, SEALED, SPOKEN, Container, Endpoint, Port, Problem, Sealing
 
 DEFAULT_WEIGHT = 100
 
@@ -30,7 +30,8 @@ def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:
     alone = _sealed_port(container)
     if options.port is not None and not any(p.number == options.port and p.protocol == "tcp" for p in listed):
         listed = (*listed, ports.named(options.port, "tcp"))
-    return tuple(_endpoint(origin, container, port, address, alone) for port in sorted(listed))
+    passed = ports.passed(options, listed)
+    return tuple(_endpoint(origin, container, port, address, alone, passed) for port in sorted(listed))
 
 
 def _sealed_port(container: Container) -> int | None:
@@ -51,12 +52,13 @@ def sealing(origin: str, container: Container) -> Sealing | None:
     return Sealing(name=name, ca=options.tls_ca or "", verify=options.tls_verify)
 
 
-def _endpoint(origin: str, container: Container, port: Port, address: str, alone: int | None) -> Endpoint:
-    """alone: the one port that speaks HTTP, where that is known."""
+def _endpoint(origin: str, container: Container, port: Port, address: str, alone: int | None, passed: int | None) -> Endpoint:
+    """alone: the one port that speaks HTTP, where that is known; passed: that to which TLS is passed through."""
     options = container.options
-    listener = (
-        ports.listener(port, options.port) if alone is None else ports.HTTP if (port.number, port.protocol) == (alone, "tcp") else None
-    )
+    if alone is None or passed is not None:
+        listener = ports.listener(port, options.port, passed)
+    else:
+        listener = ports.HTTP if (port.number, port.protocol) == (alone, "tcp") else None
     return Endpoint(
         id=f"{container.short_id}:{port.number}/{port.protocol}",
         container=container.id,
@@ -68,8 +70,9 @@ def _endpoint(origin: str, container: Container, port: Port, address: str, alone
         protocol=port.protocol,
         port_name=port.name,
         listener=listener,
-        speaks=options.protocol or SPOKEN[0],
-        sealing=sealing(origin, container) if listener else None,
+        speaks=SPOKEN[0] if listener == PASSED else options.protocol or SPOKEN[0],
+        sealing=sealing(origin, container) if listener and listener != PASSED else None,
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
+        proxy_protocol=0 if listener != PASSED and options.protocol not in (None, SPOKEN[0]) else options.proxy_protocol,
         born=container.since if container.state == "running" else 0.0,
     )

@@ -13,14 +13,14 @@ from importlib import resources
 from itertools import accumulate
 from typing import NamedTuple
 
-from haystack.model.records import Port
+from haystack.model.records import PASSED, PASSTHROUGH, Options, Port
 
 HTTP = "http"
 HTTP_ALT = "http-alt"
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535
 CACHED = 4096  # ports that containers have in common
-SEALED = (443, 8443)  # for HTTP within TLS, where a label says that it is spoken
+SEALED = (443, 8443)  # for HTTP within TLS, where a label says that it is spoken, or that it is passed through
 USUAL = 80  # what a URL of HTTP need not name
 
 
@@ -73,19 +73,33 @@ def union(texts: Iterable[str]) -> tuple[tuple[Port, ...], tuple[str, ...]]:
     return tuple(sorted({p for _, p in pairs if p})), tuple(text for text, p in pairs if p is None)
 
 
-def listener(port: Port, labelled: int | None = None) -> str | None:
-    """``http`` or ``http-alt`` when the port speaks HTTP there, else None.
+def listener(port: Port, labelled: int | None = None, passed: int | None = None) -> str | None:
+    """``http`` or ``http-alt`` when the port speaks HTTP there, ``https`` where it is that to which TLS is passed through, else None.
 
     With `labelled` (haystack.port) that TCP port alone is the container's ``http`` one: the others keep their names in
     DNS, but two ports of one container are not balanced as if they were the same thing.
     """
     if port.protocol != "tcp":
         return None
+    if passed is not None:
+        labelled = None  # it names that one
+        if port.number == passed:
+            return PASSED
     if labelled is not None and port.number == labelled:
         return HTTP
     if port.name == HTTP_ALT:
         return HTTP_ALT
     return HTTP if port.name == HTTP and labelled is None else None
+
+
+def passed(options: Options, listed: Iterable[Port]) -> int | None:
+    """The port to which the TLS of a container's hosts is passed through; None: it is not, or there is none for that."""
+    if options.https != PASSTHROUGH or not options.hosts:
+        return None
+    if options.port is not None:
+        return options.port
+    there = {port.number for port in listed if port.protocol == "tcp"}
+    return next((number for number in SEALED if number in there), None)
 
 
 def suffix(number: int) -> str:

@@ -110,6 +110,7 @@ class Options(ServiceOptions, frozen=True, kw_only=True):
     path: str | None = None
     weight: int | None = None
     health_policy: str | None = None
+    proxy_protocol: int = 0
     eject: bool = True
     public: bool | None = None
     protocol: str | None = None
@@ -120,6 +121,8 @@ class Options(ServiceOptions, frozen=True, kw_only=True):
     health: Mapping[str, str] = {}
 
 
+PASSTHROUGH = "passthrough"  # of haystack.https: the container ends the TLS of its hosts itself
+PASSED = "https"  # the listener of its port for that
 STOPPING = "stopping"  # the state of a container that was told to stop and has not ended yet
 
 
@@ -271,15 +274,16 @@ class Endpoint(Record, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
-    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None; speaks: how it does, one of SPOKEN;
-    sealing: where that is within TLS;
+    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, ``https`` when TLS is passed through to it, else None; speaks: how
+    it does, one of SPOKEN; sealing: where that is within TLS;
     ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by; since: Unix seconds of the last
     change of that; until: Unix seconds at which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within
     seconds, and nobody else is ready;
     unreachable: not ready, for Haystack has no way to it, and nobody else is ready: DNS has it still, for its neighbours may reach it;
     born: Unix seconds at which its container started, 0.0 while that does not run: whoever has another one is another process;
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
-    jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now.
+    jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now;
+    proxy_protocol: the version of the PROXY header that connections to it begin with, 0: there is none.
     """
 
     id: str
@@ -295,6 +299,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
     speaks: str = SPOKEN[0]
     sealing: Sealing | None = None
     weight: int = 100
+    proxy_protocol: int = 0
     born: float = 0.0
     ready: bool = True
     reason: str = "running"
@@ -307,11 +312,17 @@ class Endpoint(Record, frozen=True, kw_only=True):
     risen: float = 0.0
     overrides: tuple[Override, ...] = ()
 
+    @property
+    def speaks_http(self) -> bool:
+        """Whether requests may go there."""
+        return self.listener is not None and self.listener != PASSED
+
 
 class Carried(Record, frozen=True, kw_only=True):
     """A claim of a service: a haystack.host with its path prefix, and the endpoints of the containers that carry it.
 
     They are judged among themselves: who is ready here may be out of the service, for there others stand in for it.
+    path: empty where it is no claim of requests, but of the host's TLS, which is passed through to them.
     public: for everybody; else for the inside alone.
     """
 
@@ -345,4 +356,9 @@ class Service(ServiceOptions, frozen=True, kw_only=True):
     @property
     def has_http(self) -> bool:
         """True when a port of it speaks HTTP, ready or not: its name then answers with Haystack's own address."""
-        return any(e.listener is not None for e in self.endpoints)
+        return any(e.speaks_http for e in self.endpoints)
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The hosts whose TLS is passed through to it."""
+        return frozenset(c.host for c in self.claims if not c.path) if self.https == PASSTHROUGH else frozenset()

@@ -14,6 +14,8 @@ NO_PORTS = "it exposes no port, so it has a name in DNS but no service; add EXPO
 
 def unheard(service: Service) -> str:
     """Why the service's name answers nothing over HTTP, and what would; empty where it does."""
+    if service.passed and not service.has_http:
+        return f"it has TLS alone, which is passed through to it for {', '.join(sorted(service.passed))}"
     return "" if service.has_http else silent((e.port, e.protocol) for e in service.endpoints)
 
 

@@ -112,6 +112,10 @@ class Policy(Protocol):
     def trusted_proxies(self) -> tuple[Range, ...]:
         """HAYSTACK_TRUSTED_PROXIES."""
 
+    @property
+    def proxy_protocol(self) -> tuple[Range, ...]:
+        """HAYSTACK_PROXY_PROTOCOL."""
+
 
 def table(policy: Policy, networks: Iterable[Network] = (), local: frozenset[str] = frozenset()) -> Table:
     """What everybody may. networks: of the engines; local: addresses of this machine or container, which are nobody's gateway here."""
@@ -125,6 +129,7 @@ def made(policy: Policy, networks: Sequence[Network], local: frozenset[str]) -> 
     rows = [(span(each), int(right)) for allowed, right in asked for each in allowed.networks]
     rows += [(span(each), private) for each in PRIVATE]
     rows += [(span(each), int(Right.TRUSTED)) for each in policy.trusted_proxies]
+    rows += [(span(each), int(Right.INTRODUCED)) for each in policy.proxy_protocol]
     rows += [(span(each), int(Right.NEAR)) for each in LOOPBACK]
     for some in stretches([each for each in networks if each.driver not in LAN]):
         rows += [(each, private | int(Right.NEAR)) for each in engine_spans(some)]

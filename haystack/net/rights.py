@@ -9,7 +9,7 @@ class Right(enum.IntFlag):
     """What an address is good for; the numbers are those of _fast/net/networks.pxd.
 
     NEAR: loopback, or a network of an engine; GATEWAY: the gateway of one, or Swarm's ingress, behind which Docker may hide others;
-    NOBODY: no address has it.
+    NOBODY: no address has it; INTRODUCED: its connections begin with a PROXY header, which tells whose they are.
     """
 
     INSIDE = 1
@@ -19,3 +19,4 @@ class Right(enum.IntFlag):
     NEAR = 16
     GATEWAY = 32
     NOBODY = 64
+    INTRODUCED = 128

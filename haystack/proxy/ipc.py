@@ -158,6 +158,12 @@ class Failures(Message, frozen=True):
     rows: tuple[FailureRow, ...]
 
 
+class Unintroduced(Message, frozen=True):
+    """(address, why) of connections that were closed, for they had to begin with a PROXY header."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
 class Traces(Message, frozen=True):
     """Exchanges as msgpack of model.reports.Trace, and how many more there was no room for."""
 
@@ -189,7 +195,23 @@ class Lines(Message, frozen=True):
 
 Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys | Authorities
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
-Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
+Any = (
+    Down
+    | Ready
+    | Beat
+    | Counts
+    | Loads
+    | Failures
+    | Unintroduced
+    | Traces
+    | Spans
+    | Outcomes
+    | Lines
+    | Questions
+    | DnsCounts
+    | DnsRows
+    | Askers
+)
 
 DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at the import: it takes some milliseconds
 

@@ -26,6 +26,7 @@ class Readers:
     lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
+    unintroduced: Callable[[Sequence[tuple[str, str]]], None] = lambda _rows: None
     note: Note = unnoted
     hopeless: Callable[[], None] = lambda: None
     questions: Callable[[Sequence[Question], Callable[[Resolved], None]], None] = lambda _questions, _reply: None
@@ -39,6 +40,8 @@ class Readers:
                 self.dns_rows(message.worker, message.rows, message.count, message.dropped)
             case ipc.Failures():
                 self.failures(message.rows)
+            case ipc.Unintroduced():
+                self.unintroduced(message.rows)
             case ipc.Outcomes():
                 self.outcomes(message.outcomes, message.left)
             case ipc.Lines():

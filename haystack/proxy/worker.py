@@ -43,6 +43,7 @@ REPORTED = 10  # ticks between two Counts that nobody asked for
 BEATEN = 5  # ticks between two Beats: the supervisor looks as often (heartbeat.LOOK)
 BEHIND = 4 * 1024 * 1024  # bytes that the control process has not taken: lines and traces wait in their own bounded room then
 LAST_SECONDS = 1.0
+UNINTRODUCED = 100  # connections without a PROXY header that a tick tells of
 PARTS = (Table, ZonePart)
 LEAKED = 70
 
@@ -128,7 +129,9 @@ class Worker:
         if setup.sampling is not None:
             self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
         self._tls = WorkerTls(setup.tls_min, self._failed)
-        self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance, self._trust.client)
+        secure = setup.ports[setup.listeners.index(HTTPS)] if HTTPS in setup.listeners else 0
+        ports = setup.ports[: len(LISTENERS)]
+        self._routes = Routes(ports, router, setup.workers, setup.instance, self._trust.client, secure)
         self._counts = Report(self._state, self._routes.forget_drained)
         own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
@@ -208,6 +211,8 @@ class Worker:
         """Send up the traces and the logs' lines since the last call. last: there is no later for what has to wait."""
         if faults := self._state.take_faults():
             self._channel.send(ipc.Failures(tuple(FailureRow(*row) for row in faults)))
+        if rows := self._state.clients.take_unintroduced():
+            self._channel.send(ipc.Unintroduced(tuple(rows[:UNINTRODUCED])))
         if self._channel.unsent >= BEHIND and not last:
             return
         for message in worker_traces.messages(self._state.traces, self._setup.slot, self._listener):

@@ -16,7 +16,7 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.net.tls_client import TlsClient
 from haystack._fast.routing.router import Router
-from haystack.catalog.claims import rank
+from haystack.catalog.claims import ALL, rank
 from haystack.net.rights import Right
 from haystack.proxy.via import pseudonym
 from haystack.routing.rows import OF_ROUTES, EndpointRow, ServiceRow, Table
@@ -49,6 +49,7 @@ class Routes:
     """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`.
 
     instance: what tells this Haystack from others in Via; empty: it is not told. client: how an endpoint is spoken to within TLS.
+    secure: the port of the https listener; 0: there is none.
     """
 
     def __init__(
@@ -58,9 +59,12 @@ class Routes:
         workers: int = 1,
         instance: str = "",
         client: Callable[[EndpointRow], TlsClient | None] = plain,
+        secure: int = 0,
     ) -> None:
         self._client = client
         self._instance = instance
+        self._secure = secure
+        self._passing = Router()
         self._workers = workers
         self._ports = ports
         self._router = router
@@ -146,7 +150,7 @@ class Routes:
     def _serve(self, row: ServiceRow) -> None:
         """Put a new or changed row in the place of the old one."""
         old = self._rows.get(row.key)
-        places = [self._places(row, index) for index in range(len(self._ports))]
+        places = [self._places(row, index) for index in range(1 if row.path == ALL else len(self._ports))]
         routes = tuple(self._route(row, index, of, old) for index, of in enumerate(places))
         hosts = ((host, host.encode()) for host in row.hosts)
         claims = {(name, row.path.encode()): (*rank(row.name, host), row.key) for host, name in hosts if name not in self._own}
@@ -160,7 +164,7 @@ class Routes:
             self._given_up += old.claims.items() - claims.items()
 
     def _places(self, row: ServiceRow, index: int) -> list[Place]:
-        port = self._ports[index]
+        port = self._secure if row.path == ALL else self._ports[index]
         return [(row.key, port, e.id, e.address, e.port) for e in _endpoints(row, index)]
 
     def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
@@ -197,6 +201,7 @@ class Routes:
             member = self._members[place] = back or Member(endpoint, service, place[1])
         if member.endpoint.born != row.born:
             member.endpoint.begin(row.born)
+        member.endpoint.introduces = row.proxy_protocol
         member.endpoint.use(row.protocol, self._client(row), row.sealing.name if row.sealing is not None else "")
         return member
 
@@ -216,16 +221,25 @@ class Routes:
         claimants = self._claims.setdefault(claim, [])
         if ranked not in claimants:
             insort(claimants, ranked)
-        self._router.put(*claim, self._rows[claimants[0][2]].routes)
+        self._put(claim, self._rows[claimants[0][2]].routes)
 
     def _give_up(self, claim: Claim, ranked: Rank) -> None:
         claimants = self._claims[claim]
         claimants.remove(ranked)
         if claimants:
-            self._router.put(*claim, self._rows[claimants[0][2]].routes)
+            self._put(claim, self._rows[claimants[0][2]].routes)
         else:
             del self._claims[claim]
-            self._router.put(*claim, None)
+            self._put(claim, None)
+
+    def _put(self, claim: Claim, routes: tuple[Route, ...] | None) -> None:
+        """Lead a claim there; None: nowhere. While no TLS is passed through, no hello is looked at for that."""
+        host, path = claim
+        if path:
+            self._router.put(host, path, routes)
+            return
+        self._passing.put(host, b"/", routes)
+        self._router.passing = self._passing if self._passing.rules else None
 
 
 def _endpoints(row: ServiceRow, index: int) -> tuple[EndpointRow, ...]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from haystack.catalog.claims import prefix
+from haystack.catalog.claims import ALL, prefix
 from haystack.catalog.service import OPTIONS
 from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
-from haystack.model.records import STOPPING, Cause, Endpoint, Service
+from haystack.model.records import PASSTHROUGH, STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
 
@@ -78,16 +78,16 @@ class Living:
 def made(
     service: Service, defaults: Defaults, before: Service | None = None, live: Mapping[str, ServiceRow] = NOTHING
 ) -> Turns[list[ServiceRow]]:
-    """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name alone, which says so.
+    """One service as the workers see it: its own name, and each claim. Where it does not speak HTTP, its name says so.
 
     before, live: the service as it was, and rows by their keys: what has not changed is taken from there.
     """
-    if not service.has_http:
-        return [_mute(service, defaults)]
-    found = [
-        (yield from _row(service, service.endpoints, defaults, own_hosts(service), prefix(service.path), live=live, public=service.public))
-    ]
-    same = before is not None and _options(before) == _options(service)
+    if service.has_http:
+        own = own_hosts(service), prefix(service.path)
+        found = [(yield from _row(service, service.endpoints, defaults, *own, live=live, public=service.public))]
+    else:
+        found = [_mute(service, defaults)]
+    same = before is not None and _options(before) == _options(service) and before.passed == service.passed
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
     for c in service.claims:
         claim = f"{c.host}{c.path}"
@@ -123,6 +123,8 @@ def _row(
     why, since = _last(endpoints)
     yield
     options = asked(service, defaults)
+    if service.https == PASSTHROUGH:
+        options["https"] = _passing(service, hosts[0], path)
     if closed := in_maintenance(endpoints):
         options["wait_ms"] = 0  # nobody is expected within seconds
     return ServiceRow(
@@ -139,6 +141,13 @@ def _row(
     )
 
 
+def _passing(service: Service, host: str, path: str) -> str:
+    """What a row is for, of a service whose TLS is passed through as far as it has hosts."""
+    if path == ALL:
+        return "raw"
+    return PASSTHROUGH if host in service.passed else "on"
+
+
 def in_maintenance(endpoints: Iterable[Endpoint]) -> bool:
     """Whether operators have drained all of those that speak HTTP."""
     web = [e for e in endpoints if e.listener is not None]
@@ -151,9 +160,12 @@ def _mute(service: Service, defaults: Defaults) -> ServiceRow:
 
 
 def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:
-    """Those for one listener, ready or not; where there is only the other kind of port, it is served there too."""
+    """Those for one listener, ready or not; where there is only the other kind of port, it is served there too.
+
+    Of a claim of TLS: those to which it is passed through.
+    """
     mine = [e for e in endpoints if e.listener == listener]
-    return mine or [e for e in endpoints if e.listener is not None]
+    return mine or [e for e in endpoints if e.speaks_http] or [e for e in endpoints if e.listener is not None]
 
 
 def _listeners(endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow]) -> Turns[tuple[tuple[EndpointRow, ...], ...]]:
@@ -184,4 +196,5 @@ def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
 def _endpoint(endpoint: Endpoint) -> EndpointRow:
     weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
     address = endpoint.address or endpoint.address6 or ""
-    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, endpoint.speaks, endpoint.sealing)
+    told = endpoint.speaks, endpoint.sealing, endpoint.proxy_protocol
+    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, *told)

@@ -56,7 +56,8 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One endpoint that is ready.
 
-    weight: 0 to …, 100 being usual; born: since when its process runs, Unix seconds; protocol: one of SPOKEN; sealing: of one within TLS.
+    weight: 0 to …, 100 being usual; born: since when its process runs, Unix seconds; protocol: one of SPOKEN; sealing: of one within TLS;
+    proxy_protocol: the version of the PROXY header that connections to it begin with; 0: there is none.
     """
 
     id: str
@@ -66,6 +67,7 @@ class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     born: float = 0.0
     protocol: str = SPOKEN[0]
     sealing: Sealing | None = None
+    proxy_protocol: int = 0
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -81,7 +83,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     why, since: where a listener has no endpoint, why the one that left last is out, and since when (Unix seconds).
     upgrade: protocols beside websocket that an Upgrade may name, in lower case; `any`: all but h2c and TLS.
     public: for everybody; else for the inside alone.
-    https: on, off or redirect; hsts_max_age: seconds for which clients are told to use HTTPS alone, 0: they are not.
+    https: on, off, redirect, passthrough (requests for a host whose TLS is passed through) or raw (that TLS; path is empty then);
+    hsts_max_age: seconds for which clients are told to use HTTPS alone, 0: they are not.
     mute: no port of it speaks HTTP, and this is what its 404 says of it.
     """
 

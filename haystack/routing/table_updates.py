@@ -83,7 +83,7 @@ class Tables:
         before = self._snapshot.services.get(name) if self._snapshot is not None else None
         made = (yield from routing_table.made(found, self._defaults, before, self._live)) if found is not None else []
         rows = {row.key: row for row in made if not (row.mute and self._spoke(row.key))}
-        (self._withheld.add if made and not rows else self._withheld.discard)(name)
+        (self._withheld.add if len(rows) < len(made) else self._withheld.discard)(name)
         keys = dict.fromkeys((*self._keys.get(name, ()), *rows))
         old = {key: was for key in keys if (was := self._live.get(key)) is not (new := rows.get(key)) and was != new}
         yield

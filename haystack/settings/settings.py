@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
     admin_hosts: Annotated[Texts, NoDecode, BeforeValidator(parsers.hosts)] = takes("comma separated host names", ())
     trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
+    proxy_protocol: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
     expose: Annotated[Literal["all", "labelled"], BeforeValidator(parsers.expose)] = takes("all or labelled", "all")

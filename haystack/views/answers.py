@@ -82,7 +82,7 @@ class NetworkAnswer(TypedDict):
 
 
 class ClaimAnswer(TypedDict):
-    """A host name with the prefix of the paths below which it leads to an endpoint."""
+    """A host name with the prefix of the paths below which it leads to an endpoint; null: its TLS does, which is passed through."""
 
     host: str
     path: str | None

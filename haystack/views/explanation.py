@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from haystack.catalog import host_names
-from haystack.catalog.claims import prefix, rank
+from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import names
@@ -52,18 +52,19 @@ def read(url: str) -> Asked:
 def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
     """All claims that fit, in the order in which they are followed: the first one has the request, and shadows the others.
 
-    The most specific host is first, then the longest path, then as claims.rank has it. Empty: nobody answers.
+    The most specific host is first, then, within TLS, whom that is passed through to (else that one is last), then the longest path,
+    then as claims.rank has it. Empty: nobody answers.
     """
     claims: dict[str, list[Found]] = {}
     wanted = set(_names(asked.host))
     for service in services:
         for found in _claims(service):
-            if found.host in wanted and _below(found.path, asked.path):
+            if found.host in wanted and (found.path == ALL or _below(found.path, asked.path)):
                 claims.setdefault(found.host, []).append(found)
         yield
     ordered: list[Found] = []
     for host in _names(asked.host):
-        ordered += sorted(claims.get(host, ()), key=lambda f: (-len(f.path), rank(f.service.name, f.host)))
+        ordered += sorted(claims.get(host, ()), key=lambda f: ((f.path == ALL) != asked.tls, -len(f.path), rank(f.service.name, f.host)))
     return ordered
 
 
@@ -77,14 +78,15 @@ def lead(state: State, asked: Asked, found: Found) -> list[str]:
     number, listener = _listener(state, asked.port, tls=asked.tls)
     served = serving(found.endpoints, LISTENERS[0] if listener == HTTPS else listener)
     lines = [
-        f"service {found.service.name}, by host {found.host} and path prefix {found.path}",
+        f"service {found.service.name}, by {_rule(found)}",
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
+        *_passed(asked, found),
         _choice(state, found.service, served),
         *_spoken(served),
         *_apart(found),
         *askers(found),
     ]
-    lines += [_vouched(state, asked)] if asked.tls else []
+    lines += [_vouched(state, asked, found)] if asked.tls else []
     return lines + [f"problem: {problem.subject}: {problem.message}" for problem in found.service.problems]
 
 
@@ -139,10 +141,25 @@ def otherwise(state: State, asked: Asked) -> str:
     return "Haystack itself answers" if itself else "404"
 
 
-def _vouched(state: State, asked: Asked) -> str:
+def _rule(found: Found) -> str:
+    return f"the TLS of host {found.host}" if found.path == ALL else f"host {found.host} and path prefix {found.path}"
+
+
+def _passed(asked: Asked, found: Found) -> list[str]:
+    """That somebody else ends the TLS."""
+    if found.host not in found.service.passed:
+        return []
+    if asked.tls:
+        return ["haystack.https=passthrough: the bytes go unread to one of these endpoints, and the certificate is its own"]
+    return [f"haystack.https=passthrough: 308 to https://{asked.host}, but for /.well-known/acme-challenge/"]
+
+
+def _vouched(state: State, asked: Asked, rule: Found) -> str:
     """Which certificate a client gets."""
     if HTTPS not in state.proxy.ports:
-        return "nothing listens for https: set HAYSTACK_ACME, HAYSTACK_CERTS or HAYSTACK_TLS_LOCAL"
+        return "nothing listens for https: set HAYSTACK_ACME, HAYSTACK_CERTS (a folder, which may be empty) or HAYSTACK_TLS_LOCAL"
+    if rule.path == ALL:
+        return "certificate: the endpoint's own"
     found = state.certificates.picture.find(asked.host)
     if found is None:
         return f"no certificate is for {asked.host}: its handshake is refused"
@@ -187,7 +204,9 @@ def _spoken(served: list[Endpoint]) -> Iterator[str]:
 
 def _apart(found: Found) -> list[str]:
     """That the host leads to some of the service's containers only."""
-    carrying, every = ({e.container for e in of if e.listener is not None} for of in (found.endpoints, found.service.endpoints))
+    if found.path == ALL:
+        return []
+    carrying, every = ({e.container for e in of if e.speaks_http} for of in (found.endpoints, found.service.endpoints))
     if carrying == every:
         return []
     lead = f"{len(carrying)} of its {len(every)} containers: those with these labels haystack.host and haystack.path"
@@ -206,7 +225,7 @@ def _claims(service: Service) -> Iterator[Found]:
     """What leads to a service, and to which of its endpoints."""
     if service.has_http:
         yield from (Found(service, host, prefix(service.path), service.endpoints) for host in own_hosts(service))
-        yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
+    yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
 
 
 def _names(host: str) -> Iterator[str]:

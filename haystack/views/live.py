@@ -47,7 +47,7 @@ def service_shape(service: Service, state: State) -> Shape:
     """A service without its endpoints, which have rows of their own, and without its problems."""
     return {
         "name": service.name,
-        "hosts": [{"host": c.host, "path": c.path, "public": c.public} for c in service.claims],
+        "hosts": [{"host": c.host, "path": c.path, "public": c.public} for c in service.claims if c.path],
         "path": service.path,
         "public": service.public,
         "http": service.has_http,

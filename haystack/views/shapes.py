@@ -156,7 +156,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
         "container_name": endpoint.container_name,
         "container_dns": service.dns,
         "hosts": list(dict.fromkeys(host for host, _ in service.claims)),
-        "claims": [{"host": host, "path": path} for host, path in service.claims],
+        "claims": [{"host": host, "path": path or None} for host, path in service.claims],
         "path": service.path,
         "hint": service.hint or None,
         "problems": problem_shapes(service.problems),

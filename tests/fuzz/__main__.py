@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [dns] [upstream]: each target for its time, as `make fuzz` runs it.
+"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [dns] [upstream] [hello]: each target for its time, as `make fuzz` runs it.
 
 With clang there, the tree is copied to .make/fuzz and its extensions are built there with AddressSanitizer, UndefinedBehaviorSanitizer and
 libFuzzer's coverage; the release ones are never touched. Without, only Python code guides the search, and no memory error shows by itself.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("head", "body", "exchange", "dns", "upstream")
+TARGETS = ("head", "body", "exchange", "dns", "upstream", "hello")
 KEPT = Path(".make").resolve()
 TREE = KEPT / "fuzz"
 PARTS = ("haystack", "tests", "setup.py", "pyproject.toml")

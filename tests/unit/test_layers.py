@@ -95,6 +95,8 @@ def test_only_tests_and_benchmarks_use_what_is_for_them(path: Path) -> None:
     assert "from haystack._fast import testing" not in source
     assert "haystack._fast.dns.testing" not in source
     assert "from haystack._fast.dns import testing" not in source
+    assert "haystack._fast.net.testing" not in source
+    assert "from haystack._fast.net import testing" not in source
 
 
 def test_every_compiled_room_is_listed_here_and_in_the_docs() -> None:

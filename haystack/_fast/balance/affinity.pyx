@@ -48,6 +48,11 @@ cdef uint64_t request_key(Route route, Head *h, const char *address, int address
     return digest(address, address_size, 0)
 
 
+cdef uint64_t address_key(Route route, const char *address, int address_size) noexcept:
+    """The key of a client that makes no request that could be looked at."""
+    return 0 if route.key_kind == KeyKind.BY_NOTHING else digest(address, address_size, 0)
+
+
 cdef bint is_named(Field *field, bytes lower) noexcept:
     return field.name_size == PyBytes_GET_SIZE(lower) and same(field.name, PyBytes_AS_STRING(lower), field.name_size)
 

@@ -32,11 +32,12 @@ cdef class Http1ClientLeg(UpLeg):
     cdef bint held              # its 101 waits in input until the request's body has gone up whole
     cdef int64_t missing        # bytes of the body that is waited for with all of this response in input; 0: none is held so
     cdef bint hurried           # no answer is held any more in this exchange
-    cdef bint tunnel            # raw bytes, both ways
+    cdef bint tunnel            # raw bytes, both ways; none has come where nothing has started
 
     cdef bint unseen(self, bint clean) noexcept
     cdef int on_deadline(self) except -1
     cdef int hesitate(self) except -1
+    cdef int read_first(self) except -1
     cdef bint has_to_wait(self, bint pressed) noexcept
     cdef int answered(self) noexcept
     cdef int handle(self, const char *data, size_t size) except -1

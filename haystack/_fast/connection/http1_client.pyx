@@ -148,6 +148,33 @@ cdef class Http1ClientLeg(UpLeg):
         self.offers = write_request(&self.connection.worker.work, h, client, upgrade)
         return self.offers
 
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        self.connection.transport.send(data, size)
+        self.before = self.connection.transport.written     # nobody acts on that
+        return 0
+
+    cdef int open_raw(self, const char *data, size_t size) except -1:
+        self.started = self.held = False
+        self.tunnel = True
+        self.interim = 0
+        self.missing = 0
+        self.begun = self.connection.worker.poller.now
+        self.taken = self.connection.transport.written
+        self.connection.transport.deadline = self.begun + min(<int64_t>LATE_MS, self.user.timeout())
+        return self.connection.transport.send(data, size)
+
+    cdef int read_first(self) except -1:
+        """Read the first raw bytes; what goes up may be sent elsewhere until they are there."""
+        cdef char *scratch = self.connection.worker.scratch
+        cdef Py_ssize_t n = self.connection.transport.receive(scratch, SCRATCH)
+        if n == -1:
+            return 0
+        if n <= 0:
+            return self.user.on_lost(self.unseen(n == 0), b"connection_terminated", 502)
+        self.answered()
+        self.started = True
+        return self.user.on_first(scratch, n)
+
     cdef int send_body(self, const char *data, size_t size) except -1:
         return write_run(&self.connection.worker.work, self.connection.transport, self.chunked, data, size)
 
@@ -169,6 +196,7 @@ cdef class Http1ClientLeg(UpLeg):
         self.answered()
         if reusable and transport.readable and transport.is_still():
             transport.readable = False  # its last read took exactly what was there
+        reusable = reusable and connection.endpoint.introduces == 0         # else its next client would be taken for this one
         if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()
         return connection.close()
@@ -187,7 +215,7 @@ cdef class Http1ClientLeg(UpLeg):
 
     cdef int on_deadline(self) except -1:
         cdef int64_t now = self.connection.worker.poller.now
-        if self.tunnel:
+        if self.tunnel and self.started:
             return self.user.end_with(b"connection_read_timeout")
         if self.missing:
             return self.let_through()
@@ -227,7 +255,8 @@ cdef class Http1ClientLeg(UpLeg):
             if pressed and worker.poller.kept > worker.limits.max_kept:
                 relieve(worker, self.user)
             if self.held or self.tunnel:
-                return 0 if self.held else self.user.tunnel_down()      # let_switch goes on
+                # let_switch goes on where it is held
+                return 0 if self.held else self.user.tunnel_down() if self.started else self.read_first()
             if self.has_to_wait(pressed):
                 return 0                # goes on when the client has taken that
             burst += 1
@@ -292,7 +321,7 @@ cdef class Http1ClientLeg(UpLeg):
             size -= used
             if h.status == 101:
                 self.answered()
-                self.tunnel = True
+                self.tunnel = self.started = True
                 return self.user.on_switch(&h, data, size)
             if h.status >= 200:
                 if <int64_t>size < h.length <= HELD and self.holds(&h):

@@ -9,6 +9,7 @@ from haystack._fast.connection.http2_server cimport take_over
 from haystack._fast.connection.leg cimport LegUser, UpLeg
 from haystack._fast.connection.lingering cimport close_in_order, drop_input
 from haystack._fast.connection.own_fields cimport add_own_fields
+from haystack._fast.connection.passthrough cimport pass_on
 from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.connection.tunnel cimport shuttle
 from haystack._fast.endpoint.endpoint cimport Member, Route
@@ -97,6 +98,12 @@ cdef class Http1Server(ServerConnection):
         self.silence.watched = True     # by nobody: it is no client any more
         leave(&self.link)
         return self
+
+    cdef bint asks_name(self) noexcept:
+        return self.worker.router.passing is not None
+
+    cdef bint on_name(self, bytes name, size_t size) except -1:
+        return pass_on(self, name, size)
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport

@@ -15,6 +15,8 @@ cdef struct Peer:               # a client, by its connection
     void *asked                 # bytes: the name that it asked for in TLS
     char address[48]
     int address_size
+    int port                    # the same; 0: not known
+    int fd                      # its connection, for who asks the kernel
     int rights                  # of its address (networks.Right): a trusted proxy's requests have those of the clients that it names
     bint trusted
     void *called                # the queue of the service that it called last; for comparison alone
@@ -50,6 +52,7 @@ cdef class LegUser(Waiter):
     cdef int on_data_spliced(self, size_t size) except -1
     cdef int on_data_end(self, Buffer *trailer, bint drop, bint reusable) except -1
     cdef int on_switch(self, Head *h, const char *data, size_t size) except -1
+    cdef int on_first(self, const char *data, size_t size) except -1
     cdef int on_lost(self, bint unseen, const char *error, int status) except -1
     cdef int on_timeout(self) except -1
     cdef int on_flaw(self, int status, const char *error, bytes detail, bint counts) except -1
@@ -78,6 +81,7 @@ cdef class DownLeg:
     cdef int answer(self, int status, const char *error, bytes detail, int form, bytes identity) except -1
     cdef bint may_switch(self, Head *h) except -1
     cdef Py_ssize_t switch_protocols(self, Head *h, const char *data, size_t size) except -1
+    cdef int open_raw(self) except -1
     cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1
     cdef bint carry_down(self, UpLeg up, int64_t *moved) except -1
     cdef void no_more(self) noexcept
@@ -95,6 +99,8 @@ cdef class UpLeg:
     cdef bint is_connecting(self) noexcept
     cdef bint is_waiting(self) noexcept
     cdef bint begin(self, Head *h, Client *client, tuple upgrade) except -1
+    cdef int introduce(self, const char *data, size_t size) except -1
+    cdef int open_raw(self, const char *data, size_t size) except -1
     cdef int send_body(self, const char *data, size_t size) except -1
     cdef int end_body(self, Buffer *trailer, bint drop) except -1
     cdef int flush(self) except -1
@@ -109,3 +115,4 @@ cdef class UpLeg:
 cdef class Handler:
     cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1
+    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1

@@ -108,6 +108,10 @@ cdef class LegUser(Waiter):
         """A 101, and what came behind it."""
         raise NotImplementedError
 
+    cdef int on_first(self, const char *data, size_t size) except -1:
+        """The first bytes of an endpoint to which raw ones go from the beginning."""
+        raise NotImplementedError
+
     cdef int on_lost(self, bint unseen, const char *error, int status) except -1:
         """The connection broke before a response. unseen: the endpoint can't have had any of the request."""
         raise NotImplementedError
@@ -208,6 +212,10 @@ cdef class DownLeg:
         """A 101 and the bytes behind it; how many of the client's went up already. From here on all are raw."""
         raise NotImplementedError
 
+    cdef int open_raw(self) except -1:
+        """All bytes are raw, from the first one on."""
+        raise NotImplementedError
+
     cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
         """Raw bytes for the endpoint, as far as it takes them; False: both ways are at their end, or one is broken."""
         raise NotImplementedError
@@ -249,6 +257,14 @@ cdef class UpLeg:
 
     cdef bint begin(self, Head *h, Client *client, tuple upgrade) except -1:
         """Write the head of a request. upgrade: protocols that it may ask for, beside websocket. Whether it asks for one."""
+        raise NotImplementedError
+
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        """Send this before anything else on a new connection, which is for nobody else from here on: whose it is."""
+        raise NotImplementedError
+
+    cdef int open_raw(self, const char *data, size_t size) except -1:
+        """Send these bytes, and tell of what comes back as it is: there is no message."""
         raise NotImplementedError
 
     cdef int send_body(self, const char *data, size_t size) except -1:
@@ -300,4 +316,8 @@ cdef class Handler:
 
     cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
         """The same, and its head can't be read: how it is answered."""
+        raise NotImplementedError
+
+    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1:
+        """The client's TLS is somebody else's to end: it leads there from its hello on, which has so many bytes and asks for this name."""
         raise NotImplementedError

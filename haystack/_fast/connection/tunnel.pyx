@@ -9,20 +9,28 @@ from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
+    MOST = 1048576          # bytes that are spliced at once, if a pipe held so many
 
 
 cdef int shuttle(Transport source, Transport sink, char *scratch, int64_t *moved) except -1:
     """Move what source has and sink takes; 0: both ways are at their end, or source is broken. scratch: SCRATCH bytes."""
     cdef Py_ssize_t n
     cdef int burst = 0
+    cdef bint full = False
     while source.readable and not source.over and sink.unsent() == 0:
         burst += 1
         if burst > BURST:
             source.poller.later(source)
             return 1
-        n = source.receive(scratch, SCRATCH)
+        n = source.splice_to(sink, MOST) if full else -2    # where much comes at once, it need not pass through here
+        if n > 0:
+            moved[0] += n
+            continue
         if n == -2:
-            return 0
+            n = source.receive(scratch, SCRATCH)
+            if n == -2:
+                return 0
+            full = n == SCRATCH
         if n > 0:
             moved[0] += n
             sink.send(scratch, n)

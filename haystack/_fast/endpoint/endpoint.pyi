@@ -10,6 +10,7 @@ class Endpoint:
     address: Address
     in_flight: int
     gone: bool
+    introduces: int
     stopped: bool
     stops: int
     worth_keeping: bool

@@ -45,6 +45,7 @@ cdef extern from "sys/un.h" nogil:
         unsigned short sun_family
         char sun_path[108]
 
+HTTPS = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT, "passthrough": Https.PASSED, "raw": Https.RAW}
 PROTOCOLS = {"http": Protocol.HTTP1, "h2c": Protocol.H2C, "h2": Protocol.H2, "https": Protocol.HTTPS}
 KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
 
@@ -433,7 +434,8 @@ cdef class Route:
     balance: as balance.read gives it, of which the route keeps what its key is made of; sticky: the name of the cookie, or None;
     queue: of the route that this one follows; path: the prefix of all paths that lead here, without slash at its end; retry: statuses from
     500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
-    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS; https: on, redirect or off;
+    upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS; https: on, redirect, off,
+    passthrough, or raw, of what leads to the endpoints that TLS is passed through to;
     hsts_max_age: seconds for which clients are to come within TLS only (RFC 6797); 0: that is not said.
     """
 
@@ -448,7 +450,7 @@ cdef class Route:
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
         self.wait_ms = wait_ms
-        self.https = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT}[https]
+        self.https = HTTPS[https]
         self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % hsts_max_age if hsts_max_age else b""
         self.upgrade = tuple([name.encode() for name in upgrade])
         self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""

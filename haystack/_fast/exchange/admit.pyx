@@ -43,6 +43,8 @@ cdef int admit(Exchange x, Head *h) except -1:
         return 0
     if peer.shown != NULL and not is_named(h, <Credential>peer.shown, <bytes>peer.asked):
         return refuse(x, 421, b"this connection's certificate is not for this host: make another one")
+    if x.route is None and x.worker.router.passing is not None and h.host_size > 0 and peer.shown == NULL:
+        x.route = x.worker.passed(host_name(h))     # only to be sent to the https listener
     describe_client(x, h, &client)
     x.worker.beginning.client = &client
     x.request.rights = client.rights
@@ -53,8 +55,13 @@ cdef int admit(Exchange x, Head *h) except -1:
     if x.route.https != Https.BOTH:
         if x.route.https == Https.WITHOUT and peer.shown != NULL:
             return x.fail(404, b"destination_not_found", b"this service is not for https")
-        if x.route.https == Https.REDIRECT and has_secure_place(x, h, peer):
+        if x.route.https == Https.PASSED and peer.shown != NULL:
+            return refuse(x, 421, b"the TLS of this host is not ended here: make another connection")
+        if x.route.https != Https.WITHOUT and has_secure_place(x, h, peer):
             return x.answer(308, b"", secure_place(x, h))
+        if x.route.https == Https.RAW:
+            x.route = None
+            return lead_nowhere(x)
     if h.via and came_round(h, PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)):
         return x.fail(508, b"proxy_loop_detected", b"loop: an endpoint of this service has sent the request back")
     if client.forwards == 0 or client.forwards < NO_LIMIT:
@@ -99,6 +106,8 @@ cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
             if h.fields[i].kind == Kind.FORWARDED_PROTO and h.fields[i].value_size == 5 and memcmp(h.fields[i].value, b"https", 5) == 0:
                 return False
     name = host_name(h)
+    if x.route.https >= Https.PASSED:
+        return True                     # whose certificate is none of ours
     found = x.worker.tls.find(name, False)
     return found is not None and (<Credential>found).covers(name)
 

@@ -3,6 +3,7 @@ from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.exchange.dispatch cimport rescue as rescue_one
 from haystack._fast.exchange.exchange cimport Exchange
+from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.exchange.states cimport State
 from haystack._fast.net.poller cimport Pollable, clock_ns, set_time
 from haystack._fast.net.transport cimport Transport
@@ -25,6 +26,11 @@ def close_idle(WorkerState worker):
                 client.close()
             else:
                 busy += 1
+        elif isinstance(each, Introduced):
+            if (<Introduced>each).has_begun():
+                busy += 1
+            else:
+                each.close()
     return busy
 
 

@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
-from haystack._fast.connection.leg cimport UpLeg
+from haystack._fast.connection.leg cimport Peer, UpLeg
 from haystack._fast.connection.pool cimport dial, pooled
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, take_on
 from haystack._fast.endpoint.outlier cimport Fault, probe_sent, probe_unsent
@@ -24,6 +24,7 @@ from haystack._fast.http1.head cimport Head
 from haystack._fast.http1.serialize cimport Client
 from haystack._fast.http1.target cimport NO_LIMIT
 from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.net.proxy_header cimport MOST_WRITTEN, write_header
 from haystack._fast.util.linked_list cimport join as join_list
 
 cdef enum:
@@ -203,7 +204,7 @@ cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
     """Send the request to this endpoint, or begin to connect; 0: that failed at once."""
     cdef UpLeg up = None
     cdef int64_t patience = x.worker.limits.connect_ms
-    if not x.retries.fresh_only:
+    if not x.retries.fresh_only and endpoint.introduces == 0:
         up = pooled(endpoint, x.retries.idempotent)
     x.record.reused = up is not None
     if up is None:
@@ -239,6 +240,7 @@ cdef int connected(Exchange x) except -1:
     if h == &own:
         client = &described
         describe_client(x, h, client)
+    introduce(x, client)
     client.via, client.via_size = PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)
     client.forwards = max(NO_LIMIT, client.forwards - 1)
     x.up.begin(h, client, x.route.upgrade)
@@ -250,6 +252,19 @@ cdef int connected(Exchange x) except -1:
         return x.up.flush()
     x.up.flush()
     return x.down.read_body()
+
+
+cdef int introduce(Exchange x, Client *client) except -1:
+    """Tell an endpoint that wants to know whose connection it is. client: whose request; NULL: there is none, and the peer's it is."""
+    cdef char header[MOST_WRITTEN]
+    cdef Peer *peer = x.down.peer()
+    cdef int version = x.member.endpoint.introduces
+    cdef bint named = client != NULL and client.real != &peer.address[0]
+    if version == 0:
+        return 0
+    if named:
+        return x.up.introduce(header, write_header(header, version, client.real, client.real_size, 0, peer.fd))
+    return x.up.introduce(header, write_header(header, version, peer.address, peer.address_size, peer.port, peer.fd))
 
 
 cdef void renew(Exchange x) noexcept:

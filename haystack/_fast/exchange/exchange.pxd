@@ -76,8 +76,10 @@ cdef class Exchange(LegUser):
     cdef int answer(self, int status, const char *error, bytes detail) except -1
     cdef int detach(self, bint reusable) except -1
     cdef int completed(self, bint reusable) except -1
+    cdef bytes host_name(self)
     cdef int cut(self) except -1
     cdef DownLeg end(self)
+    cdef bint is_raw(self) noexcept
     cdef int recycle(self) except -1
 
 cdef class Exchanges(Handler):

@@ -13,6 +13,7 @@ from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
+from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -73,6 +74,10 @@ cdef class Exchange(LegUser):
             return NULL
         settle_host(self, own)
         return own
+
+    cdef bytes host_name(self):
+        """Whom it is for, where there is no head that says so."""
+        return b""
 
     # what waits
 
@@ -411,6 +416,10 @@ cdef class Exchange(LegUser):
         """One of its connections was closed by somebody else."""
         return self.abort()
 
+    cdef bint is_raw(self) noexcept:
+        """Whether it is a Relay: no memory for the next request."""
+        return False
+
     cdef int recycle(self) except -1:
         """Give up all that it holds; its memory is for the next request."""
         cdef WorkerState worker = self.worker
@@ -426,7 +435,7 @@ cdef class Exchange(LegUser):
         empty(&self.kept)
         empty(&self.record.tried)
         # where it is still named by a list of this batch, that batch has to be over first
-        if self.queued or worker.spares.count >= SPARES:
+        if self.queued or worker.spares.count >= SPARES or self.is_raw():
             worker.poller.graveyard.append(self)
         else:
             Py_INCREF(self)
@@ -479,3 +488,6 @@ cdef class Exchanges(Handler):
         x.record.told = worker.told(None)
         x.record.t_routed = x.record.t_start
         return x.fail(status, error, detail)
+
+    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1:
+        return relay(self.worker, leg, route, name, size)

@@ -2,16 +2,14 @@
 from libc.stdint cimport uint64_t
 from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.exchange.exchange cimport Exchanges
-from haystack._fast.net.poller cimport LentSocket
+from haystack._fast.exchange.introduced cimport Door
 from haystack._fast.net.tls_server cimport TlsServer
-from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef extern from "sys/socket.h" nogil:
     struct sockaddr:
         unsigned short sa_family
 
-cdef class Listener(LentSocket):
-    cdef WorkerState worker
+cdef class Listener(Door):
     cdef Exchanges exchanges        # what takes the requests of its clients
     cdef int index
     cdef int served
@@ -21,6 +19,7 @@ cdef class Listener(LentSocket):
     cdef bint stopping, resting     # to the last client in the queue, whatever the limits; not watched: there is no room
 
     cdef int rest(self) except -1
+    cdef int meet(self, int fd, sockaddr *peer) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
     cdef bint make_way(self, ServerConnection client) except -1
     cdef int turn_away(self, int fd) except -1

@@ -3,7 +3,7 @@ from libc.errno cimport (
     EAGAIN, ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM,
     EPROTO, errno,
 )
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport strlen, strncmp, memmove
 from posix.unistd cimport close as close_fd, dup
 
@@ -11,9 +11,9 @@ from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.exchange.exchange cimport Exchanges
+from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
-from haystack._fast.net.poller cimport LentSocket
 from haystack._fast.net.tls_server cimport TlsServer, TlsServerTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
@@ -40,10 +40,12 @@ cdef extern from "sys/socket.h" nogil:
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
     uint32_t ntohl(uint32_t)
+    uint16_t ntohs(uint16_t)
 cdef extern from "netinet/in.h" nogil:
     struct in_addr:
         unsigned int s_addr
     struct sockaddr_in:
+        uint16_t sin_port
         in_addr sin_addr
     struct in6_addr:
         unsigned char s6_addr[16]
@@ -59,7 +61,7 @@ cdef enum:
     LOCAL = 0x7F000001  # 127.0.0.1
 
 
-cdef class Listener(LentSocket):
+cdef class Listener(Door):
     """One listening socket, which stays the giver's: the descriptor is duplicated. index: into worker.ports.
 
     served: index of the listener whose routes its clients have, if that is another one; tls: None: they come without.
@@ -112,7 +114,7 @@ cdef class Listener(LentSocket):
                 self.burst = max(1, i)
                 return 0 if errno == EAGAIN else self.go_short(errno)
             try:
-                self.admit(fd, <sockaddr *>raw)
+                self.meet(fd, <sockaddr *>raw)
             except Exception as error:
                 self.poller.on_error(error)     # that client is lost, not the listener
         self.burst = min(ACCEPTS, self.burst * 2)
@@ -151,6 +153,15 @@ cdef class Listener(LentSocket):
             self.poller.rewatch(self, EPOLLIN)
         return self.on_event(0)
 
+    cdef int meet(self, int fd, sockaddr *peer) except -1:
+        """Take in a new client; one that somebody introduces, once it is known who that is. The web side's own listener knows no such."""
+        if rights_of(self.worker.networks, peer) & <int>Right.INTRODUCED and self.index != self.worker.apart:
+            return Introduced().wait(self, fd, <const char *>peer)
+        return self.admit(fd, peer)
+
+    cdef int let_in(self, int fd, char *address) except -1:
+        return self.admit(fd, <sockaddr *>address)
+
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
         cdef WorkerState worker = self.worker
@@ -168,6 +179,7 @@ cdef class Listener(LentSocket):
         client.worker, client.handler, client.transport = worker, self.exchanges, transport
         client.peer.listener, client.peer.served = self.index, self.served
         set_address(&client.peer, peer)
+        client.peer.fd = fd
         client.peer.rights, client.peer.trusted = rights, (rights & <int>Right.TRUSTED) != 0
         if not rights & <int>Right.NEAR:
             worker.clients.outside += 1
@@ -272,7 +284,9 @@ cdef int rights_of(Networks networks, sockaddr *peer) noexcept:
 
 
 cdef int set_address(Peer *client, sockaddr *peer) noexcept:
-    client.address[0] = 0
+    client.address[0] = client.port = 0
+    if peer.sa_family == AF_INET or peer.sa_family == AF_INET6:
+        client.port = ntohs((<sockaddr_in *>peer).sin_port)         # stands at the same place in both
     if peer.sa_family == AF_INET:
         inet_ntop(AF_INET, &(<sockaddr_in *>peer).sin_addr, client.address, 48)
     elif peer.sa_family == AF_INET6:

@@ -66,15 +66,17 @@ cdef int write_record(Exchange x) except -1:
     cdef timespec wall
     cdef Entry entry
     cdef Head own
+    cdef bytes name
     cdef bint asked = x.request.trace.sampled or x.worker.told(x.route)
     cdef bint notable = x.record.told & Told.NOTABLE and x.worker.traces.takes_outcome(is_by_client(x), x.worker.poller.now)
     if not asked and not notable:
         return 0                        # where thousands fail, most are counted alone
+    name = x.host_name()                # for as long as the entry points into it
     clock_gettime(CLOCK_REALTIME, &wall)
     memset(&entry, 0, sizeof(entry))
     entry.at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
     entry.total_ns = clock_ns() - x.record.t_start
-    describe_request(&entry, x, x.request_head(&own))
+    describe_request(&entry, x, x.request_head(&own), name)
     describe_way(&entry, x)
     if x.worker.log is not None:
         x.worker.log.write(&entry)
@@ -89,8 +91,8 @@ cdef bint is_by_client(Exchange x) noexcept:
     return x.route is None or 400 <= x.record.status < 500 or strcmp(x.record.error, b"connection_terminated") == 0
 
 
-cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
-    """What its head says. h NULL: it could not be read."""
+cdef int describe_request(Entry *entry, Exchange x, Head *h, bytes name) except -1:
+    """What its head says. h NULL: it could not be read, or there is none; name: whom it is for then."""
     cdef Peer *peer = x.down.peer()
     cdef Caller caller
     cdef int i
@@ -98,6 +100,7 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     entry.client = Text(&peer.address[0], peer.address_size)
     entry.version = 10 * x.down.version() + (x.down.version() == 1)
     if h == NULL:
+        entry.host = Text(PyBytes_AS_STRING(name), <int>PyBytes_GET_SIZE(name))
         return 0
     if x.down.version() == 1:
         entry.version = 10 + h.minor

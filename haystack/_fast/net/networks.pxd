@@ -9,6 +9,7 @@ cdef enum Right:            # as haystack/net/rights.py has it
     NEAR = 16
     GATEWAY = 32
     NOBODY = 64             # of a guard: no address has it
+    INTRODUCED = 128        # its connections begin with a PROXY header that tells whose they are
 
 cdef struct Place4:
     uint32_t start

@@ -22,6 +22,7 @@ cdef enum:
 RIGHTS = {
     "INSIDE": <int>Right.INSIDE, "ADMIN": <int>Right.ADMIN, "RECURSION": <int>Right.RECURSION, "TRUSTED": <int>Right.TRUSTED,
     "NOBODY": <int>Right.NOBODY, "NEAR": <int>Right.NEAR, "GATEWAY": <int>Right.GATEWAY,
+    "INTRODUCED": <int>Right.INTRODUCED,
 }
 
 

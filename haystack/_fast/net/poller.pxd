@@ -61,6 +61,8 @@ cdef class Poller:
     cdef void delist(self, Pollable each) noexcept
     cdef int watch(self, Socket socket, int fd, uint32_t events) except -1
     cdef int rewatch(self, Socket socket, uint32_t events) except -1
+    cdef int hand_over(self, Socket old, Socket new, uint32_t events) except -1
+    cdef int release(self, Socket socket) except -1
     cdef int later(self, Pollable each) except -1
     cdef int run_again(self) except -1
     cdef int handle(self, epoll_event *events, int count) except -1

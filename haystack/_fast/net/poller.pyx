@@ -171,6 +171,21 @@ cdef class Poller:
             raise OSError(errno, "epoll_ctl")
         return 0
 
+    cdef int release(self, Socket socket) except -1:
+        """Watch it no more, and leave its descriptor, which is somebody else's from here on, open: that descriptor."""
+        cdef int fd = socket.fd
+        epoll_ctl(self.fd, EPOLL_CTL_DEL, fd, NULL)
+        socket.fd = -1
+        socket.deadline = 0
+        self.open_sockets -= 1
+        self.graveyard.append(socket)
+        self.delist(socket)
+        return fd
+
+    cdef int hand_over(self, Socket old, Socket new, uint32_t events) except -1:
+        """Give the descriptor of one socket to another, which is told of what has come already."""
+        return self.watch(new, self.release(old), events)
+
     cdef int later(self, Pollable each) except -1:
         """Call its on_again once this batch is done: keeps one that is busy from starving the rest."""
         if not each.queued:

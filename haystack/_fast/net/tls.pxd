@@ -9,6 +9,7 @@ cdef enum:
 
 cdef enum TlsPhase:
     UNBEGUN = 0         # not a byte has come
+    LOOKING             # for the name in a hello that is not whole yet: OpenSSL has seen nothing of it
     HANDSHAKE
     SECURE
     BROKEN              # nothing can be read or written any more

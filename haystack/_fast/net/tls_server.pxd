@@ -40,4 +40,6 @@ cdef class TlsServerTransport(TlsTransport):
     cdef Credential credential      # what the client was shown; None: nothing yet
     cdef bytes name                 # what it asked for, in lower case; empty: nothing
 
+    cdef bint is_taken(self) except -1
+    cdef int wait(self) except -1
     cdef int begin(self) except -1

@@ -6,6 +6,7 @@ Without SNI, and for an unknown name, the default counts; where there is none th
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
 
+from haystack._fast.net.client_hello cimport MOST_HELLO, Asked, Hello, read_hello
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
@@ -21,13 +22,16 @@ cdef extern from "sys/socket.h" nogil:
         SHUT_WR
         MSG_NOSIGNAL
         MSG_DONTWAIT
+        MSG_PEEK
     int shutdown(int, int)
+    ssize_t recv(int, void *, size_t, int)
     ssize_t send(int, const void *, size_t, int)
 
 cdef enum:
     TICKET_SECONDS = 43200
     ALPN_SIZE = 2           # bytes of length before the list of protocols
 
+cdef char[MOST_HELLO] hello     # as it was looked at last
 cdef bytes SESSIONS = b"haystack"
 # Forward secrecy and authenticated encryption alone. AES first, unless a client without instructions for it puts ChaCha20 first.
 cdef bytes CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
@@ -133,7 +137,7 @@ cdef class TlsServerTransport(TlsTransport):
         self.name = b""
 
     cdef int on_deadline(self) except -1:
-        if self.tls.phase == TlsPhase.HANDSHAKE:
+        if self.tls.phase in (TlsPhase.LOOKING, TlsPhase.HANDSHAKE):
             self.side.failed += 1
             return self.close()
         return self.owner.on_deadline()
@@ -143,17 +147,39 @@ cdef class TlsServerTransport(TlsTransport):
             return self.close()
         if events & EPOLLRDHUP:
             self.hung_up = True
-        if self.tls.phase == TlsPhase.UNBEGUN:
+        if self.tls.phase < TlsPhase.HANDSHAKE:
+            if self.is_taken():
+                return 0
             self.begin()
         return self.next_step()
 
     cdef int begin(self) except -1:
         """The first byte is here."""
         cdef TlsServer server = <TlsServer>self.side
+        self.wait()
         self.attach(server.context, <void *>server)
         SSL_set_accept_state(self.tls.ssl)
+        return 0
+
+    cdef int wait(self) except -1:
+        """It has begun to say something: from here on it has the time of a handshake."""
         self.readable = True            # it is at work: no drain takes it for idle
-        return self.owner.on_hello()
+        return self.owner.on_hello() if self.tls.phase == TlsPhase.UNBEGUN else 0
+
+    cdef bint is_taken(self) except -1:
+        """Look which name the hello asks for, without reading it; True: this is not the turn of OpenSSL, or never will be."""
+        cdef Asked asked
+        cdef Hello found
+        cdef ssize_t size
+        if not self.owner.asks_name():
+            return False
+        size = recv(self.fd, hello, MOST_HELLO, MSG_PEEK | MSG_DONTWAIT)
+        found = read_hello(<const unsigned char *>hello, size, &asked) if size > 0 else Hello.NAMELESS
+        if found == Hello.PARTIAL and not self.hung_up:
+            self.wait()
+            self.tls.phase = TlsPhase.LOOKING
+            return True
+        return found == Hello.NAMED and self.owner.on_name(asked.name[:asked.size], asked.whole)
 
     cdef int advance(self) except -2:
         cdef TlsServer server = <TlsServer>self.side

@@ -58,6 +58,8 @@ cdef class Connection:
 
     cdef int on_hello(self) except -1
     cdef int on_secure(self) except -1
+    cdef bint asks_name(self) noexcept
+    cdef bint on_name(self, bytes name, size_t size) except -1
     cdef int on_insecure(self, const char *error) except -1
     cdef int on_event(self, uint32_t events) except -1
     cdef int on_deadline(self) except -1
@@ -66,6 +68,8 @@ cdef class Connection:
     cdef void on_blocked(self) noexcept
     cdef int on_closed(self) except -1
     cdef int close(self) except -1
+
+cdef Transport replaced(Transport old)
 
 cdef inline void mark_readable(Transport transport, uint32_t events) noexcept:
     """What these events say about reading: there is something, or the peer sends no more, which is read as well."""

@@ -282,6 +282,14 @@ cdef class Connection:
         """That handshake is done."""
         return 0
 
+    cdef bint asks_name(self) noexcept:
+        """Whether it is to be told which name a hello asks for before that is read."""
+        return False
+
+    cdef bint on_name(self, bytes name, size_t size) except -1:
+        """A hello of so many bytes, not read yet, asks for this name. True: the owner has another transport for its socket from here on."""
+        return False
+
     cdef int on_insecure(self, const char *error) except -1:
         """That handshake has failed. error: a word of RFC 9209, section 2.3."""
         return self.close()
@@ -309,3 +317,16 @@ cdef class Connection:
 
     cdef int close(self) except -1:
         return self.transport.close()
+
+
+cdef Transport replaced(Transport old):
+    """A plain transport in the place of one that has neither read nor written anything: with its socket, and for its owner."""
+    cdef Transport made = Transport()
+    cdef Connection owner = old.owner
+    made.hung_up, made.counted = old.hung_up, old.counted
+    old.owner = None
+    made.owner = owner
+    owner.transport = made
+    old.poller.hand_over(old, made, EPOLLIN | EPOLLRDHUP | EPOLLET)
+    made.readable = made.writable = True
+    return made

@@ -31,9 +31,11 @@ cdef class Router:
     cdef Buffer keys
     cdef int32_t longest    # key of a path segment
     cdef int32_t deepest    # labels of a wildcard
+    cdef public Router passing      # rules for names whose TLS is passed through, without paths; None: there are none
     cdef dict held          # {(host, path): routes}: what the collector must see, for who waits in a route's queue leads back here
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
+    cdef int cut_at(self, const char *name, int size) noexcept
     cdef void *under(self, int32_t node, const char *path, int size) noexcept
     cdef int32_t look(self, int32_t parent, const char *key, int size) noexcept
     cdef int32_t reach(self, bytes host, bytes path) except -2

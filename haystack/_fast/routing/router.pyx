@@ -238,6 +238,16 @@ cdef class Router:
             return self.admin
         return None
 
+    cdef int cut_at(self, const char *name, int size) noexcept:
+        """Where in a name (as read_host gives it) that begins which a rule for all paths has: 0: it is there itself; -1: none is there."""
+        cdef int i
+        if self.under(self.look(EXACT, name, size), b"/", 1) != NULL:
+            return 0
+        for i in range(1, size if self.deepest else 0):
+            if name[i] == c'.' and self.under(self.look(WILD, name + i + 1, size - i - 1), b"/", 1) != NULL:
+                return i
+        return -1
+
     cdef void *under(self, int32_t node, const char *path, int size) noexcept:
         """The routes of the longest prefix of the path below a host's node, or NULL."""
         cdef void *found

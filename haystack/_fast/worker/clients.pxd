@@ -19,6 +19,7 @@ cdef class Clients:
     cdef dict origins                   # by client address, where that is limited
     cdef list paused                    # listeners that wait for a client to leave
     cdef list leaving                   # clients that send no more, for half_closed.pyx
+    cdef list unintroduced              # (address, why) of those that were closed for want of a PROXY header, and were not told of yet
 
     cdef bint has_room(self) noexcept
     cdef bint welcomes(self, uint64_t origin) except -1

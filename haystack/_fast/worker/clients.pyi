@@ -6,3 +6,4 @@ class Clients:
     hidden: int
     outside: int
     gateway: str | None
+    def take_unintroduced(self) -> list[tuple[str, str]]: ...

@@ -18,7 +18,13 @@ cdef class Clients:
         self.origins = {}
         self.paused = []
         self.leaving = []
+        self.unintroduced = []
         self.looked = poller.now
+
+    def take_unintroduced(self):
+        """(address, why) of connections that were closed for want of a good PROXY header since the last call."""
+        taken, self.unintroduced = self.unintroduced, []
+        return taken
 
     cdef bint has_room(self) noexcept:
         """Whether one more client may be taken in."""

@@ -52,6 +52,7 @@ cdef class WorkerState:
     cdef Ring spares                    # exchanges that have ended, for new requests: it has a reference to each
 
     cdef Route find(self, int listener, const char *host, int host_size, const char *path, int path_size)
+    cdef Route passed(self, bytes name)
     cdef void forget(self) noexcept
     cdef bint is_pressed(self) noexcept
     cdef int hesitates(self, Member member, Route route, int64_t begun) except -1

@@ -12,7 +12,7 @@ from haystack._fast.endpoint.outlier cimport waits
 from haystack._fast.endpoint.traffic cimport Traffic
 from haystack._fast.net.networks cimport Networks
 from haystack._fast.net.poller cimport Poller
-from haystack._fast.routing.router cimport Router
+from haystack._fast.routing.router cimport MAX_HOST, Router
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport release, take
 from haystack._fast.util.linked_list cimport leave
@@ -109,3 +109,15 @@ cdef class WorkerState:
         if listener != self.apart:
             return self.router.find(listener, host, host_size, path, path_size)
         return self.own.find(0, host, host_size, path, path_size) or self.own.health
+
+    cdef Route passed(self, bytes name):
+        """Where the TLS of a host name, in lower case, is passed through to; None: it is not, or one more specific is served here."""
+        cdef Router passing = self.router.passing
+        cdef int at, served
+        if passing is None or len(name) > MAX_HOST:
+            return None
+        at = passing.cut_at(name, <int>len(name))
+        served = self.router.cut_at(name, <int>len(name)) if at > 0 else -1
+        if at < 0 or 0 <= served < at:
+            return None
+        return passing.find(0, name, <int>len(name), b"/", 1)

@@ -9,7 +9,8 @@ from haystack.console.command import JSON, Asked, Command, Context, Result
 from haystack.console.commands.lists import FILTER
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column, age, moment
-from haystack.loop.turns import Turns
+from haystack.loop.turns import Turns, stretches
+from haystack.observe.safe_text import printable
 from haystack.views import certificates
 from haystack.views.answers import CertificateAnswer
 from haystack.views.state import State
@@ -35,7 +36,18 @@ def certs(state: State, asked: Asked, context: Context) -> Turns[Result]:
         yield from lists.shown(out, TITLES, (row(each, now) for each in shapes), context.width, wanted)
     else:
         out.add("no certificates: set HAYSTACK_ACME, or HAYSTACK_TLS_LOCAL=on")
+    yield from _passed(state, out, wanted)
     return Result(out.pieces())
+
+
+def _passed(state: State, out: Lines, wanted: lists.Wanted) -> Turns[None]:
+    """Names for which containers have certificates of their own."""
+    for some in stretches(tuple(state.snapshot.services.values())):
+        for service in some:
+            if service.passed and wanted.fits((sorted(service.passed), service.name)):
+                names = ", ".join(sorted(service.passed))
+                out.add(printable(f"passed through to {service.name}, which has its own: {names}"))
+        yield
 
 
 def row(shape: CertificateAnswer, now: float) -> lists.Row:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from haystack.loop.turns import Turns
-from haystack.model.records import Service
+from haystack.model.records import PASSTHROUGH, Service
 from haystack.model.snapshot import Change
 
 WILDCARD = "*."
@@ -55,8 +55,8 @@ class Wanted:
 
 
 def of(service: Service | None, usual: str = "on") -> tuple[str, ...]:
-    """The names of one service, in order; none where it is not served within TLS."""
-    if service is None or (service.https or usual) == "off":
+    """The names of one service, in order; none where it is not served within TLS, or ends that itself."""
+    if service is None or (service.https or usual) in ("off", PASSTHROUGH):
         return ()
     return tuple(sorted({claim.host for claim in service.claims if claim.public}))
 
