@@ -35,6 +35,7 @@ cdef class TlsTransport(Transport):
     cdef Tls tls
     cdef TlsSide side
 
+    cdef bint speaks_http2(self) noexcept
     cdef void free(self) noexcept
     cdef int attach(self, SSL_CTX *context, void *user) except -1
     cdef int shake(self, uint32_t events) except -1
