@@ -51,6 +51,7 @@ def told(error: OSError) -> Answered | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Answered(f"has a certificate that is not accepted: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
-        why = error.reason.lower().replace("_", " ") if error.reason else error.strerror
+        reason: str | None = getattr(error, "reason", None)  # only those of OpenSSL have one
+        why = reason.lower().replace("_", " ") if reason else error.strerror
         return Answered(f"does not speak TLS as it should: {why}")
     return Answered("broke off the TLS handshake") if isinstance(error, ConnectionError) else None

@@ -203,7 +203,7 @@ cdef class TlsClientTransport(TlsTransport):
         return self.owner.on_event(EPOLLOUT | EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
 
     cdef bint has_chosen(self) noexcept:
-        """Whether the endpoint has said that it speaks what was offered. In HTTP/1.1 it need not (RFC 9113, section 3.2, has h2 need it)."""
+        """Whether the endpoint has chosen what was offered: in HTTP/1.1 it need not, in h2 it has to (RFC 9113, section 3.2)."""
         cdef const unsigned char *chosen
         cdef unsigned int size
         SSL_get0_alpn_selected(self.tls.ssl, &chosen, &size)

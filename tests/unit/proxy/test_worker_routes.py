@@ -11,9 +11,12 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
-from haystack.model.records import SPOKEN
-from haystack.proxy.worker_routes import Routes
+from haystack.model.records import SPOKEN, Sealing
+from haystack.proxy.worker_routes import Routes, plain
+from haystack.proxy.worker_trust import WorkerTrust
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
+from haystack.tls.messages import Authorities
+from tests.fakes.pki import Authority
 from tests.oracles.routing_table import changes
 
 A, B = EndpointRow("a:80/tcp", "10.0.0.1", 80, 100), EndpointRow("b:80/tcp", "10.0.0.2", 80, 100)
@@ -27,10 +30,10 @@ def service(name, *endpoints, alt=None, hosts=(), path="/"):
 class Fed(Routes):
     """Routes with a router of their own, that are told of whole tables by what changes, as a worker is."""
 
-    def __init__(self):
+    def __init__(self, client=plain):
         self.router = Router()
         self.table = Table(0, ())
-        super().__init__((80, 8080), self.router)
+        super().__init__((80, 8080), self.router, client=client)
 
     def show(self, *services):
         old, self.table = self.table, Table(self.table.version + 1, services)
@@ -353,3 +356,38 @@ def test_no_label_takes_the_place_of_a_challenge(proving):
     assert proving.name("www", PATH + "one") == "proofs"
     proving.prove([])
     assert proving.name("www", PATH + "one") == "web"
+
+
+async def test_endpoints_with_the_same_ca_have_one_client_and_a_change_of_it_reaches_them(tmp_path):
+    told: list[Exception] = []
+    trust = WorkerTrust(told.append)
+    pem = Authority(tmp_path).path.read_bytes()
+    one, two = (EndpointRow(n, "10.0.0.1", port, 100, 0.0, "https", Sealing(name="db", ca="/ca")) for n, port in (("a", 1), ("b", 2)))
+    client = trust.client(one)
+    assert (trust.client(two) is client, trust.client(A), client.is_ready) == (True, None, False)
+    await trust.take(Authorities((("/ca", (pem,)),)))
+    assert client.is_ready
+    version = client.version
+    await trust.take(Authorities((("/ca", (pem,)),)))
+    assert client.version == version
+    await trust.take(Authorities((("/ca", (pem, b"nothing")),)))
+    assert (client.version, len(told)) == (version + 1, 1)
+    await trust.take(Authorities())
+    assert not client.is_ready
+    open_one = msgspec.structs.replace(one, sealing=Sealing(name="db", ca="/ca", verify=False))
+    assert trust.client(open_one).is_ready
+
+
+async def test_another_way_of_speaking_keeps_nothing_of_the_old_one(tmp_path):
+    trust = WorkerTrust([].append)
+    routes = Fed(trust.client)
+    row = EndpointRow("a", "10.0.0.1", 1, 100, 0.0, "https", Sealing(name="db", ca="/ca"))
+    routes.show(service("web", row))
+    endpoint = routes.find("web").members[0].endpoint
+    first = endpoint.tls
+    routes.show(service("web", row, B))
+    assert endpoint.tls is first
+    routes.show(service("web", msgspec.structs.replace(row, sealing=Sealing(name="other", ca="/ca"))))
+    assert (endpoint.tls is first, endpoint.tls.name) == (False, "other")
+    routes.show(service("web", msgspec.structs.replace(row, protocol="http", sealing=None)))
+    assert endpoint.tls is None
