@@ -7,7 +7,7 @@ Called by discovery for each container; what the options mean is decided by thos
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from haystack.discovery import label_names
@@ -20,7 +20,7 @@ from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
 HEALTH = "haystack.health."
-HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
+HEALTH_WORDS = ("path", "grpc", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
 DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
 SHORTEST_INTERVAL = 0.1  # seconds between two probes
@@ -30,6 +30,7 @@ SHOWN = 80  # characters of a bad value that a message repeats
 
 _PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
 _HOST = re.compile(r"[0-9A-Za-z._\-:\[\]]{1,255}")
+_SERVICE = re.compile(r"[0-9A-Za-z._/\-]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
 
 
@@ -58,9 +59,17 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             problems += [Problem(subject=f"label {key}", message=f"{told}; this host ignored") for told in error.told]
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
-    if health.keys() - {"slow_start"} and "path" not in health:
-        problems.append(Problem(subject=f"label {HEALTH}path", message="is missing, so there is no health check"))
+    problems += _health_problems(health)
     return Options(**found, labelled=bool(found or health), health=health), tuple(problems)
+
+
+def _health_problems(health: Mapping[str, str]) -> Iterator[Problem]:
+    """What of haystack.health.* does not go together."""
+    if health.keys() - {"slow_start"} and not probe.is_asked(health):
+        yield Problem(subject=f"label {HEALTH}path", message="is missing, and so is haystack.health.grpc: there is no health check")
+    for word in probe.NOT_OF_GRPC:
+        if "grpc" in health and word in health:
+            yield Problem(subject=f"label {HEALTH}{word}", message="is not for gRPC health checks (haystack.health.grpc); label ignored")
 
 
 def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:
@@ -247,6 +256,8 @@ def _health(word: str, text: str) -> str:
     """Checked, but kept as text: the prober reads it."""
     if word == "path":
         return _path(text)
+    if word == "grpc":
+        return _grpc(text)
     if word in ("interval", "timeout", "slow_start"):
         return str(_often(text) if word == "interval" else seconds(text))
     if word in ("rise", "fall"):
@@ -256,6 +267,15 @@ def _health(word: str, text: str) -> str:
     if word == "status":
         return _statuses(text)
     return _method(text) if word == "method" else _host(text)
+
+
+def _grpc(text: str) -> str:
+    """Whose health a gRPC server is asked for. A word that switches it off is the name of no service."""
+    if spelling.truth(text):
+        return probe.WHOLE
+    if _SERVICE.fullmatch(text) and spelling.truth(text) is None:
+        return text
+    raise _bad(text, "on, or the name of a gRPC service")
 
 
 def _statuses(text: str) -> str:

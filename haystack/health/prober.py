@@ -13,26 +13,25 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from haystack.health import probe as rules
-from haystack.health.http_check import ask
+from haystack.health.asking import ask
 from haystack.health.probe import Probe, State
 
 AT_ONCE = 128  # probes in flight
 GAP = 0.002  # seconds at least between two that begin: the loop has DNS to answer
 JITTER = 0.1  # of an interval: those that start together drift apart
 
-Ask = Callable[[str, int, bytes, float], Awaitable[tuple[int, str]]]
+Ask = Callable[[Probe], Awaitable[tuple[bool, str]]]
 _log = structlog.get_logger()
 
 
 class Probed:
     """One endpoint that is probed."""
 
-    __slots__ = ("identity", "probe", "request", "state", "task", "timer")
+    __slots__ = ("identity", "probe", "state", "task", "timer")
 
     def __init__(self, identity: str, probe: Probe, state: State) -> None:
         self.identity = identity
         self.probe = probe
-        self.request = probe.request()
         self.state = state
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
@@ -88,7 +87,7 @@ class Prober:
         if probed is None or probed.state.up:
             return "", ""
         if probed.state.up is None:
-            return f"no successful check of {probed.probe.path}", ""
+            return f"no successful check of {probed.probe.subject}", ""
         return "", f"probe: {probed.state.why}"
 
     def _later(self, probed: Probed, seconds: float) -> None:
@@ -111,10 +110,10 @@ class Prober:
     async def _look(self, probed: Probed) -> None:
         probe = probed.probe
         async with self._room:
-            status, trouble = await self._ask(probe.address, probe.port, probed.request, probe.timeout)
+            good, told = await self._ask(probe)
         probed.task = None
         before, now = probed.state, self._clock()
-        probed.state = rules.heard(before, probe, status, trouble, now)
+        probed.state = rules.heard(before, probe, now, told, good=good)
         self._later(probed, rules.pause(probed.state, probe, now) * random.uniform(1 - JITTER, 1 + JITTER))
         if (before.up, before.why) != (probed.state.up, probed.state.why):
             _log.info("endpoint.probed", endpoint=probed.identity, up=probed.state.up, told=probed.state.told)
