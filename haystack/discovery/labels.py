@@ -15,7 +15,7 @@ from haystack.discovery.label_names import PREFIX
 from haystack.health import probe
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
-from haystack.model.records import RETRIED, Options, Problem
+from haystack.model.records import RETRIED, SPOKEN, Options, Problem
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
@@ -238,6 +238,13 @@ def _upgrade(text: str) -> tuple[str, ...]:
     return names
 
 
+def _protocol(text: str) -> str:
+    """How the container's HTTP ports are spoken to."""
+    if text.lower() in SPOKEN:
+        return text.lower()
+    raise _bad(text, f"one of {', '.join(SPOKEN)}")
+
+
 def _https(text: str) -> str:
     if text.lower() in HTTPS:
         return text.lower()
@@ -320,6 +327,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "hsts_max_age": ("hsts_max_age", _hsts),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
+    "protocol": ("protocol", _protocol),
 }
 NAMES = (*_READERS, *(f"health.{word}" for word in HEALTH_WORDS))  # of all labels, without their prefix
 _PLAIN = frozenset(map(label_names.plain, NAMES))

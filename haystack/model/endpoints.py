@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.model import naming, ports
-from haystack.model.records import Container, Endpoint, Port, Problem
+from haystack.model.records import SPOKEN, Container, Endpoint, Port, Problem
 
 DEFAULT_WEIGHT = 100
 
@@ -45,6 +45,7 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
         protocol=port.protocol,
         port_name=port.name,
         listener=ports.listener(port, options.port),
+        speaks=options.protocol or SPOKEN[0],
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
         born=container.since if container.state == "running" else 0.0,
     )

@@ -153,7 +153,7 @@ class Routes:
     def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
         """A route for one listener; its picker goes on where that of the old route is."""
         endpoints = _endpoints(row, index)
-        members = [self._member(row.name, place, e.born) for place, e in zip(places, endpoints, strict=True)]
+        members = [self._member(row.name, place, e) for place, e in zip(places, endpoints, strict=True)]
         weights = [e.weight for e in endpoints]
         picker = pickers.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
@@ -171,8 +171,8 @@ class Routes:
         route.queue.wake_all()
         return route
 
-    def _member(self, service: str, place: Place, born: float) -> Member:
-        """The member of a place. A draining member that comes back stays the same, as does its endpoint; a new process has no faults."""
+    def _member(self, service: str, place: Place, row: EndpointRow) -> Member:
+        """The member of a place, as its row has it. A draining member that comes back stays the same, as does its endpoint; a new process has no faults."""
         member = self._members.get(place)
         if member is None:
             spot = place[2:]
@@ -182,8 +182,9 @@ class Routes:
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
             member = self._members[place] = back or Member(endpoint, service, place[1])
-        if member.endpoint.born != born:
-            member.endpoint.begin(born)
+        if member.endpoint.born != row.born:
+            member.endpoint.begin(row.born)
+        member.endpoint.use(row.protocol)
         return member
 
     def _leave(self, places: frozenset[Place]) -> None:

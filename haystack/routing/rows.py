@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.records import RETRIED, Service
+from haystack.model.records import RETRIED, SPOKEN, Service
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
@@ -54,13 +54,16 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One endpoint that is ready: id, address, port, weight (0 to …, 100 being usual) and since when its process runs, Unix seconds."""
+    """One endpoint that is ready: id, address, port, weight (0 to …, 100 being usual), since when its process runs (Unix seconds), and how
+    it is spoken to, one of SPOKEN.
+    """
 
     id: str
     address: str
     port: int
     weight: int
     born: float = 0.0
+    protocol: str = SPOKEN[0]
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

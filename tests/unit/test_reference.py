@@ -9,7 +9,7 @@ from haystack.command_line import commands
 from haystack.discovery import labels
 from haystack.health import probe
 from haystack.model import naming
-from haystack.model.records import RETRIED, Options
+from haystack.model.records import RETRIED, SPOKEN, Options
 from haystack.settings import balance
 from haystack.settings.settings import Settings, display, load, variable
 
@@ -104,6 +104,7 @@ def test_a_label_has_the_default_that_the_page_says(row):
         "enable": "true" if Options().enable else "false",
         "eject": "true" if Options().eject else "false",
         "public": "false",
+        "protocol": SPOKEN[0],
         "path": "/",
         "weight": "100",
         "retry": ",".join(map(str, sorted(RETRIED))),

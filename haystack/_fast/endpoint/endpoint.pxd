@@ -11,6 +11,12 @@ from haystack._fast.util.linked_list cimport Ring
 cdef enum:
     MAX_TRIES = 8
 
+cdef enum Protocol:         # in the order of model/records.py's SPOKEN
+    HTTP1 = 0
+    H2C
+    H2
+    HTTPS
+
 cdef enum KeyKind:
     BY_NOTHING = 0
     BY_ADDRESS
@@ -63,6 +69,7 @@ cdef class Endpoint:
     cdef readonly double born           # since when its process runs, Unix seconds
     cdef int sockaddr_size
     cdef int family
+    cdef readonly int protocol          # a Protocol: how it is spoken to
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
@@ -81,6 +88,7 @@ cdef class Endpoint:
     cdef bint is_full(self) noexcept
     cdef int call_back(self, Queue queue) except -1
     cdef int freed(self) except -1
+    cdef int end_idle(self) except -1
     cdef int set_unix(self, bytes path) except -1
     cdef int set_inet(self, str ip, int port) except -1
 

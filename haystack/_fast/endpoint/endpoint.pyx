@@ -44,6 +44,7 @@ cdef extern from "sys/un.h" nogil:
         unsigned short sun_family
         char sun_path[108]
 
+PROTOCOLS = {"http": Protocol.HTTP1, "h2c": Protocol.H2C, "h2": Protocol.H2, "https": Protocol.HTTPS}
 KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
 
 
@@ -186,15 +187,28 @@ cdef class Endpoint:
             self.queues.append(queue)
         return 0
 
+    def use(self, str protocol):
+        """Speak this to it from now on, one of model/records.py's SPOKEN. What is pooled in another one is closed."""
+        cdef int before = self.protocol
+        self.protocol = PROTOCOLS[protocol]
+        if self.protocol != before:
+            self.end_idle()
+
     def retire(self, bint gone):
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
-        cdef Link *link
         self.gone = gone
         self.stopped = False
-        while gone and self.idle.oldest != NULL:
+        if gone:
+            self.end_idle()
+
+    cdef int end_idle(self) except -1:
+        """Close what rests in its pool."""
+        cdef Link *link
+        while self.idle.oldest != NULL:
             link = self.idle.oldest
             leave_ring(link)
             (<Connection>link.owner).close()
+        return 0
 
     def stop(self):
         """Its container was told to stop."""

@@ -26,6 +26,8 @@ from haystack.discovery import labels
         ("upgrade", "TCP, my-own ,tcp", "upgrade", ("tcp", "my-own")),
         ("upgrade", "any", "upgrade", ("any",)),
         ("health.path", "/up", "health", {"path": "/up"}),
+        ("protocol", "H2C", "protocol", "h2c"),
+        ("protocol", "https", "protocol", "https"),
         ("health", "Require", "health_policy", "require"),
     ],
 )
@@ -42,7 +44,7 @@ def test_good(key, text, field, value):
         ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
         ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""),
         ("upgrade", ""), ("upgrade", "a b"), ("upgrade", "tcp, H2C"), ("upgrade", "tls/1.0"), ("health.path", "x"), ("health.wealth", "1"),
-        ("health", "perhaps"), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
+        ("health", "perhaps"), ("protocol", "http/2"), ("protocol", ""), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
         ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip
@@ -60,6 +62,7 @@ def test_bad_costs_itself_alone(key, text):
         ("haystack.hosts", "host"), ("haystack.max-connections", "max_connections"), ("haystack.maxConnections", "max_connections"),
         ("haystack_port", "port"), ("haystack-port", "port"), ("haystack/port", "port"), ("haystack.healt.path", "health.path"),
         ("haystack.health_path", "health.path"), ("haystack.health.slowstart", "health.slow_start"), ("haystack.enabled", "enable"),
+        ("haystack.protocoll", "protocol"), ("haystack.proto", "protocol"),
     ],
 )  # fmt: skip
 def test_a_misspelt_or_wrongly_cased_label_is_ignored_and_the_right_one_is_said(key, right):
