@@ -29,6 +29,7 @@ HEADER = 5  # bytes before a message: whether it is compressed, and its length (
 WIRE_SIZES = {1: 8, 5: 4}  # bytes of a field's value, by its wire type
 
 _VARINT, _LENGTH = 0, 2  # wire types
+_MORE = 0x80  # of a byte of a number: another one follows
 
 
 def subject(service: str) -> str:
@@ -113,8 +114,8 @@ def serving_status(body: bytes) -> int:
 def _varint(value: int) -> bytes:
     """A number, seven bits a byte, the lowest first."""
     written = bytearray()
-    while value > 0x7F:
-        written.append(value & 0x7F | 0x80)
+    while value >= _MORE:
+        written.append(value % _MORE | _MORE)
         value >>= 7
     return bytes((*written, value))
 
@@ -125,8 +126,8 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     for shift in range(0, 70, 7):
         if at >= len(data):
             break
-        value |= (data[at] & 0x7F) << shift
+        value |= data[at] % _MORE << shift
         at += 1
-        if data[at - 1] < 0x80:
+        if data[at - 1] < _MORE:
             return value, at
     raise ValueError("no number")

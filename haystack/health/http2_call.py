@@ -32,6 +32,7 @@ from haystack.health.tcp_check import own, trouble
 LONGEST = 65536  # bytes that are read before an answer is whole: less than what may come without a window's update
 ALPN = "h2"
 DIGITS = 3  # of a status
+FRAME_HEAD, TYPE_AT, SETTINGS = 9, 3, 4  # what a server sends first is a frame of this type (RFC 9113, sections 3.4 and 4.1)
 
 _CONFIG = H2Configuration(client_side=True, header_encoding=None)
 _OTHERS = {  # how a server begins that speaks something else
@@ -68,7 +69,10 @@ async def call(
     tls: ssl.SSLContext | None = None,
     name: str = "",
 ) -> Answer | str:
-    """The answer, or what is the matter, in words that follow `port N`. head: with the pseudo-header fields; name: the server's, for TLS."""
+    """The answer, or what is the matter, in words that follow `port N`.
+
+    head: with the pseudo-header fields; timeout: seconds; tls: None: without; name: the server's, which its certificate is to have.
+    """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Answer] = loop.create_future()
     transport: asyncio.Transport | None = None
@@ -123,8 +127,11 @@ class _Caller(asyncio.Protocol):
         if self._answer.done() or self._transport is None:
             return
         self._size += len(data)
-        if len(self._read) < max(map(len, _OTHERS)):
-            self._read += data[:16]
+        if len(self._read) < FRAME_HEAD:
+            self._read += data[:FRAME_HEAD]
+            if len(self._read) >= FRAME_HEAD and self._read[TYPE_AT] != SETTINGS:
+                self._fail(self._other())
+                return
         try:
             events = self._http.receive_data(data)
         except (H2Error, ValueError):  # h2 passes on some of what hpack and hyperframe raise
@@ -151,10 +158,10 @@ class _Caller(asyncio.Protocol):
         """What is spoken here instead of HTTP/2."""
         return next((words for start, words in _OTHERS.items() if self._read.startswith(start)), "does not speak HTTP/2")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._answer.done() and exc is not None:
-            self._answer.set_exception(exc)
-        self._fail("breaks off" if self._size else "closes the connection at once, and does not speak HTTP/2")
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if len(self._read) < FRAME_HEAD:
+            self._fail(self._other() if self._read else "closes the connection at once: no HTTP/2 here?")
+        self._fail("breaks off")
 
     def _tell(self) -> None:
         if not self._answer.done():

@@ -91,7 +91,7 @@ def test_a_label_takes_what_the_page_says(row):
 
 @pytest.mark.parametrize("row", LABELS, ids=lambda row: bare(row[0]))
 def test_the_example_of_a_label_works_and_changes_something(row):
-    probed = {"haystack.health.path": "/"} if row[0].startswith("`haystack.health.") else {}
+    probed = {"haystack.health.path": "/"} if re.match("`haystack.health.(?!grpc)", row[0]) else {}
     options, problems = labels.read(probed | {bare(row[0]): bare(row[4])})
     assert problems == ()
     assert options != labels.read(probed)[0]
