@@ -25,7 +25,11 @@ HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"
 HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
-LIBRARIES = {"net/tls.pyx": ["ssl", "crypto"], "net/tls_server.pyx": ["ssl", "crypto"]}  # those of the system
+LIBRARIES = {  # those of the system
+    "net/tls.pyx": ["ssl", "crypto"],
+    "net/tls_server.pyx": ["ssl", "crypto"],
+    "connection/http2_server.pyx": ["nghttp2"],
+}
 
 directives = {
     "language_level": "3",

@@ -96,10 +96,11 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     cdef int i
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
-    entry.minor = 1
+    entry.version = 10 * x.down.version() + (x.down.version() == 1)
     if h == NULL:
         return 0
-    entry.minor = h.minor
+    if x.down.version() == 1:
+        entry.version = 10 + h.minor
     entry.method = Text(h.method, h.method_size)
     entry.host = Text(h.host, max(h.host_size, 0))
     entry.target = Text(h.target, h.target_size)
@@ -174,7 +175,7 @@ cdef tuple row_of(Exchange x, const Entry *entry):
     """Its row: times in milliseconds, -1 where a phase was never reached."""
     return (
         entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
-        bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
+        bytes_of(entry.target), bytes_of(entry.identity), entry.version, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.endpoint.label if x.member is not None else "",
         bool(entry.reused), entry.status, entry.received, entry.sent,
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,

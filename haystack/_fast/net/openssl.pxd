@@ -87,6 +87,7 @@ cdef extern from "openssl/ssl.h":
     int SSL_has_pending(const SSL *)
     void SSL_set_shutdown(SSL *, int)
     int SSL_session_reused(const SSL *)
+    void SSL_get0_alpn_selected(const SSL *, const unsigned char **, unsigned int *)
     SSL_CTX *SSL_set_SSL_CTX(SSL *, SSL_CTX *)
     int SSL_client_hello_get0_ext(SSL *, unsigned int, const unsigned char **, size_t *)
 

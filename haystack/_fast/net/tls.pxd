@@ -9,6 +9,7 @@ cdef class TlsTransport(Transport):
     cdef Credential credential      # what the client was shown; None: nothing yet
     cdef bytes name                 # what it asked for, in lower case; empty: nothing
 
+    cdef bint speaks_http2(self) noexcept
     cdef void free(self) noexcept
     cdef int shake(self, uint32_t events) except -1
     cdef int step(self) except -1

@@ -154,6 +154,13 @@ cdef class TlsTransport(Transport):
         self.tls.phase = TlsPhase.BROKEN
         return self.close()
 
+    cdef bint speaks_http2(self) noexcept:
+        """Whether the handshake has chosen HTTP/2 (RFC 7301; RFC 9113, section 3.2)."""
+        cdef const unsigned char *chosen
+        cdef unsigned int size
+        SSL_get0_alpn_selected(self.tls.ssl, &chosen, &size)
+        return size == 2 and chosen[0] == c"h" and chosen[1] == c"2"
+
     # bytes
 
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:

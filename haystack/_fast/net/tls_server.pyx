@@ -22,6 +22,7 @@ cdef bytes SESSIONS = b"haystack"
 cdef bytes CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 cdef bytes SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 cdef bytes GROUPS = b"X25519:P-256:P-384"
+cdef bytes HTTP2 = b"\x02h2"
 cdef bytes HTTP1 = b"\x08http/1.1"
 cdef bytes HTTP10 = b"\x08http/1.0"
 cdef bytes PROOF = b"\x0aacme-tls/1"
@@ -244,7 +245,9 @@ cdef int choose(
 cdef int on_alpn(
     SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, void *arg
 ) noexcept:
-    """HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    """HTTP/2, else HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    if choose(chosen, chosen_size, offered, size, HTTP2) == SSL_TLSEXT_ERR_OK:
+        return SSL_TLSEXT_ERR_OK
     if choose(chosen, chosen_size, offered, size, HTTP1) == SSL_TLSEXT_ERR_OK:
         return SSL_TLSEXT_ERR_OK
     return choose(chosen, chosen_size, offered, size, HTTP10)
