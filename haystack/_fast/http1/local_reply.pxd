@@ -15,6 +15,7 @@ cdef enum Form:
     GRPC_WEB_TEXT_PROTO
 
 cdef int form_of(Head *h) except -1
+cdef bytes call_status(int status, bytes error, bytes detail, bytes identity)
 cdef bytes request_id_of(Head *h, const char *made)
 cdef int write_answer(
     Buffer *out, int status, const char *error, bytes detail, int form, bytes identity, bint head_only, bint close) except -1

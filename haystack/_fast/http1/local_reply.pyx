@@ -137,13 +137,15 @@ cdef int write_answer(
     """
     cdef bytes reason = REASONS.get(status, b"Error")
     cdef str said = detail.decode("utf-8", "replace")
+    cdef bint call = form >= <int>Form.GRPC and status != 200
     cdef int written = Form.TEXT if form >= <int>Form.GRPC else form
-    cdef bytes body = BODIES[written](status, reason.decode(), said, bytes(error).decode(), identity.decode("latin-1"))
+    cdef bytes body = b"" if call else BODIES[written](status, reason.decode(), said, bytes(error).decode(), identity.decode("latin-1"))
     cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
     cdef bytes word = b"; error=%s" % error if error[0] else b""
     cdef bytes head
-    if form != written and status != 200:
-        head, body = call_head(status, bytes(error), GRPC_TYPES[form], body), b""
+    if call:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 0\r\n" % GRPC_TYPES[form]
+        head += call_status(status, bytes(error), detail, identity)
     else:
         head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nVary: Accept\r\n" % (status, reason, TYPES[written], len(body))
     head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail and status != 308 else b"")
@@ -166,11 +168,13 @@ cdef int write_answer(
     return <int>len(body)
 
 
-cdef bytes call_head(int status, bytes error, bytes type_, bytes line):
-    """How an answer to a call of gRPC's begins. line: what it says, percent-encoded but for printable ASCII (PROTOCOL-HTTP2, Responses)."""
+cdef bytes call_status(int status, bytes error, bytes detail, bytes identity):
+    """An error as two fields of gRPC's; its words are percent-encoded but for printable ASCII (PROTOCOL-HTTP2, Responses)."""
     cdef int code = DEADLINE_EXCEEDED if error in LATE else CODES.get(status, UNKNOWN)
-    cdef bytes message = b"".join([b"%c" % c if 32 <= c < 127 and c != 37 else b"%%%02X" % c for c in line.strip()])
-    return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 0\r\ngrpc-status: %d\r\ngrpc-message: %s\r\n" % (type_, code, message)
+    cdef bytes reason = REASONS.get(status, b"Error")
+    cdef bytes line = text_of(status, reason.decode(), detail.decode("utf-8", "replace"), "", identity.decode("latin-1")).strip()
+    message = b"".join([b"%c" % c if 32 <= c < 127 and c != 37 else b"%%%02X" % c for c in line])
+    return b"grpc-status: %d\r\ngrpc-message: %s\r\n" % (code, message)
 
 
 def text_of(int status, str reason, str detail, str error, str identity):
