@@ -28,6 +28,7 @@ FAST = Path("haystack/_fast")
 LIBRARIES = {  # those of the system
     "net/tls.pyx": ["ssl", "crypto"],
     "net/tls_server.pyx": ["ssl", "crypto"],
+    "connection/http2_leg.pyx": ["nghttp2"],
     "connection/http2_server.pyx": ["nghttp2"],
 }
 

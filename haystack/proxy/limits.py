@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     max_endpoints: int = 0
     read_rate: int = 0
     max_kept: int = 0
-    max_streams: int = 0
+    max_streams: int = 128
     h2c: bool = False
 
 

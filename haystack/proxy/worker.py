@@ -238,6 +238,7 @@ class Worker:
         if patient and self._dns is not None:  # else nobody takes over: it answers to the end
             self._dns.leave()
         self._state.drain()
+        bulk.announce_end(self._state)
         # the data plane is compiled and has no event to wait for; this runs once, at the end
         while patient and self._state.clients.count and loop.time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

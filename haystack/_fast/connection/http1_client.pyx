@@ -272,6 +272,7 @@ cdef class Http1ClientLeg(UpLeg):
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
         cdef WorkerState worker = connection.worker
+        cdef Transport sink
         cdef char *data = worker.scratch
         cdef size_t have
         cdef Py_ssize_t n
@@ -291,8 +292,9 @@ cdef class Http1ClientLeg(UpLeg):
             if self.missing:
                 self.read_held()
                 continue
-            if self.is_long() and self.user.down.unsent() == 0:
-                n = transport.splice_to(self.user.down.raw(), <size_t>self.body.left)
+            sink = self.user.down.raw() if self.is_long() and self.user.down.unsent() == 0 else None
+            if sink is not None:
+                n = transport.splice_to(sink, <size_t>self.body.left)
                 if n > 0:
                     self.spliced(n)
                     continue

@@ -21,7 +21,7 @@ from haystack._fast.http1.written cimport send_written, write_run
 from haystack._fast.net.tls cimport TlsTransport
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
-from haystack._fast.util.linked_list cimport join, leave
+from haystack._fast.util.linked_list cimport leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
@@ -75,7 +75,7 @@ cdef class Http1Server(ServerConnection):
     cdef bint carries(self, LegUser user) noexcept:
         return self.leg.user is user
 
-    cdef bint is_tunnel(self) noexcept:
+    cdef bint is_excused(self) noexcept:
         return self.leg.tunnel
 
     cdef int cut_off(self, const char *error) except -1:
@@ -94,6 +94,7 @@ cdef class Http1Server(ServerConnection):
         """Let go of the transport's owner's place: it is another one's from now on, and this one lives to the end of the batch."""
         self.worker.poller.graveyard.append(self)
         self.leg.connection = None      # else each would keep the other
+        self.silence.watched = True     # by nobody: it is no client any more
         leave(&self.link)
         return self
 

@@ -5,24 +5,16 @@ sent once for all that happened in a batch of the poller. A request is told of a
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memchr, memcmp
 
-from haystack._fast.connection.leg cimport LegUser, Peer, UpLeg
+from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_send, spare_leg
+from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
-from haystack._fast.connection.own_fields cimport add_own_fields
-from haystack._fast.endpoint.endpoint cimport Member, Route
-from haystack._fast.http1.body cimport Framing
-from haystack._fast.http1.flaw cimport Flaw, said
-from haystack._fast.http1.head cimport Head, parse_request, parse_response
-from haystack._fast.http1.local_reply cimport write_answer
-from haystack._fast.http1.serialize cimport flaw_of_trailer, write_last_chunk, write_response
-from haystack._fast.http2.fields cimport (
-    MAX_PAIRS, OVERHEAD, Pseudo, accepts_key, begin, drop, end_request, pairs_of, take_field, take_trailer,
-)
-from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, earn, overflows
+from haystack._fast.connection.server cimport ServerConnection, Taking
+from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
+from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
-from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
+from haystack._fast.util.buffer cimport Buffer, add, pending, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
@@ -38,18 +30,11 @@ cdef enum:
     ALL_WINDOW = 1048576    # and on all of a connection's
     WRITE = 65536           # bytes that are gathered before they are sent
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
-    SPARES = 256            # legs that are kept for new requests
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
-    RUN = 65536             # bytes of a body that are handed on at once
-    FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
-    LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
-    EMPTY_TAIL = 5          # and of one without a field
 
 cdef nghttp2_session_callbacks *callbacks = NULL
 cdef nghttp2_option *options = NULL
-cdef nghttp2_nv[MAX_PAIRS + 1] pairs
-cdef list spare_legs = []
 
 
 cdef int prepare() except -1:
@@ -66,7 +51,7 @@ cdef int prepare() except -1:
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close)
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data)
+    set_send(callbacks)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
     return 0
@@ -82,11 +67,8 @@ cdef int take_over(ServerConnection before, const char *data, size_t size) excep
     return after.feed(data, size) if size else 0
 
 
-cdef class Http2Server(ServerConnection):
+cdef class Http2Server(Streams):
     """A client's connection, and its streams."""
-
-    def __cinit__(self):
-        self.noted = []
 
     def __dealloc__(self):
         drop(&self.section)
@@ -108,7 +90,7 @@ cdef class Http2Server(ServerConnection):
                 nghttp2_session_set_local_window_size(self.session, NGHTTP2_FLAG_NONE, 0, ALL_WINDOW)):
             raise MemoryError
         self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
-        return self.wants()
+        return self.drain() if self.worker.draining else self.wants()
 
     cdef int on_closed(self) except -1:
         cdef Http2ServerLeg leg
@@ -140,6 +122,17 @@ cdef class Http2Server(ServerConnection):
                 return True
             at = at.newer
         return False
+
+    cdef bint is_excused(self) noexcept:
+        return self.transport.unsent() == 0
+
+    cdef int close(self) except -1:
+        """With a word of which request was the last: what came behind it can be sent again (RFC 9113, section 6.8)."""
+        if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
+            self.state = ConnectionState.DRAINING
+            nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
+            self.pump()
+        return self.transport.close()
 
     cdef int cut_off(self, const char *error) except -1:
         self.transport.reset_at_close()
@@ -187,9 +180,6 @@ cdef class Http2Server(ServerConnection):
         return self.read()
 
     cdef int on_again(self) except -1:
-        return self.on_event_again()
-
-    cdef int on_event_again(self) except -1:
         """What was put off: the rest of what was noted and read, and what is to be sent."""
         self.settle()
         if self.transport.readable:
@@ -205,10 +195,14 @@ cdef class Http2Server(ServerConnection):
             return self.close()
         if self.leaving == Leaving.NOTICED:
             return self.leave_for_good()
-        if self.transport.unsent() or self.legs.count:
-            self.transport.deadline = 0 if self.coming is None else self.worker.poller.now + self.worker.limits.idle_ms
-            if self.coming is None or self.transport.unsent():
-                return 0                # slow_readers.pyx judges these, or their exchanges do
+        if self.coming is not None:
+            return self.close()         # nothing else can come before the rest of that head
+        if self.legs.count:
+            self.transport.deadline = 0
+            return 0                    # each has its own time
+        if self.transport.unsent():
+            self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+            return 0                    # slow_readers.pyx judges it
         return self.leave_for_good()
 
     cdef int read(self) except -1:
@@ -263,10 +257,6 @@ cdef class Http2Server(ServerConnection):
             leg.attend()
         return 0
 
-    cdef int wants(self) except -1:
-        """Something is to be sent, or read: once this batch is done."""
-        return self.worker.poller.later(self.transport) if self.transport.fd >= 0 else 0
-
     cdef int pump(self) except -1:
         """Send what is to be sent, as far as the client takes it."""
         cdef Transport transport = self.transport
@@ -302,6 +292,8 @@ cdef class Http2Server(ServerConnection):
             return 0
         leave(&self.link)
         if not nghttp2_session_want_read(self.session) and not nghttp2_session_want_write(self.session):
+            if self.legs.count:
+                return self.close()
             self.state = ConnectionState.LINGERING
             self.transport.end_output()
             self.end_by = self.worker.poller.now + LINGER_MS
@@ -326,6 +318,7 @@ cdef class Http2Server(ServerConnection):
     cdef int leave_for_good(self) except -1:
         """Take no further request. What is in flight is answered; then it ends."""
         if self.leaving == Leaving.TOLD:
+            self.transport.deadline = 0
             return 0 if self.legs.count else self.close()
         self.leaving = Leaving.TOLD
         self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
@@ -337,7 +330,7 @@ cdef class Http2Server(ServerConnection):
 
     cdef int open_leg(self, int32_t number) except -1:
         """A field section begins: of a request, or of one's trailers."""
-        cdef Http2ServerLeg leg = <Http2ServerLeg>spare_legs.pop() if spare_legs else Http2ServerLeg()
+        cdef Http2ServerLeg leg = spare_leg()
         leg.connection = self
         leg.number = number
         Py_INCREF(leg)
@@ -408,6 +401,8 @@ cdef class Http2Server(ServerConnection):
             cost = OF_RESET if owner != NULL and not (<Http2ServerLeg>owner).finished else 1
         elif kind == NGHTTP2_SETTINGS:
             cost = OF_SETTINGS
+            if self.legs.count == 0 and self.leaving == Leaving.STAYS:
+                self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         else:
             cost = 1
         if cost and overflows(&self.flood, cost, self.worker.poller.now):
@@ -415,345 +410,6 @@ cdef class Http2Server(ServerConnection):
         if kind == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK and self.leaving == Leaving.NOTICED:
             self.leave_for_good()
         return 0
-
-
-cdef class Http2ServerLeg(DownLeg):
-    """A stream: a request, and its response."""
-
-    def __cinit__(self):
-        self.link.owner = <void *>self
-
-    def __dealloc__(self):
-        release(&self.head)
-        release(&self.input)
-        release(&self.trailer)
-        release(&self.out)
-        release(&self.tail)
-
-    cdef int note(self) except -1:
-        """Something has happened to it, that is looked at by and by."""
-        if not self.noted and self.connection is not None:
-            self.noted = True
-            self.connection.noted.append(self)
-        return 0
-
-    cdef int attend(self) except -1:
-        """Look at what has happened."""
-        cdef bint drained = self.drained
-        self.drained = False
-        if self.connection is None:
-            return 0                    # the connection has ended meanwhile
-        if self.closed:
-            if self.user is not None:
-                self.user.abort()       # the client does not want it any more
-            return self.retire()
-        if self.fresh:
-            self.fresh = False
-            return self.open()
-        if self.user is not None and drained:
-            self.user.on_room()
-            if self.user is not None and not self.closed:
-                self.user.on_drained()
-        if self.user is not None and not self.closed and (pending(&self.input) or self.ended) and not self.done:
-            return self.user.tunnel_up() if self.connects and self.submitted else self.user.body_ready()
-        return 0
-
-    cdef int open(self) except -1:
-        """Hand the request on."""
-        cdef Http2Server connection = self.connection
-        cdef Head h
-        cdef int used = parse_request(&h, self.head.data, self.head.end)
-        self.status = 0
-        self.done = self.connects or (self.ended and pending(&self.input) == 0)
-        self.head_only = used > 0 and h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
-        if self.refusal:
-            used = -self.refusal
-            h.flaw = Flaw.LARGE_HEAD if self.refusal == 431 else h.flaw
-        if used > 0:
-            return connection.handler.on_request(self, &h, used)
-        return connection.handler.on_bad_request(
-            self, -used if used else 400, b"http_request_error", said(b"the request's head is refused", h.flaw))
-
-    cdef int retire(self) except -1:
-        """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
-        self.forget_out()
-        self.connection = None
-        return recycle(self)
-
-    # the request
-
-    cdef Peer *peer(self) noexcept:
-        return &self.connection.peer
-
-    cdef int version(self) noexcept:
-        return 2
-
-    cdef bint body_done(self) noexcept:
-        return self.done
-
-    cdef bint is_head_only(self) noexcept:
-        return self.head_only
-
-    cdef bint takes_trailer(self) noexcept:
-        return True
-
-    cdef int consumed(self, size_t size) except -1:
-        """So much of the body went on: the client may send as much again."""
-        take(&self.input, size)
-        nghttp2_session_consume(self.connection.session, self.number, size)
-        return self.connection.wants()
-
-    cdef int fill(self, Buffer *into) except -1:
-        cdef size_t size = pending(&self.input)
-        if self.closed:
-            return -2
-        if size:
-            add(into, self.input.data + self.input.start, size)
-            self.consumed(size)
-        self.done = self.ended
-        return self.done
-
-    cdef int read_body(self) except -1:
-        cdef size_t size
-        if self.done:
-            return 0                    # and was told of before
-        while self.user is not None and not self.closed and self.user.takes_body():
-            size = min(pending(&self.input), <size_t>RUN)
-            if size:
-                self.user.on_body(self.input.data + self.input.start, size)
-                self.consumed(size)
-                if self.user is not None and not (self.ended and pending(&self.input) == 0):
-                    self.user.on_body_run()
-                continue
-            if not self.ended:
-                return self.user.on_body_late()
-            self.done = True
-            return self.end_body()
-        return 0
-
-    cdef int end_body(self) except -1:
-        cdef Flaw flaw = flaw_of_trailer(&self.trailer)
-        return self.user.on_body_flaw(flaw) if flaw else self.user.on_body_end()
-
-    cdef int pass_end(self, UpLeg up) except -1:
-        return up.end_body(&self.trailer, False)
-
-    cdef int later(self) except -1:
-        self.drained = True
-        self.note()
-        return self.connection.wants()
-
-    # the response
-
-    cdef size_t unsent(self) noexcept:
-        return pending(&self.out)
-
-    cdef Transport raw(self):
-        return None
-
-    cdef int keep_out(self, const char *data, size_t size) except -1:
-        cdef size_t before = self.out.capacity
-        if self.closed or self.connection is None or size == 0:
-            return 0                    # nobody takes it
-        self.connection.waiting += pending(&self.out) == 0
-        add(&self.out, data, size)
-        self.connection.worker.poller.kept += <int64_t>(self.out.capacity - before)
-        return 0
-
-    cdef int forget_out(self) except -1:
-        """What was kept for the client is nobody's any more."""
-        if self.connection is None:
-            return 0
-        self.connection.waiting -= pending(&self.out) > 0
-        self.connection.worker.poller.kept -= <int64_t>self.out.capacity
-        release(&self.out)
-        return 0
-
-    cdef int interim(self, Head *h) except -1:
-        cdef Buffer *work = &self.connection.worker.work
-        cdef size_t count
-        if self.closed:
-            return 0
-        write_response(work, h, False, False, False, 2)
-        count = section_of(work)
-        nghttp2_submit_headers(self.connection.session, NGHTTP2_FLAG_NONE, self.number, NULL, pairs, count, NULL)
-        take(work, work.end)
-        return self.connection.wants()
-
-    cdef int begin_response(self, Head *h, Framing framing, Route route, Member remembered) except -1:
-        cdef Buffer *work = &self.connection.worker.work
-        self.status = h.status
-        self.written = True
-        write_response(work, h, h.length >= 0 and h.status != 204, False, False, 2)
-        if self.connects and 200 <= h.status < 300:
-            self.status = 502           # no tunnel was made, and a 2xx would tell of one (RFC 8441, section 5)
-            work.data[9], work.data[10], work.data[11] = c"5", c"0", c"2"
-        add_own_fields(work, h, &self.connection.peer, route, remembered)
-        return add(work, b"\r\n", 2)
-
-    cdef int data(self, const char *data, size_t size) except -1:
-        return self.keep_out(data, size)
-
-    cdef int end(self, Buffer *trailer, bint drop) except -1:
-        self.finished = True
-        if trailer != NULL and pending(trailer) > 2:
-            write_last_chunk(&self.tail, trailer, drop)
-        return self.flush()
-
-    cdef int flush(self) except -1:
-        if self.closed or self.connection is None:
-            return self.forget_written()
-        if self.written:
-            self.submit()
-        elif self.submitted and (self.finished or pending(&self.out)):
-            nghttp2_session_resume_data(self.connection.session, self.number)
-        return self.connection.wants()
-
-    cdef int forget_written(self) except -1:
-        if self.written:
-            self.written = False
-            take(&self.connection.worker.work, self.connection.worker.work.end)
-        return 0
-
-    cdef int submit(self) except -1:
-        """Give the head that stands in work to nghttp2."""
-        cdef Buffer *work = &self.connection.worker.work
-        cdef nghttp2_data_provider provider
-        cdef size_t count = section_of(work)
-        cdef bint bare = self.finished and pending(&self.out) == 0 and self.tail.end <= EMPTY_TAIL and not self.torn
-        provider.source.ptr = <void *>self
-        provider.read_callback = read_data
-        nghttp2_submit_response(self.connection.session, self.number, pairs, count, NULL if bare else &provider)
-        take(work, work.end)
-        self.written = False
-        self.submitted = True
-        if bare and not self.ended:
-            self.reset_stream(NGHTTP2_NO_ERROR)     # the rest of the request is nobody's (RFC 9113, section 8.1)
-        return 0
-
-    cdef bint take_back(self) except -1:
-        if not self.written:
-            self.flush()
-            return False
-        self.forget_written()
-        self.forget_out()
-        return True
-
-    cdef int answer(self, int status, const char *error, bytes detail, int form, bytes identity) except -1:
-        cdef Buffer *work = &self.connection.worker.work
-        cdef Head h
-        cdef int used, size
-        self.status = status
-        size = write_answer(work, status, error, detail, form, identity, self.head_only, False)
-        used = parse_response(&h, work.data, work.end)
-        self.keep_out(work.data + used, work.end - used)
-        work.end = used
-        self.written = self.finished = True
-        self.flush()
-        return size
-
-    cdef bint may_switch(self, Head *h) except -1:
-        """The endpoint has to answer the key that was made here (RFC 6455, section 4.1)."""
-        return not self.connects or accepts_key(&self.head, h)
-
-    cdef Py_ssize_t switch_protocols(self, Head *h, const char *data, size_t size) except -1:
-        """For HTTP/2 it is a 200 (RFC 8441, section 5)."""
-        cdef Buffer *work = &self.connection.worker.work
-        self.status = 200
-        write_response(work, h, False, False, False, 2)
-        work.data[9], work.data[10], work.data[11] = c"2", c"0", c"0"
-        self.written = True
-        self.keep_out(data, size)
-        self.flush()
-        return 0                        # carry_up takes what came of the client's
-
-    cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
-        cdef Transport sink = up.raw()
-        cdef size_t size
-        while pending(&self.input) and sink.unsent() == 0:
-            size = min(pending(&self.input), <size_t>RUN)
-            sink.send(self.input.data + self.input.start, size)
-            moved[0] += <int64_t>size
-            self.consumed(size)
-        if self.ended and pending(&self.input) == 0 and sink.unsent() == 0 and not sink.shut:
-            sink.shut = True
-            sink.end_output()
-        return not (sink.shut and self.finished)
-
-    cdef bint carry_down(self, UpLeg up, int64_t *moved) except -1:
-        cdef Transport source = up.raw()
-        cdef char *scratch = self.connection.worker.scratch
-        cdef Py_ssize_t n
-        while source.readable and not source.over and pending(&self.out) < RUN:
-            n = source.receive(scratch, RUN)
-            if n == -2:
-                self.torn = True
-                return False
-            if n > 0:
-                moved[0] += n
-                self.keep_out(scratch, n)
-            source.over = n == 0
-        if source.over:
-            self.finished = True
-        self.flush()
-        return not (source.shut and self.finished)
-
-    # its end
-
-    cdef int cut(self) except -1:
-        self.torn = self.finished = True
-        return self.finish()
-
-    cdef int finish(self) except -1:
-        """What is kept for the client goes down still; what comes of the request is dropped."""
-        self.user = None
-        if self.connection is None or self.closed:
-            return 0
-        if pending(&self.input):
-            self.consumed(pending(&self.input))
-        if not self.finished:
-            self.finished = True        # of a tunnel
-        return self.flush()
-
-    cdef int reset(self) except -1:
-        self.user = None
-        if self.connection is None:
-            return 0
-        self.forget_written()
-        return 0 if self.closed else self.reset_stream(NGHTTP2_INTERNAL_ERROR)
-
-    cdef int reset_stream(self, unsigned int code) except -1:
-        nghttp2_submit_rst_stream(self.connection.session, NGHTTP2_FLAG_NONE, self.number, code)
-        return self.connection.wants()
-
-
-cdef int recycle(Http2ServerLeg leg) except -1:
-    """Its memory is for the next one."""
-    if leg.noted or leg.user is not None or len(spare_legs) >= SPARES:
-        return 0
-    for_next(&leg.head)
-    for_next(&leg.input)
-    for_next(&leg.trailer)
-    for_next(&leg.tail)
-    leg.refusal = leg.status = 0
-    leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.written = leg.submitted = False
-    leg.finished = leg.torn = leg.drained = leg.closed = False
-    leg.taking = Taking(0, 0)
-    spare_legs.append(leg)
-    return 0
-
-
-cdef void for_next(Buffer *buffer) noexcept:
-    buffer.start = buffer.end = 0
-    if buffer.capacity > IDLE_KEPT:
-        release(buffer)
-
-
-cdef size_t section_of(Buffer *work) noexcept:
-    """Make pairs of the head in work; how many."""
-    cdef char *fields = <char *>memchr(work.data, c"\n", work.end) + 1
-    pairs[0] = nghttp2_nv(<uint8_t *>b":status", <uint8_t *>(work.data + 9), 7, 3, NGHTTP2_NV_FLAG_NONE)
-    return 1 + pairs_of(fields, work.end - (fields - work.data), &pairs[1])
 
 
 # What nghttp2 calls. An exception is kept for who has called it.
@@ -838,49 +494,5 @@ cdef int on_close(nghttp2_session *session, int32_t number, uint32_t code, void 
     cdef Http2Server connection = <Http2Server>user
     try:
         return connection.on_stream_closed(number, code)
-    except BaseException as error:
-        return failed(connection, error)
-
-
-cdef ssize_t read_data(
-    nghttp2_session *session, int32_t number, uint8_t *into, size_t room, uint32_t *flags, nghttp2_data_source *source, void *user
-) noexcept:
-    """How much of a body may go in the next frame: no more than there is."""
-    cdef Http2ServerLeg leg = <Http2ServerLeg>source.ptr
-    cdef size_t size = pending(&leg.out)
-    flags[0] = NGHTTP2_DATA_FLAG_NO_COPY
-    if size > room:
-        return <ssize_t>room
-    if not leg.finished:
-        return <ssize_t>size if size else NGHTTP2_ERR_DEFERRED
-    if leg.torn:
-        return <ssize_t>size if size else NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE     # becomes RST_STREAM
-    flags[0] |= NGHTTP2_DATA_FLAG_EOF
-    if leg.tail.end > EMPTY_TAIL:
-        flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
-        nghttp2_submit_trailer(session, number, &pairs[1], pairs_of(leg.tail.data + LAST_CHUNK, leg.tail.end - LAST_CHUNK, &pairs[1]))
-    if not leg.ended:
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, number, NGHTTP2_NO_ERROR)     # RFC 9113, section 8.1
-    return <ssize_t>size
-
-
-cdef int send_data(
-    nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size, nghttp2_data_source *source, void *user
-) noexcept:
-    """Write a frame of a body: its head, and behind it what `read_data` has told of."""
-    cdef Http2Server connection = <Http2Server>user
-    cdef Http2ServerLeg leg = <Http2ServerLeg>source.ptr
-    cdef Buffer *work = &connection.worker.work
-    try:
-        add(work, <const char *>head, FRAME_HEAD)
-        add(work, leg.out.data + leg.out.start, size)
-        take(&leg.out, size)
-        leg.taking.taken += <int64_t>size
-        earn(&connection.flood, 1)
-        if size and pending(&leg.out) == 0:
-            connection.waiting -= 1
-            leg.drained = True
-            leg.note()
-        return 0
     except BaseException as error:
         return failed(connection, error)

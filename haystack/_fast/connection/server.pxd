@@ -20,6 +20,6 @@ cdef class ServerConnection(Connection):
     cdef int rest(self) noexcept
     cdef int drain(self) except -1
     cdef bint carries(self, LegUser user) noexcept
-    cdef bint is_tunnel(self) noexcept
+    cdef bint is_excused(self) noexcept
     cdef int judge(self, int64_t passed) except -1
     cdef int cut_off(self, const char *error) except -1

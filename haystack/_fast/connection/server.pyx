@@ -27,8 +27,8 @@ cdef class ServerConnection(Connection):
         """Whether this exchange is one of its own."""
         return False
 
-    cdef bint is_tunnel(self) noexcept:
-        """Whether it carries raw bytes, and may stop reading for as long as a tunnel may be silent."""
+    cdef bint is_excused(self) noexcept:
+        """Whether nobody is to call it slow: a tunnel may be silent for long, and streams are judged one by one."""
         return False
 
     cdef int judge(self, int64_t passed) except -1:
@@ -36,7 +36,7 @@ cdef class ServerConnection(Connection):
         return 0
 
     cdef int cut_off(self, const char *error) except -1:
-        """Break off, with a reset: our kernel would go on to keep what it has for a client that does not take it. error: RFC 9209's word."""
+        """Break off with a reset: our kernel would go on to keep what it has for the client. error: a word of RFC 9209."""
         raise NotImplementedError
 
     cdef void on_blocked(self) noexcept:

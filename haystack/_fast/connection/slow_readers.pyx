@@ -26,8 +26,9 @@ def look(WorkerState worker):
     while at != NULL:
         client = <ServerConnection>at.owner
         at = at.newer
+        client.judge(passed)
         client.taking.stalled += passed
-        if client.taking.stalled >= worker.limits.idle_ms and is_slow(worker, client):
+        if client.transport.fd >= 0 and client.taking.stalled >= worker.limits.idle_ms and is_slow(worker, client):
             slow.append(client)
     for client in slow:
         if client.transport.fd >= 0:
@@ -40,7 +41,7 @@ cdef bint is_slow(WorkerState worker, ServerConnection client) noexcept:
     cdef bint slow = (taken - client.taking.taken) * 1000 < max(<int64_t>1, worker.limits.read_rate * client.taking.stalled)
     client.taking.stalled = 0
     client.taking.taken = taken
-    return slow and not client.is_tunnel()
+    return slow and not client.is_excused()
 
 
 cdef int relieve(WorkerState worker, LegUser keep) except -1:

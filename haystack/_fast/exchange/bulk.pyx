@@ -24,9 +24,19 @@ def close_idle(WorkerState worker):
             if client.is_at_rest():
                 client.close()
             else:
-                client.drain()
                 busy += 1
     return busy
+
+
+def announce_end(WorkerState worker):
+    """Tell the clients that this worker is about to end, where their protocol has a word for that."""
+    cdef void *at = worker.poller.first
+    cdef Pollable each
+    while at != NULL:
+        each = <Pollable>at
+        at = each.behind
+        if isinstance(each, Transport) and isinstance((<Transport>each).owner, ServerConnection):
+            (<ServerConnection>(<Transport>each).owner).drain()
 
 
 def rescue(WorkerState worker, set endpoints):
