@@ -29,6 +29,9 @@ LIBRARIES = {  # those of the system
     "net/tls.pyx": ["ssl", "crypto"],
     "net/tls_server.pyx": ["ssl", "crypto"],
     "connection/http2_leg.pyx": ["nghttp2"],
+    "connection/http2_client.pyx": ["nghttp2"],
+    "connection/http2_client_events.pyx": ["nghttp2"],
+    "connection/http2_client_leg.pyx": ["nghttp2"],
     "connection/http2_server.pyx": ["nghttp2"],
 }
 

@@ -73,6 +73,9 @@ cdef class Endpoint:
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
+    cdef Ring shared                    # all connections of HTTP/2 to it, resting ones too; each leaves when it is closed
+    cdef Ring awaiting                  # requests that wait for one of these to have room (Http2ClientLeg)
+    cdef int streams                    # that it lets one of these carry at once, as it said last; 0: it has not yet
     cdef Load load
     cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
