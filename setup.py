@@ -26,13 +26,8 @@ HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
 LIBRARIES = {  # those of the system
-    "net/tls.pyx": ["ssl", "crypto"],
-    "net/tls_server.pyx": ["ssl", "crypto"],
-    "connection/http2_leg.pyx": ["nghttp2"],
-    "connection/http2_client.pyx": ["nghttp2"],
-    "connection/http2_client_events.pyx": ["nghttp2"],
-    "connection/http2_client_leg.pyx": ["nghttp2"],
-    "connection/http2_server.pyx": ["nghttp2"],
+    **{f"net/{name}.pyx": ["ssl", "crypto"] for name in ("tls", "tls_client", "tls_server")},
+    **{f"connection/http2_{name}.pyx": ["nghttp2"] for name in ("leg", "server", "client", "client_events", "client_leg")},
 }
 
 directives = {

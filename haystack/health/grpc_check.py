@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from haystack.health import http2_call
 from haystack.health.http2_call import Answer
+from haystack.health.sealed import Seal
 from haystack.observe.safe_text import printable
 
 PATH = "/grpc.health.v1.Health/Check"
@@ -44,23 +45,27 @@ def request(service: str) -> bytes:
     return b"\x00" + len(message).to_bytes(4, "big") + message
 
 
-def head(authority: str, seconds: float, scheme: str = "http") -> list[tuple[str, str]]:
-    """Header fields of the call (PROTOCOL-HTTP2, Requests)."""
+def head(authority: str, seconds: float, *, within: bool = False) -> list[tuple[str, str]]:
+    """Header fields of the call (PROTOCOL-HTTP2, Requests). within: TLS."""
     return [
-        (":method", "POST"),
-        (":scheme", scheme),
-        (":path", PATH),
-        (":authority", authority),
+        *http2_call.head("POST", PATH, authority, within=within),
         ("te", "trailers"),
         ("grpc-timeout", f"{min(int(seconds * 1000), 99_999_999)}m"),
         ("content-type", "application/grpc"),
-        ("user-agent", "haystack-health"),
     ]
 
 
-async def ask(address: str, port: int, service: str, authority: str, timeout: float) -> tuple[bool, str]:  # noqa: ASYNC109 - the caller decides
-    """Whether it is SERVING, and what it said."""
-    found = await http2_call.call(address, port, head(authority, timeout), request(service), timeout)
+async def ask(
+    address: str,
+    port: int,
+    service: str,
+    authority: str,
+    timeout: float,  # noqa: ASYNC109 - the caller decides
+    seal: Seal | None = None,
+) -> tuple[bool, str]:
+    """Whether it is SERVING, and what it said. seal: it is asked within TLS."""
+    fields = head(authority, timeout, within=seal is not None)
+    found = await http2_call.call(address, port, fields, request(service), timeout, seal)
     return (False, f"port {port} {found}") if isinstance(found, str) else read(found, service, port)
 
 

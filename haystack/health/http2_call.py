@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
@@ -27,10 +26,12 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 
-from haystack.health.tcp_check import own, trouble
+from haystack.health import sealed
+from haystack.health.sealed import Seal
+from haystack.health.tcp_check import own
+from haystack.health.trouble import trouble
 
 LONGEST = 65536  # bytes that are read before an answer is whole: less than what may come without a window's update
-ALPN = "h2"
 DIGITS = 3  # of a status
 FRAME_HEAD, TYPE_AT, SETTINGS = 9, 3, 4  # what a server sends first is a frame of this type (RFC 9113, sections 3.4 and 4.1)
 
@@ -60,18 +61,23 @@ class Answer:
         return number(self.fields.get(b":status", b""))
 
 
+def head(method: str, path: str, authority: str, *, within: bool = False) -> list[tuple[str, str]]:
+    """Pseudo-header fields (RFC 9113, section 8.3.1), and who asks. within: TLS."""
+    pseudo = (":method", method), (":scheme", "https" if within else "http"), (":path", path), (":authority", authority)
+    return [*pseudo, ("user-agent", "haystack-health")]
+
+
 async def call(
     address: str,
     port: int,
     head: Iterable[tuple[str, str]],
     body: bytes,
     timeout: float,  # noqa: ASYNC109 - the caller decides
-    tls: ssl.SSLContext | None = None,
-    name: str = "",
+    seal: Seal | None = None,
 ) -> Answer | str:
     """The answer, or what is the matter, in words that follow `port N`.
 
-    head: with the pseudo-header fields; timeout: seconds; tls: None: without; name: the server's, which its certificate is to have.
+    head: with the pseudo-header fields; timeout: seconds; seal: it is asked within TLS.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Answer] = loop.create_future()
@@ -81,15 +87,13 @@ async def call(
         sock = await own(socket.AF_INET6 if ":" in address else socket.AF_INET)
         async with asyncio.timeout(timeout):
             await loop.sock_connect(sock, (address, port))
-            host = name or address if tls is not None else None
-            transport, _ = await loop.create_connection(lambda: _Caller(head, body, answer), sock=sock, ssl=tls, server_hostname=host)
+            transport = await _begin(sock, _Caller(head, body, answer), seal)
             return await answer
     except NotWholeError as error:
         return str(error)
-    except ssl.SSLError as error:
-        return f"fails in TLS ({error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason or error})"
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        return trouble(error)
+        told = sealed.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
+        return told or trouble(error)
     finally:
         if answer.done() and not answer.cancelled():
             answer.exception()  # it is known, whoever waits for it
@@ -97,6 +101,13 @@ async def call(
             transport.abort()
         elif sock is not None:
             sock.close()
+
+
+async def _begin(sock: socket.socket, caller: _Caller, seal: Seal | None) -> asyncio.Transport:
+    """Send the request. Raises OSError."""
+    if seal is not None:
+        return (await sealed.connect(sock, seal, lambda: caller))[0]
+    return (await asyncio.get_running_loop().create_connection(lambda: caller, sock=sock))[0]
 
 
 class _Caller(asyncio.Protocol):
@@ -113,10 +124,6 @@ class _Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's transports are of no class of asyncio's
-        within = transport.get_extra_info("ssl_object")
-        if within is not None and within.selected_alpn_protocol() != ALPN:
-            self._fail("agrees on no HTTP/2 in TLS (ALPN h2)")
-            return
         self._http.initiate_connection()
         self._http.send_headers(1, list(self._head), end_stream=not self._body)
         if self._body:

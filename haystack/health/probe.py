@@ -17,6 +17,7 @@ INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
 RISE, FALL = 2, 3
 STATUS = "200-399"
 METHOD = "GET"
+BY_HTTP2 = ("h2c", "h2")  # of haystack.protocol
 WHOLE = "on"  # haystack.health.grpc: the server as a whole, none of its services
 NOT_OF_GRPC = ("path", "status", "method")  # haystack.health.*: of HTTP health checks alone
 SOONEST = 0.05  # seconds between two probes of one that has not joined yet
@@ -25,13 +26,15 @@ SOONEST = 0.05  # seconds between two probes of one that has not joined yet
 class Probe(Record, frozen=True, kw_only=True):
     """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers.
 
-    service: of gRPC, whose health is asked for instead of a path; empty: the server as a whole; None: it is an HTTP health check.
+    service: of gRPC, whose health is asked for instead of a path; empty: the server as a whole; None: it is an HTTP health check; http2:
+    which is made by HTTP/2, as the endpoint speaks that.
     """
 
     address: str
     port: int
     path: str = ""
     service: str | None = None
+    http2: bool = False
     interval: float = INTERVAL
     timeout: float = TIMEOUT
     rise: int = RISE
@@ -83,10 +86,11 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
     asked = options.health
     if not is_asked(asked) or endpoint.listener is None:
         return None
-    service = asked.get("grpc")
+    service, port = asked.get("grpc"), int(asked.get("port", endpoint.port))
     return Probe(
         address=endpoint.address,
-        port=int(asked.get("port", endpoint.port)),
+        port=port,
+        http2=service is None and port == endpoint.port and endpoint.speaks in BY_HTTP2,
         path=asked["path"] if service is None else "",
         service="" if service == WHOLE else service,
         interval=float(asked.get("interval", INTERVAL)),

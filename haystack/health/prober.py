@@ -18,20 +18,21 @@ from haystack.health.probe import Probe, State
 
 AT_ONCE = 128  # probes in flight
 GAP = 0.002  # seconds at least between two that begin: the loop has DNS to answer
-GRPC_GAP = 0.008  # the same behind one by HTTP/2, which costs about four times as much
+HTTP2_GAP = 0.008  # the same behind one by HTTP/2, which costs about four times as much
 JITTER = 0.1  # of an interval: those that start together drift apart
 
-Ask = Callable[[Probe], Awaitable[tuple[bool, str]]]
+Ask = Callable[..., Awaitable[tuple[bool, str]]]  # a Probe; sealer, where it is within TLS
 _log = structlog.get_logger()
 
 
 class Probed:
     """One endpoint that is probed."""
 
-    __slots__ = ("identity", "probe", "state", "task", "timer")
+    __slots__ = ("ask", "identity", "probe", "state", "task", "timer")
 
-    def __init__(self, identity: str, probe: Probe, state: State) -> None:
+    def __init__(self, identity: str, probe: Probe, state: State, ask: Ask) -> None:
         self.identity = identity
+        self.ask = ask
         self.probe = probe
         self.state = state
         self.timer: asyncio.TimerHandle | None = None
@@ -52,14 +53,14 @@ class Prober:
         self._room = asyncio.Semaphore(most)
         self._free = 0.0  # of the loop's clock: when the next probe may begin
 
-    def add(self, identity: str, probe: Probe, *, running: bool) -> None:
+    def add(self, identity: str, probe: Probe, *, running: bool, asker: Ask | None = None) -> None:
         """Probe an endpoint like this from now on; one that is probed already keeps what it has shown.
 
-        running: it was there before us, and is well until it shows otherwise.
+        running: it was there before us, and is well until it shows otherwise; asker: how to ask this one.
         """
         state = self.state(identity) or State(up=True if running else None, since=self._clock())
         self.drop(identity)
-        probed = self._known[identity] = Probed(identity, probe, state)
+        probed = self._known[identity] = Probed(identity, probe, state, asker or self._ask)
         self._later(probed, random.random() * probe.interval if running else 0.0)
 
     def drop(self, identity: str) -> None:
@@ -98,7 +99,7 @@ class Prober:
         """Its time has come; where many others' has too, it has its turn behind them."""
         loop = asyncio.get_running_loop()
         turn, now = max(self._free, loop.time()), loop.time()
-        self._free = turn + (GAP if probed.probe.service is None else GRPC_GAP)
+        self._free = turn + (HTTP2_GAP if probed.probe.http2 or probed.probe.service is not None else GAP)
         if turn > now:
             probed.timer = loop.call_at(turn, self._begin, probed)
         else:
@@ -111,7 +112,7 @@ class Prober:
     async def _look(self, probed: Probed) -> None:
         probe = probed.probe
         async with self._room:
-            good, told = await self._ask(probe)
+            good, told = await probed.ask(probe)
         probed.task = None
         before, now = probed.state, self._clock()
         probed.state = rules.heard(before, probe, now, told, good=good)

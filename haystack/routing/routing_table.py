@@ -184,4 +184,4 @@ def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
 def _endpoint(endpoint: Endpoint) -> EndpointRow:
     weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
     address = endpoint.address or endpoint.address6 or ""
-    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, endpoint.speaks)
+    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, endpoint.speaks, endpoint.sealing)

@@ -7,6 +7,7 @@ Frames that `h2` would not send are written by hand with `raw`. Never used outsi
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -109,7 +110,9 @@ class Line(asyncio.Protocol):
     def __init__(self, origin: H2Origin) -> None:
         self.origin = origin
         self.http2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=False, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False)
+            h2.config.H2Configuration(
+                client_side=False, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False
+            )
         )
         self.calls: dict[int, Call] = {}
         self.room = asyncio.Event()
@@ -126,7 +129,8 @@ class Line(asyncio.Protocol):
         self.number = self.origin.connections
         if self.origin.mute:
             return
-        self.http2.local_settings.update(self.origin.settings)
+        own = self.http2.local_settings
+        self.http2.local_settings = h2.settings.Settings(client=False, initial_values=dict(own) | self.origin.settings)
         self.http2.initiate_connection()
         self.send()
 
@@ -224,15 +228,15 @@ class H2Origin:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def task(self, call: Call) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(call))
+        task = asyncio.get_running_loop().create_task(self._run(self.script(call)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, answering: Awaitable[None]) -> None:
         self.busy += 1
         self.most = max(self.most, self.busy)
         try:
-            await self.script(call)
+            await answering
         except (h2.exceptions.ProtocolError, KeyError, OSError):
             pass  # the stream or its connection has gone meanwhile
         finally:
@@ -282,5 +286,16 @@ def respond(status: int = 200, *fields: tuple[str, str], body: bytes = b"ok", le
     async def script(call: Call) -> None:
         await call.body()
         await call.answer(status, *fields, body=body, length=length)
+
+    return script
+
+
+def held(gate: threading.Event, body: bytes = b"ok") -> Script:
+    """Answer when the test opens the gate."""
+
+    async def script(call: Call) -> None:
+        while not gate.is_set():
+            await asyncio.sleep(0.005)
+        await call.answer(body=body)
 
     return script

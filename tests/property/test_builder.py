@@ -41,6 +41,7 @@ options = st.builds(
     balance=st.sampled_from([None, "random", "p2c"]),
     weight=st.sampled_from([None, 7]),
     protocol=st.sampled_from([None, None, "https", "h2c"]),
+    tls_ca=st.sampled_from([None, "/ca.pem"]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
 )
 attachments = st.builds(

@@ -3,6 +3,7 @@ from libc.errno cimport EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t
 
 from haystack._fast.net.tcp cimport is_own
+from haystack._fast.net.tls_client cimport TlsClientTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.linked_list cimport join, leave
 
@@ -32,6 +33,7 @@ cdef extern from "linux/tcp.h" nogil:
 
 cdef enum:
     EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+    HELLO_MS = 1000         # for connection and handshake at least, while another endpoint is there
 
 
 cdef class ClientConnection(Connection):
@@ -43,11 +45,12 @@ cdef class ClientConnection(Connection):
     cdef Dial connect(self, int fd, int64_t patience) except? Dial.REFUSED:
         """Begin to connect this socket, which is this connection's from here on. patience: milliseconds that this may take."""
         cdef int one = 1, error
-        cdef Transport transport = Transport()
+        cdef Transport transport = Transport() if self.endpoint.tls is None else TlsClientTransport(self.endpoint.tls)
         transport.urgent = True         # a pooled connection's end must be seen before a client of the same batch is given it
         transport.heeds_room = True
         transport.owner = self
         self.transport = transport
+        self.target = self.endpoint.tls
         self.connecting = True
         self.worker.endpoints += self.endpoint.family != AF_UNIX
         try:
@@ -61,8 +64,14 @@ cdef class ClientConnection(Connection):
             self.close()
             return SHORT if is_own(error) else REFUSED
         self.born = self.worker.poller.now
+        self.patience = patience
         transport.deadline = self.born + patience
         return UNDER_WAY
+
+    cdef int on_hello(self) except -1:
+        """Within the time of a connection that is made, too: but it takes the endpoint more than a connection alone."""
+        self.transport.deadline = self.born + min(max(self.patience, <int64_t>HELLO_MS), self.worker.limits.connect_ms)
+        return 0
 
     cdef bint has_connected(self, uint32_t events) noexcept:
         """Whether connecting, which has ended, has succeeded."""

@@ -3,12 +3,12 @@
 Bytes go on as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is kept so that
 a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
 """
-from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.slow_readers cimport relieve
+from haystack._fast.endpoint.endpoint cimport Protocol
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
@@ -29,9 +29,6 @@ cdef extern from "sys/epoll.h" nogil:
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_UNIX
-        MSG_PEEK
-        MSG_DONTWAIT
-    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
@@ -49,6 +46,9 @@ cdef class Http1Client(ClientConnection):
         self.leg = Http1ClientLeg()
         self.leg.connection = self      # till it is closed
 
+    cdef int on_insecure(self, const char *error) except -1:
+        return self.leg.user.on_lost(True, error, 502)
+
     cdef int on_closed(self) except -1:
         ClientConnection.on_closed(self)
         if self.leg.user is not None:
@@ -65,7 +65,7 @@ cdef class Http1Client(ClientConnection):
             if not self.on_connect_event(events):
                 return 0
         if leg.user is None:
-            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0:
+            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0 and not transport.is_still():
                 return self.leave_pool()        # a pooled connection that says anything is of no more use
             transport.writable = True
             return 0
@@ -86,6 +86,7 @@ cdef class Http1Client(ClientConnection):
         if not self.has_connected(events):
             self.leg.user.on_lost(True, b"connection_refused", 502)
             return 0
+        self.leg.before = self.transport.given()        # a handshake's
         self.leg.user.on_connected()
         return 1
 
@@ -108,6 +109,8 @@ cdef class Http1Client(ClientConnection):
         cdef Transport transport = self.transport
         if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.endpoint.gone:
             return 0
+        if self.target is not self.endpoint.tls or self.endpoint.protocol not in (Protocol.HTTP1, Protocol.HTTPS):
+            return 0                    # it is spoken to another way by now
         return not self.is_old()
 
 
@@ -160,12 +163,11 @@ cdef class Http1ClientLeg(UpLeg):
     cdef int detach(self, bint reusable) except -1:
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
-        cdef char byte
         self.user = None
-        self.before = transport.written
+        self.before = transport.given()
         self.trailer.start = self.trailer.end = 0
         self.answered()
-        if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
+        if reusable and transport.readable and transport.is_still():
             transport.readable = False  # its last read took exactly what was there
         if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()

@@ -18,7 +18,7 @@ from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.http1.local_reply cimport write_answer
 from haystack._fast.http1.serialize cimport flaw_of_trailer, write_last_chunk, write_response, write_switch
 from haystack._fast.http1.written cimport send_written, write_run
-from haystack._fast.net.tls cimport TlsTransport
+from haystack._fast.net.tls_server cimport TlsServerTransport
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
 from haystack._fast.util.linked_list cimport leave
@@ -84,7 +84,7 @@ cdef class Http1Server(ServerConnection):
         return self.close() if self.leg.user is None else self.leg.user.end_with(error)
 
     cdef int on_secure(self) except -1:
-        cdef TlsTransport transport = <TlsTransport>self.transport
+        cdef TlsServerTransport transport = <TlsServerTransport>self.transport
         transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         self.peer.shown = <void *>transport.credential
         self.peer.asked = <void *>transport.name

@@ -28,12 +28,13 @@ cdef class Http2Client(ClientConnection):
     cdef int64_t heard          # when something came last
     cdef int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
     cdef Flood flood
+    cdef bint noticed           # what was read last had a frame of a known kind, or was part of one
     cdef int pieces             # CONTINUATION frames of the head that is coming
 
+    cdef bint is_leaving(self) noexcept
     cdef int capacity(self) noexcept
     cdef int places(self) noexcept
     cdef bint is_starting(self) noexcept
-    cdef bint has_ended(self) noexcept
     cdef UpLeg lend(self)
     cdef int take_in(self, Link *place) noexcept
     cdef int greet(self) except -1

@@ -8,7 +8,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.http2_client_events cimport open_session
 from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
-from haystack._fast.connection.pool cimport fail_waiting, provide
+from haystack._fast.connection.pool cimport fail_waiting, is_shared, provide
+from haystack._fast.http2.flood cimport OF_EMPTY, overflows
 from haystack._fast.http2.nghttp2 cimport (
     NGHTTP2_FLAG_NONE, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_ENABLE_PUSH, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
     NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, nghttp2_session_del, nghttp2_session_mem_recv, nghttp2_session_mem_send,
@@ -26,17 +27,12 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        MSG_PEEK
-        MSG_DONTWAIT
-    ssize_t recv(int, void *, size_t, int)
-
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
     WRITTEN = 65536         # bytes that are collected before they are sent
     STREAM_WINDOW = 131072  # bytes of a response that may come ahead of its client,
     WINDOW = MAX_STREAMS * STREAM_WINDOW    # and of all: no stream's client holds up another one's
+    HELLO_MS = 1000         # for connection and handshake at least, while another endpoint is there
     GREETING_MS = 100       # for the endpoint's SETTINGS, before more than one request is sent without them
     QUIET_MS = 30000        # with streams open and nothing coming, before the endpoint is asked whether it is there,
     PONG_MS = 10000         # and for its answer
@@ -60,12 +56,17 @@ cdef class Http2Client(ClientConnection):
         """Whether it is not known yet how many streams it may carry."""
         return not self.over and (self.connecting or (not self.greeted and self.greet_by > 0))
 
+    cdef bint is_leaving(self) noexcept:
+        """Whether it takes no further stream, for good."""
+        # with another target or protocol, the endpoint is spoken to another way by now
+        return self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
+            self.target is not self.endpoint.tls or not is_shared(self.endpoint))
+
     cdef int capacity(self) noexcept:
         """Exchanges that it can carry beside those it does."""
-        cdef int64_t now = self.worker.poller.now
-        if self.transport.fd < 0 or self.connecting or self.going or self.transport.hung_up or self.endpoint.gone or self.is_old():
+        if self.transport.fd < 0 or self.connecting or self.is_leaving():
             return 0
-        if self.pinged and now - self.pinged > SUSPECT_MS:
+        if self.pinged and self.worker.poller.now - self.pinged > SUSPECT_MS:
             return 0
         return max(0, self.allowed - <int>self.legs.count)
 
@@ -74,11 +75,6 @@ cdef class Http2Client(ClientConnection):
         if self.is_starting():
             return (self.endpoint.streams or <int>MAX_STREAMS) - <int>self.legs.count
         return self.capacity() if self.worker.poller.now - self.heard <= FRESH_MS else 0
-
-    cdef bint has_ended(self) noexcept:
-        """Whether the endpoint has closed it, though that was not read yet."""
-        cdef char byte
-        return recv(self.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0
 
     cdef UpLeg lend(self):
         """One more stream, for who has seen that there is room."""
@@ -123,7 +119,7 @@ cdef class Http2Client(ClientConnection):
             return 0
         if self.legs.count or (self.endpoint.awaiting.count and self.capacity() > 0):
             return self.schedule()
-        if self.going or self.endpoint.gone or self.is_old() or self.endpoint.idle.count >= self.worker.limits.pool_size:
+        if self.is_leaving() or self.endpoint.idle.count >= self.worker.limits.pool_size:
             return self.close()
         self.rest()
         self.rest_by = self.transport.deadline
@@ -137,9 +133,7 @@ cdef class Http2Client(ClientConnection):
             if not events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
                 return 0
             if not self.has_connected(events):
-                self.over = True
-                self.close()
-                return fail_waiting(self.endpoint, b"connection_refused", 502)
+                return self.on_insecure(b"connection_refused")
             self.greet()
         mark_readable(transport, events)
         if events & EPOLLOUT:
@@ -150,6 +144,21 @@ cdef class Http2Client(ClientConnection):
             if transport.unsent() == 0:
                 self.schedule()
         return self.read() if transport.readable and transport.fd >= 0 else 0
+
+    cdef int on_hello(self) except -1:
+        """A handshake takes the endpoint more than a connection alone: who waits has a little more patience."""
+        cdef int64_t end = self.born + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
+        cdef Link *at = self.endpoint.awaiting.oldest
+        while at != NULL:
+            (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
+            at = at.newer
+        return self.set_deadline()
+
+    cdef int on_insecure(self, const char *error) except -1:
+        """It can't be made: nor will another one do better."""
+        self.over = True
+        self.close()
+        return fail_waiting(self.endpoint, error, 502)
 
     cdef int greet(self) except -1:
         """It is connected: say what we want (section 3.4), and begin with as many requests as the endpoint is known to take."""
@@ -183,7 +192,9 @@ cdef class Http2Client(ClientConnection):
                 return self.end(n == 0)
             self.heard = self.worker.poller.now
             self.pinged = 0
-            self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0
+            self.noticed = False
+            self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0 or (
+                not self.noticed and overflows(&self.flood, OF_EMPTY, self.heard))
             if self.unruly:
                 return self.end(False)
             self.settle()

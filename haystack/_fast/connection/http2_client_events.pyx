@@ -63,6 +63,7 @@ cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, vo
     """Any frame, before it is looked at: there are not to be too many of those that carry nothing."""
     cdef Http2Client connection = <Http2Client>data
     cdef int cost = 1
+    connection.noticed = True
     if hd.type == NGHTTP2_DATA:
         cost = OF_EMPTY if hd.length == 0 and not hd.flags & NGHTTP2_FLAG_END_STREAM else 0
     elif hd.type == NGHTTP2_HEADERS:
@@ -144,6 +145,7 @@ cdef int on_data_chunk(
     cdef Http2ClientLeg leg = leg_of(session, stream)
     cdef Http2Client connection = <Http2Client>data
     cdef size_t before
+    connection.noticed = True
     if leg is None or leg.fate != Fate.NO_FATE:
         nghttp2_session_consume(session, stream, size)     # else nobody would ever give that room back
         return 0
@@ -215,7 +217,9 @@ cdef int before_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     if frame.hd.type == NGHTTP2_HEADERS:
         leg = leg_of(session, frame.hd.stream_id)
         if leg is not None and leg.head_at < 0:
-            leg.head_at = connection.transport.written + <int64_t>connection.worker.work.end
+            leg.head_at = connection.transport.given()
+            if not connection.transport.sealed:
+                leg.head_at += <int64_t>connection.worker.work.end
     return 0
 
 

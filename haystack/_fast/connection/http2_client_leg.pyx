@@ -310,6 +310,8 @@ cdef class Http2ClientLeg(UpLeg):
         if self.fate == Fate.REFUSED and self.connection.going:
             # a connection that has done its work says nothing of its endpoint, which goes on; one that never did, or is too much, does
             self.reused = (self.reused or self.connection.proven) and not self.connection.calm
+        if self.fate == Fate.RESET:
+            self.reused = False         # the endpoint means this request, however old the connection is
         if pending(&self.heads):
             return self.user.on_lost(False, b"http_response_incomplete", 502)
         return self.user.on_lost(self.fate == Fate.REFUSED, b"connection_terminated", 502)

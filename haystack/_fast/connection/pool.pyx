@@ -11,7 +11,7 @@ from haystack._fast.connection.http1_client cimport Http1Client
 from haystack._fast.connection.http2_client cimport Http2Client
 from haystack._fast.connection.http2_client_leg cimport Http2ClientLeg
 from haystack._fast.connection.leg cimport UpLeg
-from haystack._fast.endpoint.endpoint cimport Endpoint, Protocol
+from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport WorkerState
 
@@ -21,25 +21,16 @@ cdef extern from "sys/socket.h" nogil:
         SOCK_STREAM
         SOCK_NONBLOCK
         SOCK_CLOEXEC
-        MSG_PEEK
-        MSG_DONTWAIT
     int socket(int, int, int)
-    ssize_t recv(int, void *, size_t, int)
 
 
 cdef enum:
     DIALLED = 4             # connections to one endpoint that are being made at once, where each carries many
 
 
-cdef inline bint is_shared(Endpoint endpoint) noexcept:
-    """Whether its connections carry several exchanges."""
-    return endpoint.protocol == Protocol.H2C
-
-
 cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
     """A leg on the connection used last that is still whole, or, of those that are shared, on one with room; None: there is none."""
     cdef Http1Client client
-    cdef char byte
     if is_shared(endpoint):
         return lent(endpoint, idempotent)
     while endpoint.idle.newest != NULL:
@@ -47,12 +38,17 @@ cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
         leave(&client.place)
         leave(&client.link)
         # a request that can't be repeated must not meet a connection that was closed a moment ago
-        if not idempotent and recv(client.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0:
+        if not idempotent and not client.transport.is_still():
             client.close()
             continue
         client.leg.reused = True
         return client.leg
     return None
+
+
+cdef bint is_whole(Http2Client client) noexcept:
+    """Whether it is at work, or nothing has come on it that could be its end."""
+    return client.legs.count > 0 or client.transport.is_still()
 
 
 cdef UpLeg lent(Endpoint endpoint, bint idempotent):
@@ -62,7 +58,7 @@ cdef UpLeg lent(Endpoint endpoint, bint idempotent):
     while at != NULL:
         client = <Http2Client>at.owner
         at = at.newer
-        if client.capacity() and (best is None or client.legs.count < best.legs.count) and (idempotent or not client.has_ended()):
+        if client.capacity() and (best is None or client.legs.count < best.legs.count) and (idempotent or is_whole(client)):
             best = client
     return None if best is None else best.lend()
 

@@ -5,6 +5,7 @@ from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
 from haystack._fast.endpoint.tally cimport QueueTally, Tally
 from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.tls_client cimport TlsTarget
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.linked_list cimport Ring
 
@@ -70,6 +71,7 @@ cdef class Endpoint:
     cdef int sockaddr_size
     cdef int family
     cdef readonly int protocol          # a Protocol: how it is spoken to
+    cdef readonly TlsTarget tls         # None: not within TLS
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed

@@ -1,5 +1,7 @@
 from typing import TypeAlias
 
+from haystack._fast.net.tls_client import TlsClient, TlsTarget
+
 Address: TypeAlias = tuple[str, int] | str
 
 class Endpoint:
@@ -13,7 +15,8 @@ class Endpoint:
     worth_keeping: bool
     born: float
     protocol: int
-    def use(self, protocol: str) -> None: ...
+    tls: TlsTarget | None
+    def use(self, protocol: str, client: TlsClient | None = None, name: str = "") -> None: ...
     def retire(self, gone: bool) -> None: ...
     def stop(self) -> None: ...
     def begin(self, born: float) -> None: ...

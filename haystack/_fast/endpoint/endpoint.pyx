@@ -14,6 +14,7 @@ from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport Phase, restart
 from haystack._fast.endpoint.retry_budget cimport FIRST
 from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.tls_client cimport TlsClient, TlsTarget
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport Link, leave as leave_ring
@@ -187,11 +188,20 @@ cdef class Endpoint:
             self.queues.append(queue)
         return 0
 
-    def use(self, str protocol):
-        """Speak this to it from now on, one of model/records.py's SPOKEN. What is pooled in another one is closed."""
-        cdef int before = self.protocol
+    def use(self, str protocol, TlsClient client=None, str name=""):
+        """Speak this to it from now on, one of model/records.py's SPOKEN. What is pooled and speaks otherwise is closed.
+
+        client, name: where it is within TLS, how, and whose certificate the endpoint has to show.
+        """
+        cdef bint same = self.protocol == PROTOCOLS[protocol]
         self.protocol = PROTOCOLS[protocol]
-        if self.protocol != before:
+        if client is None:
+            same = same and self.tls is None
+            self.tls = None
+        elif self.tls is None or self.tls.client is not client or self.tls.name != name:
+            self.tls = TlsTarget(client, name)
+            same = False
+        if not same:
             self.end_idle()
 
     def retire(self, bint gone):

@@ -14,8 +14,7 @@ from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.poller cimport LentSocket
-from haystack._fast.net.tls cimport TlsTransport
-from haystack._fast.net.tls_server cimport TlsServer
+from haystack._fast.net.tls_server cimport TlsServer, TlsServerTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
@@ -160,7 +159,7 @@ cdef class Listener(LentSocket):
         cdef ServerConnection idle
         cdef int rights = rights_of(worker.networks, peer)
         try:
-            transport = Transport() if self.tls is None else within(self.tls)
+            transport = Transport() if self.tls is None else TlsServerTransport(self.tls)
         except BaseException:
             close_fd(fd)
             raise
@@ -223,12 +222,6 @@ cdef class Listener(LentSocket):
             close_fd(fd)
         self.spare = dup(self.fd)
         return fd >= 0
-
-
-cdef Transport within(TlsServer server):
-    cdef TlsTransport made = TlsTransport()
-    made.server = server
-    return made
 
 
 cdef ServerConnection longest_idle(WorkerState worker, uint64_t origin):
