@@ -68,18 +68,37 @@ def test_a_stream_is_told_that_its_server_was_killed(haystack: Haystack, servers
     assert error.code() == grpc.StatusCode.UNAVAILABLE, error
 
 
-def test_a_server_that_says_goodbye_costs_no_call(haystack: Haystack, servers: list[GrpcServer]) -> None:
-    """GOAWAY (RFC 9113, section 6.8): what it has not taken goes to the other one."""
+def test_a_server_that_says_goodbye_costs_nothing_but_what_it_cancels_itself(haystack: Haystack, servers: list[GrpcServer]) -> None:
+    """GOAWAY (RFC 9113, section 6.8): what it has not taken goes to the other one.
+
+    grpcio's servers answer calls that come within the round trip of their GOAWAY with a status of their own, CANCELLED.
+    """
     with Load(target(haystack), ECHO, CHANNELS) as load:
         load.more(200)
         servers[0].retire()
         servers[0].process.wait(20)
         load.more(500)
+    assert set(load.errors) <= {"StatusCode.CANCELLED: CANCELLED"}
+    assert len(load.errors) <= CHANNELS
+
+
+def test_a_server_that_is_out_before_it_says_goodbye_costs_no_call(
+    haystack: Haystack, servers: list[GrpcServer], members: list[Member]
+) -> None:
+    """As with `docker stop`: Haystack hears of the signal when the server does."""
+    with Load(target(haystack), ECHO, CHANNELS) as load:
+        load.more(200)
+        haystack.show([None, members[1]])
+        until(lambda: haystack.serving("echo") == 1, 10, "it is in still")
+        load.more(200)
+        servers[0].retire()
+        servers[0].process.wait(20)
+        load.more(200)
     assert load.errors == []
 
 
 def test_servers_that_come_and_go_cost_no_call(servers: list[GrpcServer], members: list[Member], haystack: Haystack) -> None:
-    with Load(target(haystack), ECHO, CHANNELS) as load, ExitStack() as stack:
+    with ExitStack() as stack, Load(target(haystack), ECHO, CHANNELS) as load:
         for number in range(3):
             load.more(100)
             new = stack.enter_context(GrpcServer())
