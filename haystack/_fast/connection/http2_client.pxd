@@ -27,12 +27,15 @@ cdef class Http2Client(ClientConnection):
     cdef int64_t busy_since     # when it left that last
     cdef int64_t heard          # when something came last
     cdef int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
+    cdef int64_t asked          # when it was asked that last
+    cdef bint fed               # something of a response has come since
     cdef Flood flood
     cdef bint noticed           # what was read last had a frame of a known kind, or was part of one
     cdef int pieces             # CONTINUATION frames of the head that is coming
 
     cdef bint is_leaving(self) noexcept
     cdef int capacity(self) noexcept
+    cdef int room(self) noexcept
     cdef int places(self) noexcept
     cdef bint is_starting(self) noexcept
     cdef UpLeg lend(self)
@@ -46,6 +49,8 @@ cdef class Http2Client(ClientConnection):
     cdef void heed(self, int64_t deadline) noexcept
     cdef int pull(self) except -1
     cdef int freed(self) except -1
+    cdef int64_t ask_by(self) noexcept
+    cdef int64_t given_up_at(self) noexcept
     cdef int suspect(self) except -1
     cdef int64_t quiet_since(self) noexcept
     cdef int end_late(self) except -1

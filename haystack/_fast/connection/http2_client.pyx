@@ -5,7 +5,7 @@ client stops its own stream alone. Never chooses an endpoint and never retries: 
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from haystack._fast.connection.client cimport ClientConnection
+from haystack._fast.connection.client cimport ClientConnection, Dial
 from haystack._fast.connection.http2_client_events cimport open_session
 from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
 from haystack._fast.connection.pool cimport fail_waiting, is_shared, provide
@@ -36,6 +36,7 @@ cdef enum:
     GREETING_MS = 100       # for the endpoint's SETTINGS, before more than one request is sent without them
     QUIET_MS = 30000        # with streams open and nothing coming, before the endpoint is asked whether it is there,
     PONG_MS = 10000         # and for its answer
+    AGAIN_MS = 310000       # before it is asked again, unless a response came meanwhile: gRPC servers forgive one each five minutes
     SUSPECT_MS = 1000       # without that answer, and new requests go elsewhere
     FRESH_MS = 100          # since something came: a connection is as good as a new one
 
@@ -64,7 +65,11 @@ cdef class Http2Client(ClientConnection):
 
     cdef int capacity(self) noexcept:
         """Exchanges that it can carry beside those it does."""
-        if self.transport.fd < 0 or self.connecting or self.is_leaving():
+        return 0 if self.transport.fd < 0 or self.is_leaving() else self.room()
+
+    cdef int room(self) noexcept:
+        """The same for those that were to be carried by it before it became one that takes no further."""
+        if self.connecting or self.going or self.transport.hung_up:
             return 0
         if self.pinged and self.worker.poller.now - self.pinged > SUSPECT_MS:
             return 0
@@ -99,7 +104,7 @@ cdef class Http2Client(ClientConnection):
     cdef int pull(self) except -1:
         """Take in who waits for a place."""
         cdef Http2ClientLeg leg
-        while self.endpoint.awaiting.oldest != NULL and self.capacity() > 0:
+        while self.endpoint.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
             leg = <Http2ClientLeg>self.endpoint.awaiting.oldest.owner
             self.take_in(&leg.place)
             try:
@@ -117,7 +122,7 @@ cdef class Http2Client(ClientConnection):
         """A stream has left."""
         if self.transport.fd < 0:
             return 0
-        if self.legs.count or (self.endpoint.awaiting.count and self.capacity() > 0):
+        if self.legs.count or (self.endpoint.awaiting.count and self.room() > 0):
             return self.schedule()
         if self.is_leaving() or self.endpoint.idle.count >= self.worker.limits.pool_size:
             return self.close()
@@ -146,8 +151,8 @@ cdef class Http2Client(ClientConnection):
         return self.read() if transport.readable and transport.fd >= 0 else 0
 
     cdef int on_hello(self) except -1:
-        """A handshake takes the endpoint more than a connection alone: who waits has a little more patience."""
-        cdef int64_t end = self.born + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
+        """The endpoint is there; what comes now takes it more than a connection alone: who waits has a little more patience."""
+        cdef int64_t end = self.worker.poller.now + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
         cdef Link *at = self.endpoint.awaiting.oldest
         while at != NULL:
             (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
@@ -172,7 +177,8 @@ cdef class Http2Client(ClientConnection):
         self.heard = self.worker.poller.now
         self.allowed = self.endpoint.streams or 1
         self.greet_by = self.heard + GREETING_MS
-        self.heed(self.greet_by)
+        self.fed = True
+        self.on_hello()
         self.pull()
         return self.schedule() if self.legs.count else self.freed()
 
@@ -272,20 +278,26 @@ cdef class Http2Client(ClientConnection):
     cdef int64_t quiet_since(self) noexcept:
         return max(self.heard, self.busy_since)
 
+    cdef int64_t ask_by(self) noexcept:
+        """When to ask the endpoint whether it is there."""
+        return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.asked + AGAIN_MS)
+
     cdef int suspect(self) except -1:
-        """Ask the endpoint whether it is there, unless that has been done."""
-        if self.pinged == 0 and self.transport.fd >= 0:
-            self.pinged = self.worker.poller.now
-            nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
-            self.schedule()
-        return 0
+        """Ask the endpoint whether it is there, unless that has been done, or would be too often."""
+        cdef int64_t now = self.worker.poller.now
+        if self.pinged or self.transport.fd < 0 or not (self.fed or now >= self.asked + AGAIN_MS):
+            return 0
+        self.pinged = self.asked = now
+        self.fed = False
+        nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
+        return self.schedule()
 
     cdef int on_deadline(self) except -1:
         cdef int64_t now = self.worker.poller.now
         if self.greet_by and now >= self.greet_by:
             self.greet_by = 0           # it may take its time; nghttp2 holds back what is more than it wants
             self.allowed = self.endpoint.streams or <int>MAX_STREAMS
-            self.schedule()
+            self.pull()
         self.end_late()
         if self.transport.fd < 0:
             return 0
@@ -313,10 +325,14 @@ cdef class Http2Client(ClientConnection):
 
     cdef int look_at_life(self) except -1:
         """Ask an endpoint that has been silent for long whether it is there; where it does not say so, it is not."""
-        cdef int64_t now = self.worker.poller.now, quiet = now - self.quiet_since()
-        if self.pinged and quiet >= QUIET_MS + PONG_MS and now - self.pinged >= PONG_MS:
-            return self.end(False)
-        return self.suspect() if quiet >= QUIET_MS else 0
+        cdef int64_t now = self.worker.poller.now
+        if self.pinged:
+            return self.end(False) if now >= self.given_up_at() else 0
+        return self.suspect() if now >= self.ask_by() else 0
+
+    cdef int64_t given_up_at(self) noexcept:
+        """When it is dead, if it says nothing until then. One that is slow and was asked for that alone has as long as any."""
+        return max(self.quiet_since() + QUIET_MS, self.pinged) + PONG_MS
 
     cdef int set_deadline(self) except -1:
         """When to look next."""
@@ -328,7 +344,7 @@ cdef class Http2Client(ClientConnection):
         if self.greet_by:
             self.heed(self.greet_by)
         if self.legs.count:
-            self.heed(max(self.quiet_since() + QUIET_MS + PONG_MS, self.pinged + PONG_MS) if self.pinged else self.quiet_since() + QUIET_MS)
+            self.heed(self.given_up_at() if self.pinged else self.ask_by())
         elif self.place.ring != NULL:
             self.heed(self.rest_by)
         self.heed(first_deadline(self.legs.oldest))
@@ -355,18 +371,21 @@ cdef class Http2Client(ClientConnection):
             return 0
         if silent:                      # nor will another connection do better
             return fail_waiting(self.endpoint, b"http_protocol_error" if self.unruly else b"connection_terminated", 502)
-        provide(self.worker, self.endpoint)
-        return 0
+        if provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
+            return 0
+        return fail_waiting(self.endpoint, b"connection_refused", 502)
 
     cdef int close(self) except -1:
-        """Take leave, where the endpoint listens still, and close."""
+        """Take leave, where nothing is under way and the endpoint listens still, and close."""
+        cdef Transport transport = self.transport
         cdef const uint8_t *data
-        cdef ssize_t n
-        if self.greeted and not self.going and self.transport.fd >= 0 and self.transport.unsent() == 0 and self.transport.writable:
+        cdef ssize_t n = 1
+        if self.greeted and not self.going and self.legs.count == 0 and transport.fd >= 0 and transport.unsent() == 0:
             nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
-            n = nghttp2_session_mem_send(self.session, &data)
-            if n > 0:
-                self.transport.send(<const char *>data, n)
+            while n > 0:
+                n = nghttp2_session_mem_send(self.session, &data)
+                if n > 0:
+                    transport.send(<const char *>data, n)
         return ClientConnection.close(self)
 
     cdef int on_failure(self) except -1:

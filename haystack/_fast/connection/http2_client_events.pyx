@@ -175,6 +175,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
         connection.going = True
         connection.calm = connection.calm or frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM
     elif frame.hd.type in (NGHTTP2_HEADERS, NGHTTP2_DATA, NGHTTP2_RST_STREAM):
+        connection.fed = True
         leg = leg_of(session, frame.hd.stream_id)
         if leg is None:
             return 0
@@ -216,10 +217,10 @@ cdef int before_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     cdef Http2ClientLeg leg
     if frame.hd.type == NGHTTP2_HEADERS:
         leg = leg_of(session, frame.hd.stream_id)
-        if leg is not None and leg.head_at < 0:
-            leg.head_at = connection.transport.given()
+        if leg is not None and leg.request.head_at < 0:
+            leg.request.head_at = connection.transport.given()
             if not connection.transport.sealed:
-                leg.head_at += <int64_t>connection.worker.work.end
+                leg.request.head_at += <int64_t>connection.worker.work.end
     return 0
 
 
@@ -231,7 +232,7 @@ cdef int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame,
     while at != NULL and frame.hd.type == NGHTTP2_HEADERS:
         leg = <Http2ClientLeg>at.owner
         at = at.newer
-        if leg.stream == frame.hd.stream_id and leg.head_at < 0:
+        if leg.stream == frame.hd.stream_id and leg.request.head_at < 0:
             leg.closed = True
             doom(leg, Fate.REFUSED)
     return 0
@@ -245,17 +246,17 @@ cdef ssize_t read_body(
     cdef size_t have
     if leg is None:
         return NGHTTP2_ERR_DEFERRED     # its reset is on the way
-    have = pending(&leg.output)
-    if have == 0 and not leg.finished:
-        leg.deferred = True
+    have = pending(&leg.request.output)
+    if have == 0 and not leg.request.finished:
+        leg.request.deferred = True
         return NGHTTP2_ERR_DEFERRED
     if have:
         flags[0] |= NGHTTP2_DATA_FLAG_NO_COPY
-    if have <= size and leg.finished:
+    if have <= size and leg.request.finished:
         flags[0] |= NGHTTP2_DATA_FLAG_EOF
-        if pending(&leg.ending):
+        if pending(&leg.request.ending):
             flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
-            if nghttp2_submit_trailer(session, stream, pairs, pairs_of_trailer(&leg.ending, pairs)) != 0:
+            if nghttp2_submit_trailer(session, stream, pairs, pairs_of_trailer(&leg.request.ending, pairs)) != 0:
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
     return <ssize_t>min(have, size)
 
@@ -270,13 +271,13 @@ cdef int write_body(
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
     try:
         add(&connection.worker.work, <const char *>hd, 9)
-        add(&connection.worker.work, leg.output.data + leg.output.start, size)
+        add(&connection.worker.work, leg.request.output.data + leg.request.output.start, size)
     except MemoryError:
         return NGHTTP2_ERR_CALLBACK_FAILURE
-    take(&leg.output, size)
-    leg.moved += <int64_t>size
+    take(&leg.request.output, size)
+    leg.request.moved += <int64_t>size
     earn(&connection.flood, 1)
-    if pending(&leg.output) == 0 and not leg.finished:
+    if pending(&leg.request.output) == 0 and not leg.request.finished:
         join(&connection.drained, &leg.room)
     return 0
 

@@ -18,6 +18,14 @@ cdef enum Fate:             # how a stream ended that is not whole
     LOST                    # the connection broke
     LOST_CLEANLY            # it was closed
 
+cdef struct Sending:        # of a request
+    Buffer output           # of its body, what was not put into frames yet
+    Buffer ending           # its trailer section, as lines of HTTP/1
+    bint finished           # its body is whole
+    bint deferred           # nghttp2 waits for more of the body
+    int64_t head_at         # bytes given to the transport before its head; -1: it was not put into a frame yet
+    int64_t moved, looked   # bytes of its body that were; and how many when that was looked at last
+
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker
     cdef Endpoint endpoint
@@ -27,14 +35,8 @@ cdef class Http2ClientLeg(UpLeg):
     cdef Link room              # in its connection's `drained`
     cdef int32_t stream         # 0: it has none yet
     cdef int64_t deadline       # milliseconds; 0: none
-    # of the request
-    cdef Buffer output          # of its body, what was not put into frames yet
-    cdef Buffer ending          # its trailer section, as lines of HTTP/1
-    cdef bint finished          # its body is whole
-    cdef bint deferred          # nghttp2 waits for more of the body
+    cdef Sending request
     cdef bint late              # it has waited for an answer for long
-    cdef int64_t head_at        # bytes given to the transport before its head; -1: it was not put into a frame yet
-    cdef int64_t moved, looked  # bytes of its body that were; and how many when that was looked at last
     # of the response
     cdef Buffer heads           # interim ones and the last one, as HTTP/1 has them
     cdef Buffer input           # of its body, what did not go on yet

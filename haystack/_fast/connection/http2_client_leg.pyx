@@ -44,11 +44,11 @@ cdef class Http2ClientLeg(UpLeg):
 
     def __cinit__(self):
         self.place.owner = self.touch.owner = self.room.owner = <void *>self
-        self.head_at = -1
+        self.request.head_at = -1
 
     def __dealloc__(self):
-        release(&self.output)
-        release(&self.ending)
+        release(&self.request.output)
+        release(&self.request.ending)
         release(&self.heads)
         release(&self.input)
         release(&self.trailer)
@@ -63,7 +63,7 @@ cdef class Http2ClientLeg(UpLeg):
         return None
 
     cdef size_t unsent(self) noexcept:
-        return pending(&self.output)
+        return pending(&self.request.output)
 
     cdef int extend(self, int64_t ms) except -1:
         self.deadline = self.worker.poller.now + ms
@@ -81,11 +81,11 @@ cdef class Http2ClientLeg(UpLeg):
         write_request(work, h, client, upgrade)
         count = pairs_of_request(work.data + start, work.end - start, self.endpoint.protocol != Protocol.H2C, pairs)
         work.end = start
-        self.finished = not h.chunked and h.length <= 0
+        self.request.finished = not h.chunked and h.length <= 0
         body.source.ptr = NULL
         body.read_callback = reader()
         self.stream = nghttp2_submit_request(
-            self.connection.session, NULL, pairs, count, NULL if self.finished else &body, <void *>self)
+            self.connection.session, NULL, pairs, count, NULL if self.request.finished else &body, <void *>self)
         self.begun = self.worker.poller.now
         self.extend(min(<int64_t>LATE_MS, self.user.timeout()))
         if self.stream < 0:             # the connection has had all streams that it can have
@@ -95,25 +95,25 @@ cdef class Http2ClientLeg(UpLeg):
         return False
 
     cdef int send_body(self, const char *data, size_t size) except -1:
-        return add(&self.output, data, size)
+        return add(&self.request.output, data, size)
 
     cdef int end_body(self, Buffer *trailer, bint drop) except -1:
         cdef Buffer *work = &self.worker.work
         cdef size_t start = work.end
-        if self.finished:
+        if self.request.finished:
             return 0
-        self.finished = True
+        self.request.finished = True
         if trailer != NULL and trailer.end > 2:
             write_last_chunk(work, trailer, drop)
-            add(&self.ending, work.data + start + 3, work.end - start - 5)      # without `0 CRLF` and the empty line
+            add(&self.request.ending, work.data + start + 3, work.end - start - 5)      # without `0 CRLF` and the empty line
             work.end = start
         return 0
 
     cdef int flush(self) except -1:
         if self.closed or self.connection is None:
             return 0
-        if self.deferred and (self.finished or pending(&self.output)):
-            self.deferred = False
+        if self.request.deferred and (self.request.finished or pending(&self.request.output)):
+            self.request.deferred = False
             nghttp2_session_resume_data(self.connection.session, self.stream)
         return self.connection.schedule()
 
@@ -123,7 +123,7 @@ cdef class Http2ClientLeg(UpLeg):
     # its time
 
     cdef int on_deadline(self) except -1:
-        cdef int64_t now = self.worker.poller.now, looked = self.looked
+        cdef int64_t now = self.worker.poller.now, looked = self.request.looked
         if self.stream == 0:
             return self.user.on_lost(True, b"connection_timeout", 504)
         if self.held:
@@ -133,9 +133,9 @@ cdef class Http2ClientLeg(UpLeg):
             return self.settle()
         if not self.started and now < self.begun + self.user.timeout():
             return self.hesitate()
-        self.looked = self.moved
+        self.request.looked = self.request.moved
         # a client that does not read is slow_readers.pyx's affair
-        if self.user.down.unsent() or looked < self.moved:
+        if self.user.down.unsent() or looked < self.request.moved:
             return self.extend(self.user.timeout())
         return self.user.on_timeout()
 
@@ -282,13 +282,13 @@ cdef class Http2ClientLeg(UpLeg):
 
     cdef int lose(self, Fate fate) except -1:
         """Its connection is about to end. What has come whole stays good."""
-        cdef bint unseen = self.head_at < 0
+        cdef bint unseen = self.request.head_at < 0
         if self.closed:
             return 0
         self.closed = True
         if not self.ended and self.fate == Fate.NO_FATE:
             if fate != Fate.MALFORMED and not unseen and self.endpoint.family != AF_UNIX and self.connection.transport.fd >= 0:
-                unseen = untouched(self.connection.transport.fd, self.head_at, fate == Fate.LOST_CLEANLY)
+                unseen = untouched(self.connection.transport.fd, self.request.head_at, fate == Fate.LOST_CLEANLY)
             self.fate = Fate.REFUSED if unseen and fate != Fate.MALFORMED else fate
         if self.touch.ring == NULL:
             join(&self.connection.touched, &self.touch)
