@@ -153,6 +153,26 @@ def test_clients_over_tls_agree_on_http2(servers: list[GrpcServer], tmp_path: Pa
             assert error.code() == grpc.StatusCode.NOT_FOUND
 
 
+def test_servers_within_tls_are_asked_for_their_health_and_called(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.write(tmp_path, "server", "grpc.internal")
+    labels = {
+        "haystack.protocol": "h2",
+        "haystack.tls.ca": str(authority.path),
+        "haystack.tls.server_name": "grpc.internal",
+        "haystack.health.grpc": "on",
+        "haystack.health.interval": "100ms",
+    }
+    with (
+        GrpcServer("0", str(tmp_path / "server.crt"), str(tmp_path / "server.key")) as server,
+        Haystack([Member("echo", server.port, labels)], HAYSTACK_H2C="on") as haystack,
+        Echoes(target(haystack), ECHO) as client,
+    ):
+        until(lambda: haystack.serving("echo") == 1, 15, "it is not in")
+        assert client.call("unary", b"safe") == b"safe"
+        assert list(client.call("talk", iter([b"1", b"2"]))) == [b"1", b"2"]
+
+
 def test_without_the_setting_a_client_in_cleartext_is_told_so(members: list[Member]) -> None:
     with Haystack(members) as haystack, Echoes(target(haystack), ECHO) as client:
         assert refused(lambda: client.call("unary", b"", timeout=10)).code() == grpc.StatusCode.UNAVAILABLE

@@ -133,7 +133,8 @@ cdef int write_answer(
     """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2); how many bytes its body has.
 
     error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told. identity: the request's
-    X-Request-Id; empty: it has none. With 308, detail is the place to go to. A call of gRPC has its status in grpc-status, and 200 as HTTP's.
+    X-Request-Id; empty: it has none. With 308, detail is the place to go to. A call of gRPC's has its status in grpc-status, and 200 as
+    HTTP's.
     """
     cdef bytes reason = REASONS.get(status, b"Error")
     cdef str said = detail.decode("utf-8", "replace")

@@ -217,6 +217,21 @@ async def test_answers(serve, written, told):
     assert await asking.ask(probe(port)) == (False, told.format(port))
 
 
+@pytest.mark.parametrize(("status", "good"), [("204", True), ("503", False)])
+async def test_a_path_is_asked_for_by_http2(serve, status, good):
+    port = await serve(answered([(":status", status)]), end=False)
+    asked = Probe(address="127.0.0.1", port=port, path="/up", http2=True)
+    assert await asking.ask(asked) == (good, f"{status} from /up")
+
+
+async def test_a_path_is_not_there_where_nobody_speaks_http2(serve):
+    port = await serve(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert await asking.ask(Probe(address="127.0.0.1", port=port, path="/up", http2=True)) == (
+        False,
+        f"port {port} speaks HTTP/1, not HTTP/2",
+    )
+
+
 async def test_one_that_names_its_status_unknown_says_what_to_do(serve):
     port = await serve(answered(OK, message(b"\x08\x03"), [("grpc-status", "0")]), end=False)
     good, told = await asking.ask(probe(port, "shop.Cart"))
