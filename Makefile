@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos bench-dns soak image lock clean
+.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos bench-dns bench-tls soak image lock clean
 .SILENT:
 
 PYTHON ?= python3
@@ -98,6 +98,9 @@ bench-chaos: .make/tools build ## what is lost while containers come and go, bes
 
 bench-dns: .make/tools build ## DNS beside Knot, dnsmasq and unbound, and under load of all kinds (ARGS: which, how long)
 	$(BIN)/python -m bench.dns $(ARGS)
+
+bench-tls: .make/tools build ## TLS and HTTP/2 beside nginx and HAProxy (ARGS: which, how long)
+	$(BIN)/python -m bench.tls $(ARGS)
 
 soak: .make/tools build ## minutes of mixed load, and whether memory and descriptors stay
 	$(BIN)/python -m bench soak $(ARGS)

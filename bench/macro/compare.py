@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -112,10 +113,15 @@ def fetch(port: int, load: wrk.Load, number: int) -> bytes:
 
 def measure(peer: Process, load: wrk.Load, seconds: int, cores: Cores, origin: Process) -> Row:
     """One round of one contestant. Raises RuntimeError when anything failed: such a figure says nothing."""
+    return measured(peer, lambda: wrk.run(load, peer.port, seconds, cores.load), cores, origin)
+
+
+def measured(peer: Process, drive: Callable[[], wrk.Report], cores: Cores, origin: Process) -> Row:
+    """What the proxy and all others used while that load ran. Raises RuntimeError when anything failed."""
     groups = peer.groups() | {"origin": [pid for pids in origin.groups().values() for pid in pids]}
     before = {part: [cpu([pid]) for pid in pids] for part, pids in groups.items()}
     began, busy = time.monotonic(), machine_us()
-    told = wrk.run(load, peer.port, seconds, cores.load)
+    told = drive()
     took, busy = (time.monotonic() - began) * 1e6, machine_us() - busy
     used = {part: [cpu([pid]) - b for pid, b in zip(pids, before[part], strict=True)] for part, pids in groups.items()}
     if told.errors or not told.requests:

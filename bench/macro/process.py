@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -19,7 +20,7 @@ from typing import IO, Any, Self
 
 from bench.macro.meter import children
 
-LIMIT = 15.0
+LIMIT = 60.0
 DRAIN = 40.0
 
 
@@ -179,10 +180,11 @@ class Haystack(Process):
     def _listening(self) -> dict[str, Any]:
         """The line of the log that tells the ports; versions until 0.1 have it in one of its own."""
         said = []
-        while line := self._log.get(timeout=LIMIT):
-            if line.get("event") in ("ready", "listening") and ("http" in line or "ports" in line):
-                return line
-            said.append(line)
+        with contextlib.suppress(queue.Empty):
+            while line := self._log.get(timeout=LIMIT):
+                if line.get("event") in ("ready", "listening") and ("http" in line or "ports" in line):
+                    return line
+                said.append(line)
         raise RuntimeError(f"Haystack did not start: {said[-5:]}")
 
     def groups(self) -> dict[str, list[int]]:

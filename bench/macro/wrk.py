@@ -16,7 +16,7 @@ UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 class Load:
     """What is asked for. body: bytes sent with each request; close: a connection a request; hosts: how many Hosts are asked.
 
-    host: the one Host, or with several a format with %d for its number.
+    host: the one Host, or with several a format with %d for its number. scheme: https verifies nothing and names no host (SNI).
     """
 
     connections: int = 64
@@ -27,6 +27,7 @@ class Load:
     close: bool = False
     host: str = "bench.services.haystack"
     hosts: int = 1
+    scheme: str = "http"
 
     def name(self, number: int) -> str:
         """The Host of that number."""
@@ -55,7 +56,7 @@ def command(load: Load, port: int, seconds: int, cores: set[int]) -> list[str]:
     words = ["taskset", "-c", ",".join(map(str, sorted(cores))), "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--latency"]
     for line in (f"Host: {load.name(0)}", *load.fields):
         words += ["-H", line]
-    url = f"http://127.0.0.1:{port}{load.path}"
+    url = f"{load.scheme}://127.0.0.1:{port}{load.path}"
     if load.hosts > 1:
         return [*words, "-s", str(HERE / "hosts.lua"), url, "--", str(load.hosts), load.host]
     if load.body:
@@ -65,12 +66,12 @@ def command(load: Load, port: int, seconds: int, cores: set[int]) -> list[str]:
 
 def run(load: Load, port: int, seconds: int, cores: set[int]) -> Report:
     """Load one port of 127.0.0.1. Raises CalledProcessError when wrk can't."""
-    before = _spent()
+    before = spent()
     text = subprocess.run(command(load, port, seconds, cores), check=True, capture_output=True, text=True).stdout
-    return parse(text, _spent() - before)
+    return parse(text, spent() - before)
 
 
-def _spent() -> float:
+def spent() -> float:
     """Microseconds used by ended children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (used.ru_utime + used.ru_stime) * 1e6

@@ -183,6 +183,16 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_read(edge):
     client.sock.close()
 
 
+def test_a_ticket_comes_to_who_asks_for_nothing_too(edge):
+    client = Memory(edge.port, edge.context(minimum_version=ssl.TLSVersion.TLSv1_3), WWW)
+    client.handshake()
+    client.hear()
+    with pytest.raises(ssl.SSLWantReadError):
+        client.tls.read(1)
+    assert client.tls.session.has_ticket
+    client.sock.close()
+
+
 @pytest.mark.parametrize("said", [1, 5, 100])
 def test_half_a_handshake_has_the_time_of_a_head(edge, said):
     client = Memory(edge.port, edge.context(), WWW)

@@ -7,6 +7,7 @@ Frames that `h2` would not send are written by hand with `raw`. Never used outsi
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -208,6 +209,7 @@ class H2Origin:
     script: Script
     settings: dict[Any, int] = field(default_factory=dict)
     port: int = 0
+    tls: ssl.SSLContext | None = None
     mute: bool = False
     taking: bool = True
     requests: list[Request] = field(default_factory=list)
@@ -224,7 +226,7 @@ class H2Origin:
         return self
 
     async def _listen(self) -> None:
-        self._server = await asyncio.get_running_loop().create_server(lambda: Line(self), "127.0.0.1", self.port)
+        self._server = await asyncio.get_running_loop().create_server(lambda: Line(self), "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def task(self, call: Call) -> None:

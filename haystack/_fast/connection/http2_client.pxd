@@ -57,3 +57,4 @@ cdef class Http2Client(ClientConnection):
     cdef int look_at_life(self) except -1
     cdef int set_deadline(self) except -1
     cdef int end(self, bint clean) except -1
+    cdef int provide_another(self) except -1

@@ -125,7 +125,7 @@ cdef class Http2Client(ClientConnection):
         if self.legs.count or (self.endpoint.awaiting.count and self.room() > 0):
             return self.schedule()
         if self.is_leaving() or self.endpoint.idle.count >= self.worker.limits.pool_size:
-            return self.close()
+            return self.leave_pool()
         self.rest()
         self.rest_by = self.transport.deadline
         return self.schedule()
@@ -371,9 +371,19 @@ cdef class Http2Client(ClientConnection):
             return 0
         if silent:                      # nor will another connection do better
             return fail_waiting(self.endpoint, b"http_protocol_error" if self.unruly else b"connection_terminated", 502)
-        if provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
+        return self.provide_another()
+
+    cdef int provide_another(self) except -1:
+        """It carries nobody any more: see to those who wait."""
+        if self.endpoint.awaiting.count == 0 or provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
             return 0
         return fail_waiting(self.endpoint, b"connection_refused", 502)
+
+    cdef int leave_pool(self) except -1:
+        self.over = True
+        leave(&self.place)
+        self.close()
+        return self.provide_another()
 
     cdef int close(self) except -1:
         """Take leave, where nothing is under way and the endpoint listens still, and close."""
@@ -404,12 +414,7 @@ cdef class Http2Client(ClientConnection):
             leave(&leg.place)
             if leg.user is not None:
                 leg.user.close()
-        while self.endpoint.awaiting.oldest != NULL and self.endpoint.shared.count == 0:
-            leg = <Http2ClientLeg>self.endpoint.awaiting.oldest.owner
-            leave(&leg.place)
-            if leg.user is not None:
-                leg.user.close()
-        return 0
+        return fail_waiting(self.endpoint, b"connection_terminated", 502) if self.endpoint.shared.count == 0 else 0
 
 
 cdef int find_late(Link *at, int64_t now, list late) except -1:

@@ -20,6 +20,7 @@ cdef enum Fate:             # how a stream ended that is not whole
 
 cdef struct Sending:        # of a request
     Buffer output           # of its body, what was not put into frames yet
+    size_t fresh            # bytes of that which were not flushed yet
     Buffer ending           # its trailer section, as lines of HTTP/1
     bint finished           # its body is whole
     bint deferred           # nghttp2 waits for more of the body

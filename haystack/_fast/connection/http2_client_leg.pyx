@@ -63,7 +63,7 @@ cdef class Http2ClientLeg(UpLeg):
         return None
 
     cdef size_t unsent(self) noexcept:
-        return pending(&self.request.output)
+        return pending(&self.request.output) - min(self.request.fresh, pending(&self.request.output))
 
     cdef int extend(self, int64_t ms) except -1:
         self.deadline = self.worker.poller.now + ms
@@ -95,6 +95,7 @@ cdef class Http2ClientLeg(UpLeg):
         return False
 
     cdef int send_body(self, const char *data, size_t size) except -1:
+        self.request.fresh += size
         return add(&self.request.output, data, size)
 
     cdef int end_body(self, Buffer *trailer, bint drop) except -1:
@@ -110,6 +111,7 @@ cdef class Http2ClientLeg(UpLeg):
         return 0
 
     cdef int flush(self) except -1:
+        self.request.fresh = 0
         if self.closed or self.connection is None:
             return 0
         if self.request.deferred and (self.request.finished or pending(&self.request.output)):

@@ -20,6 +20,8 @@ cdef extern from "openssl/ssl.h":
         pass
     ctypedef struct BIO:
         pass
+    ctypedef struct BIO_METHOD:
+        pass
     ctypedef struct SSL_SESSION:
         pass
     ctypedef struct X509_STORE:
@@ -53,6 +55,7 @@ cdef extern from "openssl/ssl.h":
         SSL_CB_WRITE_ALERT
         SSL_SENT_SHUTDOWN
         SSL_RECEIVED_SHUTDOWN
+        TLS_ST_SW_SESSION_TICKET
     unsigned long SSL_OP_NO_RENEGOTIATION
     unsigned long SSL_OP_NO_COMPRESSION
     unsigned long SSL_OP_CIPHER_SERVER_PREFERENCE
@@ -90,7 +93,8 @@ cdef extern from "openssl/ssl.h":
 
     SSL *SSL_new(SSL_CTX *)
     void SSL_free(SSL *)
-    int SSL_set_fd(SSL *, int)
+    void SSL_set_bio(SSL *, BIO *, BIO *)
+    int SSL_get_state(const SSL *)
     int SSL_set_app_data(SSL *, void *)
     void *SSL_get_app_data(const SSL *)
     void SSL_set_accept_state(SSL *)
@@ -133,6 +137,25 @@ cdef extern from "openssl/sslerr.h":
         SSL_R_CERTIFICATE_VERIFY_FAILED
         SSL_R_UNEXPECTED_EOF_WHILE_READING
         SSL_AD_REASON_OFFSET            # of an alert that was received: its number is added to this
+
+cdef extern from "openssl/bio.h":
+    enum:
+        BIO_TYPE_SOURCE_SINK
+        BIO_CTRL_EOF
+        BIO_CTRL_FLUSH
+    int BIO_get_new_index()
+    BIO_METHOD *BIO_meth_new(int, const char *)
+    int BIO_meth_set_read(BIO_METHOD *, int (*)(BIO *, char *, int) noexcept)
+    int BIO_meth_set_write(BIO_METHOD *, int (*)(BIO *, const char *, int) noexcept)
+    int BIO_meth_set_puts(BIO_METHOD *, int (*)(BIO *, const char *) noexcept)
+    int BIO_meth_set_ctrl(BIO_METHOD *, long (*)(BIO *, int, long, void *) noexcept)
+    BIO *BIO_new(const BIO_METHOD *)
+    void BIO_set_data(BIO *, void *)
+    void *BIO_get_data(BIO *)
+    void BIO_set_init(BIO *, int)
+    void BIO_clear_retry_flags(BIO *)
+    void BIO_set_retry_read(BIO *)
+    void BIO_set_retry_write(BIO *)
 
 cdef extern from "openssl/pem.h":
     BIO *BIO_new_mem_buf(const void *, int)

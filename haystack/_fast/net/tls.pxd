@@ -1,6 +1,7 @@
 # A transport within TLS: the same to its connection as a plain one, but that nothing can be spliced. What both sides share.
 from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.net.openssl cimport SSL, SSL_CTX
+from haystack._fast.net.tls_wire cimport Wire
 from haystack._fast.net.transport cimport Transport
 
 cdef enum:
@@ -33,6 +34,7 @@ cdef class TlsSide:     # what connections have in common
 
 cdef class TlsTransport(Transport):
     cdef Tls tls
+    cdef Wire wire
     cdef TlsSide side
 
     cdef bint speaks_http2(self) noexcept

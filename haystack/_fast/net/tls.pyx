@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.net.openssl cimport *
+from haystack._fast.net.tls_wire cimport wire_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport add, pending, take
 
@@ -14,6 +15,9 @@ cdef extern from "sys/epoll.h" nogil:
     enum:
         EPOLLIN
         EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         SHUT_WR
@@ -65,7 +69,7 @@ cdef class TlsTransport(Transport):
             raise MemoryError
         if IS_DEBUG:
             book(Asset.TLS, 1)
-        if not SSL_set_fd(self.tls.ssl, self.fd):
+        if not wire_up(&self.wire, self.tls.ssl, self.fd):
             raise MemoryError
         self.tls.user = user
         SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
@@ -75,6 +79,9 @@ cdef class TlsTransport(Transport):
     # the handshake
 
     cdef int on_event(self, uint32_t events) except -1:
+        self.wire.empty = False
+        if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self.wire.hung_up = True
         if self.tls.phase < TlsPhase.SECURE:
             return self.shake(events)
         if self.tls.read_waits and events & EPOLLOUT:
@@ -205,6 +212,7 @@ cdef class TlsTransport(Transport):
         cdef int problem
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL:
             return size
+        self.wire.last = self.last
         while done < size:
             ERR_clear_error()
             if SSL_write_ex(self.tls.ssl, data + done, size - done, &n) == 1:
