@@ -6,38 +6,28 @@ Called by discovery for each container; what the options mean is decided by thos
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
-from haystack.discovery import label_names
+from haystack.discovery import health_labels, label_names
+from haystack.discovery.health_labels import HEALTH
 from haystack.discovery.label_names import PREFIX
-from haystack.health import probe
+from haystack.discovery.label_values import SHOWN, TOKEN, BadValueError, seconds
+from haystack.discovery.label_values import bad as _bad
+from haystack.discovery.label_values import path as _path
+from haystack.discovery.label_values import whole as _int
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
 from haystack.model.records import PASSTHROUGH, RETRIED, SEALED, SPOKEN, Options, Problem
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
-HEALTH = "haystack.health."
-HEALTH_WORDS = ("path", "port", "interval", "timeout", "status", "rise", "fall", "method", "host", "slow_start")
-DIGITS = 9  # of a whole number
 LONGEST = 190  # characters of haystack.name
-SHORTEST_INTERVAL = 0.1  # seconds between two probes
 NEVER_SWITCHED = ("h2", "h3", "tls", "ssl")  # names begin so; a worker drops them, too (_fast/exchange/upgrade.pyx)
 HTTPS = ("on", "off", "redirect", "passthrough")
 INTRODUCTIONS = {"off": 0, "v1": 1, "v2": 2}  # versions of the PROXY header
-SHOWN = 80  # characters of a bad value that a message repeats
-
-_PATH = re.compile(r"/[!-\"$->@-~]*")  # printable ASCII but ? and #: RFC 3986 section 3.3
-_HOST = re.compile(r"[0-9A-Za-z._\-:\[\]]{1,255}")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
-
-
-class BadValueError(ValueError):
-    """A label's value is not what it takes; the text says what it takes."""
 
 
 class BadHostsError(BadValueError):
@@ -61,8 +51,7 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             problems += [Problem(subject=f"label {key}", message=f"{told}; this host ignored") for told in error.told]
         except BadValueError as error:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
-    if health.keys() - {"slow_start"} and "path" not in health:
-        problems.append(Problem(subject=f"label {HEALTH}path", message="is missing, so there is no health check"))
+    problems += health_labels.problems(health)
     options = Options(**found, labelled=bool(found or health), health=health)
     return options, (*problems, *_about_tls(found, options))
 
@@ -88,7 +77,7 @@ def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) ->
         raise BadValueError(f"no such label; {_meant(key)}")
     if key.startswith(HEALTH):
         word = key.removeprefix(HEALTH)
-        health[word] = _health(word, text)
+        health[word] = health_labels.read(word, text)
         return
     field, reader = _READERS[word]
     found[field] = reader(text)
@@ -100,23 +89,10 @@ def _meant(key: str) -> str:
     return f"did you mean {near}?" if near else f"there are {', '.join(sorted(_READERS))}, health.*"
 
 
-def _bad(text: str, takes: str) -> BadValueError:
-    return BadValueError(f"{text[:SHOWN]!r} is not {takes}")
-
-
 def _bool(text: str) -> bool:
     if (found := spelling.truth(text)) is None:
         raise _bad(text, "true or false")
     return found
-
-
-def _int(lowest: int, highest: int) -> Callable[[str], int]:
-    def reader(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) <= DIGITS and lowest <= int(text) <= highest:
-            return int(text)
-        raise _bad(text, f"a number from {lowest} to {highest}")
-
-    return reader
 
 
 def _name(text: str) -> str:
@@ -164,12 +140,6 @@ def _no_host(host: str) -> str:
     return "a host name of letters, digits, dashes and dots, optionally with *. before it"
 
 
-def _path(text: str) -> str:
-    if _PATH.fullmatch(text):
-        return text
-    raise _bad(text, "a path that starts with /")
-
-
 def _balance(text: str) -> str:
     try:
         return balance.read(text)
@@ -178,7 +148,7 @@ def _balance(text: str) -> str:
 
 
 def _token(text: str) -> str:
-    if _TOKEN.fullmatch(text):
+    if TOKEN.fullmatch(text):
         return text
     raise _bad(text, "a cookie name")
 
@@ -193,25 +163,6 @@ def _policy(text: str) -> str:
     if text.lower() in POLICIES:
         return text.lower()
     raise _bad(text, f"one of {', '.join(POLICIES)}")
-
-
-def _often(text: str) -> float:
-    """The time between two probes. The control process makes them all, and has other things to do."""
-    value = seconds(text)
-    if value < SHORTEST_INTERVAL:
-        raise _bad(text, f"{SHORTEST_INTERVAL * 1000:g}ms or more")
-    return value
-
-
-def seconds(text: str) -> float:
-    """A duration, ``1.5``, ``500ms``, ``5s``, ``1h30m``, in seconds. Raises BadValueError."""
-    try:
-        value = spelling.seconds(text)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise _bad(text, "a duration such as 500ms, 5s or 1h30m")
-    return value
 
 
 def _wait(text: str) -> float:
@@ -240,7 +191,7 @@ def _upgrade(text: str) -> tuple[str, ...]:
     for name in names:
         if name.startswith(NEVER_SWITCHED) or name in ("http", "https"):
             raise _bad(name, "a protocol that can be forwarded: h2c and TLS never are")
-        if not _TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise _bad(name, "a protocol's name, without its version")
     if not names:
         raise _bad(text, "a list of protocols, or any")
@@ -293,42 +244,6 @@ def _hsts(text: str) -> int:
         raise _bad(text, "a duration such as 1h or 180d") from None
 
 
-def _health(word: str, text: str) -> str:
-    """Checked, but kept as text: the prober reads it."""
-    if word == "path":
-        return _path(text)
-    if word in ("interval", "timeout", "slow_start"):
-        return str(_often(text) if word == "interval" else seconds(text))
-    if word in ("rise", "fall"):
-        return str(_int(1, 100)(text))
-    if word == "port":
-        return str(_int(1, ports.HIGHEST)(text))
-    if word == "status":
-        return _statuses(text)
-    return _method(text) if word == "method" else _host(text)
-
-
-def _statuses(text: str) -> str:
-    try:
-        probe.statuses(text)
-    except ValueError:
-        raise _bad(text, "statuses such as 200-399,404") from None
-    return text
-
-
-def _method(text: str) -> str:
-    if _TOKEN.fullmatch(text):
-        return text
-    raise _bad(text, "a method")
-
-
-def _host(text: str) -> str:
-    """A Host field: a name and a port, or not (RFC 9110, section 7.2)."""
-    if _HOST.fullmatch(text):
-        return text
-    raise _bad(text, "a host name")
-
-
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "enable": ("enable", _bool),
     "name": ("name", _name),
@@ -356,5 +271,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "tls.server_name": ("tls_server_name", _server_name),
     "tls.verify": ("tls_verify", _bool),
 }
-NAMES = (*_READERS, *(f"health.{word}" for word in HEALTH_WORDS))  # of all labels, without their prefix
+NAMES = (*_READERS, *(f"health.{word}" for word in health_labels.WORDS))  # of all labels, without their prefix
 _PLAIN = frozenset(map(label_names.plain, NAMES))

@@ -26,8 +26,9 @@ async def ask(
     request: bytes,
     timeout: float,  # noqa: ASYNC109 - the caller decides
     sealer: Sealer | None = None,
+    greeting: bytes = b"",
 ) -> tuple[int, str]:
-    """Status, or 0 and what is the matter, in words that follow `port N`. sealer: it is asked within TLS."""
+    """Status, or 0 and what is the matter, in words that follow `port N`. sealer: it is asked within TLS; greeting: what comes before all."""
     loop = asyncio.get_running_loop()
     status: asyncio.Future[int] = loop.create_future()
     transport: asyncio.Transport | None = None
@@ -39,6 +40,8 @@ async def ask(
         sock = await own(socket.AF_INET6 if ":" in address else socket.AF_INET)
         async with asyncio.timeout(timeout):
             await loop.sock_connect(sock, (address, port))
+            if greeting:
+                await loop.sock_sendall(sock, greeting)
             transport = await _begin(sock, _Asker(request, status), seal)
             found = await status
     except (OSError, ValueError) as error:  # TimeoutError is an OSError

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from haystack.health import outliers, probe, ramp
 from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
-from haystack.health.http_check import ask
+from haystack.health.asking import ask
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober

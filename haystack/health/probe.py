@@ -1,14 +1,16 @@
 """What a container's labels ask to be probed, and what a row of answers says about it. Pure: state, answer, now → state.
 
-A container with haystack.health.path is asked for it on each of its HTTP ports (or on haystack.health.port), and is out after `fall`
-bad answers in a row, in again after `rise` good ones. A new one is in after the first good one.
+A container with haystack.health.path, or haystack.health.grpc, is asked for it on each of its HTTP ports (or on haystack.health.port), and
+is out after `fall` bad answers in a row, in again after `rise` good ones. A new one is in after the first good one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
-from haystack.health import admission_times
+from haystack.health import admission_times, grpc_check
 from haystack.health.tcp_check import GREETINGS
 from haystack.model.records import Endpoint, Options, Record
 
@@ -16,15 +18,24 @@ INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
 RISE, FALL = 2, 3
 STATUS = "200-399"
 METHOD = "GET"
+BY_HTTP2 = ("h2c", "h2")  # of haystack.protocol
+WHOLE = "on"  # haystack.health.grpc: the server as a whole, none of its services
+NOT_OF_GRPC = ("path", "status", "method")  # haystack.health.*: of HTTP health checks alone
 SOONEST = 0.05  # seconds between two probes of one that has not joined yet
 
 
 class Probe(Record, frozen=True, kw_only=True):
-    """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers; greeting: comes before it."""
+    """Whom to ask for what. interval and timeout: seconds; statuses: inclusive ranges that are good answers; greeting: comes before it.
+
+    service: of gRPC, whose health is asked for instead of a path; empty: the server as a whole; None: it is an HTTP health check; http2:
+    which is made by HTTP/2, as the endpoint speaks that.
+    """
 
     address: str
     port: int
-    path: str
+    path: str = ""
+    service: str | None = None
+    http2: bool = False
     interval: float = INTERVAL
     timeout: float = TIMEOUT
     rise: int = RISE
@@ -34,17 +45,27 @@ class Probe(Record, frozen=True, kw_only=True):
     host: str = ""
     greeting: bytes = b""
 
+    @property
+    def subject(self) -> str:
+        """What is asked for, in words."""
+        return self.path if self.service is None else grpc_check.subject(self.service)
+
+    @property
+    def authority(self) -> str:
+        """Whom the request names: the Host field."""
+        place = f"[{self.address}]" if ":" in self.address else self.address
+        return self.host or f"{place}:{self.port}"
+
     def request(self) -> bytes:
         """What is sent (RFC 9112). A connection of its own each time: whether one can be had is part of the question."""
-        place = f"[{self.address}]" if ":" in self.address else self.address
         lines = (
             f"{self.method} {self.path} HTTP/1.1",
-            f"Host: {self.host or f'{place}:{self.port}'}",
+            f"Host: {self.authority}",
             "User-Agent: haystack-health",
             "Accept: */*",
             "Connection: close",
         )
-        return self.greeting + "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
+        return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
 
 
 class State(Record, frozen=True, kw_only=True):
@@ -65,14 +86,17 @@ class State(Record, frozen=True, kw_only=True):
 def of(options: Options, endpoint: Endpoint) -> Probe | None:
     """The probe that the labels of an endpoint's container ask for; None: none. The values are checked (labels.py)."""
     asked = options.health
-    if "path" not in asked or endpoint.listener is None:
+    if not is_asked(asked) or endpoint.listener is None:
         return None
     if not endpoint.speaks_http and "port" not in asked:
         return None  # it speaks TLS
+    service, port = asked.get("grpc"), int(asked.get("port", endpoint.port))
     return Probe(
         address=endpoint.address,
-        port=int(asked.get("port", endpoint.port)),
-        path=asked["path"],
+        port=port,
+        http2=service is None and port == endpoint.port and endpoint.speaks in BY_HTTP2,
+        path=asked["path"] if service is None else "",
+        service="" if service == WHOLE else service,
         interval=float(asked.get("interval", INTERVAL)),
         timeout=float(asked.get("timeout", TIMEOUT)),
         rise=int(asked.get("rise", RISE)),
@@ -81,8 +105,13 @@ def of(options: Options, endpoint: Endpoint) -> Probe | None:
         method=asked.get("method", METHOD),
         host=asked.get("host", ""),
         # another port is another matter, as with HAProxy
-        greeting=GREETINGS[endpoint.proxy_protocol] if asked.get("port", str(endpoint.port)) == str(endpoint.port) else b"",
+        greeting=GREETINGS[endpoint.proxy_protocol] if port == endpoint.port else b"",
     )
+
+
+def is_asked(health: Mapping[str, str]) -> bool:
+    """Whether the haystack.health.* labels of a container ask for a health check."""
+    return "path" in health or "grpc" in health
 
 
 def statuses(text: str) -> tuple[tuple[int, int], ...]:
@@ -97,10 +126,14 @@ def statuses(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def heard(state: State, probe: Probe, status: int, trouble: str, now: float) -> State:
-    """The state after one answer. status: 0 where none came, and trouble says why."""
-    good = any(low <= status <= high for low, high in probe.statuses)
+def judged(probe: Probe, status: int, trouble: str) -> tuple[bool, str]:
+    """Whether an answer of HTTP is a good one, and that in words. status: 0 where none came, and trouble says why."""
     told = f"{status} from {probe.path}" if status else f"port {probe.port} {trouble}"
+    return any(low <= status <= high for low, high in probe.statuses), told
+
+
+def heard(state: State, probe: Probe, now: float, told: str, *, good: bool) -> State:
+    """The state after one answer. told: the answer in words."""
     if state.up is None:
         return _first(state, told, now, good=good)
     row = 0 if good == state.up else state.row + 1

@@ -148,12 +148,14 @@ cdef class Http2ServerLeg(DownLeg):
             if size:
                 self.user.on_body(self.input.data + self.input.start, size)
                 self.consumed(size)
-                if self.user is not None and not (self.ended and pending(&self.input) == 0):
+                if self.user is None:
+                    return 0
+                if not self.ended or pending(&self.input):
                     self.user.on_body_run()
-                continue
-            if not self.ended:
+                    continue
+            elif not self.ended:
                 return self.user.on_body_late()
-            self.done = True
+            self.done = True            # told with the last bytes: nobody would flush those, and whoever waits for room would wait for ever
             return self.end_body()
         return 0
 

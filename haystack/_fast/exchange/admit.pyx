@@ -9,6 +9,7 @@ from libc.string cimport memcmp
 from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.endpoint.endpoint cimport Https, Route
+from haystack._fast.exchange.calls cimport is_call
 from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
@@ -37,6 +38,7 @@ cdef int admit(Exchange x, Head *h) except -1:
     x.request.method = method
     x.retries = RetryState(is_idempotent(method), is_safe(method), False, False, 0)
     x.request.expects = h.expect and h.minor == 1
+    x.request.call = method == Method.POST and is_call(h)
     write_hex(x.request.identity, next_random())
     write_hex(x.request.identity + 16, next_random())
     if not find_route(x, h):

@@ -16,6 +16,7 @@ from haystack._fast.worker.worker_state cimport WorkerState
 cdef struct Request:
     Method method
     bint absolute               # its target names the host
+    bint call                   # it is one of gRPC's, by its type
     bint expects                # the client sends its body once the endpoint has said 100 (RFC 9110, section 10.1.1)
     int rights                  # of the client whose request it is (networks.Right)
     int64_t judged              # bytes of the body that had come when its rate was last judged

@@ -11,6 +11,7 @@ from haystack._fast.connection.leg cimport DownLeg, UpLeg
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
+from haystack._fast.exchange.calls cimport end_with_status, has_status, is_stream, silence
 from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
 from haystack._fast.exchange.relay cimport relay
@@ -131,17 +132,17 @@ cdef class Exchange(LegUser):
         return add(&self.kept, data, size)
 
     cdef int on_body_run(self) except -1:
-        self.up.extend(self.route.timeout_ms)
+        self.up.extend(silence(self))
         return self.up.flush()
 
     cdef int on_body_spliced(self, size_t size) except -1:
         self.retries.body_sent = True
         self.record.received += <int64_t>size
-        return self.up.extend(self.route.timeout_ms)
+        return self.up.extend(silence(self))
 
     cdef int on_body_end(self) except -1:
         self.deadline = 0
-        self.up.extend(self.route.timeout_ms)
+        self.up.extend(silence(self))
         self.down.pass_end(self.up)
         self.up.flush()
         return self.up.let_switch()
@@ -166,7 +167,7 @@ cdef class Exchange(LegUser):
         """A client that could have sent, and sent less than the least rate in the last slice, is answered 408."""
         cdef bint held = self.up is not None and self.up.unsent() > 0
         cdef bint expectant = self.request.expects and self.record.received == 0    # the endpoint's turn
-        cdef bint excused = held or expectant or self.state > State.SEND
+        cdef bint excused = held or expectant or self.state > State.SEND or is_stream(self)
         if self.down.body_done():
             self.deadline = 0
             return 0
@@ -181,7 +182,7 @@ cdef class Exchange(LegUser):
 
     cdef int on_room(self) except -1:
         if self.up is not None and not self.up.is_connecting():
-            return self.up.extend(self.worker.limits.tunnel_ms if self.state == State.TUNNEL else self.route.timeout_ms)
+            return self.up.extend(self.worker.limits.tunnel_ms if self.state == State.TUNNEL else silence(self))
         return 0
 
     cdef int on_drained(self) except -1:
@@ -217,7 +218,7 @@ cdef class Exchange(LegUser):
         return 0 if self.down.body_done() else self.body_ready()
 
     cdef int64_t timeout(self) noexcept:
-        return self.route.timeout_ms
+        return silence(self)
 
     cdef bint is_head_only(self) noexcept:
         return self.down.is_head_only()
@@ -346,9 +347,12 @@ cdef class Exchange(LegUser):
         self.detail = detail
         if answered:
             self.record.error = error
-            return self.cut()
         # what is wrong behind the proxy, and the names there, are nothing for strangers
-        return self.answer(status, error, detail if self.request.rights & <int>Right.INSIDE or not 502 <= status <= 504 else b"")
+        if not self.request.rights & <int>Right.INSIDE and 502 <= status <= 504:
+            detail = b""
+        if not answered:
+            return self.answer(status, error, detail)
+        return end_with_status(self, status, error, detail) if has_status(self) else self.cut()
 
     cdef int answer(self, int status, const char *error, bytes detail) except -1:
         """Answer instead of an endpoint, in the form that the request asks for."""

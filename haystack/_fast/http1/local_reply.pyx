@@ -1,7 +1,8 @@
 """Answers of Haystack's own, in the form that the request's Accept prefers, with the reason in Proxy-Status (RFC 9209).
 
-HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, one line of text for all others. These answers are not
-on the hot path: escaping is left to the standard library and msgspec.
+HTML for browsers, problem details (RFC 9457) for programs that ask for JSON, one line of text for all others. A call of gRPC gets a status
+of gRPC in the head alone (Trailers-Only, in gRPC's PROTOCOL-HTTP2): its clients would make something of their own of another answer. These
+answers are not on the hot path: escaping is left to the standard library and msgspec.
 """
 from html import escape
 
@@ -30,8 +31,20 @@ cdef dict TYPES = {
     Form.TEXT: b"text/plain; charset=utf-8", Form.HTML: b"text/html; charset=utf-8", Form.JSON: b"application/problem+json",
 }
 cdef frozenset UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")     # RFC 3986, section 2.3
+cdef dict GRPC_TYPES = {
+    Form.GRPC: b"application/grpc", Form.GRPC_PROTO: b"application/grpc+proto", Form.GRPC_JSON: b"application/grpc+json",
+    Form.GRPC_WEB: b"application/grpc-web", Form.GRPC_WEB_PROTO: b"application/grpc-web+proto",
+    Form.GRPC_WEB_TEXT: b"application/grpc-web-text", Form.GRPC_WEB_TEXT_PROTO: b"application/grpc-web-text+proto",
+}
+cdef dict GRPC_FORMS = {type_: form for form, type_ in GRPC_TYPES.items()}
+# status → gRPC's code, as its clients read an answer that has none (http-grpc-status-mapping)
+cdef dict CODES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+# Once a call has been sent, UNAVAILABLE would have clients send it again: a limit that has passed is DEADLINE_EXCEEDED, as Envoy has it.
+cdef frozenset LATE = frozenset((b"http_response_timeout", b"connection_read_timeout"))
 cdef enum:
     MAX_ACCEPT = 4096       # bytes that are read of it
+    UNKNOWN = 2             # of gRPC's codes
+    DEADLINE_EXCEEDED = 4
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -53,13 +66,25 @@ small {{ color: #666 }}
 
 
 cdef int form_of(Head *h) except -1:
-    """What Accept prefers (RFC 9110, section 12.5.1): the most weight; of equal ones what is named before a wildcard, then the first."""
+    """A call of gRPC's by its Content-Type; else what Accept prefers (RFC 9110, section 12.5.1): the most weight; of equal ones what is
+    named before a wildcard, then the first."""
     cdef int i
+    cdef int form
     cdef bytes accept = b""
     for i in range(h.count):
         if h.fields[i].name_size == 6 and same_any(h.fields[i].name, b"accept", 6):
             accept += b"," + h.fields[i].value[:min(h.fields[i].value_size, MAX_ACCEPT)]
+        elif h.fields[i].name_size == 12 and same_any(h.fields[i].name, b"content-type", 12):
+            form = grpc_form(h.fields[i].value[:min(h.fields[i].value_size, MAX_ACCEPT)])
+            if form:
+                return form
     return preferred(accept)
+
+
+cdef int grpc_form(bytes content_type) except -1:
+    """The form for a call with this Content-Type; 0: it is no call of gRPC's. Of a format that is not known the type goes without it."""
+    cdef bytes type_ = content_type.partition(b";")[0].strip().lower()
+    return GRPC_FORMS.get(type_, GRPC_FORMS.get(type_.partition(b"+")[0], 0))
 
 
 cdef int preferred(bytes accept) except -1:
@@ -108,15 +133,22 @@ cdef int write_answer(
     """An answer of Haystack's own, with Proxy-Status (RFC 9209, section 2); how many bytes its body has.
 
     error: its word for the reason; empty: it is no error. detail: the reason in words; empty: these are not told. identity: the request's
-    X-Request-Id; empty: it has none. With 308, detail is the place to go to.
+    X-Request-Id; empty: it has none. With 308, detail is the place to go to. A call of gRPC's has its status in grpc-status, and 200 as
+    HTTP's.
     """
     cdef bytes reason = REASONS.get(status, b"Error")
     cdef str said = detail.decode("utf-8", "replace")
-    cdef bytes body = BODIES[form](status, reason.decode(), said, bytes(error).decode(), identity.decode("latin-1"))
+    cdef bint call = form >= <int>Form.GRPC and status != 200
+    cdef int written = Form.TEXT if form >= <int>Form.GRPC else form
+    cdef bytes body = b"" if call else BODIES[written](status, reason.decode(), said, bytes(error).decode(), identity.decode("latin-1"))
     cdef bytes quoted = detail.replace(b"\\", b"").replace(b'"', b"'")
     cdef bytes word = b"; error=%s" % error if error[0] else b""
-    cdef bytes head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, reason, TYPES[form], len(body))
-    head += b"Vary: Accept\r\n"
+    cdef bytes head
+    if call:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 0\r\n" % GRPC_TYPES[form]
+        head += call_status(status, bytes(error), detail, identity)
+    else:
+        head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nVary: Accept\r\n" % (status, reason, TYPES[written], len(body))
     head += b"Proxy-Status: haystack%s%s\r\n" % (word, b'; details="%s"' % quoted if detail and status != 308 else b"")
     if status == 308:
         head += b"Location: %s\r\n" % detail
@@ -135,6 +167,15 @@ cdef int write_answer(
         return 0
     add(out, body, len(body))
     return <int>len(body)
+
+
+cdef bytes call_status(int status, bytes error, bytes detail, bytes identity):
+    """An error as two fields of gRPC's; its words are percent-encoded but for printable ASCII (PROTOCOL-HTTP2, Responses)."""
+    cdef int code = DEADLINE_EXCEEDED if error in LATE else CODES.get(status, UNKNOWN)
+    cdef bytes reason = REASONS.get(status, b"Error")
+    cdef bytes line = text_of(status, reason.decode(), detail.decode("utf-8", "replace"), "", identity.decode("latin-1")).strip()
+    message = b"".join([b"%c" % c if 32 <= c < 127 and c != 37 else b"%%%02X" % c for c in line])
+    return b"grpc-status: %d\r\ngrpc-message: %s\r\n" % (code, message)
 
 
 def text_of(int status, str reason, str detail, str error, str identity):

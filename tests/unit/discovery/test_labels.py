@@ -26,6 +26,8 @@ from haystack.discovery import labels
         ("upgrade", "TCP, my-own ,tcp", "upgrade", ("tcp", "my-own")),
         ("upgrade", "any", "upgrade", ("any",)),
         ("health.path", "/up", "health", {"path": "/up"}),
+        ("health.grpc", "yes", "health", {"grpc": "on"}),
+        ("health.grpc", "shop.v1.Cart", "health", {"grpc": "shop.v1.Cart"}),
         ("protocol", "H2C", "protocol", "h2c"),
         ("protocol", "https", "protocol", "https"),
         ("tls.ca", "/ca/one.pem", "tls_ca", "/ca/one.pem"),
@@ -48,6 +50,7 @@ def test_good(key, text, field, value):
         ("path", "/a?b"), ("weight", "-1"), ("weight", "٣"), ("balance", "luck"), ("sticky", "a b"), ("timeout", "0"),
         ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""),
         ("upgrade", ""), ("upgrade", "a b"), ("upgrade", "tcp, H2C"), ("upgrade", "tls/1.0"), ("health.path", "x"), ("health.wealth", "1"),
+        ("health.grpc", "off"), ("health.grpc", "a b"),
         ("health", "perhaps"), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
         ("protocol", "http/2"), ("protocol", ""), ("tls.ca", "ca.pem"), ("tls.server_name", "a b"), ("tls.verify", "perhaps"),
         ("health.host", "a\nb"), ("colour", "red"), ("", ""),
@@ -95,6 +98,13 @@ def test_a_probe_without_a_path_is_none_and_that_is_told():
     options, problems = labels.read({"haystack.health.interval": "1s", "haystack.health.status": "200-299,404"})
     assert options.health == {"interval": "1.0", "status": "200-299,404"}
     assert [p.subject for p in problems] == ["label haystack.health.path"]
+
+
+def test_what_belongs_to_http_does_not_go_with_a_grpc_health_check():
+    assert labels.read({"haystack.health.grpc": "on", "haystack.health.interval": "1s", "haystack.health.host": "shop.example"})[1] == ()
+    _, problems = labels.read({f"haystack.health.{word}": text for word, text in {"grpc": "on", "path": "/", "status": "200"}.items()})
+    assert [p.subject for p in problems] == ["label haystack.health.path", "label haystack.health.status"]
+    assert {p.message for p in problems} == {"is not for gRPC health checks (haystack.health.grpc); label ignored"}
 
 
 @pytest.mark.parametrize(

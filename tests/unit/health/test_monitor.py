@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
+from haystack.health.probe import judged
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Obstacle, Options
 from haystack.model.reports import FailureRow
@@ -37,9 +38,9 @@ class Rig:
         await asyncio.sleep(0.001)
         return "" if address in self.accepting else "does not answer" if address in self.silent else "does not accept"
 
-    async def ask(self, address, _port, _request, _timeout):
+    async def ask(self, probe):
         await asyncio.sleep(0.001)
-        return (200, "") if address in self.well else (503, "")
+        return judged(probe, 200 if probe.address in self.well else 503, "")
 
     def list(self, *containers):
         self.registry.replace("x", Listing(containers=containers))

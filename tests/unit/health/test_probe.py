@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from haystack.health import admission_times
 from haystack.health.http_check import ask
-from haystack.health.probe import SOONEST, Probe, State, heard, of, pause, statuses
+from haystack.health.probe import SOONEST, Probe, State, heard, judged, of, pause, statuses
 from haystack.health.prober import AT_ONCE, GAP, Prober
 from haystack.health.tcp_check import accepts
 from haystack.model.records import Options
@@ -21,7 +21,8 @@ UP, DOWN, NEW = State(up=True), State(up=False, why="503 from /up, 3 in a row"),
 
 def after(state, *answers, probe=PROBE, at=1.0):
     for answer in answers:
-        state = heard(state, probe, answer if isinstance(answer, int) else 0, answer if isinstance(answer, str) else "", at)
+        good, told = judged(probe, answer if isinstance(answer, int) else 0, answer if isinstance(answer, str) else "")
+        state = heard(state, probe, at, told, good=good)
     return state
 
 
@@ -34,6 +35,13 @@ def test_labels_make_a_probe():
     assert of(Options(health=asked | {"status": "204"}), ENDPOINT) == Probe(
         address="172.17.0.2", port=81, path="/", interval=1.5, timeout=0.5, rise=1, fall=9, statuses=((204, 204),), method="HEAD", host="h"
     )
+
+
+def test_labels_make_a_probe_of_grpc_instead():
+    assert of(Options(health={"grpc": "on"}), ENDPOINT) == Probe(address="172.17.0.2", port=80, service="")
+    assert of(Options(health={"grpc": "shop.Cart", "path": "/up"}), ENDPOINT) == Probe(address="172.17.0.2", port=80, service="shop.Cart")
+    asked = of(Options(health={"grpc": "shop.Cart", "port": "81", "host": "h"}), ENDPOINT)
+    assert (asked.port, asked.authority, asked.subject) == (81, "h", "gRPC health of shop.Cart")
 
 
 def test_the_request_names_whom_it_asks():
@@ -175,13 +183,13 @@ class Asked:
         self.prober = Prober(self.news.set, self.ask)
         self.now = self.most = self.times = 0
 
-    async def ask(self, _address, _port, _request, _timeout):
+    async def ask(self, probe):
         self.times += 1
         self.now += 1
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
         self.now -= 1
-        return (self.answers.pop(0), "") if len(self.answers) > 1 else (self.answers[0], "")
+        return judged(probe, self.answers.pop(0) if len(self.answers) > 1 else self.answers[0], "")
 
     async def change(self):
         await asyncio.wait_for(self.news.wait(), 5)
@@ -233,12 +241,12 @@ async def test_never_too_many_at_once():
     release, full = asyncio.Event(), asyncio.Event()
     now = []
 
-    async def ask(_address, port, _request, _timeout):
-        now.append(port)
+    async def ask(probe):
+        now.append(probe)
         if len(now) == AT_ONCE:
             full.set()
         await release.wait()
-        return 200, ""
+        return True, "200 from /up"
 
     prober = Prober(lambda: None, ask)
     for number in range(2 * AT_ONCE):
