@@ -28,7 +28,7 @@ async def ask(
     sealer: Sealer | None = None,
     greeting: bytes = b"",
 ) -> tuple[int, str]:
-    """Status, or 0 and what is the matter, in words that follow `port N`. sealer: it is asked within TLS; greeting: what comes before all."""
+    """Status, or 0 and what is the matter, in words that follow `port N`. sealer: asked within TLS; greeting: what comes before all."""
     loop = asyncio.get_running_loop()
     status: asyncio.Future[int] = loop.create_future()
     transport: asyncio.Transport | None = None
