@@ -42,7 +42,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     read_rate: int = 0
     max_kept: int = 0
     max_streams: int = 128
-    h2c: bool = False
+    h2c: int = 0
 
 
 def of(settings: Settings) -> Limits:
@@ -66,7 +66,7 @@ def of(settings: Settings) -> Limits:
         read_rate=settings.read_rate,
         max_kept=-(-settings.answer_memory // settings.workers),
         max_streams=settings.max_streams,
-        h2c=settings.h2c,
+        h2c=int(settings.h2c),
     )
 
 
