@@ -60,7 +60,7 @@ def attack(web, make, rounds=2000, settings=None):
         try:
             for number in range(rounds):
                 client.send(make(client, number))
-                if client.over:
+                if client.unheard:
                     break
         except TimeoutError:
             pass  # nobody reads it any more
@@ -204,7 +204,7 @@ def test_pings_whose_answers_nobody_reads(web):
         try:
             for _ in range(1000):
                 client.send(PingFrame(0, b"12345678").serialize() * 1000)
-                if client.over:
+                if client.unheard:
                     break
         except TimeoutError:
             pass

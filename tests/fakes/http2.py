@@ -204,7 +204,7 @@ class Rude:
         self.buffer = bytearray()
         self.frames: list[Frame] = []
         self.sections: dict[int, list[dict[str, str]]] = {}
-        self.over = False
+        self.over = self.unheard = False  # unheard: the other side takes nothing any more
         self.next = 1
         if begin:
             self.send(PREFACE, SettingsFrame(0, settings or {}))
@@ -220,7 +220,7 @@ class Rude:
         try:
             self.socket.sendall(b"".join(part if isinstance(part, bytes) else part.serialize() for part in parts))
         except (ConnectionError, ssl.SSLError):
-            self.over = True
+            self.unheard = True
 
     def head(self, host: str, path: str = "/", method: str = "GET", *, end: bool = True, fields: Pairs = (), number: int = 0) -> HeadersFrame:
         """A request's HEADERS on the next stream."""

@@ -3,6 +3,7 @@
 A head goes down with the pairs of the HTTP/1 head that says the same (http2/fields.pyx); a body as far as its window and the client's
 socket allow, and what is not taken counts as kept. A request's body is asked for again by what went on to the endpoint (RFC 9113, 5.2).
 """
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memcmp
 
@@ -19,6 +20,7 @@ from haystack._fast.http2.flood cimport earn
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
+from haystack._fast.util.linked_list cimport leave
 
 cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
@@ -27,6 +29,7 @@ cdef enum:
     FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
     LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
     EMPTY_TAIL = 5          # and of one without a field
+    GIVEN_BACK = 2048       # bytes of a body for which a client may give windows back by themselves
 
 cdef nghttp2_nv[MAX_PAIRS + 1] pairs
 cdef list spare_legs = []
@@ -76,6 +79,8 @@ cdef class Http2ServerLeg(DownLeg):
         if self.fresh:
             self.fresh = False
             return self.open()
+        if drained and self.out.capacity > RUN and pending(&self.out) == 0:
+            self.forget_out()           # one that was slow for a while holds no memory for that
         if self.user is not None and drained:
             self.user.on_room()
             if self.user is not None and not self.closed:
@@ -103,8 +108,14 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int retire(self) except -1:
         """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
         self.forget_out()
+        # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
+        nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
+        self.connection.wants()
         self.connection = None
-        return recycle(self)
+        leave(&self.link)
+        recycle(self)
+        Py_DECREF(self)                 # the ring's reference
+        return 0
 
     # the request
 
@@ -298,7 +309,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
         cdef Transport sink = up.raw()
         cdef size_t size
-        while pending(&self.input) and sink.unsent() == 0:
+        while pending(&self.input) and sink.unsent() == 0 and not self.closed:
             size = min(pending(&self.input), <size_t>RUN)
             sink.send(self.input.data + self.input.start, size)
             moved[0] += <int64_t>size
@@ -412,7 +423,7 @@ cdef ssize_t read_data(
     if leg.tail.end > EMPTY_TAIL:
         flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
         nghttp2_submit_trailer(session, number, &pairs[1], pairs_of(leg.tail.data + LAST_CHUNK, leg.tail.end - LAST_CHUNK, &pairs[1]))
-    if not leg.ended:
+    if not leg.ended and not leg.tunnel:
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, number, NGHTTP2_NO_ERROR)     # RFC 9113, section 8.1
     return <ssize_t>size
 
@@ -429,7 +440,7 @@ cdef int send_data(
         add(work, leg.out.data + leg.out.start, size)
         take(&leg.out, size)
         leg.taking.taken += <int64_t>size
-        earn(&connection.flood, 1)
+        earn(&connection.flood, 1 + <int>(size // GIVEN_BACK))
         if size and pending(&leg.out) == 0:
             connection.waiting -= 1
             leg.drained = True

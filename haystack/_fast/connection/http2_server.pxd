@@ -17,6 +17,7 @@ cdef class Http2Server(Streams):
     cdef Ring legs              # streams that are open: it has a reference to each
     cdef Leaving leaving
     cdef bint flooded
+    cdef bint dismissed         # and was told so
 
     cdef int start(self) except -1
     cdef int read(self) except -1

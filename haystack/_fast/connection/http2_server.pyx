@@ -23,6 +23,11 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_PEEK
+        MSG_DONTWAIT
+    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
@@ -112,8 +117,10 @@ cdef class Http2Server(Streams):
         return self.worker.clients.leave(self.peer.origin)
 
     cdef bint is_at_rest(self) noexcept:
+        cdef char byte
         return self.state == ConnectionState.OPEN and self.legs.count == 0 and self.coming is None and self.transport.unsent() == 0 and (
-            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS)
+            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS) and (
+            recv(self.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 
     cdef bint carries(self, LegUser user) noexcept:
         cdef Link *at = self.legs.oldest
@@ -147,7 +154,7 @@ cdef class Http2Server(Streams):
         while at != NULL:
             leg = <Http2ServerLeg>at.owner
             at = at.newer
-            if pending(&leg.out) == 0 or leg.connects:
+            if pending(&leg.out) == 0 or leg.tunnel:
                 leg.taking = Taking(0, 0)
                 continue
             leg.taking.stalled += passed
@@ -234,7 +241,8 @@ cdef class Http2Server(Streams):
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        if self.flooded and self.leaving != Leaving.TOLD:
+        if self.flooded and not self.dismissed:
+            self.dismissed = True
             self.leaving = Leaving.TOLD
             self.worker.erred(b"http_request_denied", 0)
             nghttp2_session_terminate_session(self.session, NGHTTP2_ENHANCE_YOUR_CALM)
@@ -285,7 +293,7 @@ cdef class Http2Server(Streams):
         if self.session == NULL or self.state != ConnectionState.OPEN:
             return 0
         if self.noted:
-            self.wants()
+            return self.wants()         # what follows from that comes first
         if self.transport.unsent() or self.waiting:
             if self.link.ring != &self.worker.clients.readers:
                 join(&self.worker.clients.readers, &self.link)
@@ -368,7 +376,11 @@ cdef class Http2Server(Streams):
 
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:
         """A part of a body."""
-        cdef Http2ServerLeg leg = <Http2ServerLeg>nghttp2_session_get_stream_user_data(self.session, number)
+        cdef void *owner = nghttp2_session_get_stream_user_data(self.session, number)
+        cdef Http2ServerLeg leg
+        if owner == NULL:
+            return 0
+        leg = <Http2ServerLeg>owner
         if leg.user is None and not leg.fresh:
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
@@ -383,22 +395,17 @@ cdef class Http2Server(Streams):
         leg = <Http2ServerLeg>owner
         if self.coming is leg:
             self.coming = None
-        leg.closed = True
-        leave(&leg.link)
-        leg.note()
-        Py_DECREF(leg)                  # the ring's reference
-        return 0
+        if not leg.finished and (leg.fresh or leg.user is not None) and overflows(&self.flood, OF_RESET, self.worker.poller.now):
+            self.flooded = True         # whoever reset it: a client can make us do that (CVE-2025-8671)
+        leg.closed = True               # it stays in the ring until that has been attended to
+        return leg.note()
 
     cdef int count_frame(self, const nghttp2_frame *frame) except -1:
         """What carries no request costs the client."""
         cdef int cost = 0, kind = frame.hd.type
-        cdef void *owner
         if kind == NGHTTP2_DATA or kind == NGHTTP2_HEADERS:
             if frame.hd.length == 0 and not frame.hd.flags & NGHTTP2_FLAG_END_STREAM:
                 cost = OF_EMPTY
-        elif kind == NGHTTP2_RST_STREAM:
-            owner = nghttp2_session_get_stream_user_data(self.session, frame.hd.stream_id)
-            cost = OF_RESET if owner != NULL and not (<Http2ServerLeg>owner).finished else 1
         elif kind == NGHTTP2_SETTINGS:
             cost = OF_SETTINGS
             if self.legs.count == 0 and self.leaving == Leaving.STAYS:
@@ -458,7 +465,8 @@ cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, 
 
 cdef int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user) noexcept:
     cdef Http2Server connection = <Http2Server>user
-    if overflows(&connection.flood, OF_SETTINGS, connection.worker.poller.now):
+    # one stream more than may be at once is no fault of a client that does not know that yet
+    if overflows(&connection.flood, 1 if code == NGHTTP2_ERR_REFUSED_STREAM else OF_SETTINGS, connection.worker.poller.now):
         connection.flooded = True
     return 0
 
