@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.fakes.h2c import WEB, house
+from tests.fakes.http2 import Answer
 from tests.fakes.origin import chunked, held, inform, never, respond
 from tests.fakes.worker import until
 
@@ -206,13 +207,40 @@ def test_a_body_that_nobody_wants_is_not_waited_for(web, client):
     assert client.get(WEB).status == 200
 
 
-def test_connect_is_not_for_this_proxy(web, client):
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+def test_a_response_without_a_body_comes_before_the_request_is_whole(web, client, method):
+    """RFC 9113, section 8.1: a whole response, and only then the word that the rest of the request is nobody's."""
+    web.origin.script = early(b"HTTP/1.1 204 No Content\r\n\r\n")
+    number = client.begin(WEB, method=method, end=False)
+    answer = client.answer(number)
+    client.ping()
+    assert (answer.status, answer.ended, answer.reset) == (204, True, 0)
+
+
+def test_trailers_come_before_the_request_is_whole(web, client):
+    web.origin.script = early(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\ngrpc-status: 8\r\n\r\n")
+    number = client.begin(WEB, method="POST", end=False)
+    answer = client.answer(number)
+    client.ping()
+    assert (bytes(answer.body), answer.trailers, answer.ended, answer.reset) == (b"abc", [("grpc-status", "8")], True, 0)
+
+
+def early(data):
+    """Answer once the head is there, whatever is still to come of the body."""
+
+    async def script(call):
+        await call.send(data)
+        call.keep = False
+
+    return script
+
+
+def test_connect_is_not_for_this_proxy(client):
     number = client.h2.get_next_available_stream_id()
-    client.answers[number] = type(client.get(WEB))()
-    client.h2.send_headers(number + 2, [(":method", "CONNECT"), (":authority", f"{WEB}:80")])
-    client.answers[number + 2] = client.answers[number]
+    client.answers[number] = Answer()
+    client.h2.send_headers(number, [(":method", "CONNECT"), (":authority", f"{WEB}:80")])
     client.flush()
-    assert client.answer(number + 2).status == 501
+    assert client.answer(number).status == 501
 
 
 # Clients that do not wait.

@@ -19,6 +19,7 @@ from h2.settings import SettingCodes, Settings
 from hpack import Decoder, Encoder
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
 
+FRAME_HEAD = 9
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Pairs = Iterable[tuple[str, str]]
 
@@ -36,6 +37,19 @@ def connected(port: int, context: ssl.SSLContext | None, name: str | None, timeo
     except BaseException:
         sock.close()
         raise
+
+
+def cut(buffer: bytearray) -> Any:
+    """Take the first frame out of what came, with its bytes in `raw`; None: it is not whole."""
+    if len(buffer) < FRAME_HEAD:
+        return None
+    frame, size = Frame.parse_frame_header(memoryview(bytes(buffer[:FRAME_HEAD])))
+    if len(buffer) < FRAME_HEAD + size:
+        return None
+    frame.raw = bytes(buffer[: FRAME_HEAD + size])
+    frame.parse_body(memoryview(frame.raw)[FRAME_HEAD:])
+    del buffer[: FRAME_HEAD + size]
+    return frame
 
 
 @dataclass
@@ -72,7 +86,8 @@ class Http2Client:
         self.scheme = "http" if context is None else "https"
         self.h2 = H2Connection(H2Configuration(header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False))
         self.answers: dict[int, Answer] = {}
-        self.goaways: list[events.ConnectionTerminated] = []
+        self.goaways: list[GoAwayFrame] = []
+        self.buffer = bytearray()
         self.given: dict[int, int] = {}  # bytes of window that came back, by stream; 0: the connection's
         self.settled = self.gone = False
         self.pongs = 0
@@ -148,8 +163,13 @@ class Http2Client:
         if not data:
             self.gone = True
             raise ConnectionError(f"the connection ended; GOAWAY: {self.goaways}")
-        for event in self.h2.receive_data(data):
-            self.on_event(event)
+        self.buffer += data
+        while (frame := cut(self.buffer)) is not None:
+            if isinstance(frame, GoAwayFrame):  # of which `h2` takes even the first, a notice, for the end
+                self.goaways.append(frame)
+                continue
+            for event in self.h2.receive_data(frame.raw):
+                self.on_event(event)
         self.flush()
 
     def on_event(self, event: events.Event) -> None:
@@ -172,8 +192,6 @@ class Http2Client:
                 answer.ended = True
             case events.StreamReset():
                 answer.reset = event.error_code
-            case events.ConnectionTerminated():
-                self.goaways.append(event)
             case events.WindowUpdated():
                 self.given[number] = self.given.get(number, 0) + event.delta
             case events.PingAckReceived():
@@ -246,12 +264,7 @@ class Rude:
             data = b""
         self.over = not data
         self.buffer += data
-        while len(self.buffer) >= 9:
-            frame, size = Frame.parse_frame_header(memoryview(self.buffer)[:9])
-            if len(self.buffer) < 9 + size:
-                break
-            frame.parse_body(memoryview(bytes(self.buffer[9 : 9 + size])))
-            del self.buffer[: 9 + size]
+        while (frame := cut(self.buffer)) is not None:
             self.frames.append(frame)
             if isinstance(frame, HeadersFrame):
                 self.sections.setdefault(frame.stream_id, []).append(dict(self.decoder.decode(frame.data)))

@@ -73,6 +73,10 @@ cdef class Http2ServerLeg(DownLeg):
         if self.connection is None:
             return 0                    # the connection has ended meanwhile
         if self.closed:
+            if self.user is not None and self.tunnel and self.ended and self.finished:
+                self.user.tunnel_up()   # both sides have said all, and the endpoint has not heard it
+                if self.user is not None:
+                    return 0            # `finish` comes back here
             if self.user is not None:
                 self.user.abort()       # the client does not want it any more
             return self.retire()
@@ -264,8 +268,6 @@ cdef class Http2ServerLeg(DownLeg):
         take(work, work.end)
         self.written = False
         self.submitted = True
-        if bare and not self.ended:
-            self.reset_stream(NGHTTP2_NO_ERROR)     # the rest of the request is nobody's (RFC 9113, section 8.1)
         return 0
 
     cdef bint take_back(self) except -1:
@@ -309,7 +311,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
         cdef Transport sink = up.raw()
         cdef size_t size
-        while pending(&self.input) and sink.unsent() == 0 and not self.closed:
+        while pending(&self.input) and sink.unsent() == 0:
             size = min(pending(&self.input), <size_t>RUN)
             sink.send(self.input.data + self.input.start, size)
             moved[0] += <int64_t>size
@@ -346,8 +348,11 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int finish(self) except -1:
         """What is kept for the client goes down still; what comes of the request is dropped."""
         self.user = None
-        if self.connection is None or self.closed:
+        if self.connection is None:
             return 0
+        if self.closed:
+            self.note()
+            return self.connection.wants()
         if pending(&self.input):
             self.consumed(pending(&self.input))
         if not self.finished:
@@ -404,6 +409,7 @@ cdef size_t section_of(Buffer *work) noexcept:
 
 cdef void set_send(nghttp2_session_callbacks *callbacks) noexcept:
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data)
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent)
 
 
 cdef ssize_t read_data(
@@ -423,8 +429,6 @@ cdef ssize_t read_data(
     if leg.tail.end > EMPTY_TAIL:
         flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
         nghttp2_submit_trailer(session, number, &pairs[1], pairs_of(leg.tail.data + LAST_CHUNK, leg.tail.end - LAST_CHUNK, &pairs[1]))
-    if not leg.ended and not leg.tunnel:
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, number, NGHTTP2_NO_ERROR)     # RFC 9113, section 8.1
     return <ssize_t>size
 
 
@@ -449,3 +453,14 @@ cdef int send_data(
     except BaseException as error:
         connection.error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE
+
+
+cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
+    """A response has gone whole: the rest of its request is nobody's (RFC 9113, section 8.1). Earlier, nghttp2 would drop what is not sent."""
+    cdef void *owner
+    if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):
+        return 0
+    owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
+    if owner != NULL and not (<Http2ServerLeg>owner).ended and not (<Http2ServerLeg>owner).tunnel:
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR)
+    return 0

@@ -37,13 +37,14 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
+    GROWN = 4               # times the size that a field section may have, and it is answered no more
 
 cdef nghttp2_session_callbacks *callbacks = NULL
 cdef nghttp2_option *options = NULL
 
 
 cdef int prepare() except -1:
-    """What all sessions have in common, made once."""
+    """What all sessions have in common."""
     global callbacks, options
     if callbacks != NULL:
         return 0
@@ -394,7 +395,8 @@ cdef class Http2Server(Streams):
             return 0
         leg = <Http2ServerLeg>owner
         if self.coming is leg:
-            self.coming = None
+            self.coming = None          # and its time is over
+            self.transport.deadline = 0 if self.leaving != Leaving.NOTICED else self.transport.deadline
         if not leg.finished and (leg.fresh or leg.user is not None) and overflows(&self.flood, OF_RESET, self.worker.poller.now):
             self.flooded = True         # whoever reset it: a client can make us do that (CVE-2025-8671)
         leg.closed = True               # it stays in the ring until that has been attended to
@@ -447,7 +449,9 @@ cdef int on_header(
     cdef Http2Server connection = <Http2Server>user
     try:
         if connection.section.size > connection.worker.limits.max_head or connection.coming is None:
-            return 0                    # it is refused, and what it holds is not kept
+            # it is refused, and what it holds is not kept; of one that grows on in nghttp2's hands the rest is not looked at either
+            connection.section.size += <int>(name_size + value_size)
+            return 0 if connection.section.size < GROWN * connection.worker.limits.max_head else NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
             return take_field(&connection.section, <const char *>name, name_size, <const char *>value, value_size)
         connection.section.size += <int>(name_size + value_size) + OVERHEAD
