@@ -109,6 +109,17 @@ cdef class Http2ServerLeg(DownLeg):
         return connection.handler.on_bad_request(
             self, -used if used else 400, b"http_request_error", said(b"the request's head is refused", h.flaw))
 
+    cdef bint is_slow(self, int64_t passed) noexcept:
+        """Whether the client opens no window for it, or one by crumbs. A tunnel may be silent for long."""
+        cdef bint slow = False
+        self.taking.stalled += passed
+        if pending(&self.out) and not self.tunnel:
+            if self.taking.stalled < self.connection.worker.limits.idle_ms:
+                return False
+            slow = self.taking.taken * 1000 < max(<int64_t>1, self.connection.worker.limits.read_rate * self.taking.stalled)
+        self.taking = Taking(0, 0)
+        return slow
+
     cdef int retire(self) except -1:
         """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
         self.forget_out()

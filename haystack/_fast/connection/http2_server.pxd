@@ -30,6 +30,7 @@ cdef class Http2Server(Streams):
     cdef int on_section(self, const nghttp2_frame *frame) except -1
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1
     cdef int on_stream_closed(self, int32_t number, unsigned int code) except -1
+    cdef void charge(self, int cost) noexcept
     cdef int count_frame(self, const nghttp2_frame *frame) except -1
 
 cdef int take_over(ServerConnection before, const char *data, size_t size) except -1

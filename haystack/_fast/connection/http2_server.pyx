@@ -9,12 +9,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_send, spare_leg
 from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
-from haystack._fast.connection.server cimport ServerConnection, Taking
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
-from haystack._fast.util.buffer cimport Buffer, add, pending, take
+from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
@@ -155,14 +155,8 @@ cdef class Http2Server(Streams):
         while at != NULL:
             leg = <Http2ServerLeg>at.owner
             at = at.newer
-            if pending(&leg.out) == 0 or leg.tunnel:
-                leg.taking = Taking(0, 0)
-                continue
-            leg.taking.stalled += passed
-            if leg.taking.stalled >= self.worker.limits.idle_ms:
-                if leg.taking.taken * 1000 < max(<int64_t>1, self.worker.limits.read_rate * leg.taking.stalled):
-                    slow.append(leg)
-                leg.taking = Taking(0, 0)
+            if leg.is_slow(passed):
+                slow.append(leg)
         for leg in slow:
             if leg.user is None:
                 leg.reset_stream(NGHTTP2_CANCEL)
@@ -397,8 +391,8 @@ cdef class Http2Server(Streams):
         if self.coming is leg:
             self.coming = None          # and its time is over
             self.transport.deadline = 0 if self.leaving != Leaving.NOTICED else self.transport.deadline
-        if not leg.finished and (leg.fresh or leg.user is not None) and overflows(&self.flood, OF_RESET, self.worker.poller.now):
-            self.flooded = True         # whoever reset it: a client can make us do that (CVE-2025-8671)
+        if not leg.finished and (leg.fresh or leg.user is not None):
+            self.charge(OF_RESET)       # whoever reset it: a client can make us do that (CVE-2025-8671)
         leg.closed = True               # it stays in the ring until that has been attended to
         return leg.note()
 
@@ -414,11 +408,14 @@ cdef class Http2Server(Streams):
                 self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         else:
             cost = 1
-        if cost and overflows(&self.flood, cost, self.worker.poller.now):
-            self.flooded = True
+        self.charge(cost)
         if kind == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK and self.leaving == Leaving.NOTICED:
             self.leave_for_good()
         return 0
+
+
+    cdef void charge(self, int cost) noexcept:
+        self.flooded = overflows(&self.flood, cost, self.worker.poller.now) or self.flooded
 
 
 # What nghttp2 calls. An exception is kept for who has called it.
@@ -462,16 +459,15 @@ cdef int on_header(
 
 cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) noexcept:
     cdef Http2Server connection = <Http2Server>user
-    if head.type == NGHTTP2_CONTINUATION and overflows(&connection.flood, OF_EMPTY, connection.worker.poller.now):
-        connection.flooded = True
+    if head.type == NGHTTP2_CONTINUATION:
+        connection.charge(OF_EMPTY)
     return 0
 
 
 cdef int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user) noexcept:
     cdef Http2Server connection = <Http2Server>user
     # one stream more than may be at once is no fault of a client that does not know that yet
-    if overflows(&connection.flood, 1 if code == NGHTTP2_ERR_REFUSED_STREAM else OF_SETTINGS, connection.worker.poller.now):
-        connection.flooded = True
+    connection.charge(1 if code == NGHTTP2_ERR_REFUSED_STREAM else OF_SETTINGS)
     return 0
 
 
