@@ -1,5 +1,5 @@
 # A request that comes on a stream of HTTP/2, and its response.
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from haystack._fast.connection.leg cimport DownLeg
 from haystack._fast.connection.server cimport ServerConnection, Taking
 from haystack._fast.http2.flood cimport Flood
@@ -44,6 +44,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint drained           # `out` has become empty, and its user is to hear that
     cdef bint closed            # the stream is
 
+    cdef bint is_slow(self, int64_t passed) noexcept
     cdef int open(self) except -1
     cdef int attend(self) except -1
     cdef int retire(self) except -1

@@ -3,6 +3,7 @@
 A head goes down with the pairs of the HTTP/1 head that says the same (http2/fields.pyx); a body as far as its window and the client's
 socket allow, and what is not taken counts as kept. A request's body is asked for again by what went on to the endpoint (RFC 9113, 5.2).
 """
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memcmp
 
@@ -19,6 +20,7 @@ from haystack._fast.http2.flood cimport earn
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
+from haystack._fast.util.linked_list cimport leave
 
 cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
@@ -27,6 +29,7 @@ cdef enum:
     FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
     LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
     EMPTY_TAIL = 5          # and of one without a field
+    GIVEN_BACK = 2048       # bytes of a body for which a client may give windows back by themselves
 
 cdef nghttp2_nv[MAX_PAIRS + 1] pairs
 cdef list spare_legs = []
@@ -70,12 +73,18 @@ cdef class Http2ServerLeg(DownLeg):
         if self.connection is None:
             return 0                    # the connection has ended meanwhile
         if self.closed:
+            if self.user is not None and self.tunnel and self.ended and self.finished:
+                self.user.tunnel_up()   # both sides have said all, and the endpoint has not heard it
+                if self.user is not None:
+                    return 0            # `finish` comes back here
             if self.user is not None:
                 self.user.abort()       # the client does not want it any more
             return self.retire()
         if self.fresh:
             self.fresh = False
             return self.open()
+        if drained and self.out.capacity > RUN and pending(&self.out) == 0:
+            self.forget_out()           # one that was slow for a while holds no memory for that
         if self.user is not None and drained:
             self.user.on_room()
             if self.user is not None and not self.closed:
@@ -100,11 +109,28 @@ cdef class Http2ServerLeg(DownLeg):
         return connection.handler.on_bad_request(
             self, -used if used else 400, b"http_request_error", said(b"the request's head is refused", h.flaw))
 
+    cdef bint is_slow(self, int64_t passed) noexcept:
+        """Whether the client opens no window for it, or one by crumbs. A tunnel may be silent for long."""
+        cdef bint slow = False
+        self.taking.stalled += passed
+        if pending(&self.out) and not self.tunnel:
+            if self.taking.stalled < self.connection.worker.limits.idle_ms:
+                return False
+            slow = self.taking.taken * 1000 < max(<int64_t>1, self.connection.worker.limits.read_rate * self.taking.stalled)
+        self.taking = Taking(0, 0)
+        return slow
+
     cdef int retire(self) except -1:
         """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
         self.forget_out()
+        # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
+        nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
+        self.connection.wants()
         self.connection = None
-        return recycle(self)
+        leave(&self.link)
+        recycle(self)
+        Py_DECREF(self)                 # the ring's reference
+        return 0
 
     # the request
 
@@ -255,8 +281,6 @@ cdef class Http2ServerLeg(DownLeg):
         take(work, work.end)
         self.written = False
         self.submitted = True
-        if bare and not self.ended:
-            self.reset_stream(NGHTTP2_NO_ERROR)     # the rest of the request is nobody's (RFC 9113, section 8.1)
         return 0
 
     cdef bint take_back(self) except -1:
@@ -337,8 +361,11 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int finish(self) except -1:
         """What is kept for the client goes down still; what comes of the request is dropped."""
         self.user = None
-        if self.connection is None or self.closed:
+        if self.connection is None:
             return 0
+        if self.closed:
+            self.note()
+            return self.connection.wants()
         if pending(&self.input):
             self.consumed(pending(&self.input))
         if not self.finished:
@@ -395,6 +422,7 @@ cdef size_t section_of(Buffer *work) noexcept:
 
 cdef void set_send(nghttp2_session_callbacks *callbacks) noexcept:
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data)
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent)
 
 
 cdef ssize_t read_data(
@@ -414,8 +442,6 @@ cdef ssize_t read_data(
     if leg.tail.end > EMPTY_TAIL:
         flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
         nghttp2_submit_trailer(session, number, &pairs[1], pairs_of(leg.tail.data + LAST_CHUNK, leg.tail.end - LAST_CHUNK, &pairs[1]))
-    if not leg.ended:
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, number, NGHTTP2_NO_ERROR)     # RFC 9113, section 8.1
     return <ssize_t>size
 
 
@@ -431,7 +457,7 @@ cdef int send_data(
         add(work, leg.out.data + leg.out.start, size)
         take(&leg.out, size)
         leg.taking.taken += <int64_t>size
-        earn(&connection.flood, 1)
+        earn(&connection.flood, 1 + <int>(size // GIVEN_BACK))
         if size and pending(&leg.out) == 0:
             connection.waiting -= 1
             leg.drained = True
@@ -440,3 +466,14 @@ cdef int send_data(
     except BaseException as error:
         connection.error = error
         return NGHTTP2_ERR_CALLBACK_FAILURE
+
+
+cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
+    """A response has gone whole: the rest of its request is nobody's (RFC 9113, section 8.1). Earlier, nghttp2 would drop what is not sent."""
+    cdef void *owner
+    if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):
+        return 0
+    owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
+    if owner != NULL and not (<Http2ServerLeg>owner).ended and not (<Http2ServerLeg>owner).tunnel:
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR)
+    return 0

@@ -17,6 +17,7 @@ cdef class Http2Server(Streams):
     cdef Ring legs              # streams that are open: it has a reference to each
     cdef Leaving leaving
     cdef bint flooded
+    cdef bint dismissed         # and was told so
 
     cdef int start(self) except -1
     cdef int read(self) except -1
@@ -29,6 +30,7 @@ cdef class Http2Server(Streams):
     cdef int on_section(self, const nghttp2_frame *frame) except -1
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1
     cdef int on_stream_closed(self, int32_t number, unsigned int code) except -1
+    cdef void charge(self, int cost) noexcept
     cdef int count_frame(self, const nghttp2_frame *frame) except -1
 
 cdef int take_over(ServerConnection before, const char *data, size_t size) except -1

@@ -9,12 +9,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_send, spare_leg
 from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
-from haystack._fast.connection.server cimport ServerConnection, Taking
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
-from haystack._fast.util.buffer cimport Buffer, add, pending, take
+from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
@@ -23,6 +23,11 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_PEEK
+        MSG_DONTWAIT
+    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
@@ -32,13 +37,14 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
+    GROWN = 4               # times the size that a field section may have, and it is answered no more
 
 cdef nghttp2_session_callbacks *callbacks = NULL
 cdef nghttp2_option *options = NULL
 
 
 cdef int prepare() except -1:
-    """What all sessions have in common, made once."""
+    """What all sessions have in common."""
     global callbacks, options
     if callbacks != NULL:
         return 0
@@ -112,8 +118,10 @@ cdef class Http2Server(Streams):
         return self.worker.clients.leave(self.peer.origin)
 
     cdef bint is_at_rest(self) noexcept:
+        cdef char byte
         return self.state == ConnectionState.OPEN and self.legs.count == 0 and self.coming is None and self.transport.unsent() == 0 and (
-            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS)
+            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS) and (
+            recv(self.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 
     cdef bint carries(self, LegUser user) noexcept:
         cdef Link *at = self.legs.oldest
@@ -147,14 +155,8 @@ cdef class Http2Server(Streams):
         while at != NULL:
             leg = <Http2ServerLeg>at.owner
             at = at.newer
-            if pending(&leg.out) == 0 or leg.connects:
-                leg.taking = Taking(0, 0)
-                continue
-            leg.taking.stalled += passed
-            if leg.taking.stalled >= self.worker.limits.idle_ms:
-                if leg.taking.taken * 1000 < max(<int64_t>1, self.worker.limits.read_rate * leg.taking.stalled):
-                    slow.append(leg)
-                leg.taking = Taking(0, 0)
+            if leg.is_slow(passed):
+                slow.append(leg)
         for leg in slow:
             if leg.user is None:
                 leg.reset_stream(NGHTTP2_CANCEL)
@@ -234,7 +236,8 @@ cdef class Http2Server(Streams):
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        if self.flooded and self.leaving != Leaving.TOLD:
+        if self.flooded and not self.dismissed:
+            self.dismissed = True
             self.leaving = Leaving.TOLD
             self.worker.erred(b"http_request_denied", 0)
             nghttp2_session_terminate_session(self.session, NGHTTP2_ENHANCE_YOUR_CALM)
@@ -285,7 +288,7 @@ cdef class Http2Server(Streams):
         if self.session == NULL or self.state != ConnectionState.OPEN:
             return 0
         if self.noted:
-            self.wants()
+            return self.wants()         # what follows from that comes first
         if self.transport.unsent() or self.waiting:
             if self.link.ring != &self.worker.clients.readers:
                 join(&self.worker.clients.readers, &self.link)
@@ -368,7 +371,11 @@ cdef class Http2Server(Streams):
 
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:
         """A part of a body."""
-        cdef Http2ServerLeg leg = <Http2ServerLeg>nghttp2_session_get_stream_user_data(self.session, number)
+        cdef void *owner = nghttp2_session_get_stream_user_data(self.session, number)
+        cdef Http2ServerLeg leg
+        if owner == NULL:
+            return 0
+        leg = <Http2ServerLeg>owner
         if leg.user is None and not leg.fresh:
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
@@ -382,34 +389,33 @@ cdef class Http2Server(Streams):
             return 0
         leg = <Http2ServerLeg>owner
         if self.coming is leg:
-            self.coming = None
-        leg.closed = True
-        leave(&leg.link)
-        leg.note()
-        Py_DECREF(leg)                  # the ring's reference
-        return 0
+            self.coming = None          # and its time is over
+            self.transport.deadline = 0 if self.leaving != Leaving.NOTICED else self.transport.deadline
+        if not leg.finished and (leg.fresh or leg.user is not None):
+            self.charge(OF_RESET)       # whoever reset it: a client can make us do that (CVE-2025-8671)
+        leg.closed = True               # it stays in the ring until that has been attended to
+        return leg.note()
 
     cdef int count_frame(self, const nghttp2_frame *frame) except -1:
         """What carries no request costs the client."""
         cdef int cost = 0, kind = frame.hd.type
-        cdef void *owner
         if kind == NGHTTP2_DATA or kind == NGHTTP2_HEADERS:
             if frame.hd.length == 0 and not frame.hd.flags & NGHTTP2_FLAG_END_STREAM:
                 cost = OF_EMPTY
-        elif kind == NGHTTP2_RST_STREAM:
-            owner = nghttp2_session_get_stream_user_data(self.session, frame.hd.stream_id)
-            cost = OF_RESET if owner != NULL and not (<Http2ServerLeg>owner).finished else 1
         elif kind == NGHTTP2_SETTINGS:
             cost = OF_SETTINGS
             if self.legs.count == 0 and self.leaving == Leaving.STAYS:
                 self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         else:
             cost = 1
-        if cost and overflows(&self.flood, cost, self.worker.poller.now):
-            self.flooded = True
+        self.charge(cost)
         if kind == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK and self.leaving == Leaving.NOTICED:
             self.leave_for_good()
         return 0
+
+
+    cdef void charge(self, int cost) noexcept:
+        self.flooded = overflows(&self.flood, cost, self.worker.poller.now) or self.flooded
 
 
 # What nghttp2 calls. An exception is kept for who has called it.
@@ -440,7 +446,9 @@ cdef int on_header(
     cdef Http2Server connection = <Http2Server>user
     try:
         if connection.section.size > connection.worker.limits.max_head or connection.coming is None:
-            return 0                    # it is refused, and what it holds is not kept
+            # it is refused, and what it holds is not kept; of one that grows on in nghttp2's hands the rest is not looked at either
+            connection.section.size += <int>(name_size + value_size)
+            return 0 if connection.section.size < GROWN * connection.worker.limits.max_head else NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
             return take_field(&connection.section, <const char *>name, name_size, <const char *>value, value_size)
         connection.section.size += <int>(name_size + value_size) + OVERHEAD
@@ -451,15 +459,15 @@ cdef int on_header(
 
 cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) noexcept:
     cdef Http2Server connection = <Http2Server>user
-    if head.type == NGHTTP2_CONTINUATION and overflows(&connection.flood, OF_EMPTY, connection.worker.poller.now):
-        connection.flooded = True
+    if head.type == NGHTTP2_CONTINUATION:
+        connection.charge(OF_EMPTY)
     return 0
 
 
 cdef int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user) noexcept:
     cdef Http2Server connection = <Http2Server>user
-    if overflows(&connection.flood, OF_SETTINGS, connection.worker.poller.now):
-        connection.flooded = True
+    # one stream more than may be at once is no fault of a client that does not know that yet
+    connection.charge(1 if code == NGHTTP2_ERR_REFUSED_STREAM else OF_SETTINGS)
     return 0
 
 

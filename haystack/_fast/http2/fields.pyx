@@ -58,6 +58,8 @@ cdef int take_pseudo(Section *s, const char *name, size_t name_size, const char 
             s.starts[i] = <int>s.pseudo.end
             s.sizes[i] = <int>value_size
             add(&s.pseudo, value, value_size)
+            if i == <int>Pseudo.PATH and value[0] != c'/' and not (value_size == 1 and value[0] == c'*'):
+                s.bad = True            # nghttp2 lets it pass with schemes other than http; in HTTP/1 it would name another host
             return 0
     s.bad = True
     return 0
@@ -77,12 +79,20 @@ cdef int take_regular(Section *s, const char *name, size_t name_size, const char
         # it says the same, or the request is malformed (section 8.3.1)
         s.bad = s.bad or not is_authority(s, value, value_size)
         return 0
+    if is_websocket(s) and is_of_upgrade(name, name_size):
+        return 0
     if name_size == 14 and memcmp(name, b"content-length", 14) == 0:
         s.framed = True
     elif name_size == 2 and memcmp(name, b"te", 2) == 0:
         add(&s.head, b"connection: te\r\n", 16)
     add_line(&s.head, name, name_size, value, value_size)
     return 0
+
+
+cdef bint is_of_upgrade(const char *name, size_t size) noexcept:
+    """Whether it is not the client's to say where its WebSocket is asked for by HTTP/1: it has no body, and the key is made here."""
+    return (size == 14 and memcmp(name, b"content-length", 14) == 0) or (size == 6 and memcmp(name, b"expect", 6) == 0) or (
+        size == 17 and memcmp(name, b"sec-websocket-key", 17) == 0)
 
 
 cdef bint is_authority(Section *s, const char *value, size_t value_size) noexcept:
@@ -124,7 +134,7 @@ cdef int begin_head(Section *s) except -1:
     if s.sizes[<int>Pseudo.AUTHORITY] >= 0:
         add_line(&s.head, b"host", 4, s.pseudo.data + s.starts[<int>Pseudo.AUTHORITY], s.sizes[<int>Pseudo.AUTHORITY])
     if websocket:
-        add(&s.head, b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ", 59)
+        add(&s.head, b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ", 60)
         add_key(&s.head)
     return 0
 

@@ -90,6 +90,7 @@ cdef extern from "nghttp2/nghttp2.h":
         NGHTTP2_ERR_DEFERRED
         NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         NGHTTP2_ERR_CALLBACK_FAILURE
+        NGHTTP2_ERR_REFUSED_STREAM
         NGHTTP2_ERR_BAD_CLIENT_MAGIC
 
     int nghttp2_session_callbacks_new(nghttp2_session_callbacks **)

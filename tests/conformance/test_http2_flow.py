@@ -1,0 +1,241 @@
+"""Windows of HTTP/2, both ways: back-pressure goes through, memory has a bound, nothing of a window is lost (RFC 9113, section 5.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import pytest
+from h2.settings import SettingCodes
+from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, WindowUpdateFrame
+
+from tests.fakes.h2c import WEB, house
+from tests.fakes.origin import held, respond
+from tests.fakes.worker import resident, until
+
+MEGA = 1 << 20
+WINDOW, ALL_WINDOW = 262_144, MEGA
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (8 * MEGA)
+
+
+@pytest.fixture(scope="module")
+def web(fakes):
+    with house(fakes, HAYSTACK_IDLE_TIMEOUT="2s", HAYSTACK_TIMEOUT="20s", HAYSTACK_TUNNEL_TIMEOUT="20s") as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def plain_answer(web):
+    web.origin.script = respond()
+    web.origin.requests.clear()
+
+
+def large(size: int = 8 * MEGA, chunked: bool = False):
+    """A body of so many bytes, each telling its place."""
+    block = bytes(range(256)) * 256
+
+    async def script(call):
+        await call.body()
+        await call.send(b"HTTP/1.1 200 OK\r\n" + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: %d\r\n\r\n" % size))
+        for _ in range(size // len(block)):
+            await call.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
+        if chunked:
+            await call.send(b"0\r\n\r\n")
+
+    return script
+
+
+def stalled(gate: threading.Event):
+    """Take the head, and nothing of the body until the gate opens."""
+
+    async def script(call):
+        call.writer.transport.pause_reading()
+        await asyncio.to_thread(gate.wait, 15)
+        call.writer.transport.resume_reading()
+        await respond()(call)
+
+    return script
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("window", [1000, 65_535, 4 * MEGA])
+def test_a_long_body_comes_down_whole_through_any_window(web, window, chunked):
+    size = MEGA if window == 1000 else 8 * MEGA
+    web.origin.script = large(size, chunked)
+    with web.client(settings={SettingCodes.INITIAL_WINDOW_SIZE: window}) as client:
+        answer = client.get(WEB)
+        assert len(answer.body) == size
+        assert bytes(answer.body) == bytes(range(256)) * (size // 256)
+
+
+def test_several_long_bodies_come_down_side_by_side(web):
+    web.origin.script = large(MEGA)
+    with web.client() as client:
+        numbers = [client.begin(WEB) for _ in range(10)]
+        assert [len(client.answer(number).body) for number in numbers] == [MEGA] * 10
+
+
+def test_several_long_bodies_go_up_side_by_side(web):
+    with web.client() as client:
+        numbers = [client.begin(WEB, method="POST", end=False) for _ in range(5)]
+        for number in numbers:
+            client.upload(number, b"u" * 700_000)
+        for number in numbers:
+            client.h2.end_stream(number)
+        client.flush()
+        assert [client.answer(number).status for number in numbers] == [200] * 5
+        assert sorted(len(request.body) for request in web.origin.requests) == [700_000] * 5
+
+
+def test_an_endpoint_that_takes_nothing_stops_the_client(web):
+    gate = threading.Event()
+    web.origin.script = stalled(gate)
+    with web.client() as client:
+        client.hear(lambda: client.settled)
+        number = client.begin(WEB, method="POST", fields=[("content-length", str(8 * MEGA))], end=False)
+        with pytest.raises(TimeoutError):
+            client.timeout = 1
+            client.upload(number, b"u" * 8 * MEGA)
+        assert client.given.get(number, 0) < 7 * MEGA
+        client.timeout = 10
+        gate.set()
+
+
+def test_windows_of_streams_that_are_reset_come_back(web):
+    """Of a body that the endpoint did not take, the connection's window comes back with the stream's reset."""
+    gate = threading.Event()
+    web.origin.script = stalled(gate)
+    try:
+        with web.client() as client:
+            client.hear(lambda: client.settled)
+            for _ in range(6):
+                number = client.begin(WEB, "/never", "POST", fields=[("content-length", str(80 * MEGA))], end=False)
+                fill(client, number)
+                assert client.h2.local_flow_control_window(number) == 0
+                client.cancel(number)
+            client.ping()
+            assert client.h2.outbound_flow_control_window > ALL_WINDOW // 2
+            gate.set()
+            web.origin.script = respond()
+            assert client.post(WEB, b"x" * 600_000).status == 200
+    finally:
+        gate.set()
+
+
+def fill(client, number, quiet: float = 0.5):
+    """Send on a stream until nothing of its windows comes back any more, or it is answered."""
+    last = time.monotonic()
+    while time.monotonic() - last < quiet and not client.answers[number].over:
+        size = min(16384, client.h2.local_flow_control_window(number))
+        if size:
+            client.h2.send_data(number, b"u" * size)
+            client.flush()
+            last = time.monotonic()
+        client.socket.settimeout(0.05 if not size else 0.0001)
+        with contextlib.suppress(TimeoutError):
+            client.take_in()
+
+
+def test_windows_of_bodies_that_nobody_wants_come_back(web):
+    with web.client() as client:
+        client.hear(lambda: client.settled)
+        for _ in range(8):
+            number = client.begin("nobody.services.haystack", method="POST", end=False)
+            fill(client, number)
+            assert client.answers[number].status == 404
+        client.ping()
+        assert client.h2.outbound_flow_control_window > ALL_WINDOW // 2
+        assert client.post(WEB, b"x" * 600_000).status == 200
+
+
+def test_a_client_that_opens_no_window_holds_little_and_is_cut_off(web):
+    web.origin.script = large(8 * MEGA)
+    (worker,) = web.haystack.workers()
+    with web.rude(settings={4: 0}) as client:
+        before = resident(worker)
+        for n in range(64):
+            client.send(client.head(WEB, f"/{n}"))
+        until(lambda: len(web.origin.requests) == 64, 10, "they never came")
+        client.hear(lambda: len(client.of(RstStreamFrame)) == 64, 15)
+        assert resident(worker) - before < 64 * 300_000
+        assert not client.of(GoAwayFrame)
+        web.origin.script = respond()
+        number = client.next
+        client.send(client.head(WEB), WindowUpdateFrame(number, 100))
+        assert client.body(number) == b"ok"
+
+
+def test_a_client_that_opens_a_window_by_bytes_is_too_slow(web):
+    web.origin.script = large(8 * MEGA)
+    with web.rude(settings={4: 1}) as client:
+        client.send(client.head(WEB))
+        end = time.monotonic() + 12
+        while not client.of(RstStreamFrame, 1) and time.monotonic() < end:
+            client.hear(lambda: client.of(RstStreamFrame, 1) or len(client.of(DataFrame, 1)) > 0 or time.monotonic() > end, 13)
+            client.frames = [frame for frame in client.frames if not isinstance(frame, DataFrame)]
+            client.send(WindowUpdateFrame(1, 1))
+            time.sleep(0.01)
+        assert client.of(RstStreamFrame, 1)
+
+
+def test_a_refused_websocket_whose_answer_nobody_takes_is_cut_off_too(web):
+    web.origin.script = respond(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+    with web.rude(settings={4: 0}) as client:
+        client.send(client.head(WEB, method="CONNECT", end=False, fields=[(":protocol", "websocket")]))
+        assert client.status(1) == 403
+        assert client.hear(lambda: client.of(RstStreamFrame, 1), 15)
+
+
+def test_a_client_whose_socket_is_full_is_cut_off(web):
+    web.origin.script = large(8 * MEGA)
+    with web.rude(settings={4: 16 * MEGA}, small=True) as client:
+        client.send(WindowUpdateFrame(0, 16 * MEGA), client.head(WEB))
+        until(lambda: web.origin.requests, 5, "it never came")
+        before = web.origin.open
+        until(lambda: web.origin.open < before, 20, "the endpoint waits for it still")
+
+
+def test_a_window_that_overflows_ends_its_stream_or_the_connection(web):
+    web.origin.script = large(8 * MEGA)
+    with web.rude() as client:
+        client.send(client.head(WEB), WindowUpdateFrame(1, 2**31 - 1))
+        assert client.hear(lambda: client.of(RstStreamFrame, 1))
+        assert client.of(RstStreamFrame, 1)[0].error_code == 3
+        client.send(WindowUpdateFrame(0, 2**31 - 1), WindowUpdateFrame(0, 2**31 - 1))
+        assert client.ended() == 3
+
+
+def test_who_sends_more_than_its_window_is_sent_away(web):
+    gate = threading.Event()
+    web.origin.script = held(gate)
+    try:
+        with web.rude() as client:
+            client.send(client.head(WEB, method="POST", end=False, fields=[("content-length", str(8 * MEGA))]))
+            for _ in range(80):
+                client.send(DataFrame(1, b"u" * 16384))
+            client.hear(lambda: client.of(RstStreamFrame, 1) or client.of(GoAwayFrame), 5)
+    finally:
+        gate.set()
+
+
+def test_padding_counts_and_comes_back(web):
+    with web.rude() as client:
+        client.send(client.head(WEB, method="POST", end=False))
+        for _ in range(900):
+            client.send(DataFrame(1, b"x" * 10, flags=["PADDED"], pad_length=255))
+        client.send(DataFrame(1, b"", flags=["END_STREAM"]))
+        assert client.status(1) == 200
+        assert web.origin.requests[-1].body == b"x" * 9_000
+        assert sum(f.window_increment for f in client.of(WindowUpdateFrame, 0)) >= 131_072
+
+
+def test_a_body_whose_rest_never_comes_is_answered_408(fakes):
+    with house(fakes, HAYSTACK_TIMEOUT="1s") as web, web.client() as client:
+        number = client.begin(WEB, method="POST", fields=[("content-length", "100000")], end=False)
+        client.h2.send_data(number, b"some")
+        client.flush()
+        assert client.answer(number).status == 408
+        web.origin.script = respond()
+        assert client.get(WEB).status == 200
