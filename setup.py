@@ -25,7 +25,7 @@ HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"
 HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
-LIBRARIES = {"net/tls.pyx": ["ssl", "crypto"], "net/tls_server.pyx": ["ssl", "crypto"]}  # those of the system
+LIBRARIES = {f"net/{name}.pyx": ["ssl", "crypto"] for name in ("client_certificates", "tls", "tls_server")}  # those of the system
 
 directives = {
     "language_level": "3",

@@ -156,11 +156,13 @@ def access_line(str form, object trace, fields=()):
     names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent", "trace_id")
     latin = [getattr(trace, name).encode("latin-1") for name in names]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
+    subject = trace.client_subject.encode()
     entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
     entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
     entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
     entry.referrer, entry.agent, entry.trace_id = text_of(latin[7]), text_of(latin[8]), text_of(latin[9])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
+    entry.subject = text_of(subject)
     entry.at_us = round(trace.time * 1000000)
     entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status
     entry.received, entry.sent = trace.received, trace.sent

@@ -35,7 +35,7 @@ from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.proxy.worker_tls import WorkerTls
 from haystack.routing.rows import HTTPS, LISTENERS, Table
-from haystack.tls.messages import TicketKeys, TlsPart
+from haystack.tls.messages import ClientCas, TicketKeys, TlsPart
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -91,7 +91,7 @@ class Worker:
                 self._take(message)
             case ipc.Proofs():
                 self._routes.prove(message.pending)
-            case TlsPart() | TicketKeys():
+            case TlsPart() | TicketKeys() | ClientCas():
                 self._tls.take(message)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
@@ -123,7 +123,7 @@ class Worker:
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
             self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
-        self._tls = WorkerTls(setup.tls_min, self._failed)
+        self._tls = WorkerTls(setup.tls_min, self._failed, asks=setup.tls_clients)
         self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
         self._counts = Report(self._state, self._routes.forget_drained)
         own_routes.add(setup, self._state, self._routes)

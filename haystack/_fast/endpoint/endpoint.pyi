@@ -53,6 +53,7 @@ class Route:
     why: str | None
     mute: str | None
     since: float
+    own: bool
     guard: int
     def __init__(
         self,

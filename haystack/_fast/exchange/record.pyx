@@ -97,6 +97,8 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h) except -1:
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
     entry.minor = 1
+    if peer.subject != NULL:
+        entry.subject = Text(PyBytes_AS_STRING(<bytes>peer.subject), <int>PyBytes_GET_SIZE(<bytes>peer.subject))
     if h == NULL:
         return 0
     entry.minor = h.minor
@@ -180,4 +182,5 @@ cdef tuple row_of(Exchange x, const Entry *entry):
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
         bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
+        bytes_of(entry.subject),
     )

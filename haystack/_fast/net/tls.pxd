@@ -6,8 +6,11 @@ from haystack._fast.net.transport cimport Transport
 cdef class TlsTransport(Transport):
     cdef Tls tls
     cdef TlsServer server
+    cdef size_t dropped             # bytes, since its handshake was refused
     cdef Credential credential      # what the client was shown; None: nothing yet
     cdef bytes name                 # what it asked for, in lower case; empty: nothing
+    cdef bytes subject              # of its own certificate, as client_certificates.pyx has it; None: it was asked for none
+    cdef bytes identity             # what endpoints are told of that
 
     cdef void free(self) noexcept
     cdef int shake(self, uint32_t events) except -1
@@ -17,5 +20,9 @@ cdef class TlsTransport(Transport):
     cdef int begin(self) except -1
     cdef int secured(self) except -1
     cdef int refused(self) except -1
+    cdef int linger(self) except -1
+    cdef bint is_empty(self) noexcept
+    cdef bint has_had_its_turn(self) noexcept
+    cdef int identify(self) except -1
     cdef size_t seal(self, const char *data, size_t size) noexcept
     cdef int failed(self, int problem) noexcept

@@ -3,9 +3,11 @@
 Edge-triggered as the plain transport: reading goes on until OpenSSL asks for more bytes of the socket, so that neither its own buffers nor
 the socket hold anything then. What OpenSSL did not take is kept, and offered again from its beginning.
 """
+from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
+from haystack._fast.net.client_certificates cimport described
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls_server cimport FLOOD, TlsPhase
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
@@ -24,12 +26,17 @@ cdef extern from "sys/socket.h" nogil:
         SHUT_RDWR
         MSG_NOSIGNAL
         MSG_DONTWAIT
+        MSG_PEEK
     int shutdown(int, int)
+    ssize_t recv(int, void *, size_t, int)
     ssize_t send(int, const void *, size_t, int)
 
 cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
-    READS = 64              # records at once: a client may send them with a byte in each
+    READS = 64              # records at once,
+    RECORDS = 256           # and in a turn of the poller: a client may send them with a byte in each
+    LINGER_MS = 1000        # that a client has to read why its handshake was refused
+    LINGER_BYTES = 65536    # and that it may send meanwhile
 
 cdef char[RECORD] record    # what is put together for one
 cdef bytes PLAIN = (
@@ -59,6 +66,8 @@ cdef class TlsTransport(Transport):
     cdef int on_event(self, uint32_t events) except -1:
         if self.tls.phase < TlsPhase.SECURE:
             return self.shake(events)
+        if self.tls.phase == TlsPhase.REFUSED:
+            return self.close() if events & (EPOLLERR | EPOLLHUP) else self.linger()
         if self.tls.read_waits and events & EPOLLOUT:
             self.tls.read_waits = False
             events |= EPOLLIN
@@ -69,6 +78,8 @@ cdef class TlsTransport(Transport):
 
     cdef int on_again(self) except -1:
         self.go_on()
+        if self.tls.phase == TlsPhase.REFUSED:
+            return 0
         return self.step() if self.tls.phase == TlsPhase.HANDSHAKE else self.owner.on_again()
 
     cdef void go_on(self) noexcept:
@@ -81,7 +92,7 @@ cdef class TlsTransport(Transport):
         if self.tls.phase == TlsPhase.HANDSHAKE:
             self.server.failed += 1
             return self.close()
-        return self.owner.on_deadline()
+        return self.close() if self.tls.phase == TlsPhase.REFUSED else self.owner.on_deadline()
 
     cdef int begin(self) except -1:
         """The first byte is here: only from now on it costs memory."""
@@ -106,6 +117,8 @@ cdef class TlsTransport(Transport):
         if events & EPOLLRDHUP:
             self.hung_up = True
         if self.tls.phase == TlsPhase.UNBEGUN:
+            if self.hung_up and self.is_empty():
+                return self.close()     # as health checks of load balancers do: that is no handshake
             self.begin()
         return self.put_off() if self.server.waiting > 0 else self.step()
 
@@ -138,35 +151,74 @@ cdef class TlsTransport(Transport):
         """The handshake is done. The first request may be here already."""
         self.tls.phase = TlsPhase.SECURE
         self.writable = True
+        if self.credential.proof:
+            return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3): that is no traffic
+        if self.server.asks and not self.identify():
+            return self.refused()
         self.server.handshakes += 1
         self.server.resumed += SSL_session_reused(self.tls.ssl) == 1
-        if self.credential.proof:
-            return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3)
         self.owner.on_secure()
         return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
 
     cdef int refused(self) except -1:
-        """The handshake has failed: OpenSSL has sent the alert. Who speaks HTTP here is told so."""
+        """The handshake has failed: OpenSSL has sent the alert. Who speaks HTTP here is told so.
+
+        With TLS 1.3 a client may have sent its request already, and a close with bytes unread is a reset: it would not see why.
+        """
         if ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST:
             send(self.fd, <const char *>PLAIN, len(PLAIN), MSG_NOSIGNAL | MSG_DONTWAIT)
-            shutdown(self.fd, SHUT_WR)
+        ERR_clear_error()
         self.server.failed += 1
-        self.tls.phase = TlsPhase.BROKEN
+        self.tls.phase = TlsPhase.REFUSED
+        self.free()
+        shutdown(self.fd, SHUT_WR)
+        self.deadline = self.poller.now + LINGER_MS
+        return self.linger()
+
+    cdef int linger(self) except -1:
+        """Drop what still comes, to its end."""
+        cdef ssize_t n
+        while self.dropped < LINGER_BYTES:
+            n = recv(self.fd, record, RECORD, MSG_DONTWAIT)
+            if n < 0 and errno in (EAGAIN, EINTR):
+                return 0
+            if n <= 0:
+                break
+            self.dropped += n
         return self.close()
+
+    cdef bint is_empty(self) noexcept:
+        """Whether nothing has come."""
+        cdef char byte
+        return recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
+
+    cdef int identify(self) except -1:
+        """Read whose certificate it has shown, which is verified; 0: it has none, though it was asked for one."""
+        cdef X509 *shown = SSL_get1_peer_certificate(self.tls.ssl)
+        if shown == NULL:
+            return 0
+        try:
+            self.subject, self.identity = described(shown)
+        finally:
+            X509_free(shown)
+        return 1
 
     # bytes
 
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         cdef size_t got = 0, n = 0
         cdef int problem, reads = 0
-        if self.tls.phase == TlsPhase.BROKEN or self.tls.ssl == NULL:
+        if self.tls.phase >= TlsPhase.BROKEN or self.tls.ssl == NULL:
             self.readable = False
             return -2
+        if self.has_had_its_turn():
+            return -1
         while got < size and reads < READS and not self.tls.ended:
             ERR_clear_error()
             if SSL_read_ex(self.tls.ssl, data + got, size - got, &n) == 1:
                 got += n
                 reads += 1
+                self.tls.records += 1
                 continue
             problem = SSL_get_error(self.tls.ssl, 0)
             if problem == SSL_ERROR_WANT_READ:
@@ -187,6 +239,18 @@ cdef class TlsTransport(Transport):
             return <Py_ssize_t>got      # the end is told with the next call
         self.readable = False
         return 0 if self.tls.ended else -2
+
+    cdef bint has_had_its_turn(self) noexcept:
+        """Whether so many records were read in this turn of the poller that others come first: it is readable still, and called again."""
+        if self.tls.turn != self.poller.turn:
+            self.tls.turn, self.tls.records = self.poller.turn, 0
+        if self.tls.records < RECORDS:
+            return False
+        try:
+            self.poller.later(self)
+        except Exception:
+            return False                # no memory for that: it reads on
+        return True
 
     cdef bint holds(self) noexcept:
         return self.tls.ssl != NULL and SSL_has_pending(self.tls.ssl) == 1
@@ -249,22 +313,35 @@ cdef class TlsTransport(Transport):
             take(&self.out, self.seal(self.out.data + self.out.start, pending(&self.out)))
             if pending(&self.out):
                 return 0
+        if self.tls.parting and not self.say_end():
+            return 0
         self.writable = True
         self.shrink(65536)
         return 0
 
     cdef size_t unsent(self) noexcept:
-        return pending(&self.out)
+        return pending(&self.out) + self.tls.parting
 
     cdef Py_ssize_t splice_to(self, Transport sink, size_t most) except -3:
         return -2
 
     # its end
 
+    cdef bint say_end(self) noexcept:
+        """close_notify goes behind all that was sent; without it, whoever cuts the connection could cut a body (RFC 8446, section 6.1)."""
+        cdef int done
+        if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.torn or (
+                SSL_get_shutdown(self.tls.ssl) & SSL_SENT_SHUTDOWN and not self.tls.parting):
+            return True
+        ERR_clear_error()
+        done = SSL_shutdown(self.tls.ssl)
+        self.tls.parting = done < 0 and SSL_get_error(self.tls.ssl, done) == SSL_ERROR_WANT_WRITE
+        if self.tls.parting:
+            self.blocked()
+        return not self.tls.parting
+
     cdef int end_output(self) noexcept:
-        if self.tls.phase == TlsPhase.SECURE and self.tls.ssl != NULL:
-            ERR_clear_error()
-            SSL_shutdown(self.tls.ssl)
+        self.say_end()
         return shutdown(self.fd, SHUT_WR)
 
     cdef void reset_at_close(self) noexcept:

@@ -1,5 +1,6 @@
 # What all TLS connections of a worker share: certificates by name, the keys of tickets, and how many handshakes there were.
 from libc.stdint cimport int64_t
+from haystack._fast.net.client_certificates cimport ClientAuthorities
 from haystack._fast.net.openssl cimport SSL, SSL_CTX
 
 cdef enum:
@@ -17,6 +18,7 @@ cdef enum TlsPhase:
     HANDSHAKE
     SECURE
     BROKEN              # nothing can be read or written any more
+    REFUSED             # the handshake has failed: the client has time to read why
 
 cdef struct Tls:
     void *server        # its TlsServer, which outlives it
@@ -27,6 +29,9 @@ cdef struct Tls:
     bint ended          # the client has said that it sends no more
     bint torn           # it is to be closed without a word, so that nobody takes that for an end
     bint put_off        # its next step waits for another turn
+    bint parting        # close_notify waits for room in the socket
+    int64_t turn        # of the poller, in which so many records were read
+    int records
     int messages        # of TLS itself, behind the handshake
 
 cdef class Credential:
@@ -55,6 +60,9 @@ cdef class TlsServer:
     cdef int steps
     cdef int waiting                # handshakes that were put off to the next turn: later ones go behind them
     cdef readonly int64_t handshakes, resumed, failed
+    cdef bint asks                  # for certificates of clients
+    cdef ClientAuthorities clients  # whose; None: that is not known yet, and all are refused
 
     cdef bint may_step(self, int64_t turn) noexcept
     cdef Credential find(self, bytes name, bint proof)
+    cdef bint asks_rightly(self, SSL *ssl) noexcept

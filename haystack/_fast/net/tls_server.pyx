@@ -5,6 +5,7 @@ Without SNI, and for an unknown name, the default counts; where there is none th
 """
 from libc.string cimport memcmp, memcpy
 
+from haystack._fast.net.client_certificates cimport heed_ends
 from haystack._fast.net.openssl cimport *
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
@@ -104,6 +105,16 @@ cdef class TlsServer:
             count += 1
         self.key_count = count
 
+    def require(self, ClientAuthorities clients):
+        """From now on, refuse clients without a certificate of these authorities, and their sessions of before. None: refuse all for now."""
+        if not self.asks:
+            heed_ends(self.context)
+        self.asks, self.clients = True, clients
+
+    cdef bint asks_rightly(self, SSL *ssl) noexcept:
+        """Whether this handshake asks for what it has to; a CA that looks for a proof has no certificate (RFC 8737)."""
+        return not self.asks or self.found.proof or (self.clients is not None and self.clients.ask(ssl))
+
     cdef bint may_step(self, int64_t turn) noexcept:
         """Whether one more step of a handshake may be made in this turn of the poller."""
         if turn != self.turn:
@@ -200,7 +211,7 @@ cdef int on_hello(SSL *ssl, int *alert, void *arg) noexcept:
         context = server.found.ready(server)
     except Exception as error:
         server.on_error(error)
-    if context == NULL or SSL_set_SSL_CTX(ssl, context) == NULL:
+    if context == NULL or SSL_set_SSL_CTX(ssl, context) == NULL or not server.asks_rightly(ssl):
         alert[0] = SSL_AD_INTERNAL_ERROR
         return SSL_CLIENT_HELLO_ERROR
     return SSL_CLIENT_HELLO_SUCCESS

@@ -46,6 +46,7 @@ cdef class Transport(Socket):
     cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
     cdef bint holds(self) noexcept
+    cdef bint say_end(self) noexcept
     cdef int end_output(self) noexcept
     cdef void reset_at_close(self) noexcept
 
