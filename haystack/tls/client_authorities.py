@@ -53,9 +53,9 @@ class ClientAuthoritiesFile:
             found, names, lists = await asyncio.to_thread(read, self.path)
         except (OSError, ClientAuthoritiesError) as error:
             kept = "the authorities that were read last" if self._told else "nothing: all clients are refused"
-            _log.error("client_ca.broken", path=str(self.path), error=complaint(error), kept=kept)
+            _log.error("authorities.broken", path=str(self.path), error=complaint(error), kept=kept)
             return
-        _log.info("client_ca.read", path=str(self.path), authorities=list(names), revocation_lists=lists)
+        _log.info("authorities.read", path=str(self.path), authorities=list(names), revocation_lists=lists)
         if found != self._told:
             self._told = found
             self._tell(found)
@@ -95,7 +95,7 @@ def _parsed(pem: bytes) -> tuple[ClientCas, tuple[str, ...], int]:
         if not _is_authority(each):
             raise ClientAuthoritiesError(f"the certificate of {_name(each)} is not one of an authority: it may not sign others")
     lists = [x509.load_pem_x509_crl(block) for block in _LIST.findall(pem)]
-    written = [each.public_bytes(Encoding.PEM) for each in (*found, *lists)]
+    written = [each.public_bytes(Encoding.PEM) for each in found] + [each.public_bytes(Encoding.PEM) for each in lists]
     told = ClientCas(b"".join(written), hashlib.sha256(b"".join(sorted(written))).digest())
     return told, tuple(map(_name, found)), _good(lists)
 

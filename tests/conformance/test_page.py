@@ -222,7 +222,13 @@ def test_questions_are_answered(browser: Any, site: Site) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_bars_those_who_see_or_hear_little(browser: Any, site: Site, certified: Site, scheme: str, view: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with Tab(browser, (certified if "panic" not in view and view else site).url + view, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True) as page:
+    with Tab(
+        browser,
+        (certified if "panic" not in view and view else site).url + view,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        bypass_csp=True,
+    ) as page:
         found = axe.run(page).response["violations"]
         assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == []
 
@@ -241,7 +247,9 @@ def test_all_of_it_can_be_used_by_keyboard(browser: Any, site: Site) -> None:
 def certificate(*names: str, issuer: str = "R11", days: float = 60, **more: Any) -> Certificate:
     now = time.time()
     made = {"chain": b"", "key": b"", "kind": "ECDSA P-256", "subject": "", "serial": "1", "fingerprint": "ab" * 32}
-    return Certificate(**{**made, "names": names, "issuer": issuer, "not_before": now - 86400, "not_after": now + (days + 0.25) * 86400, **more})
+    return Certificate(
+        **{**made, "names": names, "issuer": issuer, "not_before": now - 86400, "not_after": now + (days + 0.25) * 86400, **more}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -297,10 +305,10 @@ def test_certificates_have_a_view_with_what_is_wrong_first(browser: Any, certifi
 
 def test_a_service_says_whether_its_hosts_have_one(browser: Any, certified: Site) -> None:
     with Tab(browser, f"{certified.url}#/service/web.services.haystack") as page:
-        hosts = dict(
-            (each.locator(":scope > :first-child").text_content().split("/")[2].split(":")[0], each.locator("small").text_content())
+        hosts = {
+            each.locator(":scope > :first-child").text_content().split("/")[2].split(":")[0]: each.locator("small").text_content()
             for each in page.locator(".hosts li").all()
-        )
+        }
         assert hosts["shop.example.com"] == "public · certificate of R11: 60\u00a0days left"
         assert hosts["a.wild.example.com"].endswith("9\u00a0days left")
         assert hosts["bare.example.com"] == "public · no certificate"

@@ -166,8 +166,9 @@ def test_what_clients_say_of_certificates_themselves_is_dropped(door):
     assert b"Tls_Client" not in door.origin.requests[-1].head
 
 
-def test_a_session_is_resumed_with_its_identity(door):
-    context = door.clients.context(door.alice)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_is_resumed_with_its_identity(door, version):
+    context = door.clients.context(door.alice, **versioned(version))
     with door.ask(context) as first:
         session = first.tls.session
     with door.ask(context, session=session) as again:
@@ -195,8 +196,9 @@ def resumes(door: Door, context: ssl.SSLContext, session: ssl.SSLSession) -> boo
         return client.tls.session_reused
 
 
-def test_another_authority_counts_at_once_and_sessions_of_before_do_not(own_door):
-    door, old = own_door, own_door.clients.context(own_door.alice)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_another_authority_counts_at_once_and_sessions_of_before_do_not(own_door, version):
+    door, old = own_door, own_door.clients.context(own_door.alice, **versioned(version))
     with door.ask(old) as client:
         session = client.tls.session
         both = door.clients.path.read_bytes() + door.others.path.read_bytes()
@@ -214,7 +216,7 @@ def test_another_authority_counts_at_once_and_sessions_of_before_do_not(own_door
 def test_a_bad_file_keeps_the_authorities_of_before_and_is_told(own_door):
     door = own_door
     door.file.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    told = door.haystack.wait("client_ca.broken")
+    told = door.haystack.wait("authorities.broken")
     assert (told["path"], told["kept"]) == (str(door.file), "the authorities that were read last")
     assert "can't be read" in told["error"]
     door.ask(door.clients.context(door.alice)).socket.close()
@@ -234,13 +236,14 @@ def test_revoked_clients_are_refused_and_so_are_their_sessions(own_door):
         door.ask(revoked, session=session)
     door.ask(alice).socket.close()
     door.file.write_bytes(door.clients.path.read_bytes() + door.clients.revoking(bob, until=days(-1)))
-    assert "was to be replaced by" in door.haystack.wait("client_ca.broken")["error"]
+    assert "was to be replaced by" in door.haystack.wait("authorities.broken")["error"]
     door.ask(alice).socket.close()
 
 
-def test_a_session_ends_with_the_certificate(own_door):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_ends_with_the_certificate(own_door, version):
     end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=4)
-    context = own_door.clients.context(own_door.clients.issue("short", not_after=end))
+    context = own_door.clients.context(own_door.clients.issue("short", not_after=end), **versioned(version))
     with own_door.ask(context) as client:
         session = client.tls.session
     assert resumes(own_door, context, session)
@@ -294,7 +297,12 @@ def test_a_bad_file_stops_the_start_with_one_line(tmp_path, content, why):
     static = tmp_path / "static.toml"
     static.write_text("")
     ended = subprocess.run(
-        command(), env=environment(static, tmp_path, {"HAYSTACK_TLS_CLIENT_CA": str(file)}), capture_output=True, text=True, timeout=40, check=False
+        command(),
+        env=environment(static, tmp_path, {"HAYSTACK_TLS_CLIENT_CA": str(file)}),
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
     )
     (line,) = ended.stderr.splitlines()
     assert ended.returncode != 0

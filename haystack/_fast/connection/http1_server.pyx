@@ -81,8 +81,9 @@ cdef class Http1Server(Connection):
         transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         self.peer.shown = <void *>transport.credential
         self.peer.asked = <void *>transport.name
-        if transport.subject is not None:
-            self.peer.subject, self.peer.identity = <void *>transport.subject, <void *>transport.identity
+        if transport.tls.client != NULL:
+            subject, identity = <tuple>transport.tls.client
+            self.peer.subject, self.peer.identity = <void *>subject, <void *>identity
         return self.rest()
 
     cdef int on_event(self, uint32_t events) except -1:

@@ -34,7 +34,7 @@ cdef frozenset MARKS = frozenset(b'"\\,;')      # that would end what they stand
 
 
 cdef class ClientAuthorities:
-    """pem: certificates of authorities, and their revocation lists. mark: 32 bytes at most, others for others. ValueError: none can be read."""
+    """pem: certificates of authorities and revocation lists; ValueError: one can't be used. mark: of these alone, 32 bytes at most."""
 
     def __cinit__(self):
         self.store = X509_STORE_new()

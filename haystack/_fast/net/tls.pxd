@@ -6,11 +6,8 @@ from haystack._fast.net.transport cimport Transport
 cdef class TlsTransport(Transport):
     cdef Tls tls
     cdef TlsServer server
-    cdef size_t dropped             # bytes, since its handshake was refused
     cdef Credential credential      # what the client was shown; None: nothing yet
     cdef bytes name                 # what it asked for, in lower case; empty: nothing
-    cdef bytes subject              # of its own certificate, as client_certificates.pyx has it; None: it was asked for none
-    cdef bytes identity             # what endpoints are told of that
 
     cdef void free(self) noexcept
     cdef int shake(self, uint32_t events) except -1

@@ -3,6 +3,7 @@
 Edge-triggered as the plain transport: reading goes on until OpenSSL asks for more bytes of the socket, so that neither its own buffers nor
 the socket hold anything then. What OpenSSL did not take is kept, and offered again from its beginning.
 """
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
@@ -53,6 +54,7 @@ cdef class TlsTransport(Transport):
 
     def __dealloc__(self):
         self.free()
+        Py_XDECREF(<PyObject *>self.tls.client)     # not before: what is told of an exchange that ends with it names the client
 
     cdef void free(self) noexcept:
         if self.tls.ssl != NULL:
@@ -178,13 +180,13 @@ cdef class TlsTransport(Transport):
     cdef int linger(self) except -1:
         """Drop what still comes, to its end."""
         cdef ssize_t n
-        while self.dropped < LINGER_BYTES:
+        while self.tls.dropped < LINGER_BYTES:
             n = recv(self.fd, record, RECORD, MSG_DONTWAIT)
             if n < 0 and errno in (EAGAIN, EINTR):
                 return 0
             if n <= 0:
                 break
-            self.dropped += n
+            self.tls.dropped += n
         return self.close()
 
     cdef bint is_empty(self) noexcept:
@@ -198,9 +200,11 @@ cdef class TlsTransport(Transport):
         if shown == NULL:
             return 0
         try:
-            self.subject, self.identity = described(shown)
+            told = described(shown)
         finally:
             X509_free(shown)
+        Py_INCREF(told)
+        self.tls.client = <void *>told
         return 1
 
     # bytes

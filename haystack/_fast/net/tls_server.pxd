@@ -29,6 +29,8 @@ cdef struct Tls:
     bint ended          # the client has said that it sends no more
     bint torn           # it is to be closed without a word, so that nobody takes that for an end
     bint put_off        # its next step waits for another turn
+    void *client        # a tuple of two bytes, as client_certificates.described has it; NULL: it was asked for no certificate
+    size_t dropped      # bytes, since its handshake was refused
     bint parting        # close_notify waits for room in the socket
     int64_t turn        # of the poller, in which so many records were read
     int records

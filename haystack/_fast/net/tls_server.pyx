@@ -106,7 +106,7 @@ cdef class TlsServer:
         self.key_count = count
 
     def require(self, ClientAuthorities clients):
-        """From now on, refuse clients without a certificate of these authorities, and their sessions of before. None: refuse all for now."""
+        """From now on, refuse clients without a certificate of these authorities, and sessions of before. None: refuse all for now."""
         if not self.asks:
             heed_ends(self.context)
         self.asks, self.clients = True, clients

@@ -231,7 +231,7 @@ cdef class Transport(Socket):
             return -1 if errno == EAGAIN else -2
 
     cdef bint say_end(self) noexcept:
-        """Say within the stream that this was all, where that is usual; False: there is no room for it, and `unsent` and `flush` know of it."""
+        """Say within the stream that this was all, where that is usual; False: there is no room, and `unsent` and `flush` know of it."""
         return True
 
     cdef int end_output(self) noexcept:

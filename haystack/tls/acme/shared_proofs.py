@@ -1,8 +1,8 @@
 """Pending http-01 challenges for all Haystacks that share a state folder: whichever of them the authority reaches can answer.
 
-Who orders puts each into a file of its own (`proofs/`). The others watch that folder, and say in a file of theirs (`followers/`) what they
-answer for: so who orders knows when the authority may look. Where nobody follows, nobody is waited for. Files that are left over count for a
-while only. Never decides who orders.
+Who orders puts each into a file of its own (`proofs/`). The others watch that folder, and say in files of theirs (`followers/`) what they
+answer for: so who orders knows when the authority may look. Where nobody follows, nobody is waited for. Files that are left over count
+for a while only. Never decides who orders.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class SharedProofs:
             end = time.monotonic() + PATIENCE
             while not await asyncio.to_thread(self._is_seen, key):
                 if time.monotonic() > end:
-                    _log.warning("acme.unshared", name=proof.name, reason=f"another Haystack has not taken over a challenge in {PATIENCE:g} s")
+                    _log.warning(
+                        "acme.unshared", name=proof.name, reason=f"another Haystack has not taken over a challenge in {PATIENCE:g} s"
+                    )
                     return
                 await asyncio.sleep(LOOK)
         except OSError as error:
@@ -103,7 +105,10 @@ class SharedProofs:
 
     def _write(self, key: str, proof: Proof) -> None:
         shown = Shown(proof.name, proof.token, proof.authorization, self._clock() + KEPT)
-        private_file.write(self._proofs / f"{key}.json", msgspec.json.encode(shown))
+        path = self._proofs / f"{key}.json"
+        private_file.write(path, msgspec.json.encode(shown))
+        if key not in self._mine:  # given up meanwhile
+            path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Shown]:
         """What others show now, by its key. What is over is removed."""
@@ -147,7 +152,11 @@ class SharedProofs:
         now = (self._proofs / f"{key}.json").stat().st_mtime
         for path in self._followers.glob("[!.]*"):
             with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
-                if path != self._me and path.stat().st_mtime > now - PRESENT and key not in msgspec.json.decode(path.read_bytes(), type=list[str]):
+                if (
+                    path != self._me
+                    and path.stat().st_mtime > now - PRESENT
+                    and key not in msgspec.json.decode(path.read_bytes(), type=list[str])
+                ):
                     return False
                 if path.stat().st_mtime < now - KEPT:
                     path.unlink(missing_ok=True)

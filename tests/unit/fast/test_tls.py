@@ -1,4 +1,4 @@
-"""TLS of a worker, turned by hand: what one client can take of a turn, what counts as a handshake that failed, and how a connection ends."""
+"""TLS of a worker, turned by hand: what one client can take of a turn, what counts as a failed handshake, and how a connection ends."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from haystack._fast.exchange.listener import Listener
+from haystack._fast.net.client_certificates import ClientAuthorities
 from haystack._fast.net.poller import Poller
 from haystack._fast.net.tls_server import Credential, TlsServer
 from haystack._fast.routing.router import Router
@@ -24,6 +25,7 @@ from haystack.proxy import limits
 from haystack.settings.settings import Settings
 from tests.fakes.pki import Authority
 from tests.fakes.tls import trusting
+from tests.fakes.worker import until
 from tests.unit.fast.test_listener import Hand
 
 NAME = "www.example.com"
@@ -222,3 +224,37 @@ def test_an_end_is_said_within_tls_also_where_the_socket_is_just_full(edge):
         client.sock.close()
         edge.settle()
     assert lost == []
+
+
+def test_where_it_is_not_known_whose_certificates_are_asked_for_all_are_refused(edge):
+    edge.tls.require(None)
+    client = Client(edge.connect(), trusting(edge.trust))
+    with pytest.raises(ssl.SSLError, match=r"(?i)internal.error"):
+        edge.beside(client.handshake)
+    client.sock.close()
+    edge.settle()
+    assert (edge.tls.handshakes, edge.tls.failed, edge.worker.clients.count) == (0, 1, 0)
+
+
+def test_one_that_was_refused_is_let_go_after_a_while_though_it_stays(edge):
+    edge.tls.require(None)
+    client = Client(edge.connect(), trusting(edge.trust))
+    with pytest.raises(ssl.SSLError):
+        edge.beside(client.handshake)
+    client.sock.sendall(b"x" * 1000)  # on its way already
+    edge.settle()
+    assert edge.worker.clients.count == 1
+    until(lambda: edge.poller.sweep() and edge.worker.clients.count == 0, 10, "it is never let go")
+    client.sock.close()
+
+
+@pytest.mark.parametrize("pem", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_authorities_that_can_not_be_read_are_none(pem):
+    with pytest.raises(ValueError, match="OpenSSL does not take"):
+        ClientAuthorities(pem, b"mark")
+
+
+def test_a_revocation_list_that_can_not_be_read_is_not_left_out(edge):
+    broken = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+    with pytest.raises(ValueError, match="revocation list"):
+        ClientAuthorities(edge.trust.read_bytes() + broken, b"mark")
