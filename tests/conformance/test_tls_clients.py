@@ -55,8 +55,11 @@ class Door:
     def ask(self, context: ssl.SSLContext, extra: bytes = b"", session: ssl.SSLSession | None = None) -> TlsClient:
         """A client that has got its answer."""
         client = TlsClient(self.port, context, WEB, session=session)
-        answer = client.get(WEB, extra=extra)
-        assert answer.status == 200
+        try:
+            assert client.get(WEB, extra=extra).status == 200
+        except BaseException:
+            client.socket.close()
+            raise
         return client
 
     def refusal(self, context: ssl.SSLContext) -> str:
