@@ -26,7 +26,7 @@ HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
 LIBRARIES = {  # those of the system
-    **{f"net/{name}.pyx": ["ssl", "crypto"] for name in ("tls", "tls_client", "tls_server", "tls_wire")},
+    **{f"net/{name}.pyx": ["ssl", "crypto"] for name in ("client_certificates", "tls", "tls_client", "tls_server", "tls_wire")},
     **{f"connection/http2_{name}.pyx": ["nghttp2"] for name in ("leg", "server", "client", "client_events", "client_leg")},
 }
 

@@ -141,6 +141,7 @@ class Feed:
         rows = self._rows.take_summary(snapshot)
         if touched:
             rows += await in_turns(self._rows.take(snapshot, touched))
+        rows += await in_turns(self._rows.take_certificates())
         return rows + self._rows.take_entries()
 
     async def _count(self) -> bytes:

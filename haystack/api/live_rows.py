@@ -13,7 +13,8 @@ from haystack.loop.turns import Turns
 from haystack.model import naming
 from haystack.model.records import Endpoint, Problem, Service
 from haystack.model.snapshot import Change
-from haystack.views import live
+from haystack.tls.store import Entry
+from haystack.views import certificates, live
 from haystack.views.state import Picture, State
 
 ENTRIES = 200  # of the journal
@@ -65,6 +66,8 @@ class LiveRows:
         self._services: dict[str, Shown] = {}
         self._containers: dict[str, bytes] = {}
         self._problems: dict[str, tuple[list[Problem], bytes]] = {}
+        self._certificates: dict[tuple[str, str], tuple[Entry, bytes]] = {}
+        self._vouched: object = None
         self._told: object = None
         self._summary = b""
         self._happened = 0  # the number of the newest entry that was told
@@ -104,6 +107,22 @@ class LiveRows:
         self._entries.extend(rows)
         return rows
 
+    def take_certificates(self) -> Turns[list[bytes]]:
+        """The rows of certificates that are other."""
+        picture, made = self._state.certificates.picture, []
+        if picture is self._vouched:
+            return []
+        for key, entry in picture.entries.items():
+            if key not in self._certificates or self._certificates[key][0] is not entry:
+                self._certificates[key] = entry, live.row(live.CERTIFICATE, " ".join(key), certificates.shape(entry))
+                made.append(self._certificates[key][1])
+            yield
+        for key in self._certificates.keys() - picture.entries.keys():
+            del self._certificates[key]
+            made.append(live.row(live.CERTIFICATE, " ".join(key), None))
+        self._vouched = picture
+        return made
+
     def whole(self) -> Iterator[bytes]:
         """All rows. What changes meanwhile may be in it or not: the changes are told as well, and each row says all of its own."""
         yield self._summary
@@ -114,6 +133,7 @@ class LiveRows:
                 yield from (member.row for member in list(shown.members.values()))
         yield from list(self._containers.values())
         yield from [row for _, row in self._problems.values()]
+        yield from [row for _, row in self._certificates.values()]
         yield from list(self._entries)
 
     def _service(self, snapshot: Picture, name: str, made: list[bytes]) -> Turns[None]:

@@ -58,7 +58,7 @@ FOREIGN = (403, "a page of another origin asks")
 EVENTS = (
     "All rows, then each change, as server-sent events. `begin`, `change` …, `complete`: all there is, and from then on `change` alone. "
     "The data of a `change` are rows `[kind, key, value]`, where value null says that it is no more; of kind summary, service, endpoint, "
-    "container, problems or entry. Last-Event-ID goes on where a client was, if it is not too long ago."
+    "container, problems, certificate or entry. Last-Event-ID goes on where a client was, if it is not too long ago."
 )
 ABOUT = "What Haystack shows of itself, read-only. Nothing can be changed over HTTP: that needs the shell, and so a key."
 

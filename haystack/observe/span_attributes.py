@@ -48,6 +48,7 @@ def server(span: Span) -> Told:
         "client.address": trace.client,
         "network.peer.address": trace.client,
         "user_agent.original": trace.user_agent,
+        "tls.client.subject": trace.client_subject,
         "http.request.header.x-request-id": [trace.request_id] if trace.request_id else None,
         "haystack.service": trace.service,
         "haystack.listener": trace.listener,

@@ -18,7 +18,7 @@ from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow, Outcome, Sampling
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
-from haystack.tls.messages import Authorities, TicketKeys, TlsPart
+from haystack.tls.messages import Authorities, ClientCas, TicketKeys, TlsPart
 
 MAX_FRAME = 256 * 1024 * 1024
 
@@ -28,7 +28,7 @@ class Setup(Message, frozen=True):
 
     dns: None: it does not answer DNS. ports: of the listeners by index; hold: accept nobody before Open; access_log and its
     fields: as the settings have them; instance: as via.py has it. sampling: None: no spans are recorded.
-    listeners: their names; tls_min: the oldest version of TLS.
+    listeners: their names; tls_min: the oldest version of TLS; tls_clients: they are asked for certificates (ClientCas).
     admin_connections: to the control process (0: any number); admin_apart: on the last listener alone; health_socket, proof_socket: for
     everybody.
     """
@@ -51,6 +51,7 @@ class Setup(Message, frozen=True):
     sampling: Sampling | None = None
     listeners: tuple[str, ...] = ()
     tls_min: str = "1.2"
+    tls_clients: bool = False
 
 
 class Access(Message, frozen=True):
@@ -193,7 +194,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys | Authorities
+Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys | ClientCas | Authorities
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Any = (
     Down

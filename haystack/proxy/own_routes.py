@@ -49,5 +49,5 @@ def _route(path: str, connections: int, guard: int) -> Route:
     member = Member(Endpoint(ITSELF, path), ITSELF, 0)
     member.endpoint.hold(member, connections)
     route = Route(ITSELF, pickers.make("random", [member], [100]), TIMEOUT_MS)
-    route.guard = guard
+    route.guard, route.own = guard, True
     return route

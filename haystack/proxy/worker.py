@@ -36,7 +36,7 @@ from haystack.proxy.worker_routes import Routes
 from haystack.proxy.worker_tls import WorkerTls
 from haystack.proxy.worker_trust import WorkerTrust
 from haystack.routing.rows import HTTPS, LISTENERS, Table
-from haystack.tls.messages import Authorities, TicketKeys, TlsPart
+from haystack.tls.messages import Authorities, ClientCas, TicketKeys, TlsPart
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -96,7 +96,7 @@ class Worker:
                 self._take(message)
             case ipc.Proofs():
                 self._routes.prove(message.pending)
-            case TlsPart() | TicketKeys():
+            case TlsPart() | TicketKeys() | ClientCas():
                 self._tls.take(message)
             case ipc.TraceOrder():
                 self._state.traces.switch(message.on, message.service)
@@ -128,7 +128,7 @@ class Worker:
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
             self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
-        self._tls = WorkerTls(setup.tls_min, self._failed)
+        self._tls = WorkerTls(setup.tls_min, self._failed, asks=setup.tls_clients)
         secure = setup.ports[setup.listeners.index(HTTPS)] if HTTPS in setup.listeners else 0
         ports = setup.ports[: len(LISTENERS)]
         self._routes = Routes(ports, router, setup.workers, setup.instance, self._trust.client, secure)

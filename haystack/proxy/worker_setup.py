@@ -54,6 +54,7 @@ def setup(settings: Settings, slot: int, ports: dict[str, int], admin_socket: st
         ports=tuple(ports[name] for name in listeners),
         listeners=listeners,
         tls_min=settings.tls_min,
+        tls_clients=settings.tls_client_ca is not None,
         admin_socket=admin_socket if settings.admin else "",
         admin_hosts=("", "localhost", origin, f"ns.{origin}", *settings.admin_hosts) if settings.admin else (),
         admin_apart=isinstance(settings.admin, str),

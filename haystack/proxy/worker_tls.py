@@ -7,26 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from haystack._fast.net.client_certificates import ClientAuthorities
 from haystack._fast.net.tls_server import Credential, TlsServer
-from haystack.tls.messages import TicketKeys, TlsPart
+from haystack.tls.messages import ClientCas, TicketKeys, TlsPart
 
-OF_TLS = (TlsPart, TicketKeys)
+OF_TLS = (TlsPart, TicketKeys, ClientCas)
 
 
 class WorkerTls:
-    """least: the oldest version of TLS; on_error: told of certificates that OpenSSL does not take."""
+    """least: the oldest version of TLS; on_error: told of certificates that OpenSSL does not take.
 
-    def __init__(self, least: str, on_error: Callable[[Exception], None]) -> None:
+    asks: clients are asked for certificates; until it is known of whom, all are refused.
+    """
+
+    def __init__(self, least: str, on_error: Callable[[Exception], None], *, asks: bool = False) -> None:
         self.server = TlsServer(least, on_error)
+        self._on_error = on_error
+        if asks:
+            self.server.require(None)
         self._held: dict[str, Credential] = {}
 
-    def take(self, message: TlsPart | TicketKeys) -> None:
+    def take(self, message: TlsPart | TicketKeys | ClientCas) -> None:
         """Take in a message of OF_TLS."""
         if isinstance(message, TicketKeys):
             self.server.set_keys(message.keys)
+            return
+        if isinstance(message, ClientCas):
+            self._require(message)
             return
         self._held |= {pair.id: Credential(pair.chain, pair.key, pair.names, pair.proof) for pair in message.pairs}
         self.server.show({name: self._held[key] for name, key in message.names}, message.gone, self._held.get(message.default))
         self.server.prove({name: self._held[key] for name, key in message.challenges})
         for key in message.dropped:
             self._held.pop(key, None)
+
+    def _require(self, message: ClientCas) -> None:
+        try:
+            self.server.require(ClientAuthorities(message.pem, message.mark))
+        except ValueError as error:  # those of before stay, or none
+            self._on_error(error)

@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     certs: Folder | None = takes("a folder with NAME.crt and NAME.key, or NAME.pem with both")
     https: Annotated[Literal["off", "on", "redirect"], BeforeValidator(parsers.switch_or("redirect"))] = takes("off, on or redirect", "on")
     tls_min: Annotated[Literal["1.2", "1.3"], BeforeValidator(parsers.tls_version)] = takes("1.2 or 1.3", "1.2")
+    tls_client_ca: Folder | None = takes("a PEM file with the certificates of one or more authorities")
     address: Addresses = takes("comma separated IP addresses", ())
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()

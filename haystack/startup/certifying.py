@@ -71,6 +71,7 @@ class Certifying:
         """What goes on as long as Haystack does, once it serves."""
         if self._acme is not None:
             yield self._acme.issuer.run()
+            yield self._acme.share()
         if self._local is not None:
             yield self._local.run()
 

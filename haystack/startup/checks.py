@@ -39,7 +39,7 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _ports(settings)
     if why := special_names.why_no_origin(settings.origin):
         yield refusal("origin", settings.origin, why)
-    for field in ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca"):
+    for field in ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca", "tls_client_ca"):
         if (path := getattr(settings, field)) and (why := unreadable(path)):
             yield refusal(field, str(path), why)
     keys = settings.ssh_authorized_keys_file
@@ -52,6 +52,7 @@ def found(settings: Settings) -> Iterator[str]:
     yield from _spans()
     yield from _certs(settings)
     yield from _acme(settings)
+    yield from _client_ca(settings)
     if settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         yield refusal("state_dir", str(settings.state_dir), why)
 
@@ -69,6 +70,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     if why := special_names.why_odd_origin(settings.origin):
         yield f"HAYSTACK_ORIGIN={settings.origin}: {why}"
     yield from _own_domains(settings)
+    if settings.tls_client_ca is not None and not sources.wanted(settings):
+        yield "HAYSTACK_TLS_CLIENT_CA has no effect: HTTPS is off without a certificate, such as by HAYSTACK_CERTS or HAYSTACK_ACME"
     if settings.access_log_fields and settings.access_log not in ("json", "ecs"):
         yield f"HAYSTACK_ACCESS_LOG_FIELDS is ignored with HAYSTACK_ACCESS_LOG={settings.access_log}: it is for json and ecs"
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
@@ -141,6 +144,19 @@ def _acme(settings: Settings) -> Iterator[str]:
         ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
         yield refusal("acme_ca", str(path), _reason(error))
+
+
+def _client_ca(settings: Settings) -> Iterator[str]:
+    """Whose certificates clients are to have, which can't be read: nobody would get in."""
+    path = settings.tls_client_ca
+    if path is None or unreadable(path):
+        return
+    from haystack.tls import client_authorities  # noqa: PLC0415 - what this start does not use is not loaded
+
+    try:
+        client_authorities.read(path)
+    except (OSError, client_authorities.ClientAuthoritiesError) as error:
+        yield refusal("tls_client_ca", str(path), client_authorities.complaint(error))
 
 
 def _records(settings: Settings) -> Iterator[str]:

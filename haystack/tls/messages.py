@@ -39,6 +39,13 @@ class TlsPart(Message, frozen=True):
     challenges: tuple[tuple[str, str], ...] = ()
 
 
+class ClientCas(Message, frozen=True):
+    """Whose certificates clients are asked for: of authorities with their revocation lists, PEM. mark: 32 bytes, others for others."""
+
+    pem: bytes
+    mark: bytes
+
+
 class TicketKeys(Message, frozen=True):
     """Keys of session tickets, 80 bytes each: new tickets have the first one, and those of all are read."""
 

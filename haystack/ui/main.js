@@ -1,5 +1,6 @@
 // Puts the page together: the feed fills the model, and each frame shows what has changed, in the view that the address names.
 
+import { Certificates, VIEW, updateLink } from "./certificates.js";
 import { setAttribute, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Model, judge } from "./model.js";
@@ -11,6 +12,7 @@ const AGES = 1000; // milliseconds between two looks at what changes with time a
 
 const model = new Model();
 const overview = new Overview();
+const certificates = new Certificates();
 const main = document.getElementById("main");
 const search = document.getElementById("search");
 const live = document.getElementById("live");
@@ -28,6 +30,7 @@ function draw() {
   if (!model.now.summary) return;
   view.update(model.now, search.value);
   setText(document.getElementById("counts"), counts(model.now));
+  updateLink(document.getElementById("certificates"), model.now);
 }
 
 function counts(picture) {
@@ -56,8 +59,8 @@ function named() {
 function go(event) {
   if (event && location.hash && !location.hash.startsWith("#/")) return; // a place in this view
   const name = named();
-  view = name ? new ServiceView(name) : overview;
-  document.title = name ? `${name} · Haystack` : "Haystack";
+  view = name ? new ServiceView(name) : location.hash === VIEW ? certificates : overview;
+  document.title = name || view === certificates ? `${name || "Certificates"} · Haystack` : "Haystack";
   main.replaceChildren(view.element);
   if (event) {
     scrollTo(0, 0);

@@ -10,6 +10,7 @@ class Picture {
     this.services = new Map(); // name → { ...row, endpoints: id → row }
     this.containers = new Map(); // those without a service
     this.problems = new Map(); // about → its problems
+    this.certificates = new Map(); // source and key → as /api/certificates has them
     this.figures = new Figures();
     this.entries = []; // of the journal, the newest last
   }
@@ -20,6 +21,7 @@ class Picture {
     else if (kind === "endpoint") this.endpoint(key, value);
     else if (kind === "container") put(this.containers, key, value);
     else if (kind === "problems") put(this.problems, key, value);
+    else if (kind === "certificate") put(this.certificates, key, value);
     else if (kind === "entry") this.entry({ ...value, number: key });
   }
 

@@ -1,5 +1,6 @@
 // What is wrong, first of all: Haystack itself, services that nobody serves, those in panic, and what is odd about labels and the like.
 
+import { problems as ofCertificates } from "./certificates.js";
 import { LongList, make, setAttribute, setText } from "./dom.js";
 import { judge } from "./model.js";
 import { address } from "./service.js";
@@ -16,7 +17,7 @@ export class Problems {
   }
 
   update(picture) {
-    const found = [...ofHaystack(picture), ...ofServices(picture), ...ofOthers(picture)];
+    const found = [...ofHaystack(picture), ...ofServices(picture), ...ofCertificates(picture), ...ofOthers(picture)];
     found.sort((a, b) => RANK[a.level] - RANK[b.level]);
     this.items = new Map(found.map(item => [`${item.name} ${item.text}`, item]));
     this.element.hidden = found.length === 0;

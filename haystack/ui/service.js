@@ -1,5 +1,6 @@
 // One service: as a card in the overview, and as a view of its own.
 
+import { told } from "./certificates.js";
 import { arrange, make, setAttribute, setText } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { judge } from "./model.js";
@@ -79,7 +80,7 @@ export class ServiceCard {
     const claims = new Map([[`${service.name}${service.path ?? ""}`, { host: service.name, path: service.path, own: true, public: service.public }]]);
     for (const claim of service.hosts) claims.set(`${claim.host}${claim.path}`, claim);
     arrange(this.hosts, this.parts.hosts, service.http ? [...claims.keys()] : [], () => make("li"));
-    for (const [key, element] of this.parts.hosts) drawHost(element, claims.get(key), picture);
+    for (const [key, element] of this.parts.hosts) drawHost(element, claims.get(key), picture, this.whole);
   }
 
   drawNotes(service, picture) {
@@ -88,13 +89,15 @@ export class ServiceCard {
   }
 }
 
-function drawHost(element, claim, picture) {
+function drawHost(element, claim, picture, whole) {
   const shown = `${claim.host}${claim.path && claim.path !== "/" ? claim.path : ""}`;
   const where = link(claim.host, claim.path, picture.summary?.listeners);
-  if (element.childElementCount === 0) element.append(where ? make("a", { rel: "noreferrer" }) : make("span"), make("small"));
+  if (element.childElementCount === 0) element.append(where ? make("a", { rel: "noreferrer" }) : make("span"), " ", make("small"));
   setText(element.firstChild, where ? where.replace(/\/$/, "") : shown);
   if (where) setAttribute(element.firstChild, "href", where);
-  setText(element.lastChild, claim.public ? "public" : "");
+  const certificate = whole ? told(picture, claim.host, !claim.public) : "";
+  setText(element.lastChild, [claim.public ? "public" : "", certificate].filter(Boolean).join(" · "));
+  setAttribute(element, "data-certificate", certificate ? (certificate.startsWith("no") ? "none" : "there") : null);
 }
 
 function facts(service) {

@@ -17,6 +17,7 @@ from haystack.views.shapes import Shape
 from haystack.views.state import Picture, State
 
 SERVICE, ENDPOINT, CONTAINER, PROBLEMS, SUMMARY, ENTRY = "service", "endpoint", "container", "problems", "summary", "entry"  # kinds of rows
+CERTIFICATE = "certificate"
 
 OUT: dict[Cause, Standing] = {Cause.STOPPING: "draining", Cause.DRAINED: "drained", Cause.GONE: "gone"}
 

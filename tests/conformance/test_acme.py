@@ -19,9 +19,10 @@ from haystack.tls.acme.folder import place
 from haystack.tls.acme.plan import key_of
 from tests.fakes.certified import Site, certificates, certified, site
 from tests.fakes.client import Client
+from tests.fakes.collector import Collector
 from tests.fakes.pebble import BINDING, free_ports
 from tests.fakes.pki import days
-from tests.fakes.worker import until
+from tests.fakes.worker import Haystack, Member, until
 
 pytestmark = pytest.mark.skipif(shutil.which("pebble") is None, reason="pebble is not installed")
 NAME = "www.example.net"
@@ -146,3 +147,38 @@ def test_a_wildcard_is_served_for_names_that_fall_under_it(tmp_path):
             assert handshake(made, "shop.example.net")["subjectAltName"] == (("DNS", "*.example.net"),)
             with pytest.raises(ssl.SSLError):
                 handshake(made, "shop.example.org")
+
+
+def test_what_an_authority_looks_for_is_no_traffic(tmp_path):
+    """No spans are made of it, though each request is sampled."""
+    collector = Collector()
+    with site(tmp_path) as made, made.haystack(NAME, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as haystack:
+        certified(haystack, NAME)
+        with Client(haystack.port) as client:
+            assert client.get(NAME, "/mine").status == 502
+        until(lambda: collector.spans, 20, "no span of anything")
+        told = {attribute.value.string_value for span in collector.spans for attribute in span.attributes if attribute.key == "url.path"}
+    collector.close()
+    assert told == {"/mine"}
+
+
+def test_of_several_haystacks_each_answers_for_the_challenges_of_all(tmp_path):
+    """The one that orders is not the one that the authority reaches."""
+    shared = str(tmp_path / "state")
+    with site(tmp_path) as made:
+        before = made.settings(HAYSTACK_STATE_DIR=shared, HAYSTACK_HTTP_PORT="0")
+        with Haystack([Member("web", 9)], **before) as first:
+            first.wait("acme.leading")
+            with made.haystack(NAME, HAYSTACK_STATE_DIR=shared, HAYSTACK_DNS_PORT="0") as second:
+                second.wait("acme.following")
+                first.show([Member("web", 9, {"haystack.host": NAME})])
+                certified(first, NAME)
+                assert certified(second, NAME)["issuer"].startswith("Pebble")
+                folder = place(Path(shared), made.pebble.url)
+                assert list((folder / "proofs").iterdir()) == []
+                with Client(second.port) as client:
+                    assert client.get(NAME, "/.well-known/acme-challenge/token").status == 502  # its service's, as ever
+                (seen,) = (folder / "followers").iterdir()
+                assert seen.stat().st_mode & 0o777 == 0o600
+                assert not any(line.get("event") == "acme.unshared" for line in first.lines)
+            assert list((folder / "followers").iterdir()) == []

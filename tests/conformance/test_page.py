@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from haystack.model.records import Carried, Cause, Problem
+from haystack.tls.certificates import Certificate
+from haystack.tls.store import Store, key_of_name
 from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
 
 pytestmark = pytest.mark.untraced
@@ -216,11 +218,17 @@ def test_questions_are_answered(browser: Any, site: Site) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("view", ["", "#/service/panic.services.haystack"])
+@pytest.mark.parametrize("view", ["", "#/service/panic.services.haystack", "#/certificates", "#/service/web.services.haystack"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_bars_those_who_see_or_hear_little(browser: Any, site: Site, scheme: str, view: str, width: int) -> None:
+def test_nothing_bars_those_who_see_or_hear_little(browser: Any, site: Site, certified: Site, scheme: str, view: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with Tab(browser, site.url + view, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True) as page:
+    with Tab(
+        browser,
+        (certified if "panic" not in view and view else site).url + view,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        bypass_csp=True,
+    ) as page:
         found = axe.run(page).response["violations"]
         assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == []
 
@@ -234,6 +242,87 @@ def test_all_of_it_can_be_used_by_keyboard(browser: Any, site: Site) -> None:
             page.keyboard.press("Tab")
             seen.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
         assert {"search", "web.services.haystack", "hide endpoints", "explain-url", "dns-name", "Look up"} <= seen
+
+
+def certificate(*names: str, issuer: str = "R11", days: float = 60, **more: Any) -> Certificate:
+    now = time.time()
+    made = {"chain": b"", "key": b"", "kind": "ECDSA P-256", "subject": "", "serial": "1", "fingerprint": "ab" * 32}
+    return Certificate(
+        **{**made, "names": names, "issuer": issuer, "not_before": now - 86400, "not_after": now + (days + 0.25) * 86400, **more}
+    )
+
+
+@pytest.fixture(scope="module")
+def certified() -> Iterator[Site]:
+    """One with certificates of all kinds, two public hosts of a service and one that has none."""
+    with Site() as made:
+        made.state.proxy.ports["https"] = 443
+        claims = (
+            Carried(host="shop.example.com", public=True),
+            Carried(host="a.wild.example.com", public=True),
+            Carried(host="bare.example.com", public=True),
+        )
+        made.show(service("web", endpoint(1), claims=claims))
+        made.call(lambda: fill(made.state.certificates))
+        yield made
+
+
+def fill(store: Store) -> None:
+    store.put("acme", "shop", certificate("shop.example.com", "example.com"), time.time() + 30 * 86400)
+    store.put("folder", "wild", certificate("*.wild.example.com", issuer=EVIL, days=9))
+    store.put("folder", "old", certificate("old.example.com", days=-3.0))
+    store.put("local", "inside", certificate("*.services.haystack", issuer="Haystack's own", days=14))
+    store.fail("acme", key_of_name("astray.example.com"), f"astray.example.com leads elsewhere {EVIL}", time.time() + 600)
+    store.fail("folder", "wild", "there is no wild.key beside wild.crt")
+
+
+def test_certificates_have_a_view_with_what_is_wrong_first(browser: Any, certified: Site) -> None:
+    with Tab(browser, certified.url) as page:
+        page.wait_for_selector("#certificates:text('5 certificates, 3 problems')")
+        page.locator("#certificates").click()
+        page.wait_for_selector("h1:text('Certificates')")
+        rows = page.locator(".rows [role=row]")
+        told = [[cell.strip() for cell in row.locator("[role=cell]").all_text_contents()] for row in rows.all()]
+        assert [row[:2] for row in told] == [
+            ["none yet", "astray.example.com"],
+            ["expired", "old.example.com"],
+            ["not renewed", "*.wild.example.com"],
+            ["valid", "*.services.haystack"],
+            ["valid", "shop.example.com, example.com"],
+        ]
+        assert told[0][2:5] == ["", "", "ACME"]
+        assert told[0][5].endswith("\u00a0min")
+        assert EVIL in told[0][6]
+        assert told[1][3].startswith("ended 2.")
+        assert told[2][2:7] == [EVIL, "9\u00a0days", "folder", "", "there is no wild.key beside wild.crt"]
+        assert told[4][2:7] == ["R11", "60\u00a0days", "ACME", "in 30.0\u00a0d", ""]
+        page.locator("#search").fill("example.com valid")
+        page.wait_for_selector("h1:text('Certificates: 1 of 5')")
+        page.go_back()
+        page.wait_for_selector("#problems")
+        assert "certificate expired" in page.locator(".problems").text_content()
+
+
+def test_a_service_says_whether_its_hosts_have_one(browser: Any, certified: Site) -> None:
+    with Tab(browser, f"{certified.url}#/service/web.services.haystack") as page:
+        hosts = {
+            each.locator(":scope > :first-child").text_content().split("/")[2].split(":")[0]: each.locator("small").text_content()
+            for each in page.locator(".hosts li").all()
+        }
+        assert hosts["shop.example.com"] == "public · certificate of R11: 60\u00a0days left"
+        assert hosts["a.wild.example.com"].endswith("9\u00a0days left")
+        assert hosts["bare.example.com"] == "public · no certificate"
+        assert hosts["web.services.haystack"].startswith("certificate of Haystack's own: ")
+
+
+def test_a_new_certificate_and_one_that_goes_are_seen(browser: Any, certified: Site) -> None:
+    with Tab(browser, f"{certified.url}#/certificates") as page:
+        page.wait_for_selector("text=old.example.com")
+        certified.call(lambda: certified.state.certificates.put("folder", "old", certificate("new.example.com")))
+        page.wait_for_selector("text=new.example.com")
+        certified.call(lambda: certified.state.certificates.remove("folder", "old"))
+        page.wait_for_selector("text=new.example.com", state="detached")
+        certified.call(lambda: fill(certified.state.certificates))
 
 
 SPLIT = """() => {
@@ -253,10 +342,11 @@ SPLIT = """() => {
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_width_breaks_inside_words_or_scrolls_sideways(browser: Any, site: Site, width: int) -> None:
-    with Tab(browser, site.url, viewport={"width": width, "height": 900}) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(SPLIT) == []
+def test_no_width_breaks_inside_words_or_scrolls_sideways(browser: Any, site: Site, certified: Site, width: int) -> None:
+    for url in (site.url, f"{certified.url}#/certificates", f"{certified.url}#/service/web.services.haystack"):
+        with Tab(browser, url, viewport={"width": width, "height": 900}) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(SPLIT) == []
 
 
 OBSERVE = """() => {

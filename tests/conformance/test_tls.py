@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -268,6 +269,32 @@ def test_a_client_that_ends_is_let_go(edge, notify):
 
 
 # Large bodies, slow readers.
+
+
+@pytest.mark.parametrize("size", [1, 40_000, 4 << 20])
+def test_a_slow_reader_sees_the_end_of_a_body_that_only_the_end_of_the_connection_ends(edge, size):
+    """Without close_notify it could not tell a whole body from one that somebody has cut."""
+
+    async def until_close(call):
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % size + bytes(size) + b"\r\n0\r\n\r\n")
+
+    edge.origin.script = until_close
+    with edge.client(small_window=True, timeout=20) as client:
+        client.send(f"GET / HTTP/1.0\r\nHost: {WWW}\r\n\r\n".encode())
+        got = client.socket.recv(1)
+        before = -1
+        while before != (before := waiting(edge.haystack.workers()[0], edge.port)):
+            select.select([], [], [], 0.05)  # it has sent what the kernels take
+        while data := client.socket.recv(1 << 16):  # an end without close_notify would be an SSLEOFError
+            got += data
+    assert len(got.partition(b"\r\n\r\n")[2]) == size
+
+
+def waiting(pid: int, port: int) -> int:
+    """Bytes that wait to be sent on the sockets of this port."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    return sum(int(line.split()[4].split(":")[0], 16) for line in lines if line.split()[1].endswith(f":{port:04X}"))
+
 
 SIZE = 100 * 1024 * 1024
 

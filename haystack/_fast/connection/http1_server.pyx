@@ -89,6 +89,9 @@ cdef class Http1Server(ServerConnection):
         transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         self.peer.shown = <void *>transport.credential
         self.peer.asked = <void *>transport.name
+        if transport.tls.client != NULL:
+            subject, identity = <tuple>transport.tls.client
+            self.peer.subject, self.peer.identity = <void *>subject, <void *>identity
         return take_over(self.handed_over(), NULL, 0) if transport.speaks_http2() else self.rest()
 
     cdef Http1Server handed_over(self):

@@ -13,6 +13,8 @@ cdef struct Peer:               # a client, by its connection
     int served                  # index of the listener whose routes it has
     void *shown                 # the Credential that its connection has shown; NULL: there is no TLS
     void *asked                 # bytes: the name that it asked for in TLS
+    void *subject               # bytes: of the certificate that it has shown, NULL: it was asked for none,
+    void *identity              # and what endpoints are told of that
     char address[48]
     int address_size
     int port                    # the same; 0: not known

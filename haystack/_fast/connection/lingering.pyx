@@ -19,6 +19,8 @@ cdef int close_in_order(Http1Server client) except -1:
         client.end_by = client.worker.poller.now + LINGER_MS
     if client.torn and client.leg.bare:
         return tear(client)
+    if not client.transport.say_end():
+        return 0                        # `drained` comes back here
     if client.leg.body.done and not client.transport.readable:
         return client.close()
     client.transport.end_output()

@@ -35,7 +35,7 @@ cdef int shuttle(Transport source, Transport sink, char *scratch, int64_t *moved
             moved[0] += n
             sink.send(scratch, n)
         source.over = n == 0
-    if source.over and not sink.shut and sink.unsent() == 0:
+    if source.over and not sink.shut and sink.unsent() == 0 and sink.say_end():
         sink.shut = True
         sink.end_output()
     return 0 if source.shut and sink.shut else 1

@@ -159,6 +159,7 @@ cdef class Route:
     cdef public double since            # and since when, Unix seconds; 0: at all times
     cdef public str mute                # no port of the service speaks HTTP: what its 404 says; None or empty: one does
     cdef int retried                    # statuses after which another endpoint is asked: bit 0 is 500
+    cdef public bint own                # leads to Haystack itself
     cdef public int guard               # what a client needs to be led here (networks.Right); 0: nothing
     cdef Https https                    # what becomes of requests within TLS, and of those without
     cdef bytes hsts                     # Strict-Transport-Security, the whole line; empty: none

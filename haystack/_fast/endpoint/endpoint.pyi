@@ -59,6 +59,7 @@ class Route:
     why: str | None
     mute: str | None
     since: float
+    own: bool
     guard: int
     def __init__(
         self,

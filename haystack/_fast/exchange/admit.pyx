@@ -138,6 +138,9 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     client.port = x.worker.ports[peer.listener]
     client.version = x.down.version()
     client.secure = peer.shown != NULL
+    client.identity_size = 0
+    if peer.identity != NULL:
+        client.identity, client.identity_size = PyBytes_AS_STRING(<bytes>peer.identity), PyBytes_GET_SIZE(<bytes>peer.identity)
     client.absolute = x.request.absolute
     client.request_id = x.request.identity
     client.forwards = forwards_left(h)

@@ -99,6 +99,8 @@ cdef int describe_request(Entry *entry, Exchange x, Head *h, bytes name) except 
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
     entry.version = 10 * x.down.version() + (x.down.version() == 1)
+    if peer.subject != NULL:
+        entry.subject = Text(PyBytes_AS_STRING(<bytes>peer.subject), <int>PyBytes_GET_SIZE(<bytes>peer.subject))
     if h == NULL:
         entry.host = Text(PyBytes_AS_STRING(name), <int>PyBytes_GET_SIZE(name))
         return 0
@@ -184,4 +186,5 @@ cdef tuple row_of(Exchange x, const Entry *entry):
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
         bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
+        bytes_of(entry.subject),
     )

@@ -59,6 +59,19 @@ cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
     out.end = at - out.data
     if not said_port:
         decimal(out, client.port)
+    add(out, b"\r\n", 2)
+    return add_certificate(out, h, client) if client.identity_size else 0
+
+
+cdef int add_certificate(Buffer *out, Head *h, Client *client) except -1:
+    """Whose certificate the client has shown. That of a proxy that speaks for others is not theirs: what it tells of them goes on."""
+    cdef int i
+    if client.trusted:
+        for i in range(h.count):
+            if h.fields[i].kind in (Kind.FORWARDED_FOR, Kind.REAL_IP, Kind.FORWARDED):
+                return 0
+    text(out, b"X-Forwarded-Tls-Client-Cert-Info: ")
+    add(out, client.identity, client.identity_size)
     return add(out, b"\r\n", 2)
 
 

@@ -15,6 +15,8 @@ cdef struct Client:
     int port                # of the listener
     int version             # of HTTP, that it speaks: the major number
     bint secure             # it came within TLS
+    const char *identity    # what is told of the certificate that it has shown
+    size_t identity_size    # 0: it has shown none
     bint absolute           # the target named the host: Host is written anew
     int rights              # of the one whose address `real` is; those of anybody where nobody knows who that is
     bint trusted            # its forwarding headers are believed

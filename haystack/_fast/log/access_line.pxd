@@ -12,6 +12,7 @@ cdef struct Entry:
     # as they came: one character a byte
     Text client, method, host, target, identity, referrer, agent, error, detail
     Text trace_id
+    Text subject                # UTF-8: of the client's certificate
     Text service, endpoint      # UTF-8
     Text candidates             # UTF-8, a NUL behind each
     int version                 # of HTTP, that the client speaks, in tenths: 10, 11, 20

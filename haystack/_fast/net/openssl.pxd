@@ -24,11 +24,22 @@ cdef extern from "openssl/ssl.h":
         pass
     ctypedef struct SSL_SESSION:
         pass
+    ctypedef struct X509_NAME:
+        pass
+    ctypedef struct X509_NAMES "STACK_OF(X509_NAME)":
+        pass
     ctypedef struct X509_STORE:
         pass
     ctypedef struct X509_VERIFY_PARAM:
         pass
     enum:
+        SSL_VERIFY_PEER
+        SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+        SSL_TICKET_SUCCESS
+        SSL_TICKET_SUCCESS_RENEW
+        SSL_TICKET_RETURN_IGNORE_RENEW
+        SSL_TICKET_RETURN_USE
+        SSL_TICKET_RETURN_USE_RENEW
         SSL_ERROR_WANT_READ
         SSL_ERROR_WANT_WRITE
         SSL_ERROR_ZERO_RETURN
@@ -121,6 +132,19 @@ cdef extern from "openssl/ssl.h":
     SSL_CTX *SSL_set_SSL_CTX(SSL *, SSL_CTX *)
     int SSL_client_hello_get0_ext(SSL *, unsigned int, const unsigned char **, size_t *)
 
+    # certificates of clients
+    X509_NAMES *SSL_dup_CA_list(const X509_NAMES *)
+    void SSL_set_client_CA_list(SSL *, X509_NAMES *)
+    void SSL_set_verify(SSL *, int, void *)
+    void SSL_set_verify_depth(SSL *, int)
+    long SSL_set_max_cert_list(SSL *, long)
+    int SSL_set1_verify_cert_store(SSL *, X509_STORE *)
+    int SSL_set_session_id_context(SSL *, const unsigned char *, unsigned int)
+    X509 *SSL_get1_peer_certificate(const SSL *)
+    X509 *SSL_SESSION_get0_peer(SSL_SESSION *)
+    int SSL_CTX_set_session_ticket_cb(
+        SSL_CTX *, void *, int (*)(SSL *, SSL_SESSION *, const unsigned char *, size_t, int, void *) noexcept, void *)
+
 cdef extern from "openssl/err.h":
     void ERR_clear_error()
     unsigned long ERR_peek_error()
@@ -193,3 +217,68 @@ cdef extern from "openssl/rand.h":
 
 cdef extern from "openssl/crypto.h":
     void OPENSSL_cleanse(void *, size_t)
+
+cdef extern from "openssl/x509v3.h":
+    ctypedef struct X509_CRL:
+        pass
+    ctypedef struct ASN1_TIME:
+        pass
+    ctypedef struct ASN1_STRING:
+        pass
+    ctypedef struct ASN1_INTEGER:
+        pass
+    ctypedef struct GENERAL_NAME:
+        pass
+    ctypedef struct GENERAL_NAMES:
+        pass
+    enum:
+        X509_V_FLAG_PARTIAL_CHAIN
+        X509_V_FLAG_CRL_CHECK
+        NID_subject_alt_name
+        GEN_EMAIL
+        GEN_DNS
+        GEN_URI
+        GEN_IPADD
+    unsigned long XN_FLAG_RFC2253
+    unsigned long ASN1_STRFLGS_ESC_MSB
+    X509_NAMES *sk_X509_NAME_new_null()
+    int sk_X509_NAME_push(X509_NAMES *, X509_NAME *)
+    void sk_X509_NAME_pop_free(X509_NAMES *, void (*)(X509_NAME *))
+    void X509_NAME_free(X509_NAME *)
+    X509_NAME *X509_NAME_dup(const X509_NAME *)
+    int X509_NAME_print_ex(BIO *, const X509_NAME *, int, unsigned long)
+    X509_STORE *X509_STORE_new()
+    void X509_STORE_free(X509_STORE *)
+    int X509_STORE_add_cert(X509_STORE *, X509 *)
+    int X509_STORE_add_crl(X509_STORE *, X509_CRL *)
+    int X509_STORE_set_flags(X509_STORE *, unsigned long)
+    void X509_CRL_free(X509_CRL *)
+    X509_CRL *PEM_read_bio_X509_CRL(BIO *, X509_CRL **, void *, void *)
+    X509_NAME *X509_get_subject_name(const X509 *)
+    X509_NAME *X509_get_issuer_name(const X509 *)
+    const ASN1_INTEGER *X509_get0_serialNumber(const X509 *)
+    const ASN1_TIME *X509_get0_notBefore(const X509 *)
+    const ASN1_TIME *X509_get0_notAfter(const X509 *)
+    int X509_cmp_current_time(const ASN1_TIME *)
+    void *X509_get_ext_d2i(const X509 *, int, int *, int *)
+    void GENERAL_NAMES_free(GENERAL_NAMES *)
+    int sk_GENERAL_NAME_num(const GENERAL_NAMES *)
+    GENERAL_NAME *sk_GENERAL_NAME_value(const GENERAL_NAMES *, int)
+    void *GENERAL_NAME_get0_value(const GENERAL_NAME *, int *)
+    const unsigned char *ASN1_STRING_get0_data(const ASN1_STRING *)
+    int ASN1_STRING_length(const ASN1_STRING *)
+
+cdef extern from "openssl/bn.h":
+    ctypedef struct BIGNUM:
+        pass
+    BIGNUM *ASN1_INTEGER_to_BN(const ASN1_INTEGER *, BIGNUM *)
+    char *BN_bn2dec(const BIGNUM *)
+    void BN_free(BIGNUM *)
+    void OPENSSL_free(void *)
+
+cdef extern from "openssl/bio.h":
+    ctypedef struct BIO_METHOD:
+        pass
+    BIO *BIO_new(const BIO_METHOD *)
+    const BIO_METHOD *BIO_s_mem()
+    long BIO_get_mem_data(BIO *, char **)

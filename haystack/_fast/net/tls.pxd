@@ -13,6 +13,7 @@ cdef enum TlsPhase:
     HANDSHAKE
     SECURE
     BROKEN              # nothing can be read or written any more
+    REFUSED             # the handshake has failed: the client has time to read why
 
 cdef struct Tls:
     void *user          # whom OpenSSL's callbacks are for, and who outlives it: a TlsServer, or the transport to an endpoint
@@ -23,6 +24,11 @@ cdef struct Tls:
     bint ended          # the other side has said that it sends no more
     bint torn           # it is to be closed without a word, so that nobody takes that for an end
     bint put_off        # its next step waits for another turn
+    void *client        # a tuple of two bytes, as client_certificates.described has it; NULL: it was asked for no certificate
+    size_t dropped      # bytes, since its handshake was refused
+    bint parting        # close_notify waits for room in the socket
+    int64_t turn        # of the poller, in which so many records were read
+    int records
     int messages        # of TLS itself, behind the handshake
 
 cdef class TlsSide:     # what connections have in common
@@ -49,6 +55,7 @@ cdef class TlsTransport(Transport):
     cdef void go_on(self) noexcept
     cdef int secured(self) except -1
     cdef int refused(self, int problem) except -1
+    cdef bint has_had_its_turn(self) noexcept
     cdef size_t seal(self, const char *data, size_t size) noexcept
     cdef int failed(self, int problem) noexcept
 

@@ -3,6 +3,7 @@
 Edge-triggered as the plain transport: reading goes on until OpenSSL asks for more bytes of the socket, so that neither its own buffers nor
 the socket hold anything then. What OpenSSL did not take is kept, and offered again from its beginning.
 """
+from cpython.ref cimport Py_XDECREF, PyObject
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
@@ -29,7 +30,8 @@ cdef extern from "openssl/ssl.h":
 
 cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
-    READS = 64              # records at once: the other side may send them with a byte in each
+    READS = 64              # records at once,
+    RECORDS = 256           # and in a turn of the poller: the other side may send them with a byte in each
     STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
 
 cdef char[RECORD] record    # what is put together for one
@@ -54,6 +56,7 @@ cdef class TlsTransport(Transport):
 
     def __dealloc__(self):
         self.free()
+        Py_XDECREF(<PyObject *>self.tls.client)     # not before: what is told of an exchange that ends with it names the client
 
     cdef void free(self) noexcept:
         if self.tls.ssl != NULL:
@@ -162,14 +165,17 @@ cdef class TlsTransport(Transport):
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         cdef size_t got = 0, n = 0
         cdef int problem, reads = 0
-        if self.tls.phase == TlsPhase.BROKEN or self.tls.ssl == NULL:
+        if self.tls.phase >= TlsPhase.BROKEN or self.tls.ssl == NULL:
             self.readable = False
             return -2
+        if self.has_had_its_turn():
+            return -1
         while got < size and reads < READS and not self.tls.ended:
             ERR_clear_error()
             if SSL_read_ex(self.tls.ssl, data + got, size - got, &n) == 1:
                 got += n
                 reads += 1
+                self.tls.records += 1
                 continue
             problem = SSL_get_error(self.tls.ssl, 0)
             if problem == SSL_ERROR_WANT_READ:
@@ -190,6 +196,18 @@ cdef class TlsTransport(Transport):
             return <Py_ssize_t>got      # the end is told with the next call
         self.readable = False
         return 0 if self.tls.ended else -2
+
+    cdef bint has_had_its_turn(self) noexcept:
+        """Whether so many records were read in this turn of the poller that others come first: it is readable still, and called again."""
+        if self.tls.turn != self.poller.turn:
+            self.tls.turn, self.tls.records = self.poller.turn, 0
+        if self.tls.records < RECORDS:
+            return False
+        try:
+            self.poller.later(self)
+        except Exception:
+            return False                # no memory for that: it reads on
+        return True
 
     cdef bint holds(self) noexcept:
         return self.tls.ssl != NULL and SSL_has_pending(self.tls.ssl) == 1
@@ -265,22 +283,35 @@ cdef class TlsTransport(Transport):
             take(&self.out, self.seal(self.out.data + self.out.start, pending(&self.out)))
             if pending(&self.out):
                 return 0
+        if self.tls.parting and not self.say_end():
+            return 0
         self.writable = True
         self.shrink(65536)
         return 0
 
     cdef size_t unsent(self) noexcept:
-        return pending(&self.out)
+        return pending(&self.out) + self.tls.parting
 
     cdef Py_ssize_t splice_to(self, Transport sink, size_t most) except -3:
         return -2
 
     # its end
 
+    cdef bint say_end(self) noexcept:
+        """close_notify goes behind all that was sent; without it, whoever cuts the connection could cut a body (RFC 8446, section 6.1)."""
+        cdef int done
+        if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.torn or (
+                SSL_get_shutdown(self.tls.ssl) & SSL_SENT_SHUTDOWN and not self.tls.parting):
+            return True
+        ERR_clear_error()
+        done = SSL_shutdown(self.tls.ssl)
+        self.tls.parting = done < 0 and SSL_get_error(self.tls.ssl, done) == SSL_ERROR_WANT_WRITE
+        if self.tls.parting:
+            self.blocked()
+        return not self.tls.parting
+
     cdef int end_output(self) noexcept:
-        if self.tls.phase == TlsPhase.SECURE and self.tls.ssl != NULL:
-            ERR_clear_error()
-            SSL_shutdown(self.tls.ssl)
+        self.say_end()
         return shutdown(self.fd, SHUT_WR)
 
     cdef void reset_at_close(self) noexcept:

@@ -1,5 +1,6 @@
 # What all TLS connections of a worker share: certificates by name, the keys of tickets, and how many handshakes there were.
-from haystack._fast.net.openssl cimport SSL_CTX
+from haystack._fast.net.client_certificates cimport ClientAuthorities
+from haystack._fast.net.openssl cimport SSL, SSL_CTX
 from haystack._fast.net.tls cimport TlsSide, TlsTransport
 
 cdef enum:
@@ -33,8 +34,11 @@ cdef class TlsServer(TlsSide):
     cdef bytes asked
     cdef TicketKey[TICKET_KEYS] keys        # new tickets have the first one
     cdef int key_count
+    cdef bint asks                  # for certificates of clients
+    cdef ClientAuthorities clients  # whose; None: that is not known yet, and all are refused
 
     cdef Credential find(self, bytes name, bint proof)
+    cdef bint asks_rightly(self, SSL *ssl) noexcept
 
 cdef class TlsServerTransport(TlsTransport):
     cdef Credential credential      # what the client was shown; None: nothing yet
@@ -43,3 +47,6 @@ cdef class TlsServerTransport(TlsTransport):
     cdef bint is_taken(self) except -1
     cdef int wait(self) except -1
     cdef int begin(self) except -1
+    cdef int linger(self) except -1
+    cdef bint is_empty(self) noexcept
+    cdef int identify(self) except -1

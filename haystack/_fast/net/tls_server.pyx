@@ -3,9 +3,12 @@
 Contexts are made of PEM here, when a client asks for the name first. A connection keeps what it was shown, whatever is swapped later.
 Without SNI, and for an unknown name, the default counts; where there is none the handshake is refused (RFC 6066, section 3).
 """
+from cpython.ref cimport Py_INCREF
+from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
 
+from haystack._fast.net.client_certificates cimport described, heed_ends
 from haystack._fast.net.client_hello cimport MOST_HELLO, Asked, Hello, read_hello
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
@@ -29,6 +32,8 @@ cdef extern from "sys/socket.h" nogil:
 
 cdef enum:
     TICKET_SECONDS = 43200
+    LINGER_MS = 1000        # that a client has to read why its handshake was refused
+    LINGER_BYTES = 65536    # and that it may send meanwhile
     ALPN_SIZE = 2           # bytes of length before the list of protocols
 
 cdef char[MOST_HELLO] hello     # as it was looked at last
@@ -123,6 +128,16 @@ cdef class TlsServer(TlsSide):
             count += 1
         self.key_count = count
 
+    def require(self, ClientAuthorities clients):
+        """From now on, refuse clients without a certificate of these authorities, and sessions of before. None: refuse all for now."""
+        if not self.asks:
+            heed_ends(self.context)
+        self.asks, self.clients = True, clients
+
+    cdef bint asks_rightly(self, SSL *ssl) noexcept:
+        """Whether this handshake asks for what it has to; a CA that looks for a proof has no certificate (RFC 8737)."""
+        return not self.asks or self.found.proof or (self.clients is not None and self.clients.ask(ssl))
+
     cdef Credential find(self, bytes name, bint proof):
         if proof:
             return self.challenges.get(name)
@@ -140,7 +155,18 @@ cdef class TlsServerTransport(TlsTransport):
         if self.tls.phase in (TlsPhase.LOOKING, TlsPhase.HANDSHAKE):
             self.side.failed += 1
             return self.close()
-        return self.owner.on_deadline()
+        return self.close() if self.tls.phase == TlsPhase.REFUSED else self.owner.on_deadline()
+
+    cdef int on_event(self, uint32_t events) except -1:
+        if self.tls.phase == TlsPhase.REFUSED:
+            return self.close() if events & (EPOLLERR | EPOLLHUP) else self.linger()
+        return TlsTransport.on_event(self, events)
+
+    cdef int on_again(self) except -1:
+        if self.tls.phase == TlsPhase.REFUSED:
+            self.go_on()
+            return 0
+        return TlsTransport.on_again(self)
 
     cdef int shake(self, uint32_t events) except -1:
         if events & (EPOLLERR | EPOLLHUP):
@@ -148,6 +174,8 @@ cdef class TlsServerTransport(TlsTransport):
         if events & EPOLLRDHUP:
             self.hung_up = True
         if self.tls.phase < TlsPhase.HANDSHAKE:
+            if self.tls.phase == TlsPhase.UNBEGUN and self.hung_up and self.is_empty():
+                return self.close()     # as health checks of load balancers do: that is no handshake
             if self.is_taken():
                 return 0
             self.begin()
@@ -192,16 +220,58 @@ cdef class TlsServerTransport(TlsTransport):
 
     cdef int secured(self) except -1:
         if self.credential.proof:
+            self.side.handshakes -= 1   # that is no traffic
             return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3)
+        if (<TlsServer>self.side).asks and not self.identify():
+            self.side.handshakes -= 1
+            self.side.failed += 1
+            return self.refused(0)
         self.owner.on_secure()
         return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
 
     cdef int refused(self, int problem) except -1:
-        """Who speaks HTTP here is told so."""
+        """Who speaks HTTP here is told so.
+
+        With TLS 1.3 a client may have sent its request already, and a close with bytes unread is a reset: it would not see why.
+        """
         if ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST:
             send(self.fd, <const char *>PLAIN, len(PLAIN), MSG_NOSIGNAL | MSG_DONTWAIT)
-            shutdown(self.fd, SHUT_WR)
+        ERR_clear_error()
+        self.tls.phase = TlsPhase.REFUSED
+        self.free()
+        shutdown(self.fd, SHUT_WR)
+        self.deadline = self.poller.now + LINGER_MS
+        return self.linger()
+
+    cdef int linger(self) except -1:
+        """Drop what still comes, to its end."""
+        cdef ssize_t n
+        while self.tls.dropped < LINGER_BYTES:
+            n = recv(self.fd, hello, MOST_HELLO, MSG_DONTWAIT)
+            if n < 0 and errno in (EAGAIN, EINTR):
+                return 0
+            if n <= 0:
+                break
+            self.tls.dropped += n
         return self.close()
+
+    cdef bint is_empty(self) noexcept:
+        """Whether nothing has come."""
+        cdef char byte
+        return recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
+
+    cdef int identify(self) except -1:
+        """Read whose certificate it has shown, which is verified; 0: it has none, though it was asked for one."""
+        cdef X509 *shown = SSL_get1_peer_certificate(self.tls.ssl)
+        if shown == NULL:
+            return 0
+        try:
+            told = described(shown)
+        finally:
+            X509_free(shown)
+        Py_INCREF(told)
+        self.tls.client = <void *>told
+        return 1
 
 
 cdef SSL_CTX *base(TlsServer server) except NULL:
@@ -277,7 +347,7 @@ cdef int on_hello(SSL *ssl, int *alert, void *arg) noexcept:
         context = server.found.ready(server)
     except Exception as error:
         server.on_error(error)
-    if context == NULL or SSL_set_SSL_CTX(ssl, context) == NULL:
+    if context == NULL or SSL_set_SSL_CTX(ssl, context) == NULL or not server.asks_rightly(ssl):
         alert[0] = SSL_AD_INTERNAL_ERROR
         return SSL_CLIENT_HELLO_ERROR
     return SSL_CLIENT_HELLO_SUCCESS

@@ -48,6 +48,7 @@ cdef class Transport(Socket):
     cdef bint holds(self) noexcept
     cdef bint is_still(self) noexcept
     cdef int64_t given(self) noexcept
+    cdef bint say_end(self) noexcept
     cdef int end_output(self) noexcept
     cdef void reset_at_close(self) noexcept
 

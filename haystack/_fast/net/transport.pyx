@@ -241,6 +241,10 @@ cdef class Transport(Socket):
             self.readable = False
             return -1 if errno == EAGAIN else -2
 
+    cdef bint say_end(self) noexcept:
+        """Say within the stream that this was all, where that is usual; False: there is no room, and `unsent` and `flush` know of it."""
+        return True
+
     cdef int end_output(self) noexcept:
         """Say that nothing more will be sent, behind all that was."""
         return shutdown(self.fd, SHUT_WR)

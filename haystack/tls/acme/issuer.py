@@ -241,6 +241,12 @@ class Issuer:
                 self._blame(task, error, history, self._clock())
                 await self._save(history)
             return error
+        except FolderError:
+            raise
+        except Exception as error:  # one that fails like this each time would keep the place of others
+            self._blame(task, AcmeError(f"a fault of Haystack's own: {error!r}"), history, self._clock())
+            await self._save(history)
+            raise
         history.issued(task.names)
         self.shelf.put(task.key, made)
         self._reports.issued(task, made, self.shelf.held[task.key].renewal)

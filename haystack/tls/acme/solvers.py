@@ -18,6 +18,7 @@ from haystack.tls.acme.account import new_key, pem
 from haystack.tls.acme.errors import ChallengeError
 from haystack.tls.acme.orders import Proof
 from haystack.tls.acme.reach import World, challenge_name
+from haystack.tls.acme.shared_proofs import Others, SharedProofs
 from haystack.tls.certificates import Certificate
 
 HTTP, ALPN, DNS = "http-01", "tls-alpn-01", "dns-01"
@@ -26,12 +27,17 @@ Heard = Callable[[], Awaitable[object]]  # returns once the workers have heard a
 
 
 class HttpChallenges:
-    """What workers lead to us, and what is answered: by host name and token. tell: the workers, all that is pending; heard: as above."""
+    """What workers lead to us, and what is answered: by host name and token. tell: the workers, all that is pending; heard: as above.
 
-    def __init__(self, tell: Callable[[tuple[tuple[str, str], ...]], None], heard: Heard) -> None:
+    shared: with other Haystacks; None: there are none.
+    """
+
+    def __init__(self, tell: Callable[[tuple[tuple[str, str], ...]], None], heard: Heard, shared: SharedProofs | None = None) -> None:
         self._tell = tell
         self._heard = heard
+        self._shared = shared
         self._pending: dict[tuple[str, str], str] = {}
+        self._others: Others = {}
 
     def can(self, _name: str, *, wildcard: bool) -> bool:
         """No wildcard can be shown like this (RFC 8555, section 7.1.3)."""
@@ -39,24 +45,39 @@ class HttpChallenges:
 
     async def show(self, proof: Proof) -> None:
         """Answer for it."""
-        self._pending[proof.name, proof.token] = proof.authorization
-        self._tell(self.pending)
-        await self._heard()
+        try:
+            self._pending[proof.name, proof.token] = proof.authorization
+            self._tell(self.pending)
+            await self._heard()
+            if self._shared is not None:
+                await self._shared.put(proof)
+        except BaseException:
+            await self.hide(proof)  # who waits for this no more does not call it
+            raise
 
     async def hide(self, proof: Proof) -> None:
         """No more."""
         self._pending.pop((proof.name, proof.token), None)
         self._tell(self.pending)
+        if self._shared is not None:
+            await self._shared.remove(proof)
+
+    async def take(self, others: Others) -> None:
+        """Answer for what other Haystacks show, too."""
+        self._others = others
+        self._tell(self.pending)
+        await self._heard()
 
     @property
     def pending(self) -> tuple[tuple[str, str], ...]:
         """Host name and token of each."""
-        return tuple(self._pending)
+        return tuple({**self._others, **self._pending})
 
     def answer(self, host: str, token: str) -> str | None:
         """The key authorization; None: nothing of that name and token is pending."""
         name = host.lower().rpartition(":")[0] if ":" in host else host.lower()
-        return self._pending.get((name.rstrip("."), token))
+        key = name.rstrip("."), token
+        return self._pending.get(key) or self._others.get(key)
 
 
 class DnsChallenges:

@@ -26,6 +26,7 @@ from haystack.tls.acme.lease import Lease
 from haystack.tls.acme.orders import Solver
 from haystack.tls.acme.reach import Reach, World, challenge_name
 from haystack.tls.acme.reports import Reports
+from haystack.tls.acme.shared_proofs import SharedProofs
 from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.solvers import ALPN, DNS, HTTP, AlpnChallenges, DnsChallenges, HttpChallenges
 from haystack.tls.store import Store
@@ -73,16 +74,18 @@ class Acme:
     def __init__(self, settings: Settings, house: House) -> None:
         self._settings = settings
         self._house = house
-        self.http = HttpChallenges(house.prove, house.heard)
-        self.issuer = self._made()
-
-    async def run(self) -> None:
-        """Have certificates, and keep them new, until it is cancelled."""
-        await self.issuer.run()
-
-    def _made(self) -> Issuer:
-        settings, house = self._settings, self._house
         folder = Folder(place(settings.state_dir, settings.acme))
+        lease = Lease(folder.path / "lease", house.name)
+        self._shared = SharedProofs(folder.path, lambda: lease.held)
+        self.http = HttpChallenges(house.prove, house.heard, self._shared)
+        self.issuer = self._made(folder, lease)
+
+    async def share(self) -> None:
+        """Answer for what other Haystacks with this state folder show, until it is cancelled."""
+        await self._shared.run(self.http.take)
+
+    def _made(self, folder: Folder, lease: Lease) -> Issuer:
+        settings, house = self._settings, self._house
         reports = Reports(settings.acme, house.store, house.complain)
         client = Client(HttpClient(Trust(settings.acme_ca).context, AGENT), settings.acme)
         kid, _, secret = (settings.acme_eab or "").rpartition(":")
@@ -93,7 +96,7 @@ class Acme:
         return Issuer(
             authority,
             folder,
-            Lease(folder.path / "lease", house.name),
+            lease,
             lambda window, damaged: Shelf(folder, house.store, window, damaged),
             Reach(house.world, self.http, lambda: settings.address or house.addresses(), given=bool(settings.address)),
             Delegated(house.world, zone) if zone else None,

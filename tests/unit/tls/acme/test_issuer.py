@@ -227,9 +227,31 @@ async def test_a_fault_of_our_own_is_told_and_it_goes_on(rig, monkeypatch):
         rig.want(web=NAME)
         assert await rig.round() == OFTEN
     assert "ZeroDivisionError" in rig.problems["HAYSTACK_ACME"]
+    assert "ZeroDivisionError" in rig.problems[NAME]
     await rig.rounds(later=OFTEN)
+    assert rig.certified == []
+    await rig.rounds(later=0.25 * HOUR)
     assert rig.certified == [NAME]
     assert rig.problems == {}
+
+
+async def test_orders_that_always_fail_in_a_way_nobody_has_thought_of_leave_their_places_to_others(rig, monkeypatch):
+    """Four are under way at a time, and what has no certificate yet goes first."""
+    obtain, tries = rig.issuer._authority.obtain, []
+
+    async def fails(task):
+        if not task.names[0].startswith("odd"):
+            return await obtain(task)
+        tries.append(task.names)
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
+    rig.want(**{f"a{number}": f"odd{number}.example.com" for number in range(6)}, web=NAME)
+    for _ in range(6):
+        await rig.round(later=OFTEN)
+    assert rig.certified == [NAME]
+    assert len(tries) == 6
+    assert {failed.failures for failed in rig.folder.history().names.values()} == {1}
 
 
 async def test_a_refusal_is_kept_while_other_orders_go_on(rig, monkeypatch):
