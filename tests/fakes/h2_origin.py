@@ -110,7 +110,9 @@ class Line(asyncio.Protocol):
     def __init__(self, origin: H2Origin) -> None:
         self.origin = origin
         self.http2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=False, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False)
+            h2.config.H2Configuration(
+                client_side=False, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False
+            )
         )
         self.calls: dict[int, Call] = {}
         self.room = asyncio.Event()
