@@ -11,13 +11,13 @@ from haystack.model import unheard
     ("ports", "told"),
     [
         ([(3000, "tcp"), (22, "tcp")], "(22/tcp, 3000/tcp): set the label haystack.port to its HTTP port, as in haystack.port=3000"),
-        ([(443, "tcp"), (443, "tcp")], "(443/tcp): set the label haystack.port to its HTTP port, as in haystack.port=443"),
-        ([(53, "udp")], "(53/udp)"),
-    ],
         (
             [(443, "tcp"), (443, "tcp")],
             "(443/tcp): set the label haystack.protocol=https if it serves HTTPS, or haystack.port to its HTTP port",
         ),
+        ([(53, "udp")], "(53/udp)"),
+    ],
+)
 def test_the_example_is_the_port_that_most_likely_speaks_http(ports: list[tuple[int, str]], told: str) -> None:
     assert unheard.silent(ports) == f"none of its ports is known to speak HTTP {told}"
 
