@@ -11,7 +11,10 @@ from haystack.model import unheard
     ("ports", "told"),
     [
         ([(3000, "tcp"), (22, "tcp")], "(22/tcp, 3000/tcp): set the label haystack.port to its HTTP port, as in haystack.port=3000"),
-        ([(443, "tcp"), (443, "tcp")], "(443/tcp): set the label haystack.port to its HTTP port, as in haystack.port=443"),
+        (
+            [(443, "tcp"), (443, "tcp")],
+            "(443/tcp): set the label haystack.protocol=https if it serves HTTPS, or haystack.port to its HTTP port",
+        ),
         ([(53, "udp")], "(53/udp)"),
     ],
 )
