@@ -20,7 +20,7 @@ from haystack._fast.http1.head cimport MAX_HEAD
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
-from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
+from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
     enum:

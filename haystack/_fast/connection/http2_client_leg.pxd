@@ -30,7 +30,7 @@ cdef struct Sending:        # of a request
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker
     cdef Endpoint endpoint
-    cdef Http2Client connection # None: it waits for one
+    cdef Http2Client connection  # None: it waits for one
     cdef Link place             # among those of its connection, or those that wait
     cdef Link touch             # in its connection's `touched`
     cdef Link room              # in its connection's `drained`

@@ -3,7 +3,7 @@
 What came was noted by http2_client_events.pyx; `settle` does what follows. A small response is held until it is whole, as with HTTP/1:
 while nothing of it went down, it can be had elsewhere. RFC 9113, section 8.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t
 
 from haystack._fast.connection.http2_client_events cimport reader
 from haystack._fast.connection.slow_readers cimport relieve
@@ -22,7 +22,7 @@ from haystack._fast.http2.request_head cimport pairs_of_request
 from haystack._fast.net.tcp cimport untouched
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
-from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.util.linked_list cimport join, leave
 
 cdef extern from "sys/socket.h" nogil:
     enum:

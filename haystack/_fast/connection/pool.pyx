@@ -1,8 +1,8 @@
 """Connections to an endpoint: one that rests in its endpoint's pool, or a new one, within the worker's bound on all of them.
 
-Where the bound is reached, the one that has rested longest, whoever's it is, makes room. Never chooses an endpoint. Of those of HTTP/2, each
-of which carries several exchanges, there are few: an exchange that finds none with room waits for the next, and a further one is dialled
-where those under way will not have places enough.
+Where the bound is reached, the one that has rested longest, whoever's it is, makes room. Never chooses an endpoint. Of those of HTTP/2,
+each of which carries several exchanges, there are few: an exchange that finds none with room waits for the next, and a further one is
+dialled where those under way will not have places enough.
 """
 from libc.stdint cimport int64_t
 
