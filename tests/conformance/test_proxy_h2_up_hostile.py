@@ -1,4 +1,4 @@
-"""Endpoints that break the rules of HTTP/2, or flood: what they send costs them their connection, and Haystack little (RFC 9113, section 10.5)."""
+"""Endpoints that break the rules of HTTP/2, or flood: that costs them their connection, and Haystack little (RFC 9113, section 10.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.h2_origin import WINDOW, Call, respond
 from tests.fakes.h2_site import H2Site
-from tests.fakes.origin import Origin, respond as respond_http1
+from tests.fakes.origin import Origin
+from tests.fakes.origin import respond as respond_http1
 from tests.fakes.worker import Haystack, Member, host, resident, until
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, UPDATE, CONTINUATION, UNKNOWN = *range(10), 77
@@ -127,7 +128,8 @@ def test_a_malformed_head_is_no_response(h2_site: H2Site, fields: list[tuple[str
 
     name, origin = h2_site.one(malformed)
     response = h2_site.get(name)
-    assert response.status == 502 and "http_protocol_error" in (response.get("proxy-status") or "")
+    assert response.status == 502
+    assert "http_protocol_error" in (response.get("proxy-status") or "")
     origin.script = respond()
     assert h2_site.get(name).status == 200
 
@@ -207,10 +209,10 @@ def test_an_endpoint_that_speaks_http_1(h2_site: H2Site) -> None:
     """It is told, and the request was never seen."""
     origin = Origin(h2_site.loop, respond_http1(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")).start()
     try:
-        with short(origin) as haystack:
-            with Client(haystack.port, timeout=20) as client:
-                response = client.get(host("web"))
-                assert response.status == 502 and "does not speak HTTP/2" in (response.get("proxy-status") or "")
+        with short(origin) as haystack, Client(haystack.port, timeout=20) as client:
+            response = client.get(host("web"))
+            assert response.status == 502
+            assert "does not speak HTTP/2" in (response.get("proxy-status") or "")
     finally:
         origin.stop()
 

@@ -45,7 +45,8 @@ def test_requests_share_a_connection_within_tls(within: tuple[H2Origin, Member])
 
     with Haystack([member]) as haystack:
         assert at_once(8, ask) == [(200, "https", BODY)] * 8
-        assert {request.connection for request in origin.requests} == {origin.requests[0].connection} and not origin.errors
+        assert {request.connection for request in origin.requests} == {origin.requests[0].connection}
+        assert not origin.errors
 
 
 def test_an_endpoint_that_does_not_choose_h2(within: tuple[H2Origin, Member]) -> None:

@@ -51,7 +51,6 @@ class Call:
     line: Line
     whole: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    reading: bool = True
 
     async def body(self) -> bytes:
         """Wait for the whole request."""
@@ -96,13 +95,16 @@ class Call:
 
     async def answer(self, status: int = 200, *fields: tuple[str, str], body: bytes = b"ok", length: bool = True) -> None:
         """A whole response."""
-        said = (("content-length", str(len(body))),) if length else ()
-        self.head(status, *said, *fields, end=not body)
+        self.head(status, *((("content-length", str(len(body))),) if length else ()), *fields, end=not body)
         if body:
             await self.data(body, end=True)
 
 
 Script = Callable[[Call], Awaitable[None]]
+
+
+def _texts(event: Any) -> Fields:
+    return [(str(k), str(v)) for k, v in event.headers]
 
 
 class Line(asyncio.Protocol):
@@ -120,7 +122,6 @@ class Line(asyncio.Protocol):
         self.writable = asyncio.Event()
         self.writable.set()
         self.number = 0
-        self.wire = bytearray()
         self.pings = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -159,7 +160,6 @@ class Line(asyncio.Protocol):
         self.transport.write(len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload)
 
     def data_received(self, data: bytes) -> None:
-        self.wire += data
         if self.origin.mute:
             return
         try:
@@ -175,18 +175,17 @@ class Line(asyncio.Protocol):
 
     def hear(self, event: Any) -> None:
         if isinstance(event, h2.events.RequestReceived):
-            request = Request([(str(k), str(v)) for k, v in event.headers], self.number, event.stream_id)
-            self.origin.requests.append(request)
-            call = self.calls[event.stream_id] = Call(request, self)
+            call = self.calls[event.stream_id] = Call(Request(_texts(event), self.number, event.stream_id), self)
+            self.origin.requests.append(call.request)
             self.origin.task(call)
         elif isinstance(event, h2.events.DataReceived):
             call = self.calls[event.stream_id]
             call.request.body += event.data
             call.news.set()
-            if call.reading and self.origin.taking and event.flow_controlled_length:
+            if self.origin.taking and event.flow_controlled_length:
                 self.http2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
-            self.calls[event.stream_id].request.trailers = [(str(k), str(v)) for k, v in event.headers]
+            self.calls[event.stream_id].request.trailers = _texts(event)
         elif isinstance(event, h2.events.StreamEnded):
             self.calls[event.stream_id].whole.set()
         elif isinstance(event, h2.events.StreamReset):
@@ -254,11 +253,7 @@ class H2Origin:
 
     def goaway(self, last: int | None = None, code: int = 0) -> None:
         """Say GOAWAY on every connection; last: the last stream that is counted in (None: all so far)."""
-
-        def leave(line: Line) -> None:
-            line.raw(7, 0, 0, (max(line.calls, default=0) if last is None else last).to_bytes(4, "big") + code.to_bytes(4, "big"))
-
-        self.each(leave)
+        self.each(lambda line: line.raw(7, 0, 0, bytes.fromhex(f"{max(line.calls, default=0) if last is None else last:08x}{code:08x}")))
 
     def cut(self, reset: bool = False) -> None:
         """Close every connection, with RST instead of FIN where reset."""
@@ -296,7 +291,7 @@ def held(gate: threading.Event, body: bytes = b"ok") -> Script:
     """Answer when the test opens the gate."""
 
     async def script(call: Call) -> None:
-        while not gate.is_set():
+        while not gate.is_set():  # noqa: ASYNC110 - a test's thread opens it
             await asyncio.sleep(0.005)
         await call.answer(body=body)
 

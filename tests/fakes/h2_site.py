@@ -1,4 +1,4 @@
-"""One Haystack before services whose endpoints speak HTTP/2 without TLS: of one origin (`one`) or two (`pair`), each given to a single test."""
+"""One Haystack before services that speak HTTP/2 without TLS: of one origin (`one`) or two (`pair`), each given to a single test."""
 
 from __future__ import annotations
 

@@ -9,6 +9,19 @@ from haystack._fast.util.linked_list cimport Link, Ring
 cdef enum:
     MAX_STREAMS = 100       # exchanges that a connection carries, where the endpoint wants no fewer
 
+cdef struct Times:          # milliseconds
+    int64_t greet_by       # when it goes on without those SETTINGS; 0: they are there, or that is past
+    int64_t rest_by        # when it leaves the pool
+    int64_t busy_since     # when it left that last
+    int64_t heard          # when something came last
+    int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
+    int64_t asked          # when it was asked that last
+
+cdef struct Budget:         # against floods
+    Flood flood
+    bint noticed           # what was read last had a frame of a known kind, or was part of one
+    int pieces             # CONTINUATION frames of the head that is coming
+
 cdef class Http2Client(ClientConnection):
     cdef nghttp2_session *session   # NULL: it is not connected yet
     cdef Link seat              # among all connections of its endpoint
@@ -22,16 +35,9 @@ cdef class Http2Client(ClientConnection):
     cdef bint calm              # it wants less of us (ENHANCE_YOUR_CALM)
     cdef bint over              # it has ended, and its legs have been told
     cdef bint proven            # a response has come on it
-    cdef int64_t greet_by       # when it goes on without those SETTINGS; 0: they are there, or that is past
-    cdef int64_t rest_by        # when it leaves the pool
-    cdef int64_t busy_since     # when it left that last
-    cdef int64_t heard          # when something came last
-    cdef int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
-    cdef int64_t asked          # when it was asked that last
+    cdef Times times
+    cdef Budget watch
     cdef bint fed               # something of a response has come since
-    cdef Flood flood
-    cdef bint noticed           # what was read last had a frame of a known kind, or was part of one
-    cdef int pieces             # CONTINUATION frames of the head that is coming
 
     cdef bint is_leaving(self) noexcept
     cdef int capacity(self) noexcept

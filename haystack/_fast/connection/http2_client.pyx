@@ -20,7 +20,7 @@ from haystack._fast.http1.head cimport MAX_HEAD
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
-from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
+from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -55,7 +55,7 @@ cdef class Http2Client(ClientConnection):
 
     cdef bint is_starting(self) noexcept:
         """Whether it is not known yet how many streams it may carry."""
-        return not self.over and (self.connecting or (not self.greeted and self.greet_by > 0))
+        return not self.over and (self.connecting or (not self.greeted and self.times.greet_by > 0))
 
     cdef bint is_leaving(self) noexcept:
         """Whether it takes no further stream, for good."""
@@ -71,15 +71,15 @@ cdef class Http2Client(ClientConnection):
         """The same for those that were to be carried by it before it became one that takes no further."""
         if self.connecting or self.going or self.transport.hung_up:
             return 0
-        if self.pinged and self.worker.poller.now - self.pinged > SUSPECT_MS:
+        if self.times.pinged and self.worker.poller.now - self.times.pinged > SUSPECT_MS:
             return 0
         return max(0, self.allowed - <int>self.legs.count)
 
     cdef int places(self) noexcept:
         """How many of those that wait it can be expected to carry soon: where it is about to begin, or as good as new."""
         if self.is_starting():
-            return (self.endpoint.streams or <int>MAX_STREAMS) - <int>self.legs.count
-        return self.capacity() if self.worker.poller.now - self.heard <= FRESH_MS else 0
+            return (self.endpoint.http2.streams or <int>MAX_STREAMS) - <int>self.legs.count
+        return self.capacity() if self.worker.poller.now - self.times.heard <= FRESH_MS else 0
 
     cdef UpLeg lend(self):
         """One more stream, for who has seen that there is room."""
@@ -96,22 +96,22 @@ cdef class Http2Client(ClientConnection):
         if self.legs.count == 0:
             leave(&self.place)
             leave(&self.link)
-            self.busy_since = self.worker.poller.now
-            self.heed(self.busy_since + QUIET_MS)
+            self.times.busy_since = self.worker.poller.now
+            self.heed(self.times.busy_since + QUIET_MS)
         join(&self.legs, place)
         return 0
 
     cdef int pull(self) except -1:
         """Take in who waits for a place."""
         cdef Http2ClientLeg leg
-        while self.endpoint.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
-            leg = <Http2ClientLeg>self.endpoint.awaiting.oldest.owner
+        while self.endpoint.http2.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
+            leg = <Http2ClientLeg>self.endpoint.http2.awaiting.oldest.owner
             self.take_in(&leg.place)
             try:
                 leg.user.on_connected()
             except Exception as error:
                 leg.failed(error)
-        if self.endpoint.awaiting.count and not self.over:
+        if self.endpoint.http2.awaiting.count and not self.over:
             if self.greeted and self.allowed == 0 and self.legs.count == 0:
                 fail_waiting(self.endpoint, b"connection_limit_reached", 502)
             else:
@@ -122,12 +122,12 @@ cdef class Http2Client(ClientConnection):
         """A stream has left."""
         if self.transport.fd < 0:
             return 0
-        if self.legs.count or (self.endpoint.awaiting.count and self.room() > 0):
+        if self.legs.count or (self.endpoint.http2.awaiting.count and self.room() > 0):
             return self.schedule()
         if self.is_leaving() or self.endpoint.idle.count >= self.worker.limits.pool_size:
             return self.leave_pool()
         self.rest()
-        self.rest_by = self.transport.deadline
+        self.times.rest_by = self.transport.deadline
         return self.schedule()
 
     # what happens on its socket
@@ -153,7 +153,7 @@ cdef class Http2Client(ClientConnection):
     cdef int on_hello(self) except -1:
         """The endpoint is there; what comes now takes it more than a connection alone: who waits has a little more patience."""
         cdef int64_t end = self.worker.poller.now + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
-        cdef Link *at = self.endpoint.awaiting.oldest
+        cdef Link *at = self.endpoint.http2.awaiting.oldest
         while at != NULL:
             (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
             at = at.newer
@@ -174,9 +174,9 @@ cdef class Http2Client(ClientConnection):
         entries[2].settings_id, entries[2].value = NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEAD
         nghttp2_submit_settings(self.session, NGHTTP2_FLAG_NONE, entries, 3)
         nghttp2_session_set_local_window_size(self.session, NGHTTP2_FLAG_NONE, 0, WINDOW)
-        self.heard = self.worker.poller.now
-        self.allowed = self.endpoint.streams or 1
-        self.greet_by = self.heard + GREETING_MS
+        self.times.heard = self.worker.poller.now
+        self.allowed = self.endpoint.http2.streams or 1
+        self.times.greet_by = self.times.heard + GREETING_MS
         self.fed = True
         self.on_hello()
         self.pull()
@@ -196,11 +196,11 @@ cdef class Http2Client(ClientConnection):
                 break
             if n <= 0:
                 return self.end(n == 0)
-            self.heard = self.worker.poller.now
-            self.pinged = 0
-            self.noticed = False
+            self.times.heard = self.worker.poller.now
+            self.times.pinged = 0
+            self.watch.noticed = False
             self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0 or (
-                not self.noticed and overflows(&self.flood, OF_EMPTY, self.heard))
+                not self.watch.noticed and overflows(&self.watch.flood, OF_EMPTY, self.times.heard))
             if self.unruly:
                 return self.end(False)
             self.settle()
@@ -276,34 +276,34 @@ cdef class Http2Client(ClientConnection):
             transport.deadline = deadline
 
     cdef int64_t quiet_since(self) noexcept:
-        return max(self.heard, self.busy_since)
+        return max(self.times.heard, self.times.busy_since)
 
     cdef int64_t ask_by(self) noexcept:
         """When to ask the endpoint whether it is there."""
-        return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.asked + AGAIN_MS)
+        return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
 
     cdef int suspect(self) except -1:
         """Ask the endpoint whether it is there, unless that has been done, or would be too often."""
         cdef int64_t now = self.worker.poller.now
-        if self.pinged or self.transport.fd < 0 or not (self.fed or now >= self.asked + AGAIN_MS):
+        if self.times.pinged or self.transport.fd < 0 or not (self.fed or now >= self.times.asked + AGAIN_MS):
             return 0
-        self.pinged = self.asked = now
+        self.times.pinged = self.times.asked = now
         self.fed = False
         nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
         return self.schedule()
 
     cdef int on_deadline(self) except -1:
         cdef int64_t now = self.worker.poller.now
-        if self.greet_by and now >= self.greet_by:
-            self.greet_by = 0           # it may take its time; nghttp2 holds back what is more than it wants
-            self.allowed = self.endpoint.streams or <int>MAX_STREAMS
+        if self.times.greet_by and now >= self.times.greet_by:
+            self.times.greet_by = 0           # it may take its time; nghttp2 holds back what is more than it wants
+            self.allowed = self.endpoint.http2.streams or <int>MAX_STREAMS
             self.pull()
         self.end_late()
         if self.transport.fd < 0:
             return 0
         if self.connecting and now - self.born >= self.worker.limits.connect_ms:
             return self.end(False)
-        if self.legs.count == 0 and self.place.ring != NULL and now >= self.rest_by:
+        if self.legs.count == 0 and self.place.ring != NULL and now >= self.times.rest_by:
             return self.leave_pool()
         if self.legs.count:
             self.look_at_life()
@@ -314,7 +314,7 @@ cdef class Http2Client(ClientConnection):
         cdef list late = []
         cdef Http2ClientLeg leg
         find_late(self.legs.oldest, self.worker.poller.now, late)
-        find_late(self.endpoint.awaiting.oldest, self.worker.poller.now, late)
+        find_late(self.endpoint.http2.awaiting.oldest, self.worker.poller.now, late)
         for leg in late:                # each may end others
             try:
                 if leg.user is not None:
@@ -326,13 +326,13 @@ cdef class Http2Client(ClientConnection):
     cdef int look_at_life(self) except -1:
         """Ask an endpoint that has been silent for long whether it is there; where it does not say so, it is not."""
         cdef int64_t now = self.worker.poller.now
-        if self.pinged:
+        if self.times.pinged:
             return self.end(False) if now >= self.given_up_at() else 0
         return self.suspect() if now >= self.ask_by() else 0
 
     cdef int64_t given_up_at(self) noexcept:
         """When it is dead, if it says nothing until then. One that is slow and was asked for that alone has as long as any."""
-        return max(self.quiet_since() + QUIET_MS, self.pinged) + PONG_MS
+        return max(self.quiet_since() + QUIET_MS, self.times.pinged) + PONG_MS
 
     cdef int set_deadline(self) except -1:
         """When to look next."""
@@ -341,14 +341,14 @@ cdef class Http2Client(ClientConnection):
         self.transport.deadline = 0
         if self.connecting:
             self.heed(self.born + self.worker.limits.connect_ms)
-        if self.greet_by:
-            self.heed(self.greet_by)
+        if self.times.greet_by:
+            self.heed(self.times.greet_by)
         if self.legs.count:
-            self.heed(self.given_up_at() if self.pinged else self.ask_by())
+            self.heed(self.given_up_at() if self.times.pinged else self.ask_by())
         elif self.place.ring != NULL:
-            self.heed(self.rest_by)
+            self.heed(self.times.rest_by)
         self.heed(first_deadline(self.legs.oldest))
-        self.heed(first_deadline(self.endpoint.awaiting.oldest))
+        self.heed(first_deadline(self.endpoint.http2.awaiting.oldest))
         return 0
 
     # its end
@@ -367,7 +367,7 @@ cdef class Http2Client(ClientConnection):
             leg.lose(Fate.MALFORMED if self.unruly else Fate.LOST_CLEANLY if clean else Fate.LOST)
         self.close()
         self.settle()
-        if self.endpoint.awaiting.count == 0:
+        if self.endpoint.http2.awaiting.count == 0:
             return 0
         if silent:                      # nor will another connection do better
             return fail_waiting(self.endpoint, b"http_protocol_error" if self.unruly else b"connection_terminated", 502)
@@ -375,7 +375,7 @@ cdef class Http2Client(ClientConnection):
 
     cdef int provide_another(self) except -1:
         """It carries nobody any more: see to those who wait."""
-        if self.endpoint.awaiting.count == 0 or provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
+        if self.endpoint.http2.awaiting.count == 0 or provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
             return 0
         return fail_waiting(self.endpoint, b"connection_refused", 502)
 
@@ -414,7 +414,7 @@ cdef class Http2Client(ClientConnection):
             leave(&leg.place)
             if leg.user is not None:
                 leg.user.close()
-        return fail_waiting(self.endpoint, b"connection_terminated", 502) if self.endpoint.shared.count == 0 else 0
+        return fail_waiting(self.endpoint, b"connection_terminated", 502) if self.endpoint.http2.all.count == 0 else 0
 
 
 cdef int find_late(Link *at, int64_t now, list late) except -1:

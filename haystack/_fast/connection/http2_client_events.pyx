@@ -63,27 +63,27 @@ cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, vo
     """Any frame, before it is looked at: there are not to be too many of those that carry nothing."""
     cdef Http2Client connection = <Http2Client>data
     cdef int cost = 1
-    connection.noticed = True
+    connection.watch.noticed = True
     if hd.type == NGHTTP2_DATA:
         cost = OF_EMPTY if hd.length == 0 and not hd.flags & NGHTTP2_FLAG_END_STREAM else 0
     elif hd.type == NGHTTP2_HEADERS:
-        connection.pieces = 0
+        connection.watch.pieces = 0
     elif hd.type == NGHTTP2_CONTINUATION:
-        connection.pieces += 1
+        connection.watch.pieces += 1
         cost = OF_EMPTY
-        if connection.pieces > MAX_PIECES:
+        if connection.watch.pieces > MAX_PIECES:
             return NGHTTP2_ERR_CALLBACK_FAILURE
     elif hd.type == NGHTTP2_SETTINGS and not hd.flags & NGHTTP2_FLAG_ACK:
         cost = OF_SETTINGS
     elif hd.type == NGHTTP2_PUSH_PROMISE:
         cost = OF_RESET
-    return NGHTTP2_ERR_CALLBACK_FAILURE if cost and overflows(&connection.flood, cost, connection.worker.poller.now) else 0
+    return NGHTTP2_ERR_CALLBACK_FAILURE if cost and overflows(&connection.watch.flood, cost, connection.worker.poller.now) else 0
 
 
 cdef int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) noexcept:
     cdef Http2ClientLeg leg = leg_of(session, frame.hd.stream_id)
     if leg is not None:
-        leg.final = False
+        leg.response.final = False
     return 0
 
 
@@ -101,15 +101,15 @@ cdef int on_header(
 
 
 cdef int note_field(Http2ClientLeg leg, const char *name, size_t name_size, const char *value, size_t value_size) except? -1:
-    cdef Buffer *out = &leg.heads
+    cdef Buffer *out = &leg.response.heads
     if leg.headed:
-        take_trailer(&leg.trailer, name, name_size, value, value_size)
-        if pending(&leg.trailer) > MAX_TRAILER:
+        take_trailer(&leg.response.trailer, name, name_size, value, value_size)
+        if pending(&leg.response.trailer) > MAX_TRAILER:
             doom(leg, Fate.LARGE)
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         return 0
     if name_size == 7 and memcmp(name, b":status", 7) == 0:
-        leg.final = value_size > 0 and value[0] != c'1'
+        leg.response.final = value_size > 0 and value[0] != c'1'
         add(out, b"HTTP/1.1 ", 9)
         add(out, value, value_size)
         return add(out, b" \r\n", 3)
@@ -145,16 +145,16 @@ cdef int on_data_chunk(
     cdef Http2ClientLeg leg = leg_of(session, stream)
     cdef Http2Client connection = <Http2Client>data
     cdef size_t before
-    connection.noticed = True
+    connection.watch.noticed = True
     if leg is None or leg.fate != Fate.NO_FATE:
         nghttp2_session_consume(session, stream, size)     # else nobody would ever give that room back
         return 0
-    before = leg.input.capacity
+    before = leg.response.input.capacity
     try:
-        add(&leg.input, <const char *>chunk, size)
+        add(&leg.response.input, <const char *>chunk, size)
     except MemoryError:
         return NGHTTP2_ERR_CALLBACK_FAILURE
-    connection.worker.poller.kept += <int64_t>(leg.input.capacity - before)
+    connection.worker.poller.kept += <int64_t>(leg.response.input.capacity - before)
     touch(leg)
     return 0
 
@@ -165,12 +165,12 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
     cdef Http2ClientLeg leg
     if frame.hd.type == NGHTTP2_SETTINGS and not frame.hd.flags & NGHTTP2_FLAG_ACK:
         connection.greeted = True
-        connection.greet_by = 0
+        connection.times.greet_by = 0
         connection.allowed = <int>min(
             <uint32_t>MAX_STREAMS, nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
-        connection.endpoint.streams = connection.allowed
+        connection.endpoint.http2.streams = connection.allowed
     elif frame.hd.type == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK:
-        connection.pinged = 0
+        connection.times.pinged = 0
     elif frame.hd.type == NGHTTP2_GOAWAY:
         connection.going = True
         connection.calm = connection.calm or frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM
@@ -185,12 +185,12 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
                 leg.fate = Fate.REFUSED if frame.rst_stream.error_code == NGHTTP2_REFUSED_STREAM else Fate.RESET
             return 0
         if frame.hd.type == NGHTTP2_HEADERS and not leg.headed:
-            leg.headed = leg.final
+            leg.headed = leg.response.final
             try:
-                add(&leg.heads, b"\r\n", 2)
+                add(&leg.response.heads, b"\r\n", 2)
             except MemoryError:
                 return NGHTTP2_ERR_CALLBACK_FAILURE
-            earn(&connection.flood, leg.final)
+            earn(&connection.watch.flood, leg.response.final)
         leg.ended = frame.hd.flags & NGHTTP2_FLAG_END_STREAM
     return 0
 
@@ -276,7 +276,7 @@ cdef int write_body(
         return NGHTTP2_ERR_CALLBACK_FAILURE
     take(&leg.request.output, size)
     leg.request.moved += <int64_t>size
-    earn(&connection.flood, 1)
+    earn(&connection.watch.flood, 1)
     if pending(&leg.request.output) == 0 and not leg.request.finished:
         join(&connection.drained, &leg.room)
     return 0

@@ -27,10 +27,16 @@ cdef struct Sending:        # of a request
     int64_t head_at         # bytes given to the transport before its head; -1: it was not put into a frame yet
     int64_t moved, looked   # bytes of its body that were; and how many when that was looked at last
 
+cdef struct Incoming:       # of a response
+    Buffer heads           # interim ones and the last one, as HTTP/1 has them
+    Buffer input           # of its body, what did not go on yet
+    Buffer trailer
+    bint final             # the head that is coming is no interim one
+
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker
     cdef Endpoint endpoint
-    cdef Http2Client connection # None: it waits for one
+    cdef Http2Client connection  # None: it waits for one
     cdef Link place             # among those of its connection, or those that wait
     cdef Link touch             # in its connection's `touched`
     cdef Link room              # in its connection's `drained`
@@ -38,11 +44,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef int64_t deadline       # milliseconds; 0: none
     cdef Sending request
     cdef bint late              # it has waited for an answer for long
-    # of the response
-    cdef Buffer heads           # interim ones and the last one, as HTTP/1 has them
-    cdef Buffer input           # of its body, what did not go on yet
-    cdef Buffer trailer
-    cdef bint final             # the head that is coming is no interim one
+    cdef Incoming response
     cdef bint headed            # it is there
     cdef bint ended             # all of it is there
     cdef bint closed            # the stream is gone

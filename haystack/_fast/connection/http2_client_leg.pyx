@@ -3,7 +3,7 @@
 What came was noted by http2_client_events.pyx; `settle` does what follows. A small response is held until it is whole, as with HTTP/1:
 while nothing of it went down, it can be had elsewhere. RFC 9113, section 8.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t
 
 from haystack._fast.connection.http2_client_events cimport reader
 from haystack._fast.connection.slow_readers cimport relieve
@@ -22,7 +22,7 @@ from haystack._fast.http2.request_head cimport pairs_of_request
 from haystack._fast.net.tcp cimport untouched
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
-from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.util.linked_list cimport join, leave
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -49,15 +49,15 @@ cdef class Http2ClientLeg(UpLeg):
     def __dealloc__(self):
         release(&self.request.output)
         release(&self.request.ending)
-        release(&self.heads)
-        release(&self.input)
-        release(&self.trailer)
+        release(&self.response.heads)
+        release(&self.response.input)
+        release(&self.response.trailer)
 
     cdef bint is_connecting(self) noexcept:
         return self.stream == 0
 
     cdef bint is_waiting(self) noexcept:
-        return self.stream != 0 and not self.started and pending(&self.heads) == 0
+        return self.stream != 0 and not self.started and pending(&self.response.heads) == 0
 
     cdef Transport raw(self):
         return None
@@ -144,7 +144,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef int hesitate(self) except -1:
         """It has its time still, but should have answered: outliers.pyx looks at what others do meanwhile."""
         self.extend(self.begun + self.user.timeout() - self.worker.poller.now)
-        if self.connection.heard < self.begun:
+        if self.connection.times.heard < self.begun:
             self.connection.suspect()
         if not self.late and self.unsent() == 0:
             self.late = self.user.on_late(self.begun)
@@ -179,8 +179,8 @@ cdef class Http2ClientLeg(UpLeg):
         if self.fate == Fate.MALFORMED or self.fate == Fate.LARGE:
             self.broken()
             return False
-        while pending(&self.heads):
-            used = parse_response(&h, self.heads.data + self.heads.start, pending(&self.heads))
+        while pending(&self.response.heads):
+            used = parse_response(&h, self.response.heads.data + self.response.heads.start, pending(&self.response.heads))
             if used == 0:
                 break
             if used < 0:
@@ -195,7 +195,7 @@ cdef class Http2ClientLeg(UpLeg):
             self.user.on_interim(&h)
             if self.user is None:
                 return False
-            take(&self.heads, used)
+            take(&self.response.heads, used)
         if self.fate != Fate.NO_FATE:
             self.broken()
         return False
@@ -203,7 +203,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef bint begin_response(self, Head *h) except -1:
         """Hand the head on; False: not yet, or the exchange has gone elsewhere or has ended."""
         cdef bint bodyless = self.user.is_head_only() or h.status == 204 or h.status == 304
-        if self.ended and h.length < 0 and not bodyless and pending(&self.input) == 0:
+        if self.ended and h.length < 0 and not bodyless and pending(&self.response.input) == 0:
             h.length = 0                # nothing follows, which is worth telling
         self.framing = Framing.NONE if bodyless else Framing.LENGTH if h.length >= 0 else Framing.CHUNKED
         if self.holds(h):
@@ -228,7 +228,7 @@ cdef class Http2ClientLeg(UpLeg):
         """Whether a small response of which a part is there waits for the rest."""
         if self.hurried or self.ended or self.framing != Framing.LENGTH:
             return False
-        return <int64_t>pending(&self.input) < h.length <= HELD
+        return <int64_t>pending(&self.response.input) < h.length <= HELD
 
     cdef bint has_to_wait(self, bint pressed) noexcept:
         """Whether the client has to take something before more of the response goes on."""
@@ -240,33 +240,33 @@ cdef class Http2ClientLeg(UpLeg):
         """Tell the user of the body; whether all that is there has gone on. first: its head is written and waits for what is sent now."""
         cdef size_t size, went = 0
         cdef bint pressed
-        while pending(&self.input) and self.user is not None:
+        while pending(&self.response.input) and self.user is not None:
             pressed = self.worker.is_pressed()
             if pressed and self.worker.poller.kept > self.worker.limits.max_kept:
                 relieve(self.worker, self.user)
             if not first and self.has_to_wait(pressed):
                 break                   # goes on when the client has taken that
             first = False
-            size = pending(&self.input)
+            size = pending(&self.response.input)
             if pressed:
                 size = min(size, <size_t>WHOLE)
             self.left -= <int64_t>size
-            self.user.on_data(self.input.data + self.input.start, size)
-            take(&self.input, size)
+            self.user.on_data(self.response.input.data + self.response.input.start, size)
+            take(&self.response.input, size)
             went += size
-            if self.user is not None and (pending(&self.input) or not self.ended):
+            if self.user is not None and (pending(&self.response.input) or not self.ended):
                 self.user.on_data_run()
         if went and self.user is not None:
             self.went_on(went)
-        return self.user is not None and pending(&self.input) == 0
+        return self.user is not None and pending(&self.response.input) == 0
 
     cdef int went_on(self, size_t size) except -1:
         """So many bytes have gone on to the client: as many more may come."""
         if not self.ended:
             self.extend(self.user.timeout())
-        if self.input.capacity > KEPT and pending(&self.input) == 0:
-            self.worker.poller.kept -= <int64_t>self.input.capacity
-            release(&self.input)
+        if self.response.input.capacity > KEPT and pending(&self.response.input) == 0:
+            self.worker.poller.kept -= <int64_t>self.response.input.capacity
+            release(&self.response.input)
         if self.connection.transport.fd >= 0:
             nghttp2_session_consume(self.connection.session, self.stream, size)
             return self.connection.schedule()
@@ -275,12 +275,12 @@ cdef class Http2ClientLeg(UpLeg):
     cdef int finish(self) except -1:
         """The response is whole."""
         cdef Flaw flaw = Flaw.NO_FLAW
-        if pending(&self.trailer):
-            add(&self.trailer, b"\r\n", 2)
-            flaw = flaw_of_trailer(&self.trailer)
+        if pending(&self.response.trailer):
+            add(&self.response.trailer, b"\r\n", 2)
+            flaw = flaw_of_trailer(&self.response.trailer)
         if flaw:
             return self.user.on_flaw(502, b"http_protocol_error", said(b"the response's trailer section is refused", flaw), True)
-        return self.user.on_data_end(&self.trailer, False, True)
+        return self.user.on_data_end(&self.response.trailer, False, True)
 
     cdef int lose(self, Fate fate) except -1:
         """Its connection is about to end. What has come whole stays good."""
@@ -314,7 +314,7 @@ cdef class Http2ClientLeg(UpLeg):
             self.reused = (self.reused or self.connection.proven) and not self.connection.calm
         if self.fate == Fate.RESET:
             self.reused = False         # the endpoint means this request, however old the connection is
-        if pending(&self.heads):
+        if pending(&self.response.heads):
             return self.user.on_lost(False, b"http_response_incomplete", 502)
         return self.user.on_lost(self.fate == Fate.REFUSED, b"connection_terminated", 502)
 
@@ -330,19 +330,19 @@ cdef class Http2ClientLeg(UpLeg):
         leave(&self.place)
         leave(&self.touch)
         leave(&self.room)
-        self.worker.poller.kept -= <int64_t>self.input.capacity
+        self.worker.poller.kept -= <int64_t>self.response.input.capacity
         if connection is None:
             return 0
         if connection.transport.fd >= 0 and self.stream > 0:
             self.reset()
-        release(&self.input)
+        release(&self.response.input)
         return connection.freed()
 
     cdef int reset(self) except -1:
         """The stream is nobody's any more. Bytes that have come and went nowhere give their room back all the same."""
         cdef Http2Client connection = self.connection
-        if pending(&self.input):
-            nghttp2_session_consume(connection.session, self.stream, pending(&self.input))
+        if pending(&self.response.input):
+            nghttp2_session_consume(connection.session, self.stream, pending(&self.response.input))
         if self.closed:
             return 0
         nghttp2_session_set_stream_user_data(connection.session, self.stream, NULL)

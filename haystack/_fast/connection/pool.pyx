@@ -1,8 +1,8 @@
 """Connections to an endpoint: one that rests in its endpoint's pool, or a new one, within the worker's bound on all of them.
 
-Where the bound is reached, the one that has rested longest, whoever's it is, makes room. Never chooses an endpoint. Of those of HTTP/2, each
-of which carries several exchanges, there are few: an exchange that finds none with room waits for the next, and a further one is dialled
-where those under way will not have places enough.
+Where the bound is reached, the one that has rested longest, whoever's it is, makes room. Never chooses an endpoint. Of those of HTTP/2,
+each of which carries several exchanges, there are few: an exchange that finds none with room waits for the next, and a further one is
+dialled where those under way will not have places enough.
 """
 from libc.stdint cimport int64_t
 
@@ -54,7 +54,7 @@ cdef bint is_whole(Http2Client client) noexcept:
 cdef UpLeg lent(Endpoint endpoint, bint idempotent):
     """A leg on the connection with the fewest streams, if one has room."""
     cdef Http2Client best = None, client
-    cdef Link *at = endpoint.shared.oldest
+    cdef Link *at = endpoint.http2.all.oldest
     while at != NULL:
         client = <Http2Client>at.owner
         at = at.newer
@@ -83,13 +83,13 @@ cdef UpLeg awaited(WorkerState worker, Endpoint endpoint, int64_t patience, bint
     leg.worker = worker
     leg.endpoint = endpoint
     leg.deadline = worker.poller.now + patience
-    join(&endpoint.awaiting, &leg.place)
+    join(&endpoint.http2.awaiting, &leg.place)
     began = provide(worker, endpoint)
     short_of[0] = began == Dial.SHORT
     if began != Dial.UNDER_WAY:
         leave(&leg.place)
         return None
-    at = endpoint.shared.oldest
+    at = endpoint.http2.all.oldest
     while at != NULL:
         (<Http2Client>at.owner).heed(leg.deadline)
         at = at.newer
@@ -99,7 +99,7 @@ cdef UpLeg awaited(WorkerState worker, Endpoint endpoint, int64_t patience, bint
 cdef Dial provide(WorkerState worker, Endpoint endpoint) except? Dial.REFUSED:
     """See that those who wait for a connection will get one."""
     cdef Http2Client client
-    cdef Link *at = endpoint.shared.oldest
+    cdef Link *at = endpoint.http2.all.oldest
     cdef Py_ssize_t places = 0
     cdef int dialled = 0
     cdef Dial began
@@ -110,7 +110,7 @@ cdef Dial provide(WorkerState worker, Endpoint endpoint) except? Dial.REFUSED:
         places += client.places()
         if client.capacity():
             client.schedule()           # it takes them in
-    if places >= endpoint.awaiting.count or dialled >= DIALLED:
+    if places >= endpoint.http2.awaiting.count or dialled >= DIALLED:
         return Dial.UNDER_WAY
     client = Http2Client()
     client.over = True                  # till it has begun: nobody is told if it fails at once
@@ -118,14 +118,14 @@ cdef Dial provide(WorkerState worker, Endpoint endpoint) except? Dial.REFUSED:
     if began != Dial.UNDER_WAY:
         return Dial.UNDER_WAY if dialled else began
     client.over = False
-    join(&endpoint.shared, &client.seat)
+    join(&endpoint.http2.all, &client.seat)
     return began
 
 
 cdef int fail_waiting(Endpoint endpoint, const char *error, int status) except -1:
     """No connection can be had: tell all that wait for one."""
     cdef Http2ClientLeg leg
-    cdef Link *at = endpoint.awaiting.oldest
+    cdef Link *at = endpoint.http2.awaiting.oldest
     cdef list waiting = []
     while at != NULL:
         waiting.append(<Http2ClientLeg>at.owner)

@@ -41,6 +41,11 @@ cdef struct Load:                       # of an endpoint, as the control process
     bint noted                          # stands in the worker's list of those that it looks at with each report
     int in_flight, pooled
 
+cdef struct Sharing:                    # of the connections of HTTP/2 to an endpoint
+    Ring all                            # resting ones too; each leaves when it is closed
+    Ring awaiting                       # requests that wait for one of these to have room (Http2ClientLeg)
+    int streams                         # that the endpoint lets one of these carry at once, as it said last; 0: it has not yet
+
 cdef class Waiter(Pollable):            # what waits in a queue for an endpoint
     cdef bint roused                    # was taken out of it, and has not looked for one yet
 
@@ -75,9 +80,7 @@ cdef class Endpoint:
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
-    cdef Ring shared                    # all connections of HTTP/2 to it, resting ones too; each leaves when it is closed
-    cdef Ring awaiting                  # requests that wait for one of these to have room (Http2ClientLeg)
-    cdef int streams                    # that it lets one of these carry at once, as it said last; 0: it has not yet
+    cdef Sharing http2
     cdef Load load
     cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number

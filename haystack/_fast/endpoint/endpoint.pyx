@@ -229,7 +229,7 @@ cdef class Endpoint:
     def begin(self, double born):
         """Another process is at this address: it has done nothing yet."""
         self.born = born
-        self.streams = 0
+        self.http2.streams = 0
         self.heard = self.probed = 0
         self.latency = 0.0
         restart(&self.outlier)

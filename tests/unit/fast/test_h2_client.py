@@ -63,7 +63,7 @@ class Peers:
         while True:
             self.rig.settle()
             self.all += [Peer(end) for end in self.rig.endpoints[len(self.all) :]]
-            if not any([peer.look() for peer in self.all]):
+            if not any(peer.look() for peer in self.all):
                 return
 
     @property
@@ -86,7 +86,8 @@ def test_requests_share_a_connection_and_each_is_counted(rig: Rig, peers: Peers)
         client.send(GET)
     peers.settle()
     endpoint = rig.service.endpoints[0]
-    assert peers.waiting == [5] and (endpoint.in_flight, endpoint.pooled) == (5, 0)
+    assert peers.waiting == [5]
+    assert (endpoint.in_flight, endpoint.pooled) == (5, 0)
     for _ in range(5):
         peers.all[0].answer()
     peers.settle()
@@ -94,7 +95,8 @@ def test_requests_share_a_connection_and_each_is_counted(rig: Rig, peers: Peers)
     assert (endpoint.in_flight, endpoint.pooled) == (0, 1)
     clients[0].send(GET)
     peers.settle()
-    assert peers.waiting == [1] and (endpoint.in_flight, endpoint.pooled) == (1, 0)
+    assert peers.waiting == [1]
+    assert (endpoint.in_flight, endpoint.pooled) == (1, 0)
 
 
 def test_a_limit_of_the_endpoint_counts_requests(rig: Rig, peers: Peers) -> None:
@@ -117,10 +119,12 @@ def test_an_endpoint_that_left_ends_its_streams_first(rig: Rig, peers: Peers) ->
     peers.settle()
     rig.service.change(0b10, Manner(0))
     peers.settle()
-    assert peers.waiting == [1] and not peers.all[0].end.over
+    assert peers.waiting == [1]
+    assert not peers.all[0].end.over
     peers.all[0].answer()
     peers.settle()
-    assert client.seen.endswith(b"ok") and peers.all[0].end.over
+    assert client.seen.endswith(b"ok")
+    assert peers.all[0].end.over
 
 
 def test_an_idle_connection_says_that_it_leaves(rig: Rig, peers: Peers) -> None:
@@ -131,7 +135,9 @@ def test_an_idle_connection_says_that_it_leaves(rig: Rig, peers: Peers) -> None:
     assert rig.service.endpoints[0].pooled == 1
     rig.service.change(0b10, Manner(0))
     peers.settle()
-    assert peers.all[0].left and peers.all[0].end.over and rig.service.endpoints[0].pooled == 0
+    assert peers.all[0].left
+    assert peers.all[0].end.over
+    assert rig.service.endpoints[0].pooled == 0
 
 
 def test_streams_of_a_dead_endpoint_go_elsewhere(rig: Rig, peers: Peers) -> None:
@@ -142,7 +148,8 @@ def test_streams_of_a_dead_endpoint_go_elsewhere(rig: Rig, peers: Peers) -> None
     rig.service.change(BOTH, Manner(0))
     rig.service.change(0b10, Manner.ENDED)
     peers.settle()
-    assert peers.waiting == [1, 3] and list(peers.all[0].resets.values()) == [CANCEL] * 3
+    assert peers.waiting == [1, 3]
+    assert list(peers.all[0].resets.values()) == [CANCEL] * 3
     for _ in range(3):
         peers.all[1].answer(b"elsewhere")
     peers.all[0].answer(b"here")
@@ -158,7 +165,8 @@ def test_another_protocol_from_now_on(rig: Rig, peers: Peers) -> None:
     rig.service.endpoints[0].use("http")
     peers.all[0].answer()
     peers.settle()
-    assert client.seen.endswith(b"ok") and peers.all[0].end.over
+    assert client.seen.endswith(b"ok")
+    assert peers.all[0].end.over
     client.send(GET)
     rig.settle()
     assert rig.endpoints[-1].seen.startswith(b"GET / HTTP/1.1\r\n")
@@ -170,7 +178,8 @@ def test_a_client_that_leaves_while_nobody_answers(rig: Rig, peers: Peers) -> No
     peers.settle()
     rig.drop(client)
     peers.settle()
-    assert list(peers.all[0].resets.values()) == [CANCEL] and rig.service.endpoints[0].pooled == 1
+    assert list(peers.all[0].resets.values()) == [CANCEL]
+    assert rig.service.endpoints[0].pooled == 1
 
 
 def test_a_client_that_leaves_before_there_is_a_connection(rig: Rig, peers: Peers) -> None:
