@@ -55,10 +55,13 @@ ports = ["{origin}/tcp"]
 labels = {{ "haystack.port" = "{origin}", "haystack.protocol" = "h2c" }}
 """
 MESSAGE = b"\0\0\0\0\x20" + b"g" * 32  # of gRPC: not compressed, 32 bytes
-GRPC_ORIGIN = """open_file_cache max=16; http2_max_concurrent_streams 1024;
-  types {{ }} default_type application/grpc;
-  server {{ listen 127.0.0.1:{port} http2 backlog=4096; root {folder}; error_page 405 =200 /answer;
-    location / {{ return 405; }} location = /answer {{ add_trailer grpc-status 0; }} }}"""
+# It passes each call on to itself, for that reads the message first: who answers before it has, ends the stream with a reset.
+GRPC_ORIGIN = """open_file_cache max=16; http2_max_concurrent_streams 1024; types {{ }} default_type application/grpc;
+  upstream itself {{ server unix:{folder}/itself; keepalive 64; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port} http2 backlog=4096; location / {{
+    rewrite ^ /answer break; proxy_pass http://itself; proxy_method GET; proxy_pass_request_body off; proxy_http_version 1.1;
+    proxy_set_header Connection ""; proxy_set_header Content-Length ""; add_trailer grpc-status 0; }} }}
+  server {{ listen unix:{folder}/itself; root {folder}; }}"""
 
 
 @dataclass(frozen=True)
