@@ -45,7 +45,7 @@ cdef extern from "sys/un.h" nogil:
         unsigned short sun_family
         char sun_path[108]
 
-HTTPS = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT, "passthrough": Https.PASSED, "raw": Https.RAW}
+MODES = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT, "passthrough": Https.PASSED, "raw": Https.RAW}
 PROTOCOLS = {"http": Protocol.HTTP1, "h2c": Protocol.H2C, "h2": Protocol.H2, "https": Protocol.HTTPS}
 KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
 
@@ -450,7 +450,7 @@ cdef class Route:
         self.queue = Queue() if queue is None else queue
         self.queue.route = self
         self.wait_ms = wait_ms
-        self.https = HTTPS[https]
+        self.https = MODES[https]
         self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % hsts_max_age if hsts_max_age else b""
         self.upgrade = tuple([name.encode() for name in upgrade])
         self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
