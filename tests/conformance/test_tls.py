@@ -117,7 +117,9 @@ def test_older_ones_are_refused(edge):
     assert "New, (NONE), Cipher is (NONE)" in told
 
 
-@pytest.mark.parametrize(("offered", "chosen"), [(["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], None)])
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), ([], None)]
+)
 def test_alpn_chooses_what_is_spoken(edge, offered, chosen):
     context = edge.context()
     if offered:
