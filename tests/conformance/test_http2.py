@@ -185,7 +185,8 @@ def test_secrets_are_in_nobodys_table(web):
 
 
 @pytest.mark.parametrize(
-    ("accept", "kind"), [("text/html", "text/html; charset=utf-8"), ("application/json", "application/problem+json"), ("*/*", "text/plain; charset=utf-8")]
+    ("accept", "kind"),
+    [("text/html", "text/html; charset=utf-8"), ("application/json", "application/problem+json"), ("*/*", "text/plain; charset=utf-8")],
 )
 def test_an_unknown_host_is_told_in_the_form_that_is_asked_for(client, accept, kind):
     answer = client.get("nobody.services.haystack", fields=[("accept", accept)])

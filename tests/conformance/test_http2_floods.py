@@ -188,7 +188,9 @@ def test_field_sections_without_end_on_many_connections(web):
     clients = [web.rude() for _ in range(50)]
     block = clients[0].encoder.encode([(":method", "GET"), *((f"x-{n}", "x" * 1000) for n in range(60))])
     for client in clients:
-        client.send(HeadersFrame(1, block[:16000]), *(ContinuationFrame(1, block[at : at + 16000]) for at in range(16000, len(block), 16000)))
+        client.send(
+            HeadersFrame(1, block[:16000]), *(ContinuationFrame(1, block[at : at + 16000]) for at in range(16000, len(block), 16000))
+        )
     served(web)
     assert resident(worker) - memory < 50 * 300_000
     for client in clients:
@@ -273,7 +275,9 @@ def test_more_streams_than_may_be_before_settings_are_read_are_no_flood(web):
     """Some clients begin with a thousand at once."""
     with web.rude() as client:
         client.send(*(client.head(WEB) for _ in range(1000)))
-        assert client.hear(lambda: all(n in client.sections or client.of(RstStreamFrame, n) for n in range(1, 2001, 2)), 30), client.frames[-1]
+        assert client.hear(lambda: all(n in client.sections or client.of(RstStreamFrame, n) for n in range(1, 2001, 2)), 30), client.frames[
+            -1
+        ]
         number = client.next
         client.send(client.head(WEB))
         assert client.status(number) == 200

@@ -38,7 +38,9 @@ def large(size: int = 8 * MEGA, chunked: bool = False):
 
     async def script(call):
         await call.body()
-        await call.send(b"HTTP/1.1 200 OK\r\n" + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: %d\r\n\r\n" % size))
+        await call.send(
+            b"HTTP/1.1 200 OK\r\n" + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: %d\r\n\r\n" % size)
+        )
         for _ in range(size // len(block)):
             await call.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
         if chunked:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from h2.connection import H2Connection
 
 from tests.fakes.http2 import PREFACE, Http2Client
 from tests.fakes.origin import Origin, chunked, respond
@@ -31,9 +32,9 @@ class Edge:
         self.origin = Origin(loop, respond()).start()
         self.log = folder / "log"
         labels = {"haystack.host": f"{WWW},{OTHER}"}
-        self.haystack = Haystack(
-            [Member("web", self.origin.port, labels)], out=self.log.open("wb"), HAYSTACK_CERTS=str(self.certs), HAYSTACK_ACCESS_LOG="json"
-        )
+        settings = {"HAYSTACK_CERTS": str(self.certs), "HAYSTACK_ACCESS_LOG": "json"}
+        with self.log.open("wb") as out:
+            self.haystack = Haystack([Member("web", self.origin.port, labels)], out=out, **settings)
 
     @property
     def port(self):
@@ -51,7 +52,7 @@ class Edge:
         """The line of the request with this path."""
 
         def found():
-            return [line for line in map(json.loads, self.log.read_text().splitlines()) if line["path"] == path]
+            return [line for line in map(json.loads, self.log.read_text().splitlines()) if line["target"] == path]
 
         until(found, 10, "it is not in the log")
         return found()[0]
@@ -104,11 +105,9 @@ def test_long_bodies_go_both_ways(edge):
 
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
 def test_records_may_come_in_pieces(edge, pieces):
-    import h2.connection
-
     client = Memory(edge.port, edge.context(), WWW)
     client.handshake(pieces)
-    session = h2.connection.H2Connection()
+    session = H2Connection()
     session.initiate_connection()
     session.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", WWW), (":path", "/")], end_stream=True)
     client.send(client.bytes_of(lambda: client.tls.write(session.data_to_send())), pieces)
@@ -153,7 +152,9 @@ def there(name):
 def test_curl(edge, tmp_path, size):
     body = tmp_path / "body"
     body.write_bytes(b"u" * size)
-    out = run("curl", "-sS", "--http2", *resolved(edge), "-w", "%{http_version}", "--data-binary", f"@{body}", f"https://{WWW}:{edge.port}/")
+    out = run(
+        "curl", "-sS", "--http2", *resolved(edge), "-w", "%{http_version}", "--data-binary", f"@{body}", f"https://{WWW}:{edge.port}/"
+    )
     assert out == b"ok2"
     assert len(edge.origin.requests[-1].body) == size
 
@@ -166,8 +167,8 @@ def test_curl_reads_a_long_body_and_trailers(edge):
 def test_nghttp(edge):
     edge.origin.script = respond(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
     url = f"https://127.0.0.1:{edge.port}/n"
-    out = run(there("nghttp"), "-nv", "-m", "20", "-H", f":authority: {WWW}", "--no-verify-peer", f"--sni={WWW}" if False else url, seconds=30)
-    assert out.count(b":status: ") >= 1
+    out = run(there("nghttp"), "-nv", "-H", f":authority: {WWW}", "--no-verify-peer", url, seconds=30)
+    assert b":status: " in out
 
 
 NODE = """
@@ -266,5 +267,17 @@ def shows(edge, name):
 
 
 def test_h2load(edge):
-    out = run(there("h2load"), "-n", "2000", "-c", "4", "-m", "16", "-H", f":authority: {WWW}", f"--connect-to=127.0.0.1:{edge.port}", f"https://{WWW}/")
+    out = run(
+        there("h2load"),
+        "-n",
+        "2000",
+        "-c",
+        "4",
+        "-m",
+        "16",
+        "-H",
+        f":authority: {WWW}",
+        f"--connect-to=127.0.0.1:{edge.port}",
+        f"https://{WWW}/",
+    )
     assert b"2000 succeeded, 0 failed, 0 errored" in out

@@ -79,8 +79,17 @@ def test_the_endpoint_sees_an_ordinary_upgrade(web, client):
     assert {"connection", "upgrade"} & {name for name, _ in answer.fields} == set()
     request = web.origin.requests[-1]
     assert request.line == "GET /chat?room=1 HTTP/1.1"
-    assert [request.fields(name) for name in ("host", "connection", "upgrade", "sec-websocket-version")] == [[WEB], ["Upgrade"], ["websocket"], ["13"]]
-    assert (request.fields("content-length"), request.fields("transfer-encoding"), request.fields("origin")) == ([], [], ["http://page.example"])
+    assert [request.fields(name) for name in ("host", "connection", "upgrade", "sec-websocket-version")] == [
+        [WEB],
+        ["Upgrade"],
+        ["websocket"],
+        ["13"],
+    ]
+    assert (request.fields("content-length"), request.fields("transfer-encoding"), request.fields("origin")) == (
+        [],
+        [],
+        ["http://page.example"],
+    )
     (key,) = request.fields("sec-websocket-key")
     assert len(base64.b64decode(key)) == 16
 

@@ -84,7 +84,9 @@ class Http2Client:
         self.socket = connected(port, context, name, timeout, small)
         self.timeout, self.windows = timeout, windows
         self.scheme = "http" if context is None else "https"
-        self.h2 = H2Connection(H2Configuration(header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False))
+        self.h2 = H2Connection(
+            H2Configuration(header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False)
+        )
         self.answers: dict[int, Answer] = {}
         self.goaways: list[GoAwayFrame] = []
         self.buffer = bytearray()
@@ -240,7 +242,9 @@ class Rude:
         except (ConnectionError, ssl.SSLError):
             self.unheard = True
 
-    def head(self, host: str, path: str = "/", method: str = "GET", *, end: bool = True, fields: Pairs = (), number: int = 0) -> HeadersFrame:
+    def head(
+        self, host: str, path: str = "/", method: str = "GET", *, end: bool = True, fields: Pairs = (), number: int = 0
+    ) -> HeadersFrame:
         """A request's HEADERS on the next stream."""
         pairs = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path), *fields]
         frame = HeadersFrame(number or self.next, self.encoder.encode(pairs), flags=["END_HEADERS", *(["END_STREAM"] if end else [])])
@@ -279,7 +283,9 @@ class Rude:
 
     def body(self, number: int, seconds: float = 10) -> bytes:
         """What came of a body until its stream's end."""
-        self.hear(lambda: self.of(RstStreamFrame, number) or any("END_STREAM" in f.flags for f in self.frames if f.stream_id == number), seconds)
+        self.hear(
+            lambda: self.of(RstStreamFrame, number) or any("END_STREAM" in f.flags for f in self.frames if f.stream_id == number), seconds
+        )
         return b"".join(frame.data for frame in self.of(DataFrame, number))
 
     def of(self, kind: type[Frame], number: int | None = None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [dns] [upstream] [hello]: each target for its time, as `make fuzz` runs it.
+"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [http2] [dns] [upstream] [hello]: each for its time, as `make fuzz` does.
 
 With clang there, the tree is copied to .make/fuzz and its extensions are built there with AddressSanitizer, UndefinedBehaviorSanitizer and
 libFuzzer's coverage; the release ones are never touched. Without, only Python code guides the search, and no memory error shows by itself.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("head", "body", "exchange", "dns", "upstream", "hello")
+TARGETS = ("head", "body", "exchange", "http2", "dns", "upstream", "hello")
 KEPT = Path(".make").resolve()
 TREE = KEPT / "fuzz"
 PARTS = ("haystack", "tests", "setup.py", "pyproject.toml")
@@ -67,7 +67,10 @@ def run(name: str, seconds: int, tree: Path, *, native: bool) -> bool:
     env = os.environ | SANITIZERS
     if native:
         env |= {"HAYSTACK_FUZZ_NATIVE": "1", "LD_PRELOAD": str(RUNTIME)}
-    if native and name != "exchange":  # whose bytes are in buffers of its own; elsewhere it shows where each bytes object ends
+    if native and name not in {
+        "exchange",
+        "http2",
+    }:  # whose bytes are in buffers of its own; elsewhere it shows where each bytes object ends
         env |= {"PYTHONMALLOC": "malloc"}
     options = [f"-max_total_time={seconds}", "-timeout=120", "-max_len=8192", "-len_control=0", "-rss_limit_mb=4096"]
     command = [sys.executable, "-m", f"tests.fuzz.fuzz_{name}", learned, tree / "tests/fuzz/corpus" / name, *options]

@@ -12,6 +12,7 @@ cdef class Streams(ServerConnection):
     cdef list noted             # legs that something has happened to
     cdef Flood flood
     cdef int waiting            # legs with bytes that the client has not taken
+    cdef int trailing           # legs that are answered, and of whose request nothing is missing but the end
     cdef object error           # an exception in one of nghttp2's callbacks
 
     cdef int wants(self) except -1
@@ -24,6 +25,8 @@ cdef class Http2ServerLeg(DownLeg):
     cdef Buffer head            # as HTTP/1 has it, until it has been handed on
     cdef Buffer input           # of the body: came, and was not used yet
     cdef Buffer trailer
+    cdef int64_t missing        # bytes of the body, by its length; -1: nobody knows
+    cdef bint trails            # it counts in `trailing`
     cdef int refusal            # the status that refuses its head; 0: none
     cdef bint fresh             # its head is there, and was not handed on
     cdef bint noted             # stands in its connection's list of those

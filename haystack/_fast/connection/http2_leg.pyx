@@ -99,6 +99,7 @@ cdef class Http2ServerLeg(DownLeg):
         cdef Head h
         cdef int used = parse_request(&h, self.head.data, self.head.end)
         self.status = 0
+        self.missing = h.length - self.missing if used > 0 and h.length >= 0 else -1
         self.done = self.connects or (self.ended and pending(&self.input) == 0)
         self.head_only = used > 0 and h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         if self.refusal:
@@ -398,7 +399,8 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     for_next(&leg.trailer)
     for_next(&leg.tail)
     leg.refusal = leg.status = 0
-    leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.written = leg.submitted = False
+    leg.missing = 0
+    leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.trails = leg.written = leg.submitted = False
     leg.finished = leg.torn = leg.drained = leg.closed = False
     leg.taking = Taking(0, 0)
     spare_legs.append(leg)
@@ -471,9 +473,16 @@ cdef int send_data(
 cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
     """A response has gone whole: the rest of its request is nobody's (RFC 9113, section 8.1). Earlier, nghttp2 would drop what is not sent."""
     cdef void *owner
+    cdef Http2ServerLeg leg
     if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):
         return 0
     owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
-    if owner != NULL and not (<Http2ServerLeg>owner).ended and not (<Http2ServerLeg>owner).tunnel:
+    if owner == NULL or (<Http2ServerLeg>owner).ended or (<Http2ServerLeg>owner).tunnel:
+        return 0
+    leg = <Http2ServerLeg>owner
+    if leg.missing == 0 and not leg.trails:
+        leg.trails = True               # the end is on its way: some clients say it by itself, and take a reset before that for a failure
+        (<Streams>user).trailing += 1
+    else:
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR)
     return 0

@@ -199,7 +199,7 @@ cdef class Http2Server(Streams):
             return self.leave_for_good()
         if self.coming is not None:
             return self.close()         # nothing else can come before the rest of that head
-        if self.legs.count:
+        if self.legs.count > self.trailing:
             self.transport.deadline = 0
             return 0                    # each has its own time
         if self.transport.unsent():
@@ -301,7 +301,7 @@ cdef class Http2Server(Streams):
             self.transport.end_output()
             self.end_by = self.worker.poller.now + LINGER_MS
             return drop_input(self)
-        if self.legs.count == 0 and self.coming is None:
+        if self.legs.count == self.trailing and self.coming is None:
             if self.transport.deadline == 0:
                 self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
             self.transport.shrink(IDLE_KEPT)
@@ -322,7 +322,7 @@ cdef class Http2Server(Streams):
         """Take no further request. What is in flight is answered; then it ends."""
         if self.leaving == Leaving.TOLD:
             self.transport.deadline = 0
-            return 0 if self.legs.count else self.close()
+            return 0 if self.legs.count > self.trailing else self.close()
         self.leaving = Leaving.TOLD
         self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         nghttp2_submit_goaway(
@@ -379,6 +379,7 @@ cdef class Http2Server(Streams):
         if leg.user is None and not leg.fresh:
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
+        leg.missing += -<int64_t>size if leg.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0
         add(&leg.input, data, size)
         return leg.note()
 
@@ -393,6 +394,8 @@ cdef class Http2Server(Streams):
             self.transport.deadline = 0 if self.leaving != Leaving.NOTICED else self.transport.deadline
         if not leg.finished and (leg.fresh or leg.user is not None):
             self.charge(OF_RESET)       # whoever reset it: a client can make us do that (CVE-2025-8671)
+        self.trailing -= leg.trails
+        leg.trails = False
         leg.closed = True               # it stays in the ring until that has been attended to
         return leg.note()
 
