@@ -167,7 +167,7 @@ def test_many_new_orders_are_looked_through_in_turns() -> None:
     rig = Rig(container(1))
     many = [order("endpoint", f"{n:012x}:80/tcp") for n in range(10_000)] + [order("container", container(1).id)]
 
-    def longest() -> int:
+    def longest() -> tuple[int, Snapshot]:
         rig.builder.overrides = orders(*many)
         work = rig.builder.build({"x": Listing(containers=rig.containers)}, NOW, 0.0, lambda _c, _e: Condition())
         most = 0
@@ -175,7 +175,8 @@ def test_many_new_orders_are_looked_through_in_turns() -> None:
             try:
                 most = max(most, instructions(lambda: next(work)))
             except StopIteration as end:
-                assert of(end.value, 1).cause is Cause.DRAINED
-                return most
+                return most, end.value
 
-    assert longest() < 10_000
+    most, snapshot = longest()
+    assert of(snapshot, 1).cause is Cause.DRAINED
+    assert most < 10_000
