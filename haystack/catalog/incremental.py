@@ -92,8 +92,8 @@ class Builder:
         if self._fresh:
             dirty |= self._last.services.keys()
         owners = filter(None, map(self._owners.get, doubtful))
-        dirty |= {name for identity in owners for name in self._names.get(identity, ())} | self._overridden()
-        yield
+        dirty |= {name for identity in owners for name in self._names.get(identity, ())}
+        dirty |= yield from self._overridden()
         served = yield from self._serve(dirty, Moment(now, steady, conditions, None if self._fresh else touched, self.overrides))
         networks = yield from self._networked(listings)
         return self._made_of(listings, networks, touched, served, now)
@@ -190,11 +190,14 @@ class Builder:
 
     # -- services
 
-    def _overridden(self) -> set[str]:
+    def _overridden(self) -> Turns[set[str]]:
         """The services of what operators have decided anew."""
-        targets = self.overrides.differing(self._last.overrides)
-        names = {name for target in targets for name in self._names.get(self._owners.get(target, target), ())}
-        return names | (targets & self._members.keys())
+        names: set[str] = set()
+        for targets in self.overrides.differing(self._last.overrides):
+            names |= {name for target in targets for name in self._names.get(self._owners.get(target, target), ())}
+            names |= self._members.keys() & targets
+            yield
+        return names
 
     def _of(self, name: str) -> list[Made]:
         """The containers of a service with their endpoints, in the order of their ids."""

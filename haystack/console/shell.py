@@ -44,6 +44,8 @@ from haystack.loop.turns import Turns, at_once, in_turns
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
+LONGEST = 60  # characters of a word that is said back
+
 _ALL = (
     usage.command(lambda: COMMANDS),
     service.COMMAND,
@@ -92,7 +94,7 @@ def read(line: Sequence[str]) -> Call | Result:
     name, arguments = plain[0], plain[1:]
     command = COMMANDS.get(name)
     if command is None:
-        return Result(f"no command {printable(name)!r}{suggested(name, COMMANDS)}", USAGE)
+        return Result(f"no command {printable(name[:LONGEST])!r}{suggested(name, COMMANDS)}", USAGE)
     if any(each in HELP for each in arguments):
         command, arguments = COMMANDS["help"], [name]
     try:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from haystack.model.records import Endpoint, Override, Record
 
 T = TypeVar("T")
+LOOKED = 200  # targets between two chances for other work: there may be thousands
 
 
 class Scope(enum.Enum):
@@ -60,13 +61,17 @@ class Overrides(Record, frozen=True, kw_only=True):
         found = drains.get(endpoint.id), drains.get(endpoint.container), drains.get(service), self.weights.get(endpoint.id)
         return tuple(each for each in found if each is not None)
 
-    def differing(self, other: Overrides) -> set[str]:
-        """The targets about which these say something else than the others."""
-        return set() if other is self else _differing(self.drains, other.drains) | _differing(self.weights, other.weights)
+    def differing(self, other: Overrides) -> Iterator[list[str]]:
+        """The targets about which these say something else than the others, as they are found: some at a time, or none."""
+        if other is not self:
+            yield from _differing(self.drains, other.drains)
+            yield from _differing(self.weights, other.weights)
 
 
-def _differing(one: Mapping[str, T], other: Mapping[str, T]) -> set[str]:
-    return {key for key in {*one, *other} if one.get(key) is not other.get(key)}
+def _differing(one: Mapping[str, T], other: Mapping[str, T]) -> Iterator[list[str]]:
+    keys = chain(one, (key for key in other if key not in one))
+    while some := tuple(islice(keys, LOOKED)):
+        yield [key for key in some if one.get(key) is not other.get(key)]
 
 
 NONE = Overrides()

@@ -139,6 +139,17 @@ def outcome_of(told: tuple[tuple[Any, ...], bytes], worker: int, listener: Calla
     return Outcome(**kept, retried=retried.decode())
 
 
+def packed_span(told: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> bytes:
+    """The row of a span, as Spans.take has it, for span_of: whoever packs it has other work to do."""
+    return msgspec.msgpack.encode((worker, listener(told[0][1]), *told))
+
+
+def span_of(packed: bytes) -> Span:
+    """What packed_span was told."""
+    worker, name, row, *idents = msgspec.msgpack.decode(packed)
+    return Span(trace_of(row, worker, lambda _port: name), *(ident.decode() for ident in idents))
+
+
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
     """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
     when, port, client, method, host, target, identity, version, tried, service, endpoint, reused, status, received, sent = row[:15]

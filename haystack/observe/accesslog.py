@@ -13,6 +13,8 @@ from collections import deque
 
 import structlog
 
+from haystack.loop import memory
+
 LIMIT = 64 * 1024 * 1024
 TOLD_SECONDS = 1.0
 log = structlog.get_logger("haystack.accesslog")
@@ -27,17 +29,18 @@ class AccessLog:
     def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
         self._descriptor = descriptor
         self._limit = limit
-        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._waiting: deque[tuple[bytes | memoryview, int]] = deque()
         self._bytes = 0
         self._dropped = 0
         self._reason = "the reader of standard output is too slow"
         self._told = 0.0
         self._closing = False
         self._changed = threading.Condition()
+        memory.keep()
         self._thread = threading.Thread(target=self._write_all, name="access log", daemon=True)
         self._thread.start()
 
-    def take(self, lines: bytes, count: int, dropped: int = 0) -> None:
+    def take(self, lines: bytes | memoryview, count: int, dropped: int = 0) -> None:
         """Queue whole lines, so many of them; dropped: further ones, for which the worker had no room."""
         with self._changed:
             self._dropped += dropped
@@ -62,7 +65,7 @@ class AccessLog:
         if self._dropped:
             self._tell()
 
-    def _drop(self, lines: bytes, count: int) -> None:
+    def _drop(self, lines: bytes | memoryview, count: int) -> None:
         self._bytes -= len(lines)
         self._dropped += count
 
@@ -89,7 +92,7 @@ class AccessLog:
             with self._changed:
                 self._bytes -= len(lines)
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, lines: bytes | memoryview) -> None:
         rest = memoryview(lines)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]

@@ -15,6 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from haystack.model.spelling import LEVELS
 from haystack.observe.safe_text import printable
+from haystack.observe.unblocked import Unblocked
 
 # These tell of each connection, request and change of a file at INFO: a log that a port scan can fill is no log. DEBUG shows them.
 CHATTY = ("asyncssh", "uvicorn", "urllib3", "docker", "asyncio")
@@ -33,7 +34,7 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _handler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -53,6 +54,13 @@ def configure(level: str = "info", form: str = "console", stream: TextIO | None 
         cache_logger_on_first_use=False,
     )
     set_level(level)
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    try:
+        return Unblocked(stream)
+    except (OSError, ValueError):  # it has no descriptor: a test's
+        return logging.StreamHandler(stream)
 
 
 def set_level(level: str) -> None:

@@ -1,7 +1,8 @@
-"""Spans as OpenTelemetry's SDK has them, and its exporter, which sends them to a collector by OTLP over HTTP (http/protobuf).
+"""OpenTelemetry's exporter, which sends spans to a collector by OTLP over HTTP (http/protobuf): its variables, TLS, tries and time-outs.
 
-Imported by the exporter's thread alone (span_exporter.py). Its variables (OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _TIMEOUT …) are the
-SDK's to read. What it logs of a collector that fails is kept for the one line that Haystack writes.
+What it sends is written by otlp_message.py. Imported by the exporter's thread alone (span_exporter.py). Its variables
+(OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _TIMEOUT …) are the SDK's to read. What it logs of a collector that fails is kept for the one
+line that Haystack writes.
 """
 
 from __future__ import annotations
@@ -12,19 +13,14 @@ from collections.abc import Iterator, Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from haystack import __version__
 from haystack.model.reports import Span
 from haystack.observe import span_attributes
+from haystack.observe.otlp_message import Kind, message, span
 from haystack.observe.safe_text import printable
 from haystack.settings.parsers import masked
 
-SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-SCOPE = InstrumentationScope("haystack", __version__)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 LONGEST = 300  # characters of an error
 
@@ -46,7 +42,7 @@ class Otlp:
     def __init__(self) -> None:
         self._said = _Said()
         self._exporter = OTLPSpanExporter()
-        self._resource = resource()
+        self._resource = {name: value if isinstance(value, str | int) else str(value) for name, value in resource().attributes.items()}
         named = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "http://localhost:4318")
         self.endpoint = printable(masked(named))
 
@@ -54,10 +50,12 @@ class Otlp:
         """Send these; empty, or why they could not be sent."""
         self._said.first = ""
         try:
-            result = self._exporter.export([each for span in spans for each in readable(span, self._resource)])
+            packed = message((each for told in spans for each in spans_of(told)), self._resource, "haystack", __version__)
+            # its `export` would have an object for each attribute
+            result = self._exporter._client.export(packed)  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - whatever a library or a collector does ends no thread
             return printable(f"{type(error).__name__}: {masked(str(error))}")[:LONGEST]
-        return "" if result is SpanExportResult.SUCCESS else self._said.first or "the collector did not take it"
+        return "" if result.success else self._said.first or "the collector did not take it"
 
     def stop(self) -> None:
         """Give up what is being tried."""
@@ -78,27 +76,9 @@ class _Said(logging.Handler):
         self.first = self.first or printable(masked(record.getMessage()))[:LONGEST]
 
 
-def readable(span: Span, of: Resource) -> Iterator[ReadableSpan]:
+def spans_of(told: Span) -> Iterator[bytes]:
     """The span of the request, and that of what was asked of an endpoint."""
-    trace_id = int(span.trace.trace_id, 16)
-    yield _made(span_attributes.server(span), SpanKind.SERVER, trace_id, of)
-    if span.client:
-        yield _made(span_attributes.client(span), SpanKind.CLIENT, trace_id, of)
-
-
-def _made(told: span_attributes.Told, kind: SpanKind, trace_id: int, of: Resource) -> ReadableSpan:
-    def context(span_id: str, *, remote: bool) -> SpanContext:
-        return SpanContext(trace_id, int(span_id, 16), remote, SAMPLED)
-
-    return ReadableSpan(
-        told.name,
-        context(told.span_id, remote=False),
-        context(told.parent, remote=told.remote) if told.parent else None,
-        of,
-        dict(told.attributes),
-        kind=kind,
-        status=Status(StatusCode.ERROR if told.failed else StatusCode.UNSET),
-        start_time=told.begun,
-        end_time=told.ended,
-        instrumentation_scope=SCOPE,
-    )
+    trace_id = bytes.fromhex(told.trace.trace_id)
+    yield span(span_attributes.server(told), Kind.SERVER, trace_id)
+    if told.client:
+        yield span(span_attributes.client(told), Kind.CLIENT, trace_id)

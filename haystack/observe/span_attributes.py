@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from haystack.model.reports import Span, Trace
@@ -88,6 +89,7 @@ def times(trace: Trace) -> tuple[int, int]:
     return ended - max(0, round(trace.total_ms * 1e6)), ended
 
 
+@lru_cache(1024)
 def place(text: str) -> tuple[str, int]:
     """Address and port of ``HOST:PORT`` or ``[IPV6]:PORT``; 0: none is told."""
     host, colon, port = text.rpartition(":")
@@ -98,6 +100,8 @@ def place(text: str) -> tuple[str, int]:
 
 def origin_form(target: str) -> str:
     """Path and query of a target, also of an absolute one (RFC 9112, section 3.2)."""
+    if target.startswith("/"):
+        return target
     found = re.match(r"https?://[^/?]*", target, re.IGNORECASE)
     rest = target[found.end() :] if found else target
     return rest if rest.startswith("/") or not found else f"/{rest}"
@@ -105,7 +109,7 @@ def origin_form(target: str) -> str:
 
 def redacted(query: str) -> str:
     """Without the values of parameters that are keys."""
-    return _SECRETS.sub(r"\1=REDACTED", query)
+    return _SECRETS.sub(r"\1=REDACTED", query) if "=" in query else query
 
 
 def _name(trace: Trace) -> str:

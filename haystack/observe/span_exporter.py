@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-import msgspec
 import structlog
 
-from haystack.model.reports import Span
+from haystack.model.reports import Span, span_of
 from haystack.settings import otel
 
 LIMIT = 10_000  # exchanges that may wait, at half a kilobyte or so
@@ -73,7 +72,7 @@ class SpanExporter:
         self._thread.start()
 
     def take(self, spans: Sequence[bytes], dropped: int = 0) -> None:
-        """Queue exchanges, as msgpack of Span; dropped: further ones, for which the worker had no room. The newest have a place."""
+        """Queue exchanges, as packed_span has them; dropped: further ones, for which the worker had no room. The newest have a place."""
         with self._changed:
             full = len(self._waiting) + len(spans) - (self._waiting.maxlen or 0)
             self._waiting.extend(spans)
@@ -101,7 +100,7 @@ class SpanExporter:
             log.exception("spans.failed", error=str(error))
             return
         while batch := self._batch():
-            why = sink.export([msgspec.msgpack.decode(each, type=Span) for each in batch])
+            why = sink.export([span_of(each) for each in batch])
             with self._changed:
                 self.sent += 0 if why else len(batch)
                 self._lose(len(batch) if why else 0)

@@ -173,7 +173,7 @@ class Traces(Message, frozen=True):
 
 
 class Spans(Message, frozen=True):
-    """Exchanges as msgpack of model.reports.Span, and how many more there was no room for."""
+    """Exchanges as model.reports.packed_span has them, and how many more there was no room for."""
 
     spans: tuple[bytes, ...]
     dropped: int = 0
@@ -187,9 +187,9 @@ class Outcomes(Message, frozen=True):
 
 
 class Lines(Message, frozen=True):
-    """The access log of one tick: whole lines, how many, and how many more there was no room for."""
+    """The access log of one tick: whole lines, how many, and how many more there was no room for. It comes as a part of the frame."""
 
-    lines: bytes
+    lines: memoryview
     count: int
     dropped: int
 
@@ -239,7 +239,7 @@ class Channel:
         if self._writer is None or self._writer.is_closing():
             return
         body = self._encoder.encode(message)
-        self._writer.write(len(body).to_bytes(4, "big") + body)
+        self._writer.writelines((len(body).to_bytes(4, "big"), body))
 
     @property
     def unsent(self) -> int:

@@ -27,6 +27,7 @@ from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
+from haystack.loop import memory
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
 from haystack.proxy import ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
@@ -124,6 +125,7 @@ class Worker:
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
+            memory.keep()
             listeners = [self._listener(port) for port in setup.ports]
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
@@ -217,8 +219,9 @@ class Worker:
             return
         for message in worker_traces.messages(self._state.traces, self._setup.slot, self._listener):
             self._channel.send(message)
-        if self._state.log is not None and (lines := self._state.log.take()):
-            self._channel.send(ipc.Lines(*lines))
+        if self._state.log is not None and (taken := self._state.log.take()):
+            lines, count, dropped = taken
+            self._channel.send(ipc.Lines(memoryview(lines), count, dropped))
         if self._dns is not None:
             self._dns.tell(self._setup.slot)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from haystack.model.reports import Span, outcome_of, trace_of
+from haystack.model.reports import outcome_of, packed_span, trace_of
 from haystack.proxy import ipc
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def messages(kept: Traces, slot: int, listener: Listener) -> Iterator[ipc.Traces
         return msgspec.msgpack.encode(trace_of(row, slot, listener))
 
     def span(row: Row) -> bytes:
-        return msgspec.msgpack.encode(Span(trace_of(row[0], slot, listener), *(ident.decode() for ident in row[1:])))
+        return packed_span(row, slot, listener)
 
     for rows, lost in _batches(*kept.take()):
         yield ipc.Traces(tuple(map(trace, rows)), lost)

@@ -344,9 +344,10 @@ cdef class Http2ServerLeg(DownLeg):
             if n == -2:
                 self.torn = True
                 return False
-            if n > 0:
-                moved[0] += n
-                self.keep_out(scratch, n)
+            if n == -1:
+                break                   # nothing now, or it has had its turn
+            moved[0] += n
+            self.keep_out(scratch, n)
             source.over = n == 0
         if source.over:
             self.finished = True

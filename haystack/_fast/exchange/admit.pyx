@@ -11,7 +11,7 @@ from haystack._fast.connection.leg cimport Peer
 from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.calls cimport is_call
 from haystack._fast.exchange.dispatch cimport seek
-from haystack._fast.exchange.record cimport note_failure
+from haystack._fast.exchange.record cimport note_failure, note_request
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.exchange.tracing cimport join_trace
@@ -51,7 +51,10 @@ cdef int admit(Exchange x, Head *h) except -1:
     x.worker.beginning.client = &client
     x.request.rights = client.rights
     x.record.told = x.request.trace.sampled or x.worker.told(x.route)
-    x.record.t_routed = clock_ns() if x.record.told else x.record.t_start
+    x.record.t_routed = x.record.t_start
+    if x.record.told:
+        x.record.t_routed = clock_ns()
+        note_request(x, h)
     if x.route is None or (x.route.guard & ~x.request.rights and not is_health(x, h)):
         return lead_nowhere(x)
     if x.route.https != Https.BOTH:

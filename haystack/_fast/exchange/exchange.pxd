@@ -36,6 +36,15 @@ cdef enum Told:                 # who is told of an exchange at its end
     ASKED = 1                   # the access log, or whoever follows traces
     NOTABLE = 2                 # whoever asks later what went wrong: it has failed, or was sent to another endpoint
 
+cdef struct Piece:              # of the kept head
+    unsigned int at
+    int size
+
+cdef struct Noted:              # where in the kept head stands what is told of it at the end
+    bint there                  # what follows holds
+    int minor                   # of its HTTP version
+    Piece method, host, target, identity, referrer, agent, trace_id     # size 0: it has none
+
 cdef struct Record:             # what is told and counted of it
     int told                    # Told
     bint reused                 # its endpoint's connection had carried others
@@ -45,6 +54,7 @@ cdef struct Record:             # what is told and counted of it
     int64_t received, sent      # bytes of the bodies
     int64_t t_start, t_routed, t_connected, t_first     # nanoseconds; 0: never reached
     Buffer tried                # labels of the endpoints, a NUL behind each
+    Noted noted
 
 cdef class Exchange(LegUser):
     cdef WorkerState worker

@@ -402,14 +402,15 @@ cdef class Exchange(LegUser):
     cdef DownLeg end(self):
         """It is over: tell of it. The client's leg, which is to be freed."""
         cdef DownLeg down = self.down
+        cdef int64_t now = clock_ns()
         if self.attempt.in_queue:
             leave_queue(self)
             self.route.queue.leave(self)
         if self.route is not None:
-            count_exchange(self)
+            count_exchange(self, now)
         if self.record.told:
             try:
-                write_record(self)
+                write_record(self, now)
             except Exception as error:
                 self.worker.poller.on_error(error)       # a line is lost, not the end of the exchange
         down.user = None                # before this memory is another one's

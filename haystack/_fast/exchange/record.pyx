@@ -1,4 +1,6 @@
-"""An exchange's line in the access log, its trace and its outcome, written at its end: the kept head of the request is parsed again.
+"""An exchange's line in the access log, its trace and its outcome, written at its end.
+
+What they say of the head is noted while it is read, where each exchange is told of; else the kept head is parsed again at the end.
 
 The outcome is for exchanges that failed or were sent to another endpoint, whether or not anybody follows traces; so the endpoints of others
 are not noted, and nothing is written of them. Its phases are known from its first failure on.
@@ -7,15 +9,14 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t
 from libc.string cimport memset, strcmp, strlen
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.endpoint.tally cimport CLASSES, QueueTally, add as add_to, class_of
-from haystack._fast.exchange.exchange cimport Told
-from haystack._fast.http1.head cimport Head, Kind, same
+from haystack._fast.exchange.exchange cimport Noted, Piece, Told
+from haystack._fast.http1.head cimport Field, Head, Kind, same
 from haystack._fast.http1.trace_context cimport Caller, read_caller
 from haystack._fast.log.access_line cimport Entry, Text
-from haystack._fast.net.poller cimport clock_ns
+from haystack._fast.net.poller cimport wall_ns
 from haystack._fast.util.buffer cimport add
 
 
@@ -41,8 +42,8 @@ cdef int note_retry(Exchange x, Member member, const char *error) except -1:
     return note_failure(x, member)
 
 
-cdef int count_exchange(Exchange x) except -1:
-    """Count it for its service, and for the endpoint that it had last."""
+cdef int count_exchange(Exchange x, int64_t now) except -1:
+    """Count it for its service, and for the endpoint that it had last. now: nanoseconds, at its end."""
     cdef int kind = class_of(x.record.status)
     cdef QueueTally *service
     if not x.route.queue.noted:
@@ -57,30 +58,28 @@ cdef int count_exchange(Exchange x) except -1:
     if x.member is not None and not x.member.noted:
         x.worker.traffic.note_member(x.member)
     add_to(&service.alone if x.member is None else x.member.tally, kind,
-           x.record.received, x.record.sent, clock_ns() - x.record.t_start)
+           x.record.received, x.record.sent, now - x.record.t_start)
     return 0
 
 
-cdef int write_record(Exchange x) except -1:
-    """Tell of the exchange, which has ended."""
-    cdef timespec wall
+cdef int write_record(Exchange x, int64_t now) except -1:
+    """Tell of the exchange, which has ended. now: nanoseconds."""
     cdef Entry entry
-    cdef Head own
     cdef bytes name
     cdef bint asked = x.request.trace.sampled or x.worker.told(x.route)
     cdef bint notable = x.record.told & Told.NOTABLE and x.worker.traces.takes_outcome(is_by_client(x), x.worker.poller.now)
     if not asked and not notable:
         return 0                        # where thousands fail, most are counted alone
     name = x.host_name()                # for as long as the entry points into it
-    clock_gettime(CLOCK_REALTIME, &wall)
     memset(&entry, 0, sizeof(entry))
-    entry.at_us = <int64_t>wall.tv_sec * 1000000 + wall.tv_nsec // 1000
-    entry.total_ns = clock_ns() - x.record.t_start
-    describe_request(&entry, x, x.request_head(&own), name)
+    entry.at_us = wall_ns(now) // 1000
+    entry.total_ns = now - x.record.t_start
+    describe_request(&entry, x, name)
     describe_way(&entry, x)
     if x.worker.log is not None:
         x.worker.log.write(&entry)
-    add_traces(x, &entry, notable)
+    if notable or x.request.trace.sampled or x.worker.traces.on:
+        add_traces(x, &entry, notable)
     return 0
 
 
@@ -91,37 +90,67 @@ cdef bint is_by_client(Exchange x) noexcept:
     return x.route is None or 400 <= x.record.status < 500 or strcmp(x.record.error, b"connection_terminated") == 0
 
 
-cdef int describe_request(Entry *entry, Exchange x, Head *h, bytes name) except -1:
-    """What its head says. h NULL: it could not be read, or there is none; name: whom it is for then."""
-    cdef Peer *peer = x.down.peer()
+cdef int note_request(Exchange x, Head *h) except -1:
+    """Note where in the kept head stands what is told of it. h: read from there, or from the same bytes elsewhere."""
+    cdef Noted *noted = &x.record.noted
+    cdef Field *f
     cdef Caller caller
     cdef int i
+    noted.there = True
+    noted.minor = h.minor
+    noted.method = Piece(0, h.method_size)
+    noted.host = piece(h, h.host, h.host_size)
+    noted.target = piece(h, h.target, h.target_size)
+    if x.request.trace.trace_id[0] == 0 and read_caller(h, &caller):
+        noted.trace_id = piece(h, caller.trace_id, 32)
+    for i in range(h.count):
+        f = &h.fields[i]
+        if f.kind == Kind.REQUEST_ID:
+            noted.identity = Piece(<unsigned int>(f.value - h.method), f.value_size)     # also where it says nothing
+        elif f.name_size == 7 and same(f.name, b"referer", 7):
+            noted.referrer = piece(h, f.value, f.value_size)
+        elif f.name_size == 10 and same(f.name, b"user-agent", 10):
+            noted.agent = piece(h, f.value, f.value_size)
+    return 0
+
+
+cdef inline Piece piece(Head *h, const char *text, int size) noexcept:
+    return Piece(<unsigned int>(text - h.method), size) if size > 0 else Piece(0, 0)
+
+
+cdef inline Text noted_text(Exchange x, Piece piece) noexcept:
+    return Text(x.head.data + piece.at, piece.size)
+
+
+cdef int describe_request(Entry *entry, Exchange x, bytes name) except -1:
+    """What its head says, if it could be read. name: whom it is for where there is none."""
+    cdef Peer *peer = x.down.peer()
+    cdef Noted *noted = &x.record.noted
+    cdef Head own
+    cdef Head *h
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
     entry.version = 10 * x.down.version() + (x.down.version() == 1)
     if peer.subject != NULL:
         entry.subject = Text(PyBytes_AS_STRING(<bytes>peer.subject), <int>PyBytes_GET_SIZE(<bytes>peer.subject))
-    if h == NULL:
-        entry.host = Text(PyBytes_AS_STRING(name), <int>PyBytes_GET_SIZE(name))
-        return 0
+    if not noted.there:
+        h = x.request_head(&own)
+        if h == NULL:
+            entry.host = Text(PyBytes_AS_STRING(name), <int>PyBytes_GET_SIZE(name))
+            return 0
+        note_request(x, h)
     if x.down.version() == 1:
-        entry.version = 10 + h.minor
-    entry.method = Text(h.method, h.method_size)
-    entry.host = Text(h.host, max(h.host_size, 0))
-    entry.target = Text(h.target, h.target_size)
-    if x.request.identity[0]:
+        entry.version = 10 + noted.minor
+    entry.method, entry.host, entry.target = noted_text(x, noted.method), noted_text(x, noted.host), noted_text(x, noted.target)
+    entry.referrer, entry.agent = noted_text(x, noted.referrer), noted_text(x, noted.agent)
+    if noted.identity.at:
+        entry.identity = noted_text(x, noted.identity)
+    elif x.request.identity[0]:
         entry.identity = Text(&x.request.identity[0], sizeof(x.request.identity))
     if x.request.trace.trace_id[0]:
         entry.trace_id = Text(&x.request.trace.trace_id[0], 32)
-    elif read_caller(h, &caller):
-        entry.trace_id = Text(caller.trace_id, 32)
-    for i in range(h.count):
-        if h.fields[i].kind == Kind.REQUEST_ID:
-            entry.identity = Text(h.fields[i].value, h.fields[i].value_size)
-        elif h.fields[i].name_size == 7 and same(h.fields[i].name, b"referer", 7):
-            entry.referrer = Text(h.fields[i].value, h.fields[i].value_size)
-        elif h.fields[i].name_size == 10 and same(h.fields[i].name, b"user-agent", 10):
-            entry.agent = Text(h.fields[i].value, h.fields[i].value_size)
+    else:
+        entry.trace_id = noted_text(x, noted.trace_id)
     return 0
 
 

@@ -32,17 +32,16 @@ cdef int join_trace(Exchange x, Head *h, Client *client) except -1:
 cdef int choose(Exchange x, Head *h, Client *client, TraceContext *trace) except -1:
     """Take over the caller's trace and decision, or make both."""
     cdef Caller caller
+    cdef uint64_t lower
     trace.begun = not ((client.trusted or client.rights & <int>Right.INSIDE) and read_caller(h, &caller))
     if trace.begun:
         write_id(trace.trace_id)
-        write_id(trace.trace_id + 16)
+        lower = write_id(trace.trace_id + 16)
+        trace.sampled = x.worker.traces.spans.samples(lower)
     else:
         memcpy(trace.trace_id, caller.trace_id, sizeof(trace.trace_id))
         memcpy(trace.caller, caller.span_id, sizeof(trace.caller))
-    if not trace.begun and x.worker.traces.spans.heeds_caller:
-        trace.sampled = caller.sampled
-    else:
-        trace.sampled = x.worker.traces.spans.samples(ending(trace.trace_id))
+        trace.sampled = caller.sampled if x.worker.traces.spans.heeds_caller else x.worker.traces.spans.samples(ending(trace.trace_id))
     trace.told = trace.sampled or trace.begun
     if trace.told:
         write_id(trace.client)
@@ -53,8 +52,8 @@ cdef int choose(Exchange x, Head *h, Client *client, TraceContext *trace) except
     return 0
 
 
-cdef int write_id(char *at) noexcept:
-    """Sixteen digits that are not all zero."""
-    cdef uint64_t number = next_random()
-    write_hex(at, number if number else 1)
-    return 0
+cdef uint64_t write_id(char *at) noexcept:
+    """Write sixteen digits that are not all zero; the number that they are."""
+    cdef uint64_t number = next_random() or 1
+    write_hex(at, number)
+    return number

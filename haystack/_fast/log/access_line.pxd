@@ -21,6 +21,9 @@ cdef struct Entry:
     int64_t received, sent      # bytes of the bodies
     int64_t route_ns, connect_ns, first_ns, total_ns    # -1: never reached
 
+cdef enum:
+    CLOCK_ROOM = 24             # DD/Mon/YYYY:HH:MM:SS has 20
+
 cdef enum Kind:                 # of a field: how it is written
     LATIN                       # a Text of Latin-1
     UTF8                        # a Text of UTF-8
@@ -36,9 +39,10 @@ cdef enum Kind:                 # of a field: how it is written
 
 cdef enum:
     COLUMNS = 32                # fields that a line can have
+    LABEL = 32                  # bytes of the longest label
 
 cdef struct Column:             # a field of a line in JSON
-    const char *label           # a comma, the name and a colon; of a string its quote too
+    char label[LABEL]           # a comma, the name and a colon; of a string its quote too
     size_t label_size
     Kind kind
     size_t at                   # where its value begins in an Entry
@@ -49,15 +53,14 @@ cdef class Log:
     cdef bint ecs               # with the names of the Elastic Common Schema, and without what is empty
     cdef int worker
     cdef list listeners         # names, by their index
-    cdef list labels            # what the columns point to
     cdef Column columns[COLUMNS]
     cdef int width              # columns that are in use
     cdef size_t fixed           # the most that a line has beside texts
     cdef Buffer lines
     cdef int64_t count, dropped
-    cdef int64_t day            # for which date holds the text
-    cdef char date[24]          # as the format has it
-    cdef int date_size
+    cdef int64_t second         # of Unix time, for which clock holds the text
+    cdef char clock[CLOCK_ROOM]     # as the format has it
+    cdef int clock_size
 
     cdef int write(self, const Entry *entry) except -1
     cdef char *write_common(self, char *out, const Entry *entry) except NULL

@@ -9,12 +9,16 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr, memcpy, strlen
 
+cimport cython
 from haystack._fast.util.buffer cimport pending, release, reserve, take
+from haystack._fast.util.digits cimport PAIRS
+from haystack._fast.util.scan cimport put_printable
 
 cdef enum:
     ROOM = 8 << 20          # bytes of lines that may wait to be taken; what comes then is dropped and counted
     FIXED = 128             # the most that a line in the common or the combined format has beside texts
-    VALUE = 40              # the most that a value has that is no text
+    VALUE = 40              # the most that a value has that is no text, and what is written behind it before its end is known
+    DIGITS = 20             # the most that a number has
     WORST = 6               # bytes that one byte of text can become: \u00NN
     COMMA = 3               # what stands between two candidates in JSON
     KEPT = 1 << 20          # capacity that is kept between two ticks
@@ -67,11 +71,12 @@ ASKED_FOR = ("trace_id", "client_subject")   # what JSON has only where it is ch
 cdef frozenset STRINGS = frozenset((Kind.LATIN, Kind.UTF8, Kind.HOST, Kind.VERSION, Kind.CLOCK, Kind.LISTENER))
 
 
+@cython.final
 cdef class Log:
     """The lines of one worker. form: json, ecs, common or combined; listeners: NAME:PORT by index; fields: of FIELDS, empty: the usual."""
 
     def __cinit__(self):
-        self.day = -1
+        self.second = -1
 
     def __init__(self, str form, int worker, list listeners, fields=()):
         self.combined = form == "combined"
@@ -79,22 +84,23 @@ cdef class Log:
         self.ecs = form == "ecs"
         self.worker = worker
         self.listeners = [name.encode() for name in listeners]
-        self.labels = []
         self.fixed = FIXED
         self.choose(fields or [name for name in FIELDS if self.ecs or name not in ASKED_FOR])
 
     cdef int choose(self, object names) except -1:
         """Have these fields in each line in JSON, in this order."""
-        cdef bytes label
+        cdef bytes label                # LABEL bytes at most: the longest names of FIELDS
         self.fixed += strlen(OF_ECS) + max(map(len, self.listeners), default=0)
         for name in names:
             if self.width == COLUMNS:
                 raise ValueError(name)      # chosen more than once
             known, kind, at = FIELDS[name]
             label = f',"{known if self.ecs else name}":'.encode() + (b'"' if kind in STRINGS else b"")
-            self.labels.append(label)
-            self.columns[self.width] = Column(label, len(label), kind, at)
-            self.fixed += len(label) + VALUE
+            memcpy(self.columns[self.width].label, <const char *>label, len(label))
+            self.columns[self.width].label_size = len(label)
+            self.columns[self.width].kind = kind
+            self.columns[self.width].at = at
+            self.fixed += LABEL + VALUE
             self.width += 1
         return 0
 
@@ -153,17 +159,19 @@ cdef class Log:
 
     cdef char *put_clock(self, char *out, int64_t second) noexcept:
         """DD/Mon/YYYY:HH:MM:SS, or YYYY-MM-DDTHH:MM:SS in JSON. The zone is UTC."""
-        cdef int64_t day = second // 86400
-        cdef int left = second - day * 86400
-        if day != self.day:
-            self.day = day
-            self.date_size = (write_date(self.date, day) if self.plain else write_iso(self.date, day)) - self.date
-        out = put(out, self.date, self.date_size)
-        out = put_digits(out, left // 3600, 2)
-        out = put(out, b":", 1)
-        out = put_digits(out, left // 60 % 60, 2)
-        out = put(out, b":", 1)
-        return put_digits(out, left % 60, 2)
+        cdef int64_t day
+        cdef int left
+        cdef char *end
+        if second != self.second:
+            self.second = second
+            day = second // 86400
+            left = second - day * 86400
+            end = write_date(self.clock, day) if self.plain else write_iso(self.clock, day)
+            end = put(put_digits(end, left // 3600, 2), b":", 1)
+            end = put(put_digits(end, left // 60 % 60, 2), b":", 1)
+            self.clock_size = put_digits(end, left % 60, 2) - self.clock
+        memcpy(out, self.clock, CLOCK_ROOM)
+        return out + self.clock_size
 
     cdef char *write_json(self, char *out, const Entry *entry) except NULL:
         """The chosen fields, in their order."""
@@ -185,14 +193,14 @@ cdef class Log:
         if kind <= Kind.LIST:
             if self.ecs and text.size == 0:
                 return out
-            out = put(out, column.label, column.label_size)
+            out = put_label(out, column)
             if kind == Kind.LIST:
                 return put_list(out, text)
             size = domain_end(text) if self.ecs and kind == Kind.HOST else text.size
             return put(put_json(out, text.data, size, kind != Kind.UTF8), b'"', 1)
         if self.ecs and kind == Kind.PHASE and (<int64_t *>at)[0] < 0:
             return out
-        out = put(out, column.label, column.label_size)
+        out = put_label(out, column)
         if kind == Kind.NUMBER:
             return put_number(out, (<int64_t *>at)[0])
         if kind == Kind.PHASE:
@@ -234,23 +242,37 @@ cdef inline char *put_word(char *out, const char *word) noexcept nogil:
     return put(out, word, strlen(word))
 
 
+cdef inline char *put_label(char *out, const Column *column) noexcept nogil:
+    memcpy(out, column.label, LABEL)    # of a size that the compiler knows: two moves
+    return out + column.label_size
+
+
 cdef char *put_number(char *out, int64_t number) noexcept nogil:
-    """A number that is not negative."""
-    cdef int64_t rest = number // 10
-    cdef int width = 1
-    while rest:
-        rest //= 10
-        width += 1
-    return put_digits(out, number, width)
+    """A number that is not negative. Writes DIGITS bytes."""
+    cdef char digits[2 * DIGITS]
+    cdef uint64_t left = number
+    cdef int at = DIGITS
+    if left < 10:
+        out[0] = c'0' + <char>left
+        return out + 1
+    while left >= 100:
+        at -= 2
+        memcpy(digits + at, PAIRS + 2 * (left % 100), 2)
+        left //= 100
+    at -= 2
+    memcpy(digits + at, PAIRS + 2 * left, 2)
+    at += left < 10
+    memcpy(out, digits + at, DIGITS)
+    return out + DIGITS - at
 
 
-cdef char *put_digits(char *out, int64_t number, int width) noexcept nogil:
-    """The last `width` digits, with zeros before."""
+cdef char *put_digits(char *out, uint64_t number, int width) noexcept nogil:
+    """The last `width` digits, an even number of them, with zeros before."""
     cdef int at = width
     while at:
-        at -= 1
-        out[at] = c'0' + number % 10
-        number //= 10
+        at -= 2
+        memcpy(out + at, PAIRS + 2 * (number % 100), 2)
+        number //= 100
     return out + width
 
 
@@ -287,76 +309,71 @@ cdef char *put_list(char *out, const Text *text) noexcept nogil:
 
 cdef char *put_json(char *out, const char *data, int size, bint latin) noexcept nogil:
     """The inside of a JSON string (RFC 8259, section 7). latin: bytes of Latin-1, else of UTF-8."""
-    cdef int i = 0
+    cdef int i = 0, plain
     cdef unsigned char c
-    cdef uint64_t eight
-    while i < size:
-        if size - i >= 8:
-            memcpy(&eight, data + i, 8)
-            if are_plain(eight):
-                memcpy(out, &eight, 8)
-                out += 8
-                i += 8
-                continue
+    while True:
+        plain = put_printable(out, data + i, size - i)
+        out += plain
+        i += plain
+        if i == size:
+            return out
         c = data[i]
         i += 1
         if c == c'"' or c == c'\\':
             out[0] = c'\\'
             out[1] = c
             out += 2
-        elif 0x20 <= c < 0x7f or (c >= 0x80 and not latin):
+        elif c >= 0x80 and not latin:
             out[0] = c
             out += 1
         elif is_control(c):
             out = put_hex(put(out, b"\\u00", 4), c)
         else:
             out = put_latin(out, c)
-    return out
 
 
 cdef char *put_plain(char *out, const Text *text) noexcept nogil:
     r"""Latin-1 as observe.text.printable shows it, and a quote as %22: only Haystack's own may end the request line."""
-    cdef int i
+    cdef int i = 0, plain
     cdef unsigned char c
-    for i in range(text.size):
+    while True:
+        plain = put_printable(out, text.data + i, text.size - i)
+        out += plain
+        i += plain
+        if i == text.size:
+            return out
         c = text.data[i]
+        i += 1
         if c == c'"':
             out = put(out, b"%22", 3)
-        elif 0x20 <= c < 0x7f:
+        elif c == c'\\':
             out[0] = c
             out += 1
         elif is_control(c):
             out = put_hex(put(out, b"\\x", 2), c)
         else:
             out = put_latin(out, c)
-    return out
 
 
 cdef char *put_quoted(char *out, const Text *text) noexcept nogil:
     """A field in quotes, a dash where there is none. As nginx has it: what could end it, or escape its end, becomes \\x and two digits."""
-    cdef int i
+    cdef int i = 0, plain
     cdef unsigned char c
     out = put(out, b' "', 2)
     if text.size == 0:
         out = put(out, b"-", 1)
-    for i in range(text.size):
+    while True:
+        plain = put_printable(out, text.data + i, text.size - i)
+        out += plain
+        i += plain
+        if i == text.size:
+            return put(out, b'"', 1)
         c = text.data[i]
+        i += 1
         if c == c'"' or c == c'\\' or is_control(c):
             out = put_hex(put(out, b"\\x", 2), c)
-        elif c < 0x7f:
-            out[0] = c
-            out += 1
         else:
             out = put_latin(out, c)
-    return put(out, b'"', 1)
-
-
-cdef inline bint are_plain(uint64_t eight) noexcept nogil:
-    """Whether eight bytes at once are of ASCII and need no escape: in none of the differences a byte has its highest bit set."""
-    cdef uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080
-    cdef uint64_t controls = eight - ones * 0x20, quotes = (eight ^ ones * c'"') - ones
-    cdef uint64_t slashes = (eight ^ ones * c'\\') - ones, deletes = (eight ^ ones * 0x7f) - ones
-    return (eight | controls | quotes | slashes | deletes) & tops == 0
 
 
 cdef inline bint is_control(unsigned char c) noexcept nogil:

@@ -69,6 +69,7 @@ cdef class Poller:
     cdef int failed(self, Pollable each, object error) except -1
 
 cdef int64_t clock_ns() noexcept nogil
+cdef int64_t wall_ns(int64_t now) noexcept nogil
 
 cdef inline void set_time(Poller poller, int64_t ns) noexcept:
     """It is so late now."""

@@ -5,7 +5,7 @@ them. Here a ready socket is a C call. Never reads, never writes: transport.pyx 
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport errno
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from posix.unistd cimport close as close_fd
 
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
@@ -28,12 +28,28 @@ cdef enum:
     PATIENCE_MS = 1         # and for so long without an event
     TURN_NS = 5000000       # for which a sweep goes on before others have their turn
     LOOKED = 64             # of those whose time is up, between two looks at the clock
+    LOOK_NS = 100000000     # between two looks at the clock on the wall
 
 
 cdef int64_t clock_ns() noexcept nogil:
     cdef timespec t
     clock_gettime(CLOCK_MONOTONIC, &t)
     return <int64_t>t.tv_sec * 1000000000 + t.tv_nsec
+
+
+cdef int64_t ahead = 0          # nanoseconds of Unix time at the poller's zero, and
+cdef int64_t looked = -LOOK_NS  # when that was looked at
+
+
+cdef int64_t wall_ns(int64_t now) noexcept nogil:
+    """Unix time at `now` of clock_ns. A clock that somebody sets is followed within a tenth of a second."""
+    global ahead, looked
+    cdef timespec t
+    if not 0 <= now - looked < LOOK_NS:
+        clock_gettime(CLOCK_REALTIME, &t)
+        looked = clock_ns()
+        ahead = <int64_t>t.tv_sec * 1000000000 + t.tv_nsec - looked
+    return now + ahead
 
 
 cdef class Pollable:

@@ -1,4 +1,4 @@
-# Comparing bytes in any case, which no locale changes, and looking through them at memory speed:
+# Comparing bytes in any case, which no locale changes, looking through them and copying what is plain at memory speed:
 # sixteen at a time where the processor has SSE2 (every x86-64), else eight.
 cdef extern from * nogil:
     """
@@ -102,6 +102,56 @@ cdef extern from * nogil:
         return end;
     }
 
+    #if defined(__SSE2__)
+    /* A bit for each byte that is no printable ASCII, a quote or a backslash. Signed, the bytes from 128 on are below the space too. */
+    static inline int haystack_foreign(__m128i x)
+    {
+        const __m128i ends = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(32)), _mm_cmpeq_epi8(x, _mm_set1_epi8(127)));
+        const __m128i escaped = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(34)), _mm_cmpeq_epi8(x, _mm_set1_epi8(92)));
+        return _mm_movemask_epi8(_mm_or_si128(ends, escaped));
+    }
+    #endif
+
+    /* Copies bytes as far as they are printable ASCII, no quote and no backslash; how many. Writes no further than size. */
+    static inline int haystack_put_printable(char *out, const char *p, int size)
+    {
+        int done = 0;
+    #if defined(__SSE2__)
+        int found;
+        for (; size - done >= 16; done += 16) {
+            const __m128i x = _mm_loadu_si128((const __m128i *)(p + done));
+            _mm_storeu_si128((__m128i *)(out + done), x);
+            found = haystack_foreign(x);
+            if (found)
+                return done + __builtin_ctz(found);
+        }
+        if (size - done >= 8) {
+            const __m128i x = _mm_loadl_epi64((const __m128i *)(p + done));
+            _mm_storel_epi64((__m128i *)(out + done), x);
+            found = haystack_foreign(x) & 0xff;
+            if (found)
+                return done + __builtin_ctz(found);
+            done += 8;
+        }
+        if (size - done >= 4) {
+            int four;
+            memcpy(&four, p + done, 4);
+            memcpy(out + done, &four, 4);
+            found = haystack_foreign(_mm_cvtsi32_si128(four)) & 0xf;
+            if (found)
+                return done + __builtin_ctz(found);
+            done += 4;
+        }
+    #endif
+        for (; done < size; done++) {
+            const unsigned char c = (unsigned char)p[done];
+            if (c < 32 || c >= 127 || c == 34 || c == 92)
+                break;
+            out[done] = (char)c;
+        }
+        return done;
+    }
+
     static inline char haystack_lowered(char c)
     {
         return (unsigned char)(c - 'A') < 26 ? (char)(c | 32) : c;
@@ -151,5 +201,6 @@ cdef extern from * nogil:
     """
     const char *first_control "haystack_first_control"(const char *floor, const char *p, const char *end)
     const char *plain_end "haystack_plain_end"(const char *p, const char *end)
+    int put_printable "haystack_put_printable"(char *out, const char *p, int size)
     bint same_any "haystack_same_any"(const char *a, const char *b, int size)
     bint same_word "haystack_same_word"(const char *a, const char *word, int size)

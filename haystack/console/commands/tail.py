@@ -20,9 +20,11 @@ async def tail(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     """Until Ctrl-C or q."""
     service = lists.whole(asked["service"], state) if asked["service"] else None
     wanted = Wanted(asked["status"], asked["path"] or "", asked["slow"] * 1000, asked["own"])
+    missing = f" for {printable(service)}, which does not exist yet" if service and service not in state.snapshot.services else ""
     if talk.terminal and not asked["json"]:
-        missing = f" for {printable(service)}, which does not exist yet" if service and service not in state.snapshot.services else ""
         await talk.line(f"waiting{missing}; times are UTC; Ctrl-C or q ends it")
+    elif missing:
+        await talk.complain(f"waiting{missing}")
     async with state.traces.subscribe(service, wants=wanted.fits, most=READABLE if talk.terminal else 0) as traces:
         shown = asyncio.ensure_future(show(traces, Names(state), talk, context, json=asked["json"]))
         ended = asyncio.ensure_future(until(talk))

@@ -16,6 +16,7 @@ from haystack.model.records import STOPPING, Cause, Container, Endpoint, Listing
 from haystack.model.snapshot import Snapshot
 from haystack.routing.routing_table import Defaults, made
 from haystack.routing.rows import ServiceRow
+from tests.fakes.effort import instructions
 
 WEB = "web.services.haystack"
 OTHER = "shop.services.haystack"
@@ -159,3 +160,23 @@ def test_requests_wait_where_one_that_is_not_drained_may_come_back() -> None:
     found = row(rig.build(order("endpoint", endpoint(1))).services[WEB])
     assert (found.why, found.wait_ms) == ("drained", 10_000)
     assert found.since == NOW
+
+
+def test_many_new_orders_are_looked_through_in_turns() -> None:
+    """With 20,000 it took 20 ms in one go, in which nothing else of the control process went on."""
+    rig = Rig(container(1))
+    many = [order("endpoint", f"{n:012x}:80/tcp") for n in range(10_000)] + [order("container", container(1).id)]
+
+    def longest() -> tuple[int, Snapshot]:
+        rig.builder.overrides = orders(*many)
+        work = rig.builder.build({"x": Listing(containers=rig.containers)}, NOW, 0.0, lambda _c, _e: Condition())
+        most = 0
+        while True:
+            try:
+                most = max(most, instructions(lambda: next(work)))
+            except StopIteration as end:
+                return most, end.value
+
+    most, snapshot = longest()
+    assert of(snapshot, 1).cause is Cause.DRAINED
+    assert most < 10_000

@@ -194,6 +194,7 @@ def test_a_wrong_word_is_told_the_right_one(wrong, right):
 
 def test_a_word_like_no_command_gets_the_list_and_no_guess():
     assert run(state(), ["xyzzy"]).text == "no command 'xyzzy'; help lists them"
+    assert len(run(state(), ["x" * 100_000]).text) < 100
 
 
 @pytest.mark.parametrize(("words", "nearest"), [(["services", "--jsn"], "--json"), (["config", "--al"], "--all")])

@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.model.reports import Span
+from haystack.model.reports import Span, packed_span
 from haystack.observe.span_exporter import Sink, SpanExporter
 from tests.fakes.collector import Collector, attributes
-from tests.fakes.state import trace
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 LIMIT = 20.0
 
 
 def packed(count: int = 1) -> list[bytes]:
-    return [msgspec.msgpack.encode(Span(trace(trace_id=TRACE), "a" * 16, "", "c" * 16)) for _ in range(count)]
+    """As a worker has them: exchange/record.pyx makes the rows."""
+    way = b"172.17.0.9:80\0172.17.0.2:80\0", "web", "172.17.0.2:80", True, 200, 0, 612, 0.01, -1.0, 1.5, 2.25
+    row = (1.0, 80, b"10.0.0.1", b"GET", b"web", b"/x", b"", 1, *way, b"", b"", b"", b"", TRACE.encode())
+    return [packed_span((row, b"a" * 16, b"", b"c" * 16), 0, lambda port: f"http:{port}") for _ in range(count)]
 
 
 class Held:

@@ -29,7 +29,7 @@ MESSAGES = [
     ipc.Counts(
         5, ((1, 12),), 12, (0, 12, 0, 0, 0), 3, (("web", 80, "a:80/tcp", "10.0.0.1", 80),), (("destination_not_found", 404, 2),), (1,)
     ),
-    ipc.Lines(b"line\n", 1, 0),
+    ipc.Lines(memoryview(b"line\n"), 1, 0),
     ipc.Traces((b"\x00\xff", b"")),
 ]
 
