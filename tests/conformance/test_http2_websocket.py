@@ -41,7 +41,7 @@ def client(web):
 def accepted(call: Call, accept: bytes | None = None) -> bytes:
     """The 101 for this request."""
     key = call.request.fields("sec-websocket-key")[0].encode()
-    accept = accept or base64.b64encode(hashlib.sha1(key + GUID).digest())
+    accept = accept or base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n"
         b"Sec-WebSocket-Protocol: chat\r\n\r\n" % accept

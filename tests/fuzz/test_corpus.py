@@ -9,7 +9,8 @@ import pytest
 from tests.fuzz import fuzz_body, fuzz_dns, fuzz_exchange, fuzz_head, fuzz_http2, fuzz_upstream, mutate, script
 
 TARGETS = {
-    "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "http2": fuzz_http2.one, "dns": fuzz_dns.one, "upstream": fuzz_upstream.one,
+    "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "http2": fuzz_http2.one, "dns": fuzz_dns.one,
+    "upstream": fuzz_upstream.one,
 }  # fmt: skip
 CASES = [(name, file, data) for name in TARGETS for file, data in mutate.corpus(name).items()]
 
