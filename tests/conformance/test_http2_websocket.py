@@ -292,11 +292,3 @@ def test_a_client_that_opens_no_window_stops_the_endpoint(web):
         assert count < 200
         assert resident(worker) - before < 2_000_000
         assert not client.of(RstStreamFrame)
-
-
-def test_one_that_has_ended_well_is_logged_as_101_without_an_error(web, client):
-    web.origin.script = echo
-    number = connect(client, "/logged")
-    client.upload(number, b"hello", end=True)
-    assert client.answer(number).ended
-    assert client.answers[number].reset is None
