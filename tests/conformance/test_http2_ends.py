@@ -1,4 +1,4 @@
-"""How connections and streams of HTTP/2 end: endpoints that die, retries, drains in two steps, time-outs, clients that speak something else."""
+"""How connections and streams of HTTP/2 end: endpoints that die, retries, drains in two steps, time-outs, other protocols."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import time
+from pathlib import Path
 
 import pytest
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
@@ -34,8 +35,7 @@ def plain_answer(web):
 
 def cpu(pid):
     """Seconds that a process has used."""
-    with open(f"/proc/{pid}/stat") as file:
-        parts = file.read().rpartition(") ")[2].split()
+    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(parts[11]) + int(parts[12])) / 100
 
 
@@ -52,7 +52,7 @@ def raw(kind, flags, number, payload=b""):
 
 
 def attack(web, make, rounds=2000, settings=None):
-    """Send what make(client, round) gives, until the connection is ended or all is sent; the code of the GOAWAY. Memory and CPU are looked at."""
+    """Send what make(client, round) gives, until the connection is ended; the code of its GOAWAY. It may cost so much."""
     (worker,) = web.haystack.workers()
     memory, used = resident(worker), cpu(worker)
     with web.rude(settings=settings) as client:

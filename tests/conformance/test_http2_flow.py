@@ -97,8 +97,8 @@ def test_an_endpoint_that_takes_nothing_stops_the_client(web):
     with web.client() as client:
         client.hear(lambda: client.settled)
         number = client.begin(WEB, method="POST", fields=[("content-length", str(8 * MEGA))], end=False)
+        client.timeout = 1
         with pytest.raises(TimeoutError):
-            client.timeout = 1
             client.upload(number, b"u" * 8 * MEGA)
         assert client.given.get(number, 0) < 7 * MEGA
         client.timeout = 10

@@ -174,7 +174,7 @@ class Http2Client:
                 self.on_event(event)
         self.flush()
 
-    def on_event(self, event: events.Event) -> None:
+    def on_event(self, event: events.Event) -> None:  # noqa: C901 - a table of what may come
         number = getattr(event, "stream_id", None)
         answer = self.answers.get(number) or Answer()
         match event:

@@ -472,7 +472,7 @@ cdef int send_data(
 
 
 cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
-    """A response has gone whole: the rest of its request is nobody's (RFC 9113, section 8.1). Earlier, nghttp2 would drop what is not sent."""
+    """A response has gone whole: the rest of its request is nobody's (RFC 9113, 8.1). Earlier, nghttp2 would drop what is not sent."""
     cdef void *owner
     cdef Http2ServerLeg leg
     if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):

@@ -416,7 +416,6 @@ cdef class Http2Server(Streams):
             self.leave_for_good()
         return 0
 
-
     cdef void charge(self, int cost) noexcept:
         self.flooded = overflows(&self.flood, cost, self.worker.poller.now) or self.flooded
 
