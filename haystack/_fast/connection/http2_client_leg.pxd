@@ -45,7 +45,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef Sending request
     cdef bint late              # it has waited for an answer for long
     cdef Incoming response
-    cdef bint headed            # it is there
+    cdef bint headed            # its last head is there
     cdef bint ended             # all of it is there
     cdef bint closed            # the stream is gone
     cdef bint started           # its head went on
