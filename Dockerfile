@@ -1,6 +1,6 @@
 # Haystack's image: compiled in the first stage, packed in the second; the last one holds Python and one folder.
 FROM python:3.11-slim AS build
-RUN [ -e /usr/include/openssl/ssl.h ] && command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev && rm -rf /var/lib/apt/lists/*; }
+RUN [ -e /usr/include/openssl/ssl.h ] && [ -e /usr/include/nghttp2/nghttp2.h ] && command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev libnghttp2-dev && rm -rf /var/lib/apt/lists/*; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements/build.txt requirements/image.txt requirements/
@@ -21,6 +21,7 @@ LABEL haystack.enable="false" \
       org.opencontainers.image.title="haystack" \
       org.opencontainers.image.description="A name for every container, and HTTP balanced over them" \
       org.opencontainers.image.licenses="MIT"
+RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 && rm -rf /var/lib/apt/lists/*
 # Haystack starts as root, for ports below 1024 and the engine's socket; its workers, which parse what strangers send, run as this user.
 RUN useradd --system --no-create-home --shell /usr/sbin/nologin haystack
 COPY --from=pack /opt/haystack /opt/haystack

@@ -25,7 +25,10 @@ HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"
 HARDEN_LINK = ["-Wl,-z,relro,-z,now"]
 SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"]
 FAST = Path("haystack/_fast")
-LIBRARIES = {"net/tls.pyx": ["ssl", "crypto"], "net/tls_server.pyx": ["ssl", "crypto"]}  # those of the system
+LIBRARIES = {  # those of the system
+    **{f"net/{name}.pyx": ["ssl", "crypto"] for name in ("tls", "tls_client", "tls_server")},
+    **{f"connection/http2_{name}.pyx": ["nghttp2"] for name in ("leg", "server", "client", "client_events", "client_leg")},
+}
 
 directives = {
     "language_level": "3",

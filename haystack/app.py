@@ -54,6 +54,7 @@ from haystack.settings.settings import Settings
 from haystack.startup import checks, choice, greeting, patience
 from haystack.startup.certifying import Certifying
 from haystack.tls.service import TlsService
+from haystack.tls.trust import Trust
 from haystack.views.rates import Rates
 from haystack.views.state import State
 
@@ -86,6 +87,8 @@ class App:
         self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, *((old.ticket_keys, old.ticket_age) if old else ()))
+        self.trust = Trust(self.proxy.trust, self.health.reseal)
+        self.health.seal = self.trust.seal
         self.acl = Acl(settings, lambda: frozenset(map(str, own_place.addresses())))
         self.traces = TraceHub(self.proxy.trace)
         self.story = Story(lambda: self.proxy.ports["http"], lambda: self.registry.departures, self.past)
@@ -203,6 +206,7 @@ class App:
         if self.settings.trace:
             self._spawn(logged(self.traces), "trace")
         self._spawn(self.state.rates.run(), "rates")
+        self._spawn(self.trust.run(), "trust")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""
@@ -232,7 +236,7 @@ class App:
         self.acl.subscribe(self.proxy.admit)
         self.acl.subscribe(self.dns.admit)
         # who may ask before what there is; workers before DNS, for a removed endpoint must get no request
-        followers = (self._admit, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow)
+        followers = (self._admit, self.trust.follow, self.proxy.follow, self.dns.follow, self.health.follow, self.story.follow)
         for reader in (*followers, *self.certifying.readers()):
             stack.callback(self.registry.add_reader(reader))
             at_once(reader(self.registry.snapshot))

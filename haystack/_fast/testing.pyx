@@ -162,7 +162,8 @@ def access_line(str form, object trace, fields=()):
     entry.referrer, entry.agent, entry.trace_id = text_of(latin[7]), text_of(latin[8]), text_of(latin[9])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
     entry.at_us = round(trace.time * 1000000)
-    entry.listener, entry.minor, entry.reused, entry.status = 0, trace.version == "1.1", trace.reused, trace.status
+    entry.listener, entry.reused, entry.status = 0, trace.reused, trace.status
+    entry.version = {"1.0": 10, "2": 20}.get(trace.version, 11)
     entry.received, entry.sent = trace.received, trace.sent
     entry.route_ns, entry.connect_ns = round(trace.route_ms * 1000000), round(trace.connect_ms * 1000000)
     entry.first_ns, entry.total_ns = round(trace.first_byte_ms * 1000000), round(trace.total_ms * 1000000)

@@ -20,7 +20,7 @@ from haystack.console.tables import Column, Title, age, cell, moment, tabled
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
-from haystack.model.records import Carried, Container, Endpoint, Problem, Service
+from haystack.model.records import SPOKEN, Carried, Container, Endpoint, Problem, Service
 from haystack.observe.safe_text import printable, printable_json
 from haystack.views import shapes
 from haystack.views.state import Picture, State
@@ -164,12 +164,19 @@ def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[obj
     return (
         endpoint.id,
         f"{place}:{endpoint.port}",
-        endpoint.listener or endpoint.port_name,
+        spoken(endpoint),
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
         unheard.called(endpoint.container_name, container.label if container is not None else ""),
         f"{state}: {why(endpoint, now)}",
         age(now - endpoint.since) if endpoint.since > 0 else None,
     )
+
+
+def spoken(endpoint: Endpoint) -> str:
+    """What its port is for, and how it is spoken to, where that is not HTTP/1.1 in plain text."""
+    if endpoint.listener is None or endpoint.speaks == SPOKEN[0]:
+        return endpoint.listener or endpoint.port_name
+    return f"{endpoint.listener} ({endpoint.speaks})"
 
 
 SERVICE = ("service", "ready", Column("ports", fold=True), Column("hosts", fold=True), Column("problems", spare=1))

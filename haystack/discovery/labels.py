@@ -7,7 +7,9 @@ Called by discovery for each container; what the options mean is decided by thos
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 from haystack.discovery import label_names
@@ -15,7 +17,7 @@ from haystack.discovery.label_names import PREFIX
 from haystack.health import probe
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
-from haystack.model.records import RETRIED, Options, Problem
+from haystack.model.records import RETRIED, SEALED, SPOKEN, Options, Problem
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
@@ -60,7 +62,19 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
             problems.append(Problem(subject=f"label {key[:SHOWN]}", message=f"{error}; label ignored"))
     if health.keys() - {"slow_start"} and "path" not in health:
         problems.append(Problem(subject=f"label {HEALTH}path", message="is missing, so there is no health check"))
-    return Options(**found, labelled=bool(found or health), health=health), tuple(problems)
+    options = Options(**found, labelled=bool(found or health), health=health)
+    return options, (*problems, *_about_tls(found, options))
+
+
+def _about_tls(found: Mapping[str, Any], options: Options) -> Iterator[Problem]:
+    """What is odd of TLS to the container, though each label by itself is good."""
+    if options.protocol not in SEALED:
+        useless = [word for word, (field, _) in _READERS.items() if word.startswith("tls.") and field in found]
+        message = "has no effect without haystack.protocol=https or h2"
+        yield from (Problem(subject=f"label {PREFIX}{word}", message=message) for word in useless)
+    elif not options.tls_verify:
+        message = "is off: who gets between Haystack and the container can read and change everything; use haystack.tls.ca instead"
+        yield Problem(subject=f"label {PREFIX}tls.verify", message=message)
 
 
 def _take(key: str, text: str, found: dict[str, Any], health: dict[str, str]) -> None:
@@ -229,6 +243,30 @@ def _upgrade(text: str) -> tuple[str, ...]:
     return names
 
 
+def _protocol(text: str) -> str:
+    """How the container's HTTP ports are spoken to."""
+    if text.lower() in SPOKEN:
+        return text.lower()
+    raise _bad(text, f"one of {', '.join(SPOKEN)}")
+
+
+def _file(text: str) -> str:
+    """A file of Haystack's own. Whether it is there is seen by whoever reads it."""
+    if text.startswith("/") and text.isprintable():
+        return text
+    raise _bad(text, "the path of a file, from / on")
+
+
+def _server_name(text: str) -> str:
+    """A name that a certificate may be for (RFC 9525, section 6)."""
+    name = text.lower().removesuffix(".")
+    with suppress(ValueError):
+        return str(ip_address(name.strip("[]")))
+    if naming.is_name(name):
+        return name
+    raise _bad(text, "a host name or an IP address")
+
+
 def _https(text: str) -> str:
     if text.lower() in HTTPS:
         return text.lower()
@@ -300,6 +338,10 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "hsts_max_age": ("hsts_max_age", _hsts),
     "eject": ("eject", _bool),
     "public": ("public", _bool),
+    "protocol": ("protocol", _protocol),
+    "tls.ca": ("tls_ca", _file),
+    "tls.server_name": ("tls_server_name", _server_name),
+    "tls.verify": ("tls_verify", _bool),
 }
 NAMES = (*_READERS, *(f"health.{word}" for word in HEALTH_WORDS))  # of all labels, without their prefix
 _PLAIN = frozenset(map(label_names.plain, NAMES))

@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from haystack.health import admission_times
-from haystack.health.tcp_check import REFUSED, accepts
+from haystack.health.tcp_check import accepts
+from haystack.health.trouble import REFUSED, Answered
 from haystack.model.records import Obstacle
 
 LOOKS = 320  # connections in the making,
@@ -21,7 +22,7 @@ TOGETHER = 3  # of them begin in one round of the loop: each takes it 0.2 ms and
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
 
-Connect = Callable[[str, int], Awaitable[str]]
+Connect = Callable[..., Awaitable[str]]  # address, port; sealer, where it is within TLS
 
 
 class Arrival:
@@ -30,10 +31,11 @@ class Arrival:
     failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
     """
 
-    __slots__ = ("address", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
+    __slots__ = ("address", "connect", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
 
-    def __init__(self, identity: str, address: str, port: int, why: str, since: float, *, overdue: bool) -> None:
+    def __init__(self, identity: str, address: str, port: int, connect: Connect, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
+        self.connect = connect
         self.address = address
         self.port = port
         self.why = why
@@ -80,9 +82,13 @@ class Arrivals:
         self._silent = asyncio.Semaphore(background)
         self._begin = asyncio.Semaphore(TOGETHER)
 
-    def add(self, identity: str, address: str, port: int, *, running: bool) -> None:
-        """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long."""
-        arrival = Arrival(identity, address, port, "" if running else f"port {port} {UNKNOWN}", self._clock(), overdue=running)
+    def add(self, identity: str, address: str, port: int, *, running: bool, connect: Connect | None = None) -> None:
+        """Wait for an endpoint. running: it was there before us, so it is in already, and what it refuses then, it has refused for long.
+
+        connect: how to look at this one.
+        """
+        why = "" if running else f"port {port} {UNKNOWN}"
+        arrival = Arrival(identity, address, port, connect or self._connect, why, self._clock(), overdue=running)
         self._known[identity] = arrival
         self._waiting += not running
         if not running:
@@ -150,7 +156,7 @@ class Arrivals:
                 async with self._room(arrival):
                     async with self._begin:
                         await asyncio.sleep(0)
-                    trouble = await self._connect(arrival.address, arrival.port)
+                    trouble = await arrival.connect(arrival.address, arrival.port)
                 self._take(arrival, trouble)
                 if not trouble:
                     return
@@ -169,7 +175,7 @@ class Arrivals:
         """What one look showed."""
         before = arrival.verdict
         arrival.failed = arrival.failed + 1 if trouble else 0
-        arrival.silent = arrival.silent + 1 if trouble and trouble != REFUSED else 0
+        arrival.silent = arrival.silent + 1 if trouble and not (isinstance(trouble, Answered) or trouble == REFUSED) else 0
         if not trouble:
             self._waiting -= bool(arrival.why)
             arrival.why, arrival.overdue, arrival.joined = "", False, True

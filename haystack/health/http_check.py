@@ -11,32 +11,52 @@ import re
 import socket
 from typing import cast
 
-from haystack.health.tcp_check import own, trouble
+from haystack.health import sealed
+from haystack.health.sealed import Seal, Sealer, Unsealed
+from haystack.health.tcp_check import own
+from haystack.health.trouble import trouble
 
 LONGEST = 65536  # bytes before a final status
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?:[ \r\n])")
 
 
-async def ask(address: str, port: int, request: bytes, timeout: float) -> tuple[int, str]:  # noqa: ASYNC109 - the caller decides
-    """Status, or 0 and what is the matter, in words that follow `port N`."""
+async def ask(
+    address: str,
+    port: int,
+    request: bytes,
+    timeout: float,  # noqa: ASYNC109 - the caller decides
+    sealer: Sealer | None = None,
+) -> tuple[int, str]:
+    """Status, or 0 and what is the matter, in words that follow `port N`. sealer: it is asked within TLS."""
     loop = asyncio.get_running_loop()
     status: asyncio.Future[int] = loop.create_future()
     transport: asyncio.Transport | None = None
     sock: socket.socket | None = None
+    seal = sealer() if sealer is not None else None
+    if isinstance(seal, Unsealed):
+        return 0, seal.why
     try:
         sock = await own(socket.AF_INET6 if ":" in address else socket.AF_INET)
         async with asyncio.timeout(timeout):
             await loop.sock_connect(sock, (address, port))
-            transport, _ = await loop.create_connection(lambda: _Asker(request, status), sock=sock)
+            transport = await _begin(sock, _Asker(request, status), seal)
             found = await status
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        return 0, trouble(error)
+        told = sealed.told(error) if seal is not None and transport is None and isinstance(error, OSError) else None
+        return 0, told or trouble(error)
     finally:
         if transport is not None:
             transport.abort()
         elif sock is not None:
             sock.close()
     return (found, "") if found else (0, "does not speak HTTP")
+
+
+async def _begin(sock: socket.socket, asker: _Asker, seal: Seal | None) -> asyncio.Transport:
+    """Send the request. Raises OSError."""
+    if seal is not None:
+        return (await sealed.connect(sock, seal, lambda: asker))[0]
+    return (await asyncio.get_running_loop().create_connection(lambda: asker, sock=sock))[0]
 
 
 class _Asker(asyncio.Protocol):

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -20,20 +21,27 @@ from haystack.health.http_check import ask
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
+from haystack.health.sealed import Seal, Unsealed
 from haystack.health.tcp_check import accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
 from haystack.model.reasons import span
-from haystack.model.records import Container, Endpoint, Service
+from haystack.model.records import Container, Endpoint, Sealing, Service
 from haystack.model.reports import FailureRow
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note, unnoted
 
-Life = tuple[str, int, float]  # address, port and the container's start: whoever has another one is another endpoint
+# Address, port, the container's start, and how it is spoken to: whoever has another one is another endpoint.
+Life = tuple[str, int, float, str, Sealing | None]
 
 
 _log = structlog.get_logger()
 YOUNG = 60.0  # seconds for which a container may be starting still
+
+
+def unsealed(_endpoint: Endpoint) -> Unsealed:
+    """Nobody knows whom to trust."""
+    return Unsealed("nobody says which certificates count")
 
 
 class Monitor:
@@ -53,10 +61,12 @@ class Monitor:
         probes: int = AT_ONCE,
         note: Note = unnoted,
     ) -> None:
+        self.seal: Callable[[Endpoint], Seal | Unsealed] = unsealed  # how to speak to one that is within TLS
         self.ejections: Counter[tuple[str, str]] = Counter()  # by service and cause: faults, silent
         self._changed = changed
         self._note = note
         self._clock = clock
+        self._connect, self._ask = connect, asker
         self._arrivals = Arrivals(changed, connect, clock, looks)
         self._prober = Prober(changed, asker, clock, probes)
         self._version: int | None = None
@@ -80,6 +90,8 @@ class Monitor:
         """What is known of an endpoint; of a new one, that it has to show itself first. Changes nothing."""
         if endpoint.listener is None or container.state != "running":
             return WELL
+        if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
+            return Condition(waiting=seal.why, overdue=not seal.pending)  # workers can't, either
         if self._lives.get(endpoint.id) != _life(container, endpoint):
             return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         if unreachable := self._arrivals.unreached(endpoint.id):
@@ -100,6 +112,11 @@ class Monitor:
         for kept in (self._doubtful, self._arrivals.changed, self._prober.changed):
             kept.clear()
         return found
+
+    def reseal(self) -> None:
+        """Some that can be spoken to within TLS may be others now."""
+        self._doubtful.update(key for key, life in self._lives.items() if life[-1] is not None)
+        self._changed()
 
     def told(self, identity: str) -> str:
         """``200 from /up 1.2 s ago``: what an endpoint's probe said last; empty where it has none or has said nothing yet."""
@@ -219,18 +236,25 @@ class Monitor:
 
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
         running = container.id in self._expected
-        self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running)
-        asked = probe.of(container.options, endpoint)
-        if asked is not None:
-            self._prober.add(endpoint.id, asked, running=running)
+        connect: Connect | None = None
+        if endpoint.sealing is not None:
+            connect = partial(self._connect, sealer=partial(self.seal, endpoint))
+        self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running, connect=connect)
+        self._probe(container, endpoint, running=running)
 
-    def _probe_anew(self, container: Container, endpoint: Endpoint) -> None:
-        """The labels of one that stays say something else by now, as those in a static file may: it is in until it shows otherwise."""
+    def _probe(self, container: Container, endpoint: Endpoint, *, running: bool) -> None:
+        """As its labels ask for. Another port than its own is spoken to without TLS."""
         asked = probe.of(container.options, endpoint)
         if asked is None:
             self._prober.drop(endpoint.id)
-        else:
-            self._prober.add(endpoint.id, asked, running=True)
+            return
+        within = endpoint.sealing is not None and asked.port == endpoint.port
+        asker = partial(self._ask, sealer=partial(self.seal, endpoint)) if within else None
+        self._prober.add(endpoint.id, asked, running=running, asker=asker)
+
+    def _probe_anew(self, container: Container, endpoint: Endpoint) -> None:
+        """The labels of one that stays say something else by now, as those in a static file may: it is in until it shows otherwise."""
+        self._probe(container, endpoint, running=True)
         self._doubtful.add(endpoint.id)
         self._changed()
 
@@ -246,4 +270,4 @@ class Monitor:
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:
-    return endpoint.address, endpoint.port, container.since
+    return endpoint.address, endpoint.port, container.since, endpoint.speaks, endpoint.sealing

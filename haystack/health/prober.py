@@ -20,17 +20,18 @@ AT_ONCE = 128  # probes in flight
 GAP = 0.002  # seconds at least between two that begin: the loop has DNS to answer
 JITTER = 0.1  # of an interval: those that start together drift apart
 
-Ask = Callable[[str, int, bytes, float], Awaitable[tuple[int, str]]]
+Ask = Callable[..., Awaitable[tuple[int, str]]]  # address, port, request, timeout; sealer, where it is within TLS
 _log = structlog.get_logger()
 
 
 class Probed:
     """One endpoint that is probed."""
 
-    __slots__ = ("identity", "probe", "request", "state", "task", "timer")
+    __slots__ = ("ask", "identity", "probe", "request", "state", "task", "timer")
 
-    def __init__(self, identity: str, probe: Probe, state: State) -> None:
+    def __init__(self, identity: str, probe: Probe, state: State, ask: Ask) -> None:
         self.identity = identity
+        self.ask = ask
         self.probe = probe
         self.request = probe.request()
         self.state = state
@@ -52,14 +53,14 @@ class Prober:
         self._room = asyncio.Semaphore(most)
         self._free = 0.0  # of the loop's clock: when the next probe may begin
 
-    def add(self, identity: str, probe: Probe, *, running: bool) -> None:
+    def add(self, identity: str, probe: Probe, *, running: bool, asker: Ask | None = None) -> None:
         """Probe an endpoint like this from now on; one that is probed already keeps what it has shown.
 
-        running: it was there before us, and is well until it shows otherwise.
+        running: it was there before us, and is well until it shows otherwise; asker: how to ask this one.
         """
         state = self.state(identity) or State(up=True if running else None, since=self._clock())
         self.drop(identity)
-        probed = self._known[identity] = Probed(identity, probe, state)
+        probed = self._known[identity] = Probed(identity, probe, state, asker or self._ask)
         self._later(probed, random.random() * probe.interval if running else 0.0)
 
     def drop(self, identity: str) -> None:
@@ -111,7 +112,7 @@ class Prober:
     async def _look(self, probed: Probed) -> None:
         probe = probed.probe
         async with self._room:
-            status, trouble = await self._ask(probe.address, probe.port, probed.request, probe.timeout)
+            status, trouble = await probed.ask(probe.address, probe.port, probed.request, probe.timeout)
         probed.task = None
         before, now = probed.state, self._clock()
         probed.state = rules.heard(before, probe, status, trouble, now)

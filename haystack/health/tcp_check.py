@@ -1,4 +1,4 @@
-"""Asking an endpoint whether it is there: one TCP connection, opened and closed.
+"""Asking an endpoint whether it is there: one TCP connection, opened and closed; where it speaks TLS, with a handshake.
 
 Never decides anything. The monitor asks; what it makes of the answer is in admission_times.py. A connection of its own for each look, for
 whether one can be had is the question.
@@ -7,22 +7,31 @@ whether one can be had is the question.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import socket
 
+from haystack.health import sealed
+from haystack.health.sealed import Sealer, Unsealed
+from haystack.health.trouble import trouble
 from haystack.net import descriptors
 
 TIMEOUT = 1.0  # seconds
-REFUSED = "does not accept"  # somebody is at the address, and nobody at the port
 PAUSE = 0.2  # seconds between two tries to get a descriptor
 
-_GONE = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED})
 
+async def accepts(
+    address: str,
+    port: int,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - it is what the caller decides
+    sealer: Sealer | None = None,
+) -> str:
+    """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`.
 
-async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109 - it is what the caller decides
-    """Empty when `address` (IPv4 or IPv6) takes a connection on TCP `port`; else what is the matter, to be put behind `port N`."""
+    sealer: it has to shake hands within TLS, too.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    seal = sealer() if sealer is not None else None
+    if isinstance(seal, Unsealed):
+        return seal.why
     try:
         sock = await own(family)
     except OSError as error:
@@ -33,6 +42,17 @@ async def accepts(address: str, port: int, timeout: float = TIMEOUT) -> str:  # 
                 await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             return trouble(error)
+        return await _shakes(sock, seal, timeout) if seal is not None else ""
+
+
+async def _shakes(sock: socket.socket, seal: sealed.Seal, timeout: float) -> str:  # noqa: ASYNC109 - as above
+    """The same of its handshake, on a connection that is made."""
+    try:
+        async with asyncio.timeout(timeout):
+            transport, _ = await sealed.connect(sock, seal, asyncio.Protocol)
+    except OSError as error:
+        return sealed.told(error) or trouble(error)
+    transport.abort()
     return ""
 
 
@@ -45,13 +65,3 @@ async def own(family: socket.AddressFamily) -> socket.socket:
             if error.errno not in descriptors.SHORTAGES:
                 raise
         await asyncio.sleep(PAUSE)
-
-
-def trouble(error: Exception) -> str:
-    """What went wrong, in words that follow `port N` or an endpoint's name."""
-    if isinstance(error, TimeoutError):
-        return "does not answer"
-    number = getattr(error, "errno", None)
-    if number in _GONE:
-        return REFUSED
-    return f"can't be reached ({os.strerror(number) if number else error})"

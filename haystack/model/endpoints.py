@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.model import naming, ports
-from haystack.model.records import Container, Endpoint, Port, Problem
+from haystack.model.records import SEALED, SPOKEN, Container, Endpoint, Port, Problem, Sealing
 
 DEFAULT_WEIGHT = 100
 
@@ -27,13 +27,36 @@ def endpoints(origin: str, container: Container) -> tuple[Endpoint, ...]:
     if not address:
         return ()
     listed = container.ports
+    alone = _sealed_port(container)
     if options.port is not None and not any(p.number == options.port and p.protocol == "tcp" for p in listed):
         listed = (*listed, ports.named(options.port, "tcp"))
-    return tuple(_endpoint(origin, container, port, address) for port in sorted(listed))
+    return tuple(_endpoint(origin, container, port, address, alone) for port in sorted(listed))
 
 
-def _endpoint(origin: str, container: Container, port: Port, address: str) -> Endpoint:
+def _sealed_port(container: Container) -> int | None:
+    """Of a container whose HTTP is within TLS: the port that is for that, and its only one for HTTP; None: there is no such port."""
+    if container.options.protocol not in SEALED or container.options.port is not None:
+        return None
+    listed = {port.number for port in container.ports if port.protocol == "tcp"}
+    return next((number for number in ports.SEALED if number in listed), None)
+
+
+def sealing(origin: str, container: Container) -> Sealing | None:
+    """How a container is spoken to within TLS; None: without."""
     options = container.options
+    if options.protocol not in SEALED:
+        return None
+    hosts = [host for host in options.hosts if not host.startswith("*.")]
+    name = options.tls_server_name or next(iter(hosts), "") or next(iter(names(origin, container)[0]), "")
+    return Sealing(name=name, ca=options.tls_ca or "", verify=options.tls_verify)
+
+
+def _endpoint(origin: str, container: Container, port: Port, address: str, alone: int | None) -> Endpoint:
+    """alone: the one port that speaks HTTP, where that is known."""
+    options = container.options
+    listener = (
+        ports.listener(port, options.port) if alone is None else ports.HTTP if (port.number, port.protocol) == (alone, "tcp") else None
+    )
     return Endpoint(
         id=f"{container.short_id}:{port.number}/{port.protocol}",
         container=container.id,
@@ -44,7 +67,9 @@ def _endpoint(origin: str, container: Container, port: Port, address: str) -> En
         port=port.number,
         protocol=port.protocol,
         port_name=port.name,
-        listener=ports.listener(port, options.port),
+        listener=listener,
+        speaks=options.protocol or SPOKEN[0],
+        sealing=sealing(origin, container) if listener else None,
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
         born=container.since if container.state == "running" else 0.0,
     )

@@ -20,6 +20,7 @@ HTTP_ALT = "http-alt"
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535
 CACHED = 4096  # ports that containers have in common
+SEALED = (443, 8443)  # for HTTP within TLS, where a label says that it is spoken
 USUAL = 80  # what a URL of HTTP need not name
 
 

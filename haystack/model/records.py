@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+SPOKEN = ("http", "h2c", "h2", "https")  # what haystack.protocol takes
+SEALED = ("h2", "https")  # those of them that are within TLS
 RETRIED = (500, 502, 503, 504)  # answers that say that the endpoint failed, rather than what it was asked (RFC 9110, section 15.6)
 
 
@@ -110,6 +112,10 @@ class Options(ServiceOptions, frozen=True, kw_only=True):
     health_policy: str | None = None
     eject: bool = True
     public: bool | None = None
+    protocol: str | None = None
+    tls_ca: str | None = None
+    tls_server_name: str | None = None
+    tls_verify: bool = True
     labelled: bool = False
     health: Mapping[str, str] = {}
 
@@ -249,11 +255,24 @@ class Override(Record, frozen=True, kw_only=True):
         return "weight" if self.weight is not None else "maintenance" if self.scope == "service" else "drain"
 
 
+class Sealing(Record, frozen=True, kw_only=True):
+    """How an endpoint is spoken to within TLS.
+
+    name: that its certificate has to be for, a host name or an IP address; ca: the PEM file of those who may have signed it, empty: the
+    system's; verify: else any certificate will do.
+    """
+
+    name: str
+    ca: str = ""
+    verify: bool = True
+
+
 class Endpoint(Record, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
-    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None;
+    listener: ``http`` or ``http-alt`` when the port speaks HTTP there, else None; speaks: how it does, one of SPOKEN;
+    sealing: where that is within TLS;
     ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by; since: Unix seconds of the last
     change of that; until: Unix seconds at which it comes back by itself, 0.0 where no time says so; awaited: not ready, but expected within
     seconds, and nobody else is ready;
@@ -273,6 +292,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     protocol: str
     port_name: str
     listener: str | None = None
+    speaks: str = SPOKEN[0]
+    sealing: Sealing | None = None
     weight: int = 100
     born: float = 0.0
     ready: bool = True

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+HTTP2 = 20  # as rows have it
 FAILED = 500  # statuses from here on
 LONGEST = 200  # characters
 
@@ -150,7 +151,7 @@ def span_of(packed: bytes) -> Span:
 
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
     """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
-    when, port, client, method, host, target, identity, minor, tried, service, endpoint, reused, status, received, sent = row[:15]
+    when, port, client, method, host, target, identity, version, tried, service, endpoint, reused, status, received, sent = row[:15]
     route, connect, first, total, error, detail, referrer, agent, trace_id = row[15:]
     return Trace(
         time=when,
@@ -172,7 +173,7 @@ def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) 
         first_byte_ms=first,
         total_ms=total,
         request_id=identity.decode("latin-1"),
-        version=f"1.{minor}",
+        version=f"1.{version - 10}" if version < HTTP2 else "2",
         error=error.decode(),
         detail=detail.decode("latin-1"),
         referrer=referrer.decode("latin-1"),

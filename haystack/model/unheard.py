@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from haystack.model.naming import label
+from haystack.model.ports import SEALED
 from haystack.model.records import Container, Service
 
 SYSTEM = 1024  # ports below it belong to other well-known protocols than HTTP, but for 80
@@ -22,6 +23,8 @@ def silent(ports: Iterable[tuple[int, str]]) -> str:
     listed = ", ".join(f"{number}/{protocol}" for number, protocol in found)
     tcp = sorted((number for number, protocol in found if protocol == "tcp"), key=lambda n: (n < SYSTEM, n))
     told = f"none of its ports is known to speak HTTP ({listed})"
+    if any(number in SEALED for number in tcp):
+        return f"{told}: set the label haystack.protocol=https if it serves HTTPS, or haystack.port to its HTTP port"
     return f"{told}: set the label haystack.port to its HTTP port, as in haystack.port={tcp[0]}" if tcp else told
 
 

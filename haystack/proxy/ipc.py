@@ -18,7 +18,7 @@ from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow, Outcome, Sampling
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
-from haystack.tls.messages import TicketKeys, TlsPart
+from haystack.tls.messages import Authorities, TicketKeys, TlsPart
 
 MAX_FRAME = 256 * 1024 * 1024
 
@@ -187,7 +187,7 @@ class Lines(Message, frozen=True):
     dropped: int
 
 
-Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys
+Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys | Authorities
 Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
 Any = Down | Ready | Beat | Counts | Loads | Failures | Traces | Spans | Outcomes | Lines | Questions | DnsCounts | DnsRows | Askers
 

@@ -19,7 +19,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
     max_clients: connections of this worker; max_per_client: of one client address, in this worker (-1: a share); body_rate: bytes a second;
     kept_body: bytes of a request's body; max_endpoints: connections to endpoints, pooled ones too;
-    read_rate: bytes a second that a client takes at least; max_kept: bytes of memory for what sockets have not taken.
+    read_rate: bytes a second that a client takes at least; max_kept: bytes of memory for what sockets have not taken;
+    max_streams: requests at once on a connection of HTTP/2; h2c: HTTP/2 is spoken without TLS too.
     """
 
     max_head: int
@@ -40,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     max_endpoints: int = 0
     read_rate: int = 0
     max_kept: int = 0
+    max_streams: int = 128
+    h2c: int = 0
 
 
 def of(settings: Settings) -> Limits:
@@ -62,6 +65,8 @@ def of(settings: Settings) -> Limits:
         kept_body=settings.kept_body,
         read_rate=settings.read_rate,
         max_kept=-(-settings.answer_memory // settings.workers),
+        max_streams=settings.max_streams,
+        h2c=int(settings.h2c),
     )
 
 

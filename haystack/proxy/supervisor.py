@@ -33,6 +33,7 @@ from haystack.proxy.worker_sockets import Listeners
 from haystack.routing.rows import Defaults, Table
 from haystack.routing.table_updates import Tables
 from haystack.settings.settings import Settings
+from haystack.tls.messages import Authorities
 
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
@@ -149,6 +150,10 @@ class Supervisor:
     def prove(self, pending: tuple[tuple[str, str], ...]) -> None:
         """Have whoever looks for these challenges, (host, token), led to us, and for no others."""
         self._order(ipc.Proofs(pending))
+
+    def trust(self, authorities: Authorities) -> None:
+        """Have these count in certificates of endpoints, and no others."""
+        self._order(authorities)
 
     async def refresh(self) -> None:
         """Bring the counts up to date: ask every worker, and wait a quarter of a second at most."""

@@ -35,8 +35,9 @@ from haystack.proxy.worker_counts import Report
 from haystack.proxy.worker_dns import OF_DNS, Told, WorkerDns
 from haystack.proxy.worker_routes import Routes
 from haystack.proxy.worker_tls import WorkerTls
+from haystack.proxy.worker_trust import WorkerTrust
 from haystack.routing.rows import HTTPS, LISTENERS, Table
-from haystack.tls.messages import TicketKeys, TlsPart
+from haystack.tls.messages import Authorities, TicketKeys, TlsPart
 
 TICK = 0.1
 REPORTED = 10  # ticks between two Counts that nobody asked for
@@ -65,6 +66,7 @@ class Worker:
         self._routes: Routes
         self._dns: WorkerDns | None = None
         self._tls: WorkerTls
+        self._trust = WorkerTrust(self._failed)
         self._ticker: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -73,6 +75,8 @@ class Worker:
         async for message in self._channel.messages():
             if self._dns is not None and isinstance(message, OF_DNS):
                 self._dns.take(message)
+            elif isinstance(message, Authorities):
+                await self._trust.take(message)  # the table that comes behind it goes by it
             else:
                 self._hear(message)
             if isinstance(message, PARTS):
@@ -126,7 +130,7 @@ class Worker:
         if setup.sampling is not None:
             self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
         self._tls = WorkerTls(setup.tls_min, self._failed)
-        self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance)
+        self._routes = Routes(setup.ports[: len(LISTENERS)], router, setup.workers, setup.instance, self._trust.client)
         self._counts = Report(self._state, self._routes.forget_drained)
         own_routes.add(setup, self._state, self._routes)
         if setup.dns is not None:
@@ -241,6 +245,7 @@ class Worker:
         if patient and self._dns is not None:  # else nobody takes over: it answers to the end
             self._dns.leave()
         self._state.drain()
+        bulk.announce_end(self._state)
         # the data plane is compiled and has no event to wait for; this runs once, at the end
         while patient and self._state.clients.count and loop.time() < end - LAST_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from bisect import insort
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
+from haystack._fast.net.tls_client import TlsClient
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import rank
 from haystack.net.rights import Right
@@ -30,6 +31,10 @@ OWN = {ITSELF[2], PROOFS[2]}
 CHALLENGES = b"/.well-known/acme-challenge/"  # RFC 8555, section 8.3
 
 
+def plain(_row: EndpointRow) -> None:
+    """No endpoint is spoken to within TLS."""
+
+
 class Served(NamedTuple):
     """What a row has in the router, for the next change of it."""
 
@@ -43,10 +48,18 @@ class Served(NamedTuple):
 class Routes:
     """ports: of the listeners by index; workers: that share an endpoint's max_connections. The rules go into `router`.
 
-    instance: what tells this Haystack from others in Via; empty: it is not told.
+    instance: what tells this Haystack from others in Via; empty: it is not told. client: how an endpoint is spoken to within TLS.
     """
 
-    def __init__(self, ports: tuple[int, ...], router: Router, workers: int = 1, instance: str = "") -> None:
+    def __init__(
+        self,
+        ports: tuple[int, ...],
+        router: Router,
+        workers: int = 1,
+        instance: str = "",
+        client: Callable[[EndpointRow], TlsClient | None] = plain,
+    ) -> None:
+        self._client = client
         self._instance = instance
         self._workers = workers
         self._ports = ports
@@ -153,7 +166,7 @@ class Routes:
     def _route(self, row: ServiceRow, index: int, places: list[Place], old: Served | None) -> Route:
         """A route for one listener; its picker goes on where that of the old route is."""
         endpoints = _endpoints(row, index)
-        members = [self._member(row.name, place, e.born) for place, e in zip(places, endpoints, strict=True)]
+        members = [self._member(row.name, place, e) for place, e in zip(places, endpoints, strict=True)]
         weights = [e.weight for e in endpoints]
         picker = pickers.make(row.balance, members, weights, old.routes[index].picker if old else None)
         queue = old.routes[index].queue if old else None
@@ -171,7 +184,7 @@ class Routes:
         route.queue.wake_all()
         return route
 
-    def _member(self, service: str, place: Place, born: float) -> Member:
+    def _member(self, service: str, place: Place, row: EndpointRow) -> Member:
         """The member of a place. A draining member that comes back stays the same, as does its endpoint; a new process has no faults."""
         member = self._members.get(place)
         if member is None:
@@ -182,8 +195,9 @@ class Routes:
             self._users[spot] = self._users.get(spot, 0) + 1
             back = self._leaving.pop(place, None)
             member = self._members[place] = back or Member(endpoint, service, place[1])
-        if member.endpoint.born != born:
-            member.endpoint.begin(born)
+        if member.endpoint.born != row.born:
+            member.endpoint.begin(row.born)
+        member.endpoint.use(row.protocol, self._client(row), row.sealing.name if row.sealing is not None else "")
         return member
 
     def _leave(self, places: frozenset[Place]) -> None:

@@ -183,4 +183,5 @@ def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
 
 def _endpoint(endpoint: Endpoint) -> EndpointRow:
     weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
-    return EndpointRow(endpoint.id, endpoint.address or endpoint.address6 or "", endpoint.port, weight, endpoint.born)
+    address = endpoint.address or endpoint.address6 or ""
+    return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, endpoint.speaks, endpoint.sealing)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.records import RETRIED, Service
+from haystack.model.records import RETRIED, SPOKEN, Sealing, Service
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
@@ -54,13 +54,18 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class EndpointRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One endpoint that is ready: id, address, port, weight (0 to …, 100 being usual) and since when its process runs, Unix seconds."""
+    """One endpoint that is ready.
+
+    weight: 0 to …, 100 being usual; born: since when its process runs, Unix seconds; protocol: one of SPOKEN; sealing: of one within TLS.
+    """
 
     id: str
     address: str
     port: int
     weight: int
     born: float = 0.0
+    protocol: str = SPOKEN[0]
+    sealing: Sealing | None = None
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

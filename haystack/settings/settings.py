@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     dns_recursion: Clients = takes(access.TAKES, access.INSIDE)
     max_head: Annotated[int, BeforeValidator(parsers.size(1024, 65536))] = takes("bytes, 1024 to 65536 (64k)", 65536)
     max_headers: Annotated[int, BeforeValidator(parsers.whole(1, 128))] = takes("a number of header fields, 1 to 128", 128)
+    max_streams: Annotated[int, BeforeValidator(parsers.whole(1, 1000))] = takes("a number of requests, 1 to 1000", 128)
+    h2c: Switch = takes("on or off", default=False)
     max_connections: Count = takes("a number of clients, 0 to 10000000 (0: no limit)", 50_000)
     max_client_connections: Count | None = takes("a number of connections, 0 to 10000000 (0: no limit; unset: a share of the free ones)")
     head_timeout: Time = takes(TIME, 10.0)

@@ -46,3 +46,12 @@ class TicketKeys(Message, frozen=True):
 
     def __repr__(self) -> str:
         return f"TicketKeys({len(self.keys)} keys)"
+
+
+class Authorities(Message, frozen=True):
+    """All whose signatures count in certificates of endpoints: (file, certificates as PEM, one by one); file empty: the system's."""
+
+    authorities: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Authorities({[(file, len(certificates)) for file, certificates in self.authorities]!r})"

@@ -123,6 +123,7 @@ class RecordAnswer(_Classed):
     address6: str | None
     port_name: str
     listener: str | None
+    protocol: str | None
 
 
 class ServiceAnswer(RecordAnswer):

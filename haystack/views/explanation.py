@@ -15,7 +15,7 @@ from haystack.catalog.claims import prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import names
-from haystack.model.records import Endpoint, Service
+from haystack.model.records import SPOKEN, Endpoint, Service
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
 from haystack.views.state import State
@@ -75,10 +75,12 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
 def lead(state: State, asked: Asked, found: Found) -> list[str]:
     """Which service it is, why, and how one of its endpoints is chosen."""
     number, listener = _listener(state, asked.port, tls=asked.tls)
+    served = serving(found.endpoints, LISTENERS[0] if listener == HTTPS else listener)
     lines = [
         f"service {found.service.name}, by host {found.host} and path prefix {found.path}",
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
-        _choice(state, found.service, serving(found.endpoints, LISTENERS[0] if listener == HTTPS else listener)),
+        _choice(state, found.service, served),
+        *_spoken(served),
         *_apart(found),
         *askers(found),
     ]
@@ -169,6 +171,18 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
         return f"picked: {names}, the only endpoint that is in"
     sticky = f"the endpoint in cookie {service.sticky}, else " if service.sticky else ""
     return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"
+
+
+def _spoken(served: list[Endpoint]) -> Iterator[str]:
+    """How those are spoken to that are not spoken to in HTTP/1.1 and plain text."""
+    for speaks, sealing in dict.fromkeys((e.speaks, e.sealing) for e in served if e.speaks != SPOKEN[0]):
+        ids = ", ".join([e.id for e in served if (e.speaks, e.sealing) == (speaks, sealing)][:NAMED])
+        if sealing is None:
+            yield f"protocol of {ids}: {speaks}"
+        elif not sealing.verify:
+            yield f"protocol of {ids}: {speaks}, asked for {sealing.name}; any certificate is accepted (haystack.tls.verify)"
+        else:
+            yield f"protocol of {ids}: {speaks}, with a certificate for {sealing.name}, signed by {sealing.ca or 'a CA of the system'}"
 
 
 def _apart(found: Found) -> list[str]:

@@ -141,6 +141,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
         "address6": endpoint.address6,
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
+        "protocol": endpoint.speaks if endpoint.listener is not None else None,
         "ready": endpoint.ready,
         "reason": why(endpoint, now),
         "cause": endpoint.reason,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -133,6 +134,7 @@ class Loop:
 class Origin:
     """A listening origin. script may be replaced between requests.
 
+    tls: it speaks within TLS, by this context.
     requests and connections are what was seen; wire is every byte of it, one bytearray a connection, in their order.
     """
 
@@ -142,6 +144,7 @@ class Origin:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     wire: list[bytearray] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -152,7 +155,7 @@ class Origin:
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: asyncio.StreamReaderProtocol(Recorder(self.wire), self._serve), "127.0.0.1", self.port
+            lambda: asyncio.StreamReaderProtocol(Recorder(self.wire), self._serve), "127.0.0.1", self.port, ssl=self.tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import ssl
+import tempfile
 from pathlib import Path
 
 import trustme
@@ -35,6 +37,16 @@ class Authority:
         (folder / f"{stem}.key").write_bytes(key)
         (folder / f"{stem}.crt").write_bytes(chain)
         return chain, key
+
+
+def server_context(chain: bytes, key: bytes) -> ssl.SSLContext:
+    """Of a server that shows this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(chain + key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
 
 
 def days(number: int) -> dt.datetime:

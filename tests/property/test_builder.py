@@ -40,6 +40,8 @@ options = st.builds(
     path=st.sampled_from([None, None, "/api", "/api/", "/b"]),
     balance=st.sampled_from([None, "random", "p2c"]),
     weight=st.sampled_from([None, 7]),
+    protocol=st.sampled_from([None, None, "https", "h2c"]),
+    tls_ca=st.sampled_from([None, "/ca.pem"]),
     health=st.sampled_from([{}, {}, {"slow_start": "30"}]),
 )
 attachments = st.builds(

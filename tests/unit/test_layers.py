@@ -20,6 +20,7 @@ COMPILED = (
     "util",
     "net",
     "http1",
+    "http2",
     "endpoint",
     "balance",
     "routing",

@@ -9,7 +9,7 @@ from haystack.command_line import commands
 from haystack.discovery import labels
 from haystack.health import probe
 from haystack.model import naming
-from haystack.model.records import RETRIED, Options
+from haystack.model.records import RETRIED, SPOKEN, Options
 from haystack.settings import balance
 from haystack.settings.settings import Settings, display, load, variable
 
@@ -92,8 +92,9 @@ def test_a_label_takes_what_the_page_says(row):
 @pytest.mark.parametrize("row", LABELS, ids=lambda row: bare(row[0]))
 def test_the_example_of_a_label_works_and_changes_something(row):
     probed = {"haystack.health.path": "/"} if row[0].startswith("`haystack.health.") else {}
+    probed |= {"haystack.protocol": "https"} if row[0].startswith("`haystack.tls.") else {}
     options, problems = labels.read(probed | {bare(row[0]): bare(row[4])})
-    assert problems == ()
+    assert [p.message for p in problems if "is off: who" not in p.message] == []
     assert options != labels.read(probed)[0]
 
 
@@ -104,6 +105,8 @@ def test_a_label_has_the_default_that_the_page_says(row):
         "enable": "true" if Options().enable else "false",
         "eject": "true" if Options().eject else "false",
         "public": "false",
+        "protocol": SPOKEN[0],
+        "tls.verify": "true" if Options().tls_verify else "false",
         "path": "/",
         "weight": "100",
         "retry": ",".join(map(str, sorted(RETRIED))),

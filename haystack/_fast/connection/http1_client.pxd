@@ -1,33 +1,18 @@
 # A connection to one endpoint, in HTTP/1: in an exchange, or idle in its endpoint's pool.
 from libc.stdint cimport int64_t, uint32_t
+from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.leg cimport UpLeg
-from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.http1.body cimport Body, Framing
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
-from haystack._fast.net.transport cimport Connection, Transport
+from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer
-from haystack._fast.util.linked_list cimport Link
-from haystack._fast.worker.worker_state cimport WorkerState
 
-cdef enum Dial:
-    REFUSED = 0
-    UNDER_WAY
-    SHORT               # we have no descriptor, port or memory for it: the endpoint was not asked
-
-cdef class Http1Client(Connection):
-    cdef WorkerState worker
-    cdef Endpoint endpoint
+cdef class Http1Client(ClientConnection):
     cdef Http1ClientLeg leg
-    cdef Link place             # in its endpoint's pool
-    cdef bint connecting
-    cdef int64_t born           # milliseconds
 
-    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED
     cdef int on_connect_event(self, uint32_t events) except -1
     cdef int capacity(self) noexcept
-    cdef int rest(self) except -1
-    cdef int leave_pool(self) except -1
 
 cdef class Http1ClientLeg(UpLeg):
     cdef Http1Client connection

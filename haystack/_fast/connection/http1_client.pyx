@@ -3,21 +3,21 @@
 Bytes go on as they come; a client that does not take them stops the endpoint from being read, but for a last stretch that is kept so that
 a slow client does not hold the endpoint. Never chooses an endpoint and never retries: it tells its exchange what happened.
 """
-from libc.errno cimport EAGAIN, EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
+from haystack._fast.connection.client cimport ClientConnection
 from haystack._fast.connection.slow_readers cimport relieve
+from haystack._fast.endpoint.endpoint cimport Protocol
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.http1.serialize cimport Client, flaw_of_trailer, write_last_chunk, write_request
 from haystack._fast.http1.written cimport WHOLE, send_written, write_run
-from haystack._fast.net.tcp cimport is_own, untouched
+from haystack._fast.net.tcp cimport untouched
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
-from haystack._fast.util.linked_list cimport join, leave
-from haystack._fast.worker.worker_state cimport SCRATCH
+from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -26,29 +26,11 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLERR
         EPOLLHUP
         EPOLLRDHUP
-        EPOLLET
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_UNIX
-        SOL_SOCKET
-        SO_ERROR
-        MSG_PEEK
-        MSG_DONTWAIT
-    struct sockaddr:
-        pass
-    int connect(int, const sockaddr *, unsigned int)
-    int getsockopt(int, int, int, void *, unsigned int *)
-    int setsockopt(int, int, int, const void *, unsigned int)
-    ssize_t recv(int, void *, size_t, int)
-cdef extern from "netinet/in.h" nogil:
-    enum:
-        IPPROTO_TCP
-cdef extern from "linux/tcp.h" nogil:
-    enum:
-        TCP_NODELAY
 
 cdef enum:
-    EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
     BURST = 16              # reads in a row before others have their turn
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     MAX_INTERIM = 32        # 1xx responses before the one that counts
@@ -57,45 +39,21 @@ cdef enum:
     LATE_MS = 250           # without an answer, and others are asked how they do
 
 
-cdef class Http1Client(Connection):
+cdef class Http1Client(ClientConnection):
     """A connection to one endpoint."""
 
     def __cinit__(self):
         self.leg = Http1ClientLeg()
-        self.place.owner = <void *>self
+        self.leg.connection = self      # till it is closed
 
-    cdef Dial connect(self, int fd, int64_t patience) except? REFUSED:
-        """Begin to connect this socket, which is this connection's from here on."""
-        cdef int one = 1, error
-        cdef Transport transport = Transport()
-        transport.urgent = True         # a pooled connection's end must be seen before a client of the same batch is given it
-        transport.heeds_room = True
-        transport.owner = self
-        self.transport = transport
-        self.leg.connection = self
-        self.connecting = True
-        self.worker.endpoints += self.endpoint.family != AF_UNIX
-        try:
-            self.worker.poller.watch(transport, fd, EVENTS)
-        except OSError:
-            return SHORT                # the kernel watches no more; the descriptor is closed already
-        if self.endpoint.family != AF_UNIX:
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-        if connect(fd, <sockaddr *>self.endpoint.sockaddr, self.endpoint.sockaddr_size) < 0 and errno != EINPROGRESS:
-            error = errno
-            self.close()
-            return SHORT if is_own(error) else REFUSED
-        self.born = self.worker.poller.now
-        transport.deadline = self.born + patience
-        return UNDER_WAY
+    cdef int on_insecure(self, const char *error) except -1:
+        return self.leg.user.on_lost(True, error, 502)
 
     cdef int on_closed(self) except -1:
-        Connection.on_closed(self)
+        ClientConnection.on_closed(self)
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
-        leave(&self.place)
-        self.worker.endpoints -= self.endpoint.family != AF_UNIX
         return 0
 
     cdef int on_event(self, uint32_t events) except -1:
@@ -107,7 +65,7 @@ cdef class Http1Client(Connection):
             if not self.on_connect_event(events):
                 return 0
         if leg.user is None:
-            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0:
+            if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and transport.fd >= 0 and not transport.is_still():
                 return self.leave_pool()        # a pooled connection that says anything is of no more use
             transport.writable = True
             return 0
@@ -125,14 +83,10 @@ cdef class Http1Client(Connection):
 
     cdef int on_connect_event(self, uint32_t events) except -1:
         """1: it is connected; 0: that failed."""
-        cdef int error = 0
-        cdef unsigned int size = sizeof(error)
-        getsockopt(self.transport.fd, SOL_SOCKET, SO_ERROR, &error, &size)
-        if error or events & EPOLLERR:
+        if not self.has_connected(events):
             self.leg.user.on_lost(True, b"connection_refused", 502)
             return 0
-        self.connecting = False
-        self.transport.writable = True
+        self.leg.before = self.transport.given()        # a handshake's
         self.leg.user.on_connected()
         return 1
 
@@ -155,18 +109,9 @@ cdef class Http1Client(Connection):
         cdef Transport transport = self.transport
         if transport.fd < 0 or transport.readable or transport.hung_up or self.leg.user is not None or self.endpoint.gone:
             return 0
-        return not (self.worker.limits.pool_age_ms and self.worker.poller.now - self.born >= self.worker.limits.pool_age_ms)
-
-    cdef int rest(self) except -1:
-        """Into the pool."""
-        self.transport.deadline = self.worker.poller.now + self.worker.limits.pool_ms
-        join(&self.endpoint.idle, &self.place)
-        join(&self.worker.resting, &self.link)
-        return 0
-
-    cdef int leave_pool(self) except -1:
-        leave(&self.place)
-        return self.close()
+        if self.target is not self.endpoint.tls or self.endpoint.protocol not in (Protocol.HTTP1, Protocol.HTTPS):
+            return 0                    # it is spoken to another way by now
+        return not self.is_old()
 
 
 cdef class Http1ClientLeg(UpLeg):
@@ -218,12 +163,11 @@ cdef class Http1ClientLeg(UpLeg):
     cdef int detach(self, bint reusable) except -1:
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
-        cdef char byte
         self.user = None
-        self.before = transport.written
+        self.before = transport.given()
         self.trailer.start = self.trailer.end = 0
         self.answered()
-        if reusable and transport.readable and recv(transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN:
+        if reusable and transport.readable and transport.is_still():
             transport.readable = False  # its last read took exactly what was there
         if reusable and connection.capacity() and connection.endpoint.idle.count < connection.worker.limits.pool_size:
             return connection.rest()
@@ -272,6 +216,7 @@ cdef class Http1ClientLeg(UpLeg):
         cdef Http1Client connection = self.connection
         cdef Transport transport = connection.transport
         cdef WorkerState worker = connection.worker
+        cdef Transport sink
         cdef char *data = worker.scratch
         cdef size_t have
         cdef Py_ssize_t n
@@ -291,8 +236,9 @@ cdef class Http1ClientLeg(UpLeg):
             if self.missing:
                 self.read_held()
                 continue
-            if self.is_long() and self.user.down.unsent() == 0:
-                n = transport.splice_to(self.user.down.raw(), <size_t>self.body.left)
+            sink = self.user.down.raw() if self.is_long() and self.user.down.unsent() == 0 else None
+            if sink is not None:
+                n = transport.splice_to(sink, <size_t>self.body.left)
                 if n > 0:
                     self.spliced(n)
                     continue

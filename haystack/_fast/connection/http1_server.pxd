@@ -1,12 +1,11 @@
 # A client's connection, in HTTP/1.
 from libc.stdint cimport int64_t
-from haystack._fast.connection.leg cimport DownLeg, Handler, Peer
+from haystack._fast.connection.leg cimport DownLeg, Peer
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.http1.body cimport Body
 from haystack._fast.http1.flaw cimport Flaw
 from haystack._fast.http1.head cimport Head
-from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.buffer cimport Buffer
-from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef struct Silence:        # of a client that sends no more, for half_closed.pyx
     bint watched            # stands in the worker's list of them
@@ -14,27 +13,17 @@ cdef struct Silence:        # of a client that sends no more, for half_closed.py
     int64_t written         # what had been sent then
     int asked               # how often it was tried whether it is there, since then
 
-cdef struct Taking:         # of a client that bytes wait for, for slow_readers.pyx
-    int64_t stalled         # milliseconds for which they have waited, and
-    int64_t taken           # bytes that it had taken, when its rate was judged last
-
-cdef class Http1Server(Connection):
-    cdef WorkerState worker
-    cdef Handler handler
+cdef class Http1Server(ServerConnection):
     cdef Http1ServerLeg leg
-    cdef Peer peer
     cdef Buffer input           # read and not used yet: part of a head, early body, pipelined requests
     cdef bint unparsed          # input was not looked at yet
     cdef bint in_head           # part of a head is in input
     cdef bint keep_alive        # the connection goes on behind the message that it carries
     cdef bint torn              # its last answer is not whole
-    cdef int64_t end_by         # when a connection that is being ended is closed, whatever the client does; 0: it is not
-    cdef int64_t dropped        # bytes that came since
     cdef Silence silence
-    cdef Taking taking
 
-    cdef bint is_at_rest(self) noexcept
-    cdef int rest(self) noexcept
+    cdef Http1Server handed_over(self)
+    cdef bint begins_http2(self, const char *data, size_t size) noexcept
     cdef int proceed(self) except -1
     cdef int drained(self) except -1
     cdef int read_head(self) except -1

@@ -5,20 +5,23 @@ It hands each request to the exchange that its handler makes, and knows no route
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy, memmove
 
-from haystack._fast.balance.affinity cimport write_cookie
-from haystack._fast.connection.leg cimport UpLeg
+from haystack._fast.connection.http2_server cimport take_over
+from haystack._fast.connection.leg cimport LegUser, UpLeg
 from haystack._fast.connection.lingering cimport close_in_order, drop_input
+from haystack._fast.connection.own_fields cimport add_own_fields
+from haystack._fast.connection.server cimport ServerConnection
+from haystack._fast.connection.tunnel cimport shuttle
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.http1.body cimport SPLICED, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
-from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request, same
+from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.http1.local_reply cimport write_answer
-from haystack._fast.http1.serialize cimport flaw_of_trailer, write_date, write_last_chunk, write_response, write_switch
+from haystack._fast.http1.serialize cimport flaw_of_trailer, write_last_chunk, write_response, write_switch
 from haystack._fast.http1.written cimport send_written, write_run
-from haystack._fast.net.tls cimport TlsTransport
+from haystack._fast.net.tls_server cimport TlsServerTransport
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
-from haystack._fast.util.linked_list cimport join, leave
+from haystack._fast.util.linked_list cimport leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef extern from "sys/epoll.h" nogil:
@@ -32,12 +35,15 @@ cdef extern from "sys/socket.h" nogil:
         MSG_DONTWAIT
     ssize_t recv(int, void *, size_t, int)
 
+cdef const char *PREFACE = b"PRI * HTTP/2.0\r\n"
+
 cdef enum:
+    PREFACE_LINE = 16
     BURST = 16              # reads in a row before others have their turn
     IDLE_KEPT = 4096        # capacity that an idle connection's buffer may keep
 
 
-cdef class Http1Server(Connection):
+cdef class Http1Server(ServerConnection):
     """A client's connection, and what came on it that was not used yet."""
 
     def __cinit__(self):
@@ -47,7 +53,7 @@ cdef class Http1Server(Connection):
         release(&self.input)
 
     cdef int on_closed(self) except -1:
-        Connection.on_closed(self)
+        ServerConnection.on_closed(self)
         if self.leg.user is not None:
             self.leg.user.close()       # closed by somebody else than its exchange
         self.leg.connection = None      # else each would keep the other
@@ -64,24 +70,33 @@ cdef class Http1Server(Connection):
     cdef int rest(self) noexcept:
         """It has no request from now on, and has taken every answer."""
         self.transport.shrink(IDLE_KEPT)
-        join(&self.worker.clients.idle, &self.link)
-        return 0
+        return ServerConnection.rest(self)
 
-    cdef void on_blocked(self) noexcept:
-        join(&self.worker.clients.readers, &self.link)
+    cdef bint carries(self, LegUser user) noexcept:
+        return self.leg.user is user
 
-    cdef int on_hello(self) except -1:
-        """A handshake has the time that a head has."""
-        leave(&self.link)
-        self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
-        return 0
+    cdef bint is_excused(self) noexcept:
+        return self.leg.tunnel
+
+    cdef int cut_off(self, const char *error) except -1:
+        self.transport.reset_at_close()
+        self.worker.erred(error, self.leg.status)
+        return self.close() if self.leg.user is None else self.leg.user.end_with(error)
 
     cdef int on_secure(self) except -1:
-        cdef TlsTransport transport = <TlsTransport>self.transport
+        cdef TlsServerTransport transport = <TlsServerTransport>self.transport
         transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         self.peer.shown = <void *>transport.credential
         self.peer.asked = <void *>transport.name
-        return self.rest()
+        return take_over(self.handed_over(), NULL, 0) if transport.speaks_http2() else self.rest()
+
+    cdef Http1Server handed_over(self):
+        """Let go of the transport's owner's place: it is another one's from now on, and this one lives to the end of the batch."""
+        self.worker.poller.graveyard.append(self)
+        self.leg.connection = None      # else each would keep the other
+        self.silence.watched = True     # by nobody: it is no client any more
+        leave(&self.link)
+        return self
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef Transport transport = self.transport
@@ -173,6 +188,9 @@ cdef class Http1Server(Connection):
                 size += n
             leave(&self.link)
             used = parse_request(&h, data, size)
+            if used == -505 and self.begins_http2(data, size):
+                take(&self.input, pending(&self.input))
+                return take_over(self.handed_over(), data, size)
             used = self.within_limits(&h, used, data, size)
             if used:
                 break
@@ -191,6 +209,11 @@ cdef class Http1Server(Connection):
             self.unparsed = True
         self.leg.open(&h)
         return self.handler.on_request(self.leg, &h, data + used - h.method)
+
+    cdef bint begins_http2(self, const char *data, size_t size) noexcept:
+        """Whether these are the first bytes of a client that speaks HTTP/2 and knows that this side does (RFC 9113, section 3.3)."""
+        return self.worker.limits.h2c and self.peer.shown == NULL and self.transport.written == 0 and (
+            size >= PREFACE_LINE and memcmp(data, PREFACE, PREFACE_LINE) == 0)
 
     cdef int within_limits(self, Head *h, int used, const char *data, size_t size) noexcept:
         """`used` as it is, or minus 414 or 431 where the head, or what there is of it, is longer than it may be."""
@@ -418,12 +441,7 @@ cdef class Http1ServerLeg(DownLeg):
         self.status = h.status
         write_response(work, h, with_length, self.chunked, not connection.keep_alive, self.minor)
         self.skipped = self.skip_ahead() if self.ahead else 0
-        if not h.dated:
-            write_date(work)
-        if self.connection.peer.shown != NULL and route is not None and route.hsts and not has_hsts(h):
-            add(work, <const char *>route.hsts, len(route.hsts))
-        if remembered is not None:
-            write_cookie(work, route, remembered)
+        add_own_fields(work, h, &connection.peer, route, remembered)
         return add(work, b"\r\n", 2)
 
     cdef int data(self, const char *data, size_t size) except -1:
@@ -474,6 +492,12 @@ cdef class Http1ServerLeg(DownLeg):
         release(&connection.input)
         return <Py_ssize_t>early
 
+    cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
+        return shuttle(self.connection.transport, up.raw(), self.connection.worker.scratch, moved) != 0
+
+    cdef bint carry_down(self, UpLeg up, int64_t *moved) except -1:
+        return shuttle(up.raw(), self.connection.transport, self.connection.worker.scratch, moved) != 0
+
     cdef void no_more(self) noexcept:
         self.connection.keep_alive = False
 
@@ -492,12 +516,3 @@ cdef class Http1ServerLeg(DownLeg):
     cdef int reset(self) except -1:
         self.user = None
         return 0 if self.connection is None else self.connection.reset()
-
-
-cdef bint has_hsts(Head *h) noexcept:
-    """Whether the endpoint says Strict-Transport-Security itself: a response has one (RFC 6797, section 7.1)."""
-    cdef int i
-    for i in range(h.count):
-        if h.fields[i].name_size == 25 and same(h.fields[i].name, b"strict-transport-security", 25):
-            return True
-    return False

@@ -60,6 +60,7 @@ cdef class DownLeg:
     cdef LegUser user           # None: it carries no message
 
     cdef Peer *peer(self) noexcept
+    cdef int version(self) noexcept
     cdef bint body_done(self) noexcept
     cdef bint is_head_only(self) noexcept
     cdef bint takes_trailer(self) noexcept
@@ -75,7 +76,10 @@ cdef class DownLeg:
     cdef int flush(self) except -1
     cdef bint take_back(self) except -1
     cdef int answer(self, int status, const char *error, bytes detail, int form, bytes identity) except -1
+    cdef bint may_switch(self, Head *h) except -1
     cdef Py_ssize_t switch_protocols(self, Head *h, const char *data, size_t size) except -1
+    cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1
+    cdef bint carry_down(self, UpLeg up, int64_t *moved) except -1
     cdef void no_more(self) noexcept
     cdef int cut(self) except -1
     cdef int finish(self) except -1

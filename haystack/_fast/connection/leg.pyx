@@ -1,6 +1,6 @@
 """What an exchange and its two legs may ask of each other. A leg knows one protocol's wire format; an exchange knows none, and no socket.
 
-A connection of HTTP/1 has one leg, for it carries one message at a time; one of HTTP/2 would have one a stream. The classes here are
+A connection of HTTP/1 has one leg, for it carries one message at a time; one of HTTP/2 has one a stream. The classes here are
 abstract: a method raises NotImplementedError where a subclass (Exchange, Http1ServerLeg, Http1ClientLeg) lacks it.
 """
 from libc.stdint cimport int64_t
@@ -136,6 +136,10 @@ cdef class DownLeg:
         """The client."""
         return NULL
 
+    cdef int version(self) noexcept:
+        """Of HTTP, that the client speaks: its major number."""
+        return 1
+
     cdef bint body_done(self) noexcept:
         """Whether the request has been read whole."""
         return False
@@ -196,8 +200,20 @@ cdef class DownLeg:
         """A whole response of Haystack's own; how many bytes its body has."""
         raise NotImplementedError
 
+    cdef bint may_switch(self, Head *h) except -1:
+        """Whether the 101 with this head is an answer to what the client asked for."""
+        return True
+
     cdef Py_ssize_t switch_protocols(self, Head *h, const char *data, size_t size) except -1:
         """A 101 and the bytes behind it; how many of the client's went up already. From here on all are raw."""
+        raise NotImplementedError
+
+    cdef bint carry_up(self, UpLeg up, int64_t *moved) except -1:
+        """Raw bytes for the endpoint, as far as it takes them; False: both ways are at their end, or one is broken."""
+        raise NotImplementedError
+
+    cdef bint carry_down(self, UpLeg up, int64_t *moved) except -1:
+        """The same the other way."""
         raise NotImplementedError
 
     cdef void no_more(self) noexcept:

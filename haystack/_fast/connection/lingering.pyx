@@ -26,7 +26,7 @@ cdef int close_in_order(Http1Server client) except -1:
     return drop_input(client)
 
 
-cdef int drop_input(Http1Server client) except -1:
+cdef int drop_input(ServerConnection client) except -1:
     """Read on: a close with bytes unread is a reset, which takes the answer from a client that looks up only when it has sent all."""
     cdef Py_ssize_t n
     cdef int burst = 0

@@ -5,11 +5,18 @@ from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
 from haystack._fast.endpoint.tally cimport QueueTally, Tally
 from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.tls_client cimport TlsTarget
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.linked_list cimport Ring
 
 cdef enum:
     MAX_TRIES = 8
+
+cdef enum Protocol:         # in the order of model/records.py's SPOKEN
+    HTTP1 = 0
+    H2C
+    H2
+    HTTPS
 
 cdef enum KeyKind:
     BY_NOTHING = 0
@@ -63,9 +70,14 @@ cdef class Endpoint:
     cdef readonly double born           # since when its process runs, Unix seconds
     cdef int sockaddr_size
     cdef int family
+    cdef readonly int protocol          # a Protocol: how it is spoken to
+    cdef readonly TlsTarget tls         # None: not within TLS
     cdef readonly int in_flight         # changed by take_on and let_go alone
     cdef OutlierState outlier
     cdef Ring idle                      # connections to it that rest in its pool; each leaves when it is closed
+    cdef Ring shared                    # all connections of HTTP/2 to it, resting ones too; each leaves when it is closed
+    cdef Ring awaiting                  # requests that wait for one of these to have room (Http2ClientLeg)
+    cdef int streams                    # that it lets one of these carry at once, as it said last; 0: it has not yet
     cdef Load load
     cdef Ring busy                      # exchanges in flight on it, by when they began there
     cdef readonly int limit             # exchanges in flight at once, in this worker; 0: any number
@@ -81,6 +93,7 @@ cdef class Endpoint:
     cdef bint is_full(self) noexcept
     cdef int call_back(self, Queue queue) except -1
     cdef int freed(self) except -1
+    cdef int end_idle(self) except -1
     cdef int set_unix(self, bytes path) except -1
     cdef int set_inet(self, str ip, int port) except -1
 

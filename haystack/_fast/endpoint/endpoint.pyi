@@ -1,5 +1,7 @@
 from typing import TypeAlias
 
+from haystack._fast.net.tls_client import TlsClient, TlsTarget
+
 Address: TypeAlias = tuple[str, int] | str
 
 class Endpoint:
@@ -12,6 +14,9 @@ class Endpoint:
     stops: int
     worth_keeping: bool
     born: float
+    protocol: int
+    tls: TlsTarget | None
+    def use(self, protocol: str, client: TlsClient | None = None, name: str = "") -> None: ...
     def retire(self, gone: bool) -> None: ...
     def stop(self) -> None: ...
     def begin(self, born: float) -> None: ...

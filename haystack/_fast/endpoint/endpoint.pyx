@@ -14,6 +14,7 @@ from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport Phase, restart
 from haystack._fast.endpoint.retry_budget cimport FIRST
 from haystack._fast.net.poller cimport Pollable
+from haystack._fast.net.tls_client cimport TlsClient, TlsTarget
 from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport Link, leave as leave_ring
@@ -44,6 +45,7 @@ cdef extern from "sys/un.h" nogil:
         unsigned short sun_family
         char sun_path[108]
 
+PROTOCOLS = {"http": Protocol.HTTP1, "h2c": Protocol.H2C, "h2": Protocol.H2, "https": Protocol.HTTPS}
 KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
 
 
@@ -186,15 +188,37 @@ cdef class Endpoint:
             self.queues.append(queue)
         return 0
 
+    def use(self, str protocol, TlsClient client=None, str name=""):
+        """Speak this to it from now on, one of model/records.py's SPOKEN. What is pooled and speaks otherwise is closed.
+
+        client, name: where it is within TLS, how, and whose certificate the endpoint has to show.
+        """
+        cdef bint same = self.protocol == PROTOCOLS[protocol]
+        self.protocol = PROTOCOLS[protocol]
+        if client is None:
+            same = same and self.tls is None
+            self.tls = None
+        elif self.tls is None or self.tls.client is not client or self.tls.name != name:
+            self.tls = TlsTarget(client, name)
+            same = False
+        if not same:
+            self.end_idle()
+
     def retire(self, bint gone):
         """Whether it has left the table. If so it pools nothing, and what it has pooled is closed."""
-        cdef Link *link
         self.gone = gone
         self.stopped = False
-        while gone and self.idle.oldest != NULL:
+        if gone:
+            self.end_idle()
+
+    cdef int end_idle(self) except -1:
+        """Close what rests in its pool."""
+        cdef Link *link
+        while self.idle.oldest != NULL:
             link = self.idle.oldest
             leave_ring(link)
             (<Connection>link.owner).close()
+        return 0
 
     def stop(self):
         """Its container was told to stop."""
@@ -204,6 +228,7 @@ cdef class Endpoint:
     def begin(self, double born):
         """Another process is at this address: it has done nothing yet."""
         self.born = born
+        self.streams = 0
         self.heard = self.probed = 0
         self.latency = 0.0
         restart(&self.outlier)

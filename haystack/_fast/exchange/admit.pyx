@@ -128,6 +128,7 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
     if client.trusted:
         find_client(h, client, x.worker.networks)
     client.port = x.worker.ports[peer.listener]
+    client.version = x.down.version()
     client.secure = peer.shown != NULL
     client.absolute = x.request.absolute
     client.request_id = x.request.identity

@@ -1,5 +1,5 @@
 """What concerns many connections of a worker at once and happens seldom: a drain, an endpoint that died."""
-from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.endpoint.endpoint cimport Endpoint
 from haystack._fast.exchange.dispatch cimport rescue as rescue_one
 from haystack._fast.exchange.exchange cimport Exchange
@@ -14,18 +14,29 @@ def close_idle(WorkerState worker):
     """Close the clients that are between two requests; how many are left in an exchange."""
     cdef void *at = worker.poller.first
     cdef Pollable each
-    cdef Http1Server client
+    cdef ServerConnection client
     cdef int busy = 0
     while at != NULL:
         each = <Pollable>at
         at = each.behind
-        if isinstance(each, Transport) and isinstance((<Transport>each).owner, Http1Server):
-            client = <Http1Server>(<Transport>each).owner
+        if isinstance(each, Transport) and isinstance((<Transport>each).owner, ServerConnection):
+            client = <ServerConnection>(<Transport>each).owner
             if client.is_at_rest():
                 client.close()
             else:
                 busy += 1
     return busy
+
+
+def announce_end(WorkerState worker):
+    """Tell the clients that this worker is about to end, where their protocol has a word for that."""
+    cdef void *at = worker.poller.first
+    cdef Pollable each
+    while at != NULL:
+        each = <Pollable>at
+        at = each.behind
+        if isinstance(each, Transport) and isinstance((<Transport>each).owner, ServerConnection):
+            (<ServerConnection>(<Transport>each).owner).drain()
 
 
 def rescue(WorkerState worker, set endpoints):

@@ -8,7 +8,6 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from haystack._fast.connection.leg cimport DownLeg, UpLeg
-from haystack._fast.connection.tunnel cimport shuttle
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
@@ -297,7 +296,7 @@ cdef class Exchange(LegUser):
         """What follows are raw bytes (RFC 9110, section 7.8)."""
         cdef Head own
         cdef Head *asked = self.request_head(&own)
-        if not h.upgrade or not keeps_to(asked, self.route.upgrade, h):
+        if not h.upgrade or not keeps_to(asked, self.route.upgrade, h) or not self.down.may_switch(h):
             return self.fail(502, b"http_upgrade_failed", b"the endpoint's 101 names no protocol that was asked for")
         self.record.status = 101
         self.count_answer(101)
@@ -319,16 +318,12 @@ cdef class Exchange(LegUser):
     cdef int tunnel_up(self) except -1:
         """Raw bytes for the endpoint, until both sides have ended."""
         self.up.extend(self.worker.limits.tunnel_ms)
-        if shuttle(self.down.raw(), self.up.raw(), self.worker.scratch, &self.record.received) == 0:
-            return self.completed(False)
-        return 0
+        return 0 if self.down.carry_up(self.up, &self.record.received) else self.completed(False)
 
     cdef int tunnel_down(self) except -1:
         """Raw bytes for the client; at the endpoint's end, the client's side is closed too, and the other way goes on."""
         self.up.extend(self.worker.limits.tunnel_ms)
-        if shuttle(self.up.raw(), self.down.raw(), self.worker.scratch, &self.record.sent) == 0:
-            return self.completed(False)
-        return 0
+        return 0 if self.down.carry_down(self.up, &self.record.sent) else self.completed(False)
 
     # its end
 

@@ -1,6 +1,6 @@
 # A listening socket of a worker.
 from libc.stdint cimport uint64_t
-from haystack._fast.connection.http1_server cimport Http1Server
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.net.poller cimport LentSocket
 from haystack._fast.net.tls_server cimport TlsServer
@@ -22,7 +22,7 @@ cdef class Listener(LentSocket):
 
     cdef int rest(self) except -1
     cdef int admit(self, int fd, sockaddr *peer) except -1
-    cdef bint make_way(self, Http1Server client) except -1
+    cdef bint make_way(self, ServerConnection client) except -1
     cdef int turn_away(self, int fd) except -1
     cdef int go_short(self, int error) except -1
     cdef bint refuse_one(self) except -1

@@ -9,12 +9,12 @@ from posix.unistd cimport close as close_fd, dup
 
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.connection.leg cimport Peer
+from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.poller cimport LentSocket
-from haystack._fast.net.tls cimport TlsTransport
-from haystack._fast.net.tls_server cimport TlsServer
+from haystack._fast.net.tls_server cimport TlsServer, TlsServerTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
@@ -120,7 +120,7 @@ cdef class Listener(LentSocket):
 
     cdef int go_short(self, int error) except -1:
         """The system can't give another connection: close an idle client, turn the new one away, or leave all in the queue for a while."""
-        cdef Http1Server idle = longest_idle(self.worker, 0)
+        cdef ServerConnection idle = longest_idle(self.worker, 0)
         if error in (EMFILE, ENFILE) and idle is not None:
             return idle.close()
         if error in (EMFILE, ENFILE) and self.spare >= 0 and self.refuse_one():
@@ -155,10 +155,11 @@ cdef class Listener(LentSocket):
         """Watch a new client."""
         cdef WorkerState worker = self.worker
         cdef Transport transport
-        cdef Http1Server client, idle
+        cdef Http1Server client
+        cdef ServerConnection idle
         cdef int rights = rights_of(worker.networks, peer)
         try:
-            transport = Transport() if self.tls is None else within(self.tls)
+            transport = Transport() if self.tls is None else TlsServerTransport(self.tls)
         except BaseException:
             close_fd(fd)
             raise
@@ -191,9 +192,9 @@ cdef class Listener(LentSocket):
         transport.deadline = worker.poller.now + worker.limits.idle_ms
         return client.rest()
 
-    cdef bint make_way(self, Http1Server client) except -1:
+    cdef bint make_way(self, ServerConnection client) except -1:
         """This client's address has its share: where that is no fixed number, its connection that has been idle longest goes instead."""
-        cdef Http1Server idle = None if self.worker.limits.max_per_client > 0 else longest_idle(self.worker, client.peer.origin)
+        cdef ServerConnection idle = None if self.worker.limits.max_per_client > 0 else longest_idle(self.worker, client.peer.origin)
         if idle is None:
             return False
         idle.close()
@@ -223,21 +224,15 @@ cdef class Listener(LentSocket):
         return fd >= 0
 
 
-cdef Transport within(TlsServer server):
-    cdef TlsTransport made = TlsTransport()
-    made.server = server
-    return made
-
-
-cdef Http1Server longest_idle(WorkerState worker, uint64_t origin):
+cdef ServerConnection longest_idle(WorkerState worker, uint64_t origin):
     """The client that has been idle longest and may be closed; None: there is none. origin: of this address alone; 0: of any."""
     cdef Link *at = worker.clients.idle.oldest
-    cdef Http1Server client
+    cdef ServerConnection client
     cdef int _look
     for _look in range(LOOKS):
         if at == NULL:
             return None
-        client = <Http1Server>at.owner
+        client = <ServerConnection>at.owner
         at = at.newer
         if worker.poller.now - (client.transport.deadline - worker.limits.idle_ms) < RESTED_MS:
             return None

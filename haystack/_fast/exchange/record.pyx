@@ -128,13 +128,14 @@ cdef int describe_request(Entry *entry, Exchange x) except -1:
     cdef Head *h
     entry.listener = peer.listener
     entry.client = Text(&peer.address[0], peer.address_size)
-    entry.minor = 1
+    entry.version = 10 * x.down.version() + (x.down.version() == 1)
     if not noted.there:
         h = x.request_head(&own)
         if h == NULL:
             return 0
         note_request(x, h)
-    entry.minor = noted.minor
+    if x.down.version() == 1:
+        entry.version = 10 + noted.minor
     entry.method, entry.host, entry.target = noted_text(x, noted.method), noted_text(x, noted.host), noted_text(x, noted.target)
     entry.referrer, entry.agent = noted_text(x, noted.referrer), noted_text(x, noted.agent)
     if noted.identity.at:
@@ -203,7 +204,7 @@ cdef tuple row_of(Exchange x, const Entry *entry):
     """Its row: times in milliseconds, -1 where a phase was never reached."""
     return (
         entry.at_us / 1e6, x.worker.ports[entry.listener], bytes_of(entry.client), bytes_of(entry.method), bytes_of(entry.host),
-        bytes_of(entry.target), bytes_of(entry.identity), entry.minor, bytes_of(entry.candidates),
+        bytes_of(entry.target), bytes_of(entry.identity), entry.version, bytes_of(entry.candidates),
         x.route.service if x.route is not None else "", x.member.endpoint.label if x.member is not None else "",
         bool(entry.reused), entry.status, entry.received, entry.sent,
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,

@@ -15,7 +15,7 @@ cdef extern from "string.h" nogil:
     void *memrchr(const void *, int, size_t)
 
 cdef enum:
-    VIA_VERSION = 7         # where the minor version of what was received stands in our line
+    VIA_VERSION = 5         # where the version of what was received stands in our line
     VIA_NAME = 9            # where our name begins; it ends before CRLF
     MAX_ADDRESS = 64        # bytes of an address with its port
     NAMES = 128             # bytes of the names of our lines: there are 78
@@ -32,7 +32,9 @@ cdef int add_forwarding(Buffer *out, Head *h, Client *client) except -1:
     cdef bint said_proto = False, said_host = False, said_port = False
     if client.via_size:
         add(out, client.via, client.via_size)
-        out.data[out.end - client.via_size + VIA_VERSION] = <char>(c'0' + h.minor)
+        at = out.data + out.end - client.via_size + VIA_VERSION
+        at[0] = <char>(c'0' + client.version)
+        at[2] = <char>(c'0' + (h.minor if client.version == 1 else 0))
     text(out, b"X-Forwarded-For: ")
     if client.trusted:
         for i in range(h.count):

@@ -13,6 +13,7 @@ cdef struct Client:
     const char *via         # our line of Via; may be empty
     size_t via_size
     int port                # of the listener
+    int version             # of HTTP, that it speaks: the major number
     bint secure             # it came within TLS
     bint absolute           # the target named the host: Host is written anew
     int rights              # of the one whose address `real` is; those of anybody where nobody knows who that is

@@ -158,7 +158,7 @@ cdef bint write_request(Buffer *out, Head *h, Client *client, tuple upgrade) exc
 
 
 cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bint close, int minor) except -1:
-    """The client's response head but for its empty line: HTTP/1.1 and our own framing and connection fields."""
+    """The client's response head but for its empty line: HTTP/1.1 and our own framing and connection fields. minor: 2 stands for HTTP/2."""
     reserve(out, 512)
     add(out, b"HTTP/1.1 ", 9)
     if h.reason_size:
@@ -168,7 +168,7 @@ cdef int write_response(Buffer *out, Head *h, bint with_length, bint chunked, bi
         add(out, h.code, 3)
         add(out, b" \r\n", 3)
     add_kept(out, h, OF_RESPONSE)
-    if h.status == 426 and minor:
+    if h.status == 426 and minor == 1:
         add_upgrade(out, h)             # which protocols it wants instead (RFC 9110, section 15.5.22)
     if with_length:
         text(out, b"Content-Length: ")

@@ -14,7 +14,7 @@ cdef struct Entry:
     Text trace_id
     Text service, endpoint      # UTF-8
     Text candidates             # UTF-8, a NUL behind each
-    int minor                   # of the request's HTTP version
+    int version                 # of HTTP, that the client speaks, in tenths: 10, 11, 20
     bint reused
     int64_t status
     int64_t received, sent      # bytes of the bodies

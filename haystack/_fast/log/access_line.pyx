@@ -59,7 +59,7 @@ FIELDS = {
     "first_byte_ms": ("haystack.first_byte_ns", Kind.PHASE, place(&shape.first_ns)),
     "total_ms": ("event.duration", Kind.PHASE, place(&shape.total_ns)),
     "request_id": ("http.request.id", Kind.LATIN, place(&shape.identity)),
-    "version": ("http.version", Kind.VERSION, place(&shape.minor)),
+    "version": ("http.version", Kind.VERSION, place(&shape.version)),
     "error": ("error.code", Kind.LATIN, place(&shape.error)),
     "detail": ("error.message", Kind.LATIN, place(&shape.detail)),
     "referrer": ("http.request.referrer", Kind.LATIN, place(&shape.referrer)),
@@ -146,8 +146,8 @@ cdef class Log:
             out = put_plain(out, &entry.method)
             out = put(out, b" ", 1)
             out = put_plain(out, &entry.target)
-            out = put(out, b" HTTP/1.", 8)
-            out = put_number(out, entry.minor)
+            out = put(out, b" HTTP/", 6)
+            out = put_number(put(put_number(out, entry.version // 10), b".", 1), entry.version % 10)
         out = put(out, b'" ', 2)
         out = put_number(out, entry.status)
         out = put(out, b" -", 2) if entry.sent == 0 else put_number(put(out, b" ", 1), entry.sent)
@@ -215,7 +215,10 @@ cdef class Log:
             out = put(self.put_clock(out, entry.at_us // 1000000), b".", 1)
             return put(put_digits(out, entry.at_us % 1000000, 6), b'Z"', 2)
         if kind == Kind.VERSION:
-            return put(put_number(put(out, b"1.", 2), entry.minor), b'"', 1)
+            out = put_number(out, entry.version // 10)
+            if entry.version < 20:
+                out = put_number(put(out, b".", 1), entry.version % 10)
+            return put(out, b'"', 1)
         if kind == Kind.WORKER:
             return put_number(out, self.worker)
         name = self.listeners[entry.listener]

@@ -20,6 +20,12 @@ cdef extern from "openssl/ssl.h":
         pass
     ctypedef struct BIO:
         pass
+    ctypedef struct SSL_SESSION:
+        pass
+    ctypedef struct X509_STORE:
+        pass
+    ctypedef struct X509_VERIFY_PARAM:
+        pass
     enum:
         SSL_ERROR_WANT_READ
         SSL_ERROR_WANT_WRITE
@@ -39,6 +45,10 @@ cdef extern from "openssl/ssl.h":
         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         SSL_MODE_RELEASE_BUFFERS
         SSL_SESS_CACHE_OFF
+        SSL_SESS_CACHE_CLIENT
+        SSL_SESS_CACHE_NO_INTERNAL
+        SSL_VERIFY_NONE
+        SSL_VERIFY_PEER
         SSL_CB_HANDSHAKE_START
         SSL_CB_WRITE_ALERT
         SSL_SENT_SHUTDOWN
@@ -49,6 +59,7 @@ cdef extern from "openssl/ssl.h":
     unsigned long SSL_OP_PRIORITIZE_CHACHA
 
     const SSL_METHOD *TLS_server_method()
+    const SSL_METHOD *TLS_client_method()
     SSL_CTX *SSL_CTX_new(const SSL_METHOD *)
     void SSL_CTX_free(SSL_CTX *)
     int SSL_CTX_set_min_proto_version(SSL_CTX *, int)
@@ -72,14 +83,29 @@ cdef extern from "openssl/ssl.h":
     int SSL_CTX_set_tlsext_ticket_key_evp_cb(
         SSL_CTX *, int (*)(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *, EVP_MAC_CTX *, int) noexcept)
 
+    void SSL_CTX_set_verify(SSL_CTX *, int, void *)
+    void SSL_CTX_set1_cert_store(SSL_CTX *, X509_STORE *)
+    int SSL_CTX_set_alpn_protos(SSL_CTX *, const unsigned char *, unsigned int)     # 0: done
+    void SSL_CTX_sess_set_new_cb(SSL_CTX *, int (*)(SSL *, SSL_SESSION *) noexcept)
+
     SSL *SSL_new(SSL_CTX *)
     void SSL_free(SSL *)
     int SSL_set_fd(SSL *, int)
     int SSL_set_app_data(SSL *, void *)
     void *SSL_get_app_data(const SSL *)
     void SSL_set_accept_state(SSL *)
+    void SSL_set_connect_state(SSL *)
+    long SSL_set_tlsext_host_name(SSL *, const char *)
+    int SSL_set1_host(SSL *, const char *)
+    void SSL_set_hostflags(SSL *, unsigned int)
+    X509_VERIFY_PARAM *SSL_get0_param(SSL *)
+    int SSL_set_session(SSL *, SSL_SESSION *)
+    void SSL_SESSION_free(SSL_SESSION *)
+    void SSL_get0_alpn_selected(const SSL *, const unsigned char **, unsigned int *)
+    BIO *SSL_get_wbio(const SSL *)
     int SSL_do_handshake(SSL *)
     int SSL_read_ex(SSL *, void *, size_t, size_t *)
+    int SSL_peek_ex(SSL *, void *, size_t, size_t *)
     int SSL_write_ex(SSL *, const void *, size_t, size_t *)
     int SSL_get_error(const SSL *, int)
     int SSL_shutdown(SSL *)
@@ -87,6 +113,7 @@ cdef extern from "openssl/ssl.h":
     int SSL_has_pending(const SSL *)
     void SSL_set_shutdown(SSL *, int)
     int SSL_session_reused(const SSL *)
+    void SSL_get0_alpn_selected(const SSL *, const unsigned char **, unsigned int *)
     SSL_CTX *SSL_set_SSL_CTX(SSL *, SSL_CTX *)
     int SSL_client_hello_get0_ext(SSL *, unsigned int, const unsigned char **, size_t *)
 
@@ -95,19 +122,35 @@ cdef extern from "openssl/err.h":
     unsigned long ERR_peek_error()
     unsigned long ERR_get_error()
     int ERR_GET_REASON(unsigned long)
+    int ERR_GET_LIB(unsigned long)
+    enum:
+        ERR_LIB_SSL
     const char *ERR_reason_error_string(unsigned long)
 
 cdef extern from "openssl/sslerr.h":
     enum:
         SSL_R_HTTP_REQUEST
+        SSL_R_CERTIFICATE_VERIFY_FAILED
+        SSL_R_UNEXPECTED_EOF_WHILE_READING
+        SSL_AD_REASON_OFFSET            # of an alert that was received: its number is added to this
 
 cdef extern from "openssl/pem.h":
     BIO *BIO_new_mem_buf(const void *, int)
     int BIO_free(BIO *)
+    unsigned long long BIO_number_written(BIO *)
+    X509 *PEM_read_bio_X509_AUX(BIO *, X509 **, void *, void *)
     X509 *PEM_read_bio_X509(BIO *, X509 **, void *, void *)
     EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, void *, void *)
     void X509_free(X509 *)
     void EVP_PKEY_free(EVP_PKEY *)
+
+cdef extern from "openssl/x509v3.h":
+    enum:
+        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+    X509_STORE *X509_STORE_new()
+    void X509_STORE_free(X509_STORE *)
+    int X509_STORE_add_cert(X509_STORE *, X509 *)
+    int X509_VERIFY_PARAM_set1_ip_asc(X509_VERIFY_PARAM *, const char *)
 
 cdef extern from "openssl/evp.h":
     enum:

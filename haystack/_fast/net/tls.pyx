@@ -1,4 +1,4 @@
-"""A client's bytes within TLS 1.2 or 1.3: OpenSSL reads and writes the socket, and its owner sees what is within.
+"""Bytes within TLS 1.2 or 1.3, of a client or an endpoint: OpenSSL reads and writes the socket, and its owner sees what is within.
 
 Edge-triggered as the plain transport: reading goes on until OpenSSL asks for more bytes of the socket, so that neither its own buffers nor
 the socket hold anything then. What OpenSSL did not take is kept, and offered again from its beginning.
@@ -7,7 +7,6 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from haystack._fast.net.openssl cimport *
-from haystack._fast.net.tls_server cimport FLOOD, TlsPhase
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport add, pending, take
 
@@ -15,34 +14,39 @@ cdef extern from "sys/epoll.h" nogil:
     enum:
         EPOLLIN
         EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         SHUT_WR
         SHUT_RDWR
-        MSG_NOSIGNAL
-        MSG_DONTWAIT
     int shutdown(int, int)
-    ssize_t send(int, const void *, size_t, int)
+cdef extern from "openssl/ssl.h":
+    enum:
+        SSL_CB_LOOP         # a message was read or written
 
 cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
-    READS = 64              # records at once: a client may send them with a byte in each
+    READS = 64              # records at once: the other side may send them with a byte in each
+    STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
 
 cdef char[RECORD] record    # what is put together for one
-cdef bytes PLAIN = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 50\r\n\r\n"
-    b"this port speaks HTTPS: ask for it with https://\n\n")
+
+
+cdef class TlsSide:
+    """What connections have in common: how many handshakes there were, and may be in a turn."""
+
+    cdef bint may_step(self, int64_t turn) noexcept:
+        """Whether one more step of a handshake may be made in this turn of the poller."""
+        if turn != self.turn:
+            self.turn, self.steps = turn, 0
+        self.steps += 1
+        return self.steps <= STEPS
 
 
 cdef class TlsTransport(Transport):
-    """One client of a TlsServer."""
+    """One connection. How its handshake begins, and what follows of its end, is its side's affair."""
 
     def __cinit__(self):
         self.sealed = True
-        self.name = b""
 
     def __dealloc__(self):
         self.free()
@@ -54,7 +58,21 @@ cdef class TlsTransport(Transport):
             if IS_DEBUG:
                 book(Asset.TLS, -1)
 
-    # what happens
+    cdef int attach(self, SSL_CTX *context, void *user) except -1:
+        """Only from now on it costs memory."""
+        self.tls.ssl = SSL_new(context)
+        if self.tls.ssl == NULL:
+            raise MemoryError
+        if IS_DEBUG:
+            book(Asset.TLS, 1)
+        if not SSL_set_fd(self.tls.ssl, self.fd):
+            raise MemoryError
+        self.tls.user = user
+        SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
+        self.tls.phase = TlsPhase.HANDSHAKE
+        return 0
+
+    # the handshake
 
     cdef int on_event(self, uint32_t events) except -1:
         if self.tls.phase < TlsPhase.SECURE:
@@ -71,88 +89,66 @@ cdef class TlsTransport(Transport):
         self.go_on()
         return self.step() if self.tls.phase == TlsPhase.HANDSHAKE else self.owner.on_again()
 
-    cdef void go_on(self) noexcept:
-        """It is put off no more."""
-        if self.tls.put_off:
-            self.tls.put_off = False
-            self.server.waiting -= 1
-
-    cdef int on_deadline(self) except -1:
-        if self.tls.phase == TlsPhase.HANDSHAKE:
-            self.server.failed += 1
-            return self.close()
-        return self.owner.on_deadline()
-
-    cdef int begin(self) except -1:
-        """The first byte is here: only from now on it costs memory."""
-        self.tls.ssl = SSL_new(self.server.context)
-        if self.tls.ssl == NULL:
-            raise MemoryError
-        if IS_DEBUG:
-            book(Asset.TLS, 1)
-        if not SSL_set_fd(self.tls.ssl, self.fd):
-            raise MemoryError
-        self.tls.server = <void *>self.server
-        SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
-        SSL_set_accept_state(self.tls.ssl)
-        self.tls.phase = TlsPhase.HANDSHAKE
-        self.readable = True            # it is at work: no drain takes it for idle
-        return self.owner.on_hello()
-
     cdef int shake(self, uint32_t events) except -1:
-        """Something has come for the handshake: it is the turn of those first that wait already."""
-        if events & (EPOLLERR | EPOLLHUP):
-            return self.close()
-        if events & EPOLLRDHUP:
-            self.hung_up = True
-        if self.tls.phase == TlsPhase.UNBEGUN:
-            self.begin()
-        return self.put_off() if self.server.waiting > 0 else self.step()
+        """Something has happened before the handshake was done."""
+        raise NotImplementedError
+
+    cdef int next_step(self) except -1:
+        """Go on, but it is the turn of those first that wait already."""
+        return self.put_off() if self.side.waiting > 0 else self.step()
 
     cdef int put_off(self) except -1:
         if not self.tls.put_off:
             self.tls.put_off = True
-            self.server.waiting += 1
+            self.side.waiting += 1
         return self.poller.later(self)
+
+    cdef void go_on(self) noexcept:
+        """It is put off no more."""
+        if self.tls.put_off:
+            self.tls.put_off = False
+            self.side.waiting -= 1
 
     cdef int step(self) except -1:
         """The next step of the handshake, if this turn has room for it."""
         cdef int done, problem
-        if not self.server.may_step(self.poller.turn):
+        if not self.side.may_step(self.poller.turn):
             return self.put_off()
         ERR_clear_error()
-        self.server.found = None
-        done = SSL_do_handshake(self.tls.ssl)
-        if self.server.found is not None:
-            self.credential, self.name = self.server.found, self.server.asked
+        done = self.advance()
         if done == 1:
+            self.tls.phase = TlsPhase.SECURE
+            self.writable = True
+            self.side.handshakes += 1
+            self.side.resumed += SSL_session_reused(self.tls.ssl) == 1
             return self.secured()
         problem = SSL_get_error(self.tls.ssl, done)
         if problem == SSL_ERROR_WANT_WRITE:
             self.blocked()
         elif problem != SSL_ERROR_WANT_READ:
-            return self.refused()
+            self.side.failed += 1
+            self.tls.phase = TlsPhase.BROKEN
+            return self.refused(problem)
         return 0
 
-    cdef int secured(self) except -1:
-        """The handshake is done. The first request may be here already."""
-        self.tls.phase = TlsPhase.SECURE
-        self.writable = True
-        self.server.handshakes += 1
-        self.server.resumed += SSL_session_reused(self.tls.ssl) == 1
-        if self.credential.proof:
-            return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3)
-        self.owner.on_secure()
-        return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
+    cdef int advance(self) except -2:
+        """What OpenSSL says of the next step: 1: the handshake is done."""
+        return SSL_do_handshake(self.tls.ssl)
 
-    cdef int refused(self) except -1:
-        """The handshake has failed: OpenSSL has sent the alert. Who speaks HTTP here is told so."""
-        if ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST:
-            send(self.fd, <const char *>PLAIN, len(PLAIN), MSG_NOSIGNAL | MSG_DONTWAIT)
-            shutdown(self.fd, SHUT_WR)
-        self.server.failed += 1
-        self.tls.phase = TlsPhase.BROKEN
-        return self.close()
+    cdef int secured(self) except -1:
+        """The handshake is done. The first bytes within may be here already."""
+        raise NotImplementedError
+
+    cdef int refused(self, int problem) except -1:
+        """The handshake has failed. OpenSSL has sent the alert, if there is one to send; its errors are not read yet."""
+        raise NotImplementedError
+
+    cdef bint speaks_http2(self) noexcept:
+        """Whether the handshake has chosen HTTP/2 (RFC 7301; RFC 9113, section 3.2)."""
+        cdef const unsigned char *chosen
+        cdef unsigned int size
+        SSL_get0_alpn_selected(self.tls.ssl, &chosen, &size)
+        return size == 2 and chosen[0] == c"h" and chosen[1] == c"2"
 
     # bytes
 
@@ -190,6 +186,18 @@ cdef class TlsTransport(Transport):
 
     cdef bint holds(self) noexcept:
         return self.tls.ssl != NULL and SSL_has_pending(self.tls.ssl) == 1
+
+    cdef bint is_still(self) noexcept:
+        """TLS has messages of its own, which are nobody else's affair: tickets come when they come (RFC 8446, section 4.6.1)."""
+        cdef char byte
+        cdef size_t n = 0
+        if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.ended:
+            return False
+        ERR_clear_error()
+        return SSL_peek_ex(self.tls.ssl, &byte, 1, &n) != 1 and SSL_get_error(self.tls.ssl, 0) == SSL_ERROR_WANT_READ
+
+    cdef int64_t given(self) noexcept:
+        return <int64_t>BIO_number_written(SSL_get_wbio(self.tls.ssl)) if self.tls.ssl != NULL else 0
 
     cdef size_t seal(self, const char *data, size_t size) noexcept:
         """Give to OpenSSL what it takes, in full records: how many bytes. All of them where the connection is broken."""
@@ -282,3 +290,26 @@ cdef class TlsTransport(Transport):
         self.go_on()
         self.free()
         return Transport.close(self)
+
+
+cdef void set_up(SSL_CTX *context) noexcept:
+    """What contexts of both sides have."""
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+    SSL_CTX_set_read_ahead(context, 1)                                  # a record's head and body in one read
+    SSL_CTX_set_info_callback(context, on_info)
+
+
+cdef void on_info(const SSL *ssl, int where, int value) noexcept:
+    """Count what TLS does behind the handshake: OpenSSL would go on with a flood of it within one read for as long as it comes."""
+    cdef Tls *tls = <Tls *>SSL_get_app_data(ssl)
+    if tls.phase == TlsPhase.SECURE and where & (SSL_CB_LOOP | SSL_CB_WRITE_ALERT):
+        tls.messages += 1
+        if tls.messages > FLOOD:
+            SSL_set_shutdown(<SSL *>ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+
+
+cdef str reason():
+    """OpenSSL's words for its oldest error, which hold nothing of what was read."""
+    cdef const char *text = ERR_reason_error_string(ERR_get_error())
+    return text.decode() if text != NULL else "no reason is told"

@@ -1,33 +1,15 @@
 # What all TLS connections of a worker share: certificates by name, the keys of tickets, and how many handshakes there were.
-from libc.stdint cimport int64_t
-from haystack._fast.net.openssl cimport SSL, SSL_CTX
+from haystack._fast.net.openssl cimport SSL_CTX
+from haystack._fast.net.tls cimport TlsSide, TlsTransport
 
 cdef enum:
     TICKET_KEYS = 3
     MOST_NAME = 255
-    FLOOD = 64          # messages of TLS itself behind a handshake: keys are renewed after gigabytes
 
 cdef struct TicketKey:
     unsigned char name[16]
     unsigned char mac[32]
     unsigned char cipher[32]
-
-cdef enum TlsPhase:
-    UNBEGUN = 0         # not a byte has come
-    HANDSHAKE
-    SECURE
-    BROKEN              # nothing can be read or written any more
-
-cdef struct Tls:
-    void *server        # its TlsServer, which outlives it
-    SSL *ssl            # NULL before the first byte, and once closed
-    TlsPhase phase
-    bint read_waits     # reading has to write first, and
-    bint write_waits    # writing to read
-    bint ended          # the client has said that it sends no more
-    bint torn           # it is to be closed without a word, so that nobody takes that for an end
-    bint put_off        # its next step waits for another turn
-    int messages        # of TLS itself, behind the handshake
 
 cdef class Credential:
     cdef SSL_CTX *context           # NULL: nobody has asked for it yet, or it can't be used
@@ -39,7 +21,7 @@ cdef class Credential:
     cdef SSL_CTX *ready(self, TlsServer server) noexcept
     cdef bint covers(self, bytes name) noexcept
 
-cdef class TlsServer:
+cdef class TlsServer(TlsSide):
     cdef SSL_CTX *context           # of connections whose hello is not read yet
     cdef int least                  # version
     cdef readonly dict names        # credentials by name
@@ -51,10 +33,11 @@ cdef class TlsServer:
     cdef bytes asked
     cdef TicketKey[TICKET_KEYS] keys        # new tickets have the first one
     cdef int key_count
-    cdef int64_t turn               # of the poller, in which so many steps of handshakes were made
-    cdef int steps
-    cdef int waiting                # handshakes that were put off to the next turn: later ones go behind them
-    cdef readonly int64_t handshakes, resumed, failed
 
-    cdef bint may_step(self, int64_t turn) noexcept
     cdef Credential find(self, bytes name, bint proof)
+
+cdef class TlsServerTransport(TlsTransport):
+    cdef Credential credential      # what the client was shown; None: nothing yet
+    cdef bytes name                 # what it asked for, in lower case; empty: nothing
+
+    cdef int begin(self) except -1

@@ -3,17 +3,28 @@
 Contexts are made of PEM here, when a client asks for the name first. A connection keeps what it was shown, whatever is swapped later.
 Without SNI, and for an unknown name, the default counts; where there is none the handshake is refused (RFC 6066, section 3).
 """
+from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
 
 from haystack._fast.net.openssl cimport *
+from haystack._fast.net.tls cimport Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
-cdef extern from "openssl/ssl.h":
+cdef extern from "sys/epoll.h" nogil:
     enum:
-        SSL_CB_LOOP         # a message was read or written
+        EPOLLIN
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        SHUT_WR
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+    int shutdown(int, int)
+    ssize_t send(int, const void *, size_t, int)
 
 cdef enum:
-    STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
     TICKET_SECONDS = 43200
     ALPN_SIZE = 2           # bytes of length before the list of protocols
 
@@ -22,9 +33,13 @@ cdef bytes SESSIONS = b"haystack"
 cdef bytes CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 cdef bytes SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 cdef bytes GROUPS = b"X25519:P-256:P-384"
+cdef bytes HTTP2 = b"\x02h2"
 cdef bytes HTTP1 = b"\x08http/1.1"
 cdef bytes HTTP10 = b"\x08http/1.0"
 cdef bytes PROOF = b"\x0aacme-tls/1"
+cdef bytes PLAIN = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 50\r\n\r\n"
+    b"this port speaks HTTPS: ask for it with https://\n\n")
 VERSIONS = {"1.2": TLS1_2_VERSION, "1.3": TLS1_3_VERSION}
 
 
@@ -59,7 +74,7 @@ cdef class Credential:
         return name in self.names or b"*." + name.partition(b".")[2] in self.names
 
 
-cdef class TlsServer:
+cdef class TlsServer(TlsSide):
     """Certificates and ticket keys of a worker. least: the oldest version, 1.2 or 1.3; on_error: told of what OpenSSL can't use."""
 
     def __init__(self, str least, on_error):
@@ -104,17 +119,63 @@ cdef class TlsServer:
             count += 1
         self.key_count = count
 
-    cdef bint may_step(self, int64_t turn) noexcept:
-        """Whether one more step of a handshake may be made in this turn of the poller."""
-        if turn != self.turn:
-            self.turn, self.steps = turn, 0
-        self.steps += 1
-        return self.steps <= STEPS
-
     cdef Credential find(self, bytes name, bint proof):
         if proof:
             return self.challenges.get(name)
         return self.names.get(name) or self.names.get(b"*." + name.partition(b".")[2]) or self.default
+
+
+cdef class TlsServerTransport(TlsTransport):
+    """One client of a TlsServer."""
+
+    def __cinit__(self, TlsServer server):
+        self.side = server
+        self.name = b""
+
+    cdef int on_deadline(self) except -1:
+        if self.tls.phase == TlsPhase.HANDSHAKE:
+            self.side.failed += 1
+            return self.close()
+        return self.owner.on_deadline()
+
+    cdef int shake(self, uint32_t events) except -1:
+        if events & (EPOLLERR | EPOLLHUP):
+            return self.close()
+        if events & EPOLLRDHUP:
+            self.hung_up = True
+        if self.tls.phase == TlsPhase.UNBEGUN:
+            self.begin()
+        return self.next_step()
+
+    cdef int begin(self) except -1:
+        """The first byte is here."""
+        cdef TlsServer server = <TlsServer>self.side
+        self.attach(server.context, <void *>server)
+        SSL_set_accept_state(self.tls.ssl)
+        self.readable = True            # it is at work: no drain takes it for idle
+        return self.owner.on_hello()
+
+    cdef int advance(self) except -2:
+        cdef TlsServer server = <TlsServer>self.side
+        cdef int done
+        server.found = None
+        done = SSL_do_handshake(self.tls.ssl)
+        if server.found is not None:
+            self.credential, self.name = server.found, server.asked
+        return done
+
+    cdef int secured(self) except -1:
+        if self.credential.proof:
+            return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3)
+        self.owner.on_secure()
+        return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
+
+    cdef int refused(self, int problem) except -1:
+        """Who speaks HTTP here is told so."""
+        if ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST:
+            send(self.fd, <const char *>PLAIN, len(PLAIN), MSG_NOSIGNAL | MSG_DONTWAIT)
+            shutdown(self.fd, SHUT_WR)
+        return self.close()
 
 
 cdef SSL_CTX *base(TlsServer server) except NULL:
@@ -125,18 +186,14 @@ cdef SSL_CTX *base(TlsServer server) except NULL:
     if IS_DEBUG:
         book(Asset.TLS, 1)
     SSL_CTX_set_min_proto_version(context, server.least)
-    SSL_CTX_set_options(
-        context,
-        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA)
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+    set_up(context)
+    SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF)         # tickets hold the sessions
     SSL_CTX_set_session_id_context(context, SESSIONS, <unsigned int>len(SESSIONS))
     SSL_CTX_set_timeout(context, TICKET_SECONDS)
-    SSL_CTX_set_read_ahead(context, 1)                                  # a record's head and body in one read
     SSL_CTX_set_cipher_list(context, CIPHERS)
     SSL_CTX_set_ciphersuites(context, SUITES)
     SSL_CTX_set1_groups_list(context, GROUPS)
-    SSL_CTX_set_info_callback(context, on_info)
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL)
     return context
 
@@ -154,12 +211,6 @@ cdef SSL_CTX *made(TlsServer server, bytes chain, bytes key, bint proof) except 
         SSL_CTX_set_alpn_select_cb(context, on_proof_alpn, NULL)
     ERR_clear_error()
     return context
-
-
-cdef str reason():
-    """OpenSSL's words for its oldest error, which hold nothing of what was read."""
-    cdef const char *text = ERR_reason_error_string(ERR_get_error())
-    return text.decode() if text != NULL else "no reason is told"
 
 
 cdef bint use_chain(SSL_CTX *context, bytes pem) noexcept:
@@ -244,7 +295,9 @@ cdef int choose(
 cdef int on_alpn(
     SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, void *arg
 ) noexcept:
-    """HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    """HTTP/2, else HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    if choose(chosen, chosen_size, offered, size, HTTP2) == SSL_TLSEXT_ERR_OK:
+        return SSL_TLSEXT_ERR_OK
     if choose(chosen, chosen_size, offered, size, HTTP1) == SSL_TLSEXT_ERR_OK:
         return SSL_TLSEXT_ERR_OK
     return choose(chosen, chosen_size, offered, size, HTTP10)
@@ -256,20 +309,11 @@ cdef int on_proof_alpn(
     return choose(chosen, chosen_size, offered, size, PROOF)
 
 
-cdef void on_info(const SSL *ssl, int where, int value) noexcept:
-    """Count what TLS does behind the handshake: OpenSSL would go on with a flood of it within one read for as long as it comes."""
-    cdef Tls *tls = <Tls *>SSL_get_app_data(ssl)
-    if tls.phase == TlsPhase.SECURE and where & (SSL_CB_LOOP | SSL_CB_WRITE_ALERT):
-        tls.messages += 1
-        if tls.messages > FLOOD:
-            SSL_set_shutdown(<SSL *>ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
-
-
 cdef int on_ticket(
     SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt
 ) noexcept:
     """Set up what encrypts a ticket or reads one (RFC 5077, section 4). 0: the key is not known any more; 2: a new ticket is to go out."""
-    cdef TlsServer server = <TlsServer>(<Tls *>SSL_get_app_data(ssl)).server
+    cdef TlsServer server = <TlsServer>(<Tls *>SSL_get_app_data(ssl)).user
     cdef TicketKey *key = NULL
     cdef int at
     if encrypt:

@@ -46,6 +46,8 @@ cdef class Transport(Socket):
     cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
     cdef bint holds(self) noexcept
+    cdef bint is_still(self) noexcept
+    cdef int64_t given(self) noexcept
     cdef int end_output(self) noexcept
     cdef void reset_at_close(self) noexcept
 
@@ -56,6 +58,7 @@ cdef class Connection:
 
     cdef int on_hello(self) except -1
     cdef int on_secure(self) except -1
+    cdef int on_insecure(self, const char *error) except -1
     cdef int on_event(self, uint32_t events) except -1
     cdef int on_deadline(self) except -1
     cdef int on_again(self) except -1

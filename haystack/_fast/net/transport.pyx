@@ -23,6 +23,8 @@ cdef extern from "sys/socket.h" nogil:
         SHUT_WR
         MSG_NOSIGNAL
         MSG_MORE
+        MSG_PEEK
+        MSG_DONTWAIT
         SOL_SOCKET
         SO_LINGER
     struct linger:
@@ -211,6 +213,15 @@ cdef class Transport(Socket):
         """Whether something has come that `receive` can't tell yet: half a record of TLS."""
         return False
 
+    cdef bint is_still(self) noexcept:
+        """Whether nothing has come that is to be read: no byte, and no end."""
+        cdef char byte
+        return recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 and errno == EAGAIN
+
+    cdef int64_t given(self) noexcept:
+        """Bytes that were given to the socket so far, where none are kept."""
+        return self.written
+
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept:
         """Bytes read; 0: the peer sends no more; -1: nothing now; -2: the connection is broken."""
         cdef ssize_t n
@@ -270,6 +281,10 @@ cdef class Connection:
     cdef int on_secure(self) except -1:
         """That handshake is done."""
         return 0
+
+    cdef int on_insecure(self, const char *error) except -1:
+        """That handshake has failed. error: a word of RFC 9209, section 2.3."""
+        return self.close()
 
     cdef int on_event(self, uint32_t events) except -1:
         raise NotImplementedError

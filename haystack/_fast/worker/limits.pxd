@@ -20,3 +20,5 @@ cdef class Limits:
     cdef public int64_t pool_age_ms         # from its making, used or not
     cdef public int64_t queue_size          # requests that wait for an endpoint below its haystack.max_connections
     cdef public int64_t queue_ms            # that one of them waits
+    cdef public int64_t max_streams         # requests at once on a connection of HTTP/2
+    cdef public int64_t h2c                 # not 0: HTTP/2 without TLS is spoken with who begins with it

@@ -26,11 +26,17 @@ from haystack.discovery import labels
         ("upgrade", "TCP, my-own ,tcp", "upgrade", ("tcp", "my-own")),
         ("upgrade", "any", "upgrade", ("any",)),
         ("health.path", "/up", "health", {"path": "/up"}),
+        ("protocol", "H2C", "protocol", "h2c"),
+        ("protocol", "https", "protocol", "https"),
+        ("tls.ca", "/ca/one.pem", "tls_ca", "/ca/one.pem"),
+        ("tls.server_name", "DB.internal.", "tls_server_name", "db.internal"),
+        ("tls.server_name", "[FD00::1]", "tls_server_name", "fd00::1"),
         ("health", "Require", "health_policy", "require"),
     ],
 )
 def test_good(key, text, field, value):
-    options, problems = labels.read({f"haystack.{key}": text})
+    within = {"haystack.protocol": "https"} if key.startswith("tls.") else {}
+    options, problems = labels.read({f"haystack.{key}": text} | within)
     assert (getattr(options, field), problems) == (value, ())
 
 
@@ -43,6 +49,7 @@ def test_good(key, text, field, value):
         ("timeout", "soon"), ("retry", "5xx"), ("retry", "404"), ("retry", ""),
         ("upgrade", ""), ("upgrade", "a b"), ("upgrade", "tcp, H2C"), ("upgrade", "tls/1.0"), ("health.path", "x"), ("health.wealth", "1"),
         ("health", "perhaps"), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
+        ("protocol", "http/2"), ("protocol", ""), ("tls.ca", "ca.pem"), ("tls.server_name", "a b"), ("tls.verify", "perhaps"),
         ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip
@@ -60,6 +67,7 @@ def test_bad_costs_itself_alone(key, text):
         ("haystack.hosts", "host"), ("haystack.max-connections", "max_connections"), ("haystack.maxConnections", "max_connections"),
         ("haystack_port", "port"), ("haystack-port", "port"), ("haystack/port", "port"), ("haystack.healt.path", "health.path"),
         ("haystack.health_path", "health.path"), ("haystack.health.slowstart", "health.slow_start"), ("haystack.enabled", "enable"),
+        ("haystack.protocoll", "protocol"), ("haystack.proto", "protocol"),
     ],
 )  # fmt: skip
 def test_a_misspelt_or_wrongly_cased_label_is_ignored_and_the_right_one_is_said(key, right):
@@ -106,3 +114,12 @@ def test_a_text_that_is_no_host_is_ignored_alone_and_what_to_do_is_told(host, hi
     assert problem.subject == "label haystack.host"
     assert hint in problem.message
     assert problem.message.endswith("this host ignored")
+
+
+def test_labels_of_tls_say_so_where_they_have_no_effect_and_where_nothing_is_verified():
+    _, problems = labels.read({"haystack.tls.ca": "/ca.pem", "haystack.protocol": "h2c"})
+    assert [(p.subject, p.message) for p in problems] == [("label haystack.tls.ca", "has no effect without haystack.protocol=https or h2")]
+    options, problems = labels.read({"haystack.tls.verify": "off", "haystack.protocol": "https"})
+    assert not options.tls_verify
+    assert [p.subject for p in problems] == ["label haystack.tls.verify"]
+    assert "read and change" in problems[0].message

@@ -11,6 +11,7 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
+from haystack.model.records import SPOKEN
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.rows import EndpointRow, ServiceRow, Table
 from tests.oracles.routing_table import changes
@@ -147,6 +148,15 @@ def test_another_process_at_the_same_address_is_the_same_cell_with_a_new_beginni
     endpoint = routes.find("web").members[0].endpoint
     routes.show(service("web", EndpointRow(A.id, A.address, A.port, 100, 1234.5)))
     assert (routes.find("web").members[0].endpoint is endpoint, endpoint.born) == (True, 1234.5)
+
+
+def test_each_endpoint_is_spoken_to_as_its_own_row_has_it(routes):
+    rows = [EndpointRow(f"{word}:80/tcp", f"10.0.1.{n}", 80, 100, 0.0, word) for n, word in enumerate(SPOKEN, 1)]
+    routes.show(service("web", *rows))
+    endpoints = {m.endpoint.key: m.endpoint for m in routes.find("web").members}
+    assert [endpoints[row.id].protocol for row in rows] == [0, 1, 2, 3]
+    routes.show(service("web", msgspec.structs.replace(rows[0], protocol="https")))
+    assert endpoints[rows[0].id].protocol == 3
 
 
 def awaited(on=True, *endpoints):

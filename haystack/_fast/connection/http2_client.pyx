@@ -1,0 +1,414 @@
+"""The endpoint's side in HTTP/2 (RFC 9113): a connection that carries many exchanges at once, each with a leg of its own.
+
+What is written in a batch of the poller goes out together once that is done. Windows are given back as bytes go on to clients, so a slow
+client stops its own stream alone. Never chooses an endpoint and never retries: it tells its exchanges what happened.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from haystack._fast.connection.client cimport ClientConnection
+from haystack._fast.connection.http2_client_events cimport open_session
+from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
+from haystack._fast.connection.pool cimport fail_waiting, is_shared, provide
+from haystack._fast.http2.flood cimport OF_EMPTY, overflows
+from haystack._fast.http2.nghttp2 cimport (
+    NGHTTP2_FLAG_NONE, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_ENABLE_PUSH, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+    NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, nghttp2_session_del, nghttp2_session_mem_recv, nghttp2_session_mem_send,
+    nghttp2_session_set_local_window_size, nghttp2_session_terminate_session, nghttp2_session_want_read, nghttp2_session_want_write,
+    nghttp2_settings_entry, nghttp2_submit_ping, nghttp2_submit_settings,
+)
+from haystack._fast.http1.head cimport MAX_HEAD
+from haystack._fast.net.transport cimport Transport, mark_readable
+from haystack._fast.util.buffer cimport Buffer, add, take
+from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+cdef enum:
+    BURST = 16              # reads in a row before others have their turn
+    WRITTEN = 65536         # bytes that are collected before they are sent
+    STREAM_WINDOW = 131072  # bytes of a response that may come ahead of its client,
+    WINDOW = MAX_STREAMS * STREAM_WINDOW    # and of all: no stream's client holds up another one's
+    HELLO_MS = 1000         # for connection and handshake at least, while another endpoint is there
+    GREETING_MS = 100       # for the endpoint's SETTINGS, before more than one request is sent without them
+    QUIET_MS = 30000        # with streams open and nothing coming, before the endpoint is asked whether it is there,
+    PONG_MS = 10000         # and for its answer
+    SUSPECT_MS = 1000       # without that answer, and new requests go elsewhere
+    FRESH_MS = 100          # since something came: a connection is as good as a new one
+
+
+cdef class Http2Client(ClientConnection):
+    """A connection to one endpoint."""
+
+    def __cinit__(self):
+        self.seat.owner = <void *>self
+
+    def __dealloc__(self):
+        if self.session != NULL:
+            nghttp2_session_del(self.session)
+
+    # who is carried
+
+    cdef bint is_starting(self) noexcept:
+        """Whether it is not known yet how many streams it may carry."""
+        return not self.over and (self.connecting or (not self.greeted and self.greet_by > 0))
+
+    cdef bint is_leaving(self) noexcept:
+        """Whether it takes no further stream, for good."""
+        # with another target or protocol, the endpoint is spoken to another way by now
+        return self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
+            self.target is not self.endpoint.tls or not is_shared(self.endpoint))
+
+    cdef int capacity(self) noexcept:
+        """Exchanges that it can carry beside those it does."""
+        if self.transport.fd < 0 or self.connecting or self.is_leaving():
+            return 0
+        if self.pinged and self.worker.poller.now - self.pinged > SUSPECT_MS:
+            return 0
+        return max(0, self.allowed - <int>self.legs.count)
+
+    cdef int places(self) noexcept:
+        """How many of those that wait it can be expected to carry soon: where it is about to begin, or as good as new."""
+        if self.is_starting():
+            return (self.endpoint.streams or <int>MAX_STREAMS) - <int>self.legs.count
+        return self.capacity() if self.worker.poller.now - self.heard <= FRESH_MS else 0
+
+    cdef UpLeg lend(self):
+        """One more stream, for who has seen that there is room."""
+        cdef Http2ClientLeg leg = Http2ClientLeg()
+        leg.worker = self.worker
+        leg.endpoint = self.endpoint
+        leg.reused = True
+        self.take_in(&leg.place)
+        return leg
+
+    cdef int take_in(self, Link *place) noexcept:
+        """This leg is ours from now on."""
+        (<Http2ClientLeg>place.owner).connection = self
+        if self.legs.count == 0:
+            leave(&self.place)
+            leave(&self.link)
+            self.busy_since = self.worker.poller.now
+            self.heed(self.busy_since + QUIET_MS)
+        join(&self.legs, place)
+        return 0
+
+    cdef int pull(self) except -1:
+        """Take in who waits for a place."""
+        cdef Http2ClientLeg leg
+        while self.endpoint.awaiting.oldest != NULL and self.capacity() > 0:
+            leg = <Http2ClientLeg>self.endpoint.awaiting.oldest.owner
+            self.take_in(&leg.place)
+            try:
+                leg.user.on_connected()
+            except Exception as error:
+                leg.failed(error)
+        if self.endpoint.awaiting.count and not self.over:
+            if self.greeted and self.allowed == 0 and self.legs.count == 0:
+                fail_waiting(self.endpoint, b"connection_limit_reached", 502)
+            else:
+                provide(self.worker, self.endpoint)
+        return 0
+
+    cdef int freed(self) except -1:
+        """A stream has left."""
+        if self.transport.fd < 0:
+            return 0
+        if self.legs.count or (self.endpoint.awaiting.count and self.capacity() > 0):
+            return self.schedule()
+        if self.is_leaving() or self.endpoint.idle.count >= self.worker.limits.pool_size:
+            return self.close()
+        self.rest()
+        self.rest_by = self.transport.deadline
+        return self.schedule()
+
+    # what happens on its socket
+
+    cdef int on_event(self, uint32_t events) except -1:
+        cdef Transport transport = self.transport
+        if self.connecting:
+            if not events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
+                return 0
+            if not self.has_connected(events):
+                return self.on_insecure(b"connection_refused")
+            self.greet()
+        mark_readable(transport, events)
+        if events & EPOLLOUT:
+            if transport.unsent():
+                transport.flush()
+            else:
+                transport.writable = True
+            if transport.unsent() == 0:
+                self.schedule()
+        return self.read() if transport.readable and transport.fd >= 0 else 0
+
+    cdef int on_hello(self) except -1:
+        """A handshake takes the endpoint more than a connection alone: who waits has a little more patience."""
+        cdef int64_t end = self.born + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
+        cdef Link *at = self.endpoint.awaiting.oldest
+        while at != NULL:
+            (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
+            at = at.newer
+        return self.set_deadline()
+
+    cdef int on_insecure(self, const char *error) except -1:
+        """It can't be made: nor will another one do better."""
+        self.over = True
+        self.close()
+        return fail_waiting(self.endpoint, error, 502)
+
+    cdef int greet(self) except -1:
+        """It is connected: say what we want (section 3.4), and begin with as many requests as the endpoint is known to take."""
+        cdef nghttp2_settings_entry[3] entries
+        self.session = open_session(self)
+        entries[0].settings_id, entries[0].value = NGHTTP2_SETTINGS_ENABLE_PUSH, 0
+        entries[1].settings_id, entries[1].value = NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW
+        entries[2].settings_id, entries[2].value = NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEAD
+        nghttp2_submit_settings(self.session, NGHTTP2_FLAG_NONE, entries, 3)
+        nghttp2_session_set_local_window_size(self.session, NGHTTP2_FLAG_NONE, 0, WINDOW)
+        self.heard = self.worker.poller.now
+        self.allowed = self.endpoint.streams or 1
+        self.greet_by = self.heard + GREETING_MS
+        self.heed(self.greet_by)
+        self.pull()
+        return self.schedule() if self.legs.count else self.freed()
+
+    cdef int read(self) except -1:
+        """Read what has come. That is never more than the windows allow, and the few frames that have none."""
+        cdef Transport transport = self.transport
+        cdef Py_ssize_t n
+        cdef int burst = 0
+        while transport.readable and transport.fd >= 0:
+            burst += 1
+            if burst > BURST:
+                return self.schedule()
+            n = transport.receive(self.worker.scratch, SCRATCH)
+            if n == -1:
+                break
+            if n <= 0:
+                return self.end(n == 0)
+            self.heard = self.worker.poller.now
+            self.pinged = 0
+            self.noticed = False
+            self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0 or (
+                not self.noticed and overflows(&self.flood, OF_EMPTY, self.heard))
+            if self.unruly:
+                return self.end(False)
+            self.settle()
+        return self.schedule()
+
+    cdef int settle(self) except -1:
+        """Look at the legs that something was noted of. An exception ends the exchange that it came out of, and no other."""
+        cdef Http2ClientLeg leg
+        while self.touched.oldest != NULL:
+            leg = <Http2ClientLeg>self.touched.oldest.owner
+            leave(&leg.touch)
+            try:
+                leg.settle()
+            except Exception as error:
+                leg.failed(error)
+        return 0
+
+    cdef int schedule(self) except -1:
+        """Send what there is once this batch is done."""
+        return self.worker.poller.later(self.transport) if self.transport.fd >= 0 else 0
+
+    cdef int on_again(self) except -1:
+        if self.transport.readable:
+            self.read()
+        if self.connecting or self.transport.fd < 0:
+            return 0
+        self.settle()
+        self.pull()
+        return self.pump()
+
+    cdef int pump(self) except -1:
+        """Send what nghttp2 has to send, as far as the socket takes it."""
+        cdef Transport transport = self.transport
+        cdef Buffer *work = &self.worker.work
+        cdef const uint8_t *data
+        cdef ssize_t n = 1
+        while n > 0 and transport.fd >= 0 and transport.unsent() == 0:
+            n = nghttp2_session_mem_send(self.session, &data)
+            if n > 0:
+                add(work, <const char *>data, n)
+            if work.end and (work.end >= WRITTEN or n <= 0):
+                transport.send(work.data, work.end)
+                take(work, work.end)
+        if n < 0:
+            self.unruly = True
+            return self.end(False)
+        self.settle()                   # who could not be sent
+        self.tell_drained()
+        if transport.fd >= 0 and not nghttp2_session_want_read(self.session) and not nghttp2_session_want_write(self.session):
+            self.unruly = not self.going or self.legs.count > 0
+            return self.end(True)
+        return 0
+
+    cdef int tell_drained(self) except -1:
+        """Tell the users whose body has gone: they may send more."""
+        cdef Http2ClientLeg leg
+        while self.drained.oldest != NULL:
+            leg = <Http2ClientLeg>self.drained.oldest.owner
+            leave(&leg.room)
+            try:
+                if leg.user is not None:
+                    leg.user.on_upstream_room()
+            except Exception as error:
+                leg.failed(error)
+        return 0
+
+    # its time
+
+    cdef void heed(self, int64_t deadline) noexcept:
+        """Look at what is due then."""
+        cdef Transport transport = self.transport
+        if transport.fd >= 0 and (transport.deadline == 0 or deadline < transport.deadline):
+            transport.deadline = deadline
+
+    cdef int64_t quiet_since(self) noexcept:
+        return max(self.heard, self.busy_since)
+
+    cdef int suspect(self) except -1:
+        """Ask the endpoint whether it is there, unless that has been done."""
+        if self.pinged == 0 and self.transport.fd >= 0:
+            self.pinged = self.worker.poller.now
+            nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
+            self.schedule()
+        return 0
+
+    cdef int on_deadline(self) except -1:
+        cdef int64_t now = self.worker.poller.now
+        if self.greet_by and now >= self.greet_by:
+            self.greet_by = 0           # it may take its time; nghttp2 holds back what is more than it wants
+            self.allowed = self.endpoint.streams or <int>MAX_STREAMS
+            self.schedule()
+        self.end_late()
+        if self.transport.fd < 0:
+            return 0
+        if self.connecting and now - self.born >= self.worker.limits.connect_ms:
+            return self.end(False)
+        if self.legs.count == 0 and self.place.ring != NULL and now >= self.rest_by:
+            return self.leave_pool()
+        if self.legs.count:
+            self.look_at_life()
+        return self.set_deadline()
+
+    cdef int end_late(self) except -1:
+        """Tell the legs whose time is up, of those that wait for a connection, too."""
+        cdef list late = []
+        cdef Http2ClientLeg leg
+        find_late(self.legs.oldest, self.worker.poller.now, late)
+        find_late(self.endpoint.awaiting.oldest, self.worker.poller.now, late)
+        for leg in late:                # each may end others
+            try:
+                if leg.user is not None:
+                    leg.on_deadline()
+            except Exception as error:
+                leg.failed(error)
+        return 0
+
+    cdef int look_at_life(self) except -1:
+        """Ask an endpoint that has been silent for long whether it is there; where it does not say so, it is not."""
+        cdef int64_t now = self.worker.poller.now, quiet = now - self.quiet_since()
+        if self.pinged and quiet >= QUIET_MS + PONG_MS and now - self.pinged >= PONG_MS:
+            return self.end(False)
+        return self.suspect() if quiet >= QUIET_MS else 0
+
+    cdef int set_deadline(self) except -1:
+        """When to look next."""
+        if self.transport.fd < 0:
+            return 0
+        self.transport.deadline = 0
+        if self.connecting:
+            self.heed(self.born + self.worker.limits.connect_ms)
+        if self.greet_by:
+            self.heed(self.greet_by)
+        if self.legs.count:
+            self.heed(max(self.quiet_since() + QUIET_MS + PONG_MS, self.pinged + PONG_MS) if self.pinged else self.quiet_since() + QUIET_MS)
+        elif self.place.ring != NULL:
+            self.heed(self.rest_by)
+        self.heed(first_deadline(self.legs.oldest))
+        self.heed(first_deadline(self.endpoint.awaiting.oldest))
+        return 0
+
+    # its end
+
+    cdef int end(self, bint clean) except -1:
+        """The endpoint sends no more, or may not. What has come whole goes on to its clients nevertheless. clean: with a FIN."""
+        cdef Link *at = self.legs.oldest
+        cdef Http2ClientLeg leg
+        cdef bint silent = not self.greeted
+        if self.over:
+            return 0
+        self.over = self.going = True
+        while at != NULL:
+            leg = <Http2ClientLeg>at.owner
+            at = at.newer
+            leg.lose(Fate.MALFORMED if self.unruly else Fate.LOST_CLEANLY if clean else Fate.LOST)
+        self.close()
+        self.settle()
+        if self.endpoint.awaiting.count == 0:
+            return 0
+        if silent:                      # nor will another connection do better
+            return fail_waiting(self.endpoint, b"http_protocol_error" if self.unruly else b"connection_terminated", 502)
+        provide(self.worker, self.endpoint)
+        return 0
+
+    cdef int close(self) except -1:
+        """Take leave, where the endpoint listens still, and close."""
+        cdef const uint8_t *data
+        cdef ssize_t n
+        if self.greeted and not self.going and self.transport.fd >= 0 and self.transport.unsent() == 0 and self.transport.writable:
+            nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
+            n = nghttp2_session_mem_send(self.session, &data)
+            if n > 0:
+                self.transport.send(<const char *>data, n)
+        return ClientConnection.close(self)
+
+    cdef int on_failure(self) except -1:
+        self.worker.forget()
+        return self.close()
+
+    cdef int on_closed(self) except -1:
+        cdef Http2ClientLeg leg
+        ClientConnection.on_closed(self)
+        leave(&self.seat)
+        if self.over:
+            return 0
+        self.over = self.going = True   # closed by somebody else than its exchanges
+        while self.legs.oldest != NULL:
+            leg = <Http2ClientLeg>self.legs.oldest.owner
+            leave(&leg.place)
+            if leg.user is not None:
+                leg.user.close()
+        while self.endpoint.awaiting.oldest != NULL and self.endpoint.shared.count == 0:
+            leg = <Http2ClientLeg>self.endpoint.awaiting.oldest.owner
+            leave(&leg.place)
+            if leg.user is not None:
+                leg.user.close()
+        return 0
+
+
+cdef int find_late(Link *at, int64_t now, list late) except -1:
+    """Add those whose time is up."""
+    cdef Http2ClientLeg leg
+    while at != NULL:
+        leg = <Http2ClientLeg>at.owner
+        at = at.newer
+        if leg.deadline and leg.deadline <= now:
+            late.append(leg)
+    return 0
+
+
+cdef int64_t first_deadline(Link *at) noexcept:
+    """The earliest one; far off where there is none."""
+    cdef int64_t first = <int64_t>1 << 62
+    while at != NULL:
+        if (<Http2ClientLeg>at.owner).deadline:
+            first = min(first, (<Http2ClientLeg>at.owner).deadline)
+        at = at.newer
+    return first

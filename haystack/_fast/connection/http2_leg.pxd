@@ -1,0 +1,60 @@
+# A request that comes on a stream of HTTP/2, and its response.
+from libc.stdint cimport int32_t
+from haystack._fast.connection.leg cimport DownLeg
+from haystack._fast.connection.server cimport ServerConnection, Taking
+from haystack._fast.http2.flood cimport Flood
+from haystack._fast.http2.nghttp2 cimport nghttp2_session, nghttp2_session_callbacks
+from haystack._fast.util.buffer cimport Buffer
+from haystack._fast.util.linked_list cimport Link
+
+cdef class Streams(ServerConnection):
+    cdef nghttp2_session *session
+    cdef list noted             # legs that something has happened to
+    cdef Flood flood
+    cdef int waiting            # legs with bytes that the client has not taken
+    cdef object error           # an exception in one of nghttp2's callbacks
+
+    cdef int wants(self) except -1
+
+cdef class Http2ServerLeg(DownLeg):
+    cdef Streams connection
+    cdef Link link              # among those of its connection
+    cdef int32_t number         # of its stream
+    # of the request
+    cdef Buffer head            # as HTTP/1 has it, until it has been handed on
+    cdef Buffer input           # of the body: came, and was not used yet
+    cdef Buffer trailer
+    cdef int refusal            # the status that refuses its head; 0: none
+    cdef bint fresh             # its head is there, and was not handed on
+    cdef bint noted             # stands in its connection's list of those
+    cdef bint ended             # it has come whole
+    cdef bint done              # and all of it was told of
+    cdef bint connects          # it asks for a WebSocket, and what follows are raw bytes
+    cdef bint head_only
+    cdef bint tunnel            # raw bytes, both ways
+    # of the response
+    cdef Buffer out             # of the body: not taken by the client
+    cdef Buffer tail            # its trailer section
+    cdef Taking taking
+    cdef int status
+    cdef bint written           # its head stands in work, and was not submitted yet
+    cdef bint submitted
+    cdef bint finished          # nothing follows what is in `out`
+    cdef bint torn              # though it should
+    cdef bint drained           # `out` has become empty, and its user is to hear that
+    cdef bint closed            # the stream is
+
+    cdef int open(self) except -1
+    cdef int attend(self) except -1
+    cdef int retire(self) except -1
+    cdef int end_body(self) except -1
+    cdef int forget_written(self) except -1
+    cdef int note(self) except -1
+    cdef int consumed(self, size_t size) except -1
+    cdef int submit(self) except -1
+    cdef int reset_stream(self, unsigned int code) except -1
+    cdef int keep_out(self, const char *data, size_t size) except -1
+    cdef int forget_out(self) except -1
+
+cdef Http2ServerLeg spare_leg()
+cdef void set_send(nghttp2_session_callbacks *callbacks) noexcept

@@ -1,0 +1,498 @@
+"""A client's connection in HTTP/2 (RFC 9113): nghttp2 has the frames, HPACK and windows; here are streams as legs of exchanges.
+
+nghttp2's callbacks only note what has come. What follows from that is done once it has returned, and what is to be sent is gathered and
+sent once for all that happened in a batch of the poller. A request is told of as the HTTP/1 head that says the same (http2/fields.pyx).
+"""
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_send, spare_leg
+from haystack._fast.connection.leg cimport LegUser
+from haystack._fast.connection.lingering cimport drop_input
+from haystack._fast.connection.server cimport ServerConnection, Taking
+from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
+from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
+from haystack._fast.http2.nghttp2 cimport *
+from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
+from haystack._fast.util.buffer cimport Buffer, add, pending, take
+from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.worker.worker_state cimport SCRATCH
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+
+cdef enum:
+    BURST = 16              # reads in a row before others have their turn
+    WINDOW = 262144         # bytes of a body that may come before they are asked for, on a stream
+    ALL_WINDOW = 1048576    # and on all of a connection's
+    WRITE = 65536           # bytes that are gathered before they are sent
+    IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
+    NOTICE_MS = 1000        # for the client to hear that the connection ends
+    LINGER_MS = 2000        # for it to read the last bytes
+
+cdef nghttp2_session_callbacks *callbacks = NULL
+cdef nghttp2_option *options = NULL
+
+
+cdef int prepare() except -1:
+    """What all sessions have in common, made once."""
+    global callbacks, options
+    if callbacks != NULL:
+        return 0
+    if nghttp2_session_callbacks_new(&callbacks) or nghttp2_option_new(&options):
+        raise MemoryError
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers)
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header)
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame)
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame)
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame)
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data)
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close)
+    set_send(callbacks)
+    nghttp2_option_set_no_auto_window_update(options, 1)
+    nghttp2_option_set_no_closed_streams(options, 1)
+    return 0
+
+
+cdef int take_over(ServerConnection before, const char *data, size_t size) except -1:
+    """The client speaks HTTP/2: its connection goes on as one, with these bytes, which came already. `before` is of no more use."""
+    cdef Http2Server after = Http2Server()
+    cdef Transport transport = before.transport
+    after.worker, after.handler, after.transport, after.peer = before.worker, before.handler, transport, before.peer
+    transport.owner = after
+    after.start()
+    return after.feed(data, size) if size else 0
+
+
+cdef class Http2Server(Streams):
+    """A client's connection, and its streams."""
+
+    def __dealloc__(self):
+        drop(&self.section)
+        if self.session != NULL:
+            nghttp2_session_del(self.session)
+
+    cdef int start(self) except -1:
+        """Say what this side holds to (RFC 9113, section 3.4)."""
+        cdef nghttp2_settings_entry[5] settings
+        prepare()
+        if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
+            raise MemoryError
+        settings[0] = nghttp2_settings_entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, <uint32_t>self.worker.limits.max_streams)
+        settings[1] = nghttp2_settings_entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW)
+        settings[2] = nghttp2_settings_entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, <uint32_t>self.worker.limits.max_head)
+        settings[3] = nghttp2_settings_entry(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1)
+        settings[4] = nghttp2_settings_entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1)
+        if nghttp2_submit_settings(self.session, NGHTTP2_FLAG_NONE, settings, 5) or (
+                nghttp2_session_set_local_window_size(self.session, NGHTTP2_FLAG_NONE, 0, ALL_WINDOW)):
+            raise MemoryError
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
+        return self.drain() if self.worker.draining else self.wants()
+
+    cdef int on_closed(self) except -1:
+        cdef Http2ServerLeg leg
+        ServerConnection.on_closed(self)
+        while self.legs.newest != NULL:
+            leg = <Http2ServerLeg>self.legs.newest.owner
+            leave(&leg.link)
+            leg.closed = True
+            if leg.user is not None:
+                leg.user.close()
+            leg.forget_out()
+            leg.connection = None       # else each would keep the other
+            Py_DECREF(leg)              # the ring's reference
+        self.coming = None
+        self.noted = []
+        nghttp2_session_del(self.session)
+        self.session = NULL
+        drop(&self.section)
+        return self.worker.clients.leave(self.peer.origin)
+
+    cdef bint is_at_rest(self) noexcept:
+        return self.state == ConnectionState.OPEN and self.legs.count == 0 and self.coming is None and self.transport.unsent() == 0 and (
+            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS)
+
+    cdef bint carries(self, LegUser user) noexcept:
+        cdef Link *at = self.legs.oldest
+        while at != NULL:
+            if (<Http2ServerLeg>at.owner).user is user:
+                return True
+            at = at.newer
+        return False
+
+    cdef bint is_excused(self) noexcept:
+        return self.transport.unsent() == 0
+
+    cdef int close(self) except -1:
+        """With a word of which request was the last: what came behind it can be sent again (RFC 9113, section 6.8)."""
+        if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
+            self.state = ConnectionState.DRAINING
+            nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
+            self.pump()
+        return self.transport.close()
+
+    cdef int cut_off(self, const char *error) except -1:
+        self.transport.reset_at_close()
+        self.worker.erred(error, 0)
+        return self.close()
+
+    cdef int judge(self, int64_t passed) except -1:
+        """Streams for which the client opens no window, while others go on."""
+        cdef Link *at = self.legs.oldest
+        cdef Http2ServerLeg leg
+        cdef list slow = []
+        while at != NULL:
+            leg = <Http2ServerLeg>at.owner
+            at = at.newer
+            if pending(&leg.out) == 0 or leg.connects:
+                leg.taking = Taking(0, 0)
+                continue
+            leg.taking.stalled += passed
+            if leg.taking.stalled >= self.worker.limits.idle_ms:
+                if leg.taking.taken * 1000 < max(<int64_t>1, self.worker.limits.read_rate * leg.taking.stalled):
+                    slow.append(leg)
+                leg.taking = Taking(0, 0)
+        for leg in slow:
+            if leg.user is None:
+                leg.reset_stream(NGHTTP2_CANCEL)
+            else:
+                self.worker.erred(b"connection_write_timeout", leg.status)
+                leg.user.end_with(b"connection_write_timeout")
+        return 0
+
+    # what happens
+
+    cdef int on_event(self, uint32_t events) except -1:
+        cdef Transport transport = self.transport
+        if events & (EPOLLERR | EPOLLHUP):
+            return self.close()
+        mark_readable(transport, events)
+        if events & EPOLLOUT:
+            if transport.unsent():
+                transport.flush()
+            else:
+                transport.writable = True
+            if transport.unsent() == 0:
+                self.wants()
+        return self.read()
+
+    cdef int on_again(self) except -1:
+        """What was put off: the rest of what was noted and read, and what is to be sent."""
+        self.settle()
+        if self.transport.readable:
+            self.read()
+        return self.pump()
+
+    cdef int on_failure(self) except -1:
+        self.worker.forget()
+        return self.close()
+
+    cdef int on_deadline(self) except -1:
+        if self.state == ConnectionState.LINGERING:
+            return self.close()
+        if self.leaving == Leaving.NOTICED:
+            return self.leave_for_good()
+        if self.coming is not None:
+            return self.close()         # nothing else can come before the rest of that head
+        if self.legs.count:
+            self.transport.deadline = 0
+            return 0                    # each has its own time
+        if self.transport.unsent():
+            self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+            return 0                    # slow_readers.pyx judges it
+        return self.leave_for_good()
+
+    cdef int read(self) except -1:
+        """Read what has come, and do what follows from it."""
+        cdef Transport transport = self.transport
+        cdef char *scratch = self.worker.scratch
+        cdef Py_ssize_t n
+        cdef int burst = 0
+        if self.state == ConnectionState.LINGERING:
+            return drop_input(self)
+        # a client that does not take what is sent to it is not read either
+        while transport.readable and transport.fd >= 0 and transport.unsent() == 0:
+            burst += 1
+            if burst > BURST:
+                return self.wants()
+            n = transport.receive(scratch, SCRATCH)
+            if n == -1:
+                return 0
+            if n <= 0:
+                return self.close()
+            self.feed(scratch, n)
+        return 0
+
+    cdef int feed(self, const char *data, size_t size) except -1:
+        """Bytes of the client's."""
+        cdef ssize_t used
+        leave(&self.link)
+        used = nghttp2_session_mem_recv(self.session, <const uint8_t *>data, size)
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        if self.flooded and self.leaving != Leaving.TOLD:
+            self.leaving = Leaving.TOLD
+            self.worker.erred(b"http_request_denied", 0)
+            nghttp2_session_terminate_session(self.session, NGHTTP2_ENHANCE_YOUR_CALM)
+        self.settle()
+        if self.session == NULL:
+            return 0
+        if used < 0:
+            return self.close()         # that was no HTTP/2
+        return self.wants()
+
+    cdef int settle(self) except -1:
+        """Do what follows from what was noted; what that notes has its turn with the next call."""
+        cdef list noted = self.noted
+        cdef Http2ServerLeg leg
+        if not noted:
+            return 0
+        self.noted = []
+        for leg in noted:
+            leg.noted = False
+            leg.attend()
+        return 0
+
+    cdef int pump(self) except -1:
+        """Send what is to be sent, as far as the client takes it."""
+        cdef Transport transport = self.transport
+        cdef Buffer *work = &self.worker.work
+        cdef const uint8_t *data
+        cdef ssize_t n
+        while self.session != NULL and transport.unsent() == 0:
+            n = nghttp2_session_mem_send(self.session, &data)
+            if self.error is not None:
+                error, self.error = self.error, None
+                raise error
+            if n < 0:
+                take(work, work.end)
+                return self.close()
+            if n:
+                add(work, <const char *>data, n)
+            if (n == 0 and work.end) or work.end >= WRITE:
+                transport.send(work.data, work.end)
+                take(work, work.end)
+            if n == 0:
+                break
+        return self.note_state()
+
+    cdef int note_state(self) except -1:
+        """It rests, or bytes wait for it, or it has ended."""
+        if self.session == NULL or self.state != ConnectionState.OPEN:
+            return 0
+        if self.noted:
+            self.wants()
+        if self.transport.unsent() or self.waiting:
+            if self.link.ring != &self.worker.clients.readers:
+                join(&self.worker.clients.readers, &self.link)
+            return 0
+        leave(&self.link)
+        if not nghttp2_session_want_read(self.session) and not nghttp2_session_want_write(self.session):
+            if self.legs.count:
+                return self.close()
+            self.state = ConnectionState.LINGERING
+            self.transport.end_output()
+            self.end_by = self.worker.poller.now + LINGER_MS
+            return drop_input(self)
+        if self.legs.count == 0 and self.coming is None:
+            if self.transport.deadline == 0:
+                self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+            self.transport.shrink(IDLE_KEPT)
+            return self.rest()
+        return 0
+
+    cdef int drain(self) except -1:
+        """Tell the client that the connection will end; which request is the last it hears once it knows (RFC 9113, section 6.8)."""
+        if self.leaving != Leaving.STAYS or self.state != ConnectionState.OPEN:
+            return 0
+        self.leaving = Leaving.NOTICED
+        nghttp2_submit_shutdown_notice(self.session)
+        nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
+        self.transport.deadline = self.worker.poller.now + NOTICE_MS
+        return self.wants()
+
+    cdef int leave_for_good(self) except -1:
+        """Take no further request. What is in flight is answered; then it ends."""
+        if self.leaving == Leaving.TOLD:
+            self.transport.deadline = 0
+            return 0 if self.legs.count else self.close()
+        self.leaving = Leaving.TOLD
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+        nghttp2_submit_goaway(
+            self.session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(self.session), NGHTTP2_NO_ERROR, NULL, 0)
+        return self.wants()
+
+    # what nghttp2 tells of
+
+    cdef int open_leg(self, int32_t number) except -1:
+        """A field section begins: of a request, or of one's trailers."""
+        cdef Http2ServerLeg leg = spare_leg()
+        leg.connection = self
+        leg.number = number
+        Py_INCREF(leg)
+        join(&self.legs, &leg.link)
+        nghttp2_session_set_stream_user_data(self.session, number, <void *>leg)
+        begin(&self.section)
+        self.coming = leg
+        self.transport.deadline = self.worker.poller.now + self.worker.limits.head_ms
+        return 0
+
+    cdef int on_section(self, const nghttp2_frame *frame) except -1:
+        """A field section is whole."""
+        cdef Http2ServerLeg leg = self.coming
+        cdef Buffer spare
+        if leg is None:
+            return 0
+        self.coming = None
+        if self.leaving != Leaving.NOTICED:
+            self.transport.deadline = 0
+        leg.ended = frame.hd.flags & NGHTTP2_FLAG_END_STREAM != 0
+        if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
+            leg.connects = self.section.sizes[<int>Pseudo.PROTOCOL] >= 0
+            end_request(&self.section, leg.ended)
+            spare = leg.head
+            leg.head = self.section.head
+            self.section.head = spare
+            leg.fresh = True
+            if self.section.size > self.worker.limits.max_head or self.section.count > self.worker.limits.max_headers + <int>Pseudo.PSEUDOS:
+                leg.refusal = 431
+            elif self.section.bad:
+                leg.refusal = 400
+        else:
+            add(&leg.trailer, b"\r\n", 2)
+        return leg.note()
+
+    cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:
+        """A part of a body."""
+        cdef Http2ServerLeg leg = <Http2ServerLeg>nghttp2_session_get_stream_user_data(self.session, number)
+        if leg.user is None and not leg.fresh:
+            nghttp2_session_consume(self.session, number, size)     # nobody wants it
+            return self.wants()
+        add(&leg.input, data, size)
+        return leg.note()
+
+    cdef int on_stream_closed(self, int32_t number, unsigned int code) except -1:
+        cdef void *owner = nghttp2_session_get_stream_user_data(self.session, number)
+        cdef Http2ServerLeg leg
+        if owner == NULL:
+            return 0
+        leg = <Http2ServerLeg>owner
+        if self.coming is leg:
+            self.coming = None
+        leg.closed = True
+        leave(&leg.link)
+        leg.note()
+        Py_DECREF(leg)                  # the ring's reference
+        return 0
+
+    cdef int count_frame(self, const nghttp2_frame *frame) except -1:
+        """What carries no request costs the client."""
+        cdef int cost = 0, kind = frame.hd.type
+        cdef void *owner
+        if kind == NGHTTP2_DATA or kind == NGHTTP2_HEADERS:
+            if frame.hd.length == 0 and not frame.hd.flags & NGHTTP2_FLAG_END_STREAM:
+                cost = OF_EMPTY
+        elif kind == NGHTTP2_RST_STREAM:
+            owner = nghttp2_session_get_stream_user_data(self.session, frame.hd.stream_id)
+            cost = OF_RESET if owner != NULL and not (<Http2ServerLeg>owner).finished else 1
+        elif kind == NGHTTP2_SETTINGS:
+            cost = OF_SETTINGS
+            if self.legs.count == 0 and self.leaving == Leaving.STAYS:
+                self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+        else:
+            cost = 1
+        if cost and overflows(&self.flood, cost, self.worker.poller.now):
+            self.flooded = True
+        if kind == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK and self.leaving == Leaving.NOTICED:
+            self.leave_for_good()
+        return 0
+
+
+# What nghttp2 calls. An exception is kept for who has called it.
+
+cdef int failed(Http2Server connection, object error) noexcept:
+    connection.error = error
+    return NGHTTP2_ERR_CALLBACK_FAILURE
+
+
+cdef int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    cdef void *owner
+    try:
+        if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
+            return connection.open_leg(frame.hd.stream_id)
+        owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
+        connection.coming = None if owner == NULL else <Http2ServerLeg>owner
+        begin(&connection.section)
+        return 0
+    except BaseException as error:
+        return failed(connection, error)
+
+
+cdef int on_header(
+    nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
+    const uint8_t *value, size_t value_size, uint8_t flags, void *user
+) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    try:
+        if connection.section.size > connection.worker.limits.max_head or connection.coming is None:
+            return 0                    # it is refused, and what it holds is not kept
+        if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
+            return take_field(&connection.section, <const char *>name, name_size, <const char *>value, value_size)
+        connection.section.size += <int>(name_size + value_size) + OVERHEAD
+        return take_trailer(&connection.coming.trailer, <const char *>name, name_size, <const char *>value, value_size)
+    except BaseException as error:
+        return failed(connection, error)
+
+
+cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    if head.type == NGHTTP2_CONTINUATION and overflows(&connection.flood, OF_EMPTY, connection.worker.poller.now):
+        connection.flooded = True
+    return 0
+
+
+cdef int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    if overflows(&connection.flood, OF_SETTINGS, connection.worker.poller.now):
+        connection.flooded = True
+    return 0
+
+
+cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    cdef void *owner
+    try:
+        connection.count_frame(frame)
+        if frame.hd.type == NGHTTP2_HEADERS:
+            return connection.on_section(frame)
+        if frame.hd.type == NGHTTP2_DATA and frame.hd.flags & NGHTTP2_FLAG_END_STREAM:
+            owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
+            if owner != NULL:
+                (<Http2ServerLeg>owner).ended = True
+                return (<Http2ServerLeg>owner).note()
+        return 0
+    except BaseException as error:
+        return failed(connection, error)
+
+
+cdef int on_data(
+    nghttp2_session *session, uint8_t flags, int32_t number, const uint8_t *data, size_t size, void *user
+) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    try:
+        return connection.on_chunk(number, <const char *>data, size)
+    except BaseException as error:
+        return failed(connection, error)
+
+
+cdef int on_close(nghttp2_session *session, int32_t number, uint32_t code, void *user) noexcept:
+    cdef Http2Server connection = <Http2Server>user
+    try:
+        return connection.on_stream_closed(number, code)
+    except BaseException as error:
+        return failed(connection, error)
