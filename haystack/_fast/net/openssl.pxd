@@ -33,7 +33,6 @@ cdef extern from "openssl/ssl.h":
     ctypedef struct X509_VERIFY_PARAM:
         pass
     enum:
-        SSL_VERIFY_PEER
         SSL_VERIFY_FAIL_IF_NO_PEER_CERT
         SSL_TICKET_SUCCESS
         SSL_TICKET_SUCCESS_RENEW
