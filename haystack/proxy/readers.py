@@ -51,4 +51,4 @@ class Readers:
             case ipc.Traces():
                 self.traces_lost(message.dropped)
                 for trace in message.traces:
-                    self.trace(msgspec.msgpack.decode(trace, type=Trace))
+                    self.trace(msgspec.msgpack.decode(bytes(trace), type=Trace))

@@ -34,11 +34,11 @@ cdef int64_t coarse_ns() noexcept nogil:
 
 cdef bint is_unheard(Endpoint endpoint, int64_t now) noexcept:
     """Whether it is time to ask this one, whatever it costs."""
-    return now - max(endpoint.heard, endpoint.probed) > (FORGET if endpoint.heard else AGAIN)
+    return now - max(endpoint.hearing.heard, endpoint.hearing.probed) > (FORGET if endpoint.hearing.heard else AGAIN)
 
 
 cdef double faded(Endpoint endpoint, int64_t now) noexcept:
-    return endpoint.latency * exp(-<double>(now - endpoint.heard) / FORGET)
+    return endpoint.latency * exp(-<double>(now - endpoint.hearing.heard) / FORGET)
 
 
 cdef class Ewma(P2C):
@@ -54,7 +54,7 @@ cdef class Ewma(P2C):
         cdef double load = 1.0 + <double>endpoint.in_flight * self.heaviest / self.weights[slot]
         if is_unheard(endpoint, self.now):
             return 0.0
-        return load * (faded(endpoint, self.now) if endpoint.heard else UNHEARD)
+        return load * (faded(endpoint, self.now) if endpoint.hearing.heard else UNHEARD)
 
     cdef bint prefers(self, int a, int b) noexcept:
         cdef double cost_a = self.cost(a), cost_b = self.cost(b)
@@ -69,22 +69,22 @@ cdef class Ewma(P2C):
         self.now = coarse_ns()
         member = P2C.choose(self, key, tried, tries)
         if member is not None and is_unheard(member.endpoint, self.now):
-            member.endpoint.probed = self.now
+            member.endpoint.hearing.probed = self.now
         return member
 
     cdef void answered(self, Member member, int64_t ns) noexcept:
         cdef Endpoint endpoint = member.endpoint
         cdef int64_t now = coarse_ns()
         cdef double rest
-        if not endpoint.heard or ns >= faded(endpoint, now):
+        if not endpoint.hearing.heard or ns >= faded(endpoint, now):
             endpoint.latency = <double>ns
         else:
-            rest = exp(-<double>(now - endpoint.heard) / FORGET)
+            rest = exp(-<double>(now - endpoint.hearing.heard) / FORGET)
             endpoint.latency = endpoint.latency * rest + ns * (1.0 - rest)
-        endpoint.heard = now
+        endpoint.hearing.heard = now
 
     cdef void failed(self, Member member) noexcept:
         cdef Endpoint endpoint = member.endpoint
         cdef int64_t now = coarse_ns()
         endpoint.latency = min(WORST, max(FAILED, 2.0 * faded(endpoint, now)))
-        endpoint.heard = now
+        endpoint.hearing.heard = now

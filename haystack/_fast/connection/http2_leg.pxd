@@ -17,6 +17,11 @@ cdef class Streams(ServerConnection):
 
     cdef int wants(self) except -1
 
+cdef struct Arriving:       # a request
+    int64_t missing         # bytes of the body, by its length; -1: nobody knows
+    bint trails             # it counts in `trailing`
+    int refusal             # the status that refuses its head; 0: none
+
 cdef class Http2ServerLeg(DownLeg):
     cdef Streams connection
     cdef Link link              # among those of its connection
@@ -25,9 +30,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef Buffer head            # as HTTP/1 has it, until it has been handed on
     cdef Buffer input           # of the body: came, and was not used yet
     cdef Buffer trailer
-    cdef int64_t missing        # bytes of the body, by its length; -1: nobody knows
-    cdef bint trails            # it counts in `trailing`
-    cdef int refusal            # the status that refuses its head; 0: none
+    cdef Arriving arriving
     cdef bint fresh             # its head is there, and was not handed on
     cdef bint noted             # stands in its connection's list of those
     cdef bint ended             # it has come whole

@@ -99,12 +99,12 @@ cdef class Http2ServerLeg(DownLeg):
         cdef Head h
         cdef int used = parse_request(&h, self.head.data, self.head.end)
         self.status = 0
-        self.missing = h.length - self.missing if used > 0 and h.length >= 0 else -1
+        self.arriving.missing = h.length - self.arriving.missing if used > 0 and h.length >= 0 else -1
         self.done = self.connects or (self.ended and pending(&self.input) == 0)
         self.head_only = used > 0 and h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
-        if self.refusal:
-            used = -self.refusal
-            h.flaw = Flaw.LARGE_HEAD if self.refusal == 431 else h.flaw
+        if self.arriving.refusal:
+            used = -self.arriving.refusal
+            h.flaw = Flaw.LARGE_HEAD if self.arriving.refusal == 431 else h.flaw
         if used > 0:
             return connection.handler.on_request(self, &h, used)
         return connection.handler.on_bad_request(
@@ -399,9 +399,9 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     for_next(&leg.input)
     for_next(&leg.trailer)
     for_next(&leg.tail)
-    leg.refusal = leg.status = 0
-    leg.missing = 0
-    leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.trails = leg.written = leg.submitted = False
+    leg.arriving.refusal = leg.status = 0
+    leg.arriving.missing = 0
+    leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.arriving.trails = leg.written = leg.submitted = False
     leg.finished = leg.torn = leg.drained = leg.closed = False
     leg.taking = Taking(0, 0)
     spare_legs.append(leg)
@@ -481,8 +481,8 @@ cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *use
     if owner == NULL or (<Http2ServerLeg>owner).ended or (<Http2ServerLeg>owner).tunnel:
         return 0
     leg = <Http2ServerLeg>owner
-    if leg.missing == 0 and not leg.trails:
-        leg.trails = True               # the end is on its way: some clients say it by itself, and take a reset before that for a failure
+    if leg.arriving.missing == 0 and not leg.arriving.trails:
+        leg.arriving.trails = True      # the end is on its way: some clients say it by itself, and take a reset before that for a failure
         (<Streams>user).trailing += 1
     else:
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR)

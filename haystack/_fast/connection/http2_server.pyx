@@ -362,9 +362,9 @@ cdef class Http2Server(Streams):
             self.section.head = spare
             leg.fresh = True
             if self.section.size > self.worker.limits.max_head or self.section.count > self.worker.limits.max_headers + <int>Pseudo.PSEUDOS:
-                leg.refusal = 431
+                leg.arriving.refusal = 431
             elif self.section.bad:
-                leg.refusal = 400
+                leg.arriving.refusal = 400
         else:
             add(&leg.trailer, b"\r\n", 2)
         return leg.note()
@@ -379,7 +379,7 @@ cdef class Http2Server(Streams):
         if leg.user is None and not leg.fresh:
             nghttp2_session_consume(self.session, number, size)     # nobody wants it
             return self.wants()
-        leg.missing += -<int64_t>size if leg.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0
+        leg.arriving.missing += -<int64_t>size if leg.arriving.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0
         add(&leg.input, data, size)
         return leg.note()
 
@@ -394,8 +394,8 @@ cdef class Http2Server(Streams):
             self.transport.deadline = 0 if self.leaving != Leaving.NOTICED else self.transport.deadline
         if not leg.finished and (leg.fresh or leg.user is not None):
             self.charge(OF_RESET)       # whoever reset it: a client can make us do that (CVE-2025-8671)
-        self.trailing -= leg.trails
-        leg.trails = False
+        self.trailing -= leg.arriving.trails
+        leg.arriving.trails = False
         leg.closed = True               # it stays in the ring until that has been attended to
         return leg.note()
 

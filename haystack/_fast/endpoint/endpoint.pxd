@@ -37,6 +37,10 @@ cdef struct Watch:                      # one picker's eye on one endpoint's loa
     void *picker                        # a Picker, not owned: it leaves the list when it goes
     int slot
 
+cdef struct Hearing:                    # ns of the pickers' clock; 0: never
+    int64_t heard                       # when it answered last
+    int64_t probed                      # when it was picked last to see how it does
+
 cdef struct Load:                       # of an endpoint, as the control process was last told
     bint noted                          # stands in the worker's list of those that it looks at with each report
     int in_flight, pooled
@@ -92,7 +96,7 @@ cdef class Endpoint:
     cdef readonly int stops             # how often it was
     cdef Watch *watch
     cdef readonly double latency        # ns to the first byte, peak-sensitive average as it was at `heard`
-    cdef int64_t heard, probed          # ns of the pickers' clock; 0: never
+    cdef Hearing hearing
 
     cdef bint is_full(self) noexcept
     cdef int call_back(self, Queue queue) except -1

@@ -29,6 +29,7 @@ cdef struct Tls:
     bint parting        # close_notify waits for room in the socket
     int64_t turn        # of the poller, in which so many records were read
     int records
+    Wire wire           # to the socket
     int messages        # of TLS itself, behind the handshake
 
 cdef class TlsSide:     # what connections have in common
@@ -41,7 +42,6 @@ cdef class TlsSide:     # what connections have in common
 
 cdef class TlsTransport(Transport):
     cdef Tls tls
-    cdef Wire wire
     cdef TlsSide side
 
     cdef bint speaks_http2(self) noexcept

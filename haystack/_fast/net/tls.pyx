@@ -72,7 +72,7 @@ cdef class TlsTransport(Transport):
             raise MemoryError
         if IS_DEBUG:
             book(Asset.TLS, 1)
-        if not wire_up(&self.wire, self.tls.ssl, self.fd):
+        if not wire_up(&self.tls.wire, self.tls.ssl, self.fd):
             raise MemoryError
         self.tls.user = user
         SSL_set_app_data(self.tls.ssl, <void *>&self.tls)
@@ -82,9 +82,9 @@ cdef class TlsTransport(Transport):
     # the handshake
 
     cdef int on_event(self, uint32_t events) except -1:
-        self.wire.empty = False
+        self.tls.wire.empty = False
         if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
-            self.wire.hung_up = True
+            self.tls.wire.hung_up = True
         if self.tls.phase < TlsPhase.SECURE:
             return self.shake(events)
         if self.tls.read_waits and events & EPOLLOUT:
@@ -230,7 +230,7 @@ cdef class TlsTransport(Transport):
         cdef int problem
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL:
             return size
-        self.wire.last = self.last
+        self.tls.wire.last = self.last
         while done < size:
             ERR_clear_error()
             if SSL_write_ex(self.tls.ssl, data + done, size - done, &n) == 1:
