@@ -23,7 +23,7 @@ class Readers:
     outcomes: Callable[[Sequence[Outcome], int], None] = lambda _outcomes, _left: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
     spans: Callable[[Sequence[bytes], int], None] = lambda _spans, _dropped: None
-    lines: Callable[[bytes, int, int], None] = lambda _lines, _count, _dropped: None
+    lines: Callable[[memoryview, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
     unintroduced: Callable[[Sequence[tuple[str, str]]], None] = lambda _rows: None
@@ -51,4 +51,4 @@ class Readers:
             case ipc.Traces():
                 self.traces_lost(message.dropped)
                 for trace in message.traces:
-                    self.trace(msgspec.msgpack.decode(bytes(trace), type=Trace))
+                    self.trace(msgspec.msgpack.decode(trace, type=Trace))
