@@ -117,7 +117,9 @@ class Rig:
         self.dns = DnsService(DNS, self.registry.snapshot, lambda _message: None)
         tables, self.traffic, loop = Tables(routing_table.Defaults("p2c", 60, 5)), Traffic(), asyncio.get_running_loop()
         workers = (lambda s: tables.follow(s, loop.time()), lambda s: self.traffic.follow(s, loop.time()))
-        policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=())
+        policy = SimpleNamespace(
+            **dict.fromkeys(("allow", "admin_allow", "dns_recursion"), access.INSIDE), trusted_proxies=(), proxy_protocol=()
+        )
         self.acl = access.Acl(policy)
         self.names = ClientNames(plain=False)
         for reader in (lambda s: self.acl.follow(s.networks), *workers, self.dns.follow, self.monitor.follow, self.names.follow):

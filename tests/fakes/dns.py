@@ -71,7 +71,9 @@ class LocalDns:
             self.service.setup, self.poller, self.lent, self.clients,
             lambda asked: self.service.asked(asked.questions, self.worker.take), self.faults.append, idle=self.idle,
         )  # fmt: skip
-        policy = SimpleNamespace(**dict.fromkeys(("allow", "admin_allow", "dns_recursion"), EVERYBODY), trusted_proxies=())
+        policy = SimpleNamespace(
+            **dict.fromkeys(("allow", "admin_allow", "dns_recursion"), EVERYBODY), trusted_proxies=(), proxy_protocol=()
+        )
         self.worker.admit(Networks(*access.table(policy)))
         self.service.admit(access.table(policy))
         self._ticker = asyncio.create_task(self._tick())
