@@ -126,9 +126,9 @@ class Trust:
             if before == file:
                 continue
             if file.error:
-                _log.error("authorities.unreadable", file=ca or "the system's", error=file.error, kept=len(file.certificates))
+                _log.error("trust.unreadable", file=ca or "the system's", error=file.error, kept=len(file.certificates))
             else:
-                _log.info("authorities.read", file=ca or "the system's", certificates=len(file.certificates))
+                _log.info("trust.read", file=ca or "the system's", certificates=len(file.certificates))
 
 
 def _key(asked: Sealing, protocol: str) -> Key:

@@ -262,7 +262,7 @@ def test_a_ca_that_can_not_be_read_keeps_its_endpoint_out_until_it_can(inside):
     origin = inside.origin(respond())
     later = inside.folder / "later.pem"
     with Haystack([inside.member("web", origin.port, tls__ca=str(later))]) as haystack:
-        assert haystack.wait("authorities.unreadable")["file"] == str(later)
+        assert haystack.wait("trust.unreadable")["file"] == str(later)
         assert said(get(haystack, "web")) == (502, "proxy_configuration_error")
         later.write_text("nothing")
         later.write_bytes(inside.authority.path.read_bytes())
