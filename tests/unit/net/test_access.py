@@ -36,7 +36,8 @@ PRIVATE = (
 
 
 def policy(**given: object) -> SimpleNamespace:
-    default = {"allow": access.INSIDE, "admin_allow": access.Allowed(), "dns_recursion": access.Allowed(), "trusted_proxies": ()}
+    default = {"allow": access.INSIDE, "admin_allow": access.Allowed(), "dns_recursion": access.Allowed()}
+    default |= {"trusted_proxies": (), "proxy_protocol": ()}
     return SimpleNamespace(**default | {name: access.read(text) for name, text in given.items()})
 
 
