@@ -92,9 +92,12 @@ def test_where_nobody_is_trusted_nobody_is_asked(checked):
 
 async def test_nobody_listens_and_nobody_answers(authority):
     seal = Seal(trusting(authority.path), "x", "https")
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    said: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: said.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     assert await accepts("127.0.0.1", port, 0.2, lambda: seal) == "does not answer"
+    for writer in said:
+        writer.close()
     silent.close()
     await silent.wait_closed()
     assert await accepts("127.0.0.1", port, 5, lambda: seal) == REFUSED
