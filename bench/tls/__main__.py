@@ -66,7 +66,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def chosen(scenario: Scenario, options: argparse.Namespace) -> list[Contestant]:
-    """Who takes part."""
+    """The proxies that are measured."""
     found = [c for c in scenario.contestants if not options.peers or c.name.lower() in options.peers]
     if options.earlier and scenario.name == "plain":
         found.append(Contestant(EARLIER, partial(earlier, options.earlier)))
