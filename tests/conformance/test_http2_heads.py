@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, RstStreamFrame
@@ -250,3 +251,25 @@ def test_frames_of_priority_and_unknown_ones_are_taken(web, client):
     update = b"\0\0\0\0" + b"u=1"
     client.send(b"\0\0\7\x10\0\0\0\0\0" + update[:4] + b"u=1", b"\0\0\5\2\0\0\0\0\x03" + b"\0\0\0\0\1", b"\0\0\0\xfe\0\0\0\0\0")
     assert fine(web, client)
+
+
+def test_answers_with_heads_of_several_frames_keep_apart_on_all_connections(web):
+    """All sessions of a worker write their frames in one block of memory; a long head needs more than that."""
+
+    async def script(call):
+        name = call.request.line.split()[1].strip("/")
+        fields = "".join(f"x-{n}: {name}{'-' * 1990}{n}\r\n" for n in range(20))
+        await call.send(f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(name)}\r\n\r\n{name}".encode())
+
+    web.origin.script = script
+    try:
+        with ExitStack() as stack:
+            clients = [stack.enter_context(web.client()) for _ in range(6)]
+            asked = [(client, f"{n}.{turn}") for turn in range(4) for n, client in enumerate(clients)]
+            numbers = [(client, client.begin(WEB, f"/{name}"), name) for client, name in asked]
+            for client, number, name in reversed(numbers):
+                answer = client.answer(number)
+                assert bytes(answer.body) == name.encode()
+                assert [dict(answer.fields)[f"x-{n}"] for n in range(20)] == [f"{name}{'-' * 1990}{n}" for n in range(20)]
+    finally:
+        web.origin.script = respond()

@@ -9,6 +9,7 @@ from haystack._fast.util.linked_list cimport Link
 
 cdef class Streams(ServerConnection):
     cdef nghttp2_session *session
+    cdef bint lent              # that has the block in which a frame is written (http2/session_memory.pyx)
     cdef list noted             # legs that something has happened to
     cdef Flood flood
     cdef int waiting            # legs with bytes that the client has not taken

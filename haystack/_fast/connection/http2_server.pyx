@@ -13,6 +13,7 @@ from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
+from haystack._fast.http2.session_memory cimport session_memory
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
@@ -84,8 +85,9 @@ cdef class Http2Server(Streams):
     cdef int start(self) except -1:
         """Say what this side holds to (RFC 9113, section 3.4)."""
         cdef nghttp2_settings_entry[5] settings
+        cdef nghttp2_mem memory = session_memory(&self.lent)
         prepare()
-        if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
+        if nghttp2_session_server_new3(&self.session, callbacks, <void *>self, options, &memory):
             raise MemoryError
         settings[0] = nghttp2_settings_entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, <uint32_t>self.worker.limits.max_streams)
         settings[1] = nghttp2_settings_entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW)
@@ -305,6 +307,7 @@ cdef class Http2Server(Streams):
             if self.transport.deadline == 0:
                 self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
             self.transport.shrink(IDLE_KEPT)
+            drop(&self.section)
             return self.rest()
         return 0
 
