@@ -100,8 +100,8 @@ class Monitor:
         if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
             return Condition(waiting=seal.why, overdue=not seal.pending)  # workers can't, either
         if self._lives.get(endpoint.id) != _life(container, endpoint):
-            known = container.id in self._expected and not reached.is_doubtful(container)
-            return WELL if known else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
+            trusted = container.id in self._expected and not reached.is_doubtful(container)
+            return WELL if trusted else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         if unreachable := self._arrivals.unreached(endpoint.id):
             return Condition(unreachable=unreachable)
         why, overdue = self._arrivals.state(endpoint.id)
@@ -120,6 +120,12 @@ class Monitor:
         for kept in (self._doubtful, self._arrivals.changed, self._prober.changed):
             kept.clear()
         return found
+
+    def doubt(self, containers: Iterable[str]) -> None:
+        """Look whether the endpoints of these containers accept connections still."""
+        for identity in containers:
+            for key in self._of.get(identity, ()):
+                self._arrivals.doubt(key)
 
     def reseal(self) -> None:
         """Some that can be spoken to within TLS may be others now."""

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
         default_factory=cpus, description="a number of worker processes, 1 to 256"
     )
     balance: Balance = takes(balance.TAKES, "p2c")
+    locality: Switch = takes("on or off", default=True)
+    engine_grace: TimeOrOff = takes(TIME_OR_OFF, 3600.0)
     static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
     ssh_authorized_keys: Annotated[str, BeforeValidator(parsers.keys)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")

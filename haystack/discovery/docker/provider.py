@@ -21,6 +21,7 @@ from haystack.discovery.docker import client as border
 from haystack.discovery.docker import inspect
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.engine_view import View
+from haystack.discovery.docker.grace import Grace
 from haystack.discovery.docker.timing import Timing
 from haystack.discovery.docker.tls import Certificates, TlsOptions
 from haystack.discovery.docker.watch import SEEN, StreamEndedError, Watch
@@ -42,7 +43,8 @@ class DockerProvider:
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
-        crossing = Crossing(asyncio.get_running_loop(), sink, self.source)
+        grace = Grace(sink, self._timing.grace)
+        crossing = Crossing(asyncio.get_running_loop(), grace, self.source)
         session = Sessions(self._host, self._tls, self._timing, crossing)
         thread = threading.Thread(target=session.run, name=f"haystack-docker {self.source}", daemon=True)
         thread.start()
@@ -50,6 +52,7 @@ class DockerProvider:
             await asyncio.Future()
         finally:
             crossing.close()
+            grace.close()
             session.close()
             await asyncio.to_thread(thread.join, 5)
 
