@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
 
     docker_host: Annotated[Texts, NoDecode, BeforeValidator(parsers.docker_hosts)] = takes(
-        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT (without a port: 2375, with TLS 2376)",
+        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT (without a port: 2375, with TLS 2376) or ssh://USER@HOST",
         (engine_url.SOCKET,),
     )
     docker_tls_verify: Switch | None = takes("on or off")
