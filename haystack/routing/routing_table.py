@@ -27,8 +27,11 @@ PART = 50  # services in one message: a worker takes them in within about two mi
 
 
 def is_mute(endpoint: Endpoint) -> bool:
-    """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
-    return not endpoint.ready and endpoint.cause is Cause.SILENT
+    """Whether it answers nothing that it was asked: its host is lost, or a worker found that it accepts and never answers.
+
+    The other workers have requests waiting there, too few to find it themselves.
+    """
+    return not endpoint.ready and endpoint.cause in (Cause.SILENT, Cause.GONE)
 
 
 def parts(

@@ -189,7 +189,9 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
     names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
     names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
     if len(heavy) == 1:
-        return f"picked: {names}, the only endpoint that is in"
+        return (
+            f"picked: {names}, the only endpoint {'that is in' if len(ready) == 1 else 'to be asked while it has room and does not fail'}"
+        )
     sticky = f"the endpoint in cookie {service.sticky}, else " if service.sticky else ""
     return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"
 

@@ -27,7 +27,7 @@ ALIVE, MISSED = 5.0, 2  # seconds of silence after which the other side is asked
 
 
 class Tunnel:
-    """url: as in DOCKER_HOST. A context manager; from its beginning to its end `path` leads there, and `peer` is the other host's address."""
+    """url: as in DOCKER_HOST. A context manager: while it lasts, `path` leads there, and `peer` is the other host's address."""
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         parts = urlsplit(url)
@@ -95,15 +95,17 @@ class Tunnel:
 
     def _told(self, error: BaseException) -> str:
         """One line."""
-        where = f"{self._user}@{self._host}" if self._user else self._host
+        host, where = self._host, f"{self._user}@{self._host}" if self._user else self._host
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return f"ssh: the host key of {self._host} is not in known_hosts: check its fingerprint, then `ssh-keyscan {self._host} >> ~/.ssh/known_hosts`"
+            typed = f"ssh-keyscan {host} >> ~/.ssh/known_hosts"
+            return f"ssh: the host key of {host} is not in known_hosts: check its fingerprint, then type `{typed}`"
         if isinstance(error, asyncssh.PermissionDenied):
-            return f"ssh: {where} accepts no key of this user: put one that is in its authorized_keys into ~/.ssh, readable for this user alone"
+            return f"ssh: {where} accepts no key of this user: put one of its authorized_keys into ~/.ssh, readable for this user alone"
         if isinstance(error, asyncssh.ChannelOpenError):
-            return f"ssh: {where} does not open {self._socket}: {error.reason}; may this user use Docker there, and does sshd allow stream local forwarding?"
+            hint = "may this user use Docker there, and does sshd allow stream local forwarding?"
+            return f"ssh: {where} does not open {self._socket}: {error.reason}; {hint}"
         if isinstance(error, TimeoutError):
-            return f"ssh: {self._host} does not answer in time"
+            return f"ssh: {host} does not answer in time"
         if isinstance(error, OSError) and error.strerror:
-            return f"ssh: {self._host}: {error.strerror.lower()}"
-        return f"ssh: {self._host}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            return f"ssh: {host}: {error.strerror.lower()}"
+        return f"ssh: {host}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -9,7 +9,7 @@ from haystack.dns import contributions
 from haystack.health.trouble import REFUSED
 from haystack.loop.turns import at_once
 from haystack.model.records import STOPPING, Obstacle, Options, Published
-from haystack.routing.routing_table import Defaults
+from haystack.routing.routing_table import Defaults, Living
 from haystack.views import shapes
 from tests.oracles import routing_table as oracle
 from tests.unit.health.test_monitor import NAME, Rig, container
@@ -26,10 +26,11 @@ class Hosts(Rig):
 
     def __init__(self):
         super().__init__()
-        self.asked = []
+        self.asked, self.look = [], asyncio.Event()
 
     async def connect(self, address, port):
         self.asked.append(f"{address}:{port}")
+        self.look.set()
         trouble = await super().connect(f"{address}:{port}", port)
         return REFUSED if trouble == REFUSED else trouble
 
@@ -96,7 +97,8 @@ async def test_one_whose_port_is_forwarded_before_it_listens_is_waited_for(hosts
     hosts.list(there())
     async with asyncio.timeout(5):
         while hosts.asked.count("192.0.2.5:8081") < 3:
-            await asyncio.sleep(0.005)
+            hosts.look.clear()
+            await hosts.look.wait()
     assert hosts.seen() == [(False, "waiting: port 80 does not accept yet", True)]
     hosts.accepting.add("192.0.2.5:8081")
     await hosts.reaches("192.0.2.5:8081")
@@ -145,3 +147,19 @@ async def test_the_endpoints_of_an_engine_that_is_lost_are_looked_at(hosts):
     hosts.accepting.discard("10.0.0.2:80")
     hosts.monitor.doubt([container(n).id for n in (1, 2)])
     await hosts.reaches("10.0.0.1:80")
+
+
+async def test_where_neither_an_engine_nor_an_endpoint_of_it_answers_the_host_is_lost_and_what_was_sent_there_ends(hosts):
+    hosts.accepting.update({"10.0.0.1:80", "10.0.0.2:80"})
+    hosts.list(container(1), container(2))
+    hosts.accepting.discard("10.0.0.2:80")
+    hosts.silent.add("10.0.0.2:80")
+    ids = [container(n).id for n in (1, 2)]
+    hosts.monitor.doubt(ids)
+    await hosts.until(lambda seen: seen[1][1] == "its host is lost: port 80 does not answer, and neither does its engine")
+    assert not Living(hosts.registry.snapshot).has(ids[1], f"{ids[1][:12]}:80/tcp")
+    assert Living(hosts.registry.snapshot).has(ids[0], f"{ids[0][:12]}:80/tcp")
+    hosts.monitor.doubt([])
+    await hosts.until(lambda seen: "its host is lost" not in seen[1][1])
+    hosts.accepting.add("10.0.0.2:80")
+    await hosts.reaches("10.0.0.1:80", "10.0.0.2:80")

@@ -11,7 +11,8 @@ from haystack.model.records import Container, Engine, Listing, Options
 NAME = "web.services.haystack"
 ENGINE = Engine(id="E", name="node5", host="tcp://10.0.0.5:2375")
 WEB = Container(
-    id="1" * 64, name="web", engine="E", services=("web",), address="10.0.0.1", ports=(ports.named(80, "tcp"),), options=Options(labelled=True),
+    id="1" * 64, name="web", engine="E", services=("web",), address="10.0.0.1", ports=(ports.named(80, "tcp"),),
+    options=Options(labelled=True),
 )  # fmt: skip
 
 
