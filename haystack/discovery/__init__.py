@@ -19,6 +19,10 @@ class DiscoverySettings(TlsSettings, Protocol):
         """DOCKER_HOST."""
 
     @property
+    def aliases(self) -> tuple[str, ...]:
+        """HAYSTACK_ALIASES."""
+
+    @property
     def engine_grace(self) -> float:
         """HAYSTACK_ENGINE_GRACE, in seconds."""
 
@@ -42,4 +46,4 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))
-    return [DockerProvider(host, tls, Timing(grace=settings.engine_grace)) for host in hosts]
+    return [DockerProvider(host, tls, Timing(grace=settings.engine_grace), tuple(settings.aliases)) for host in hosts]

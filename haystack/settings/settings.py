@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from haystack.net import access
 from haystack.net.access import Allowed
+from haystack.settings import aliases as aliases_of
 from haystack.settings import authorities, balance, engine_url, forwarding, parsers
 from haystack.settings.parsers import Networks, Texts
 
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
         default_factory=cpus, description="a number of worker processes, 1 to 256"
     )
     balance: Balance = takes(balance.TAKES, "p2c")
+    aliases: Annotated[Texts, NoDecode, BeforeValidator(aliases_of.read)] = takes(aliases_of.TAKES, ())
     locality: Switch = takes("on or off", default=True)
     engine_grace: TimeOrOff = takes(TIME_OR_OFF, 3600.0)
     static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")

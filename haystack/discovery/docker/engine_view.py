@@ -34,10 +34,11 @@ class Mark(Record, frozen=True, kw_only=True):
 class View:
     """Containers by id, networks by id, and marks of those that are stopping.
 
-    own: Haystack's own container id, 64 or 12 hex digits, or empty.
+    own: Haystack's own container id, 64 or 12 hex digits, or empty; aliases: HAYSTACK_ALIASES.
     """
 
-    def __init__(self, own: str = "") -> None:
+    def __init__(self, own: str = "", aliases: tuple[str, ...] = ()) -> None:
+        self.aliases = aliases
         self.engine: Engine | None = None
         self.graves = Graves()
         self._own = own

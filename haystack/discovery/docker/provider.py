@@ -33,19 +33,23 @@ _log = structlog.get_logger()
 
 
 class DockerProvider:
-    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host, without a password."""
+    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host, without a password.
 
-    def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None) -> None:
+    aliases: HAYSTACK_ALIASES.
+    """
+
+    def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None, aliases: tuple[str, ...] = ()) -> None:
         self.source = masked(host)
         self._host = host
         self._tls = tls or TlsOptions()
         self._timing = timing or Timing()
+        self._aliases = aliases
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
         grace = Grace(sink, self._timing.grace)
         crossing = Crossing(asyncio.get_running_loop(), grace, self.source)
-        session = Sessions(self._host, self._tls, self._timing, crossing)
+        session = Sessions(self._host, self._tls, self._timing, crossing, self._aliases)
         thread = threading.Thread(target=session.run, name=f"haystack-docker {self.source}", daemon=True)
         thread.start()
         try:
@@ -100,14 +104,14 @@ class Crossing:
 class Sessions:
     """The thread's life: one Watch after another, with growing, jittered pauses while they fail."""
 
-    def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing) -> None:
+    def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing, aliases: tuple[str, ...] = ()) -> None:
         self._host = host
         self._shown = masked(host)
         self._tls = tls
         self._timing = timing
         self._crossing = crossing
         self._own = own_place.container_id()
-        self._view = View(self._own)
+        self._view = View(self._own, aliases)
         self._since: str | None = None
         self._seen: deque[str] = deque(maxlen=SEEN)
         self._stop = threading.Event()
