@@ -123,8 +123,8 @@ def test_any_text_is_a_rule_or_is_not(text):
         ({"http.routers.web.rule": "Host(`a.example`) || Host(`b.example`)"}, ("hosts",), (("a.example", "b.example"),)),
         ({"http.routers.web.rule": "Host(`a.example`) && PathPrefix(`/api/`)"}, ("hosts", "path"), (("a.example",), "/api")),
         (
-            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.secure.rule": "Host(`a.example`)",
-             "http.routers.secure.tls": "true", "http.routers.secure.entrypoints": "websecure", "http.routers.secure.tls.certresolver": "le"},
+            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.s.rule": "Host(`a.example`)", "http.routers.s.tls": "true",
+             "http.routers.s.entrypoints": "websecure", "http.routers.s.tls.certresolver": "le"},
             ("hosts", "path"), (("a.example",), None),
         ),
         ({"http.services.web.loadbalancer.server.port": "3000"}, ("port",), (3000,)),
