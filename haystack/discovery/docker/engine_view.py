@@ -55,6 +55,11 @@ class View:
         self._attached: tuple[str, ...] = ()  # the subnets that Haystack's addresses are in
         self._ours: dict[bool, frozenset[str]] = {}  # the networks that they are on; by whether the engine is on another host
 
+    def move(self, attached: tuple[str, ...]) -> bool:
+        """Haystack's addresses are in these subnets now; whether that may make a difference to what is listed."""
+        before, self._attached = self._attached, attached
+        return before != attached and self._standpoint().remote
+
     def __contains__(self, identity: str) -> bool:
         return identity in self._found
 

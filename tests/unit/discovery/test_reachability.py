@@ -202,6 +202,19 @@ def far(*containers, own="", here=(), attached=(), address="192.0.2.5", networks
     return {c.name: c for c in listing.containers}, listing.engine
 
 
+def test_a_network_that_is_made_here_later_takes_its_addresses_at_once():
+    view = View(OWN)
+    view.engine = Engine(id="e", name="box", host="tcp://192.0.2.5:2375", address="192.0.2.5", remote=True)
+    view.set_networks(NETWORKS, (), ("192.0.2.0/24",))
+    view.put(inspect.container(raw(2, "web", SHOP), "e"))
+    (web,) = view.listing().containers
+    assert not web.obstacle.certain
+    assert not view.move(("192.0.2.0/24",))
+    assert view.move(("10.5.0.0/16", "192.0.2.0/24"))
+    (web,) = view.listing().containers
+    assert web.obstacle.certain
+
+
 def published(raw, **bindings):
     ports = {f"{key.lstrip('p')}/tcp": [{"HostIp": at, "HostPort": port} for at, port in each] for key, each in bindings.items()}
     raw["NetworkSettings"]["Ports"] = ports

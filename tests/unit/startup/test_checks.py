@@ -165,7 +165,8 @@ def test_lists_and_words_are_taken_as_people_write_them(field, text, same):
     [
         ("tcp://10.0.0.1:2375", {}, True), ("http://engine:2375", {}, True), ("tcp://127.0.0.1:2375", {}, True),
         ("unix:///var/run/docker.sock", {}, False), ("https://10.0.0.1:2376", {}, False),
-        ("ssh://me@10.0.0.1", {}, False), ("tcp://10.0.0.1:2376", {"docker_tls_verify": "1"}, False), ("tcp://10.0.0.1:2375", {"static": "/dev/null"}, False),
+        ("ssh://me@10.0.0.1", {}, False),
+        ("tcp://10.0.0.1:2376", {"docker_tls_verify": "1"}, False), ("tcp://10.0.0.1:2375", {"static": "/dev/null"}, False),
     ],
 )  # fmt: skip
 def test_an_engine_without_tls_is_warned_of(host, more, warned, tmp_path):
