@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from haystack.discovery.docker.timing import Timing
 from haystack.discovery.docker.tls import TlsOptions, TlsSettings
 from haystack.discovery.provider import Provider
 
@@ -16,6 +17,14 @@ class DiscoverySettings(TlsSettings, Protocol):
     @property
     def docker_host(self) -> tuple[str, ...]:
         """DOCKER_HOST."""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """HAYSTACK_ALIASES."""
+
+    @property
+    def engine_grace(self) -> float:
+        """HAYSTACK_ENGINE_GRACE, in seconds."""
 
     @property
     def static(self) -> Any:
@@ -37,4 +46,4 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
 
     tls = TlsOptions.of(settings)
     hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))
-    return [DockerProvider(host, tls) for host in hosts]
+    return [DockerProvider(host, tls, Timing(grace=settings.engine_grace), tuple(settings.aliases)) for host in hosts]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import told
-from haystack.model.records import STOPPING, Cause, Container, Override, Record
+from haystack.model.records import STOPPING, Cause, Container, Override, Published, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about
@@ -25,6 +25,7 @@ class Condition(Record, frozen=True, kw_only=True):
     counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
     since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds); silent: for answering nothing.
     drain: an operator's, which counts more than everything else that is known of one that runs.
+    place: where it is reached, since its own address can't be. gone: why it is believed that its host is lost: it answers nothing any more.
     """
 
     unreachable: str = ""
@@ -37,6 +38,8 @@ class Condition(Record, frozen=True, kw_only=True):
     ejected_at: float = 0.0
     until: float = 0.0
     drain: Override | None = None
+    place: Published | None = None
+    gone: str = ""
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -70,15 +73,20 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
         return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
-    if condition.drain is not None:
-        return Cause.DRAINED, drained(condition.drain)
-    if condition.unreachable:
-        return Cause.UNREACHABLE, condition.unreachable
-    if found := _absent(container, condition) or _unwell(container, condition):
+    if found := _apart(condition) or _absent(container, condition) or _unwell(container, condition):
         return found
     if condition.ejected:
         return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
     return Cause.WELL, IN.reason
+
+
+def _apart(condition: Condition) -> tuple[Cause, str] | None:
+    """Where it is out whatever it says itself."""
+    if condition.gone:
+        return Cause.GONE, condition.gone
+    if condition.drain is not None:
+        return Cause.DRAINED, drained(condition.drain)
+    return (Cause.UNREACHABLE, condition.unreachable) if condition.unreachable else None
 
 
 def drained(drain: Override) -> str:

@@ -31,13 +31,17 @@ class Problem(Record, frozen=True, kw_only=True, order=True):
 
 
 class Engine(Record, frozen=True, kw_only=True):
-    """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID)."""
+    """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID).
+
+    remote: it runs on another host than Haystack, by all that is known.
+    """
 
     id: str
     name: str
     host: str
     address: str | None = None
     version: str = ""
+    remote: bool = False
 
     @property
     def short_id(self) -> str:
@@ -82,6 +86,23 @@ class Port(Record, frozen=True, kw_only=True, order=True):
     number: int
     protocol: str
     name: str
+
+
+class Published(Record, frozen=True, kw_only=True, order=True):
+    """A port of a container that its engine forwards from a port of its host: `address`, `host_port` leads to `port`.
+
+    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them.
+    """
+
+    port: int
+    protocol: str
+    address: str
+    host_port: int
+
+    @property
+    def place(self) -> str:
+        """For people."""
+        return f"[{self.address}]:{self.host_port}" if ":" in self.address else f"{self.address}:{self.host_port}"
 
 
 class ServiceOptions(Record, frozen=True, kw_only=True):
@@ -130,12 +151,13 @@ class Obstacle(Record, frozen=True, kw_only=True):
     """Why a container's address may lead to nobody from where Haystack is, by all that is known of networks.
 
     A theory: it counts where connecting fails, and one connection that can be made proves it wrong. remedy: what to type or do; refusal:
-    a connection that is refused shows it too, for somebody else has the address.
+    a connection that is refused shows it too, for somebody else has the address. certain: no theory: whoever answers there is another one.
     """
 
     why: str
     remedy: str
     refusal: bool = False
+    certain: bool = False
 
     @property
     def told(self) -> str:
@@ -153,6 +175,7 @@ class Container(Record, frozen=True, kw_only=True):
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
+    remote: it runs on another host than Haystack; published: where its ports can be reached from other hosts.
     """
 
     id: str
@@ -172,6 +195,8 @@ class Container(Record, frozen=True, kw_only=True):
     address6: str | None = None
     address_reason: str = ""
     obstacle: Obstacle | None = None
+    remote: bool = False
+    published: tuple[Published, ...] = ()
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     originals: tuple[str, ...] = ()
@@ -270,7 +295,29 @@ class Sealing(Record, frozen=True, kw_only=True):
     verify: bool = True
 
 
-class Endpoint(Record, frozen=True, kw_only=True):
+class Detour(Record, frozen=True, kw_only=True):
+    """That requests to an endpoint go to a published port, why so, and the addresses and the port that are its container's own."""
+
+    why: str
+    address: str
+    address6: str | None
+    port: int
+
+
+class Destination(Record, frozen=True, kw_only=True):
+    """Where requests to an endpoint go.
+
+    remote: that is another host than Haystack's; detour: it is a port that is published there.
+    """
+
+    address: str
+    address6: str | None = None
+    port: int
+    remote: bool = False
+    detour: Detour | None = None
+
+
+class Endpoint(Destination, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
@@ -290,9 +337,6 @@ class Endpoint(Record, frozen=True, kw_only=True):
     container: str
     container_name: str
     target: str
-    address: str
-    address6: str | None = None
-    port: int
     protocol: str
     port_name: str
     listener: str | None = None
