@@ -19,6 +19,9 @@ class Sink(Protocol):
     def failed(self, source: str, error: str) -> None:
         """Remember that `source` can't be read now, one line why; what it listed last stays."""
 
+    def withdraw(self, source: str) -> None:
+        """Forget `source` and all that it listed: there is no such thing."""
+
 
 class Provider(Protocol):
     """A source of containers: a Docker engine, a static file, the demo."""

@@ -26,12 +26,17 @@ class Stand(enum.Enum):
 
 
 class Standpoint(Record, frozen=True, kw_only=True):
-    """own: ids of the networks that it is on; name: its container's, as `docker network connect` takes it; task: its Swarm service."""
+    """own: ids of the networks that it is on; name: its container's, as `docker network connect` takes it; task: its Swarm service.
+
+    remote: the engine runs on another host; attached: the subnets that Haystack's own interfaces are on.
+    """
 
     stand: Stand = Stand.MACHINE
     own: frozenset[str] = frozenset()
     name: str = ""
     task: str = ""
+    remote: bool = False
+    attached: tuple[str, ...] = ()
 
 
 def obstacle(place: Attachment, networks: Mapping[str, Network], here: Standpoint) -> Obstacle | None:

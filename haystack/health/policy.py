@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import told
-from haystack.model.records import STOPPING, Cause, Container, Override, Record
+from haystack.model.records import AWAITED, STOPPING, Cause, Container, Override, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about
@@ -69,11 +69,15 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     """How one endpoint stands, and why."""
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
+        if container.state == AWAITED:
+            return Cause.WAITING, f"waiting: {reason}"
         return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
     if condition.drain is not None:
         return Cause.DRAINED, drained(condition.drain)
     if condition.unreachable:
         return Cause.UNREACHABLE, condition.unreachable
+    if container.lost:
+        return Cause.UNWELL, container.lost
     if found := _absent(container, condition) or _unwell(container, condition):
         return found
     if condition.ejected:

@@ -31,13 +31,18 @@ class Problem(Record, frozen=True, kw_only=True, order=True):
 
 
 class Engine(Record, frozen=True, kw_only=True):
-    """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID)."""
+    """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID).
+
+    remote: it runs on another host than Haystack, by all that is known; node: its id in its Swarm, empty: it is in none.
+    """
 
     id: str
     name: str
     host: str
     address: str | None = None
     version: str = ""
+    remote: bool = False
+    node: str = ""
 
     @property
     def short_id(self) -> str:
@@ -84,6 +89,23 @@ class Port(Record, frozen=True, kw_only=True, order=True):
     name: str
 
 
+class Published(Record, frozen=True, kw_only=True, order=True):
+    """A port of a container that its engine forwards from a port of its host: `address`, `host_port` leads to `port`.
+
+    address: as the engine tells it, where the engine's host is not told of yet; unspecified (``0.0.0.0``, ``::``) then: all of its addresses.
+    """
+
+    port: int
+    protocol: str
+    address: str
+    host_port: int
+
+    @property
+    def place(self) -> str:
+        """For people."""
+        return f"[{self.address}]:{self.host_port}" if ":" in self.address else f"{self.address}:{self.host_port}"
+
+
 class ServiceOptions(Record, frozen=True, kw_only=True):
     """What labels ask for a service as a whole: of its containers, which have to agree, and of the service; None: not asked."""
 
@@ -124,18 +146,20 @@ class Options(ServiceOptions, frozen=True, kw_only=True):
 PASSTHROUGH = "passthrough"  # of haystack.https: the container ends the TLS of its hosts itself
 PASSED = "https"  # the listener of its port for that
 STOPPING = "stopping"  # the state of a container that was told to stop and has not ended yet
+ABSENT, AWAITED = "absent", "awaited"  # the state of what stands for a Swarm service without a task that runs; AWAITED: one is on its way
 
 
 class Obstacle(Record, frozen=True, kw_only=True):
     """Why a container's address may lead to nobody from where Haystack is, by all that is known of networks.
 
     A theory: it counts where connecting fails, and one connection that can be made proves it wrong. remedy: what to type or do; refusal:
-    a connection that is refused shows it too, for somebody else has the address.
+    a connection that is refused shows it too, for somebody else has the address. certain: no theory: whoever answers there is another one.
     """
 
     why: str
     remedy: str
     refusal: bool = False
+    certain: bool = False
 
     @property
     def told(self) -> str:
@@ -153,6 +177,8 @@ class Container(Record, frozen=True, kw_only=True):
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
+    remote: it runs on another host than Haystack; published: where its ports can be reached from other hosts.
+    lost: why its host is believed to be away; empty: it is not.
     """
 
     id: str
@@ -172,6 +198,9 @@ class Container(Record, frozen=True, kw_only=True):
     address6: str | None = None
     address_reason: str = ""
     obstacle: Obstacle | None = None
+    remote: bool = False
+    published: tuple[Published, ...] = ()
+    lost: str = ""
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     originals: tuple[str, ...] = ()
@@ -183,6 +212,20 @@ class Container(Record, frozen=True, kw_only=True):
     def short_id(self) -> str:
         """Docker's 12 hex digits."""
         return self.id[:12]
+
+
+class Peer(Record, frozen=True, kw_only=True):
+    """Another Haystack, or (own) this one as others reach it.
+
+    name: for people; address: an IP address, empty where it is not known; near: (network's id, IPv4, IPv6) for each network of containers that
+    it is on: whoever is on that reaches it there; port: of its HTTP.
+    """
+
+    name: str
+    address: str = ""
+    near: tuple[tuple[str, str | None, str | None], ...] = ()
+    port: int = 80
+    own: bool = False
 
 
 class Departure(Record, frozen=True, kw_only=True):
@@ -203,7 +246,8 @@ class Listing(Record, frozen=True, kw_only=True):
     """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry.
 
     containers: a tuple, or Listed where there may be thousands (listed.py); departures: of the last minute or so, the latest last;
-    told: Unix seconds, by its engine's clock, of the first event since the list before; 0.0: there was none.
+    told: Unix seconds, by its engine's clock, of the first event since the list before; 0.0: there was none. peers: Haystack's own tasks in
+    a Swarm.
     """
 
     engine: Engine | None = None
@@ -212,6 +256,7 @@ class Listing(Record, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     departures: tuple[Departure, ...] = ()
     told: float = 0.0
+    peers: tuple[Peer, ...] = ()
 
 
 class Cause(enum.Enum):
@@ -284,6 +329,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
     jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now;
     proxy_protocol: the version of the PROXY header that connections to it begin with, 0: there is none.
+    remote: it runs on another host than Haystack; address_reason: why requests go to a published port there, empty where they do not:
+    `own` is then the address, the other address and the port of its container.
     """
 
     id: str
@@ -311,6 +358,9 @@ class Endpoint(Record, frozen=True, kw_only=True):
     share: float = 1.0
     risen: float = 0.0
     overrides: tuple[Override, ...] = ()
+    remote: bool = False
+    address_reason: str = ""
+    own: tuple[str, str | None, int] | None = None
 
     @property
     def speaks_http(self) -> bool:

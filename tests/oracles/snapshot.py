@@ -52,6 +52,7 @@ def build(
         services=services,
         problems=tuple(problems),
         overrides=overrides,
+        peers=build.peers(listings, ()),
     )
 
 

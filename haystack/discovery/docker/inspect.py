@@ -79,6 +79,7 @@ def engine(info: object, version: object, host: str, own_address: str | None) ->
         host=host,
         address=own_address,
         version=text(release.get("Version")) or text(told.get("ServerVersion")),
+        node=text(mapping(told.get("Swarm")).get("NodeID")),
     )
 
 
