@@ -148,7 +148,7 @@ async def test_another_manager_goes_on_where_one_is_lost(swarm, sink):
             await sink.until(lambda: sink.names)
             swarm.down()
             await polled(lambda: other.asked["/tasks"] > 0)
-            other.add_task(2, ident("service", 1), slot=2)
+            other.add_task(2, ident("service", 1), slot=2, node=swarm.at)
             other.emit("update", ident("service", 1), kind="service")
             await sink.until(lambda: sink.names and len(sink.names) == 2)
     assert sink.errors == []
