@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from haystack.catalog import places
 from haystack.health import policy, ramp
 from haystack.health.policy import Condition, Verdict
 from haystack.loop.turns import Turns, stretches
@@ -86,7 +87,8 @@ class Judge(NamedTuple):
             ordered += orders
             yield
         verdicts = yield from policy.judge(known)
-        for judged in stretches(list(zip(peers, verdicts, ordered, strict=True))):
+        placed = [(c, places.placed(c, e, condition, before.get(e.id))) for (c, e), (_, condition) in zip(peers, known, strict=True)]
+        for judged in stretches(list(zip(placed, verdicts, ordered, strict=True))):
             found.update((e.id, self._with(before.get(e.id), c, e, v, order)) for (c, e), v, order in judged)
             well.update(e.id for (_, e), v, _ in judged if v.well)
             yield
@@ -100,7 +102,8 @@ class Judge(NamedTuple):
         self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict, orders: tuple[Override, ...]
     ) -> Endpoint:
         untouched = self.touched is not None and container.id not in self.touched
-        if old is not None and untouched and _stands(old, verdict) and old.overrides == orders:
+        there = old is not None and (old.detour, old.port, old.address) == (endpoint.detour, endpoint.port, endpoint.address)
+        if old is not None and untouched and there and _stands(old, verdict) and old.overrides == orders:
             return old
         weighed = weight_of(orders)
         slow = ramp.length(container.options) if verdict.ready else 0.0

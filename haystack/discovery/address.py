@@ -7,13 +7,14 @@ name. Never does: I/O; what it must know of the surroundings it is given. The do
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from msgspec.structs import replace
 
 from haystack.discovery import network_stack, reachability
 from haystack.discovery.docker.inspect import Found
 from haystack.discovery.reachability import GLOBAL, INGRESS, Standpoint
-from haystack.model.records import Attachment, Container, Network, Problem, Record
+from haystack.model.records import Attachment, Container, Network, Problem, Published, Record
 
 
 class Surroundings(Record, frozen=True, kw_only=True):
@@ -26,6 +27,12 @@ class Surroundings(Record, frozen=True, kw_only=True):
 
 def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> Container:
     """The container with its address chosen, and its problems with that. others: by id, for one that shares another's network stack."""
+    container = _chosen_of(found, around, others)
+    remote = around.here.remote
+    return container if not (remote or container.published) else replace(container, remote=remote, published=_published(container, around))
+
+
+def _chosen_of(found: Found, around: Surroundings, others: Mapping[str, Found]) -> Container:
     stack = network_stack.of(found, others)
     if stack.owner is None:
         reason = f"shares the network of {stack.missing[:12]}, which is not running; start that, then restart this container"
@@ -33,10 +40,26 @@ def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> C
     if stack.owner is found:
         return _told(_placed(found.container, found, around))
     there = tuple(replace(a, aliases=()) if a.aliases else a for a in stack.owner.container.attachments)
-    container = replace(found.container, attachments=there)
+    container = replace(found.container, attachments=there, published=stack.owner.container.published)
     container = _placed(container, stack.owner, around)
     reason = f"shares the network of {stack.owner.container.name}: {container.address_reason}"
     return _told(replace(container, address_reason=reason, obstacle=stack.obstacle or container.obstacle), stale=bool(stack.restart))
+
+
+def _published(container: Container, around: Surroundings) -> tuple[Published, ...]:
+    """Where each of its ports can be reached from another host; none on Haystack's own, where its own address can be.
+
+    What is bound to all addresses is at its engine's; what is bound to loopback addresses is for its own host alone.
+    """
+    if not around.here.remote or container.network == "host":
+        return ()
+    found: dict[tuple[int, str], Published] = {}
+    for each in container.published:
+        bound = ip_address(each.address)
+        address = around.engine_address if bound.is_unspecified else each.address
+        if address and not bound.is_loopback:
+            found.setdefault((each.port, each.protocol), replace(each, address=address))
+    return tuple(found.values())
 
 
 def _told(container: Container, *, stale: bool = False) -> Container:

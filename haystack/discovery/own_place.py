@@ -68,10 +68,44 @@ def gateway(proc: Path = PROC) -> str | None:
     return None
 
 
+def attached(proc: Path = PROC) -> tuple[str, ...]:
+    """The subnets that the interfaces here are on, in CIDR form: what is in them is reached without a router. IPv4 and IPv6."""
+    found = [_route4(line.split()) for line in _text(proc / "net" / "route").splitlines()[1:]]
+    found += [_route6(line.split()) for line in _text(proc / "net" / "ipv6_route").splitlines()]
+    return tuple(sorted({each for each in found if each}))
+
+
+def _route4(fields: list[str]) -> str:
+    """Of a line of /proc/net/route; empty where a router, or everything, is behind it."""
+    if len(fields) < 8 or fields[2] != "00000000" or fields[7] == "00000000":  # noqa: PLR2004 - columns of /proc
+        return ""
+    at, mask = (ipaddress.IPv4Address(bytes.fromhex(fields[n])[::-1]) for n in (1, 7))
+    return str(ipaddress.ip_network(f"{at}/{mask}", strict=False))
+
+
+def _route6(fields: list[str]) -> str:
+    """Of a line of /proc/net/ipv6_route; empty for single addresses, link-local and multicast ones too."""
+    if len(fields) < 10 or int(fields[4], 16) or fields[9] == "lo":  # noqa: PLR2004 - columns of /proc
+        return ""
+    block = ipaddress.IPv6Network((int(fields[0], 16), int(fields[1], 16)), strict=False)
+    return str(block) if 0 < block.prefixlen < block.max_prefixlen and not (block.is_link_local or block.is_multicast) else ""
+
+
+def is_here(host: str, address: str | None, inside: bool, proc: Path = PROC) -> bool:
+    """Whether the engine at `host`, whose address is this, runs on the host that Haystack runs on, by what an address can tell.
+
+    An engine whose address is not known counts as one of this host.
+    """
+    if host.startswith(("unix://", "npipe://", "http+unix://")) or address is None:
+        return True
+    there = ipaddress.ip_address(address)
+    return there.is_loopback or there in addresses(proc) or (inside and address == gateway(proc))
+
+
 def engine_address(host: str, inside: bool) -> str | None:
     """The address of the engine at `host` as seen from here. inside: Haystack runs in a container."""
     scheme, _, rest = host.partition("://")
-    if scheme in ("unix", "npipe", "ssh", "http+unix"):
+    if scheme in ("unix", "npipe", "http+unix"):
         return (gateway() or LOOPBACK) if inside else LOOPBACK
     name = rest.partition("/")[0].rpartition("@")[2]
     name = name.rpartition(":")[0].strip("[]") if ":" in name else name

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_network
 
 from haystack.discovery.command_lines import command
 from haystack.model.records import Attachment, Network, Obstacle, Record
 
 GLOBAL = ("global", "swarm")
 INGRESS = "ingress"  # Swarm's own: containers are on it, but not to be reached there
+JOINED = "put both on an overlay network, or run a Haystack there too"
+ANOTHER = f"it is a network of another machine: publish the port there (docker run --publish), {JOINED}"
 ASIDE = ("macvlan", "ipvlan")  # drivers of networks on which the machine's own address leads to no container of that machine
 
 
@@ -48,9 +52,27 @@ def obstacle(place: Attachment, networks: Mapping[str, Network], here: Standpoin
         why = f"a machine can't reach its own containers on its {network.driver} network {network.name}"
     elif here.stand is not Stand.INSIDE and not network.subnets:
         return None  # nothing is told that Haystack's own addresses could be held against
+    elif here.remote and network.scope not in GLOBAL and (mine := _shared(network.subnets, here.attached)):
+        why = f"its network {network.name} has the addresses of {mine}, a network that Haystack is on itself"
+        return Obstacle(why=why, remedy=ANOTHER, certain=True)
     else:
         why = f"Haystack has no address on its network {network.name}"
     return Obstacle(why=why, remedy=_remedy(network, networks, here))
+
+
+@lru_cache(maxsize=256)
+def _shared(theirs: tuple[str, ...], ours: tuple[str, ...]) -> str:
+    """The first of ours that has addresses of theirs; empty: there is none."""
+    for mine in ours:
+        block = ip_network(mine)
+        for each in theirs:
+            try:
+                other = ip_network(each, strict=False)
+            except ValueError:
+                continue
+            if other.version == block.version and other.overlaps(block):
+                return mine
+    return ""
 
 
 def _remedy(network: Network, networks: Mapping[str, Network], here: Standpoint) -> str:
@@ -59,11 +81,11 @@ def _remedy(network: Network, networks: Mapping[str, Network], here: Standpoint)
     if network.name == INGRESS:
         return "put both on an overlay network"
     swarm = network.scope in GLOBAL
+    if not swarm and (here.remote or here.stand is Stand.ELSEWHERE):
+        return ANOTHER if here.remote else f"it is a network of another machine: {JOINED}"
     if here.stand is Stand.MACHINE:
         how = "docker run" if not swarm or network.attachable else "docker service create"
         return f"run Haystack in a container there: `{command(f'{how} --network', name)} ... haystack`"
-    if here.stand is Stand.ELSEWHERE and not swarm:
-        return "it is a network of another machine: put both on an overlay network, or run a Haystack there too"
     if swarm and here.task:
         return f"type `{command('docker service update --network-add', name, here.task)}`"
     if swarm and not network.attachable:

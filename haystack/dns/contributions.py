@@ -143,7 +143,8 @@ def _add_target(made: Contribution, origin: str, service: Service, endpoint: End
     if there is None or not possible(target):
         return
     weight = max(0, min(endpoint.weight, 0xFFFF))
-    there.hold("srv", Target(weight, endpoint.port, target, one))
+    port = endpoint.port if endpoint.detour is None else endpoint.detour.port
+    there.hold("srv", Target(weight, port, target, one))
     # A target must have an address of its own (RFC 2782), whatever the list of containers says.
     if target.lower().endswith(f".{origin}"):
         made.spare(wire.name(target), one, before)

@@ -198,7 +198,8 @@ class Zone:
     def _host(self, endpoint: Endpoint) -> Host:
         """Who an endpoint is: its container, the very same record of it where it is all the same."""
         known = self._hosts.get(endpoint.container)
-        made = host(endpoint.address, endpoint.address6, known.near if known is not None else ())
+        own = endpoint.detour or endpoint
+        made = host(own.address, own.address6, known.near if known is not None else ())
         return known if known is not None and known == made else made
 
     def _layer(self, owner: Owner, key: bytes) -> Facts | None:

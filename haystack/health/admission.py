@@ -2,7 +2,8 @@
 
 New ones are looked at from the moment their container starts, with growing pauses (admission_times.py), and are out until they accept.
 Those that ran long before Haystack did are in, and left alone: not until they refuse a request are they looked at, and out if they
-refuse twice. Never does: HTTP, deciding who is in (policy.py). On the control loop's thread.
+refuse twice. One that may be out of reach and has a published port on another host is tried there too, and kept where it answered first.
+Never does: HTTP, deciding who is in (policy.py). On the control loop's thread.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Awaitable, Callable
 from haystack.health import admission_times
 from haystack.health.tcp_check import accepts
 from haystack.health.trouble import REFUSED, Answered
-from haystack.model.records import Obstacle
+from haystack.model.records import Obstacle, Published
 
 LOOKS = 320  # connections in the making,
 BACKGROUND = 10  # one in so many of them to endpoints that are in, and as many to those that never answer
 TOGETHER = 3  # of them begin in one round of the loop: each takes it 0.2 ms and as much at its end, and hundreds may become due at once
 SURE = 2  # looks that must fail before one that is in is out
 UNKNOWN = REFUSED
+ANOTHERS = "can't be reached"  # its address, for it is another's here
 
 Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 
@@ -28,10 +30,14 @@ Connect = Callable[..., Awaitable[str]]  # as tcp_check.accepts
 class Arrival:
     """One endpoint. why: what is the matter, empty while it is in; since: when that began, in the clock's seconds; joined: it was in.
 
-    failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it.
+    failed, silent: looks in a row that failed, and that nobody answered at all; obstacle: what may be between us and it; published: where
+    it may be reached instead; there: it was.
     """
 
-    __slots__ = ("address", "connect", "failed", "identity", "joined", "obstacle", "overdue", "port", "silent", "since", "task", "why")
+    __slots__ = (
+        "address", "connect", "failed", "identity", "joined", "obstacle", "overdue", "port", "published", "silent", "since", "task",
+        "there", "why",
+    )  # fmt: skip
 
     def __init__(self, identity: str, address: str, port: int, connect: Connect, why: str, since: float, *, overdue: bool) -> None:
         self.identity = identity
@@ -45,6 +51,8 @@ class Arrival:
         self.silent = 0
         self.joined = not why
         self.obstacle: Obstacle | None = None
+        self.published: Published | None = None
+        self.there = False
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -52,12 +60,28 @@ class Arrival:
         """Whether looks have shown that the obstacle is one."""
         if self.obstacle is None or not self.why:
             return False
+        if self.obstacle.certain and self.published is None:
+            return True
         return (self.failed if self.obstacle.refusal else self.silent) >= SURE
 
     @property
-    def verdict(self) -> tuple[str, bool, bool]:
+    def verdict(self) -> tuple[str, bool, bool, bool]:
         """What others want to know when it changes."""
-        return self.why, self.overdue, self.unreached
+        return self.why, self.overdue, self.unreached, self.there
+
+    def spots(self) -> list[tuple[str, int, bool]]:
+        """Where to look for it, in this order: address, port, and whether that is the published one."""
+        own = (self.address, self.port, False)
+        if self.obstacle is None or self.published is None:
+            return [] if self.obstacle is not None and self.obstacle.certain else [own]
+        there = (self.published.address, self.published.host_port, True)
+        if self.obstacle.certain:
+            return [there]
+        return [there, own] if self.there else [own, there]
+
+
+def _unheard(_identity: str) -> None:
+    """Nobody is to be told."""
 
 
 class Arrivals:
@@ -71,6 +95,7 @@ class Arrivals:
         looks: int = LOOKS,
     ) -> None:
         self._changed = changed
+        self.moved: Callable[[str], None] = _unheard  # told of each that is reached at another place than before
         self.changed: set[str] = set()  # whose state is another one, for who asks and clears it
         self._connect = connect
         self._clock = clock
@@ -109,17 +134,25 @@ class Arrivals:
             arrival.overdue = arrival.overdue and not worked
             self._look(arrival)
 
-    def note(self, identity: str, obstacle: Obstacle | None) -> None:
-        """What may be between us and an endpoint is this now. Look whether it is so, or is no more, rather than after the next pause."""
+    def note(self, identity: str, obstacle: Obstacle | None, published: Published | None = None) -> None:
+        """What may be between us and an endpoint is this now, and where it may be reached instead is that.
+
+        Look whether it is so, or is no more, rather than after the next pause.
+        """
         arrival = self._known.get(identity)
-        if arrival is None or arrival.obstacle == obstacle:
+        if arrival is None or (arrival.obstacle, arrival.published) == (obstacle, published):
             return
         before = arrival.verdict
-        arrival.obstacle = obstacle
+        arrival.obstacle, arrival.published, arrival.there = obstacle, published, False
         self._tell(arrival, before)
         if arrival.task is not None:
             arrival.task.cancel()
         arrival.task = asyncio.create_task(self._until_it_accepts(arrival))
+
+    def place(self, identity: str) -> Published | None:
+        """Where an endpoint was reached that may be out of reach at its own address; None: nowhere else."""
+        arrival = self._known.get(identity)
+        return arrival.published if arrival is not None and arrival.there else None
 
     def hindered(self, identity: str) -> bool:
         """Whether something may be between us and an endpoint."""
@@ -156,8 +189,8 @@ class Arrivals:
                 async with self._room(arrival):
                     async with self._begin:
                         await asyncio.sleep(0)
-                    trouble = await arrival.connect(arrival.address, arrival.port)
-                self._take(arrival, trouble)
+                    trouble, there = await _attempt(arrival)
+                self._take(arrival, trouble, there=there)
                 if not trouble:
                     return
                 await asyncio.sleep(admission_times.pause(self._clock() - arrival.since if arrival.why else 0.0, self._waiting))
@@ -171,9 +204,12 @@ class Arrivals:
             return self._silent
         return self._at_once if arrival.why else self._in_the_background
 
-    def _take(self, arrival: Arrival, trouble: str) -> None:
+    def _take(self, arrival: Arrival, trouble: str, *, there: bool) -> None:
         """What one look showed."""
-        before = arrival.verdict
+        before, moved = arrival.verdict, arrival.there != there
+        arrival.there = there
+        if moved:
+            self.moved(arrival.identity)
         arrival.failed = arrival.failed + 1 if trouble else 0
         arrival.silent = arrival.silent + 1 if trouble and not (isinstance(trouble, Answered) or trouble == REFUSED) else 0
         if not trouble:
@@ -187,8 +223,23 @@ class Arrivals:
             arrival.why, arrival.since = f"port {arrival.port} {trouble}", self._clock()
         self._tell(arrival, before)
 
-    def _tell(self, arrival: Arrival, before: tuple[str, bool, bool]) -> None:
+    def _tell(self, arrival: Arrival, before: tuple[str, bool, bool, bool]) -> None:
         """Tell those who want to know that the verdict is another one than before, where it is."""
         if before != arrival.verdict:
             self.changed.add(arrival.identity)
             self._changed()
+
+
+async def _attempt(arrival: Arrival) -> tuple[str, bool]:
+    """One look: what the matter is, and whether that is so of its published port. The first place where somebody answers counts.
+
+    Where something may be in between, its own address is where a connection that is refused, too, shows that there is a way to it.
+    """
+    first = ANOTHERS
+    for number, (address, port, published) in enumerate(arrival.spots()):
+        trouble = await arrival.connect(address, port)
+        refused = isinstance(trouble, Answered) and not published and not (arrival.obstacle is not None and arrival.obstacle.refusal)
+        if not trouble or refused:
+            return trouble, published
+        first = trouble if number == 0 or isinstance(trouble, Answered) else first
+    return first, arrival.there

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from msgspec.structs import replace
 
-from haystack.health import outliers, probe, ramp
+from haystack.health import outliers, ramp, reached
 from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
 from haystack.health.asking import ask
 from haystack.health.outliers import History
@@ -68,9 +68,11 @@ class Monitor:
         self._clock = clock
         self._connect, self._ask = connect, asker
         self._arrivals = Arrivals(changed, connect, clock, looks)
+        self._arrivals.moved = self._moved
         self._prober = Prober(changed, asker, clock, probes)
         self._version: int | None = None
         self._lives: dict[str, Life] = {}
+        self._published: dict[str, tuple[Container, Endpoint]] = {}  # who may be reached at a published port instead
         self._of: dict[str, frozenset[str]] = {}  # by container: its endpoints among `_lives`
         self._names: dict[str, str] = {}  # of the containers of these endpoints
         self._slow: dict[str, float] = {}  # who starts slowly: the seconds of a step
@@ -90,10 +92,16 @@ class Monitor:
         """What is known of an endpoint; of a new one, that it has to show itself first. Changes nothing."""
         if endpoint.listener is None or container.state != "running":
             return WELL
+        known = self._condition(container, endpoint)
+        place = reached.place(self._arrivals, container, endpoint)
+        return known if place is None else replace(known, place=place)
+
+    def _condition(self, container: Container, endpoint: Endpoint) -> Condition:
         if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
             return Condition(waiting=seal.why, overdue=not seal.pending)  # workers can't, either
         if self._lives.get(endpoint.id) != _life(container, endpoint):
-            return WELL if container.id in self._expected else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
+            known = container.id in self._expected and not reached.is_doubtful(container)
+            return WELL if known else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
         if unreachable := self._arrivals.unreached(endpoint.id):
             return Condition(unreachable=unreachable)
         why, overdue = self._arrivals.state(endpoint.id)
@@ -199,9 +207,12 @@ class Monitor:
             if key not in self._lives:
                 self._lives[key] = _life(*life)
                 self._begin(*life)
-            elif probe.of(life[0].options, life[1]) != self._prober.probe(key):
+            elif reached.probe_of(self._arrivals, *life) != self._prober.probe(key):
                 self._probe_anew(*life)
-            self._arrivals.note(key, life[0].obstacle)
+            there = reached.published(life[0], life[1].port, life[1].protocol)
+            if there is not None:
+                self._published[key] = life
+            self._arrivals.note(key, life[0].obstacle, there)
             self._exempt.discard(key)
             if not life[0].options.eject:
                 self._exempt.add(key)
@@ -235,7 +246,7 @@ class Monitor:
             self._forget(identity)
 
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
-        running = container.id in self._expected
+        running = container.id in self._expected and not reached.is_doubtful(container)
         connect: Connect | None = None
         if endpoint.sealing is not None:
             connect = partial(self._connect, sealer=partial(self.seal, endpoint))
@@ -246,11 +257,11 @@ class Monitor:
 
     def _probe(self, container: Container, endpoint: Endpoint, *, running: bool) -> None:
         """As its labels ask for. Another port than its own is spoken to without TLS."""
-        asked = probe.of(container.options, endpoint)
+        asked = reached.probe_of(self._arrivals, container, endpoint)
         if asked is None:
             self._prober.drop(endpoint.id)
             return
-        within = endpoint.sealing is not None and asked.port == endpoint.port
+        within = endpoint.sealing is not None and int(container.options.health.get("port", endpoint.port)) == endpoint.port
         asker = partial(self._ask, sealer=partial(self.seal, endpoint)) if within else None
         self._prober.add(endpoint.id, asked, running=running, asker=asker)
 
@@ -260,8 +271,14 @@ class Monitor:
         self._doubtful.add(endpoint.id)
         self._changed()
 
+    def _moved(self, identity: str) -> None:
+        """It is reached at another place than before: its probe goes there, too."""
+        if identity in self._published:
+            self._probe(*self._published[identity], running=False)
+
     def _forget(self, identity: str) -> None:
         self._lives.pop(identity, None)
+        self._published.pop(identity, None)
         self._names.pop(identity, None)
         self._exempt.discard(identity)
         self._slow.pop(identity, None)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import told
-from haystack.model.records import AWAITED, STOPPING, Cause, Container, Override, Record
+from haystack.model.records import AWAITED, STOPPING, Cause, Container, Override, Published, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about
@@ -25,6 +25,7 @@ class Condition(Record, frozen=True, kw_only=True):
     counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
     since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds); silent: for answering nothing.
     drain: an operator's, which counts more than everything else that is known of one that runs.
+    place: where it is reached, since its own address can't be.
     """
 
     unreachable: str = ""
@@ -37,6 +38,7 @@ class Condition(Record, frozen=True, kw_only=True):
     ejected_at: float = 0.0
     until: float = 0.0
     drain: Override | None = None
+    place: Published | None = None
 
 
 class Verdict(Record, frozen=True, kw_only=True):

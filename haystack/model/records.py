@@ -92,7 +92,7 @@ class Port(Record, frozen=True, kw_only=True, order=True):
 class Published(Record, frozen=True, kw_only=True, order=True):
     """A port of a container that its engine forwards from a port of its host: `address`, `host_port` leads to `port`.
 
-    address: as the engine tells it, where the engine's host is not told of yet; unspecified (``0.0.0.0``, ``::``) then: all of its addresses.
+    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them.
     """
 
     port: int
@@ -315,7 +315,29 @@ class Sealing(Record, frozen=True, kw_only=True):
     verify: bool = True
 
 
-class Endpoint(Record, frozen=True, kw_only=True):
+class Detour(Record, frozen=True, kw_only=True):
+    """That requests to an endpoint go to a published port, why so, and the addresses and the port that are its container's own."""
+
+    why: str
+    address: str
+    address6: str | None
+    port: int
+
+
+class Destination(Record, frozen=True, kw_only=True):
+    """Where requests to an endpoint go.
+
+    remote: that is another host than Haystack's; detour: it is a port that is published there.
+    """
+
+    address: str
+    address6: str | None = None
+    port: int
+    remote: bool = False
+    detour: Detour | None = None
+
+
+class Endpoint(Destination, frozen=True, kw_only=True):
     """One port of one container as a member of a service.
 
     id: ``SHORTID:PORT/PROTOCOL``, stable while the container lives; target: the DNS name of the container;
@@ -337,9 +359,6 @@ class Endpoint(Record, frozen=True, kw_only=True):
     container: str
     container_name: str
     target: str
-    address: str
-    address6: str | None = None
-    port: int
     protocol: str
     port_name: str
     listener: str | None = None

@@ -51,17 +51,20 @@ class View:
         self._stale: set[str] = set()  # those that may look different by now, or have gone
         self._around = Surroundings()
         self._all_networks: tuple[Network, ...] = ()
-        self._ours: frozenset[str] = frozenset()  # the networks that Haystack's addresses are on
+        self._attached: tuple[str, ...] = ()  # the subnets that Haystack's addresses are in
+        self._ours: dict[bool, frozenset[str]] = {}  # the networks that they are on; by whether the engine is on another host
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._found
 
-    def set_networks(self, networks: Iterable[Network], here: tuple[own_place.Address, ...] = ()) -> None:
-        """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container."""
+    def set_networks(self, networks: Iterable[Network], here: tuple[own_place.Address, ...] = (), attached: tuple[str, ...] = ()) -> None:
+        """Take these as all the networks there are. here: Haystack's addresses, for when it is in no container; attached: their subnets."""
         old = self._networks
         self._networks = {n.id: kept if (kept := old.get(n.id)) == n else n for n in networks}
         self._all_networks = tuple(self._networks.values())
-        self._ours = own_place.networks_of(self._all_networks, here)
+        self._attached = attached
+        far = [n for n in self._all_networks if n.driver != "bridge"]  # each host has bridges of its own, with the same gateways
+        self._ours = {False: own_place.networks_of(self._all_networks, here), True: own_place.networks_of(far, here)}
 
     def put(self, found: Found) -> None:
         """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
@@ -169,6 +172,8 @@ class View:
         self._stale.clear()
         self._listed = self._listed.changed(changes)
         departures = self.graves.departures()
+        if self.engine is not None and self.engine.remote != around.here.remote:
+            self.engine = replace(self.engine, remote=around.here.remote)  # it has Haystack's own container
         return Listing(engine=self.engine, networks=self._all_networks, containers=self._listed, departures=departures)
 
     def _shown(self, identity: str) -> Container | None:
@@ -191,10 +196,12 @@ class View:
             container = stack.owner.container
             own = frozenset(a.network_id for a in container.attachments)
             return Standpoint(stand=Stand.INSIDE, own=own, name=container.name, task=mine.task)
-        own = self._ours
+        remote = mine is None and self.engine is not None and self.engine.remote
+        attached = self._attached if remote else ()
+        own = self._ours.get(remote, frozenset())
         if mine is None and self._own:
-            return Standpoint(stand=Stand.ELSEWHERE, own=own, name=self._own[:12])
-        return Standpoint(stand=Stand.MACHINE, own=own)
+            return Standpoint(stand=Stand.ELSEWHERE, own=own, name=self._own[:12], remote=remote, attached=attached)
+        return Standpoint(stand=Stand.MACHINE, own=own, remote=remote, attached=attached)
 
     def _marked(self, container: Container) -> Container:
         if container.state == "paused":

@@ -14,7 +14,7 @@ from typing import Any
 
 from haystack.discovery import labels as label_reader
 from haystack.model import naming, ports
-from haystack.model.records import Attachment, Container, Engine, Network, Options, Port, Problem, Record
+from haystack.model.records import Attachment, Container, Engine, Network, Options, Port, Problem, Published, Record
 
 OUTPUT = 200  # characters of a health check's output
 LISTED = ("running", "paused")
@@ -70,8 +70,8 @@ def moment(value: object) -> float:
         return 0.0
 
 
-def engine(info: object, version: object, host: str, own_address: str | None) -> Engine:
-    """Engine of /info and /version; without an id it goes by its host."""
+def engine(info: object, version: object, host: str, own_address: str | None, *, remote: bool = False) -> Engine:
+    """Engine of /info and /version; without an id it goes by its host. remote: it is on another host than Haystack."""
     told, release = mapping(info), mapping(version)
     return Engine(
         id=text(told.get("ID")) or host,
@@ -79,6 +79,7 @@ def engine(info: object, version: object, host: str, own_address: str | None) ->
         host=host,
         address=own_address,
         version=text(release.get("Version")) or text(told.get("ServerVersion")),
+        remote=remote,
         node=text(mapping(told.get("Swarm")).get("NodeID")),
     )
 
@@ -164,6 +165,7 @@ def _described(
         health=_health(state),
         health_output=_health_output(state),
         attachments=_attachments(told, (name, identity[:12])),
+        published=_published(told),
         ports=listed,
         services=services,
         originals=naming.originals(name, image_name, options, labels),
@@ -212,6 +214,24 @@ def _ports(told: Json, config: Json, options: Options) -> tuple[tuple[Port, ...]
         texts.append(f"{options.port}/tcp")
     found, odd = ports.union(texts)
     return found, tuple(Problem(subject="port", message=f"{t[:80]!r} is no port: left out") for t in dict.fromkeys(odd))
+
+
+def _published(told: Json) -> tuple[Published, ...]:
+    """Its ports that the engine forwards from its host, as it tells them."""
+    bound = mapping(mapping(told.get("NetworkSettings")).get("Ports"))
+    found = (_binding(str(key), mapping(each)) for key, bindings in bound.items() for each in items(bindings))
+    return tuple(sorted(each for each in found if each is not None))
+
+
+def _binding(key: str, told: Json) -> Published | None:
+    """One of ``80/tcp``; None where it is none."""
+    number, _, protocol = key.partition("/")
+    at, port = text(told.get("HostIp")) or "0.0.0.0", text(told.get("HostPort"))
+    try:
+        address = str(ipaddress.ip_address(at))
+        return Published(port=int(number), protocol=protocol or "tcp", address=address, host_port=int(port))
+    except ValueError:
+        return None
 
 
 def _attachments(told: Json, own: tuple[str, ...]) -> tuple[Attachment, ...]:

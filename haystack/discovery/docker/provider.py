@@ -160,7 +160,8 @@ class Sessions:
 
     def _describe(self, client: border.Client, info: object, version: object) -> Engine:
         inside = bool(self._own) and not on_host_network(client, self._own, self._timing.answer)
-        engine = inspect.engine(info, version, self._shown, own_place.engine_address(self._host, inside))
+        address = own_place.engine_address(self._host, inside)
+        engine = inspect.engine(info, version, self._shown, address, remote=not own_place.is_here(self._host, address, inside))
         _log.info("engine.connected", name=engine.name, version=engine.version, host=self._shown)
         return engine
 

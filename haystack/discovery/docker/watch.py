@@ -130,7 +130,7 @@ class Watch:
         engine = self._view.engine
         found = [inspect.network(raw, engine.id if engine else "") for raw in border.listed(self._client, "/networks")]
         # Its own addresses anew, and after the list: a network that was made meanwhile gave this machine one.
-        self._view.set_networks((n for n in found if n is not None), own_place.addresses())
+        self._view.set_networks((n for n in found if n is not None), own_place.addresses(), own_place.attached())
 
     def _look(self, identity: str) -> None:
         """Look at one container; where the engine can't say, again after a pause that doubles each time."""
