@@ -64,6 +64,7 @@ Member = tuple[Container, Condition]
 OUTLIERS = (Cause.EJECTED, Cause.SILENT)
 ILL = (Cause.UNWELL, Cause.STARTING)
 Standings = list[tuple[Cause, str]]
+STATES = {STOPPING: (Cause.STOPPING, "draining: "), AWAITED: (Cause.WAITING, "waiting: ")}  # and what a reason begins with
 WELL = Condition()
 
 
@@ -71,16 +72,13 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     """How one endpoint stands, and why."""
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
-        if container.state == AWAITED:
-            return Cause.WAITING, f"waiting: {reason}"
-        return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
+        cause, before = STATES.get(container.state, (Cause.GONE, ""))
+        return cause, f"{before}{reason}"
     if condition.drain is not None:
         return Cause.DRAINED, drained(condition.drain)
     if condition.unreachable:
         return Cause.UNREACHABLE, condition.unreachable
-    if container.lost:
-        return Cause.UNWELL, container.lost
-    if found := _absent(container, condition) or _unwell(container, condition):
+    if found := _lost(container) or _absent(container, condition) or _unwell(container, condition):
         return found
     if condition.ejected:
         return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
@@ -90,6 +88,11 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
 def drained(drain: Override) -> str:
     """Why one is out that an operator took out."""
     return f"{'in maintenance, ' * (drain.scope == 'service')}drained {told(drain)}"
+
+
+def _lost(container: Container) -> tuple[Cause, str] | None:
+    """Where its host is believed to be away: it is in only where nobody is better."""
+    return (Cause.UNWELL, container.lost) if container.lost else None
 
 
 def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | None:

@@ -92,13 +92,15 @@ class Port(Record, frozen=True, kw_only=True, order=True):
 class Published(Record, frozen=True, kw_only=True, order=True):
     """A port of a container that its engine forwards from a port of its host: `address`, `host_port` leads to `port`.
 
-    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them.
+    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them. ingress: a Swarm's nodes
+    publish it, each of them for all tasks of the service.
     """
 
     port: int
     protocol: str
     address: str
     host_port: int
+    ingress: bool = False
 
     @property
     def place(self) -> str:
@@ -217,8 +219,8 @@ class Container(Record, frozen=True, kw_only=True):
 class Peer(Record, frozen=True, kw_only=True):
     """Another Haystack, or (own) this one as others reach it.
 
-    name: for people; address: an IP address, empty where it is not known; near: (network's id, IPv4, IPv6) for each network of containers that
-    it is on: whoever is on that reaches it there; port: of its HTTP.
+    name: for people; address: an IP address, empty where it is not known; near: (network's id, IPv4, IPv6) for each network of containers
+    that it is on: whoever is on that reaches it there; port: of its HTTP.
     """
 
     name: str

@@ -68,7 +68,7 @@ class ContainerStatus(Answer, frozen=True):
 
 
 class TaskStatus(Answer, frozen=True):
-    """How a task is. state: new, pending, assigned, accepted, preparing, ready, starting, running, complete, shutdown, failed, …"""
+    """How a task is. state: new, pending, assigned, accepted, preparing, ready, starting, running, complete, shutdown, failed and more."""
 
     timestamp: str = ""
     state: str = ""

@@ -113,7 +113,7 @@ class Manager:
 
 
 def membership(info: object) -> Mapping[str, object]:
-    """What /info tells of the Swarm that an engine is in: LocalNodeState, ControlAvailable, NodeID, Cluster …"""
+    """What /info tells of the Swarm that an engine is in: LocalNodeState, ControlAvailable, NodeID and more."""
     return inspect.mapping(inspect.mapping(info).get("Swarm"))
 
 

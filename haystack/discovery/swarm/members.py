@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from operator import is_
 from typing import NamedTuple
 
 from haystack.discovery import own_place
 from haystack.discovery.address import Surroundings, placed
-from haystack.discovery.reachability import Stand, Standpoint
+from haystack.discovery.reachability import INGRESS, Stand, Standpoint
 from haystack.discovery.swarm import facts, tasks
 from haystack.discovery.swarm.answers import ContainerSpec, Node, Service, Task
 from haystack.discovery.swarm.facts import Facts, Image
@@ -25,7 +26,10 @@ NO_SPEC = ContainerSpec()
 
 
 class Told(NamedTuple):
-    """One poll. tasks: those that are to run; leaving: those that were, and have not ended; images: by reference, None: no manager has it."""
+    """One poll. tasks: those that are to run; leaving: those that were, and have not ended.
+
+    images: by reference, None: no manager has it.
+    """
 
     services: list[Service]
     nodes: list[Node]
@@ -125,9 +129,9 @@ class Members:
     def _standpoint(self, networks: tuple[Network, ...], own: Task | None) -> Standpoint:
         """Where Haystack is: on the networks of its own task; else, where its addresses are."""
         if own is not None:
-            mine = frozenset(each.network.id for each in own.attachments or ())
+            mine = frozenset(each.network.id for each in own.attachments or () if each.network.spec.name != INGRESS)
             return Standpoint(stand=Stand.INSIDE, own=mine, name=own.container[:12], task=self._name_of(own), remote=True)
-        mine = own_place.networks_of(networks, own_place.addresses())
+        mine = own_place.networks_of((each for each in networks if not each.ingress), own_place.addresses())
         if self._own:
             return Standpoint(stand=Stand.ELSEWHERE, own=mine, name=self._own[:12], remote=True)
         return Standpoint(stand=Stand.MACHINE, own=mine, remote=True)
@@ -178,7 +182,7 @@ class Members:
         if old is not None and not anew and old.task is task and old.facts is made and old.node is node and old.leaving == since:
             return old
         found = tasks.found(task, made, leaving=since)
-        container = placed(found, _at(self._around, node), {})
+        container = tasks.reached(placed(found, _at(self._around, node), {}), node.address)
         if old is not None and old.container == container:
             container = old.container
         return Row(task, made, node, since, container)
@@ -217,7 +221,7 @@ class Members:
     def _peer(self, task: Task, *, own: bool) -> Peer:
         node = self._places.get(task.node)
         there = tasks.found(task, Facts(service="", name=self._name_of(task))).container.attachments
-        near = tuple((a.network_id, a.ipv4, a.ipv6) for a in there if a.network != "ingress" and (a.ipv4 or a.ipv6))
+        near = tuple((a.network_id, a.ipv4, a.ipv6) for a in there if a.network != INGRESS and (a.ipv4 or a.ipv6))
         return Peer(name=node.name if node is not None else task.node, address=node.address if node is not None else "", near=near, own=own)
 
 
@@ -227,7 +231,7 @@ def _at(around: Surroundings, node: Place) -> Surroundings:
 
 def _same(old: Told, new: Told) -> bool:
     """Whether all that is told is the very same."""
-    lists = zip(old[:4], new[:4], strict=True)
-    if any(len(a) != len(b) or any(x is not y for x, y in zip(a, b, strict=True)) for a, b in lists):
+    lists = (old.services, new.services), (old.nodes, new.nodes), (old.tasks, new.tasks), (old.leaving, new.leaving)
+    if any(len(a) != len(b) or not all(map(is_, a, b)) for a, b in lists):
         return False
-    return old.networks == new.networks and old.images == new.images and old.problems == new.problems
+    return (old.networks, old.images, old.problems) == (new.networks, new.images, new.problems)

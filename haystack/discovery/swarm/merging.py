@@ -1,7 +1,7 @@
 """A container that its engine has seen, with what the managers of its Swarm know of it. Pure.
 
-The engine's word counts for how the container is, for that comes at once and is about it alone; the managers' for what the service asks for,
-and for where else it can be reached.
+The engine's word counts for how the container is, for that comes at once; the managers' for what the service asks for, and for where else
+it can be reached.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from msgspec.structs import replace
 
 from haystack.discovery.swarm.facts import Facts
-from haystack.discovery.swarm.tasks import ANYWHERE
+from haystack.discovery.swarm.tasks import at_node
 from haystack.model import naming
 from haystack.model.records import STOPPING, Attachment, Container, Options, Problem, Published
 
@@ -25,16 +25,16 @@ def service_of(container: Container) -> str:
     return match.group(1) if match else ""
 
 
-def merged(seen: Container, facts: Facts | None, task: Container | None, lost: str) -> Container:
-    """seen: by its engine; task: as the managers list it, None where they do not, or not yet; lost: why its node is believed to be away."""
+def merged(seen: Container, facts: Facts | None, task: Container | None, address: str | None) -> Container:
+    """seen: by its engine, whose address this is; task: as the managers list it, None where they do not, or not yet."""
     if facts is not None:
-        seen = _served(seen, facts, task)
+        seen = _served(seen, facts, task, address)
     if task is not None and task.state == STOPPING and seen.state == "running":
         seen = replace(seen, state=STOPPING, state_reason=task.state_reason, since=task.since)
-    return replace(seen, lost=lost) if seen.lost != lost else seen
+    return seen
 
 
-def _served(seen: Container, facts: Facts, task: Container | None) -> Container:
+def _served(seen: Container, facts: Facts, task: Container | None, address: str | None) -> Container:
     """With the labels, names and ports of its service."""
     if facts.job:
         return replace(seen, services=(), originals=())
@@ -45,7 +45,7 @@ def _served(seen: Container, facts: Facts, task: Container | None) -> Container:
         options=options,
         problems=problems,
         ports=tuple(sorted({*seen.ports, *facts.ports})),
-        published=_published(seen, facts),
+        published=_published(seen, facts, address),
         **_names(seen, facts, options),
     )
     return _moved(made) if options.network != seen.options.network else made
@@ -53,7 +53,7 @@ def _served(seen: Container, facts: Facts, task: Container | None) -> Container:
 
 def overlaid(own: Options, service: Options) -> Options:
     """What a container asks for itself, and where it asks for nothing, what its service does."""
-    if own == service or service == UNASKED:
+    if service in (own, UNASKED):
         return own
     asked = {name: value for name in Options.__struct_fields__ if (value := getattr(own, name)) != getattr(UNASKED, name)}
     return replace(service, **asked, health={**service.health, **own.health}) if asked else service
@@ -65,12 +65,11 @@ def _names(seen: Container, facts: Facts, options: Options) -> dict[str, tuple[s
     return {"services": names, "originals": naming.originals(seen.name, image, options, facts.labels)}
 
 
-def _published(seen: Container, facts: Facts) -> tuple[Published, ...]:
-    """Where its engine publishes it, and for ports that it does not, where all nodes do."""
+def _published(seen: Container, facts: Facts, address: str | None) -> tuple[Published, ...]:
+    """Where its engine publishes it, and for ports that it does not, where all nodes do. address: of its engine."""
     places = {(each.port, each.protocol): each for each in seen.published}
-    for each in facts.ingress if seen.remote else ():
-        made = Published(port=each.target_port, protocol=each.protocol, address=ANYWHERE, host_port=each.published_port)
-        places.setdefault((made.port, made.protocol), made)
+    for each in facts.ingress if seen.remote and address else ():
+        places.setdefault((each.target_port, each.protocol), replace(at_node(each), address=address))
     return tuple(sorted(places.values()))
 
 

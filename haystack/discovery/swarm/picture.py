@@ -1,4 +1,4 @@
-"""What a Swarm holds at one moment, as it crosses from the thread that polls to the loop. Immutable; what has not changed is the same object."""
+"""What a Swarm holds at one moment, as it crosses from the thread that polls to the loop. What has not changed is the same object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class Place(Record, frozen=True, kw_only=True):
 
 
 class Picture(Record, frozen=True, kw_only=True):
-    """containers: of all tasks that run or are to end, on whatever node; absent: by name, what stands for services of which no task runs;
+    """All of it.
+
+    containers: of all tasks that run or are to end, on whatever node; absent: by name, what stands for services of which no task runs;
     services: by name; nodes: by id, those that are up; ended: ids of the containers of tasks that have left of late; peers: Haystack's own
     tasks; manager: whom all this is from.
     """

@@ -37,7 +37,12 @@ class SwarmProvider:
     """hosts: as in DOCKER_HOST, in the order in which they are asked."""
 
     def __init__(
-        self, hosts: Sequence[str], sightings: Sightings, tls: TlsOptions | None = None, timing: Timing | None = None, pace: Pace | None = None
+        self,
+        hosts: Sequence[str],
+        sightings: Sightings,
+        tls: TlsOptions | None = None,
+        timing: Timing | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.source = SOURCE
         self._sightings = sightings

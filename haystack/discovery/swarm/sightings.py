@@ -20,6 +20,19 @@ from haystack.model.records import Container, Listing, Port
 NOBODY: Mapping[str, Container] = {}
 
 
+class Nowhere:
+    """A Sink before there is one."""
+
+    def replace(self, source: str, listing: Listing) -> None:
+        """Nobody hears it."""
+
+    def failed(self, source: str, error: str) -> None:
+        """Nobody hears it."""
+
+    def withdraw(self, source: str) -> None:
+        """Nobody hears it."""
+
+
 class Seen:
     """One engine: what it listed, and what was passed on of that. connected: it answers."""
 
@@ -36,13 +49,16 @@ class Seen:
 
 
 class Sightings:
-    """A Sink before another one, for engines; `take` is for the Swarm, whose source is `source`. poke: called when managers may have news."""
+    """A Sink before another one, for engines; `take` is for the Swarm, whose source is `source`.
+
+    poke: called when managers may have news.
+    """
 
     def __init__(self, source: str) -> None:
         self.poke: Callable[[], None] = lambda: None
         self.picture = Picture()
         self._source = source
-        self._sink: Sink | None = None
+        self._sink: Sink = Nowhere()
         self._there = False
         self._engines: dict[str, Seen] = {}
         self._services: dict[str, set[str]] = {}  # by service: ids of containers that engines list
@@ -70,7 +86,7 @@ class Sightings:
         before, seen.listing = seen.listing, listing
         was, seen.connected = (seen.connected, _node(before)), True
         if not seen.node and not was[1]:  # it is in no Swarm: nothing of it is anybody else's affair
-            self._out.replace(source, listing)
+            self._sink.replace(source, listing)
             return
         old, new = differing(before.containers, listing.containers)
         after: dict[str, Container | None] = dict.fromkeys(c.id for c in chain.from_iterable(old))
@@ -91,11 +107,11 @@ class Sightings:
             self._pass(source, seen, tuple(seen.tasks))
             self._pass_swarm(None)
             self.poke()
-        self._out.failed(source, error)
+        self._sink.failed(source, error)
 
     def withdraw(self, source: str) -> None:
         """A source is none any more."""
-        self._out.withdraw(source)
+        self._sink.withdraw(source)
 
     def _note(self, source: str, seen: Seen, identity: str, container: Container | None) -> set[str]:
         """Take in one container of an engine, None: it has gone. The services whose tasks have come, gone, or become others by it."""
@@ -125,17 +141,17 @@ class Sightings:
             if made is not seen.passed.by_id.get(identity) and made != seen.passed.by_id.get(identity):
                 changes[identity] = made
         seen.passed = seen.passed.changed(changes)
-        self._out.replace(source, replace(seen.listing, containers=seen.passed))
+        self._sink.replace(source, replace(seen.listing, containers=seen.passed))
 
     def _merged(self, seen: Seen, container: Container) -> Container | None:
         """As it is passed on; None: it is not, for it has ended, as managers say while its engine does not answer."""
         lost = self._silent.get(seen.node, "") if seen.node else ""
-        if container.id not in seen.tasks:
-            return merged(container, None, None, lost)
-        if not seen.connected and container.id in self.picture.ended:
-            return None
-        task = self.picture.containers.by_id.get(container.id)
-        return merged(container, self.picture.services.get(service_of(container)), task, lost)
+        if container.id in seen.tasks:
+            if not seen.connected and container.id in self.picture.ended:
+                return None
+            facts, task = self.picture.services.get(service_of(container)), self.picture.containers.by_id.get(container.id)
+            container = merged(container, facts, task, seen.listing.engine.address if seen.listing.engine is not None else None)
+        return _lost(container, lost)
 
     # -- the Swarm
 
@@ -153,7 +169,7 @@ class Sightings:
 
     def refused(self, error: str) -> None:
         """No manager answers: what was told last stays."""
-        self._out.failed(self._source, error)
+        self._sink.failed(self._source, error)
 
     def dissolve(self) -> None:
         """There is no Swarm, or none any more."""
@@ -161,7 +177,7 @@ class Sightings:
         if known:
             self._pass_engines(set(self._at))
         self._passed, self._standing = Listed(), {}
-        self._out.withdraw(self._source)
+        self._sink.withdraw(self._source)
 
     def silence(self, nodes: Mapping[str, str]) -> None:
         """These nodes are believed to be away, and why."""
@@ -199,7 +215,7 @@ class Sightings:
             self._passed = self._passed.changed(changes)
             told = self.picture
             listing = Listing(networks=told.networks, containers=self._passed, problems=told.problems, peers=told.peers)
-            self._out.replace(self._source, listing)
+            self._sink.replace(self._source, listing)
 
     def _listed(self, identity: str, covered: set[str]) -> Container | None:
         """A task as it is passed on; None: it is not, for its engine says what is with it."""
@@ -208,7 +224,7 @@ class Sightings:
             return None
         ports = tuple(sorted({*task.ports, *self._ports.get(service_of(task), ())}))
         made = replace(task, ports=ports) if ports != task.ports else task
-        return merged(made, None, None, self._silent.get(task.engine, ""))
+        return _lost(made, self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
         """What stands for a service without a task, where there is no engine that knows better."""
@@ -220,11 +236,6 @@ class Sightings:
         ports = tuple(sorted({*container.ports, *self._ports.get(name, ())}))
         changes[container.id] = replace(container, ports=ports) if ports != container.ports else container
         self._standing[name] = container.id
-
-    @property
-    def _out(self) -> Sink:
-        assert self._sink is not None
-        return self._sink
 
 
 class Sighted:
@@ -238,6 +249,10 @@ class Sighted:
     async def run(self, sink: Sink) -> None:
         """Publish until cancelled."""
         await self.provider.run(self._sightings.before(sink))
+
+
+def _lost(container: Container, why: str) -> Container:
+    return replace(container, lost=why) if container.lost != why else container
 
 
 def _node(listing: Listing) -> str:

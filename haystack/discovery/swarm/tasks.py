@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from haystack.discovery.docker import inspect
 from haystack.discovery.docker.inspect import Found
-from haystack.discovery.swarm.answers import Attachment, Node, Service, Task
-from haystack.discovery.swarm.facts import HOST, Facts
+from haystack.discovery.swarm.answers import Attachment, Port, Service, Task
+from haystack.discovery.swarm.facts import HOST, INGRESS, Facts
 from haystack.model import records
-from haystack.model.records import ABSENT, AWAITED, STOPPING, Container, Published
+from haystack.model.records import ABSENT, AWAITED, STOPPING, Container, Obstacle, Published
 
 RUNNING = "running"
 COMING = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting")  # states of one that does not run yet
@@ -56,9 +58,32 @@ def published(task: Task, facts: Facts) -> tuple[Published, ...]:
     own = (task.status.port_status.ports if task.status.port_status is not None else None) or []
     places: dict[tuple[int, str], Published] = {}
     for each in (*(port for port in own if port.publish_mode == HOST and port.published_port), *facts.ingress):
-        made = Published(port=each.target_port, protocol=each.protocol, address=ANYWHERE, host_port=each.published_port)
-        places.setdefault((made.port, made.protocol), made)
+        places.setdefault((each.target_port, each.protocol), at_node(each))
     return tuple(sorted(places.values()))
+
+
+def at_node(port: Port) -> Published:
+    """Where a port is at its node."""
+    ingress = port.publish_mode == INGRESS
+    return Published(port=port.target_port, protocol=port.protocol, address=ANYWHERE, host_port=port.published_port, ingress=ingress)
+
+
+def reached(container: Container, node: str) -> Container:
+    """A task that has an address on no network of the Swarm is at its node's address, as far as its ports are published there.
+
+    node: that address, empty where it is not known.
+    """
+    if container.address or container.address6 or not container.published or not node:
+        return container
+    six = node if ":" in node else None
+    return replace(
+        container,
+        address=None if six else node,
+        address6=six,
+        address_reason="its node's: it is on no network of the Swarm",
+        obstacle=Obstacle(why="it is on no network of the Swarm", remedy="put it on an overlay network that Haystack is on", certain=True),
+        problems=tuple(each for each in container.problems if each.subject != "address"),
+    )
 
 
 def absent(service: Service, facts: Facts, tasks: Iterable[Task], since: float) -> Container:
@@ -93,12 +118,6 @@ def _why(service: Service, tasks: tuple[Task, ...]) -> tuple[bool, str]:
         return True, f"its task is {last.status.state}"
     errors = (task.status.err for task in sorted(tasks, key=lambda task: task.status.timestamp, reverse=True))
     return False, next((f"no task runs: {error[:120]}" for error in errors if error), "no task runs")
-
-
-def node_of(task: Task, nodes: dict[str, Node]) -> Node | None:
-    """The node that it is on; None: it is on none that is up."""
-    node = nodes.get(task.node)
-    return node if node is not None and node.status.state != "down" else None
 
 
 def _attachment(told: Attachment) -> records.Attachment:

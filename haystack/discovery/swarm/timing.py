@@ -9,8 +9,8 @@ class Timing(Record, frozen=True, kw_only=True):
     """Waiting times in seconds.
 
     rest: between two polls while nothing happens; busy: while an update runs or tasks are on their way; stirred: after something happened,
-    for as long as polls are busy ones; patient: the same while tasks are on their way, for an image may have to come first; gap: between two
-    polls at least; connect, answer: that a manager may take; leaving: after which a task that is to end, and does not, counts as ended;
+    for as long as polls are busy ones; patient: the same while tasks are on their way, for an image may have to come first; gap: between
+    two polls at least; connect, answer: that a manager may take; leaving: after which a task that is to end, and does not, counts as ended;
     images: that a poll may take for images that are new; seek: between two looks for a manager where there is no Swarm; again: the first
     pause after all managers have failed, which doubles up to `seek`; remind: after which that is told again.
     """

@@ -55,10 +55,12 @@ def test_a_list_without_elements(text):
 
 @pytest.mark.parametrize("text", ['{"message":"x"}', '[{"ID":"a"},{"ID":"b"', '[{"ID":"a"},{"ID":"b"}', "[1,2"])
 def test_what_is_no_list_is_an_error(text):
-    with pytest.raises(ValueError):  # noqa: PT011 - the parser's words
+    with pytest.raises(ValueError):
         Elements(Task).read([text.encode()])
 
 
 def test_null_is_as_if_it_were_not_there():
-    (task,) = Elements(Task).read([b'[{"ID":"a","NetworksAttachments":null,"Spec":{"ContainerSpec":{"Labels":null}},"Status":{"PortStatus":null}}]'])
+    (task,) = Elements(Task).read(
+        [b'[{"ID":"a","NetworksAttachments":null,"Spec":{"ContainerSpec":{"Labels":null}},"Status":{"PortStatus":null}}]']
+    )
     assert (task.attachments, task.container) == (None, "")
