@@ -56,7 +56,7 @@ def overlaid(own: Options, service: Options) -> Options:
     if service in (own, UNASKED):
         return own
     asked = {name: value for name in Options.__struct_fields__ if (value := getattr(own, name)) != getattr(UNASKED, name)}
-    return replace(service, **asked, health={**service.health, **own.health}) if asked else service
+    return replace(service, **asked | {"health": {**service.health, **own.health}}) if asked else service
 
 
 def _names(seen: Container, facts: Facts, options: Options) -> dict[str, tuple[str, ...]]:
