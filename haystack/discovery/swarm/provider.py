@@ -29,6 +29,7 @@ from haystack.discovery.swarm.timing import Timing
 from haystack.settings.parsers import masked
 
 SOURCE = "swarm"
+UNMANAGED = "no engine of DOCKER_HOST is a manager of the Swarm"
 REFUSED = (403, 404, 405)  # statuses of a socket proxy that does not let this through
 _log = structlog.get_logger()
 
@@ -163,8 +164,8 @@ class Search:
         if found.refused or not (self._known or found.manager):
             self._known = False
             crossing.dissolve()
-            if found.member and not found.refused:
-                self._remind(_log.info, "swarm.unmanaged", "no engine of DOCKER_HOST is a manager of the Swarm")
+            if found.member and not found.refused and self._is_due(UNMANAGED):
+                _log.info("swarm.unmanaged", error=UNMANAGED)
             return self._timing.seek
         if not found.member and not found.errors:  # all of them have left it
             self._known = False
@@ -172,7 +173,8 @@ class Search:
             crossing.dissolve()
             return self._timing.seek
         error = "; ".join(found.errors) or "no engine of DOCKER_HOST is a manager any more"
-        self._remind(_log.warning, "swarm.retry", error)
+        if self._is_due(error):
+            _log.warning("swarm.retry", error=error)
         crossing.fail(error)
         return again
 
@@ -224,7 +226,8 @@ class Search:
         if getattr(error, "status_code", None) in REFUSED and not session.polls:
             found.refused = True
             hint = "let GET /services, /tasks, /nodes and /networks through, or set HAYSTACK_SWARM=off"
-            self._remind(_log.warning, "swarm.refused", border.explain(error), hint=hint)
+            if self._is_due(told := border.explain(error)):
+                _log.warning("swarm.refused", error=told, hint=hint)
             return
         found.managed = found.managed or session.polls > 0
         told = str(error) if isinstance(error, SessionEndedError) else border.explain(error)
@@ -232,9 +235,10 @@ class Search:
         if not self._stop.is_set():
             _log.warning("swarm.manager_lost", manager=masked(host), error=told)
 
-    def _remind(self, tell: Callable[..., object], event: str, error: str, **more: str) -> None:
-        """Tell it, where it is new or was told long ago."""
+    def _is_due(self, error: str) -> bool:
+        """Whether it is to be told: it is new, or was told long ago."""
         text, at = self._told
-        if text != error or time.monotonic() - at > self._timing.remind:
-            self._told = error, time.monotonic()
-            tell(event, error=error, **more)
+        if text == error and time.monotonic() - at <= self._timing.remind:
+            return False
+        self._told = error, time.monotonic()
+        return True

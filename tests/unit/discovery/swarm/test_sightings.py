@@ -109,7 +109,7 @@ def test_labels_names_and_ports_of_the_service_are_its_containers_too(sightings,
     assert sink.lists["e1"][seen.id] is seen
     sightings.take(picture(services={"web": facts}))
     (found,) = sink.lists["e1"].values()
-    assert (found.options.weight, found.options.port, found.services) == (9, 9000, ("web.nginx",))
+    assert (found.options.weight, found.options.port, found.services) == (9, 9000, ("shop",))
     assert [p.number for p in found.ports] == [80, 9000]
     assert [(p.place, p.ingress) for p in found.published] == [("10.77.0.9:8080", True)]
 
