@@ -207,7 +207,6 @@ class Search:
                 session = self._session = Session(client, manager, self._members, deliver, self._timing, masked(host))
                 if self._stop.is_set():  # closed while connecting: nobody else would close this one
                     session.close()
-                _log.info("swarm.followed", manager=masked(host))
                 session.run()
         except Exception as error:  # noqa: BLE001 - no error of an engine may end discovery
             self._note(host, error, found, session)

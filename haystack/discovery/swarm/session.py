@@ -96,6 +96,8 @@ class Session:
         told = self._manager.told(self._members.running(tasks), tasks, services, nodes)
         picture = self._members.take(told, self._host)
         self.polls += 1
+        if self.polls == 1:
+            _log.info("swarm.followed", manager=self._host)
         if picture is not None:
             self._stirred = time.monotonic()
             self._deliver(picture)
