@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-import uuid
 from pathlib import Path
 
 NEEDED = ("dockerd", "docker", "ip", "iptables", "nsenter", "unshare")
@@ -57,10 +57,10 @@ class Node:
             "dockerd", "--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec", "--pidfile", f"{self._folder}/pid",
             "-H", f"unix://{self._folder}/docker.sock", "-H", self.host, "--tls=false",
         ]  # fmt: skip
+        named = f'hostname {self.name}; exec "$@"'
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--", "sh", "-c", f'hostname {self.name}; exec "$@"', "-"]
-                + words,
+                ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--", "sh", "-c", named, "-", *words],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
@@ -122,9 +122,10 @@ class Nodes:
     """So many engines, with these images, on a bridge: a context manager."""
 
     def __init__(self, count: int, images: tuple[str, ...], flags: tuple[str, ...] = ()) -> None:
-        self._token = uuid.uuid4().hex[:4]
+        number = random.randrange(50 * 256)
+        self._token = f"{number:04x}"
         self._bridge = f"hs{self._token}"
-        self._net = f"10.{200 + int(self._token[:2], 16) % 50}.{int(self._token[2:], 16)}"
+        self._net = f"10.{200 + number // 256}.{number % 256}"
         self._folder = Path(tempfile.mkdtemp(prefix="haystack-nodes-"))
         self._images, self._flags = images, flags
         self._rules: list[tuple[str, ...]] = []

@@ -1,7 +1,7 @@
 """A Swarm of three real engines, each a host of its own, under every change that there is: GETs go on where an endpoint is left.
 
-Haystack runs in the network of a container on an overlay network, where its clients are, too. It watches the engines of two nodes, and knows
-the third from managers alone. This needs engines as hosts (tests/fakes/nodes.py); where none can be made, all of it is skipped.
+Haystack runs in the network of a container on an overlay network, where its clients are, too. It watches the engines of two nodes, and
+knows the third from managers alone. This needs engines as hosts (tests/fakes/nodes.py); where none can be made, all of it is skipped.
 """
 
 from __future__ import annotations

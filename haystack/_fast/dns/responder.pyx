@@ -317,7 +317,7 @@ cdef class Responder:
         return 0
 
     def meet(self, list hosts, own=None):
-        """Answer for these Haystacks too. hosts: of others, as in rows.NodeRow; own: this one, as it is reached from outside, None: unknown."""
+        """Answer for these Haystacks too. hosts: of others, as in rows.NodeRow; own: this one, as it is reached from outside, if known."""
         self.peers = Node(0, hosts, [], [], []) if hosts or own is not None else None
         self.everybody = Node(0, [own, *hosts], [], [], []) if own is not None else None
 
