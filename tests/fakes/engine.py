@@ -255,7 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.connection.settimeout(LONGEST)  # who reads a long list may be slower than who asks is let be
         self.wfile.write(body)
+        self.wfile.flush()
+        self.connection.settimeout(self.timeout)
 
     def _events(self, since, until):
         if until is not None and float(until) < float(since):
