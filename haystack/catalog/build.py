@@ -12,7 +12,7 @@ import msgspec
 
 from haystack.health import policy
 from haystack.health.policy import Condition
-from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Problem, Service
+from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Peer, Problem, Service
 from haystack.model.snapshot import Found
 from haystack.model.sorted_map import SortedMap
 
@@ -48,6 +48,11 @@ def networks(listings: Mapping[str, Listing]) -> dict[str, Network]:
         for network in listing.networks:
             found.setdefault(network.id, network)
     return found
+
+
+def peers(listings: Mapping[str, Listing], old: tuple[Peer, ...]) -> tuple[Peer, ...]:
+    """Haystack's own tasks, of all listings; the very same as before, where they are the same."""
+    return kept(old, tuple(each for listing in listings.values() for each in listing.peers))
 
 
 def contested(found: Service, lost: tuple[Problem, ...]) -> Service:

@@ -213,8 +213,7 @@ class Builder:
         for name, each in found.items():
             rivals |= self._book.put(name, claims.of(each) if each is not None else {}, plain=each is not None and each.https == "off")
             yield
-        for name in rivals - found.keys():
-            found[name] = self._bare[name]
+        found.update((name, self._bare[name]) for name in rivals - found.keys())
         served: dict[str, Service | None] = {}
         for name, bare in found.items():
             known = build.contested(bare, self._book.lost(name)) if bare is not None else None
@@ -279,6 +278,7 @@ class Builder:
             problems=self._told(listings),
             records=self.records,
             overrides=self.overrides,
+            peers=build.peers(listings, last.peers),
             change=None if self._fresh else Change(base=last.version, containers=frozenset(touched), services=frozenset(served)),
         )
         fresh, self._fresh = self._fresh, False

@@ -14,7 +14,8 @@ def placed(container: Container, endpoint: Endpoint, condition: Condition, old: 
         return _as_before(endpoint, old) if old is not None and old.detour is not None and container.state != "running" else endpoint
     why = container.obstacle.why if container.obstacle is not None else "nobody answers there"
     own = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    told = f"published port {condition.place.place}: {own}:{endpoint.port} can't be reached from here, for {why}"
+    kind = "ingress" if condition.place.ingress else "published"
+    told = f"{kind} port {condition.place.place}: {own}:{endpoint.port} can't be reached from here, for {why}"
     detour = Detour(why=told, address=endpoint.address, address6=endpoint.address6, port=endpoint.port)
     return replace(endpoint, address=condition.place.address, address6=None, port=condition.place.host_port, detour=detour)
 

@@ -164,6 +164,14 @@ class Registry:
         old = self.sources.get(source, SourceState())
         self._note(source, False, error, old.engine)
 
+    def withdraw(self, source: str) -> None:
+        """Forget `source` and all that it listed: there is no such thing."""
+        if self.sources.pop(source, None) is not None:
+            self._intakes.pop(source, None)
+            self._sizes.pop(source, None)
+            self._arriving.discard(source)
+            self._schedule()
+
     def remark(self, problem: Problem) -> None:
         """Tell of this with the problems of sources from now on: it is Haystack's own."""
         self.take_problems((*self._remarks.get("", ()), problem))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from haystack.discovery.docker.timing import Timing
@@ -30,9 +31,13 @@ class DiscoverySettings(TlsSettings, Protocol):
     def static(self) -> Any:
         """HAYSTACK_STATIC."""
 
+    @property
+    def swarm(self) -> bool:
+        """HAYSTACK_SWARM."""
+
 
 def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provider]:
-    """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given."""
+    """The demo when asked for; else the static file when one is set; else one provider an engine, in the order given, and their Swarm."""
     # Imported here, for each brings a library that the others don't need.
     if demo:
         from haystack.discovery.demo import DemoProvider  # noqa: PLC0415 - what this start does not use is not loaded
@@ -45,5 +50,16 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
     from haystack.discovery.docker.provider import DockerProvider  # noqa: PLC0415 - what this start does not use is not loaded
 
     tls = TlsOptions.of(settings)
-    hosts = dict.fromkeys(settings.docker_host or (DEFAULT_HOST,))
-    return [DockerProvider(host, tls, Timing(grace=settings.engine_grace), tuple(settings.aliases)) for host in hosts]
+    hosts = tuple(dict.fromkeys(settings.docker_host or (DEFAULT_HOST,)))
+    engines = [DockerProvider(host, tls, Timing(grace=settings.engine_grace), tuple(settings.aliases)) for host in hosts]
+    return [*_with_swarm(engines, hosts, tls)] if settings.swarm else [*engines]
+
+
+def _with_swarm(engines: Iterable[Provider], hosts: Sequence[str], tls: TlsOptions) -> Iterator[Provider]:
+    """The engines, and the Swarm that they may be in: its list and theirs are made one."""
+    from haystack.discovery.swarm.provider import SOURCE, SwarmProvider  # noqa: PLC0415 - what this start does not use is not loaded
+    from haystack.discovery.swarm.sightings import Sighted, Sightings  # noqa: PLC0415 - what this start does not use is not loaded
+
+    sightings = Sightings(SOURCE)
+    yield from (Sighted(engine, sightings) for engine in engines)
+    yield SwarmProvider(hosts, sightings, tls)

@@ -44,6 +44,11 @@ class Labelled:
         """Pass it on."""
         self._sink.failed(source, error)
 
+    def withdraw(self, source: str) -> None:
+        """Pass it on."""
+        self._known.pop(source, None)
+        self._sink.withdraw(source)
+
 
 def _shown(container: Container) -> Container:
     return container if container.options.labelled else replace(container, services=())

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import msgspec
 
-from haystack.dns.rows import Row
+from haystack.dns.rows import HostRow, Row
 from haystack.routing.rows import Message
+
+
+class Meeting(Protocol):
+    """A responder."""
+
+    def meet(self, hosts: list[Any], own: Any = None) -> None:
+        """As Responder.meet."""
 
 
 class DnsSetup(msgspec.Struct, frozen=True, array_like=True):
@@ -41,6 +50,17 @@ class Subnets(Message, frozen=True):
 
 class DnsOpen(Message, frozen=True):
     """All is known that there is: a name that is not known does not exist."""
+
+
+class DnsPeers(Message, frozen=True):
+    """Other Haystacks that live, whose addresses stand beside this one's; own: this one as it is reached from outside, if that is known."""
+
+    hosts: tuple[HostRow, ...] = ()
+    own: HostRow | None = None
+
+    def meet(self, responder: Meeting) -> None:
+        """Have these answered for."""
+        responder.meet([msgspec.structs.astuple(host) for host in self.hosts], msgspec.structs.astuple(self.own) if self.own else None)
 
 
 class DnsForget(Message, frozen=True):

@@ -16,7 +16,7 @@ import structlog
 
 from haystack._fast.dns import rotation
 from haystack._fast.net.networks import Networks
-from haystack.dns import leading_out, listeners, wire
+from haystack.dns import facts, leading_out, listeners, wire
 from haystack.dns.forward import nameservers, routes
 from haystack.dns.forward.figures import Figures
 from haystack.dns.forward.forwarder import SOCKETS, Forwarder, Limits
@@ -26,11 +26,14 @@ from haystack.dns.forward.routes import Upstreams
 from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.listeners import Listeners
 from haystack.dns.local_names import Asker, LocalNames, text
-from haystack.dns.messages import DnsForget, DnsOpen, DnsSetup, Question, Resolved, Subnets, ZonePart
+from haystack.dns.messages import DnsForget, DnsOpen, DnsPeers, DnsSetup, Question, Resolved, Subnets, ZonePart
+from haystack.dns.peers import Peers
+from haystack.dns.rows import HostRow
 from haystack.dns.subnets import Subnets as Numbers
 from haystack.dns.zone import Picture
 from haystack.dns.zone_feed import ZoneFeed
 from haystack.loop.turns import Turns
+from haystack.model.records import Peer
 from haystack.model.snapshot import Snapshot
 from haystack.net.access import Table
 from haystack.net.sockets import Sockets
@@ -39,7 +42,7 @@ log = structlog.get_logger()
 # Linux's numbers (fcntl(2)): F_ADD_SEALS; F_SEAL_SEAL, F_SEAL_SHRINK and F_SEAL_GROW
 _ADD_SEALS, _SEALS = 1033, 1 | 2 | 4
 
-Message = ZonePart | Subnets | DnsOpen | DnsForget
+Message = ZonePart | Subnets | DnsOpen | DnsPeers | DnsForget
 
 
 class DnsSettings(Upstreams, Protocol):
@@ -56,6 +59,14 @@ class DnsSettings(Upstreams, Protocol):
     @property
     def address(self) -> tuple[Any, ...]:
         """Haystack's own addresses; none: the one that was asked."""
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """HAYSTACK_PEERS."""
+
+    @property
+    def http_port(self) -> int:
+        """Of a container of this one's Swarm service, too."""
 
     @property
     def dns_port(self) -> int:
@@ -98,6 +109,8 @@ class DnsService:
         self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened, delegated)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
+        self.peers = Peers(settings.peers, settings.http_port, self._meet)
+        self._met: DnsPeers | None = None
         self._limits, self._times = Limits(sockets=questions), times
         self._networks = self._subnets = Networks()
         self._listeners: Listeners | None = None
@@ -126,6 +139,8 @@ class DnsService:
         yield Subnets(*self._numbers.table)
         if self._opened:
             yield DnsOpen()
+        if self._met is not None:
+            yield self._met
         yield from self.feed.whole()
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
@@ -133,6 +148,7 @@ class DnsService:
         if (yield from self._numbers.follow(snapshot.networks)):
             self._tell(Subnets(*self._numbers.table))
             self._subnets = Networks(*self._numbers.table)
+        self.peers.follow(snapshot.peers)
         for part in (yield from self.feed.follow(snapshot)):
             self._tell(part)  # a worker that begins between two of them is told all of it
             yield
@@ -149,15 +165,27 @@ class DnsService:
         self._forwarder = Forwarder(
             routes.made(self._settings, self.port), names, limits=self._limits, times=self._times, forgotten=self._forget
         )
+        self.peers.start()
         if self._settings.dns_nameservers and not self._forwarder.routes.default:
             log.warning("nameservers.missing", given=[*map(str, self._settings.dns_nameservers)])
         log.info("dns.listening", port=self.port, nameservers=[*map(nameservers.text, self._forwarder.routes.default)])
+
+    def _meet(self, living: Sequence[Peer], own: Peer | None) -> None:
+        """These Haystacks live."""
+        hosts = tuple(map(self._host, living))
+        self._met = DnsPeers(hosts, self._host(own) if own is not None and own.address else None)
+        self._met.meet(self.feed.responder)
+        self._tell(self._met)
+
+    def _host(self, peer: Peer) -> HostRow:
+        return self.feed.host(facts.host(peer.address, None, peer.near))
 
     def _forget(self) -> None:
         self._tell(DnsForget())
 
     async def close(self) -> None:
         """Stop asking."""
+        self.peers.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -91,10 +91,10 @@ class ZoneFeed:
         """A name may have thousands of hosts and targets."""
         hosts, targets = [], []
         for some in stretches(tuple(node.hosts)):
-            hosts += [self._host(each, whole=node.rank == Rank.ALIAS) for each in some]
+            hosts += [self.host(each, whole=node.rank == Rank.ALIAS) for each in some]
             yield
         for targeted in stretches(tuple(node.srv)):
-            targets += [TargetRow(each.weight, each.port, wire.name(each.name), self._host(each.host)) for each in targeted]
+            targets += [TargetRow(each.weight, each.port, wire.name(each.name), self.host(each.host)) for each in targeted]
             yield
         return packed(self._marks(key, node), NodeRow(tuple(hosts), tuple(targets), tuple(map(wire.name, node.ptr)), node.records))
 
@@ -118,8 +118,8 @@ class ZoneFeed:
         """Whether a name only leads to others in the delegated zone: resolvers ask for it on their way (RFC 9156), CAs for its CAA."""
         return bool(self.zone.delegated) and (node.apex or node.empty) and self.zone.delegated in wire.parents(key)
 
-    def _host(self, host: Host, *, whole: bool = False) -> HostRow:
-        """whole: also the networks on which it has its usual addresses."""
+    def host(self, host: Host, *, whole: bool = False) -> HostRow:
+        """As workers have it. whole: also the networks on which it has its usual addresses."""
         v4, v6 = octets(host.v4), octets(host.v6)
         near = ((self._subnets.number(network), octets(at4), octets(at6)) for network, at4, at6 in host.near)
         return HostRow(v4, v6, tuple(each for each in near if whole or each[1:] != (v4, v6)))

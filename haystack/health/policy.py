@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import told
-from haystack.model.records import STOPPING, Cause, Container, Override, Published, Record
+from haystack.model.records import AWAITED, STOPPING, Cause, Container, Override, Published, Record
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about
@@ -65,6 +65,7 @@ Member = tuple[Container, Condition]
 OUTLIERS = (Cause.EJECTED, Cause.SILENT)
 ILL = (Cause.UNWELL, Cause.STARTING)
 Standings = list[tuple[Cause, str]]
+STATES = {STOPPING: (Cause.STOPPING, "draining: "), AWAITED: (Cause.WAITING, "waiting: ")}  # and what a reason begins with
 WELL = Condition()
 
 
@@ -72,8 +73,9 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
     """How one endpoint stands, and why."""
     if container.state != "running":
         reason = container.state_reason or container.state or "not running"
-        return (Cause.STOPPING, f"draining: {reason}") if container.state == STOPPING else (Cause.GONE, reason)
-    if found := _apart(condition) or _absent(container, condition) or _unwell(container, condition):
+        cause, before = STATES.get(container.state, (Cause.GONE, ""))
+        return cause, f"{before}{reason}"
+    if found := _apart(condition) or _lost(container) or _absent(container, condition) or _unwell(container, condition):
         return found
     if condition.ejected:
         return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
@@ -92,6 +94,11 @@ def _apart(condition: Condition) -> tuple[Cause, str] | None:
 def drained(drain: Override) -> str:
     """Why one is out that an operator took out."""
     return f"{'in maintenance, ' * (drain.scope == 'service')}drained {told(drain)}"
+
+
+def _lost(container: Container) -> tuple[Cause, str] | None:
+    """Where its host is believed to be away: it is in only where nobody is better."""
+    return (Cause.UNWELL, container.lost) if container.lost else None
 
 
 def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | None:

@@ -17,6 +17,7 @@ COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_ONE_OFF = "com.docker.compose.oneoff"  # a container of `docker compose run`, where it is True
 SWARM_SERVICE = "com.docker.swarm.service.name"
+STACK = "com.docker.stack.namespace"  # of a service that `docker stack deploy` has made: its name begins with this and an underscore
 
 _NOT_LDH = re.compile(r"[^a-z0-9-]+")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -132,7 +133,9 @@ def _served(name: str, image_name: str, options: Options, labels: Mapping[str, s
         return {}, ()
     own, problems = _own(name, image_name, options, labels)
     compose, more = _compose(labels)
-    return {**own, **{short: text for short, text in compose.items() if short not in own}}, problems + more
+    stack, odd = _stack(labels)
+    others = {**compose, **stack}
+    return {**own, **{short: text for short, text in others.items() if short not in own}}, problems + more + odd
 
 
 def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> Named:
@@ -168,3 +171,14 @@ def _compose(labels: Mapping[str, str]) -> Named:
     if not label(service) or not label(project):
         return {}, (Problem(subject="compose", message=f"{service!r} of {project!r} gives no name: left out"),)
     return _made(service, project), ()
+
+
+def _stack(labels: Mapping[str, str]) -> Named:
+    """SERVICE.STACK of a Swarm's stack, empty without its labels. `docker stack deploy` calls the service STACK_SERVICE."""
+    service, stack = labels.get(SWARM_SERVICE, ""), labels.get(STACK, "")
+    if not (service and stack):
+        return {}, ()
+    service = service.removeprefix(f"{stack}_")
+    if not label(service) or not label(stack):
+        return {}, (Problem(subject="stack", message=f"{service!r} of {stack!r} gives no name: left out"),)
+    return _made(service, stack), ()

@@ -33,7 +33,7 @@ class Problem(Record, frozen=True, kw_only=True, order=True):
 class Engine(Record, frozen=True, kw_only=True):
     """One Docker daemon. id is as the daemon tells it (colon-separated words or a UUID).
 
-    remote: it runs on another host than Haystack, by all that is known.
+    remote: it runs on another host than Haystack, by all that is known; node: its id in its Swarm, empty: it is in none.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Engine(Record, frozen=True, kw_only=True):
     address: str | None = None
     version: str = ""
     remote: bool = False
+    node: str = ""
 
     @property
     def short_id(self) -> str:
@@ -91,13 +92,15 @@ class Port(Record, frozen=True, kw_only=True, order=True):
 class Published(Record, frozen=True, kw_only=True, order=True):
     """A port of a container that its engine forwards from a port of its host: `address`, `host_port` leads to `port`.
 
-    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them.
+    address: one of the host's; as the engine tells it, it may be unspecified (``0.0.0.0``, ``::``): all of them. ingress: a Swarm's nodes
+    publish it, each of them for all tasks of the service.
     """
 
     port: int
     protocol: str
     address: str
     host_port: int
+    ingress: bool = False
 
     @property
     def place(self) -> str:
@@ -145,6 +148,7 @@ class Options(ServiceOptions, frozen=True, kw_only=True):
 PASSTHROUGH = "passthrough"  # of haystack.https: the container ends the TLS of its hosts itself
 PASSED = "https"  # the listener of its port for that
 STOPPING = "stopping"  # the state of a container that was told to stop and has not ended yet
+ABSENT, AWAITED = "absent", "awaited"  # the state of what stands for a Swarm service without a task that runs; AWAITED: one is on its way
 
 
 class Obstacle(Record, frozen=True, kw_only=True):
@@ -176,6 +180,7 @@ class Container(Record, frozen=True, kw_only=True):
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
     remote: it runs on another host than Haystack; published: where its ports can be reached from other hosts.
+    lost: why its host is believed to be away; empty: it is not.
     """
 
     id: str
@@ -197,6 +202,7 @@ class Container(Record, frozen=True, kw_only=True):
     obstacle: Obstacle | None = None
     remote: bool = False
     published: tuple[Published, ...] = ()
+    lost: str = ""
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     originals: tuple[str, ...] = ()
@@ -208,6 +214,20 @@ class Container(Record, frozen=True, kw_only=True):
     def short_id(self) -> str:
         """Docker's 12 hex digits."""
         return self.id[:12]
+
+
+class Peer(Record, frozen=True, kw_only=True):
+    """Another Haystack, or (own) this one as others reach it.
+
+    name: for people; address: an IP address, empty where it is not known; near: (network's id, IPv4, IPv6) for each network of containers
+    that it is on: whoever is on that reaches it there; port: of its HTTP.
+    """
+
+    name: str
+    address: str = ""
+    near: tuple[tuple[str, str | None, str | None], ...] = ()
+    port: int = 80
+    own: bool = False
 
 
 class Departure(Record, frozen=True, kw_only=True):
@@ -228,7 +248,8 @@ class Listing(Record, frozen=True, kw_only=True):
     """The whole of what one provider sees at one moment: the unit that crosses from discovery to the registry.
 
     containers: a tuple, or Listed where there may be thousands (listed.py); departures: of the last minute or so, the latest last;
-    told: Unix seconds, by its engine's clock, of the first event since the list before; 0.0: there was none.
+    told: Unix seconds, by its engine's clock, of the first event since the list before; 0.0: there was none. peers: Haystack's own tasks in
+    a Swarm.
     """
 
     engine: Engine | None = None
@@ -237,6 +258,7 @@ class Listing(Record, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     departures: tuple[Departure, ...] = ()
     told: float = 0.0
+    peers: tuple[Peer, ...] = ()
 
 
 class Cause(enum.Enum):
@@ -331,6 +353,8 @@ class Endpoint(Destination, frozen=True, kw_only=True):
     share: of its weight for now, below 1.0 while it starts slowly; risen: from when that counts, in seconds of a clock that never
     jumps, 0.0 where it does not start slowly; overrides: of an operator, a drain first; its weight is that of an override by now;
     proxy_protocol: the version of the PROXY header that connections to it begin with, 0: there is none.
+    remote: it runs on another host than Haystack; address_reason: why requests go to a published port there, empty where they do not:
+    `own` is then the address, the other address and the port of its container.
     """
 
     id: str
@@ -355,6 +379,9 @@ class Endpoint(Destination, frozen=True, kw_only=True):
     share: float = 1.0
     risen: float = 0.0
     overrides: tuple[Override, ...] = ()
+    remote: bool = False
+    address_reason: str = ""
+    own: tuple[str, str | None, int] | None = None
 
     @property
     def speaks_http(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import Container, Engine, Network, Problem, Record, Service
+from haystack.model.records import Container, Engine, Network, Peer, Problem, Record, Service
 
 RawRecord = tuple[int, int, bytes]  # type, TTL in seconds, and data in wire form without compression
 Records = Mapping[bytes, tuple[RawRecord, ...]]  # by name in lower-case wire form
@@ -24,7 +24,8 @@ class Snapshot(Record, frozen=True, kw_only=True):
     """All that is published. created: Unix seconds; mappings are by id, services by whole name.
 
     change: for readers that keep something of the version before; None: everything may be different. stopped: ids of containers that
-    have ended of late, because they were told to. records: those of HAYSTACK_DNS_RECORDS; overrides: of operators.
+    have ended of late, because they were told to. records: those of HAYSTACK_DNS_RECORDS; overrides: of operators; peers: Haystack's own
+    tasks in a Swarm, this one first.
     """
 
     version: int
@@ -39,6 +40,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     stopped: frozenset[str] = frozenset()
     records: Mapping[bytes, tuple[RawRecord, ...]] = {}
     overrides: Overrides = NONE
+    peers: tuple[Peer, ...] = ()
 
     def changed_since(self, version: int | None) -> Change | None:
         """What differs from that version; None where that is not known, and everything may."""
@@ -46,11 +48,10 @@ class Snapshot(Record, frozen=True, kw_only=True):
 
     def same_content(self, other: Snapshot) -> bool:
         """True when only version, time of making and change differ."""
-        return (
-            self.origin, self.engines, self.networks, self.containers, self.services, self.problems, self.records, self.overrides
-        ) == (
-            other.origin, other.engines, other.networks, other.containers, other.services, other.problems, other.records, other.overrides
-        )  # fmt: skip
+        return all(getattr(self, name) == getattr(other, name) for name in CONTENT)
+
+
+CONTENT = tuple(name for name in Snapshot.__struct_fields__ if name not in ("version", "created", "change", "stopped"))
 
 
 def together(sources: list[Records], before: Records) -> Records:

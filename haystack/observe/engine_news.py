@@ -5,7 +5,8 @@ from __future__ import annotations
 from haystack.model.records import Engine
 from haystack.observe.journal import Note
 
-NAMES = {"file": "the static file", "demo": "the demo"}  # of sources that are no engines, by what their keys begin with
+# of sources that are no engines, by what their keys begin with
+NAMES = {"file": "the static file", "demo": "the demo", "swarm": "the Swarm"}
 
 
 class EngineNews:

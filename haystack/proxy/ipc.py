@@ -13,7 +13,20 @@ from time import perf_counter
 
 import msgspec
 
-from haystack.dns.messages import Askers, DnsCounts, DnsForget, DnsOpen, DnsRows, DnsSetup, Questions, Resolved, Subnets, Who, ZonePart
+from haystack.dns.messages import (
+    Askers,
+    DnsCounts,
+    DnsForget,
+    DnsOpen,
+    DnsPeers,
+    DnsRows,
+    DnsSetup,
+    Questions,
+    Resolved,
+    Subnets,
+    Who,
+    ZonePart,
+)
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow, Outcome, Sampling
 from haystack.proxy.limits import Limits
@@ -195,7 +208,7 @@ class Lines(Message, frozen=True):
 
 
 Orders = Setup | Access | Open | Table | Proofs | TraceOrder | Collect | Load | Drain | TlsPart | TicketKeys | ClientCas | Authorities
-Down = Orders | ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+Down = Orders | ZonePart | Subnets | DnsOpen | DnsPeers | DnsForget | Resolved | Who
 Any = (
     Down
     | Ready

@@ -24,6 +24,7 @@ from haystack.dns.messages import (
     DnsCounts,
     DnsForget,
     DnsOpen,
+    DnsPeers,
     DnsRows,
     DnsSetup,
     Question,
@@ -44,7 +45,7 @@ WAITING = 8192  # questions at once
 HTTP = "HTTP"  # what stands for calls among the types of questions
 MAPPED = bytes(10) + b"\xff\xff"  # what IPv4 addresses have before them in IPv6's clothes
 Call = tuple[str, str, float, int]  # a client's address, a service, how many seconds ago, and on how many connections
-OF_DNS = ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who
+OF_DNS = ZonePart | Subnets | DnsOpen | DnsPeers | DnsForget | Resolved | Who
 Told = Questions | DnsCounts | DnsRows | Askers
 
 
@@ -85,7 +86,7 @@ class WorkerDns:
         """What askers may, by their addresses."""
         self.server.networks = networks
 
-    def take(self, message: ZonePart | Subnets | DnsOpen | DnsForget | Resolved | Who) -> None:
+    def take(self, message: ZonePart | Subnets | DnsOpen | DnsPeers | DnsForget | Resolved | Who) -> None:
         """Do what the control process says."""
         match message:
             case ZonePart():
@@ -98,6 +99,8 @@ class WorkerDns:
                 self.server.subnets = Networks(message.v4, message.v6)
             case DnsOpen():
                 self.server.responder.held = False
+            case DnsPeers():
+                message.meet(self.server.responder)
             case DnsForget():
                 self.server.pending.forget()
             case Resolved():

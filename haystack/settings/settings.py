@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     docker_cert_file: Folder | None = takes("the file that holds DOCKER_CERT")
     docker_key_file: Folder | None = takes("the file that holds DOCKER_KEY")
     docker_ca_file: Folder | None = takes("the file that holds DOCKER_CA")
+    swarm: Switch = takes("on or off", default=True)
     origin: Annotated[str, BeforeValidator(parsers.origin)] = takes("DNS labels of letters, digits and dashes", "haystack")
     bind: Addresses = takes("comma separated IP addresses to listen on (unset: all)", ())
     http_port: Port = takes("a port, 0 to 65535 (0: any free one)", 80)
@@ -105,6 +106,9 @@ class Settings(BaseSettings):
     tls_min: Annotated[Literal["1.2", "1.3"], BeforeValidator(parsers.tls_version)] = takes("1.2 or 1.3", "1.2")
     tls_client_ca: Folder | None = takes("a PEM file with the certificates of one or more authorities")
     address: Addresses = takes("comma separated IP addresses", ())
+    peers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
+        "comma separated IP addresses, each with an optional :PORT", ()
+    )
     dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()
     )

@@ -264,7 +264,7 @@ class State:
 
 
 # of sources that are no engines, by what their keys begin with
-KINDS = {"file": "static file", "demo": "demo"}
+KINDS = {"file": "static file", "demo": "demo", "swarm": "Swarm"}
 # The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.
 RUNNING = frozenset({"serving", "running"})
 

@@ -27,6 +27,8 @@ SETTINGS = {
     "dns_nameservers": (),
     "dns_forward": None,
     "acme_dns_zone": None,
+    "peers": (),
+    "http_port": 80,
     "workers": 1,
     "dns_log": "off",
 }

@@ -68,6 +68,7 @@ class FakeEngine:
         self.missing = set()
         self.broken = set()
         self.refused = set()
+        self.status = 500  # of refusals
         self.hanging = set()
         self.held = set()
         self.ahead = 0.0  # seconds by which its clock is wrong
@@ -139,6 +140,9 @@ class FakeEngine:
         with self._lock:
             self._streams.clear()
 
+    def more(self, path, query):
+        """The body of an answer that this engine has and others have not; None: it has none."""
+
     def told(self, since, until):
         """What happened from `since` to `until`, both as in the engine's API."""
         first, last = (int(float(each) * 10**9) for each in (since, until))
@@ -205,13 +209,15 @@ class _Handler(BaseHTTPRequestHandler):
         path = re.sub(r"^/v\d+\.\d+", "", url.path)
         engine = self.server.engine
         if path in engine.refused:
-            self._answer(500, {"message": "refused"})
+            self._answer(engine.status, {"message": "refused"})
         elif path == "/events":
             self._events(*(parse_qs(url.query).get(each, [None])[0] for each in ("since", "until")))
         elif match := re.fullmatch(r"/containers/(\w+)/json", path):
             self._inspect(match.group(1))
         elif match := re.fullmatch(r"/images/(.+)/json", path):
             self._found(engine.images.get(match.group(1)))
+        elif (body := engine.more(path, parse_qs(url.query))) is not None:
+            self._bytes(200, body)
         else:
             self._found(self._fixed(path))
 
@@ -249,7 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.connection.settimeout(LONGEST)  # who reads a long list may be slower than who asks is let be
         self.wfile.write(body)
+        self.wfile.flush()
+        self.connection.settimeout(self.timeout)
 
     def _events(self, since, until):
         if until is not None and float(until) < float(since):

@@ -8,6 +8,8 @@ class FakeSink:
     def __init__(self):
         self.listings = []
         self.errors = []
+        self.withdrawn = []
+        self.outdated_listings = []
         self._news = asyncio.Event()
 
     def replace(self, source, listing):
@@ -16,6 +18,14 @@ class FakeSink:
 
     def failed(self, source, error):
         self.errors.append(error)
+        self._news.set()
+
+    def outdated(self, source, listing):
+        self.outdated_listings.append(listing)
+        self._news.set()
+
+    def withdraw(self, source):
+        self.withdrawn.append(source)
         self._news.set()
 
     @property

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -285,11 +285,11 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def until(condition: Any, seconds: float, complaint: str) -> None:
+def until(condition: Any, seconds: float, complaint: str | Callable[[], str]) -> None:
     """Poll a condition that nothing announces; fail with the complaint when time is up."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, complaint
+        assert time.monotonic() < end, complaint() if callable(complaint) else complaint
         time.sleep(0.005)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from haystack.catalog import claims, service
-from haystack.catalog.build import contested, duplicates, engines, networks, unwatched
+from haystack.catalog.build import contested, duplicates, engines, networks, peers, unwatched
 from haystack.catalog.service import Made
 from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import at_once
@@ -52,6 +52,7 @@ def build(
         services=services,
         problems=tuple(problems),
         overrides=overrides,
+        peers=peers(listings, ()),
     )
 
 

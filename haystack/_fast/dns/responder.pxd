@@ -32,6 +32,10 @@ cdef class Responder:
     cdef bytes own4         # Haystack's own addresses as they are set, one behind the other
     cdef bytes own6
     cdef bint own_set
+    cdef Node peers         # other Haystacks that live, by the network of who asks; None: there is none
+    cdef Node everybody     # the same, and this one as it is reached from outside; None: that is not known
+    cdef uint8_t joined4[256]           # its own addresses and theirs, as last asked for
+    cdef uint8_t joined6[1024]
     cdef public bint held   # more is to come: what is not known yet may exist
     cdef public object on_fault
     cdef int64_t now        # milliseconds
@@ -59,6 +63,7 @@ cdef class Responder:
     cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2
     cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1
     cdef void set_own(self, Own *own, Asker *asker) noexcept
+    cdef int set_all(self, Own *own, Asker *asker) except -1
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept
     cdef int truncate(self, Asker *asker, uint8_t *p) noexcept
     cdef int overload(self, Asker *asker, uint8_t *p) except -2

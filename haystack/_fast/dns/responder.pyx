@@ -12,7 +12,7 @@ from haystack._fast.dns.question cimport HEADER, LONGEST, Flag, Rcode, Type, lim
 from haystack._fast.dns.records cimport (
     Own, addresses, authority, nameserver, nothing_of_all, others, pointers, reverse, services,
 )
-from haystack._fast.dns.zone cimport Mark, View
+from haystack._fast.dns.zone cimport Mark, Node, View
 from haystack._fast.net.networks cimport Right
 
 cdef enum:
@@ -20,6 +20,7 @@ cdef enum:
     ARPA_SIZE = 6
     CHAIN = 16              # CNAMEs that lead to one another
     UNREAD = 11             # the kind of what is no query
+    MOST = 64               # Haystacks in an answer
     HOT_PART = 12           # of an answer's life the last twelfth: who asks then has it asked for anew (the forwarder: a tenth)
 
 cdef const char *ARPA = b"\4arpa\0"
@@ -266,7 +267,7 @@ cdef class Responder:
         if qtype == Type.A or qtype == Type.AAAA:
             turn = self.rotation.next(q.digest, qtype)
             view = node.of(asker.network)
-            self.set_own(&own, asker)
+            self.set_all(&own, asker)
             if qtype == Type.A:
                 addresses(m, owner, own.v4, own.v4s if node.marks & <int>Mark.OWN else 0, 4, turn)
                 addresses(m, owner, view.v4, view.v4s, 4, turn)
@@ -280,7 +281,7 @@ cdef class Responder:
         elif qtype == Type.SOA and node.marks & <int>Mark.APEX:
             authority(m, self.zone, True, owner, self.zone.is_origin(q, 0))
         elif qtype == Type.NS and node.marks & <int>Mark.APEX:
-            self.set_own(&own, asker)
+            self.set_all(&own, asker)
             nameserver(m, owner, self.zone.is_origin(q, 0), &own)
         elif qtype == Type.ANY and not node.marks & <int>Mark.EMPTY:
             nothing_of_all(m)
@@ -294,6 +295,31 @@ cdef class Responder:
             return
         own.v4, own.v4s = asker.local, 1 if asker.local_size == 4 else 0
         own.v6, own.v6s = asker.local, 1 if asker.local_size == 16 else 0
+
+    cdef int set_all(self, Own *own, Asker *asker) except -1:
+        """The addresses of all Haystacks, this one's first.
+
+        Who asks from a network of containers reaches this one where it was asked. For all others that may be an address that Docker has led
+        them to, and of no use to them: the one that is known from outside stands for it.
+        """
+        cdef View view
+        cdef bint outside
+        self.set_own(own, asker)
+        if self.peers is None:
+            return 0
+        outside = self.everybody is not None and not self.own_set and asker.network == 0
+        view = (self.everybody if outside else self.peers).of(asker.network)
+        if outside and view.v4s + view.v6s > 0:
+            own.v4s = own.v6s = 0
+        own.v4s = join(self.joined4, own.v4, own.v4s, view.v4, <int>view.v4s, 4)
+        own.v6s = join(self.joined6, own.v6, own.v6s, view.v6, <int>view.v6s, 16)
+        own.v4, own.v6 = self.joined4, self.joined6
+        return 0
+
+    def meet(self, list hosts, own=None):
+        """Answer for these Haystacks too. hosts: of others, as in rows.NodeRow; own: this one, as it is reached from outside, if known."""
+        self.peers = Node(0, hosts, [], [], []) if hosts or own is not None else None
+        self.everybody = Node(0, [own, *hosts], [], [], []) if own is not None else None
 
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept:
         """Whether the question's name is the reverse one of an address of Haystack's."""
@@ -338,6 +364,21 @@ cdef class Responder:
         memcpy(asker.ip, PyBytes_AS_STRING(client), asker.size)
         size = self.answer(<const uint8_t *>PyBytes_AS_STRING(packet), PyBytes_GET_SIZE(packet), &asker, p)
         return None if size == Verdict.FORWARD else bytes(out[:size])
+
+
+cdef int join(uint8_t *p, const uint8_t *first, int firsts, const uint8_t *more, int mores, int size) noexcept nogil:
+    """Both, one address behind the other and each once, MOST at the most: how many."""
+    cdef int i, j, count = 0
+    cdef const uint8_t *one
+    for i in range(firsts + mores):
+        one = first + i * size if i < firsts else more + (i - firsts) * size
+        j = 0
+        while j < count and memcmp(p + j * size, one, size) != 0:
+            j += 1
+        if j == count and count < MOST:
+            memcpy(p + count * size, one, size)
+            count += 1
+    return count
 
 
 cdef bint is_reverse(Question *q, const uint8_t *ip, int size) noexcept nogil:

@@ -55,7 +55,7 @@ def _client(base: str, version: str, config: Any, timeout: float) -> Client:
 
 def clock(client: Client, timeout: float) -> float | None:
     """The engine's own time in Unix seconds, the fraction cut off; None where it does not tell. Raises anything."""
-    answer = _asked(client, "/_ping", timeout)
+    answer = asked(client, "/_ping", timeout)
     try:
         return parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (KeyError, ValueError):
@@ -73,22 +73,22 @@ def missed(client: Client, since: str, timeout: float) -> list[object] | None:
     now = clock(client, timeout)
     if now is None or now <= float(since):  # the engine refuses such a question
         return [] if now is None or now > float(since) - CLOCK_SLACK else None
-    answer = _asked(client, "/events", timeout, since=since, until=str(int(now)))
+    answer = asked(client, "/events", timeout, since=since, until=str(int(now)))
     return event_stream.whole(answer.content)
 
 
 def inspected(client: Client, identity: str, timeout: float) -> object:
     """What the engine tells of a container, for which it may take `timeout` seconds. Raises anything, as the package does."""
-    return _asked(client, f"/containers/{quote(identity, safe='')}/json", timeout).json()
+    return asked(client, f"/containers/{quote(identity, safe='')}/json", timeout).json()
 
 
-def listed(client: Client, path: str, timeout: float = TIMEOUT) -> Iterator[object]:
+def listed(client: Client, path: str, timeout: float = TIMEOUT, **query: str) -> Iterator[object]:
     """The elements of a list that the engine tells, which may be long: each as it comes. Raises anything, as the package does."""
-    with contextlib.closing(_asked(client, path, timeout, whole=False)) as answer:
+    with contextlib.closing(asked(client, path, timeout, whole=False, **query)) as answer:
         yield from pieces.elements(answer.iter_content(CHUNK))
 
 
-def _asked(client: Client, path: str, timeout: float, *, whole: bool = True, **query: str) -> Any:
+def asked(client: Client, path: str, timeout: float, *, whole: bool = True, **query: str) -> Any:
     """A GET, once more where a kept connection had come to its end meanwhile. An error's status is raised as the package's own error.
 
     whole: read the body, too.

@@ -48,6 +48,10 @@ class Grace:
         """Pass it on."""
         self._sink.outdated(source, listing)
 
+    def withdraw(self, source: str) -> None:
+        """Pass it on."""
+        self._sink.withdraw(source)
+
     def close(self) -> None:
         """Count no more."""
         if self._timer is not None:

@@ -83,6 +83,7 @@ def engine(info: object, version: object, host: str, own_address: str | None, *,
         address=own_address,
         version=text(release.get("Version")) or text(told.get("ServerVersion")),
         remote=remote,
+        node=text(mapping(told.get("Swarm")).get("NodeID")),
     )
 
 

@@ -1,0 +1,243 @@
+"""The Swarm that engines of DOCKER_HOST are in, as a provider: one thread that polls one of its managers, and goes on with another one.
+
+Where no engine is a manager there is nothing to list: then the source withdraws, and looks again from time to time. Never does: anything
+with Docker on the loop's thread; it crosses over by call_soon_threadsafe only, and only with the newest picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+import structlog
+
+from haystack.discovery import own_place
+from haystack.discovery.docker import client as border
+from haystack.discovery.docker.tls import Certificates, TlsOptions
+from haystack.discovery.provider import Sink
+from haystack.discovery.swarm.manager import Lists, Manager, is_manager, is_member
+from haystack.discovery.swarm.members import Members
+from haystack.discovery.swarm.node_watch import NodeWatch, Pace
+from haystack.discovery.swarm.picture import Picture
+from haystack.discovery.swarm.session import Session, SessionEndedError
+from haystack.discovery.swarm.sightings import Sightings
+from haystack.discovery.swarm.timing import Timing
+from haystack.settings.parsers import masked
+
+SOURCE = "swarm"
+UNMANAGED = "no engine of DOCKER_HOST is a manager of the Swarm"
+REFUSED = (403, 404, 405)  # statuses of a socket proxy that does not let this through
+_log = structlog.get_logger()
+
+
+class SwarmProvider:
+    """hosts: as in DOCKER_HOST, in the order in which they are asked."""
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        sightings: Sightings,
+        tls: TlsOptions | None = None,
+        timing: Timing | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.source = SOURCE
+        self._sightings = sightings
+        self._watch = NodeWatch(sightings.silence, pace)
+        self._search = Search(hosts, tls or TlsOptions(), timing or Timing())
+
+    async def run(self, sink: Sink) -> None:
+        """Publish into sink until cancelled."""
+        self._sightings.before(sink)
+        self._sightings.poke = self._search.poke
+        crossing = Crossing(asyncio.get_running_loop(), self._sightings, self._watch)
+        thread = threading.Thread(target=self._search.run, args=(crossing,), name="haystack-swarm", daemon=True)
+        thread.start()
+        try:
+            await asyncio.Future()
+        finally:
+            crossing.close()
+            self._watch.close()
+            self._search.close()
+            await asyncio.to_thread(thread.join, 5)
+
+
+class Crossing:
+    """From the thread to the loop: the newest picture is kept, older ones that the loop had no time for are dropped."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sightings: Sightings, watch: NodeWatch) -> None:
+        self._loop, self._sightings, self._watch = loop, sightings, watch
+        self._lock = threading.Lock()
+        self._newest: Picture | None = None
+        self._closed = False
+
+    def deliver(self, picture: Picture) -> None:
+        """Hand over a picture. In the thread."""
+        with self._lock:
+            scheduled = self._newest is not None
+            self._newest = picture
+        if not scheduled:
+            self._soon(self._take)
+
+    def fail(self, error: str) -> None:
+        """Hand over why no manager can be asked. In the thread."""
+        self._soon(lambda: self._sightings.refused(error))
+
+    def dissolve(self) -> None:
+        """There is no Swarm. In the thread."""
+        self._soon(self._end)
+
+    def close(self) -> None:
+        """Hand over nothing more. On the loop."""
+        self._closed = True
+
+    def _take(self) -> None:
+        with self._lock:
+            picture, self._newest = self._newest, None
+        if picture is not None:
+            self._sightings.take(picture)
+            self._watch.follow(picture.nodes)
+
+    def _end(self) -> None:
+        self._watch.follow({})
+        self._sightings.dissolve()
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(lambda: None if self._closed else callback())
+        except RuntimeError:  # the loop has closed: nobody is left to tell
+            self._closed = True
+
+
+class Asked:
+    """What one round over all engines has shown. member: one of them is in a Swarm; manager: and manages it; managed: and was polled."""
+
+    def __init__(self) -> None:
+        self.member = self.manager = self.managed = self.refused = False
+        self.errors: list[str] = []
+
+
+class Search:
+    """The thread's life: one session after another, with whichever manager answers."""
+
+    def __init__(self, hosts: Sequence[str], tls: TlsOptions, timing: Timing) -> None:
+        self._hosts = list(hosts)
+        self._tls, self._timing = tls, timing
+        self._members = Members(own_place.container_id())
+        self._lists = Lists()
+        self._stop = threading.Event()
+        self._session: Session | None = None
+        self._known = False  # a picture has been told
+        self._told: tuple[str, float] = "", 0.0
+
+    def close(self) -> None:
+        """End run() soon, from any thread."""
+        self._stop.set()
+        session = self._session
+        if session is not None:
+            session.close()
+
+    def poke(self) -> None:
+        """Poll soon, from any thread."""
+        session = self._session
+        if session is not None:
+            session.poke()
+
+    def run(self, crossing: Crossing) -> None:
+        """Look for a manager and follow it, until closed; never gives up by itself."""
+        again = self._timing.again
+        while not self._stop.is_set():
+            found = self._round(crossing)
+            if found.managed:
+                again = self._timing.again
+            if self._stop.is_set():
+                return
+            self._stop.wait(self._conclude(found, crossing, again))
+            again = min(2 * again, self._timing.seek)
+
+    def _conclude(self, found: Asked, crossing: Crossing, again: float) -> float:
+        """Tell what a round has shown; the seconds until the next one."""
+        if found.refused or not (self._known or found.manager):
+            self._known = False
+            crossing.dissolve()
+            if found.member and not found.refused and self._is_due(UNMANAGED):
+                _log.info("swarm.unmanaged", error=UNMANAGED)
+            return self._timing.seek
+        if not found.member and not found.errors:  # all of them have left it
+            self._known = False
+            self._members = Members(own_place.container_id())
+            crossing.dissolve()
+            return self._timing.seek
+        error = "; ".join(found.errors) or "no engine of DOCKER_HOST is a manager any more"
+        if self._is_due(error):
+            _log.warning("swarm.retry", error=error)
+        crossing.fail(error)
+        return again
+
+    def _round(self, crossing: Crossing) -> Asked:
+        """Ask all engines, the one that was followed last at last; follow each that is a manager, until it fails."""
+        found = Asked()
+        for host in tuple(self._hosts):
+            if self._stop.is_set():
+                break
+            if self._follow(host, found, crossing):
+                self._hosts.remove(host)
+                self._hosts.append(host)
+        return found
+
+    def _follow(self, host: str, found: Asked, crossing: Crossing) -> bool:
+        """Follow the engine there, where it is a manager. Whether it was."""
+        session: Session | None = None
+        try:
+            with ExitStack() as stack:
+                certificates = stack.enter_context(Certificates(self._tls)) if self._tls.wanted(host) else None
+                client = border.connect(host, certificates, self._timing.connect)
+                stack.callback(client.close)
+                info = client.info()
+                found.member = found.member or is_member(info)
+                if not is_manager(info):
+                    return False
+                found.manager = True
+                manager = Manager(client, self._lists, self._timing)
+                deliver = partial(self._deliver, crossing)
+                session = self._session = Session(client, manager, self._members, deliver, self._timing, masked(host))
+                if self._stop.is_set():  # closed while connecting: nobody else would close this one
+                    session.close()
+                session.run()
+        except Exception as error:  # noqa: BLE001 - no error of an engine may end discovery
+            self._note(host, error, found, session)
+        finally:
+            self._session = None
+        return session is not None and session.polls > 0
+
+    def _deliver(self, crossing: Crossing, picture: Picture) -> None:
+        self._known = True
+        crossing.deliver(picture)
+
+    def _note(self, host: str, error: Exception, found: Asked, session: Session | None) -> None:
+        if session is None:
+            found.errors.append(f"{masked(host)}: {border.explain(error)}")
+            return
+        if getattr(error, "status_code", None) in REFUSED and not session.polls:
+            found.refused = True
+            hint = "let GET /services, /tasks, /nodes and /networks through, or set HAYSTACK_SWARM=off"
+            if self._is_due(told := border.explain(error)):
+                _log.warning("swarm.refused", error=told, hint=hint)
+            return
+        found.managed = found.managed or session.polls > 0
+        told = str(error) if isinstance(error, SessionEndedError) else border.explain(error)
+        found.errors.append(f"{masked(host)}: {told}")
+        if not self._stop.is_set():
+            _log.warning("swarm.manager_lost", manager=masked(host), error=told)
+
+    def _is_due(self, error: str) -> bool:
+        """Whether it is to be told: it is new, or was told long ago."""
+        text, at = self._told
+        if text == error and time.monotonic() - at <= self._timing.remind:
+            return False
+        self._told = error, time.monotonic()
+        return True

@@ -1,0 +1,128 @@
+"""Other Haystacks: who they are, and which of them live. DNS answers with the addresses of those beside this one's.
+
+They are asked for /readyz once a second: one HTTP request, so that what is asked is what clients would use. Nothing else is shared. Who has
+not answered yet is out; who refuses leaves at once, who is silent after two questions. Never does: answering anybody. On the control loop's
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ipaddress import ip_address
+
+import structlog
+
+from haystack.health import http_check
+from haystack.health.trouble import REFUSED
+from haystack.model.records import Peer, Record
+from haystack.settings.parsers import place
+
+HTTP = 80
+UNWELL = 500  # statuses from this one on say that it can serve nobody; any other says that it lives
+_log = structlog.get_logger()
+
+Ask = Callable[[str, int, bytes, float], Awaitable[tuple[int, str]]]  # as http_check.ask
+Met = Callable[[Sequence[Peer], Peer | None], None]
+
+
+class Pace(Record, frozen=True, kw_only=True):
+    """Seconds between two questions, and that each may take; misses: so many in a row, and a peer is out."""
+
+    pause: float = 1.0
+    answer: float = 1.0
+    misses: int = 2
+
+
+class Peers:
+    """configured: HAYSTACK_PEERS; http: the port of HTTP in a container of the same Swarm service.
+
+    met: told who lives, and who this one is, whenever either changes.
+    """
+
+    def __init__(self, configured: Iterable[str], http: int, met: Met, ask: Ask = http_check.ask, pace: Pace | None = None) -> None:
+        self._configured = tuple(map(_configured, configured))
+        self._http = http
+        self._met = met
+        self._ask = ask
+        self._pace = pace or Pace()
+        self._own: Peer | None = None
+        self._tasks: dict[Peer, asyncio.Task[None]] = {}
+        self._living: dict[Peer, None] = {}
+        self._swarm: Sequence[Peer] = ()
+        self._wanted: tuple[Peer, ...] = ()
+        self._started = False
+
+    @property
+    def living(self) -> tuple[Peer, ...]:
+        """In the order in which they are known."""
+        return tuple(peer for peer in self._wanted if peer in self._living)
+
+    def start(self) -> None:
+        """Ask them from now on."""
+        self._started = True
+        self.follow(self._swarm)
+
+    def follow(self, swarm: Sequence[Peer]) -> None:
+        """These are the tasks of this one's Swarm service, itself among them; none: it is none."""
+        self._swarm = swarm
+        own = next((peer for peer in swarm if peer.own), None)
+        wanted = tuple(dict.fromkeys((*self._configured, *(peer for peer in swarm if not peer.own))))
+        if not self._started or ((wanted, own) == (self._wanted, self._own) and self._tasks.keys() == set(wanted)):
+            return
+        before = self.living, self._own
+        self._wanted, self._own = wanted, own
+        for gone in [peer for peer in self._tasks if peer not in wanted]:
+            self._tasks.pop(gone).cancel()
+            self._living.pop(gone, None)
+        for peer in wanted:
+            if peer not in self._tasks:
+                self._tasks[peer] = asyncio.get_running_loop().create_task(self._watch(peer), name=f"peer {peer.name}")
+        if before != (self.living, own):
+            self._met(self.living, own)
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._started = False
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    def _way(self, peer: Peer) -> tuple[str, int] | None:
+        """Where this one reaches it: on a network that both are on, else where everybody does."""
+        mine = {network for network, _, _ in self._own.near} if self._own is not None else set()
+        for network, v4, v6 in peer.near:
+            if network in mine and (address := v4 or v6):
+                return address, self._http
+        return (peer.address, peer.port) if peer.address else None
+
+    async def _watch(self, peer: Peer) -> None:
+        missed = 0
+        while True:
+            way = self._way(peer)
+            status, why = await self._ask(*way, _request(*way), self._pace.answer) if way is not None else (0, "has no address")
+            lives = 0 < status < UNWELL
+            missed = 0 if lives else missed + 1
+            if lives and peer not in self._living:
+                _log.info("peer.joined", peer=peer.name)
+                self._living[peer] = None
+                self._met(self.living, self._own)
+            elif peer in self._living and not lives and (status or why == REFUSED or missed >= self._pace.misses):
+                _log.warning("peer.lost", peer=peer.name, reason=why or f"it answers {status}")
+                del self._living[peer]
+                self._met(self.living, self._own)
+            await asyncio.sleep(self._pace.pause)
+
+
+def _configured(text: str) -> Peer:
+    """Of ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
+    try:
+        return Peer(name=text, address=str(ip_address(text)), port=HTTP)
+    except ValueError:
+        address, port = place(text)
+        return Peer(name=text, address=address, port=port)
+
+
+def _request(address: str, port: int) -> bytes:
+    host = f"[{address}]" if ":" in address else address
+    return f"GET /readyz HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: haystack-peer\r\nConnection: close\r\n\r\n".encode()

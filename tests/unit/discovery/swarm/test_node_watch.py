@@ -1,0 +1,110 @@
+"""Nodes that fall silent, by what connecting to them shows."""
+
+import asyncio
+import socket
+
+import pytest
+
+from haystack.discovery.swarm import node_watch
+from haystack.discovery.swarm.node_watch import NodeWatch, Pace, answers
+from haystack.discovery.swarm.picture import Place
+
+PACE = Pace(pause=0.01, answer=0.5, misses=2, most=1000.0)
+NODE = Place(id="n1", name="node1", address="10.77.0.2")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+async def test_who_accepts_or_refuses_is_there():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert await answers("127.0.0.1", server.getsockname()[1], 1.0) is True
+    assert await answers("127.0.0.1", free_port(), 1.0) is True
+
+
+async def test_who_does_neither_is_not():
+    with socket.socket() as full:  # whose queue of connections is full: the kernel answers nothing more
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        held = [socket.socket() for _ in range(4)]
+        for sock in held:
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        assert await answers("127.0.0.1", full.getsockname()[1], 0.05) is False
+        for sock in held:
+            sock.close()
+
+
+class Told:
+    """What a watch has told; the answers of nodes are `said`, by address."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.said, self.news = {}, {}, asyncio.Event()
+        monkeypatch.setattr(node_watch, "answers", self.answers)
+        self.watch = NodeWatch(self.tell, PACE)
+
+    async def answers(self, address, _port, _patience):
+        await asyncio.sleep(0)
+        return self.said.get(address, True)
+
+    def tell(self, silent):
+        self.now = dict(silent)
+        self.news.set()
+
+    async def hears(self):
+        async with asyncio.timeout(5):
+            await self.news.wait()
+            self.news.clear()
+        return self.now
+
+
+@pytest.fixture
+async def told(monkeypatch):
+    made = Told(monkeypatch)
+    yield made
+    made.watch.close()
+
+
+async def test_a_node_that_falls_silent_is_told_of_and_its_return(told):
+    told.watch.follow({"n1": NODE})
+    await asyncio.sleep(0.03)
+    assert told.now == {}
+    told.said["10.77.0.2"] = False
+    assert await told.hears() == {"n1": "its node node1 does not answer"}
+    told.said["10.77.0.2"] = True
+    assert await told.hears() == {}
+
+
+async def test_one_that_never_answered_may_have_a_firewall(told):
+    told.said["10.77.0.2"] = False
+    told.watch.follow({"n1": NODE})
+    await asyncio.sleep(0.1)
+    assert told.now == {}
+
+
+async def test_that_nothing_can_be_said_counts_neither_way(told):
+    told.watch.follow({"n1": NODE})
+    await asyncio.sleep(0.03)
+    told.said["10.77.0.2"] = None
+    await asyncio.sleep(0.1)
+    assert told.now == {}
+
+
+async def test_one_that_has_left_the_swarm_is_silent_no_more(told):
+    told.watch.follow({"n1": NODE})
+    await asyncio.sleep(0.03)
+    told.said["10.77.0.2"] = False
+    await told.hears()
+    told.watch.follow({})
+    assert await told.hears() == {}
+
+
+async def test_haystacks_own_node_is_not_asked(told, monkeypatch):
+    asked = []
+    monkeypatch.setattr(node_watch, "answers", lambda *a: asked.append(a))
+    told.watch.follow({"n1": Place(id="n1", name="node1", address="10.77.0.2", here=True), "n2": Place(id="n2", name="node2")})
+    await asyncio.sleep(0.03)
+    assert asked == []

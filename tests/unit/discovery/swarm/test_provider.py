@@ -1,0 +1,239 @@
+"""The Swarm provider against fake managers: what it publishes, when it polls, and through which faults."""
+
+import asyncio
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from haystack.discovery.docker.provider import DockerProvider
+from haystack.discovery.docker.timing import Timing as EngineTiming
+from haystack.discovery.swarm.provider import SwarmProvider
+from haystack.discovery.swarm.sightings import Sighted, Sightings
+from haystack.discovery.swarm.timing import Timing
+from tests.fakes.engine import inspected
+from tests.fakes.sink import FakeSink, running
+from tests.fakes.swarm import OVERLAY, FakeSwarm, container_id, ident
+from tests.fakes.worker import until
+
+FAST = Timing(busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.05, again=0.02, leaving=0.3)
+ENGINE = EngineTiming(shortest=0.01, longest=0.05, again=0.05, stopping=0.3)
+
+
+@pytest.fixture
+def swarm():
+    with FakeSwarm() as fake:
+        fake.add_node(1, "n1", "127.0.0.1")
+        fake.add_node(2, "n2", "10.77.0.3")
+        yield fake
+
+
+@pytest.fixture
+def sink():
+    return FakeSink()
+
+
+async def polled(condition):
+    await asyncio.to_thread(until, condition, 5.0, "it was not polled")
+
+
+def provider(*swarms, timing=FAST):
+    return SwarmProvider([each.host for each in swarms], Sightings("swarm"), timing=timing)
+
+
+async def test_tasks_are_listed_with_names_addresses_and_ports(swarm, sink):
+    swarm.images["nginx:latest"] = {"Config": {"ExposedPorts": {"80/tcp": {}}, "Labels": None}}
+    web = swarm.add_service(1, "shop_web", labels={"com.docker.stack.namespace": "shop", "haystack.weight": "7"})
+    swarm.add_task(1, web, node=ident("node", 2))
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+    (found,) = sink.listings[-1].containers
+    assert found.name == f"shop_web.1.{ident('task', 1)}"
+    assert found.services == ("shop-web.nginx", "web.shop")
+    assert (found.address, found.network, [p.number for p in found.ports]) == ("10.0.1.5", "shop", [80])
+    assert (found.options.weight, found.state, found.engine) == (7, "running", ident("node", 2))
+    assert "SECRET" not in repr(sink.listings)
+
+
+async def test_a_poll_that_shows_nothing_new_tells_nothing(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web", ports=[{"TargetPort": 80}]))
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+        polls = swarm.asked["/tasks"]
+        await polled(lambda: swarm.asked["/tasks"] > polls + 2)
+    assert len(sink.listings) == 1
+
+
+async def test_an_event_of_a_service_has_it_poll_at_once(swarm, sink):
+    async with running(provider(swarm, timing=Timing(stirred=0.0)), sink):
+        await sink.until(lambda: sink.listings)
+        swarm.add_task(1, swarm.add_service(1, "web"))
+        swarm.emit("update", ident("service", 1), kind="service")
+        await sink.until(lambda: sink.names and "web" in next(iter(sink.names)), timeout=5)
+
+
+async def test_jobs_are_left_out_of_services(swarm, sink):
+    job = swarm.add_service(1, "job", mode={"ReplicatedJob": {"MaxConcurrent": 1}})
+    swarm.add_task(1, job)
+    swarm.add_task(2, swarm.add_service(2, "all", mode={"Global": {}}), slot=0)
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names and len(sink.names) == 2)
+    found = {c.name.partition(".")[0]: c for c in sink.listings[-1].containers}
+    assert found["job"].services == ()
+    assert found["all"].services == ("all.nginx",)
+    assert found["all"].name == f"all.{ident('node', 1)}.{ident('task', 2)}"
+
+
+async def test_a_service_without_tasks_is_known_and_says_why(swarm, sink):
+    swarm.add_service(1, "web", replicas=0, ports=[{"TargetPort": 80, "Protocol": "tcp"}])
+    two = swarm.add_service(2, "two", ports=[{"TargetPort": 80, "Protocol": "tcp"}])
+    swarm.add_task(2, two, state="preparing")
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names == {"web", "two"})
+        web, coming = sink.container("web"), sink.container("two")
+        assert (web.state, web.state_reason, web.services) == ("absent", "scaled to zero", ("web.nginx",))
+        assert (coming.state, coming.state_reason) == ("awaited", "its task is preparing")
+        swarm.add_task(2, two)
+        await sink.until(lambda: sink.names and any(name.startswith("two.1.") for name in sink.names))
+        assert sink.container("two") is None
+
+
+async def test_a_task_that_is_to_end_drains_until_it_has(swarm, sink):
+    web = swarm.add_service(1, "web")
+    swarm.add_task(1, web)
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names and len(sink.names) == 1)
+        swarm.add_task(1, web, desired="shutdown")
+        await sink.until(lambda: any(c.state == "stopping" for c in sink.listings[-1].containers))
+        swarm.add_task(1, web, desired="shutdown", state="shutdown")
+        await sink.until(lambda: sink.names == {"web"})  # what stands for the service
+
+
+async def test_a_task_that_never_ends_is_let_go(swarm, sink):
+    web = swarm.add_service(1, "web")
+    swarm.add_task(1, web)
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names and len(sink.names) == 1)
+        swarm.add_task(1, web, desired="shutdown")
+        await sink.until(lambda: sink.names == {"web"})
+
+
+async def test_tasks_of_a_node_that_is_down_are_out(swarm, sink):
+    web = swarm.add_service(1, "web")
+    swarm.add_task(1, web, node=ident("node", 2))
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+        swarm.add_node(2, "n2", "10.77.0.3", state="down")
+        swarm.emit("update", ident("node", 2), kind="node")
+        await sink.until(lambda: sink.names == {"web"})
+
+
+async def test_where_a_task_is_published(swarm, sink):
+    ingress = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"}
+    host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 32768, "PublishMode": "host"}
+    swarm.add_task(1, swarm.add_service(1, "mesh", ports=[ingress]), node=ident("node", 2))
+    swarm.add_task(2, swarm.add_service(2, "own", ports=[host]), node=ident("node", 2), ports=[host])
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names and len(sink.names) == 2)
+    found = {c.name.partition(".")[0]: c for c in sink.listings[-1].containers}
+    assert [(p.port, p.host_port) for p in found["mesh"].published] == [(80, 8080)]
+    assert [(p.port, p.host_port) for p in found["own"].published] == [(80, 32768)]
+    assert "shop" in found["mesh"].obstacle.told  # Haystack is on no network of it
+
+
+async def test_another_manager_goes_on_where_one_is_lost(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    with FakeSwarm("nodetwo").same_as(swarm) as other:
+        async with running(provider(swarm, other), sink):
+            await sink.until(lambda: sink.names)
+            swarm.down()
+            await polled(lambda: other.asked["/tasks"] > 0)
+            other.add_task(2, ident("service", 1), slot=2, node=swarm.at)
+            other.emit("update", ident("service", 1), kind="service")
+            await sink.until(lambda: sink.names and len(sink.names) == 2)
+    assert sink.errors == []
+
+
+async def test_what_was_known_stays_while_no_manager_answers(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+        swarm.down()
+        await sink.until(lambda: sink.errors)
+        assert sink.withdrawn == []
+        listings = len(sink.listings)
+        swarm.up()
+        polls = swarm.asked["/tasks"]
+        await polled(lambda: swarm.asked["/tasks"] > polls)
+        swarm.add_task(2, ident("service", 1), slot=2)
+        swarm.emit("update", ident("service", 1), kind="service")
+        await sink.until(lambda: len(sink.names) == 2)
+        assert len(sink.listings) > listings
+
+
+@pytest.mark.parametrize(("state", "manager"), [("inactive", False), ("active", False)])
+async def test_without_a_manager_there_is_nothing(sink, state, manager):
+    with FakeSwarm(manager=manager) as fake:
+        fake.info["Swarm"]["LocalNodeState"] = state
+        async with running(provider(fake), sink):
+            await sink.until(lambda: sink.withdrawn)
+            assert sink.listings == []
+            fake.info["Swarm"] |= {"LocalNodeState": "active", "ControlAvailable": True}  # docker swarm init, or promote
+            await sink.until(lambda: sink.listings)
+
+
+async def test_a_socket_proxy_that_lets_nothing_of_it_through_is_told_of(swarm, sink):
+    swarm.refused = {"/services"}
+    swarm.status = 403
+    with capture_logs() as logs:
+        async with running(provider(swarm), sink):
+            await sink.until(lambda: sink.withdrawn)
+    (told,) = [each for each in logs if each["event"] == "swarm.refused"]
+    assert "HAYSTACK_SWARM=off" in told["hint"]
+
+
+async def test_a_container_is_listed_once_and_its_engine_knows_best(swarm, sink):
+    """The engine of node 1 is watched, that of node 2 is not."""
+    swarm.images["nginx:latest"] = {"Config": {"ExposedPorts": {"80/tcp": {}}}}
+    web = swarm.add_service(1, "web", labels={"haystack.weight": "7"}, replicas=2)
+    swarm.add_task(1, web, slot=1)
+    swarm.add_task(2, web, slot=2, node=ident("node", 2), address="10.0.1.6/24")
+    labels = {"com.docker.swarm.service.name": "web", "com.docker.swarm.node.id": swarm.at}
+    raw = inspected(1, f"web.1.{ident('task', 1)}", Config={"Image": "nginx:latest", "Labels": labels, "ExposedPorts": {"80/tcp": {}}})
+    raw["NetworkSettings"]["Networks"] = {"shop": {"NetworkID": OVERLAY, "IPAddress": "10.0.1.5"}}
+    assert raw["Id"] == container_id(1)
+    swarm.add(raw)
+    sightings = Sightings("swarm")
+    engine = Sighted(DockerProvider(swarm.host, timing=ENGINE), sightings)
+    seen = {}
+
+    class Both(FakeSink):
+        def replace(self, source, listing):
+            seen[source] = {c.id: c for c in listing.containers}
+            super().replace(source, listing)
+
+    sink = Both()
+    host = engine.source
+
+    def is_out(identity):
+        return not any(identity in each for each in seen.values())
+
+    async with running(engine, sink), running(SwarmProvider([swarm.host], sightings, timing=FAST), sink):
+        await sink.until(lambda: set(seen.get(host, ())) == {container_id(1)} and set(seen.get("swarm", ())) == {container_id(2)})
+        await sink.until(lambda: seen[host][container_id(1)].options.weight == 7)
+        assert seen[host][container_id(1)].services == ("web.nginx",)
+        swarm.emit("kill", raw["Id"], signal="15")
+        await sink.until(lambda: seen[host][container_id(1)].state == "stopping")
+        swarm.remove(raw["Id"])  # the manager says that it runs, still
+        await sink.until(lambda: is_out(container_id(1)))
+        polls = swarm.asked["/tasks"]
+        await polled(lambda: swarm.asked["/tasks"] > polls + 1)
+        assert is_out(container_id(1))
+
+
+async def test_json_of_a_poll_keeps_no_environment(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    async with running(provider(swarm), sink):
+        await sink.until(lambda: sink.names)
+    assert "hunter2" in json.dumps(list(swarm.services.values()))
+    assert "hunter2" not in repr(sink.listings)

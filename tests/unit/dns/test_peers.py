@@ -1,0 +1,111 @@
+"""Which other Haystacks live, and who is told of it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from haystack.dns.peers import Pace, Peers
+from haystack.health.trouble import REFUSED
+from haystack.model.records import Peer
+
+PACE = Pace(pause=0.01, answer=0.5)
+OWN = Peer(name="n1", address="10.77.0.2", near=(("net", "10.0.1.2", None),), own=True)
+OTHER = Peer(name="n2", address="10.77.0.3", near=(("net", "10.0.1.3", None),))
+
+
+class World:
+    """What peers answer, by address and port, and what was told of it."""
+
+    def __init__(self):
+        self.says, self.asked, self.met, self.news = {}, [], [], asyncio.Event()
+
+    async def ask(self, address, port, request, _patience):
+        await asyncio.sleep(0)
+        self.asked.append((address, port, request))
+        return self.says.get((address, port), (200, ""))
+
+    def tell(self, living, own):
+        self.met.append(([peer.name for peer in living], own))
+        self.news.set()
+
+    async def until(self, condition):
+        async with asyncio.timeout(5):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
+
+    async def after(self, questions):
+        wanted = len(self.asked) + questions
+        async with asyncio.timeout(5):
+            while len(self.asked) < wanted:  # noqa: ASYNC110 - a question is no event
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def peers(world, *configured, http=80):
+    made = Peers(configured, http, world.tell, world.ask, PACE)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def test_who_answers_is_in_and_who_has_not_yet_is_out():
+    world = World()
+    world.says["10.0.0.2", 8080] = (0, "does not answer")
+    async with peers(world, "10.0.0.1", "10.0.0.2:8080", "[fd00::1]:81") as made:
+        await world.until(lambda: len(made.living) == 2)
+        await world.after(6)
+        assert [(peer.address, peer.port) for peer in made.living] == [("10.0.0.1", 80), ("fd00::1", 81)]
+        assert b"Host: [fd00::1]:81\r\n" in next(request for address, _, request in world.asked if ":" in address)
+
+
+async def test_who_refuses_or_is_not_ready_leaves_at_once_and_who_is_silent_after_two_questions():
+    world = World()
+    async with peers(world, "10.0.0.1") as made:
+        for answer in ((0, REFUSED), (503, ""), (0, "does not answer")):
+            world.says.clear()
+            await world.until(lambda: made.living)
+            world.asked.clear()
+            world.says["10.0.0.1", 80] = answer
+            await world.until(lambda: not made.living)
+            assert len(world.asked) <= (2 if answer[0] or answer[1] == REFUSED else 3)
+
+
+async def test_one_without_a_web_side_for_others_lives_all_the_same():
+    world = World()
+    world.says["10.0.0.1", 80] = (404, "")
+    async with peers(world, "10.0.0.1") as made:
+        await world.until(lambda: made.living)
+
+
+async def test_tasks_of_its_own_service_are_asked_on_a_network_that_both_are_on():
+    world = World()
+    far = Peer(name="n3", address="10.77.0.4", near=(("another", "10.0.2.3", None),))
+    async with peers(world, http=8000) as made:
+        made.follow((OWN, OTHER, far))
+        await world.until(lambda: len(made.living) == 2)
+        assert {(address, port) for address, port, _ in world.asked} == {("10.0.1.3", 8000), ("10.77.0.4", 80)}
+        assert world.met[-1] == (["n2", "n3"], OWN)
+        made.follow((OWN, far))
+        assert world.met[-1] == (["n3"], OWN)
+        made.follow(())
+        assert world.met[-1] == ([], None)
+
+
+async def test_nothing_is_told_where_nothing_has_changed():
+    world = World()
+    async with peers(world) as made:
+        made.follow((OWN, OTHER))
+        await world.until(lambda: made.living)
+        told = len(world.met)
+        made.follow((OWN, OTHER))
+        await world.after(5)
+        assert len(world.met) == told
+
+
+async def test_without_peers_nothing_is_ever_told():
+    world = World()
+    async with peers(world) as made:
+        made.follow(())
+        assert (world.met, world.asked) == ([], [])
