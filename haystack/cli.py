@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from haystack import __version__
+
+if TYPE_CHECKING:
+    from haystack.startup.keeper import Keeper
 
 VERSION = ("version", "--version", "-V")
 
@@ -40,6 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from haystack.command_line import healthcheck  # noqa: PLC0415 - it alone
 
         return healthcheck.main(given[1:])
+    keeper = _kept(given)  # first: it has its memory, and its users' secrets, of what there is now
     from haystack.proxy import socket_folder  # noqa: PLC0415 - as below
 
     try:
@@ -49,4 +53,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the shell
 
-    return commands.main(given)
+    return commands.main(given, keeper)
+
+
+def _kept(given: Sequence[str]) -> Keeper | None:
+    """Hide secrets from /proc; then start who watches engines, where the command does that."""
+    from haystack.startup import secrets  # noqa: PLC0415 - `healthcheck` needs none of it
+
+    secrets.hide()
+    from haystack.startup import keeper  # noqa: PLC0415 - as above
+
+    return keeper.fork() if keeper.wanted(given, os.environ) else None
