@@ -9,6 +9,7 @@ is in flight, HAYSTACK_DRAIN at most; a second one ends at once, unless it comes
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -38,7 +39,7 @@ from haystack.loop import garbage
 from haystack.loop.stop_signals import StopSignals
 from haystack.loop.turns import Turns, at_once, in_turns, share
 from haystack.model.snapshot import Snapshot
-from haystack.net import descriptors
+from haystack.net import activation, descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
 from haystack.observe import logs, span_exporter, unintroduced
@@ -63,6 +64,7 @@ from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
+ACTIVATION = "see docs/systemd.md for names, ports and addresses"
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 Watched = Callable[[], Sequence[Provider]]
 log = structlog.get_logger("haystack")
@@ -81,7 +83,7 @@ class App:
 
     def __init__(self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None) -> None:
         self.settings, self.sources, self.old = settings, sources, old
-        self.sockets = Sockets(old.sockets if old else ())
+        self.sockets = Sockets(old.sockets if old else (), activation.handed(os.environ))
         self.past = Past()
         note = self.past.journal.add
         self.registry = Registry(settings.origin, [source.source for source in sources], note=note)
@@ -140,6 +142,8 @@ class App:
                 take(self.sockets)
             except OSError as error:
                 raise PortError(choice.port_complaint(self.settings, fields, error)) from error
+        if idle := self.sockets.unused():
+            raise PortError(f"the service manager has opened {', '.join(idle)}, and nothing listens there: {ACTIVATION}")
         self.sockets.refuse_rest()
 
     def _bind_dns(self, sockets: Sockets) -> None:
@@ -198,6 +202,7 @@ class App:
         if not self.stopping.is_set():
             self.story.flush()
             ports = {**self.proxy.ports, **self.state.ports}
+            activation.notify(os.environ, "READY=1")
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     async def _discover(self) -> None:
@@ -229,6 +234,7 @@ class App:
                 task.cancel()  # first: nothing is ordered by one that stops, and the next one gets the lease
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
+        activation.notify(os.environ, "STOPPING=1")
         log.info("haystack.stopping", drain_seconds=seconds)
         self.api.leave()
         if replaced:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from haystack.net import activation
 from haystack.startup import capabilities
 
 COMMANDS = ("run", "auto")
@@ -68,10 +69,12 @@ def fork() -> Keeper:
     """Start a keeper, and it the first discovery process. While this process has one thread. Raises OSError."""
     orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     channel, far = socket.socketpair()
+    activated = activation.count(os.environ)
     pid = os.fork()
     if pid == 0:
         orders.close()
         channel.close()
+        os.closerange(activation.FIRST, activation.FIRST + activated)  # who holds one of them keeps its clients waiting
         _live(theirs, far)
     theirs.close()
     far.close()
