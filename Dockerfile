@@ -20,6 +20,7 @@ COPY setup.py ./
 COPY haystack/__init__.py haystack/
 COPY haystack/_fast haystack/_fast
 RUN /opt/build/bin/python setup.py --quiet build_ext --inplace --parallel "$(nproc)" \
+    && find haystack/_fast -name 'testing.*.so' -delete \
     && find haystack/_fast -name '*.so' -exec strip --strip-unneeded {} +
 
 FROM packages AS own
@@ -40,7 +41,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 65532 haystack \
     && useradd --uid 65532 --gid haystack --no-create-home --home-dir /var/lib/haystack --shell /usr/sbin/nologin haystack \
-    && install --directory --owner haystack --group haystack /var/lib/haystack
+    && install --directory --owner haystack --group root --mode 0775 /var/lib/haystack
 COPY --from=packages /opt/haystack /opt/haystack
 COPY --from=own /out/ /
 ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

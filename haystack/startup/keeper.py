@@ -1,8 +1,9 @@
 """The keeper: forked before anything large is imported, it starts the discovery process, and another one where that has died.
 
-The control process gives its privileges up, and could start nobody who may use an engine's socket any more. So the keeper stays the user that
-it was started as: as root without any capability but that to pass over the modes of files, for a socket, or a key, may be another user's. It
-reads nothing but its orders, and keeps the settings of discovery, so that the control process need not know an engine's key. Imports little.
+The control process gives its privileges up, and could start nobody who may use an engine's socket any more. So the keeper stays the user
+that it was started as: as root without any capability but that to pass over the modes of files, for a socket, or a key, may be another
+user's. It reads nothing but its orders, and keeps the settings of discovery, so that the control process need not know an engine's key.
+Imports little.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _live(orders: socket.socket, first: socket.socket) -> NoReturn:
         _begin(first, b"", orders)
         _obey(orders)
     except BaseException:  # noqa: BLE001 - nothing of it may go on as the command line that it was forked from
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     os._exit(0)
 
 
@@ -139,7 +140,7 @@ def _discover(channel: int, setup: bytes) -> NoReturn:
         socket_folder.choose_temporary()
         process.main(channel, setup)
     except BaseException:  # noqa: BLE001 - as in _live
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     sys.stderr.flush()
     os._exit(0)
 

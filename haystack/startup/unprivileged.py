@@ -6,11 +6,11 @@ says why: a certificate that can be read no more would be worse. Never changes a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,8 @@ _log = structlog.get_logger("haystack")
 
 def go_on(settings: Settings) -> None:
     """Give up what root may. By the thread that opens ports, before there is any that needs more."""
+    with contextlib.suppress(OSError):  # whoever it is
+        capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
     other = account.account()
     if other is None:
         return
@@ -56,7 +58,7 @@ def _writable(folder: Path) -> bool:
     return not checks.unwritable(folder)
 
 
-@contextmanager
+@contextlib.contextmanager
 def acting_as(other: account.Account) -> Iterator[None]:
     """What is looked at meanwhile is looked at by this user, without any capability."""
     groups = os.getgroups()

@@ -76,7 +76,8 @@ def test_a_worker_that_dies_costs_nobody_else_anything(systemd: Systemd, origin:
 def test_a_socket_that_nobody_would_serve_stops_the_start(systemd: Systemd) -> None:
     process = systemd.start(HAYSTACK_HTTP_PORT=str(free()))
     assert process.wait(20) == 1
-    why = f"the service manager has opened http at tcp 0.0.0.0:{systemd.ports['http']}, http at tcp [::]:{systemd.ports['http']}, and nothing"
+    port = systemd.ports["http"]
+    why = f"the service manager has opened http at tcp 0.0.0.0:{port}, http at tcp [::]:{port}, and nothing"
     until(lambda: any(why in line.get("text", "") for line in systemd.lines), 5, f"{systemd.lines}")
 
 

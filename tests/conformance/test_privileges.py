@@ -73,7 +73,7 @@ def test_only_discovery_has_connections_to_the_engine(engine: FakeEngine) -> Non
 
 def connected(pid: int, port: int) -> bool:
     """Whether a process has a connection to this port of 127.0.0.1."""
-    held = {os.readlink(each)[8:-1] for each in Path(f"/proc/{pid}/fd").iterdir() if os.path.lexists(each)}
+    held = {str(each.readlink())[8:-1] for each in Path(f"/proc/{pid}/fd").iterdir() if os.path.lexists(each)}
     rows = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])
     return any(row[2] == f"0100007F:{port:04X}" and row[9] in held for row in rows)
 
@@ -122,7 +122,7 @@ def test_no_secret_is_in_proc(engine: FakeEngine, tmp_path: Path) -> None:
     """Neither in the environment nor in the command line of any of them, the control process's own too."""
     certificate, key = (text.decode() for text in Authority(tmp_path).issue("client"))
     secrets = {KEY: key, "DOCKER_CERT": certificate, "HAYSTACK_ACME_EAB": EAB, "OTEL_EXPORTER_OTLP_HEADERS": "authorization=s3cret"}
-    made = watching(engine.host, **secrets, AWS_SECRET_ACCESS_KEY="s3cret", HTTPS_PROXY="http://me:s3cret@127.0.0.1:9")  # noqa: S106
+    made = watching(engine.host, **secrets, AWS_SECRET_ACCESS_KEY="s3cret", HTTPS_PROXY="http://me:s3cret@127.0.0.1:9")
     made._readyz = lambda: 200  # type: ignore[method-assign] # with a key it wants TLS, which this engine does not speak
     with made as haystack:
         until(lambda: "haystack-spare" in processes(haystack), LIMIT, "no spare")

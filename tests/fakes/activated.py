@@ -115,5 +115,3 @@ class Systemd:
         self.process.terminate()
         assert self.process.wait(20) == 0, self.lines[-5:]
         until(lambda: any(line["event"] == "haystack.stopped" for line in self.lines), 5, "it has not said so")
-
-

@@ -1,1 +1,1 @@
-"""Discovery in a process of its own, the only one that touches engines: what it runs, what it says, and how the control process hears it."""
+"""Discovery in a process of its own, the only one that touches engines: what it runs, what it says, and who hears it."""

@@ -14,9 +14,9 @@ import socket
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
-sys.modules.setdefault("rich", cast("SimpleNamespace", None))  # structlog would import it, to colour lines: those are written elsewhere
+sys.modules.setdefault("rich", cast("Any", None))  # structlog would import it, to colour lines: those are written elsewhere
 
 from haystack.discovery import DiscoverySettings, providers  # noqa: E402 - see above
 from haystack.discovery.apart.messages import HEAD, SETUP, Line, Sources, packed  # noqa: E402

@@ -156,7 +156,7 @@ class Apart:
 
 
 async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
-    """Each that comes, until the process has gone. Where many are there already, others have their turn between them. Raises MsgspecError."""
+    """Each that comes, until the process has gone. Of many, others have their turn between them. Raises MsgspecError."""
     over = perf_counter() + TURN
     while True:
         if perf_counter() > over:
