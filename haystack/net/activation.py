@@ -1,7 +1,7 @@
-"""Sockets that systemd has opened for Haystack, and telling systemd how it is: the protocols of sd_listen_fds(3) and sd_notify(3).
+"""Sockets that systemd has opened for Haystack, and telling systemd how it is: protocols of sd_listen_fds(3) and sd_notify(3).
 
-With them Haystack needs no right to any port, and clients wait in the kernel's queues while it is started again. Each socket has the name of
-a listener, which a unit's FileDescriptorName= says.
+With them Haystack needs no right to any port, and clients wait in the kernel's queues while it is started again. Each has the name of a
+listener, which a unit's FileDescriptorName= says.
 """
 
 from __future__ import annotations

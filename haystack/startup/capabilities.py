@@ -49,7 +49,7 @@ def become(uid: int, gid: int, wanted: Iterable[int] = ()) -> None:
 
 
 def prctl(option: int, value: int | bytes) -> None:
-    """Call prctl(2). Raises OSError."""
+    """The system call. Raises OSError."""
     argument = ctypes.create_string_buffer(value) if isinstance(value, bytes) else ctypes.c_ulong(value)
     unused = ctypes.c_ulong(0)
     _done(_libc.prctl(option, argument, unused, unused, unused))
