@@ -38,7 +38,7 @@ def check_rules(path: Path) -> tuple[int, str]:
 
 
 class Prometheus:
-    """A server that scrapes Haystack each second. port: of Haystack's http listener; config: what to do instead; beside: files beside it."""
+    """A server that scrapes Haystack each second. port: of its http listener; config: what to do instead; beside: files beside it."""
 
     def __init__(self, port: int, config: str = "", beside: Sequence[Path] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="prometheus-test-")

@@ -6,7 +6,8 @@ Of each source only the newest list waits: the control process may be slower tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import structlog
@@ -18,6 +19,7 @@ from haystack.model.records import Container, Listing
 
 PORTION = 50  # containers in a message: a third of a millisecond to read for who receives it
 MOST_LINES = 1000  # that wait; further ones are dropped
+Write = Callable[[Line], None]
 
 
 class Outbox:
@@ -90,14 +92,27 @@ def parts(source: str, before: Some | None, listing: Listing) -> Iterator[Part]:
     yield Part(source, changed=tuple(changed[last:]), gone=gone, whole=whole, listing=rest)
 
 
-def forward(write: object) -> None:
+class _Others(logging.Handler):
+    """What libraries log."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__(logging.WARNING)
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over one line."""
+        self._write(Line(record.name, record.levelname.lower(), record.getMessage(), {}))
+
+
+def forward(write: Write) -> None:
     """Have every line of this process's log handed to `write`, from whichever thread it is."""
 
     def send(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         name, what = str(event.pop("logger", "")), str(event.pop("event", ""))
-        write(Line(name, "error" if method == "exception" else method, what, dict(event)))  # type: ignore[operator]
+        write(Line(name, "error" if method == "exception" else method, what, dict(event)))
         raise structlog.DropEvent
 
+    logging.getLogger().handlers[:] = [_Others(write)]
     structlog.configure(
         processors=[structlog.stdlib.add_logger_name, structlog.processors.format_exc_info, send],
         logger_factory=structlog.stdlib.LoggerFactory(),

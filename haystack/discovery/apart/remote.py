@@ -21,7 +21,7 @@ from haystack.discovery.apart.messages import HEAD, LONGEST, UP, Failed, Line, P
 from haystack.discovery.provider import Sink
 from haystack.loop.turns import TURN
 from haystack.model.listed import Listed
-from haystack.model.records import Container
+from haystack.model.records import Container, Listing
 
 START_SECONDS = 15.0  # for the process to say what it watches
 SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
@@ -67,6 +67,7 @@ class Apart:
         self._launcher = launcher
         self._sinks: dict[str, Sink] = {}
         self._known: dict[str, Listed] = {}
+        self._newest: dict[str, Listing] = {}
         self._fresh: dict[str, set[str]] = {}  # of a process that is new: who is in its list, as far as it has come
         self._reading: asyncio.Task[None] | None = None
 
@@ -88,6 +89,8 @@ class Apart:
     async def listen(self, source: str, sink: Sink) -> None:
         """Have this source's lists come to the sink until cancelled."""
         self._sinks[source] = sink
+        if source in self._newest:  # it came while others were heard already
+            sink.replace(source, self._newest[source])
         if self._reading is None:
             self._reading = asyncio.create_task(self._read(), name="discovery")
         try:
@@ -151,8 +154,10 @@ class Apart:
                 changes |= {identity: None for identity in known.by_id if identity not in fresh}
                 del self._fresh[part.source]
         known = self._known[part.source] = known.changed(changes)
-        if part.listing is not None and part.source in self._sinks:
-            self._sinks[part.source].replace(part.source, replace(part.listing, containers=known))
+        if part.listing is not None:
+            listing = self._newest[part.source] = replace(part.listing, containers=known)
+            if part.source in self._sinks:
+                self._sinks[part.source].replace(part.source, listing)
 
 
 async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
