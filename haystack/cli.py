@@ -26,15 +26,25 @@ def command() -> NoReturn:
     To take an interpreter of this size apart takes up to seconds on a busy machine, and `docker stop` kills what has not ended after ten:
     all that has to be closed is closed by then.
     """
-    status = main()
+    status = main(sys.argv[1:], _prepared(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more
             stream.flush()
     os._exit(status)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command line; the status to exit with."""
+def _prepared(words: Sequence[str]) -> Keeper | None:
+    """Hide secrets from /proc, before anybody could look; then start who watches engines, while there is little to share with it."""
+    if words[:1] not in (["run"], ["auto"], ["demo"], ["check"]):
+        return None
+    from haystack.startup import keeper, secrets  # noqa: PLC0415 - a health check needs none of it
+
+    secrets.hide()
+    return keeper.fork() if keeper.wanted(words, os.environ) else None
+
+
+def main(words: Sequence[str] | None = None, keeper: Keeper | None = None) -> int:
+    """Run one command line; the status to exit with. keeper: who watches engines, for a command that does that; None: it does so itself."""
     given = list(sys.argv[1:] if words is None else words)
     if len(given) == 1 and given[0] in VERSION:
         sys.stdout.write(f"haystack {__version__}\n")
@@ -43,7 +53,6 @@ def main(words: Sequence[str] | None = None) -> int:
         from haystack.command_line import healthcheck  # noqa: PLC0415 - it alone
 
         return healthcheck.main(given[1:])
-    keeper = _kept(given)  # first: it has its memory, and its users' secrets, of what there is now
     from haystack.proxy import socket_folder  # noqa: PLC0415 - as below
 
     try:
@@ -54,13 +63,3 @@ def main(words: Sequence[str] | None = None) -> int:
     from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the shell
 
     return commands.main(given, keeper)
-
-
-def _kept(given: Sequence[str]) -> Keeper | None:
-    """Hide secrets from /proc; then start who watches engines, where the command does that."""
-    from haystack.startup import secrets  # noqa: PLC0415 - `healthcheck` needs none of it
-
-    secrets.hide()
-    from haystack.startup import keeper  # noqa: PLC0415 - as above
-
-    return keeper.fork() if keeper.wanted(given, os.environ) else None

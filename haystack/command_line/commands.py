@@ -93,7 +93,12 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
         settings = away.handed_over(settings, keeper)  # before the next line: it starts while that is imported
     from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
 
-    return app.main(settings, demo=False, replace=replace, keeper=keeper)
+    return app.main(settings, demo=False, replace=replace, **_apart(keeper))
+
+
+def _apart(keeper: Keeper | None) -> dict[str, Any]:
+    """What says that engines are watched by another process."""
+    return {"keeper": keeper} if keeper is not None else {}
 
 
 def demo(settings: Settings) -> int:
@@ -129,7 +134,7 @@ def _answers(settings: Settings) -> bool:
 def auto(settings: Settings, *, keeper: Keeper | None = None) -> int:
     """Run where an engine answers, else the demo, on ports that can be had."""
     if settings.static is not None or _answers(settings):
-        return run(told(settings, choice.usable_state(choice.usable_ports(settings))), keeper=keeper)
+        return run(told(settings, choice.usable_state(choice.usable_ports(settings))), **_apart(keeper))
     if keeper is not None:
         keeper.dismiss()
     print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)
@@ -236,8 +241,7 @@ def _started(name: str, words: Sequence[str], keeper: Keeper | None) -> int:
         grammar.error(_stray(name, more[0]))
     given = vars(found)
     extra: dict[str, Any] = {"replace": True} if given.pop("replace", None) else {}
-    if keeper is not None:
-        extra["keeper"] = keeper
+    extra |= _apart(keeper)
     if parsers.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
         grammar.error("--docker-host would show its password in the process list: set DOCKER_HOST")
     variables.refuse_misspelt(os.environ)
