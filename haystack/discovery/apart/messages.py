@@ -1,6 +1,6 @@
 """What the discovery process and the control process say to each other: frames of four bytes of length, big endian, and msgpack.
 
-Down goes Setup alone, once. Up come Sources, then lists as differences to the list before (Part), failures, and lines of the log.
+Down go Setup, and Begin once somebody listens. Up come Sources, then lists as differences to the list before (Part), failures, and lines of the log.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ class Setup(Message, frozen=True):
     """The settings that `providers` reads, by their names; a path is text."""
 
     values: dict[str, Any]
+
+
+class Begin(Message, frozen=True):
+    """Ask engines from now on: ports are bound, and lists are heard."""
 
 
 class Sources(Message, frozen=True):

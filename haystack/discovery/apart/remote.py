@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from haystack.discovery.apart.messages import HEAD, LONGEST, UP, Failed, Line, Part, Sources, Up
+from haystack.discovery.apart.messages import HEAD, LONGEST, UP, Begin, Failed, Line, Part, Sources, Up, packed
 from haystack.discovery.provider import Sink
 from haystack.loop.turns import TURN
 from haystack.model.listed import Listed
@@ -120,6 +120,7 @@ class Apart:
             reader, writer = await asyncio.open_unix_connection(sock=channel or self._launcher.launch())
         except OSError as error:
             return error.strerror or str(error)
+        writer.write(packed(Begin()))
         try:
             async for message in _messages(reader):
                 self._take(message)
