@@ -1,34 +1,66 @@
-# Haystack's image: compiled in the first stage, packed in the second; the last one holds Python and one folder.
-FROM python:3.11-slim AS build
-RUN [ -e /usr/include/openssl/ssl.h ] && [ -e /usr/include/nghttp2/nghttp2.h ] && command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev libnghttp2-dev && rm -rf /var/lib/apt/lists/*; }
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# Haystack's image. What seldom changes is made first: compilers, packages of the lock, the compiled data plane, then Haystack's own Python.
+# A change of Python code alone makes the last of these anew, in seconds. The image itself is Python, one library and one folder.
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS compilers
+RUN [ -e /usr/include/openssl/ssl.h ] && [ -e /usr/include/nghttp2/nghttp2.h ] && command -v gcc strip >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev libnghttp2-dev && rm -rf /var/lib/apt/lists/*; }
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
-COPY requirements/build.txt requirements/image.txt requirements/
-RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
-RUN python -m venv --copies /opt/haystack && /opt/haystack/bin/pip install --require-hashes -r requirements/image.txt
+COPY requirements/build.txt requirements/
+RUN python -m venv /opt/build && /opt/build/bin/pip install --quiet --require-hashes -r requirements/build.txt
+
+FROM compilers AS packages
+COPY requirements/image.txt requirements/trim requirements/
+RUN python -m venv --without-pip /opt/haystack \
+    && /opt/build/bin/pip --python /opt/haystack/bin/python install --quiet --no-compile --require-hashes --report /src/packages.json -r requirements/image.txt \
+    && requirements/trim /opt/haystack
+
+FROM compilers AS data-plane
+COPY setup.py ./
+COPY haystack/__init__.py haystack/
+COPY haystack/_fast haystack/_fast
+RUN /opt/build/bin/python setup.py --quiet build_ext --inplace --parallel "$(nproc)" \
+    && find haystack/_fast -name 'testing.*.so' -delete \
+    && find haystack/_fast -name '*.so' -exec strip --strip-unneeded {} +
+
+FROM packages AS own
+COPY requirements/sbom requirements/
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY haystack haystack
-RUN /opt/build/bin/python setup.py --quiet bdist_wheel --dist-dir /dist && /opt/haystack/bin/pip install --no-deps /dist/*.whl
+RUN HAYSTACK_COMPILED=1 /opt/build/bin/python setup.py --quiet bdist_wheel --dist-dir /dist \
+    && /opt/build/bin/pip --python /opt/haystack/bin/python install --quiet --no-compile --no-deps --prefix /out/opt/haystack /dist/*.whl \
+    && find /out -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' | xargs -r rm
+COPY --from=data-plane /src/haystack/_fast /src/compiled
+RUN cd /src/compiled && find . -name '*.so' -exec cp --parents {} /out/opt/haystack/lib/python*/site-packages/haystack/_fast/ \; \
+    && /opt/haystack/bin/python -m compileall -q --invalidation-mode unchecked-hash -s /out /out/opt/haystack/lib \
+    && mkdir -p /out/opt/haystack/share && /opt/haystack/bin/python /src/requirements/sbom /src/packages.json /out > /tmp/sbom \
+    && mv /tmp/sbom /out/opt/haystack/share/sbom.cdx.json
 
-FROM build AS pack
-# Neither pip nor setuptools runs in the image, and no test of a dependency does.
-RUN /opt/haystack/bin/pip uninstall --quiet --yes setuptools pip; \
-    find /opt/haystack -depth \( -name tests -o -name test \) -type d -path '*site-packages*' -exec rm -rf {} +; \
-    /opt/haystack/bin/python -m compileall -q /opt/haystack/lib || true
-
-FROM python:3.11-slim
-LABEL haystack.enable="false" \
-      org.opencontainers.image.title="haystack" \
-      org.opencontainers.image.description="A name for every container, and HTTP balanced over them" \
-      org.opencontainers.image.licenses="MIT"
-RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 && rm -rf /var/lib/apt/lists/*
-# Haystack starts as root, for ports below 1024 and the engine's socket; its workers, which parse what strangers send, run as this user.
-RUN useradd --system --no-create-home --shell /usr/sbin/nologin haystack
-COPY --from=pack /opt/haystack /opt/haystack
-ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1
+FROM ${BASE}
+RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/apt /var/log/dpkg.log \
+    && groupadd --gid 65532 haystack \
+    && useradd --uid 65532 --gid haystack --no-create-home --home-dir /var/lib/haystack --shell /usr/sbin/nologin haystack \
+    && install --directory --owner haystack --group root --mode 0775 /var/lib/haystack
+COPY --from=packages /opt/haystack /opt/haystack
+COPY --from=own /out/ /
+ENV PATH=/opt/haystack/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 22 53/udp 53/tcp 80 443 8080
 VOLUME /var/lib/haystack
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["haystack", "healthcheck"]
+# No USER: a mounted engine's socket is root's. Started as root, only the process that reads that socket stays so, without capabilities; all
+# others are the user haystack (docs/privileges.md). `--user haystack --group-add GROUP` has none of root's.
 ENTRYPOINT ["haystack"]
 CMD ["run"]
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG CREATED=
+LABEL haystack.enable="false" \
+      org.opencontainers.image.title="haystack" \
+      org.opencontainers.image.description="A name for every container, and HTTP balanced over them" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="python:3.11-slim" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos bench-dns bench-tls soak image lock clean
+.PHONY: help build run test debug coverage fuzz lint type bench bench-chaos bench-dns bench-tls soak image dist lock clean
 .SILENT:
 
 PYTHON ?= python3
@@ -27,7 +27,7 @@ test: .make/tools build ## every test (ARGS: pytest's)
 	$(BIN)/python -m pytest $(ARGS)
 
 # Whatever its goals lack is told before anything is done: those that neither build nor run need the tests' clients too.
-PURPOSE := $(if $(filter-out build run image clean,$(MAKECMDGOALS)),test,run)
+PURPOSE := $(if $(filter-out build run image dist clean,$(MAKECMDGOALS)),test,run)
 
 # What `haystack run` needs, and what compiles it.
 .make/venv: requirements/build.txt requirements/image.txt
@@ -106,7 +106,12 @@ soak: .make/tools build ## minutes of mixed load, and whether memory and descrip
 	$(BIN)/python -m bench soak $(ARGS)
 
 image: ## the image haystack
-	docker build --tag haystack .
+	docker build --tag haystack --build-arg VERSION="$$(sed -nE 's/^__version__ = "(.+)"/\1/p' haystack/__init__.py)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || true)" --build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
+
+dist: .make/venv ## the wheel for this Python, and the source distribution, in dist/
+	$(BIN)/python setup.py --quiet sdist --dist-dir dist
+	$(BIN)/python setup.py --quiet bdist_wheel --dist-dir dist
 
 lock: .make/tools ## newer versions of all packages, within the ranges of pyproject.toml
 	$(LOCK) --upgrade --output-file requirements/image.txt pyproject.toml

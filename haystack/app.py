@@ -9,10 +9,12 @@ is in flight, HAYSTACK_DRAIN at most; a second one ends at once, unless it comes
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console.server import ConsoleServer
 from haystack.discovery import own_place, providers
+from haystack.discovery.apart.remote import Apart, NoDiscoveryError, Remote
 from haystack.discovery.exposure import Labelled
 from haystack.discovery.provider import Provider
 from haystack.dns.lookup import Lookup
@@ -37,7 +40,7 @@ from haystack.loop import garbage
 from haystack.loop.stop_signals import StopSignals
 from haystack.loop.turns import Turns, at_once, in_turns, share
 from haystack.model.snapshot import Snapshot
-from haystack.net import descriptors
+from haystack.net import activation, descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
 from haystack.observe import logs, span_exporter, unintroduced
@@ -52,8 +55,9 @@ from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
-from haystack.startup import checks, choice, greeting, patience
+from haystack.startup import checks, choice, greeting, patience, unprivileged
 from haystack.startup.certifying import Certifying
+from haystack.startup.keeper import Keeper
 from haystack.tls.service import TlsService
 from haystack.tls.trust import Trust
 from haystack.views.rates import Rates
@@ -61,7 +65,9 @@ from haystack.views.state import State
 
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
+ACTIVATION = "see docs/systemd.md for names, ports and addresses"
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
+Watched = Callable[[], Sequence[Provider]]
 log = structlog.get_logger("haystack")
 
 
@@ -76,9 +82,9 @@ class WorkersError(Exception):
 class App:
     """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace."""
 
-    def __init__(self, settings: Settings, sources: list[Provider], folder: Path, old: Predecessor | None = None) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None) -> None:
         self.settings, self.sources, self.old = settings, sources, old
-        self.sockets = Sockets(old.sockets if old else ())
+        self.sockets = Sockets(old.sockets if old else (), activation.handed(os.environ))
         self.past = Past()
         note = self.past.journal.add
         self.registry = Registry(settings.origin, [source.source for source in sources], note=note)
@@ -98,6 +104,7 @@ class App:
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections, certificates=self.tls.store, ca=self.certifying.ca,
+            discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0),
         )  # fmt: skip
         self.console = ConsoleServer(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
@@ -136,6 +143,8 @@ class App:
                 take(self.sockets)
             except OSError as error:
                 raise PortError(choice.port_complaint(self.settings, fields, error)) from error
+        if idle := self.sockets.unused():
+            raise PortError(f"the service manager has opened {', '.join(idle)}, and nothing listens there: {ACTIVATION}")
         self.sockets.refuse_rest()
 
     def _bind_dns(self, sockets: Sockets) -> None:
@@ -194,6 +203,7 @@ class App:
         if not self.stopping.is_set():
             self.story.flush()
             ports = {**self.proxy.ports, **self.state.ports}
+            activation.notify(os.environ, "READY=1")
             log.info("ready", **greeting.ready(self.settings, self.registry.snapshot, ports, self.state.troubles()))
 
     async def _discover(self) -> None:
@@ -226,6 +236,7 @@ class App:
                 task.cancel()  # first: nothing is ordered by one that stops, and the next one gets the lease
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
+        activation.notify(os.environ, "STOPPING=1")
         log.info("haystack.stopping", drain_seconds=seconds)
         self.api.leave()
         if replaced:
@@ -293,13 +304,15 @@ class App:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def serve(settings: Settings, sources: list[Provider], *, replace: bool = False) -> None:
-    """Run one Haystack from start to stop. Raises PortError, WorkersError and ReplaceError."""
+async def serve(settings: Settings, watched: Watched, *, replace: bool = False) -> None:
+    """Run one Haystack from start to stop. Raises PortError, WorkersError, ReplaceError and NoDiscoveryError."""
     checks.tell(settings)
     try:
         old = await standby.predecessor(settings.state_dir, home()) if replace else None
     except standby.StoppedError:
         return
+    unprivileged.go_on(settings)  # not before: one that is replaced, of an older version, is root, and trusts nobody else
+    sources = watched()
     with socket_folder.folder() as folder:
         try:
             await App(settings, sources, folder, old).run()
@@ -308,14 +321,15 @@ async def serve(settings: Settings, sources: list[Provider], *, replace: bool = 
                 old.close()
 
 
-def main(settings: Settings, *, demo: bool, replace: bool = False) -> int:
-    """Run until told to stop; the status to exit with."""
+def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None) -> int:
+    """Run until told to stop; the status to exit with. keeper: who watches engines, in processes of their own; None: this one does."""
     logs.configure(settings.log_level, settings.log_format)
     garbage.seldom()
     share()
+    watched = Apart(keeper.channel, keeper).sources if keeper else partial(providers, settings, demo=demo)
     try:
-        uvloop.run(serve(settings, providers(settings, demo=demo), replace=replace))
-    except (PortError, WorkersError, ReplaceError, socket_folder.FolderError) as error:
+        uvloop.run(serve(settings, watched, replace=replace))
+    except (PortError, WorkersError, ReplaceError, NoDiscoveryError, socket_folder.FolderError) as error:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")
         return 1

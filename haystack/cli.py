@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from haystack import __version__
+
+if TYPE_CHECKING:
+    from haystack.startup.keeper import Keeper
 
 VERSION = ("version", "--version", "-V")
 
@@ -23,15 +26,25 @@ def command() -> NoReturn:
     To take an interpreter of this size apart takes up to seconds on a busy machine, and `docker stop` kills what has not ended after ten:
     all that has to be closed is closed by then.
     """
-    status = main()
+    status = main(sys.argv[1:], _prepared(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more
             stream.flush()
     os._exit(status)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command line; the status to exit with."""
+def _prepared(words: Sequence[str]) -> Keeper | None:
+    """Hide secrets from /proc, before anybody could look; then start who watches engines, while there is little to share with it."""
+    if words[:1] not in (["run"], ["auto"], ["demo"], ["check"]):
+        return None
+    from haystack.startup import keeper, secrets  # noqa: PLC0415 - a health check needs none of it
+
+    secrets.hide()
+    return keeper.fork() if keeper.wanted(words, os.environ) else None
+
+
+def main(words: Sequence[str] | None = None, keeper: Keeper | None = None) -> int:
+    """Run one command line; the status to exit with. keeper: who watches engines, for a command that does that; None: it does so itself."""
     given = list(sys.argv[1:] if words is None else words)
     if len(given) == 1 and given[0] in VERSION:
         sys.stdout.write(f"haystack {__version__}\n")
@@ -49,4 +62,4 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the shell
 
-    return commands.main(given)
+    return commands.main(given, keeper)

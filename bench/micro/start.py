@@ -33,7 +33,8 @@ def started(found: dict[str, list[list[float]]]) -> None:
         found.setdefault("start", []).append([time.monotonic() - began, cpu([haystack.pid]).total / 1e6])
         time.sleep(SETTLED)  # memory at rest is measured, and no event tells when that is reached
         found.setdefault("control process", []).append(memory(haystack.pid))
-        for pid in children(haystack.pid):
+        below = children(haystack.pid)
+        for pid in [*below, *(each for each_below in below for each in children(each_below))]:
             name = Path(f"/proc/{pid}/comm").read_text().strip().removeprefix("haystack-")
             found.setdefault(name, []).append(memory(pid))
 

@@ -10,12 +10,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from haystack.model.spelling import nearest
-from haystack.settings import parsers, variables
+from haystack.settings import otel, parsers, variables
 from haystack.settings.settings import SECRET, Settings, SettingsError, display, flag, load, variable
-from haystack.startup import checks, choice
+from haystack.startup import away, checks, choice
+from haystack.startup.keeper import Keeper
 
 BAD_USAGE = 2
 REPLACE = "replace the running Haystack with the same state folder without losing a request: it exits once this one serves"
@@ -85,12 +86,19 @@ def overview() -> str:
     ])  # fmt: skip
 
 
-def run(settings: Settings, *, replace: bool = False) -> int:
+def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = None) -> int:
     """Watch Docker (or HAYSTACK_STATIC), answer DNS and balance HTTP until SIGTERM."""
+    checks.refuse(settings)
+    if keeper is not None:
+        settings = away.handed_over(settings, keeper)  # before the next line: it starts while that is imported
     from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
 
-    checks.refuse(settings)
-    return app.main(settings, demo=False, replace=replace)
+    return app.main(settings, demo=False, replace=replace, **_apart(keeper))
+
+
+def _apart(keeper: Keeper | None) -> dict[str, Any]:
+    """What says that engines are watched by another process."""
+    return {"keeper": keeper} if keeper is not None else {}
 
 
 def demo(settings: Settings) -> int:
@@ -110,15 +118,25 @@ def told(asked: Settings, used: Settings) -> Settings:
 
 
 def _answers(settings: Settings) -> bool:
-    from haystack.startup import engines  # noqa: PLC0415 - it brings the docker package, which a start without engines does not need
+    """Asked by a child: what this process goes on as touches no engine, and has no room for what that takes."""
+    pid = os.fork()
+    if pid == 0:
+        found = False
+        try:
+            from haystack.startup import engines  # noqa: PLC0415 - it brings the docker package
 
-    return engines.answers(settings)
+            found = engines.answers(settings)
+        finally:
+            os._exit(0 if found else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def auto(settings: Settings) -> int:
+def auto(settings: Settings, *, keeper: Keeper | None = None) -> int:
     """Run where an engine answers, else the demo, on ports that can be had."""
     if settings.static is not None or _answers(settings):
-        return run(told(settings, choice.usable_state(choice.usable_ports(settings))))
+        return run(told(settings, choice.usable_state(choice.usable_ports(settings))), **_apart(keeper))
+    if keeper is not None:
+        keeper.dismiss()
     print("haystack: no engine answers, so this is the demo; set DOCKER_HOST to serve containers", file=sys.stderr)
     return demo(settings)
 
@@ -196,8 +214,8 @@ HIDDEN = "auto"  # for `make run`
 COMMANDS: dict[str, Callable[..., int]] = {"run": run, "demo": demo, "check": check, HIDDEN: auto}
 
 
-def main(words: Sequence[str]) -> int:
-    """Run one command line; the status to exit with."""
+def main(words: Sequence[str], keeper: Keeper | None = None) -> int:
+    """Run one command line; the status to exit with. keeper: of startup/keeper.py, for a command that watches engines."""
     if not words:
         print(overview(), file=sys.stderr)
         return BAD_USAGE
@@ -209,23 +227,25 @@ def main(words: Sequence[str]) -> int:
     if name not in COMMANDS:
         return unknown(name)
     try:
-        return _started(name, rest)
+        return _started(name, rest, keeper)
     except SettingsError as error:
         complain(str(error))
         return BAD_USAGE
 
 
-def _started(name: str, words: Sequence[str]) -> int:
+def _started(name: str, words: Sequence[str], keeper: Keeper | None) -> int:
     """Run a command with the settings that its flags and the environment give. Raises SettingsError."""
     grammar = parser(name)
     found, more = grammar.parse_known_args(list(words))
     if more:
         grammar.error(_stray(name, more[0]))
     given = vars(found)
-    extra = {"replace": True} if given.pop("replace", None) else {}
+    extra: dict[str, Any] = {"replace": True} if given.pop("replace", None) else {}
+    extra |= _apart(keeper)
     if parsers.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
         grammar.error("--docker-host would show its password in the process list: set DOCKER_HOST")
     variables.refuse_misspelt(os.environ)
+    otel.take_files(os.environ)
     settings = load({field: text for field, text in given.items() if text is not None})
     return COMMANDS[name](settings, **extra)
 

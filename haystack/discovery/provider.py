@@ -21,6 +21,7 @@ class Sink(Protocol):
 
     def outdated(self, source: str, listing: Listing) -> None:
         """Take this as what is left of `source`, which can't be read and has been so for long."""
+
     def withdraw(self, source: str) -> None:
         """Forget `source` and all that it listed: there is no such thing."""
 

@@ -16,6 +16,7 @@ from haystack import __version__
 from haystack.handover import control_socket, protocol
 from haystack.model.records import Override
 from haystack.net.sockets import Held
+from haystack.proxy import account
 
 PATIENCE = 5.0
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -110,7 +111,8 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
 
 def _asked(peer: socket.socket, ask: protocol.Ask) -> Predecessor | Successor:
-    if not protocol.trusted(peer):
+    other = account.account()  # as whom one goes on that was started as root
+    if not protocol.trusted(peer, other.uid if other else None):
         raise protocol.ProtocolError("it belongs to another user")
     protocol.send(peer, ask)
     offer, strays = protocol.receive(peer)

@@ -181,10 +181,10 @@ def decoded(data: bytes, flags: int = 0) -> Any:
         raise ProtocolError(f"it said {data[:40]!r}") from None
 
 
-def trusted(peer: socket.socket) -> bool:
-    """Whether the other side runs as the same user, or as root."""
+def trusted(peer: socket.socket, also: int | None = None) -> bool:
+    """Whether the other side runs as the same user, or as root, or as this one."""
     _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return user in (0, os.geteuid())
+    return user in (0, os.geteuid(), also)
 
 
 def _close(sockets: Sequence[socket.socket], descriptors: Sequence[int] = ()) -> None:

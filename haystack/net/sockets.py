@@ -27,10 +27,16 @@ class Held(NamedTuple):
 
 
 class Sockets:
-    """All sockets on which one Haystack listens. handed: those of the one before, each used where it fits, and no other opened there."""
+    """All sockets on which one Haystack listens. handed: those of the one before, each used where it fits, and no other opened there.
 
-    def __init__(self, handed: Iterable[Held] = ()) -> None:
+    activated: those of the service manager (activation.py). All workers share each of them: it is another user's, beside whose socket the
+    kernel lets nobody open one of the same port.
+    """
+
+    def __init__(self, handed: Iterable[Held] = (), activated: Iterable[Held] = ()) -> None:
         self._handed = list(handed)
+        self._activated = list(activated)
+        self._used: set[int] = set()  # descriptors of those
         self._held: list[Held] = []
         self._waits = bool(self._handed)
         self._late: list[Callable[[], None]] = []
@@ -82,6 +88,7 @@ class Sockets:
         options = [(socket.SOL_SOCKET, socket.SO_REUSEPORT)]
         if taken := self.given(name, address, port, socket.SOCK_DGRAM):
             taken.setsockopt(*options[0], 1)  # as with tcp
+            prepare(taken)
             return taken
         if port and not self._has(name, address, port, socket.SOCK_DGRAM):
             _bound(socket.SOCK_DGRAM, address, port, []).close()  # as with tcp
@@ -92,16 +99,30 @@ class Sockets:
         return self.keep(name, _bound(socket.SOCK_DGRAM, address, port, options, prepare))
 
     def given(self, name: str, address: str, port: int, kind: int) -> socket.socket | None:
-        """A socket that was handed over for this, once each. Port 0: whichever it has."""
+        """A socket that was handed over for this, once each; or one of the service manager's, which is never used up. Port 0: whichever."""
+        if taken := self._taken(name, address, port, kind):
+            return taken
+        for each in self._activated:
+            if each.name == name and _fits(each.sock, address, port, kind):
+                self._used.add(each.sock.fileno())
+                return self.keep(name, each.sock.dup())
+        return None
+
+    def _taken(self, name: str, address: str, port: int, kind: int) -> socket.socket | None:
         for each in self._handed:
             if each.name == name and _fits(each.sock, address, port, kind):
                 self._handed.remove(each)
                 return self.keep(name, each.sock)
         return None
 
+    def unused(self) -> list[str]:
+        """Sockets of the service manager that no listener has taken: nobody would serve who comes there."""
+        idle = (each for each in self._activated if each.sock.fileno() not in self._used)
+        return [f"{each.name or 'without a name'} at {_place(each.sock)}" for each in idle]
+
     def surplus(self, name: str, address: str, port: int, kind: int = socket.SOCK_STREAM) -> Iterator[socket.socket]:
         """More sockets that were handed over for this: what waits in their queues must not be lost."""
-        while sock := self.given(name, address, port, kind):
+        while sock := self._taken(name, address, port, kind):
             yield sock
 
     def taken(self, name: str) -> socket.socket | None:
@@ -127,12 +148,23 @@ class Sockets:
 
     def refuse_rest(self) -> None:
         """Close what was handed over and is of no use: the one before serves on what waits there."""
-        for each in self._handed:
+        for each in (*self._handed, *self._activated):
             each.sock.close()
         self._handed.clear()
+        self._activated.clear()
 
     def _has(self, name: str, address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
         return any(each.name == name and _fits(each.sock, address, port, kind) for each in self.held())
+
+
+def _place(sock: socket.socket) -> str:
+    """Where a socket listens, for people."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return str(sock.getsockname())
+    host, port, *_ = sock.getsockname()
+    kind = _PROTOCOLS.get(socket.SocketKind(sock.type), "no")
+    both = sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    return f"{kind} {f'[{host}]' if ':' in host else host}:{port}{' (IPv4 too)' if both else ''}"
 
 
 def _fits(sock: socket.socket, address: str, port: int, kind: int) -> bool:

@@ -13,8 +13,11 @@ import resource
 import sys
 from collections.abc import Mapping
 
+from haystack.proxy import landlock
+
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
 PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_", "COVERAGE_")
+PACKAGE = __file__.rpartition("/")[0].rpartition("/")[0]
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -25,7 +28,9 @@ def environment(whole: Mapping[str, str]) -> dict[str, str]:
 
 
 def confine(uid: int, gid: int) -> None:
-    """Give up, for good, what this process does not need. uid -1: it stays the user that it is. Raises OSError.
+    """Give up, for good, what this process does not need. uid -1: it stays the user that it is, whose files are kept from it.
+
+    Raises OSError.
 
     To be called when everything is imported: the other user may not be able to read the code.
     """
@@ -36,6 +41,8 @@ def confine(uid: int, gid: int) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
+    elif sys.gettrace() is None:  # what traces it writes at its end what it has seen
+        landlock.restrict(landlock.readable(PACKAGE))
 
 
 def confine_or_tell(uid: int, gid: int) -> None:

@@ -7,7 +7,8 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from haystack.model import spelling
 from haystack.model.reports import Sampling
@@ -19,6 +20,7 @@ PROTOCOL = "http/protobuf"
 ROOTS = ("always_on", "always_off", "traceidratio")
 PARENT = "parentbased_"
 SAMPLERS = (*ROOTS, *(PARENT + root for root in ROOTS))
+HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # they hold a collector's password or token
 RATIO = re.compile(r"[0-9]*\.?[0-9]+(?:e-?[0-9]{1,3})?")
 
 
@@ -34,6 +36,21 @@ def sampling(environment: Mapping[str, str]) -> Sampling | None:
     root = name.removeprefix(PARENT)
     ratio = _ratio(environment) if root == "traceidratio" else float(root == "always_on")
     return Sampling(ratio=ratio, heeds_caller=name != root)
+
+
+def take_files(environment: MutableMapping[str, str]) -> None:
+    """Set the headers that files hold, as NAME_FILE says: the exporter reads variables alone. Raises SettingsError."""
+    for name in HEADERS:
+        path = environment.get(f"{name}_FILE", "").strip()
+        if not path:
+            continue
+        if environment.get(name, "").strip():
+            raise SettingsError(f"{name} and {name}_FILE are both set: one of them is to say it")
+        try:
+            environment[name] = ",".join(Path(path).read_text(encoding="utf-8").split("\n")).strip(", \t\r")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise SettingsError(f"{name}_FILE: {path!r} can't be used: {why}; it takes the file that holds {name}") from None
 
 
 def _is_on(environment: Mapping[str, str]) -> bool:

@@ -114,6 +114,7 @@ class StateCollector(Collector):
 
     def _processes(self) -> Iterator[Metric]:
         pids = [(process_metrics.CONTROL, os.getpid())]
+        pids += [("discovery", watching)] if (watching := self._state.discovery()) else []
         pids += [(f"worker-{worker.slot}", worker.pid) for worker in self._state.proxy.workers if worker.pid]
         yield from process_metrics.families(pids)
 

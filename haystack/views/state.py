@@ -185,7 +185,8 @@ class State:
 
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
     past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by service
-    and cause; ca: the certificate of Haystack's own authority, PEM, empty: it has none.
+    and cause; ca: the certificate of Haystack's own authority, PEM, empty: it has none; discovery: the process that watches engines, 0:
+    none does.
     """
 
     settings: Options
@@ -201,6 +202,7 @@ class State:
     ejections: Mapping[tuple[str, str], int] = field(default_factory=dict)
     certificates: Store = field(default_factory=Store)
     ca: bytes = b""
+    discovery: Callable[[], int] = int
 
     @property
     def snapshot(self) -> Picture:

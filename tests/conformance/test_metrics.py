@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.fakes.worker import Haystack, Member, host, until
 from tests.oracles.prometheus import PROMETHEUS, PROMTOOL, Prometheus, check_metrics
 
 SOON = 15
+DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
 WEB = host("web")
 SERVICE = f'service="{WEB}"'
 
@@ -91,6 +93,16 @@ def test_who_takes_gzip_gets_the_same_page_compressed(haystack):
 def test_promtool_finds_nothing_in_a_real_page(haystack):
     ask(haystack, 1)
     assert check_metrics(get(haystack).body.decode()) == ""
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)")
+def test_a_real_prometheus_scrapes_by_the_configuration_of_deploy(haystack):
+    text = (DEPLOY / "prometheus.yml").read_text()
+    assert "haystack:80" in text
+    own = text.replace("haystack:80", f"127.0.0.1:{haystack.port}").replace("15s", "1s")
+    with Prometheus(haystack.port, own, [DEPLOY / "haystack.rules.yml"]) as prometheus:
+        until(lambda: prometheus.target().get("health") == "up", SOON, f"it is not scraped: {prometheus.target()}")
+        assert prometheus.rules() == set(re.findall(r"- alert: (\w+)", (DEPLOY / "haystack.rules.yml").read_text()))
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)")

@@ -38,16 +38,18 @@ def check_rules(path: Path) -> tuple[int, str]:
 
 
 class Prometheus:
-    """A server that scrapes Haystack each second. port: of Haystack's http listener."""
+    """A server that scrapes Haystack each second. port: of its http listener; config: what to do instead; beside: files beside it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, config: str = "", beside: Sequence[Path] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="prometheus-test-")
-        config = Path(self._folder.name) / "prometheus.yml"
-        config.write_text(CONFIG.format(port=port))
+        text, config_file = config or CONFIG.format(port=port), Path(self._folder.name) / "prometheus.yml"
+        config_file.write_text(text)
+        for each in beside:
+            shutil.copy(each, self._folder.name)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._at = f"127.0.0.1:{free.getsockname()[1]}"
-        words = [f"--config.file={config}", f"--storage.tsdb.path={self._folder.name}/data", f"--web.listen-address={self._at}"]
+        words = [f"--config.file={config_file}", f"--storage.tsdb.path={self._folder.name}/data", f"--web.listen-address={self._at}"]
         self._process = subprocess.Popen([PROMETHEUS or "", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
@@ -74,6 +76,10 @@ class Prometheus:
         """The one value of a PromQL query, or of the first series; None: there is none yet."""
         found = self._get(f"/api/v1/query?query={urllib.parse.quote(query)}")["result"]
         return float(found[0]["value"][1]) if found else None
+
+    def rules(self) -> set[str]:
+        """The names of the alerts that it watches for."""
+        return {rule["name"] for group in self._get("/api/v1/rules")["groups"] for rule in group["rules"]}
 
     def target(self) -> dict[str, Any]:
         """How the scrapes go: its `health`, `lastError` and more."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -23,3 +24,23 @@ def test_a_wheel_has_the_files_of_the_page(tmp_path):
     assert "haystack/ui/index.html" in wanted
     assert wanted <= packed
     assert "haystack/data/service-names.csv" in packed
+
+
+def test_a_source_distribution_has_what_a_wheel_is_made_of(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "Makefile", "Dockerfile", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tree)
+    for name in ("haystack", "requirements", "deploy"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.c", "__pycache__"))
+    command = [sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", "dist"]
+    compiled = {**os.environ, "HAYSTACK_COMPILED": "1"}
+    subprocess.run(command, cwd=tree, env=compiled, check=True, capture_output=True, timeout=50)
+    (archive,) = (tree / "dist").iterdir()
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.name.startswith("haystack-"))
+    there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    sources = {p.relative_to(ROOT).as_posix() for kind in ("pyx", "pxd", "py", "csv") for p in (ROOT / "haystack").rglob(f"*.{kind}")}
+    assert sources | {"haystack/ui/index.html", "requirements/image.txt", "deploy/compose.yaml", "setup.py"} <= there
+    assert [name for name in there if name.endswith((".so", ".c", ".pyc"))] == []

@@ -148,9 +148,7 @@ class Sightings:
             return set()
         return {each for each in (was, name) if each}
 
-    def _pass(
-        self, source: str, seen: Seen, identities: Iterable[str], deliver: Callable[[str, Listing], None] | None = None
-    ) -> None:
+    def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: Callable[[str, Listing], None] | None = None) -> None:
         """Pass on what an engine listed: these may look different. deliver: the sink's `replace`, or another one of its methods."""
         listed = _by_id(seen.listing, identities)
         changes: dict[str, Container | None] = {}

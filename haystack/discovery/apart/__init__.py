@@ -1,0 +1,1 @@
+"""Discovery in a process of its own, the only one that touches engines: what it runs, what it says, and who hears it."""

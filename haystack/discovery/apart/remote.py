@@ -1,0 +1,206 @@
+"""In the control process: the sources that the discovery process watches, and that process's life.
+
+One that ends is started again, with growing pauses; what was listed stays meanwhile, and what comes back is compared with it. Never
+touches an engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from time import perf_counter
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from haystack.discovery.apart.messages import HEAD, LONGEST, UP, Begin, Failed, Line, Part, Sources, Up, Withdrawn, packed
+from haystack.discovery.provider import Sink
+from haystack.loop.turns import TURN
+from haystack.model.listed import Listed
+from haystack.model.records import Container, Listing
+
+START_SECONDS = 15.0  # for the process to say what it watches
+SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
+STEADY_SECONDS = 5.0  # one that lived for so long is no one that can't start
+ENDED = "the discovery process has ended, and is started again"
+_log = structlog.get_logger()
+
+
+class Launcher(Protocol):
+    """Who starts discovery processes: startup/keeper.py."""
+
+    def launch(self) -> socket.socket:
+        """Start one: our end of its channel. Raises OSError."""
+
+
+class NoDiscoveryError(Exception):
+    """The discovery process does not start. str() is one line."""
+
+
+class Remote:
+    """A Provider: one source that is watched elsewhere."""
+
+    def __init__(self, source: str, apart: Apart) -> None:
+        self.source = source
+        self._apart = apart
+
+    @property
+    def pid(self) -> int:
+        """Of the process that watches; 0: there is none now."""
+        return self._apart.pid
+
+    async def run(self, sink: Sink) -> None:
+        """Publish into sink until cancelled."""
+        await self._apart.listen(self.source, sink)
+
+
+class Apart:
+    """The discovery process, as the control process has it. channel: of the one that was started first; pid: of the newest."""
+
+    def __init__(self, channel: socket.socket | None, launcher: Launcher) -> None:
+        self.pid = 0
+        self._channel = channel
+        self._launcher = launcher
+        self._sinks: dict[str, Sink] = {}
+        self._known: dict[str, Listed] = {}
+        self._newest: dict[str, Listing] = {}
+        self._fresh: dict[str, set[str]] = {}  # of a process that is new: who is in its list, as far as it has come
+        self._withdrawn: set[str] = set()
+        self._reading: asyncio.Task[None] | None = None
+
+    def sources(self) -> list[Remote]:
+        """What the first process watches. Blocks until it has said so; raises NoDiscoveryError."""
+        channel = self._channel = self._channel or self._launcher.launch()
+        channel.settimeout(START_SECONDS)
+        try:
+            first = UP.decode(_received(channel, int.from_bytes(_received(channel, HEAD), "big")))
+        except (OSError, msgspec.MsgspecError) as error:
+            raise NoDiscoveryError(f"the discovery process does not start: {error}") from error
+        finally:
+            channel.settimeout(None)
+        if not isinstance(first, Sources):
+            raise NoDiscoveryError("the discovery process does not say what it watches")
+        self.pid = first.pid
+        return [Remote(name, self) for name in first.names]
+
+    async def listen(self, source: str, sink: Sink) -> None:
+        """Have this source's lists come to the sink until cancelled."""
+        self._sinks[source] = sink
+        if source in self._newest:  # it came while others were heard already
+            sink.replace(source, self._newest[source])
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(), name="discovery")
+        try:
+            await asyncio.shield(self._reading)
+        finally:
+            del self._sinks[source]
+            if not self._sinks:
+                self._reading.cancel()
+
+    async def _read(self) -> None:
+        """One process after the other."""
+        pause, loop = SHORTEST, asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            error = await self._session()
+            pause = SHORTEST if loop.time() - began > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
+            _log.error("discovery.ended", pid=self.pid or None, error=error, after=pause)
+            self.pid = 0
+            for source, sink in tuple(self._sinks.items()):
+                if source not in self._withdrawn:
+                    sink.failed(source, ENDED)
+            await asyncio.sleep(pause)
+
+    async def _session(self) -> str:
+        """One process to its end; why it could not begin, if so."""
+        channel, self._channel = self._channel, None
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=channel or self._launcher.launch())
+        except OSError as error:
+            return error.strerror or str(error)
+        writer.write(packed(Begin()))
+        try:
+            async for message in _messages(reader):
+                self._take(message)
+        except msgspec.MsgspecError as error:
+            return f"it can't be understood: {error}"
+        finally:
+            writer.close()
+        return ""
+
+    def _take(self, message: Up) -> None:
+        match message:
+            case Part():
+                self._listed(message)
+            case Failed():
+                if message.source in self._sinks:
+                    self._sinks[message.source].failed(message.source, message.error)
+            case Withdrawn():
+                self._forget(message.source)
+            case Line():
+                structlog.get_logger(message.logger).log(_level(message.level), message.event, **message.fields)
+            case Sources():
+                self.pid = message.pid
+                self._fresh.clear()
+
+    def _forget(self, source: str) -> None:
+        """There is no such source, or none any more."""
+        self._withdrawn.add(source)
+        for known in (self._known, self._newest, self._fresh):
+            known.pop(source, None)
+        if source in self._sinks:
+            self._sinks[source].withdraw(source)
+
+    def _listed(self, part: Part) -> None:
+        """Take in a portion; with the last one, tell the sink. Who has not changed stays the same object."""
+        known = self._known.get(part.source, Listed())
+        changes: dict[str, Container | None] = {c.id: c for c in part.changed if known.by_id.get(c.id) != c}
+        changes |= {identity: None for identity in part.gone if identity in known.by_id}
+        if part.whole:
+            fresh = self._fresh.setdefault(part.source, set())
+            fresh.update(c.id for c in part.changed)
+            if part.listing is not None:
+                changes |= {identity: None for identity in known.by_id if identity not in fresh}
+                del self._fresh[part.source]
+        known = self._known[part.source] = known.changed(changes)
+        if part.listing is not None:
+            self._withdrawn.discard(part.source)
+            listing = self._newest[part.source] = replace(part.listing, containers=known)
+            if sink := self._sinks.get(part.source):
+                (sink.outdated if part.outdated else sink.replace)(part.source, listing)
+
+
+async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
+    """Each that comes, until the process has gone. Of many, others have their turn between them. Raises MsgspecError."""
+    over = perf_counter() + TURN
+    while True:
+        if perf_counter() > over:
+            await asyncio.sleep(0)
+            over = perf_counter() + TURN
+        try:
+            size = int.from_bytes(await reader.readexactly(HEAD), "big")
+            if size > LONGEST:
+                raise msgspec.DecodeError("a message is too long")
+            body = await reader.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        yield UP.decode(body)
+
+
+def _level(word: str) -> int:
+    return int(getattr(logging, word.upper(), logging.INFO))
+
+
+def _received(sock: socket.socket, size: int) -> bytes:
+    """So many bytes. Raises OSError."""
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            raise ConnectionError("it has ended")
+        data += more
+    return data

@@ -1,0 +1,61 @@
+"""Keeps a process from files by Landlock (landlock(7)), where the kernel has it: for workers that share the control process's user.
+
+Files of Haystack's state, keys above all, are that user's. A worker reads its own code still, for a module may be imported late. Files that
+are open already stay so, and sockets are no files. From ABI 6 on (Linux 6.12) it can also send no signal to anybody outside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from collections.abc import Iterable
+
+CREATE, ADD, RESTRICT = 444, 445, 446  # system calls, the same on all architectures
+ASK_VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
+PATH_BENEATH = 1
+READ_FILE, READ_DIR = 1 << 2, 1 << 3
+OF_FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}  # rights that are handled, by ABI; more is of no use here
+SCOPED_SINCE, SCOPED = 6, 3  # abstract sockets and signals
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ssl")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def readable(package: str) -> list[str]:
+    """What a worker's late imports may read: the package, Python, and the system's libraries."""
+    return [package, sys.prefix, sys.base_prefix, *SYSTEM, *(each for each in sys.path if each)]
+
+
+def restrict(folders: Iterable[str]) -> bool:
+    """Let this thread, and all that it starts, read these and open nothing else, for good; False: the system has no Landlock.
+
+    For a process of one thread, with no_new_privs set.
+    """
+    version = _libc.syscall(CREATE, None, ctypes.c_size_t(0), ASK_VERSION)
+    if version < 1:
+        return False
+    handled = OF_FILES[min(version, max(OF_FILES))]
+    wanted = struct.pack("=QQQ", handled, 0, SCOPED) if version >= SCOPED_SINCE else struct.pack("=Q", handled)
+    rules = _libc.syscall(CREATE, wanted, ctypes.c_size_t(len(wanted)), 0)
+    if rules < 0:
+        return False
+    try:
+        for folder in dict.fromkeys(folders):
+            _allow(rules, folder)
+        return bool(_libc.syscall(RESTRICT, rules, 0) == 0)
+    finally:
+        os.close(rules)
+
+
+def _allow(rules: int, folder: str) -> None:
+    """Reading below this folder; one that is not there needs no rule."""
+    try:
+        beneath = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        rights = READ_FILE | READ_DIR if os.path.isdir(folder) else READ_FILE  # noqa: PTH112 - pathlib is half a MiB in each worker
+        _libc.syscall(ADD, rules, PATH_BENEATH, struct.pack("=Qi", rights, beneath), 0)
+    finally:
+        os.close(beneath)

@@ -1,0 +1,92 @@
+"""Socket activation: the units of deploy/systemd give Haystack its sockets, and clients wait in them while it is started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.message
+import dns.query
+import pytest
+
+from tests.fakes.activated import UNITS, Systemd, free
+from tests.fakes.client import Client
+from tests.fakes.origin import Origin
+from tests.fakes.worker import Member, called, children, host, until
+
+NAMES = ("http", "http-alt", "dns", "ssh")
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    with Systemd(tmp_path, *NAMES) as made:
+        yield made
+
+
+def status(port: int, name: str) -> int:
+    with Client(port) as client:
+        return client.get(host(name)).status
+
+
+def test_all_listeners_are_served_at_the_sockets_of_the_units(systemd: Systemd, origin: Origin) -> None:
+    systemd.start(Member("web", origin.port), HAYSTACK_WORKERS="2")
+    systemd.ready()
+    assert {status(systemd.ports["http"], "web") for _ in range(20)} == {200}
+    question = dns.message.make_query(host("web"), "A")
+    for ask in (dns.query.udp, dns.query.tcp):
+        for where in ("127.0.0.1", "::1"):
+            answer = ask(question, where, port=systemd.ports["dns"], timeout=5)
+            assert str(answer.answer[0][0]) == "127.0.0.1" if where == "127.0.0.1" else answer.rcode() == 0
+    systemd.stop()
+    assert systemd.notified.recv(100) == b"STOPPING=1"
+
+
+def test_who_comes_while_it_is_started_again_waits_and_is_served(systemd: Systemd, origin: Origin) -> None:
+    systemd.start(Member("web", origin.port))
+    systemd.ready()
+    systemd.stop()
+    found: list[int] = []
+
+    def ask() -> None:
+        with Client(systemd.ports["http"], timeout=40) as client:
+            found.append(client.get(host("web")).status)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    systemd.start(Member("web", origin.port))
+    waiting.join(40)
+    assert found == [200]
+    systemd.stop()
+
+
+def test_a_worker_that_dies_costs_nobody_else_anything(systemd: Systemd, origin: Origin) -> None:
+    """All of them share each socket."""
+    process = systemd.start(Member("web", origin.port), HAYSTACK_WORKERS="2")
+    systemd.ready()
+    os.kill(next(pid for pid in children(process.pid) if called(pid) == "haystack-worker"), signal.SIGKILL)
+    assert {status(systemd.ports["http"], "web") for _ in range(20)} == {200}
+    systemd.stop()
+
+
+def test_a_socket_that_nobody_would_serve_stops_the_start(systemd: Systemd) -> None:
+    process = systemd.start(HAYSTACK_HTTP_PORT=str(free()))
+    assert process.wait(20) == 1
+    port = systemd.ports["http"]
+    why = f"the service manager has opened http at tcp 0.0.0.0:{port}, http at tcp [::]:{port}, and nothing"
+    until(lambda: any(why in line.get("text", "") for line in systemd.lines), 5, f"{systemd.lines}")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    for unit in UNITS.iterdir():
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/haystack/bin/haystack run", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *tmp_path.iterdir()], capture_output=True, text=True, timeout=30, check=False,
+        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,198 @@
+"""What the discovery process says, and the control process makes of it: the same lists, with the same objects where nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from haystack.discovery.apart.messages import UP, Failed, Line, Part, Sources, Withdrawn, packed
+from haystack.discovery.apart.outbox import PORTION, Outbox, parts
+from haystack.discovery.apart.remote import ENDED, Apart, NoDiscoveryError
+from haystack.model.listed import Listed
+from haystack.model.records import Container, Engine, Listing, Network, Options
+from tests.fakes.sink import FakeSink
+
+SOURCE = "unix:///x"
+ENGINE = Engine(id="e", name="box", host=SOURCE)
+
+
+def container(number: int, **more: object) -> Container:
+    options = Options(weight=number, health={"path": "/"})
+    return replace(Container(id=f"{number:064x}", name=f"c{number}", engine="e", services=("a", "b"), options=options), **more)
+
+
+def listing(numbers: dict[int, str]) -> Listing:
+    """Of containers by number, in these states."""
+    networks = (Network(id="n", name="bridge", engine="e", subnets=("10.0.0.0/8",)),)
+    return Listing(engine=ENGINE, networks=networks, containers=Listed.of(container(n, state=s) for n, s in numbers.items()), told=1.5)
+
+
+def sent(message: object) -> object:
+    """As it comes out at the other end."""
+    return UP.decode(packed(message)[4:])  # type: ignore[arg-type]
+
+
+def take(apart: Apart, *messages: object) -> None:
+    for message in messages:
+        apart._take(sent(message))  # type: ignore[arg-type] # what it reads from its channel
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+class Launches:
+    """A Launcher that keeps the far ends."""
+
+    def __init__(self) -> None:
+        self.far: list[socket.socket] = []
+
+    def launch(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        self.far.append(theirs)
+        return ours
+
+
+def heard(*, sink: FakeSink) -> Apart:
+    apart = Apart(None, Launches())
+    apart._sinks[SOURCE] = sink
+    return apart
+
+
+states = st.dictionaries(st.integers(0, 200), st.sampled_from(["running", "paused", "stopping"]), max_size=130)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(states, min_size=1, max_size=5), st.integers(0, 4))
+def test_lists_arrive_as_they_were_sent_also_where_another_process_goes_on(lists: list[dict[int, str]], restart: int) -> None:
+    sink = FakeSink()
+    apart, before = heard(sink=sink), None
+    for number, each in enumerate(lists):
+        found = listing(each)
+        if number == restart:
+            take(apart, Sources((SOURCE,), 7))
+            before = None
+        take(apart, *parts(SOURCE, before, found))
+        before = found.containers
+        assert sink.listings[-1] == found
+        if number:
+            old = {c.id: c for c in sink.listings[-2].containers}
+            assert all(c is old[c.id] for c in sink.listings[-1].containers if old.get(c.id) == c)
+
+
+def test_a_long_list_comes_in_portions_and_is_told_once() -> None:
+    found = listing(dict.fromkeys(range(PORTION * 2 + 1), "running"))
+    told = list(parts(SOURCE, None, found))
+    assert [len(part.changed) for part in told] == [PORTION, PORTION, 1]
+    sink = FakeSink()
+    take(heard(sink=sink), *told)
+    assert len(sink.listings) == 1
+
+
+def test_a_process_that_dies_in_the_middle_of_its_list_leaves_nothing_of_it() -> None:
+    sink = FakeSink()
+    apart = heard(sink=sink)
+    take(apart, *parts(SOURCE, None, listing({1: "running", 2: "running"})), Sources((SOURCE,), 8))
+    take(apart, Part(SOURCE, changed=(container(3),), whole=True), Sources((SOURCE,), 9))
+    take(apart, *parts(SOURCE, None, listing({2: "running"})))
+    assert sink.names == {"c2"}
+
+
+def test_what_is_left_of_a_source_that_can_t_be_read_arrives_as_that() -> None:
+    sink = FakeSink()
+    apart, first, left = heard(sink=sink), listing({1: "running", 2: "running"}), listing({1: "lost", 2: "lost"})
+    take(apart, *parts(SOURCE, None, first), *parts(SOURCE, first.containers, left, outdated=True))
+    assert (sink.listings, sink.outdated_listings) == ([first], [left])
+
+
+def test_a_source_that_is_none_any_more_is_withdrawn_and_begins_anew_when_it_comes_back() -> None:
+    sink = FakeSink()
+    apart = heard(sink=sink)
+    take(apart, *parts(SOURCE, None, listing({1: "running"})), Withdrawn(SOURCE), *parts(SOURCE, None, listing({2: "running"})))
+    assert sink.withdrawn == [SOURCE]
+    assert sink.names == {"c2"}
+
+
+async def test_what_is_told_while_a_list_is_sent_arrives_in_its_order() -> None:
+    ours, theirs = socket.socketpair()
+    sink = FakeSink()
+    apart = heard(sink=sink)
+    reader, far = await asyncio.open_unix_connection(sock=theirs)
+    _, writer = await asyncio.open_unix_connection(sock=ours)
+    outbox = Outbox(writer)
+    many = listing(dict.fromkeys(range(PORTION * 60), "running"))  # more than the channel holds: it waits for the reader
+    outbox.replace(SOURCE, many)
+    sending = asyncio.create_task(outbox.run())
+    try:
+        await reader.readexactly(1)
+        outbox.withdraw(SOURCE)
+        outbox.replace(SOURCE, listing({1: "running"}))
+        first = True
+        async with asyncio.timeout(10):
+            while sink.names != {"c1"}:
+                size = (b"" if first else await reader.readexactly(1)) + await reader.readexactly(3)
+                apart._take(UP.decode(await reader.readexactly(int.from_bytes(size, "big"))))
+                first = False
+        assert (len(sink.listings), sink.withdrawn) == (2, [SOURCE])
+    finally:
+        sending.cancel()
+        writer.close()
+        far.close()
+
+
+def test_lines_of_the_log_are_written_here() -> None:
+    with capture_logs() as logs:
+        take(heard(sink=FakeSink()), Line("haystack.discovery.docker", "warning", "engine.retry", {"host": "x", "after": 0.5}))
+    assert logs == [{"event": "engine.retry", "log_level": "warning", "host": "x", "after": 0.5}]
+
+
+async def test_another_process_is_started_and_what_was_listed_stays() -> None:
+    ours, theirs = socket.socketpair()
+    launches, sink = Launches(), FakeSink()
+    apart = Apart(ours, launches)
+    theirs.sendall(packed(Sources((SOURCE,), 7)))
+    (remote,) = apart.sources()
+    assert (remote.source, remote.pid) == (SOURCE, 7)
+    with capture_logs() as logs:
+        task = asyncio.create_task(remote.run(sink))
+        for part in parts(SOURCE, None, listing({1: "running"})):
+            theirs.sendall(packed(part))
+        theirs.sendall(packed(Failed(SOURCE, "no route")))
+        await sink.until(lambda: sink.names == {"c1"} and sink.errors == ["no route"])
+        theirs.close()
+        await sink.until(lambda: ENDED in sink.errors)
+        assert sink.names == {"c1"}
+        async with asyncio.timeout(10):
+            while not launches.far:  # noqa: ASYNC110 - a pause of a tenth of a second, which nothing tells of
+                await asyncio.sleep(0.01)
+        (far,) = launches.far
+        for message in (Sources((SOURCE,), 8), *parts(SOURCE, None, listing({1: "running", 2: "running"}))):
+            far.sendall(packed(message))
+        await sink.until(lambda: sink.names == {"c1", "c2"})
+    assert remote.pid == 8
+    assert sink.listings[0].containers[0] is sink.container("c1")
+    assert [line["event"] for line in logs] == ["discovery.ended"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    far.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\0", packed(Failed("x", "y")), b"\0\0\0\3abc"])
+def test_one_that_does_not_start_is_told_in_one_line(ends: tuple[socket.socket, socket.socket], said: bytes) -> None:
+    ours, theirs = ends
+    theirs.sendall(said)
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(NoDiscoveryError, match="the discovery process does not") as caught:
+        Apart(ours, Launches()).sources()
+    assert "\n" not in str(caught.value)

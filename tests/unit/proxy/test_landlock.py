@@ -1,0 +1,49 @@
+"""A worker that shares the control process's user opens no file but Python's and Haystack's own."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from haystack.proxy import landlock
+
+there = ctypes.CDLL(None).syscall(landlock.CREATE, None, ctypes.c_size_t(0), landlock.ASK_VERSION) >= 1
+needs_landlock = pytest.mark.skipif(not there, reason="this kernel has no Landlock")
+
+
+@needs_landlock
+def test_files_of_the_state_can_be_neither_read_nor_written_and_modules_be_imported(tmp_path: Path) -> None:
+    kept = tmp_path / "host-key"
+    kept.write_text("s3cret")
+    code = f"""if True:
+        import os
+        from haystack.proxy import sandbox
+        held = open({str(kept)!r})
+        sandbox.confine(-1, -1)
+        for what in (lambda: open({str(kept)!r}), lambda: open({str(kept)!r}, "w"), lambda: os.listdir({str(tmp_path)!r}),
+                     lambda: os.unlink({str(kept)!r}), lambda: open({str(tmp_path / "new")!r}, "w")):
+            try:
+                what()
+            except PermissionError:
+                continue
+            print("it can")
+        import wave, haystack.model.naming
+        print(held.read())
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("s3cret\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["host-key"]
+
+
+@needs_landlock
+def test_nobody_outside_can_be_signalled(tmp_path: Path) -> None:
+    version = ctypes.CDLL(None).syscall(landlock.CREATE, None, ctypes.c_size_t(0), landlock.ASK_VERSION)
+    if version < landlock.SCOPED_SINCE:
+        pytest.skip("this kernel's Landlock does not know signals")
+    code = "import os; from haystack.proxy import sandbox; sandbox.confine(-1, -1); os.kill(os.getppid(), 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
+    assert "PermissionError" in done.stderr

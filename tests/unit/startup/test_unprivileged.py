@@ -1,0 +1,123 @@
+"""What a control process that was started as root gives up, what it keeps, and when it stays root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from haystack.proxy.account import Account
+from haystack.settings.settings import load
+from haystack.startup import keeper, secrets, unprivileged
+
+NOBODY = Account("nobody", 65534, 65534)
+root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
+
+
+def printed(code: str, **environment: str) -> str:
+    """What a Python of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False, env={"PATH": "/bin", **environment}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@root
+def test_another_user_keeps_the_capability_to_bind_ports_and_no_other():
+    code = """if True:
+        from haystack.startup import capabilities as c
+        c.become(65534, 65534, (c.NET_BIND_SERVICE,))
+        print(open("/proc/self/status").read())
+    """
+    status = dict(line.split(":\t", 1) for line in printed(code).splitlines() if ":\t" in line)
+    assert status["Uid"].split() == ["65534"] * 4
+    assert status["Gid"].split() == ["65534"] * 4
+    assert status["Groups"].split() == []
+    assert [int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [1 << 10, 1 << 10, 0, 0]
+    assert status["NoNewPrivs"] == "1"
+
+
+@root
+def test_the_state_folder_becomes_the_users_once(tmp_path: Path):
+    state, outside = tmp_path / "state", tmp_path / "outside"
+    outside.write_text("root's")
+    (state / "keys").mkdir(parents=True)
+    (state / "keys" / "host").write_text("x")
+    (state / "link").symlink_to(outside)
+    unprivileged.give(state, NOBODY)
+    assert {path.lstat().st_uid for path in (state, *state.rglob("*"))} == {NOBODY.uid}
+    assert outside.stat().st_uid == 0
+    (state / "later").hardlink_to(outside)  # which that user may have put there
+    unprivileged.give(state, NOBODY)
+    assert outside.stat().st_uid == 0
+
+
+@root
+def test_a_state_folder_that_is_not_there_is_made(tmp_path: Path):
+    unprivileged.give(tmp_path / "a" / "state", NOBODY)
+    assert ((tmp_path / "a" / "state").stat().st_uid, (tmp_path / "a").stat().st_uid) == (NOBODY.uid, 0)
+
+
+@root
+def test_what_the_user_could_not_read_keeps_it_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    (certs / "a.crt").write_text("x")
+    (certs / "a.key").write_text("x")
+    (certs / "a.key").chmod(0o600)
+    settings = load({"certs": str(certs), "state_dir": str(tmp_path / "state")})
+    monkeypatch.setattr(unprivileged.launch, "PACKAGE", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    monkeypatch.setattr(sys, "prefix", "/")
+    assert unprivileged._reasons(settings, NOBODY) == [f"HAYSTACK_CERTS: {certs / 'a.key'}"]
+    assert not (tmp_path / "state").exists(), "nothing is given away by one that stays root"
+    (certs / "a.key").chmod(0o640)
+    os.chown(certs / "a.key", 0, NOBODY.gid)
+    assert unprivileged._reasons(settings, NOBODY) == []
+    assert (tmp_path / "state").stat().st_uid == NOBODY.uid
+    assert os.geteuid() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("DOCKER_KEY", "x", True), ("HAYSTACK_ACME_EAB", "x", True), ("OTEL_EXPORTER_OTLP_HEADERS", "x", True), ("GITHUB_TOKEN", "x", True),
+        ("HTTPS_PROXY", "http://me:pass@proxy", True), ("HTTPS_PROXY", "http://proxy:3128", False), ("PATH", "/bin", False),
+        ("SSL_CERT_FILE", "/etc/x.pem", False), ("LANG", "C", False), ("RES_OPTIONS", "ndots:1", False),
+    ],
+)  # fmt: skip
+def test_which_variables_are_secret(name: str, value: str, secret: bool):
+    assert secrets.is_secret(name, value.encode()) == secret
+
+
+def test_secrets_are_hidden_from_proc_and_kept_for_python():
+    code = """if True:
+        import os
+        from haystack.startup import secrets
+        secrets.hide()
+        print(open("/proc/self/environ", "rb").read(), os.environ["MY_SECRET"], os.environ["DOCKER_KEY"], os.getenv("LANG"))
+    """
+    shown, secret, key, lang = printed(code, MY_SECRET="s3cret", DOCKER_KEY="k3y", LANG="C").rsplit(maxsplit=3)
+    assert (secret, key, lang) == ("s3cret", "k3y", "C")
+    assert "s3cret" not in shown
+    assert "k3y" not in shown
+    assert "MY_SECRET=" in shown
+    assert "LANG=C" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "wanted"),
+    [
+        (["run"], {}, True), (["auto"], {}, True), (["run", "--replace"], {}, True), (["demo"], {}, False), (["check"], {}, False),
+        (["run"], {"HAYSTACK_STATIC": "x"}, False), (["run", "--static", "x"], {}, False), (["run", "--static=x"], {}, False),
+        (["run", "--help"], {}, False), ([], {}, False), (["run"], {"HAYSTACK_STATIC": ""}, True),
+    ],
+)  # fmt: skip
+def test_a_keeper_is_started_where_engines_are_watched(words: list[str], environment: dict[str, str], wanted: bool):
+    assert keeper.wanted(words, environment) == wanted
