@@ -17,12 +17,10 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.fakes import nodes as hosts
-from tests.fakes.nodes import Node, Nodes
+from tests.fakes.nodes import NGINX, Node
 from tests.fakes.within import LoadWithin, api, get, within
 from tests.fakes.worker import command, until
 
-IMAGE = "127.0.0.1:9/nginx"  # of a registry that refuses at once: nodes use what they have, and don't wait for an answer
 SHOP = "shop.nginx.services.haystack"
 PATIENCE = 60.0
 
@@ -67,18 +65,6 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def nodes(client, images):
-    if why := hosts.missing():
-        pytest.skip(f"no engines can be made that are hosts of their own: {why}")
-    with Nodes(3, ("nginx", "busybox")) as made:
-        for node in made:
-            node.docker("tag", "nginx", IMAGE)
-        hosts.swarm(made, managers=3)
-        made[0].docker("network", "create", "--driver", "overlay", "--attachable", "web")
-        yield made
-
-
-@pytest.fixture(scope="module")
 def stand(nodes):
     """The process of a container on the overlay network, on the first node."""
     nodes[0].docker("run", "--detach", "--name", "stand", "--network", "web", "busybox", "sleep", "100000")
@@ -92,7 +78,7 @@ def haystack(nodes, stand):
     made.close()
 
 
-def create(node: Node, name: str, *options: str, image: str = IMAGE) -> None:
+def create(node: Node, name: str, *options: str, image: str = NGINX) -> None:
     node.docker("service", "create", "--detach", "--no-resolve-image", "--name", name, *options, image)
 
 
