@@ -8,6 +8,7 @@ HAYSTACK_FUZZ=1 (with CC=clang; for `make fuzz`) compiles with those counters, A
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 from pathlib import Path
@@ -83,6 +84,7 @@ class Build(build_ext):
         print(f"compiled {extension.name}", flush=True)  # noqa: T201 - for whoever waits
 
 
+multiprocessing.set_start_method("fork", force=True)  # Python 3.14's own would run this file again in each process of cythonize
 setup(
     cmdclass={"build_ext": Build},
     ext_modules=[]

@@ -31,6 +31,7 @@ from haystack.handover import protocol, standby
 from haystack.handover.client import Predecessor, ReplaceError
 from haystack.handover.identity import Memory, home
 from haystack.handover.server import Giver
+from haystack.health import lost_engines
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.loop.stop_signals import StopSignals
@@ -207,6 +208,7 @@ class App:
             self._spawn(logged(self.traces), "trace")
         self._spawn(self.state.rates.run(), "rates")
         self._spawn(self.trust.run(), "trust")
+        self._spawn(lost_engines.run(lambda: self.registry.lost, lambda: self.registry.snapshot, self.health.doubt), "lost engines")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""

@@ -122,6 +122,13 @@ class Registry:
     def replace(self, source: str, listing: Listing) -> None:
         """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
         self._note(source, True, None, listing.engine)
+        self._aim(source, listing)
+
+    def outdated(self, source: str, listing: Listing) -> None:
+        """Take `listing` as what is left of a source that can't be read."""
+        self._aim(source, listing)
+
+    def _aim(self, source: str, listing: Listing) -> None:
         if source not in self._intakes:
             self._intakes[source] = Intake()
             self._arriving.add(source)
@@ -129,6 +136,11 @@ class Registry:
         self.publishing.heard(listing.told)
         self._sizes[source] = len(listing.containers)
         self._schedule()
+
+    @property
+    def lost(self) -> set[str]:
+        """Ids of the engines that had listed, and can't be read now."""
+        return {s.engine.id for s in self.sources.values() if s.engine is not None and not s.connected}
 
     @property
     def behind(self) -> bool:

@@ -23,6 +23,13 @@ class Labelled:
 
     def replace(self, source: str, listing: Listing) -> None:
         """Pass on a listing."""
+        self._sink.replace(source, self._passed(source, listing))
+
+    def outdated(self, source: str, listing: Listing) -> None:
+        """The same of what is left of a source."""
+        self._sink.outdated(source, self._passed(source, listing))
+
+    def _passed(self, source: str, listing: Listing) -> Listing:
         seen, passed = self._known.get(source, ((), Listed()))
         old, new = differing(seen, listing.containers)
         before = {c.id: c for c in reversed(tuple(chain.from_iterable(old)))}
@@ -31,7 +38,7 @@ class Labelled:
             known = before.get(container.id) is container
             changes[container.id] = passed.by_id[container.id] if known else _shown(container)
         self._known[source] = listing.containers, passed.changed(changes)
-        self._sink.replace(source, replace(listing, containers=self._known[source][1]))
+        return replace(listing, containers=self._known[source][1])
 
     def failed(self, source: str, error: str) -> None:
         """Pass it on."""

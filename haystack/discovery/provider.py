@@ -19,6 +19,9 @@ class Sink(Protocol):
     def failed(self, source: str, error: str) -> None:
         """Remember that `source` can't be read now, one line why; what it listed last stays."""
 
+    def outdated(self, source: str, listing: Listing) -> None:
+        """Take this as what is left of `source`, which can't be read and has been so for long."""
+
     def withdraw(self, source: str) -> None:
         """Forget `source` and all that it listed: there is no such thing."""
 

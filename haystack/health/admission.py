@@ -164,6 +164,11 @@ class Arrivals:
         arrival = self._known.get(identity)
         return f"{arrival.why}: {arrival.obstacle.told}" if arrival and arrival.unreached and arrival.obstacle else ""
 
+    def silent(self, identity: str) -> str:
+        """What the matter is with an endpoint where nobody has answered at all for some looks; else empty."""
+        arrival = self._known.get(identity)
+        return arrival.why if arrival is not None and arrival.silent >= SURE else ""
+
     def state(self, identity: str) -> tuple[str, bool]:
         """What is the matter with an endpoint, or nothing; and whether it has been so for too long."""
         arrival = self._known.get(identity)

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from haystack.health import outliers, ramp, reached
 from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
 from haystack.health.asking import ask
+from haystack.health.orphans import Orphans
 from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
-from haystack.health.sealed import Seal, Unsealed
+from haystack.health.sealed import Seal, Unsealed, unsealed
 from haystack.health.tcp_check import GREETINGS, accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
@@ -37,11 +38,6 @@ Life = tuple[str, int, float, str, Sealing | None]
 
 _log = structlog.get_logger()
 YOUNG = 60.0  # seconds for which a container may be starting still
-
-
-def unsealed(_endpoint: Endpoint) -> Unsealed:
-    """Nobody knows whom to trust."""
-    return Unsealed("nobody says which certificates count")
 
 
 class Monitor:
@@ -69,6 +65,7 @@ class Monitor:
         self._connect, self._ask = connect, asker
         self._arrivals = Arrivals(changed, connect, clock, looks)
         self._arrivals.moved = self._moved
+        self._orphans = Orphans(self._arrivals)
         self._prober = Prober(changed, asker, clock, probes)
         self._version: int | None = None
         self._lives: dict[str, Life] = {}
@@ -92,16 +89,20 @@ class Monitor:
         """What is known of an endpoint; of a new one, that it has to show itself first. Changes nothing."""
         if endpoint.listener is None or container.state != "running":
             return WELL
-        known = self._condition(container, endpoint)
-        place = reached.place(self._arrivals, container, endpoint)
+        known, place = self._condition(container, endpoint), reached.place(self._arrivals, container, endpoint)
         return known if place is None else replace(known, place=place)
+
+    def _trusted(self, container: Container) -> bool:
+        """Whether it is in before it has shown itself."""
+        return container.id in self._expected and not reached.is_doubtful(container)
 
     def _condition(self, container: Container, endpoint: Endpoint) -> Condition:
         if endpoint.sealing is not None and isinstance(seal := self.seal(endpoint), Unsealed):
             return Condition(waiting=seal.why, overdue=not seal.pending)  # workers can't, either
         if self._lives.get(endpoint.id) != _life(container, endpoint):
-            known = container.id in self._expected and not reached.is_doubtful(container)
-            return WELL if known else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
+            return WELL if self._trusted(container) else Condition(waiting=f"port {endpoint.port} {UNKNOWN}")
+        if gone := self._orphans.gone(container.id, endpoint.id):
+            return Condition(gone=gone)
         if unreachable := self._arrivals.unreached(endpoint.id):
             return Condition(unreachable=unreachable)
         why, overdue = self._arrivals.state(endpoint.id)
@@ -120,6 +121,12 @@ class Monitor:
         for kept in (self._doubtful, self._arrivals.changed, self._prober.changed):
             kept.clear()
         return found
+
+    def doubt(self, orphans: Iterable[str]) -> None:
+        """Look whether the endpoints of these containers accept connections still: they are all whose engines don't answer."""
+        if doubtful := self._orphans.take(orphans, self._of):
+            self._doubtful |= doubtful
+            self._changed()
 
     def reseal(self) -> None:
         """Some that can be spoken to within TLS may be others now."""
@@ -209,8 +216,7 @@ class Monitor:
                 self._begin(*life)
             elif reached.probe_of(self._arrivals, *life) != self._prober.probe(key):
                 self._probe_anew(*life)
-            there = reached.published(life[0], life[1].port, life[1].protocol)
-            if there is not None:
+            if (there := reached.published(life[0], life[1].port, life[1].protocol)) is not None:
                 self._published[key] = life
             self._arrivals.note(key, life[0].obstacle, there)
             self._exempt.discard(key)
@@ -246,7 +252,7 @@ class Monitor:
             self._forget(identity)
 
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
-        running = container.id in self._expected and not reached.is_doubtful(container)
+        running = self._trusted(container)
         connect: Connect | None = None
         if endpoint.sealing is not None:
             connect = partial(self._connect, sealer=partial(self.seal, endpoint))

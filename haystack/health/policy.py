@@ -25,7 +25,7 @@ class Condition(Record, frozen=True, kw_only=True):
     counts as broken; lost: it had joined, and refuses now; failing: what its probe says; ejected: for what its traffic had it put out,
     since `ejected_at` (any clock: the order counts) and until `until` (Unix seconds); silent: for answering nothing.
     drain: an operator's, which counts more than everything else that is known of one that runs.
-    place: where it is reached, since its own address can't be.
+    place: where it is reached, since its own address can't be. gone: why it is believed that its host is lost: it answers nothing any more.
     """
 
     unreachable: str = ""
@@ -39,6 +39,7 @@ class Condition(Record, frozen=True, kw_only=True):
     until: float = 0.0
     drain: Override | None = None
     place: Published | None = None
+    gone: str = ""
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -74,15 +75,20 @@ def standing(container: Container, condition: Condition) -> tuple[Cause, str]:
         reason = container.state_reason or container.state or "not running"
         cause, before = STATES.get(container.state, (Cause.GONE, ""))
         return cause, f"{before}{reason}"
-    if condition.drain is not None:
-        return Cause.DRAINED, drained(condition.drain)
-    if condition.unreachable:
-        return Cause.UNREACHABLE, condition.unreachable
-    if found := _lost(container) or _absent(container, condition) or _unwell(container, condition):
+    if found := _apart(condition) or _lost(container) or _absent(container, condition) or _unwell(container, condition):
         return found
     if condition.ejected:
         return (Cause.SILENT if condition.silent else Cause.EJECTED), f"ejected: {condition.ejected}"
     return Cause.WELL, IN.reason
+
+
+def _apart(condition: Condition) -> tuple[Cause, str] | None:
+    """Where it is out whatever it says itself."""
+    if condition.gone:
+        return Cause.GONE, condition.gone
+    if condition.drain is not None:
+        return Cause.DRAINED, drained(condition.drain)
+    return (Cause.UNREACHABLE, condition.unreachable) if condition.unreachable else None
 
 
 def drained(drain: Override) -> str:

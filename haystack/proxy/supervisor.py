@@ -55,7 +55,7 @@ class Supervisor:
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
         self._listeners = Listeners(settings)
-        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait, settings.https))
+        self._tables = Tables(Defaults(settings.balance, settings.timeout, settings.wait, settings.https, settings.locality))
         self._orders: dict[type, ipc.Orders] = {}  # that hold until there is another one of the kind: who begins is told them
         self._linger_timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -16,6 +16,7 @@ from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
 from haystack.model.records import PASSTHROUGH, STOPPING, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
+from haystack.routing import locality
 from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
 
 Spot = tuple[str, str, int]  # an endpoint's id, address and port
@@ -26,8 +27,11 @@ PART = 50  # services in one message: a worker takes them in within about two mi
 
 
 def is_mute(endpoint: Endpoint) -> bool:
-    """Whether a worker found that it accepts and never answers: the others have requests waiting there, too few to find it themselves."""
-    return not endpoint.ready and endpoint.cause is Cause.SILENT
+    """Whether it answers nothing that it was asked: its host is lost, or a worker found that it accepts and never answers.
+
+    The other workers have requests waiting there, too few to find it themselves.
+    """
+    return not endpoint.ready and endpoint.cause in (Cause.SILENT, Cause.GONE)
 
 
 def parts(
@@ -119,7 +123,8 @@ def _row(
     public: bool,
 ) -> Turns[ServiceRow]:
     was = live.get(f"{service.name} {claim}" if claim else service.name)
-    listeners = yield from _listeners(endpoints, {e.id: e for listener in was.listeners for e in listener} if was else {})
+    before = {e.id: e for listener in was.listeners for e in listener} if was else {}
+    listeners = yield from _listeners(endpoints, before, near=defaults.near)
     why, since = _last(endpoints)
     yield
     options = asked(service, defaults)
@@ -168,15 +173,22 @@ def serving(endpoints: tuple[Endpoint, ...], listener: str) -> list[Endpoint]:
     return mine or [e for e in endpoints if e.speaks_http] or [e for e in endpoints if e.listener is not None]
 
 
-def _listeners(endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow]) -> Turns[tuple[tuple[EndpointRow, ...], ...]]:
-    """Who is in for each of LISTENERS; one for all of them where they are the same. before: rows of those that were, by id."""
+def _listeners(
+    endpoints: tuple[Endpoint, ...], before: Mapping[str, EndpointRow], *, near: bool
+) -> Turns[tuple[tuple[EndpointRow, ...], ...]]:
+    """Who is in for each of LISTENERS; one for all of them where they are the same. before: rows of those that were, by id.
+
+    near: those on Haystack's own host come first.
+    """
     sets = [serving(endpoints, listener) for listener in LISTENERS]
     found: list[tuple[EndpointRow, ...]] = []
     for each in sets[:1] if sets[0] == sets[1] else sets:
         yield
         rows: list[EndpointRow] = []
-        for some in stretches(each):
-            new = (_endpoint(e) for e in some if e.ready and (e.address or e.address6))
+        weights = locality.weights(each) if near and any(e.remote for e in each) else list(map(locality.weight_of, each))
+        yield
+        for some in stretches(list(zip(each, weights, strict=True))):
+            new = (_endpoint(e, weight) for e, weight in some if e.ready and (e.address or e.address6))
             rows += [was if (was := before.get(row.id)) == row else row for row in new]  # the very same are compared in no time
             yield
         found.append(tuple(rows))
@@ -193,8 +205,7 @@ def _last(endpoints: tuple[Endpoint, ...]) -> tuple[str, float]:
     return "", 0.0
 
 
-def _endpoint(endpoint: Endpoint) -> EndpointRow:
-    weight = max(1, round(endpoint.weight * endpoint.share)) if endpoint.weight else 0
+def _endpoint(endpoint: Endpoint, weight: int) -> EndpointRow:
     address = endpoint.address or endpoint.address6 or ""
     told = endpoint.speaks, endpoint.sealing, endpoint.proxy_protocol
     return EndpointRow(endpoint.id, address, endpoint.port, weight, endpoint.born, *told)

@@ -26,12 +26,13 @@ OF_ROUTES = (
 
 
 class Defaults(NamedTuple):
-    """For services that say nothing else; seconds."""
+    """For services that say nothing else; seconds. near: endpoints on Haystack's own host come first."""
 
     balance: str
     timeout: float
     wait: float
     https: str = "on"  # of services with a public name
+    near: bool = True
 
 
 def asked(service: Service, defaults: Defaults) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from haystack.model.spelling import nearest
 
 SOCKET = "unix:///var/run/docker.sock"
 EXAMPLE = "tcp://1.2.3.4:2375"
 NETWORK = ("tcp", "http", "https")
-SCHEMES = ("unix", *NETWORK)
+SSH = "ssh"
+SCHEMES = ("unix", *NETWORK, SSH)
 PLAIN, TLS = 2375, 2376
 UNSUPPORTED = {
-    "ssh": "ssh -L 2375:/var/run/docker.sock HOST makes a tunnel to tcp://127.0.0.1:2375",
     "npipe": "run Haystack in a Linux container, where Docker Desktop has unix:///var/run/docker.sock",
     "fd": "use the socket that the engine listens on, as in unix:///var/run/docker.sock",
 }
@@ -26,6 +26,8 @@ def read(value: str) -> str:
         raise ValueError(f"{scheme}:// is not supported: {UNSUPPORTED[scheme]}")
     if scheme == "unix" and colon:
         return _socket(rest)
+    if scheme == SSH and colon:
+        return _over_ssh(value, rest)
     if scheme in NETWORK and colon:
         return _remote(value, scheme, rest)
     raise ValueError(_no_scheme(value))
@@ -45,9 +47,24 @@ def _socket(rest: str) -> str:
     return f"unix:{rest}"
 
 
-def _remote(value: str, scheme: str, rest: str) -> str:
+def is_ssh(url: str) -> bool:
+    """Whether the engine is reached over SSH."""
+    return url.startswith(f"{SSH}://")
+
+
+def _over_ssh(value: str, rest: str) -> str:
+    parts = _parts(value, SSH, rest, "ssh://host")
+    if parts.password is not None:
+        raise ValueError("a password in it is no way in: SSH knows its users by keys, as in ~/.ssh")
+    if parts.query or parts.fragment:
+        raise ValueError("nothing follows but the path of the engine's socket: ssh://USER@HOST:PORT/PATH")
+    return f"{SSH}:{rest.rstrip('/')}"
+
+
+def _parts(value: str, scheme: str, rest: str, example: str) -> SplitResult:
+    """The parts of a URL with a host, and a good port or none. Raises ValueError."""
     if not rest.startswith("//"):
-        raise ValueError(f"{scheme}:// has two slashes, as in {EXAMPLE}")
+        raise ValueError(f"{scheme}:// has two slashes, as in {example}")
     try:
         parts = urlsplit(value)
     except ValueError:  # brackets that don't match
@@ -60,6 +77,11 @@ def _remote(value: str, scheme: str, rest: str) -> str:
         number = 0
     if number == 0 or parts.netloc.endswith(":"):
         raise ValueError("it has no port from 1 to 65535")
+    return parts
+
+
+def _remote(value: str, scheme: str, rest: str) -> str:
+    parts = _parts(value, scheme, rest, EXAMPLE)
     if parts.password is not None:
         raise ValueError("a user and a password in it are no way in: an engine knows its clients by certificates (DOCKER_CERT_PATH)")
     if parts.query or parts.fragment:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from haystack.net import access
 from haystack.net.access import Allowed
+from haystack.settings import aliases as aliases_of
 from haystack.settings import authorities, balance, engine_url, forwarding, parsers
 from haystack.settings.parsers import Networks, Texts
 
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
 
     docker_host: Annotated[Texts, NoDecode, BeforeValidator(parsers.docker_hosts)] = takes(
-        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT or https://HOST:PORT (without a port: 2375, with TLS 2376)",
+        "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT (without a port: 2375, with TLS 2376) or ssh://USER@HOST",
         (engine_url.SOCKET,),
     )
     docker_tls_verify: Switch | None = takes("on or off")
@@ -118,6 +119,9 @@ class Settings(BaseSettings):
         default_factory=cpus, description="a number of worker processes, 1 to 256"
     )
     balance: Balance = takes(balance.TAKES, "p2c")
+    aliases: Annotated[Texts, NoDecode, BeforeValidator(aliases_of.read)] = takes(aliases_of.TAKES, ())
+    locality: Switch = takes("on or off", default=True)
+    engine_grace: TimeOrOff = takes(TIME_OR_OFF, 3600.0)
     static: Folder | None = takes("a TOML file that lists containers, instead of a Docker engine")
     ssh_authorized_keys: Annotated[str, BeforeValidator(parsers.keys)] | None = takes("the text of an authorized_keys file")
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")

@@ -19,7 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
-from haystack.settings import authorities, otel, variables
+from haystack.settings import authorities, engine_url, otel, variables
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
 from haystack.tls import sources
@@ -83,7 +83,7 @@ def _open_engines(settings: Settings) -> Iterator[str]:
     """Engines that whoever reaches their port may command. A socket proxy is spoken to in the same way, and can't be told apart here."""
     options = TlsOptions.of(settings)
     for host in settings.docker_host if settings.static is None else ():
-        if not host.startswith("unix:") and not options.wanted(host):
+        if not host.startswith("unix:") and not engine_url.is_ssh(host) and not options.wanted(host):
             risk = "unless a socket proxy is there, whoever reaches that port is root on the engine's machine"
             yield f"DOCKER_HOST: {masked(host)} is without TLS: {risk}; mount the engine's socket, or use TLS or a socket proxy"
 

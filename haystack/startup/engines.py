@@ -5,8 +5,8 @@ Imports the docker package, which a start without engines does without: so comma
 
 from __future__ import annotations
 
-from haystack.discovery.docker import advice, client
-from haystack.discovery.docker.tls import Certificates, TlsError, TlsOptions
+from haystack.discovery.docker import advice, client, way
+from haystack.discovery.docker.tls import TlsError, TlsOptions, TunnelError
 from haystack.settings.settings import Settings
 
 PATIENCE = 5.0
@@ -16,9 +16,9 @@ def trouble(settings: Settings, host: str) -> str | None:
     """Why the engine does not answer, one line; None when it does."""
     options = TlsOptions.of(settings)
     try:
-        with Certificates(options) as certificates:
-            client.connect(host, certificates if options.wanted(host) else None, PATIENCE).close()
-    except TlsError as error:
+        with way.opened(host, options) as open_way:
+            open_way.connect(PATIENCE).close()
+    except (TlsError, TunnelError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever the way to an engine is blocked by, the answer is its one line
         return "; ".join(filter(None, (client.explain(error), advice.hint(host, error))))

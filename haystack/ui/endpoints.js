@@ -35,6 +35,7 @@ export class Endpoints {
     setText(container, called(endpoint));
     setAttribute(container, "title", endpoint.id);
     setText(address, place(endpoint));
+    setAttribute(address, "title", endpoint.address_reason);
     setText(protocol, endpoint.listener ?? (endpoint.type === "tcp" ? endpoint.port_name : `${endpoint.port_name}/${endpoint.type}`));
     setText(weight, endpoint.share < 1 ? `${endpoint.weight} × ${endpoint.share.toFixed(2)}` : String(endpoint.weight));
     this.fillLoad(load, this.figures.endpoints.get(endpoint.id));

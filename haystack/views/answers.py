@@ -64,6 +64,8 @@ class ContainerAnswer(TypedDict):
     ports: list[PortAnswer]
     networks: list[AttachmentAnswer]
     address_reason: str
+    remote: bool
+    published: dict[str, str]
     obstacle: str | None
     unserved: str | None
     problems: list[ProblemAnswer]
@@ -130,8 +132,11 @@ class ServiceAnswer(RecordAnswer):
     """An endpoint as a member of a service: what its SRV record says, and why it is in or out. cause: reason without its time.
 
     share: of its weight, below 1 while it starts slowly; awaited: it is expected within seconds; until: when it comes back by itself.
+    remote: it is on another host than Haystack; address_reason: why address and port are those of a published port there, where they are.
     """
 
+    remote: bool
+    address_reason: str | None
     ready: bool
     reason: str
     cause: str
@@ -174,6 +179,7 @@ class EngineAnswer(TypedDict):
     name: str
     address: str | None
     version: str
+    remote: bool
 
 
 class SourceAnswer(TypedDict):
@@ -238,6 +244,7 @@ class LiveEndpoint(TypedDict):
     id: str
     address: str
     address6: str | None
+    address_reason: str | None
     port: int
     type: str
     port_name: str

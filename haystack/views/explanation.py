@@ -16,6 +16,7 @@ from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import names
 from haystack.model.records import SPOKEN, Endpoint, Service
+from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
 from haystack.views.state import State
@@ -82,6 +83,8 @@ def lead(state: State, asked: Asked, found: Found) -> list[str]:
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
         *_passed(asked, found),
         _choice(state, found.service, served),
+        *_near(state, served),
+        *_detours(served),
         *_spoken(served),
         *_apart(found),
         *askers(found),
@@ -181,13 +184,34 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
     if not ready:
         told = "no endpoint is ready, but one is expected" if any(e.awaited for e in served) else "no endpoint is ready"
         return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
-    heavy = [e for e in ready if e.weight] or ready
+    weights = dict(zip([e.id for e in served], locality.weights(served), strict=True)) if state.settings.locality else {}
+    heavy = [e for e in ready if weights.get(e.id, e.weight)] or ready
     names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
     names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
     if len(heavy) == 1:
-        return f"picked: {names}, the only endpoint that is in"
+        return (
+            f"picked: {names}, the only endpoint {'that is in' if len(ready) == 1 else 'to be asked while it has room and does not fail'}"
+        )
     sticky = f"the endpoint in cookie {service.sticky}, else " if service.sticky else ""
     return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"
+
+
+def _near(state: State, served: list[Endpoint]) -> list[str]:
+    """What goes to other hosts while Haystack's own has some of them."""
+    here, away = ([e for e in served if e.ready and e.remote is remote and e.weight] for remote in (False, True))
+    if not here or not away or not state.settings.locality:
+        return []
+    share = locality.health(served, sum(map(locality.weight_of, here)))
+    own = f"{len(here)} of these endpoints {'is' if len(here) == 1 else 'are'} on Haystack's own host, and asked first"
+    if share == 1.0:
+        return [f"{own}: the {len(away)} on other hosts get what these have no room for, or fail at (HAYSTACK_LOCALITY)"]
+    return [f"{own}: others there are out, so {1 - share:.0%} of the requests go to the {len(away)} on other hosts (HAYSTACK_LOCALITY)"]
+
+
+def _detours(served: list[Endpoint]) -> Iterator[str]:
+    """Those that are reached at a published port, and why."""
+    for each in [e for e in served if e.detour is not None][:NAMED]:
+        yield f"{each.id} is reached at its {each.detour.why if each.detour else ''}"
 
 
 def _spoken(served: list[Endpoint]) -> Iterator[str]:

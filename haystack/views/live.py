@@ -64,6 +64,7 @@ def endpoint_shape(endpoint: Endpoint, dns: str) -> LiveEndpoint:
         "id": endpoint.id,
         "address": endpoint.address,
         "address6": endpoint.address6,
+        "address_reason": endpoint.detour.why if endpoint.detour is not None else None,
         "port": endpoint.port,
         "type": endpoint.protocol,
         "port_name": endpoint.port_name,

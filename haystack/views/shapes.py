@@ -67,6 +67,8 @@ def container_shape(origin: str, container: Container) -> ContainerAnswer:
         "ports": [{"port": p.number, "type": p.protocol, "name": p.name} for p in container.ports],
         "networks": [attachment_shape(attachment) for attachment in container.attachments],
         "address_reason": container.address_reason,
+        "remote": container.remote,
+        "published": {f"{p.port}/{p.protocol}": p.place for p in container.published},
         "obstacle": container.obstacle.told if container.obstacle is not None else None,
         "unserved": unheard.unserved(container) or None,
         "problems": problem_shapes(container.problems),
@@ -139,6 +141,8 @@ def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
         "srv": f"_{naming.label(endpoint.port_name)}._{endpoint.protocol}.{service.name}",
         "address": endpoint.address,
         "address6": endpoint.address6,
+        "address_reason": endpoint.detour.why if endpoint.detour is not None else None,
+        "remote": endpoint.remote,
         "port_name": endpoint.port_name,
         "listener": endpoint.listener,
         "protocol": endpoint.speaks if endpoint.listener is not None else None,
@@ -235,7 +239,7 @@ def version() -> VersionAnswer:
 
 def engine_shape(engine: Engine) -> EngineAnswer:
     """An engine, without the way to it (State.public_sources says why)."""
-    return {"id": engine.id, "name": engine.name, "address": engine.address, "version": engine.version}
+    return {"id": engine.id, "name": engine.name, "address": engine.address, "version": engine.version, "remote": engine.remote}
 
 
 def source_shape(source: Source) -> SourceAnswer:

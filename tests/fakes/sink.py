@@ -19,6 +19,8 @@ class FakeSink:
         self.errors.append(error)
         self._news.set()
 
+    outdated = replace
+
     def withdraw(self, source):
         self.withdrawn.append(source)
         self._news.set()

@@ -10,7 +10,7 @@ import time
 import structlog
 
 from haystack.discovery.docker import advice, client
-from haystack.discovery.docker.tls import TlsError
+from haystack.discovery.docker.tls import TlsError, TunnelError
 from haystack.discovery.docker.watch import StreamEndedError
 
 _log = structlog.get_logger("haystack.discovery.docker")
@@ -31,7 +31,7 @@ class Absence:
         now = time.monotonic()
         if listed or not self._text:
             self._since = now
-        text = str(error) if isinstance(error, TlsError | StreamEndedError) else client.explain(error, self._certified)
+        text = str(error) if isinstance(error, TlsError | TunnelError | StreamEndedError) else client.explain(error, self._certified)
         due = listed or text != self._text or now - self._last >= self._remind
         if due:
             self._last = now

@@ -34,10 +34,11 @@ class Mark(Record, frozen=True, kw_only=True):
 class View:
     """Containers by id, networks by id, and marks of those that are stopping.
 
-    own: Haystack's own container id, 64 or 12 hex digits, or empty.
+    own: Haystack's own container id, 64 or 12 hex digits, or empty; aliases: HAYSTACK_ALIASES.
     """
 
-    def __init__(self, own: str = "") -> None:
+    def __init__(self, own: str = "", aliases: tuple[str, ...] = ()) -> None:
+        self.aliases = aliases
         self.engine: Engine | None = None
         self.graves = Graves()
         self._own = own
@@ -53,6 +54,11 @@ class View:
         self._all_networks: tuple[Network, ...] = ()
         self._attached: tuple[str, ...] = ()  # the subnets that Haystack's addresses are in
         self._ours: dict[bool, frozenset[str]] = {}  # the networks that they are on; by whether the engine is on another host
+
+    def move(self, attached: tuple[str, ...]) -> bool:
+        """Haystack's addresses are in these subnets now; whether that may make a difference to what is listed."""
+        before, self._attached = self._attached, attached
+        return before != attached and self._standpoint().remote
 
     def __contains__(self, identity: str) -> bool:
         return identity in self._found

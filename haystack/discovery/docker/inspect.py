@@ -1,7 +1,8 @@
 """Docker's JSON → Engine, Network and Container: pure, and total over whatever an engine may answer.
 
-A field that is null, missing or of another type is as if it were empty; nothing here raises for it. Environment
-variables are never read. Never does: I/O, choosing an address (address.py). The docker provider calls it.
+A field that is null, missing or of another type is as if it were empty; nothing here raises for it. No environment variable is looked at,
+but for those few that discovery/aliases takes where HAYSTACK_ALIASES says so. Never does: I/O, choosing an address (address.py). The docker
+provider calls it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from haystack.discovery import aliases
 from haystack.discovery import labels as label_reader
 from haystack.model import naming, ports
 from haystack.model.records import Attachment, Container, Engine, Network, Options, Port, Problem, Published, Record
@@ -22,6 +24,7 @@ SHARED = "container:"  # network mode: the network stack of another container
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 Json = Mapping[str, Any]
+Asked = tuple[Options, tuple[Problem, ...]]
 
 
 class Found(Record, frozen=True, kw_only=True):
@@ -115,10 +118,10 @@ def needs_tag(raw: object) -> str:
     return "" if naming.repository(reference, image_id) else image_id
 
 
-def container(raw: object, engine_id: str, tags: Iterable[str] = ()) -> Found | None:
+def container(raw: object, engine_id: str, tags: Iterable[str] = (), alien: Iterable[str] = ()) -> Found | None:
     """Container of /containers/ID/json; None when it has no id or is neither running nor paused.
 
-    tags: the repository tags of its image, for one that runs from a bare image id.
+    tags: the repository tags of its image, for one that runs from a bare image id; alien: HAYSTACK_ALIASES.
     """
     told = mapping(raw)
     identity = text(told.get("Id")).lower()
@@ -128,8 +131,10 @@ def container(raw: object, engine_id: str, tags: Iterable[str] = ()) -> Found | 
         return None
     config = mapping(told.get("Config"))
     labels = {k: v for k, v in mapping(config.get("Labels")).items() if isinstance(v, str)}
+    exposed = map(str, mapping(config.get("ExposedPorts")))
+    asked = aliases.read(alien, labels, items(config.get("Env")), exposed) if alien else label_reader.read(labels)
     return Found(
-        container=_described(told, config, identity, status, engine_id, labels, tags),
+        container=_described(told, config, identity, status, engine_id, labels, tags, asked),
         stop_signal=text(config.get("StopSignal")),
         itself=label_reader.ITSELF in labels,
         network_mode=network_mode(told),
@@ -143,11 +148,11 @@ def network_mode(raw: object) -> str:
 
 
 def _described(
-    told: Json, config: Json, identity: str, status: str, engine_id: str, labels: Mapping[str, str], tags: Iterable[str]
+    told: Json, config: Json, identity: str, status: str, engine_id: str, labels: Mapping[str, str], tags: Iterable[str], asked: Asked
 ) -> Container:
-    """The record itself: names, image, ports, labels and every problem with them."""
+    """The record itself: names, image, ports, labels and every problem with them. asked: as labels.read has it."""
     name = text(told.get("Name")).lstrip("/") or identity[:12]
-    options, label_problems = label_reader.read(labels)
+    options, label_problems = asked
     image, image_name = _image(told, config, tags)
     services, name_problems = naming.services(name, image_name, options, labels)
     listed, port_problems = _ports(told, config, options)

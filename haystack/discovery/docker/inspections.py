@@ -30,7 +30,8 @@ class Looks:
         """Inspect one container; False where the engine could not say, so that it is worth another try. Raises when it doesn't answer."""
         try:
             raw = border.inspected(self._client, identity, self._patience)
-            found = inspect.container(raw, self._view.engine.id if self._view.engine else "", self._tags_of(raw))
+            engine = self._view.engine.id if self._view.engine else ""
+            found = inspect.container(raw, engine, self._tags_of(raw), self._view.aliases)
         except Exception as error:
             if border.gone(error):
                 self._view.remove(identity)

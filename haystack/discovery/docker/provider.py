@@ -18,11 +18,12 @@ import structlog
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import inspect
+from haystack.discovery.docker import inspect, way
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.engine_view import View
+from haystack.discovery.docker.grace import Grace
 from haystack.discovery.docker.timing import Timing
-from haystack.discovery.docker.tls import Certificates, TlsOptions
+from haystack.discovery.docker.tls import TlsOptions
 from haystack.discovery.docker.watch import SEEN, StreamEndedError, Watch
 from haystack.discovery.provider import Sink
 from haystack.model.records import Engine, Listing
@@ -32,24 +33,30 @@ _log = structlog.get_logger()
 
 
 class DockerProvider:
-    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host, without a password."""
+    """Publishes what the engine at `host` (as in DOCKER_HOST) holds; `source` is that host, without a password.
 
-    def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None) -> None:
+    aliases: HAYSTACK_ALIASES.
+    """
+
+    def __init__(self, host: str, tls: TlsOptions | None = None, timing: Timing | None = None, aliases: tuple[str, ...] = ()) -> None:
         self.source = masked(host)
         self._host = host
         self._tls = tls or TlsOptions()
         self._timing = timing or Timing()
+        self._aliases = aliases
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
-        crossing = Crossing(asyncio.get_running_loop(), sink, self.source)
-        session = Sessions(self._host, self._tls, self._timing, crossing)
+        grace = Grace(sink, self._timing.grace)
+        crossing = Crossing(asyncio.get_running_loop(), grace, self.source)
+        session = Sessions(self._host, self._tls, self._timing, crossing, self._aliases)
         thread = threading.Thread(target=session.run, name=f"haystack-docker {self.source}", daemon=True)
         thread.start()
         try:
             await asyncio.Future()
         finally:
             crossing.close()
+            grace.close()
             session.close()
             await asyncio.to_thread(thread.join, 5)
 
@@ -97,14 +104,14 @@ class Crossing:
 class Sessions:
     """The thread's life: one Watch after another, with growing, jittered pauses while they fail."""
 
-    def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing) -> None:
+    def __init__(self, host: str, tls: TlsOptions, timing: Timing, crossing: Crossing, aliases: tuple[str, ...] = ()) -> None:
         self._host = host
         self._shown = masked(host)
         self._tls = tls
         self._timing = timing
         self._crossing = crossing
         self._own = own_place.container_id()
-        self._view = View(self._own)
+        self._view = View(self._own, aliases)
         self._since: str | None = None
         self._seen: deque[str] = deque(maxlen=SEEN)
         self._stop = threading.Event()
@@ -140,13 +147,13 @@ class Sessions:
         watch: Watch | None = None
         try:
             with ExitStack() as stack:
-                certificates = stack.enter_context(Certificates(self._tls)) if self._tls.wanted(self._host) else None
-                client = border.connect(self._host, certificates)
+                open_way = stack.enter_context(way.opened(self._host, self._tls))
+                client = open_way.connect()
                 stack.callback(client.close)
                 watch = self._watch = Watch(client, self._view, self._crossing.deliver, self._timing, self._since, self._seen)
                 if self._stop.is_set():  # closed while connecting: nobody else would close this one
                     watch.close()
-                watch.run(partial(self._describe, client))
+                watch.run(partial(self._describe, client, open_way.address))
         except Exception as error:  # noqa: BLE001 - no error of an engine may end discovery
             return error, self._ended(watch)
         return StreamEndedError("closed"), self._ended(watch)
@@ -158,9 +165,10 @@ class Sessions:
         self._since = watch.since
         return watch.listed
 
-    def _describe(self, client: border.Client, info: object, version: object) -> Engine:
+    def _describe(self, client: border.Client, seen: str, info: object, version: object) -> Engine:
+        """seen: the engine's address, where that is known already."""
         inside = bool(self._own) and not on_host_network(client, self._own, self._timing.answer)
-        address = own_place.engine_address(self._host, inside)
+        address = seen or own_place.engine_address(self._host, inside)
         engine = inspect.engine(info, version, self._shown, address, remote=not own_place.is_here(self._host, address, inside))
         _log.info("engine.connected", name=engine.name, version=engine.version, host=self._shown)
         return engine

@@ -21,6 +21,10 @@ class TlsError(Exception):
     """The TLS settings can't be used; the text is one line that says which and why."""
 
 
+class TunnelError(Exception):
+    """There is no way to the engine over SSH; the text is one line that says why and, where known, what to do."""
+
+
 class TlsSettings(Protocol):
     """The part of Settings that is read here: each text, path, secret or None."""
 

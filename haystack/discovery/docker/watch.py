@@ -172,6 +172,8 @@ class Watch:
         if told is None:
             raise StreamEndedError("the engine's clock went back")
         self._heard = time.monotonic()
+        if self._view.move(own_place.attached()):
+            self._touch()
         if {event.stamp for event in map(events.read, told) if event} <= {"", *self._seen}:
             return None
         try:
@@ -277,8 +279,6 @@ class Watch:
             self._touch()
         if now >= self._next_relist:
             self._relist()
-
-    # -- publishing
 
     def _touch(self) -> None:
         if self._dirty is None:

@@ -17,6 +17,7 @@ from haystack.discovery.swarm.picture import Picture
 from haystack.model.listed import Listed, differing
 from haystack.model.records import Container, Listing, Port
 
+PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
 
 
@@ -27,6 +28,9 @@ class Nowhere:
         """Nobody hears it."""
 
     def failed(self, source: str, error: str) -> None:
+        """Nobody hears it."""
+
+    def outdated(self, source: str, listing: Listing) -> None:
         """Nobody hears it."""
 
     def withdraw(self, source: str) -> None:
@@ -109,6 +113,15 @@ class Sightings:
             self.poke()
         self._sink.failed(source, error)
 
+    def outdated(self, source: str, listing: Listing) -> None:
+        """What is left of an engine that does not answer."""
+        seen = self._engines.get(source)
+        if seen is None or not seen.node:
+            self._sink.outdated(source, listing)
+            return
+        seen.listing = listing
+        self._pass(source, seen, tuple(seen.passed.by_id), self._sink.outdated)
+
     def withdraw(self, source: str) -> None:
         """A source is none any more."""
         self._sink.withdraw(source)
@@ -131,7 +144,7 @@ class Sightings:
             return set()
         return {each for each in (was, name) if each}
 
-    def _pass(self, source: str, seen: Seen, identities: Iterable[str]) -> None:
+    def _pass(self, source: str, seen: Seen, identities: Iterable[str], pass_on: PassOn | None = None) -> None:
         """Pass on what an engine listed: these may look different."""
         listed = _by_id(seen.listing, identities)
         changes: dict[str, Container | None] = {}
@@ -141,7 +154,7 @@ class Sightings:
             if made is not seen.passed.by_id.get(identity) and made != seen.passed.by_id.get(identity):
                 changes[identity] = made
         seen.passed = seen.passed.changed(changes)
-        self._sink.replace(source, replace(seen.listing, containers=seen.passed))
+        (pass_on or self._sink.replace)(source, replace(seen.listing, containers=seen.passed))
 
     def _merged(self, seen: Seen, container: Container) -> Container | None:
         """As it is passed on; None: it is not, for it has ended, as managers say while its engine does not answer."""

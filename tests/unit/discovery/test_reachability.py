@@ -189,3 +189,120 @@ def test_a_running_container_without_address_is_a_problem_that_says_so():
     assert problems["bare"].problems[0].message == "it has none, so it gets no requests: no address on any network"
     nowhere = placed(inspect.container(raw(5, "x", mode="host"), "e"), Surroundings(), {})
     assert nowhere.problems[0].message.endswith("host network, but its engine's address is not known")
+
+
+def far(*containers, own="", here=(), attached=(), address="192.0.2.5", networks=NETWORKS):
+    """Containers by name, as listed by a view of an engine on another host."""
+    view = View(own)
+    view.engine = Engine(id="e", name="box", host="tcp://192.0.2.5:2375", address=address, remote=True)
+    view.set_networks(networks, tuple(map(ipaddress.ip_address, here)), attached)
+    for each in containers:
+        view.put(inspect.container(each, "e"))
+    listing = view.listing()
+    return {c.name: c for c in listing.containers}, listing.engine
+
+
+def test_a_network_that_is_made_here_later_takes_its_addresses_at_once():
+    view = View(OWN)
+    view.engine = Engine(id="e", name="box", host="tcp://192.0.2.5:2375", address="192.0.2.5", remote=True)
+    view.set_networks(NETWORKS, (), ("192.0.2.0/24",))
+    view.put(inspect.container(raw(2, "web", SHOP), "e"))
+    (web,) = view.listing().containers
+    assert not web.obstacle.certain
+    assert not view.move(("192.0.2.0/24",))
+    assert view.move(("10.5.0.0/16", "192.0.2.0/24"))
+    (web,) = view.listing().containers
+    assert web.obstacle.certain
+
+
+def published(raw, **bindings):
+    ports = {f"{key.lstrip('p')}/tcp": [{"HostIp": at, "HostPort": port} for at, port in each] for key, each in bindings.items()}
+    raw["NetworkSettings"]["Ports"] = ports
+    return raw
+
+
+def test_a_bridge_of_another_host_is_not_the_one_with_the_same_gateway_here():
+    found, _ = far(raw(1, "web", SHOP), here=("10.5.0.1",), attached=("192.0.2.0/24",))
+    assert found["web"].obstacle.why == "Haystack has no address on its network shop"
+    assert "publish the port there (docker run --publish)" in found["web"].obstacle.remedy
+    assert found["web"].remote
+
+
+@pytest.mark.parametrize("attached", ["10.5.0.0/16", "10.0.0.0/8", "10.5.1.0/24"])
+def test_its_addresses_are_others_where_haystack_is_on_a_network_that_has_them(attached):
+    found, _ = far(raw(2, "web", SHOP), own=OWN, attached=(attached, "fd00::/64"))
+    assert found["web"].obstacle.certain
+    assert attached in found["web"].obstacle.why
+
+
+def test_an_overlay_that_both_hosts_are_on_is_no_obstacle():
+    found, _ = far(raw(1, "web", MESH), here=("10.7.0.9",), attached=("10.7.0.0/16",))
+    assert found["web"].obstacle is None
+
+
+def test_published_ports_are_at_the_host_where_they_are_bound_to_all_addresses():
+    raw_web = published(
+        raw(1, "web", SHOP), p80=[("0.0.0.0", "8081"), ("::", "8081")], p81=[("192.0.2.7", "8082")], p82=[("127.0.0.1", "8083")],
+        p83=[("", "8084")], p84=[("nonsense", "8085"), ("0.0.0.0", "x"), (None, None)],
+    )  # fmt: skip
+    found, _ = far(raw_web)
+    assert [(p.port, p.place) for p in found["web"].published] == [(80, "192.0.2.5:8081"), (81, "192.0.2.7:8082"), (83, "192.0.2.5:8084")]
+    assert far(raw_web, address=None)[0]["web"].published[0].place == "192.0.2.7:8082"
+    assert seen(raw_web)["web"].published == ()
+
+
+def test_one_on_the_network_of_another_has_that_ones_published_ports():
+    other = published(raw(1, "front", SHOP), p80=[("0.0.0.0", "8081")])
+    sharer = published(raw(2, "side", mode=f"container:{other['Id']}"))
+    found, _ = far(other, sharer)
+    assert found["side"].published == found["front"].published != ()
+
+
+def test_an_engine_that_has_haystacks_own_container_is_on_its_host():
+    found, engine = far(raw(1, "front", SHOP), raw(2, "web", SHOP), own=OWN)
+    assert not engine.remote
+    assert not found["web"].remote
+    assert far(raw(2, "web", SHOP), own=OWN)[1].remote
+
+
+ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth1\t0000050A\t0100000A\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0
+"""
+NOBODY = "0" * 32
+
+
+def route6(to, length, by=NOBODY, device="eth0"):
+    return f"{to:0<32} {length:02x} {NOBODY} 00 {by} 00000100 00000001 00000000 00000001 {device:>8}"
+
+
+ROUTES6 = "\n".join([route6("fd", 64), route6("fe80", 64), route6("", 0, f"{'fd':0<31}1"), route6(f"{1:032x}", 128, device="lo")])
+
+
+@pytest.fixture
+def proc(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "route").write_text(ROUTES)
+    (tmp_path / "net" / "ipv6_route").write_text(ROUTES6)
+    return tmp_path
+
+
+def test_the_networks_here_are_those_without_a_router_before_them(proc):
+    assert own_place.attached(proc) == ("172.17.0.0/16", "fd00::/64")
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "inside", "here"),
+    [
+        ("unix:///var/run/docker.sock", "127.0.0.1", False, True),
+        ("tcp://127.0.0.1:2375", "127.0.0.1", False, True),
+        ("tcp://172.17.0.1:2375", "172.17.0.1", True, True),
+        ("tcp://172.17.0.1:2375", "172.17.0.1", False, False),
+        ("tcp://192.0.2.5:2375", "192.0.2.5", True, False),
+        ("ssh://me@192.0.2.5", "192.0.2.5", True, False),
+        ("tcp://nowhere:2375", None, True, True),
+    ],
+)
+def test_which_engine_is_on_the_host_that_haystack_is_on(proc, host, address, inside, here):
+    assert own_place.is_here(host, address, inside, proc) is here

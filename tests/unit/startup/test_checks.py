@@ -165,6 +165,7 @@ def test_lists_and_words_are_taken_as_people_write_them(field, text, same):
     [
         ("tcp://10.0.0.1:2375", {}, True), ("http://engine:2375", {}, True), ("tcp://127.0.0.1:2375", {}, True),
         ("unix:///var/run/docker.sock", {}, False), ("https://10.0.0.1:2376", {}, False),
+        ("ssh://me@10.0.0.1", {}, False),
         ("tcp://10.0.0.1:2376", {"docker_tls_verify": "1"}, False), ("tcp://10.0.0.1:2375", {"static": "/dev/null"}, False),
     ],
 )  # fmt: skip
@@ -304,7 +305,9 @@ def test_the_usual_state_folder_that_can_not_be_written_is_warned_of(monkeypatch
         ("unix:/var/run/docker.sock", "unix:// is followed by an absolute path, as in unix:///var/run/docker.sock"),
         ("unix://var/run/docker.sock", "unix:// is followed by an absolute path, as in unix:///var/run/docker.sock"),
         ("unix://", "unix:// is followed by an absolute path, as in unix:///var/run/docker.sock"),
-        ("ssh://me@host", "ssh:// is not supported: ssh -L"),
+        ("ssh:/me@host", "ssh:// has two slashes, as in ssh://host"),
+        ("ssh://me:secret@host", "a password in it is no way in: SSH knows its users by keys"),
+        ("ssh://host?x=1", "nothing follows but the path of the engine's socket"),
         ("npipe:////./pipe/docker_engine", "npipe:// is not supported: "),
         ("fd://", "fd:// is not supported"),
         ("tpc://host:2375", "there is no scheme tpc://: did you mean tcp://?"),

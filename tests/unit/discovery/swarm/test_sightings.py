@@ -29,6 +29,8 @@ class Sink:
     def failed(self, source, error):
         self.errors[source] = error
 
+    outdated = replace
+
     def withdraw(self, source):
         self.lists.pop(source, None)
 

@@ -1,0 +1,116 @@
+"""Traefik's labels: rules of HTTP routers as hosts and a path, the port and scheme of the service, enable and docker.network. Pure.
+
+(doc.traefik.io, Docker provider, routing configuration.) What may have restricted who comes in, such as a middleware, is never just left
+out: its router is, and a problem says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from haystack.discovery.aliases import traefik_rule
+from haystack.discovery.aliases.records import Alias, Carried, Meant
+from haystack.discovery.aliases.traefik_rule import RuleError, Target
+from haystack.discovery.label_values import SHOWN
+from haystack.model.records import Problem
+
+PREFIX = "traefik."
+ROUTERS, SERVICES = "traefik.http.routers.", "traefik.http.services."
+PORT, SCHEME = ".loadbalancer.server.port", ".loadbalancer.server.scheme"
+PLAIN = {"traefik.enable": "haystack.enable", "traefik.docker.network": "haystack.network"}
+HARMLESS = (
+    "rule",
+    "entrypoints",
+    "tls",
+    "service",
+    "middlewares",
+    "priority",
+    "rulesyntax",
+)  # of a router: read here, or for Traefik's own side
+
+
+def read(carried: Carried) -> Meant:
+    """What these labels mean."""
+    labels = {key.lower(): (key, text.strip()) for key, text in sorted(carried.labels.items()) if key.lower().startswith(PREFIX)}
+    found = {PLAIN[key]: Alias(text=text, origin=f"label {name}") for key, (name, text) in labels.items() if key in PLAIN}
+    problems: list[Problem] = []
+    routers = sorted({key.removeprefix(ROUTERS).partition(".")[0] for key in labels if key.startswith(ROUTERS)})
+    _Routers(labels, found, problems).take(routers)
+    _take_server(labels, found, problems, routers)
+    if unknown := [name for key, (name, _) in labels.items() if not _is_known(key)]:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        problems.append(Problem(subject=f"label {unknown[0][:SHOWN]}", message=f"is not understood as an alias{more}; ignored"))
+    return found, problems
+
+
+class _Routers:
+    """Takes hosts and the path of routers: the first one with a rule that can be had decides on the path."""
+
+    def __init__(self, labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem]) -> None:
+        self._labels, self._found, self._problems = labels, found, problems
+        self._hosts: dict[str, str] = {}  # and the label that they are of
+        self._path: str | None = None
+
+    def take(self, routers: list[str]) -> None:
+        for router in routers:
+            key = f"{ROUTERS}{router}.rule"
+            name, rule = self._labels.get(key, (key, ""))
+            if f"{ROUTERS}{router}.middlewares" in self._labels:
+                self._odd(
+                    name, "its middlewares are not understood, and may have kept people out: set haystack.host where they are not needed"
+                )
+            elif rule:
+                self._take(name, rule)
+        if self._hosts:
+            self._found["haystack.host"] = Alias(text=",".join(self._hosts), origin=f"label {next(iter(self._hosts.values()))}")
+            if self._path and self._path != "/":
+                self._found["haystack.path"] = Alias(text=self._path, origin=f"label {next(iter(self._hosts.values()))}")
+
+    def _take(self, name: str, rule: str) -> None:
+        try:
+            targets = traefik_rule.read(rule)
+        except RuleError as error:
+            self._odd(name, f"its rule can't be read: {error}")
+            return
+        for target in targets:
+            self._take_target(name, target)
+
+    def _take_target(self, name: str, target: Target) -> None:
+        if target.other:
+            self._odd(name, f"{', '.join(dict.fromkeys(target.other))} is not understood")
+        elif not target.hosts:
+            self._odd(name, "a rule without Host would be for every host")
+        else:
+            for prefix in target.prefixes or ("/",):
+                path = prefix.rstrip("/") or "/"
+                self._path = path if self._path is None else self._path
+                if path == self._path:
+                    self._hosts.update({host: self._hosts.get(host, name) for host in target.hosts})
+                else:
+                    self._odd(name, f"a container has one path prefix, which is {self._path[:SHOWN]} here, and not {path[:SHOWN]}")
+
+    def _odd(self, name: str, why: str) -> None:
+        self._problems.append(Problem(subject=f"label {name[:SHOWN]}", message=f"{why}; this part ignored"))
+
+
+def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], routers: list[str]) -> None:
+    """Port and scheme of the service that the first router leads to; where it names none, of the first service."""
+    wanted = next((labels[key][1].partition("@")[0].lower() for r in routers if (key := f"{ROUTERS}{r}.service") in labels), "")
+    for suffix, label in ((PORT, "haystack.port"), (SCHEME, "haystack.protocol")):
+        given = {
+            key.removeprefix(SERVICES).removesuffix(suffix): labels[key]
+            for key in labels
+            if key.startswith(SERVICES) and key.endswith(suffix)
+        }
+        if not given:
+            continue
+        name, text = given.get(wanted) or next(iter(given.values()))
+        found[label] = Alias(text=text, origin=f"label {name}")
+        if len({text for _, text in given.values()}) > 1:
+            problems.append(Problem(subject=f"label {name}", message=f"{text[:SHOWN]!r} is used: a container has one {label}"))
+
+
+def _is_known(key: str) -> bool:
+    if key.startswith(ROUTERS):
+        return key.removeprefix(ROUTERS).partition(".")[2].partition(".")[0] in HARMLESS
+    return key in PLAIN or (key.startswith(SERVICES) and key.endswith((PORT, SCHEME)))

@@ -1,0 +1,111 @@
+"""The way to an engine on another host over SSH: a socket here that leads to the engine's own there.
+
+A thread and a loop of its own, for Docker's client blocks, and lists may be long. Keys, agent, known_hosts and config are those of the user
+that Haystack runs as (~/.ssh), as for the `ssh` command; nobody is asked for anything, and no unknown host is trusted. Nothing but sshd and
+the socket is needed there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import asyncssh
+
+from haystack.discovery.docker.tls import TunnelError
+
+SCHEME = "ssh"
+SOCKET = "/var/run/docker.sock"
+PATIENCE = 15.0  # seconds for a connection to be made
+ALIVE, MISSED = 5.0, 2  # seconds of silence after which the other side is asked, and how often in vain
+
+
+class Tunnel:
+    """url: as in DOCKER_HOST. A context manager: while it lasts, `path` leads there, and `peer` is the other host's address."""
+
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+        parts = urlsplit(url)
+        self._host, self._port, self._user = parts.hostname or "", parts.port, parts.username
+        self._socket = parts.path if len(parts.path) > 1 else SOCKET
+        self._patience = patience
+        self._folder = Path()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._opened: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, name="haystack-ssh", daemon=True)
+        self.path = ""
+        self.peer = ""
+
+    def __enter__(self) -> Self:
+        """Raises TunnelError, with nothing left behind."""
+        self._folder = Path(tempfile.mkdtemp(prefix="haystack-ssh-"))  # made with mode 0700
+        self.path = str(self._folder / "engine.sock")
+        self._thread.start()
+        try:
+            self.peer = self._opened.result(2 * self._patience)
+        except (TimeoutError, asyncssh.Error, OSError, ValueError) as error:
+            self.close()
+            raise TunnelError(self._told(error)) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(5)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self) -> None:
+        """The thread's life."""
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - whoever waits is told; who has the socket sees it end
+            if not self._opened.done():
+                self._opened.set_exception(error)
+
+    async def _serve(self) -> None:
+        """Connect, and lead there until told to stop, or until the connection ends."""
+        self._loop = asyncio.get_running_loop()
+        given = {"port": self._port, "username": self._user}
+        named = {name: value for name, value in given.items() if value}
+        waits = {
+            "connect_timeout": self._patience,
+            "login_timeout": self._patience,
+            "keepalive_interval": ALIVE,
+            "keepalive_count_max": MISSED,
+        }
+        async with asyncssh.connect(self._host, **named, **waits) as connection:
+            _, probe = await connection.open_unix_connection(self._socket)  # whether that is allowed, and there
+            probe.close()
+            await connection.forward_local_path(self.path, self._socket)
+            peer = connection.get_extra_info("peername")
+            self._opened.set_result(str(peer[0]) if peer else "")
+            ends = [asyncio.create_task(each) for each in (self._stop.wait(), connection.wait_closed())]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            ends[0].cancel()
+
+    def _told(self, error: BaseException) -> str:
+        """One line."""
+        host, where = self._host, f"{self._user}@{self._host}" if self._user else self._host
+        if isinstance(error, asyncssh.HostKeyNotVerifiable):
+            typed = f"ssh-keyscan {host} >> ~/.ssh/known_hosts"
+            return f"ssh: the host key of {host} is not in known_hosts: check its fingerprint, then type `{typed}`"
+        if isinstance(error, asyncssh.PermissionDenied):
+            return f"ssh: {where} accepts no key of this user: put one of its authorized_keys into ~/.ssh, readable for this user alone"
+        if isinstance(error, asyncssh.ChannelOpenError):
+            hint = "may this user use Docker there, and does sshd allow stream local forwarding?"
+            return f"ssh: {where} does not open {self._socket}: {error.reason}; {hint}"
+        if isinstance(error, TimeoutError):
+            return f"ssh: {host} does not answer in time"
+        if isinstance(error, OSError) and error.strerror:
+            return f"ssh: {host}: {error.strerror.lower()}"
+        return f"ssh: {host}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -1,0 +1,157 @@
+"""DOCKER_HOST=ssh://USER@HOST: the engine's socket there, by keys of ~/.ssh, and one line where that can't be had."""
+
+import asyncio
+import socket
+import threading
+from functools import partial
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from haystack.discovery.docker import way
+from haystack.discovery.docker.absence import Absence
+from haystack.discovery.docker.tls import TlsOptions, TunnelError
+from haystack.settings import engine_url
+from tests.fakes.engine import FakeEngine, inspected
+
+
+class Host(asyncssh.SSHServer):
+    """A host whose engine's socket is at `socket`; sshd there allows that to be asked for, or not."""
+
+    def __init__(self, path, *, allowed):
+        self._path, self._allowed = path, allowed
+
+    def unix_connection_requested(self, dest_path):
+        return self._allowed and dest_path == self._path
+
+
+class Sshd:
+    """An SSH server of its own thread, and a unix socket that leads to a fake engine."""
+
+    def __init__(self, folder, engine_port, *, allowed=True):
+        self.path, self.port = str(folder / "docker.sock"), 0
+        self._engine_port, self._allowed = engine_port, allowed
+        self.host_key, self.user_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def _run(self):
+        asyncio.run(self._serve())
+
+    async def _serve(self):
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with await asyncio.start_unix_server(self._lead, self.path):
+            listener = await self._listen()
+            self.port = listener.get_port()
+            self._ready.set()
+            await self._stop.wait()
+            listener.close()
+            await listener.wait_closed()
+
+    async def _listen(self):
+        keys = asyncssh.import_authorized_keys(self.user_key.export_public_key().decode())
+        given = {"server_host_keys": [self.host_key], "authorized_client_keys": keys}
+        return await asyncssh.listen("127.0.0.1", 0, server_factory=partial(Host, self.path, allowed=self._allowed), **given)
+
+    async def _lead(self, reader, writer):
+        there, here = await asyncio.open_connection("127.0.0.1", self._engine_port)
+        await asyncio.gather(_copy(reader, here), _copy(there, writer))
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+async def _copy(reader, writer):
+    try:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+def engine():
+    made = FakeEngine()
+    made.containers = {(each := inspected(1, "web"))["Id"]: each}
+    made.up()
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    return tmp_path / ".ssh"
+
+
+@pytest.fixture
+def sshd(tmp_path, engine):
+    made = Sshd(tmp_path, engine.port)
+    yield made
+    made.close()
+
+
+def trust(home, sshd, *, host=True, user=True):
+    if host:
+        (home / "known_hosts").write_text(f"[127.0.0.1]:{sshd.port} {sshd.host_key.export_public_key().decode()}")
+    if user:
+        sshd.user_key.write_private_key(str(home / "id_ed25519"))
+
+
+def url(sshd, path=None):
+    return engine_url.read(f"ssh://me@127.0.0.1:{sshd.port}{sshd.path if path is None else path}")
+
+
+def test_an_engine_is_asked_through_its_host_and_its_address_is_that_hosts(home, sshd):
+    trust(home, sshd)
+    with way.opened(url(sshd), TlsOptions()) as opened:
+        client = opened.connect()
+        try:
+            assert client.info()["Name"] == "fake"
+            assert [c["Names"] for c in client.containers()] == [["/web"]]
+        finally:
+            client.close()
+        assert opened.address == "127.0.0.1"
+    assert not Path(opened.host.removeprefix("unix://")).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"host": False}, "the host key of 127.0.0.1 is not in known_hosts"),
+        ({"user": False}, "me@127.0.0.1 accepts no key of this user"),
+    ],
+)
+def test_who_is_not_trusted_is_told_what_to_do(home, sshd, given, told):
+    trust(home, sshd, **given)
+    with pytest.raises(TunnelError, match=told) as failed, way.opened(url(sshd), TlsOptions()):
+        pass
+    line = Absence(url(sshd), "ssh://***@127.0.0.1", certified=False, remind=60).tell(failed.value, listed=False, after=1.0)
+    assert told in line
+    assert "\n" not in line
+
+
+def test_a_socket_that_is_not_opened_is_named(home, sshd):
+    trust(home, sshd)
+    with (
+        pytest.raises(TunnelError, match=r"me@127.0.0.1 does not open /nowhere\.sock"),
+        way.opened(url(sshd, "/nowhere.sock"), TlsOptions()),
+    ):
+        pass
+
+
+def test_a_host_where_nobody_listens(home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        free = taken.getsockname()[1]
+        with pytest.raises(TunnelError, match=r"ssh: 127\.0\.0\.1: "), way.opened(f"ssh://me@127.0.0.1:{free}", TlsOptions()):
+            pass

@@ -1,0 +1,175 @@
+"""HAYSTACK_ALIASES: what nginx-proxy and Traefik read, as Haystack's labels; what is not understood is said, but no variable's value."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haystack.discovery import aliases
+from haystack.discovery.aliases import traefik_rule
+from haystack.discovery.aliases.traefik_rule import RuleError, Target
+from haystack.discovery.docker import inspect
+from haystack.model.records import Options
+from tests.fakes.engine import inspected
+
+BOTH = ("nginx-proxy", "traefik")
+
+
+def nginx(*environment, labels=None, exposed=("80/tcp",), kinds=("nginx-proxy",)):
+    return aliases.read(kinds, labels or {}, environment, exposed)
+
+
+def traefik(labels, kinds=("traefik",), own=None):
+    return aliases.read(kinds, {f"traefik.{key}": text for key, text in labels.items()} | (own or {}), (), ())
+
+
+def asked(options, *fields):
+    return tuple(getattr(options, field) for field in fields)
+
+
+@pytest.mark.parametrize(
+    ("environment", "exposed", "expected"),
+    [
+        (("VIRTUAL_HOST=a.example",), ("80/tcp", "443/tcp"), (("a.example",), None, None, None)),
+        (("VIRTUAL_HOST=A.example, *.b.example",), ("80/tcp", "443/tcp"), (("a.example", "*.b.example"), None, None, None)),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=3000"), ("80/tcp",), (("a.example",), 3000, None, None)),
+        (("VIRTUAL_HOST=a.example",), ("3000/tcp", "53/udp"), (("a.example",), 3000, None, None)),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=/api"), (), (("a.example",), None, "/api", None)),
+        (("VIRTUAL_HOST=a.example", "LETSENCRYPT_HOST=a.example"), (), (("a.example",), None, None, "redirect")),
+        (("VIRTUAL_PORT=3000", "LETSENCRYPT_HOST=a.example"), (), ((), None, None, None)),
+        (("VIRTUAL_HOST=", "VIRTUAL_HOSTS=a.example", "XVIRTUAL_HOST=b.example", None, 7), (), ((), None, None, None)),
+    ],
+)
+def test_the_variables_of_nginx_proxy(environment, exposed, expected):
+    options, problems = nginx(*environment, exposed=exposed)
+    assert (asked(options, "hosts", "port", "path", "https"), problems) == (expected, ())
+    assert options.labelled is bool(expected[0])
+
+
+@pytest.mark.parametrize(
+    ("environment", "subject", "told"),
+    [
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2"), "VIRTUAL_PORT", "its value is not a number from 1 to 65535; label ignored"),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=hunter2"), "VIRTUAL_PATH", "its value is not a path that starts with /; label ignored"),
+        (("VIRTUAL_HOST=hunter2 is not x,a.example",), "VIRTUAL_HOST", "its value is not a host name of letters"),
+        (("VIRTUAL_HOST=~^hunter2",), "VIRTUAL_HOST", "a regular expression is not understood: name the hosts, or use *.DOMAIN; ignored"),
+        (("VIRTUAL_HOST=hunter2.*",), "VIRTUAL_HOST", "a wildcard at the end is not understood: name the hosts; ignored"),
+        (("VIRTUAL_HOST=a.example", "LETSENCRYPT_HOST=hunter2.example"), "LETSENCRYPT_HOST", "has names that VIRTUAL_HOST has not"),
+    ],
+)
+def test_what_can_not_be_used_of_them_is_said_without_its_value(environment, subject, told):
+    _, (problem,) = nginx(*environment)
+    assert problem.subject == f"variable {subject}"
+    assert problem.message.startswith(told)
+    assert "hunter2" not in problem.message
+
+
+def test_nothing_is_read_unless_it_is_asked_for_and_labels_of_its_own_come_first():
+    environment, labels = ("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=3000"), {"haystack.host": "b.example"}
+    assert nginx(*environment, kinds=()) == nginx(*environment, kinds=("traefik",)) == (Options(), ())
+    options, problems = nginx(*environment, labels=labels)
+    assert (asked(options, "hosts", "port"), problems) == ((("b.example",), 3000), ())
+    rule = {"traefik.http.routers.r.rule": "Host(`c.example`)"}
+    assert nginx(*environment, labels=rule, kinds=BOTH)[0].hosts == ("a.example",)
+    assert nginx(*environment, labels=rule, kinds=BOTH[::-1])[0].hosts == ("c.example",)
+
+
+def test_of_an_inspected_container_no_other_variable_is_kept():
+    raw = inspected(1, "web")
+    raw["Config"]["Env"] = ["SECRET=hunter2", "VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2", 7, None]
+    found = inspect.container(raw, "e", (), ("nginx-proxy",)).container
+    assert found.options.hosts == ("a.example",)
+    assert "hunter2" not in repr(found)
+    assert inspect.container(raw, "e").container.options == Options()
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("Host(`a.example`)", [Target(("a.example",))]),
+        ('Host("a.example", `b.example`)', [Target(("a.example", "b.example"))]),
+        ("Host(`a`) || Host(`b`) && PathPrefix(`/x`)", [Target(("a",)), Target(("b",), ("/x",))]),
+        ("(Host(`a`) || Host(`b`)) && PathPrefix(`/x`)", [Target(("a",), ("/x",)), Target(("b",), ("/x",))]),
+        ("Host(`a`) && ClientIP(`10.0.0.0/8`)", [Target(("a",), (), ("ClientIP",))]),
+        ("Host(`a`) && !PathPrefix(`/x`)", [Target(("a",), (), ("!",))]),
+        ("Host(`a`) && Host(`b`)", [Target(("a",), (), ("Host twice",))]),
+    ],
+)
+def test_rules(rule, expected):
+    assert traefik_rule.read(rule) == expected
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["", "Host", "Host(", "Host()", "Host(`a`", "Host(`a`) Host(`b`)", "Host(a)", "(Host(`a`)", "Host(`a`) &&", "&& Host(`a`)", "(" * 2000,
+     "Host(`a`) | Host(`b`)", "Host:a.example", "!" * 2000 + "Host(`a`)", "Host(`" + "a" * 5000 + "`)",
+     " && ".join(["(Host(`a`) || Host(`b`))"] * 12)],
+)  # fmt: skip
+def test_rules_that_are_none(rule):
+    with pytest.raises(RuleError):
+        traefik_rule.read(rule)
+
+
+@given(st.text(st.sampled_from('Host`PathPrefix()&|! a/,"\\'), max_size=60))
+def test_any_text_is_a_rule_or_is_not(text):
+    with suppress(RuleError):
+        assert traefik_rule.read(text)
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "expected"),
+    [
+        ({"http.routers.web.rule": "Host(`a.example`) || Host(`b.example`)"}, ("hosts",), (("a.example", "b.example"),)),
+        ({"http.routers.web.rule": "Host(`a.example`) && PathPrefix(`/api/`)"}, ("hosts", "path"), (("a.example",), "/api")),
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.s.rule": "Host(`a.example`)", "http.routers.s.tls": "true",
+             "http.routers.s.entrypoints": "websecure", "http.routers.s.tls.certresolver": "le"},
+            ("hosts", "path"), (("a.example",), None),
+        ),
+        ({"http.services.web.loadbalancer.server.port": "3000"}, ("port",), (3000,)),
+        ({"HTTP.Services.web.LoadBalancer.Server.Port": "3000"}, ("port",), (3000,)),
+        ({"http.services.web.loadbalancer.server.scheme": "h2c"}, ("protocol",), ("h2c",)),
+        ({"enable": "false"}, ("enable",), (False,)),
+        ({"enable": "true"}, ("enable", "labelled"), (True, True)),
+        ({"docker.network": "shop"}, ("network",), ("shop",)),
+    ],
+)  # fmt: skip
+def test_the_labels_of_traefik(labels, fields, expected):
+    options, problems = traefik(labels)
+    assert (asked(options, *fields), problems) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("labels", "hosts", "told"),
+    [
+        ({"http.routers.web.rule": "Host(`a.example`) && Headers(`x`, `y`)"}, (), "Headers is not understood; this part ignored"),
+        ({"http.routers.web.rule": "HostRegexp(`.*`) || Host(`a.example`)"}, ("a.example",), "HostRegexp is not understood"),
+        ({"http.routers.web.rule": "PathPrefix(`/x`)"}, (), "a rule without Host would be for every host"),
+        ({"http.routers.web.rule": "Host:a.example"}, (), "its rule can't be read: ':a.example' is not understood"),
+        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "auth"}, (), "its middlewares are not understood"),
+        (
+            {"http.routers.a.rule": "Host(`a.example`)", "http.routers.b.rule": "Host(`b.example`) && PathPrefix(`/b`)"},
+            ("a.example",), "a container has one path prefix, which is / here, and not /b",
+        ),
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "tcp.routers.db.rule": "HostSNI(`*`)"},
+            ("a.example",), "is not understood as an alias",
+        ),
+        ({"http.routers.web.rule": "Host(`a_b.*`, `a.example`)"}, ("a.example",), "read as haystack.host: 'a_b.*' is not a host name"),
+        (
+            {"http.services.a.loadbalancer.server.port": "3000", "http.services.b.loadbalancer.server.port": "4000"},
+            (), "'3000' is used: a container has one haystack.port",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_of_them_is_said_and_never_leads_to_more_than_was_meant(labels, hosts, told):
+    options, (problem,) = traefik(labels)
+    assert options.hosts == hosts
+    assert problem.subject.startswith("label traefik.")
+    assert problem.message.startswith(told)
+
+
+def test_the_port_is_that_of_the_service_which_the_router_names():
+    ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
+    assert traefik(ports | {"http.routers.web.rule": "Host(`x.example`)", "http.routers.web.service": "b@docker"})[0].port == 4000
