@@ -225,23 +225,22 @@ def followed(haystack: Running) -> str:
     return [line["manager"] for line in haystack.lines if line["event"] == "swarm.followed"][-1]
 
 
-def test_nobody_fails_when_the_manager_that_is_polled_is_lost(nodes, haystack, load):
+def test_nobody_fails_when_the_manager_that_is_polled_is_lost(nodes, haystack, shop):
     other, lost = nodes[:2]
+    label = ["service", "update", "--detach", "--no-resolve-image", "--label-add", "haystack.host=late.example", "shop"]
     assert followed(haystack) == lost.host
-    lost.kill()
     try:
-        until(lambda: followed(haystack) == other.host, PATIENCE, lambda: haystack.text[-3000:])
-
-        def labelled() -> bool:
-            other.docker(
-                "service", "update", "--detach", "--no-resolve-image", "--label-add", "haystack.host=late.example", "shop", check=False
+        with LoadWithin(haystack.pid).http(80, SHOP, shop, keep=2, new=2) as load:
+            load.go_on()
+            lost.kill()
+            until(lambda: followed(haystack) == other.host, PATIENCE, lambda: haystack.text[-3000:])
+            until(
+                lambda: other.docker(*label, check=False) and get(haystack.pid, "late.example").status == 200, PATIENCE, "it tells nothing"
             )
-            return get(haystack.pid, "late.example").status == 200
-
-        until(labelled, PATIENCE, "what the other one tells does not count")
-        load.go_on()
+            load.go_on()
+        assert load.wrong == []
     finally:
-        lost.start()
+        lost.start()  # which ends all of its containers at once, and nobody is told
         lost.answers()
     until(lambda: haystack.ready() == 4, PATIENCE, "not all of the tasks are in again")
 
