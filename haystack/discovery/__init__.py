@@ -51,15 +51,16 @@ def providers(settings: DiscoverySettings, *, demo: bool = False) -> list[Provid
 
     tls = TlsOptions.of(settings)
     hosts = tuple(dict.fromkeys(settings.docker_host or (DEFAULT_HOST,)))
-    engines = [DockerProvider(host, tls, Timing(grace=settings.engine_grace), tuple(settings.aliases)) for host in hosts]
-    return [*_with_swarm(engines, hosts, tls)] if settings.swarm else [*engines]
+    aliases = tuple(settings.aliases)
+    engines = [DockerProvider(host, tls, Timing(grace=settings.engine_grace), aliases) for host in hosts]
+    return [*_with_swarm(engines, hosts, tls, aliases)] if settings.swarm else [*engines]
 
 
-def _with_swarm(engines: Iterable[Provider], hosts: Sequence[str], tls: TlsOptions) -> Iterator[Provider]:
+def _with_swarm(engines: Iterable[Provider], hosts: Sequence[str], tls: TlsOptions, aliases: tuple[str, ...]) -> Iterator[Provider]:
     """The engines, and the Swarm that they may be in: its list and theirs are made one."""
     from haystack.discovery.swarm.provider import SOURCE, SwarmProvider  # noqa: PLC0415 - what this start does not use is not loaded
     from haystack.discovery.swarm.sightings import Sighted, Sightings  # noqa: PLC0415 - what this start does not use is not loaded
 
     sightings = Sightings(SOURCE)
     yield from (Sighted(engine, sightings) for engine in engines)
-    yield SwarmProvider(hosts, sightings, tls)
+    yield SwarmProvider(hosts, sightings, tls, aliases=aliases)

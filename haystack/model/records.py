@@ -169,7 +169,26 @@ class Obstacle(Record, frozen=True, kw_only=True):
         return f"{self.why}; {self.remedy}"
 
 
-class Container(Record, frozen=True, kw_only=True):
+class Whereabouts(Record, frozen=True, kw_only=True):
+    """Where a container is.
+
+    address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack. remote: it runs on
+    another host than Haystack; published: where its ports can be reached from other hosts; lost: why its host is believed to be away; empty:
+    it is not.
+    """
+
+    attachments: tuple[Attachment, ...] = ()
+    network: str | None = None
+    address: str | None = None
+    address6: str | None = None
+    address_reason: str = ""
+    obstacle: Obstacle | None = None
+    remote: bool = False
+    published: tuple[Published, ...] = ()
+    lost: str = ""
+
+
+class Container(Whereabouts, frozen=True, kw_only=True):
     """One container as far as Haystack cares. No environment variable of it is kept.
 
     id: 64 hex digits; image: as it was asked for; image_id: which that was, ``sha256:`` and 64 hex digits, or empty; image_name: IMAGE
@@ -178,9 +197,7 @@ class Container(Record, frozen=True, kw_only=True):
     gives, for others have that;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
-    shell alone); address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack.
-    remote: it runs on another host than Haystack; published: where its ports can be reached from other hosts.
-    lost: why its host is believed to be away; empty: it is not.
+    shell alone).
     """
 
     id: str
@@ -194,15 +211,6 @@ class Container(Record, frozen=True, kw_only=True):
     since: float = 0.0
     health: str = "none"
     health_output: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    network: str | None = None
-    address: str | None = None
-    address6: str | None = None
-    address_reason: str = ""
-    obstacle: Obstacle | None = None
-    remote: bool = False
-    published: tuple[Published, ...] = ()
-    lost: str = ""
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     originals: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ from pathlib import Path
 
 NEEDED = ("dockerd", "docker", "ip", "iptables", "nsenter", "unshare")
 SECONDS = 60.0  # for an engine to answer
+REGISTRY = "127.0.0.1:9"  # refuses at once: nodes use the images that they have, and don't wait for an answer
+NGINX, BUSYBOX = f"{REGISTRY}/nginx", f"{REGISTRY}/busybox"
 
 
 def missing() -> str:
@@ -41,7 +43,7 @@ class Node:
     def __init__(self, token: str, number: int, address: str, folder: Path) -> None:
         self.name, self.address, self.number = f"hs{token}n{number}", address, number
         self.space = self.name
-        self._folder = folder / self.name
+        self.folder = folder / self.name
         self._process: subprocess.Popen[bytes] | None = None
         self.host = f"tcp://{address}:2375"
 
@@ -51,14 +53,14 @@ class Node:
 
     def start(self) -> None:
         """Have its engine run; what it holds is what it held before."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "pid").unlink(missing_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "pid").unlink(missing_ok=True)
         words = [
-            "dockerd", "--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec", "--pidfile", f"{self._folder}/pid",
-            "-H", f"unix://{self._folder}/docker.sock", "-H", self.host, "--tls=false",
+            "dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
+            "-H", f"unix://{self.folder}/docker.sock", "-H", self.host, "--tls=false",
         ]  # fmt: skip
         named = f'hostname {self.name}; exec "$@"'
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--", "sh", "-c", named, "-", *words],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
@@ -76,11 +78,13 @@ class Node:
     @property
     def log(self) -> str:
         """What it has logged."""
-        return (self._folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     def load(self, images: Path) -> None:
         """Take in images, as `docker save` has written them."""
         self.docker("load", "--input", str(images), timeout=120)
+        for name in ("nginx", "busybox"):
+            self.docker("tag", name, f"{REGISTRY}/{name}")
 
     def kill(self) -> None:
         """Its engine ends at once, as if it had crashed; containers run on."""
@@ -113,23 +117,23 @@ class Node:
         run("ip", "netns", "del", self.space, check=False)
         run("ip", "link", "del", f"{self.name}v"[-15:], check=False)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
-            if line.split()[1].startswith(f"{self._folder}/"):
+            if line.split()[1].startswith(f"{self.folder}/"):
                 run("umount", "-l", line.split()[1], check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Nodes:
     """So many engines, with these images, on a bridge: a context manager."""
 
-    def __init__(self, count: int, images: tuple[str, ...], flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, count: int, images: tuple[str, ...] = ("nginx", "busybox")) -> None:
         number = random.randrange(50 * 256)
         self._token = f"{number:04x}"
         self._bridge = f"hs{self._token}"
         self._net = f"10.{200 + number // 256}.{number % 256}"
-        self._folder = Path(tempfile.mkdtemp(prefix="haystack-nodes-"))
-        self._images, self._flags = images, flags
+        self.folder = Path(tempfile.mkdtemp(prefix="haystack-nodes-"))
+        self._images = images
         self._rules: list[tuple[str, ...]] = []
-        self.all = [Node(self._token, number, f"{self._net}.{number}", self._folder) for number in range(2, 2 + count)]
+        self.all = [Node(self._token, number, f"{self._net}.{number}", self.folder) for number in range(2, 2 + count)]
         self.gateway = f"{self._net}.1"
 
     def __enter__(self) -> list[Node]:
@@ -137,7 +141,7 @@ class Nodes:
             self._wire()
             for node in self.all:
                 node.start()
-            archive = self._folder / "images.tar"
+            archive = self.folder / "images.tar"
             run("docker", "save", "--output", str(archive), *self._images, timeout=120)
             for node in self.all:
                 node.answers()
@@ -174,7 +178,7 @@ class Nodes:
         for rule in self._rules:
             run("iptables", "-D", "FORWARD", *rule, check=False)
         run("ip", "link", "del", self._bridge, check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def swarm(nodes: list[Node], managers: int) -> None:

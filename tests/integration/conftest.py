@@ -15,6 +15,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.fakes import nodes as hosts
+from tests.fakes.nodes import Nodes
+
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = "haystack.test.run"
 RUN = uuid.uuid4().hex[:12]
@@ -77,6 +80,17 @@ def image(client):
     )
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     return "haystack"
+
+
+@pytest.fixture(scope="session")
+def nodes(client, images):
+    """Three engines that are hosts of their own, in one Swarm, all of them managers, with an overlay network `web`."""
+    if why := hosts.missing():
+        pytest.skip(f"no engines can be made that are hosts of their own: {why}")
+    with Nodes(3) as made:
+        hosts.swarm(made, managers=3)
+        made[0].docker("network", "create", "--driver", "overlay", "--attachable", "web")
+        yield made
 
 
 class Host:

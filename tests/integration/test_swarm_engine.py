@@ -17,12 +17,10 @@ import dns.message
 import dns.query
 import pytest
 
-from tests.fakes import nodes as hosts
-from tests.fakes.nodes import Node, Nodes
+from tests.fakes.nodes import NGINX, Node
 from tests.fakes.within import LoadWithin, api, get, within
 from tests.fakes.worker import command, until
 
-IMAGE = "127.0.0.1:9/nginx"  # of a registry that refuses at once: nodes use what they have, and don't wait for an answer
 SHOP = "shop.nginx.services.haystack"
 PATIENCE = 60.0
 
@@ -67,18 +65,6 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def nodes(client, images):
-    if why := hosts.missing():
-        pytest.skip(f"no engines can be made that are hosts of their own: {why}")
-    with Nodes(3, ("nginx", "busybox")) as made:
-        for node in made:
-            node.docker("tag", "nginx", IMAGE)
-        hosts.swarm(made, managers=3)
-        made[0].docker("network", "create", "--driver", "overlay", "--attachable", "web")
-        yield made
-
-
-@pytest.fixture(scope="module")
 def stand(nodes):
     """The process of a container on the overlay network, on the first node."""
     nodes[0].docker("run", "--detach", "--name", "stand", "--network", "web", "busybox", "sleep", "100000")
@@ -92,7 +78,7 @@ def haystack(nodes, stand):
     made.close()
 
 
-def create(node: Node, name: str, *options: str, image: str = IMAGE) -> None:
+def create(node: Node, name: str, *options: str, image: str = NGINX) -> None:
     node.docker("service", "create", "--detach", "--no-resolve-image", "--name", name, *options, image)
 
 
@@ -239,23 +225,22 @@ def followed(haystack: Running) -> str:
     return [line["manager"] for line in haystack.lines if line["event"] == "swarm.followed"][-1]
 
 
-def test_nobody_fails_when_the_manager_that_is_polled_is_lost(nodes, haystack, load):
+def test_nobody_fails_when_the_manager_that_is_polled_is_lost(nodes, haystack, shop):
     other, lost = nodes[:2]
+    label = ["service", "update", "--detach", "--no-resolve-image", "--label-add", "haystack.host=late.example", "shop"]
     assert followed(haystack) == lost.host
-    lost.kill()
     try:
-        until(lambda: followed(haystack) == other.host, PATIENCE, lambda: haystack.text[-3000:])
-
-        def labelled() -> bool:
-            other.docker(
-                "service", "update", "--detach", "--no-resolve-image", "--label-add", "haystack.host=late.example", "shop", check=False
+        with LoadWithin(haystack.pid).http(80, SHOP, shop, keep=2, new=2) as load:
+            load.go_on()
+            lost.kill()
+            until(lambda: followed(haystack) == other.host, PATIENCE, lambda: haystack.text[-3000:])
+            until(
+                lambda: other.docker(*label, check=False) and get(haystack.pid, "late.example").status == 200, PATIENCE, "it tells nothing"
             )
-            return get(haystack.pid, "late.example").status == 200
-
-        until(labelled, PATIENCE, "what the other one tells does not count")
-        load.go_on()
+            load.go_on()
+        assert load.wrong == []
     finally:
-        lost.start()
+        lost.start()  # which ends all of its containers at once, and nobody is told
         lost.answers()
     until(lambda: haystack.ready() == 4, PATIENCE, "not all of the tasks are in again")
 

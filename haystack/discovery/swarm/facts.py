@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from haystack.discovery import aliases
 from haystack.discovery import labels as label_reader
 from haystack.discovery.swarm.answers import ContainerSpec, Port, Service
 from haystack.model import naming, ports
@@ -41,11 +42,11 @@ class Facts(Record, frozen=True, kw_only=True):
     originals: tuple[str, ...] = ()
 
 
-def of(service: Service, spec: ContainerSpec, image: Image | None) -> Facts:
-    """image: None where no manager has it."""
+def of(service: Service, spec: ContainerSpec, image: Image | None, alien: tuple[str, ...] = ()) -> Facts:
+    """image: None where no manager has it; alien: HAYSTACK_ALIASES, as far as they are labels."""
     known = image or Image()
     labels = {**known.labels, **service.labels, **(spec.labels or {}), naming.SWARM_SERVICE: service.name}
-    options, odd = label_reader.read(labels)
+    options, odd = aliases.read(alien, labels, (), known.exposed) if alien else label_reader.read(labels)
     image_name = naming.repository(spec.image)
     names, unnamed = naming.services(service.name, image_name, options, labels) if not service.is_job else ((), ())
     return Facts(

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from operator import is_
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from haystack.discovery import own_place
 from haystack.discovery.address import Surroundings, placed
 from haystack.discovery.reachability import INGRESS, Stand, Standpoint
@@ -54,10 +56,10 @@ Spec = tuple[str, str, tuple[tuple[str, str], ...]]  # a service's id, an image,
 
 
 class Members:
-    """own: Haystack's own container id, 64 or 12 hex digits, or empty."""
+    """own: Haystack's own container id, 64 or 12 hex digits, or empty; aliases: HAYSTACK_ALIASES."""
 
-    def __init__(self, own: str = "") -> None:
-        self._own = own
+    def __init__(self, own: str = "", aliases: tuple[str, ...] = ()) -> None:
+        self._own, self._aliases = own, aliases
         self._told: Told | None = None
         self._services: dict[str, Service] = {}
         self._facts: dict[Spec, Facts] = {}
@@ -114,7 +116,7 @@ class Members:
         key = service.id, spec.image, tuple((spec.labels or {}).items())
         made = self._facts.get(key)
         if made is None:
-            made = self._facts[key] = facts.of(service, spec, self._images.get(spec.image))
+            made = self._facts[key] = facts.of(service, spec, self._images.get(spec.image), self._aliases)
         return made
 
     def _note_places(self, nodes: list[Node], own: Task | None) -> None:
@@ -183,6 +185,7 @@ class Members:
             return old
         found = tasks.found(task, made, leaving=since)
         container = tasks.reached(placed(found, _at(self._around, node), {}), node.address)
+        container = replace(container, remote=not node.here)
         if old is not None and old.container == container:
             container = old.container
         return Row(task, made, node, since, container)

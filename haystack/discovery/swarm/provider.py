@@ -17,7 +17,8 @@ import structlog
 
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker.tls import Certificates, TlsOptions
+from haystack.discovery.docker import way
+from haystack.discovery.docker.tls import TlsOptions
 from haystack.discovery.provider import Sink
 from haystack.discovery.swarm.manager import Lists, Manager, is_manager, is_member
 from haystack.discovery.swarm.members import Members
@@ -35,7 +36,7 @@ _log = structlog.get_logger()
 
 
 class SwarmProvider:
-    """hosts: as in DOCKER_HOST, in the order in which they are asked."""
+    """hosts: as in DOCKER_HOST, in the order in which they are asked; aliases: HAYSTACK_ALIASES."""
 
     def __init__(
         self,
@@ -44,11 +45,12 @@ class SwarmProvider:
         tls: TlsOptions | None = None,
         timing: Timing | None = None,
         pace: Pace | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> None:
         self.source = SOURCE
         self._sightings = sightings
         self._watch = NodeWatch(sightings.silence, pace)
-        self._search = Search(hosts, tls or TlsOptions(), timing or Timing())
+        self._search = Search(hosts, tls or TlsOptions(), timing or Timing(), aliases)
 
     async def run(self, sink: Sink) -> None:
         """Publish into sink until cancelled."""
@@ -124,10 +126,11 @@ class Asked:
 class Search:
     """The thread's life: one session after another, with whichever manager answers."""
 
-    def __init__(self, hosts: Sequence[str], tls: TlsOptions, timing: Timing) -> None:
+    def __init__(self, hosts: Sequence[str], tls: TlsOptions, timing: Timing, aliases: tuple[str, ...]) -> None:
         self._hosts = list(hosts)
         self._tls, self._timing = tls, timing
-        self._members = Members(own_place.container_id())
+        self._aliases = aliases
+        self._members = Members(own_place.container_id(), aliases)
         self._lists = Lists()
         self._stop = threading.Event()
         self._session: Session | None = None
@@ -169,7 +172,7 @@ class Search:
             return self._timing.seek
         if not found.member and not found.errors:  # all of them have left it
             self._known = False
-            self._members = Members(own_place.container_id())
+            self._members = Members(own_place.container_id(), self._aliases)
             crossing.dissolve()
             return self._timing.seek
         error = "; ".join(found.errors) or "no engine of DOCKER_HOST is a manager any more"
@@ -194,8 +197,7 @@ class Search:
         session: Session | None = None
         try:
             with ExitStack() as stack:
-                certificates = stack.enter_context(Certificates(self._tls)) if self._tls.wanted(host) else None
-                client = border.connect(host, certificates, self._timing.connect)
+                client = stack.enter_context(way.opened(host, self._tls)).connect(self._timing.connect)
                 stack.callback(client.close)
                 info = client.info()
                 found.member = found.member or is_member(info)

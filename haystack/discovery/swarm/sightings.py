@@ -17,6 +17,7 @@ from haystack.discovery.swarm.picture import Picture
 from haystack.model.listed import Listed, differing
 from haystack.model.records import Container, Listing, Port
 
+PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
 
 
@@ -27,6 +28,9 @@ class Nowhere:
         """Nobody hears it."""
 
     def failed(self, source: str, error: str) -> None:
+        """Nobody hears it."""
+
+    def outdated(self, source: str, listing: Listing) -> None:
         """Nobody hears it."""
 
     def withdraw(self, source: str) -> None:
@@ -148,7 +152,7 @@ class Sightings:
             return set()
         return {each for each in (was, name) if each}
 
-    def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: Callable[[str, Listing], None] | None = None) -> None:
+    def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: PassOn | None = None) -> None:
         """Pass on what an engine listed: these may look different. deliver: the sink's `replace`, or another one of its methods."""
         listed = _by_id(seen.listing, identities)
         changes: dict[str, Container | None] = {}

@@ -16,7 +16,7 @@ from tests.fakes.sink import FakeSink, running
 from tests.fakes.swarm import OVERLAY, FakeSwarm, container_id, ident
 from tests.fakes.worker import until
 
-FAST = Timing(busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.05, again=0.02, leaving=0.3)
+FAST = Timing(rest=0.1, busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.05, again=0.02, leaving=0.3)
 ENGINE = EngineTiming(shortest=0.01, longest=0.05, again=0.05, stopping=0.3)
 
 

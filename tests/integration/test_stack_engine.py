@@ -1,0 +1,117 @@
+"""deploy/stack.yml on three real nodes: Haystack as a global service, on the ports of each node, and DNS that leads to all of it.
+
+In the place of the image is an empty one, into which this tree is mounted with the Python that runs the tests.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import sys
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import pytest
+
+from tests.fakes.nodes import BUSYBOX, NGINX
+from tests.fakes.within import within
+from tests.fakes.worker import command, until
+
+STACK = (Path(__file__).resolve().parents[2] / "deploy" / "stack.yml").read_text()
+FRONT = "front.nginx.services.haystack"
+PATIENCE = 90.0
+
+
+def mounted() -> list[str]:
+    """The folders that this Python needs."""
+    wanted = {Path(each).resolve() for each in (*sys.path, sys.base_prefix, sys.prefix, "/usr", "/lib", "/lib64") if Path(each).is_dir()}
+    return sorted(str(each) for each in wanted if not any(above in wanted for above in each.parents))
+
+
+def stack(folder: Path) -> str:
+    """The file with what stands for the image. folder: with that of each node, by its name."""
+    own = f"{folder}/{{{{.Node.Hostname}}}}"
+    volumes = "".join(f"      - {{type: bind, source: {each}, target: {each}, read_only: true}}\n" for each in mounted())
+    volumes += f"      - {{type: bind, source: {folder}, target: {folder}}}\n"
+    made = STACK.replace("    image: haystack\n", f"    image: {BUSYBOX}\n    command: [{', '.join(map(str, command()))}]\n")
+    made = re.sub(r"      - \{type: bind, source: /var/run/docker\.sock.*\n", volumes, made)
+    made = made.replace('"unix:///var/run/docker.sock"', f'"unix://{own}/docker.sock"\n      HAYSTACK_STATE_DIR: "{own}/state"')
+    return made.replace("    environment:\n", '    environment:\n      HAYSTACK_WORKERS: "1"\n')
+
+
+@pytest.fixture(scope="module")
+def deployed(nodes, tmp_path_factory):
+    file = tmp_path_factory.mktemp("stack") / "stack.yml"
+    file.write_text(stack(nodes[0].folder.parent))
+    nodes[0].docker("service", "create", "--detach", "--no-resolve-image", "--name", "front", "--network", "web", "--replicas", "3", NGINX)
+    nodes[0].docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), "haystack")
+    try:
+        for node in nodes:
+            until(lambda node=node: status(node.address) == 200, PATIENCE, lambda: logs(nodes))
+        yield nodes
+    finally:
+        nodes[0].docker("stack", "rm", "haystack")
+        nodes[0].docker("service", "rm", "front")
+
+
+def logs(nodes) -> str:
+    found = nodes[0].docker("service", "ps", "--no-trunc", "haystack_haystack", check=False)
+    return found + "".join(node.docker("logs", "--tail", "20", each, check=False) for node in nodes for each in tasks(node))
+
+
+def tasks(node) -> list[str]:
+    """Haystack's containers on a node."""
+    return node.docker("ps", "--quiet", "--filter", "label=com.docker.swarm.service.name=haystack_haystack").split()
+
+
+def status(address: str, host: str = FRONT) -> int:
+    connection = http.client.HTTPConnection(address, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": host})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def addresses(server: str) -> set[str]:
+    try:
+        answer = dns.query.udp(dns.message.make_query(FRONT, "A"), server, timeout=3)
+    except (OSError, dns.exception.DNSException):
+        return set()
+    return {item.address for each in answer.answer for item in each}
+
+
+def test_every_node_serves_on_its_own_ports_and_none_lists_haystack(deployed):
+    for node in deployed:
+        assert status(node.address) == 200
+        assert status(node.address, "haystack.busybox.services.haystack") == 404
+
+
+def test_dns_leads_who_is_outside_to_all_nodes_and_neighbours_to_the_tasks(deployed):
+    everywhere = {node.address for node in deployed}
+    for node in deployed:
+        until(lambda node=node: addresses(node.address) == everywhere, PATIENCE, lambda node=node: f"{addresses(node.address)}")
+    inner = {overlay(node, each) for node in deployed for each in tasks(node)}
+    deployed[0].docker("run", "--detach", "--name", "asker", "--network", "web", BUSYBOX, "sleep", "10000")
+    pid = int(deployed[0].docker("inspect", "--format", "{{.State.Pid}}", "asker"))
+    for server in inner:
+        assert within(pid, lambda server=server: addresses(server)) == inner
+    deployed[0].docker("rm", "--force", "asker")
+
+
+def overlay(node, container: str) -> str:
+    return node.docker("inspect", "--format", "{{.NetworkSettings.Networks.web.IPAddress}}", container)
+
+
+def test_one_that_has_gone_is_told_no_more_until_it_is_back(deployed):
+    everywhere = {node.address for node in deployed}
+    until(lambda: addresses(deployed[0].address) == everywhere, PATIENCE, "not all of them are told")
+    (gone,) = tasks(deployed[2])
+    deployed[2].docker("kill", gone)
+    until(lambda: addresses(deployed[0].address) == everywhere - {deployed[2].address}, PATIENCE, "it is told, still")
+    assert status(deployed[0].address) == 200
+    until(lambda: addresses(deployed[0].address) == everywhere, PATIENCE, "no other one comes in its place")
