@@ -49,7 +49,7 @@ class Lookups:
         try:
             asked = explanation.read(url)
         except ValueError as error:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, f"url is no URL: {error}") from None
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"url: {error}") from None
         return await in_turns(self._explained(asked))
 
     async def dns(self, request: Request) -> DnsAnswer:

@@ -69,6 +69,6 @@ def sample() -> dict[str, Any]:
             "name": NAME,
             "type": "A",
             "records": [f"{NAME}. 5 IN A 172.17.0.3"],
-            "lines": [";; NOERROR, 1 answers", f"{NAME}. 5 IN A 172.17.0.3", ";; from the zone"],
+            "lines": [";; NOERROR, 1 answer", f"{NAME}. 5 IN A 172.17.0.3", ";; from the zone"],
         },
     }

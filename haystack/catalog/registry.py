@@ -21,6 +21,7 @@ from haystack.catalog.build import unwatched
 from haystack.catalog.check import check
 from haystack.catalog.incremental import Builder
 from haystack.catalog.intake import MOST, Intake
+from haystack.catalog.problems import tell_problems
 from haystack.catalog.publishing import Publishing
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
@@ -298,15 +299,14 @@ class Registry:
 
     def _publish(self, new: Snapshot) -> Turns[None]:
         """Tell the readers, set it, then tell everyone; one that fails keeps nobody else from hearing."""
-        yield from _tell_problems(new, self.snapshot, self._crowd)
+        yield from tell_problems(new, self.snapshot, self._crowd)
         for reader in tuple(self._readers):
             try:
                 yield from reader(new)
             except Exception:  # noqa: BLE001 - a reader's fault must not cost the others their news
                 _log.exception("snapshot.subscriber_failed", version=new.version)
         self.snapshot = new
-        counts = {"services": len(new.services), "containers": len(new.containers)}
-        _log.debug("snapshot.published", version=new.version, **counts)
+        _log.debug("snapshot.published", version=new.version, services=len(new.services), containers=len(new.containers))
         for callback in tuple(self._callbacks):
             try:
                 callback(new)
@@ -317,20 +317,3 @@ class Registry:
 def _without(them: list[T], one: T) -> None:
     if one in them:
         them.remove(one)
-
-
-def _tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> Turns[None]:
-    """Log each problem once, when it is new. Those that stay are the very same objects, and cost next to nothing."""
-    if new.problems is old.problems:
-        return
-    before, after = set(map(id, old.problems)), set(map(id, new.problems))
-    yield
-    known = {found for found in old.problems if id(found) not in after}
-    yield
-    for found in new.problems:
-        if id(found) not in before and found not in known:
-            where, problem = found
-            about = new.containers.get(where)
-            name, short = (about.name, about.short_id) if about is not None else (where, None)
-            crowd.warning("problem.found", name=name, id=short, subject=problem.subject, message=problem.message)
-            yield

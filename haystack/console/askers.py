@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from haystack.console.lists import json_array
+from haystack.console.listing import json_array
 from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
 from haystack.dns import wire

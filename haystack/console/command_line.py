@@ -31,7 +31,7 @@ def normal(words: Iterable[str]) -> list[str]:
     if not plain:
         return []
     name = plain[0].lower().removeprefix("haystack.").removeprefix("haystack:")
-    name = "help" if name == "?" else name
+    name = "help" if name in ("?", "-h", "--help") else name
     if name == "trace" and len(plain) > 1:
         plain[1] = SWITCH.get(plain[1].lower(), plain[1])
     return [name, *plain[1:]]

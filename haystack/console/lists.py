@@ -6,85 +6,24 @@ Pure: reads one snapshot, makes text.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Sequence
 from heapq import merge
 from operator import itemgetter
 
 import msgspec
 
 from haystack.console import departed
+from haystack.console.command_line import nearest_of
+from haystack.console.listing import ALL, Listing, Wanted, json_array, json_object, shown
 from haystack.console.long_text import Lines
-from haystack.console.tables import Column, Title, age, cell, moment, tabled
+from haystack.console.tables import Column, age, moment, tabled
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
 from haystack.model.records import SPOKEN, Carried, Container, Endpoint, Problem, Service
-from haystack.observe.safe_text import printable, printable_json
+from haystack.observe.safe_text import printable
 from haystack.views import shapes
 from haystack.views.state import Picture, State
-
-Row = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One list: its text for a terminal of some width, and its shape for JSON, each in pieces."""
-
-    text: Callable[[State, int | None, Wanted], Turns[list[str]]]
-    json: Callable[[State, Wanted], Turns[list[str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rows are shown: those that hold each of these texts, whatever the case; `*` and `?` stand for anything.
-
-    gone: also what departed.py knows of.
-    """
-
-    texts: tuple[str, ...] = ()
-    gone: bool = False
-
-    def fits(self, row: Iterable[object]) -> bool:
-        """Whether a row of cells is wanted."""
-        if not self.texts:
-            return True
-        told = " ".join(map(cell, row)).lower()
-        return all(fnmatchcase(told, f"*{text.lower()}*") for text in self.texts)
-
-    @property
-    def nothing(self) -> str:
-        """That no row is."""
-        return f"nothing here has {printable(' and '.join(self.texts))} in it"
-
-
-ALL = Wanted()
-
-
-def as_json(shape: object) -> str:
-    """Indented JSON that a terminal may show."""
-    return printable_json(msgspec.json.format(shapes.encode(shape), indent=2).decode())
-
-
-def json_object(items: Iterable[tuple[str, object]]) -> Turns[list[str]]:
-    """The same of an object, a value at a time."""
-    return (yield from _bracketed("{", (f"{as_json(key)}: {as_json(value)}" for key, value in items), "}"))
-
-
-def json_array(items: Iterable[object]) -> Turns[list[str]]:
-    """The same of an array, an item at a time."""
-    return (yield from _bracketed("[", map(as_json, items), "]"))
-
-
-def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[list[str]]:
-    out, previous = Lines(), ""
-    for item in items:
-        out.add(f"{previous}," if previous else before)
-        previous = "  " + item.replace("\n", "\n  ")  # no line feed stands within a string of JSON
-        yield
-    out.add(*((previous, after) if previous else (before + after,)))
-    return out.pieces()
 
 
 def whole(name: str, state: State) -> str:
@@ -99,17 +38,12 @@ def short_names(state: State) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in state.snapshot.services)
 
 
-def shown(out: Lines, titles: Sequence[Title], rows: Iterable[Row], width: int | None, wanted: Wanted) -> Turns[None]:
-    """The rows that are wanted, or that there are none."""
-    found = []
-    for row in rows:
-        if wanted.fits(row):
-            found.append(row)
-        yield
-    if found or not wanted.texts:
-        yield from tabled(out, titles, found, width)
-    else:
-        out.add(wanted.nothing)
+def absence(name: str, state: State) -> Turns[str]:
+    """That there is no such service yet, and the one that may have been meant; empty: there is. name: its whole name."""
+    if name in state.snapshot.services:
+        return ""
+    near = yield from nearest_of(naming.short_name(name, state.snapshot.origin), short_names(state))
+    return f", which does not exist yet{near}"
 
 
 def services_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
@@ -237,7 +171,7 @@ def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Tu
             unheard.called(c.name, c.label),
             c.image,
             [each for each in (c.address, c.address6) if each],
-            f"{c.network or '-'}: {c.address_reason}",
+            f"{c.network or '-'}: {c.address_reason.removeprefix(f'network {c.network}: ')}",
             [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
             c.state,
             c.health,

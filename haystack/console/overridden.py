@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 
 from haystack.console.command import NOT_FOUND, OK, Context, Kind, Talk, option, switch, word
 from haystack.console.command_line import nearest_of
-from haystack.console.lists import json_array
+from haystack.console.listing import json_array
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column, age, tabled
 from haystack.loop.turns import Turns, in_turns, ordered

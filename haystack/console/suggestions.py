@@ -17,6 +17,7 @@ ELSEWHERE = {
     "man": "help", "bye": "exit", "logout": "exit", "q": "exit", "certificates": "certs", "loglevel": "log", "debug": "log",
 }  # fmt: skip
 SHORTEST = 2  # letters of a beginning that tells what was meant
+ALIKE = 0.8  # of two words, so that one may be the other misspelt
 
 
 def suggested(wrong: str, known: Iterable[str]) -> str:
@@ -25,4 +26,6 @@ def suggested(wrong: str, known: Iterable[str]) -> str:
     begun = [name for name in names if name.startswith(wrong)] if len(wrong) >= SHORTEST else []
     other = ELSEWHERE.get(wrong, "")
     near = (other if other in names else "") or (begun[0] if len(begun) == 1 else "") or spelling.nearest(wrong, names)
+    if not near:
+        near = ELSEWHERE.get(spelling.nearest(wrong, [word for word in ELSEWHERE if word[0] == wrong[:1]], ALIKE), "")
     return f"; did you mean {near}?" if near else "; help lists them"

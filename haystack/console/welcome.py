@@ -7,6 +7,7 @@ import time
 from haystack import __version__
 from haystack.console.tables import age
 from haystack.loop.turns import Turns
+from haystack.model.records import Problem
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
@@ -49,12 +50,19 @@ def _traffic(state: State) -> Turns[str]:
 
 def _wrong(state: State) -> str:
     """The gravest thing that is wrong, and how much else."""
-    found = [*state.wrong(), *(f"{problem.subject}: {problem.message}" for _, problem in state.snapshot.problems[:1])]
+    found = [*state.wrong(), *(_told(state, where, problem) for where, problem in state.snapshot.problems[:1])]
     count = len(state.wrong()) + len(state.snapshot.problems)
     if not found:
         return "no problems"
     more = f" (and {count - 1} more: services, containers and engines name them)" if count > 1 else ""
     return printable(f"problem: {found[0]}{more}")
+
+
+def _told(state: State, where: str, problem: Problem) -> str:
+    """A problem, and whose it is: a container's, a service's, or nobody's."""
+    container = state.snapshot.containers.get(where)
+    whose = where if container is None else container.name
+    return f"{whose}: {problem.subject}: {problem.message}" if whose else f"{problem.subject}: {problem.message}"
 
 
 def counted(number: int, word: str) -> str:

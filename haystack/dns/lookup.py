@@ -111,6 +111,8 @@ def _packet(name: str, qtype: str) -> bytes:
     number = words.type_number(qtype)
     if number is None:
         raise ValueError(f"no such record type: {qtype}")
+    if name != "." and not all(name.removesuffix(".").split(".")):
+        raise ValueError(f"not a DNS name: a label of {name!r} is empty")
     return wire.question(wire.name(name), number)
 
 
@@ -123,7 +125,7 @@ def _lines(packet: bytes) -> list[str]:
 
 def _sections(message: dnslib.DNSRecord) -> list[str]:
     status = words.rcode(message.header.rcode)
-    lines = [f";; {status}, {len(message.rr)} answers"]
+    lines = [f";; {status}, {len(message.rr)} answer{'' if len(message.rr) == 1 else 's'}"]
     for title, section in (("", message.rr), (";; authority", message.auth), (";; additional", message.ar)):
         lines += [title] if title and section else []
         lines += [str(record.toZone()) for record in section]

@@ -70,7 +70,8 @@ def hear(history: History, row: FailureRow, now: float) -> History:
     if history.ejected(now):
         return history
     if row.unanswered:
-        return _ejected(history, f"silent: no answer for {row.quiet_ms / 1000:.1f} s to {row.unanswered} requests", now, silent=True)
+        requests = "1 request" if row.unanswered == 1 else f"{row.unanswered} requests"
+        return _ejected(history, f"silent: no answer for {row.quiet_ms / 1000:.1f} s to {requests}", now, silent=True)
     new = _noted(history, row, now)
     why = _verdict(new)
     return _ejected(new, why, now) if why else new

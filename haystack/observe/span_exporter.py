@@ -54,6 +54,15 @@ def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Sequence[bytes], i
     return exporter.take
 
 
+def _exported(sink: Sink, spans: Sequence[Span]) -> str:
+    """Send these; empty, or why they could not be sent. Whatever happens, the thread goes on: those that come later have their turn."""
+    try:
+        return sink.export(spans) if spans else ""
+    except Exception as error:
+        log.exception("spans.failed", error=str(error))
+        return f"{type(error).__name__}: {error}"
+
+
 class SpanExporter:
     """Takes what the workers send. lost: exchanges whose spans no collector will have."""
 
@@ -63,7 +72,7 @@ class SpanExporter:
         self._changed = threading.Condition()
         self._closing = False
         self._sink: Sink | None = None
-        self._failing = False
+        self._failing = self._unread = False
         self._untold = 0  # of those that are lost
         self._told = -TOLD_SECONDS
         self.lost = 0
@@ -100,11 +109,25 @@ class SpanExporter:
             log.exception("spans.failed", error=str(error))
             return
         while batch := self._batch():
-            why = sink.export([span_of(each) for each in batch])
+            spans = self._read(batch)
+            why = _exported(sink, spans)
+            sent = 0 if why else len(spans)
             with self._changed:
-                self.sent += 0 if why else len(batch)
-                self._lose(len(batch) if why else 0)
+                self.sent += sent
+                self._lose(len(batch) - sent)
             self._judge(sink.endpoint, why)
+
+    def _read(self, batch: Sequence[bytes]) -> list[Span]:
+        """What workers have sent, but for what is no span: that is a bug, is told of once, and takes nothing else with it."""
+        spans = []
+        for each in batch:
+            try:
+                spans.append(span_of(each))
+            except Exception as error:
+                if not self._unread:
+                    log.exception("spans.failed", error=str(error))
+                self._unread = True
+        return spans
 
     def _batch(self) -> list[bytes]:
         """The oldest exchanges, once there are many or the first has waited; none at the end."""
@@ -124,7 +147,7 @@ class SpanExporter:
         elif self._failing and not why:
             log.info("collector.back", endpoint=endpoint, lost=self._taken_untold())
         elif not why:
-            self._tell("more exchanges are recorded than can be sent")
+            self._tell("some can't be read" if self._unread else "more exchanges are recorded than can be sent")
         self._failing = bool(why)
 
     def _tell(self, reason: str, *, at_once: bool = False) -> None:

@@ -18,6 +18,11 @@ export function makeSvg(tag, attributes = {}, ...children) {
   return element;
 }
 
+// A host name, which may be broken behind each of its dots.
+export function breakable(name) {
+  return name.split(".").flatMap((label, at) => at === 0 ? [label] : [".", make("wbr"), label]);
+}
+
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

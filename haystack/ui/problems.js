@@ -42,7 +42,7 @@ function ofServices(picture) {
   const found = [];
   for (const service of picture.services.values()) {
     const { grade, total } = judge(service);
-    if (grade === "down") found.push(about(service.name, "bad", `none of its ${total} endpoints is in`));
+    if (grade === "down") found.push(about(service.name, "bad", total === 1 ? "its only endpoint is not in" : `none of its ${total} endpoints is in`));
   }
   return found;
 }

@@ -1,7 +1,7 @@
 // One service: as a card in the overview, and as a view of its own.
 
 import { told } from "./certificates.js";
-import { arrange, make, setAttribute, setText } from "./dom.js";
+import { arrange, breakable, make, setAttribute, setText } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { judge } from "./model.js";
 import { Charts } from "./sparkline.js";
@@ -19,7 +19,7 @@ export class ServiceCard {
   constructor(name, { level, whole }) {
     this.whole = whole;
     this.open = null;
-    this.title = whole ? make("span", {}, name) : make("a", { href: address(name) }, name);
+    this.title = whole ? make("span", {}, ...breakable(name)) : make("a", { href: address(name) }, ...breakable(name));
     this.grade = make("span", { class: "grade" });
     this.bar = make("div", { class: "bar", "aria-hidden": "true" }, ...BAR.map(standing => make("i", { class: standing })));
     this.counts = make("span", { class: "counts" });

@@ -21,6 +21,7 @@ from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
 from haystack.views.state import State
 
+SCHEMES = ("http", "https", "ws", "wss")  # a WebSocket begins as a request
 NAMED = 50  # of those among which one is picked, and of rules that are shadowed
 
 
@@ -43,11 +44,13 @@ class Found(NamedTuple):
 
 
 def read(url: str) -> Asked:
-    """The parts that count. Raises ValueError where there is no host or an odd port."""
+    """The parts that count. Raises ValueError where there is no host, an odd port, or another scheme than HTTP's."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in SCHEMES:
+        raise ValueError(f"Haystack serves http:// and https://, not {parts.scheme}://")
     if not parts.hostname:
         raise ValueError("no host name in it")
-    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme == "https")
+    return Asked(parts.hostname.lower().removesuffix("."), parts.port, parts.path or "/", parts.scheme in ("https", "wss"))
 
 
 def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:

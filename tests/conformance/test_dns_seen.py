@@ -110,7 +110,7 @@ async def test_the_shell_says_where_an_answer_comes_from():
     async with running() as seen:
         assert await seen.shell(f"dig {NAME}") == (
             0,
-            f";; NOERROR, 1 answers\n{NAME}.  5       IN      A       127.0.0.1\n;; from the zone\n",
+            f";; NOERROR, 1 answer\n{NAME}.  5       IN      A       127.0.0.1\n;; from the zone\n",
         )
         status, first = await seen.shell("dig www.example")
         _, second = await seen.shell("dig www.example")

@@ -100,7 +100,7 @@ def test_every_state_is_told_by_its_word_and_problems_come_first(browser: Any, s
     with Tab(browser, site.url) as page:
         first = page.locator("main section").first
         assert first.locator("h2").text_content().endswith("problems")
-        assert "none of its 1 endpoints is in" in first.text_content()
+        assert "its only endpoint is not in" in first.text_content()
         names = page.locator("article h3").all_text_contents()
         assert names[:2] == ["down.services.haystack", "panic.services.haystack"]
         assert card(page, "panic").locator(".rows .pill").all_text_contents() == ["kept in"] * 3

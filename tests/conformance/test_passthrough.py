@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from tests.fakes.client import Client
 from tests.fakes.far_end import FarEnd, echo, ends, hangs, https, resets, tls
 from tests.fakes.origin import Loop, Origin, respond
 from tests.fakes.pki import Authority
-from tests.fakes.tls import Memory, TlsClient, failure, openssl, trusting
+from tests.fakes.tls import Memory, TlsClient, failure, hello, openssl, trusting
 from tests.fakes.worker import Haystack, Member, host, resident, until
 
 OWN, WILD, RAW, SERVED = "own.example.com", "*.wild.example.com", "raw.example.net", "served.example.com"
@@ -86,17 +85,6 @@ def fresh(tmp_path, fakes) -> Iterator[Edge]:
     with made.haystack:
         yield made
     made.close()
-
-
-def hello(name: str, **more: Any) -> bytes:
-    """OpenSSL's first bytes."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = context.wrap_bio(into, out, server_hostname=name)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        asking.do_handshake()
-    return out.read()
 
 
 # Where it goes.

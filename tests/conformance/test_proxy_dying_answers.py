@@ -12,6 +12,7 @@ from tests.fakes.origin import OK, Call, Script, inform, pieces, respond
 from tests.fakes.worker import Site
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+HELD = 0.05  # seconds that a head waits for a small body, as in http1_client.pyx
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
 
 
@@ -131,7 +132,7 @@ def test_a_head_without_a_body_waits_for_nothing(site: Site) -> None:
         for _ in range(20):
             assert client.get(name, "/200", method="HEAD").status == 200
             assert client.get(name, "/304").status == 304
-        assert time.monotonic() - begun < 1.0, "each of them waited"
+        assert time.monotonic() - begun < 40 * HELD, "each of them waited"
 
 
 def test_interim_responses_go_down_at_once_before_an_answer_that_is_held(site: Site) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from tests.fakes.far_end import FarEnd, reset
 from tests.fakes.haproxy import haproxy
 from tests.fakes.origin import respond
 from tests.fakes.pki import Authority
+from tests.fakes.tls import hello
 from tests.fakes.worker import Haystack, Member, host, until
 
 RAW, SERVED = "raw.example.net", "served.example.com"
@@ -94,15 +93,6 @@ def site(request, tmp_path) -> Iterator[Site]:
     with made.haystack:
         yield made
     made.close()
-
-
-def hello(name: str) -> bytes:
-    context = ssl.create_default_context()
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = context.wrap_bio(into, out, server_hostname=name)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        asking.do_handshake()
-    return out.read()
 
 
 def test_each_connection_tells_its_client_and_carries_nobody_elses_requests(site):

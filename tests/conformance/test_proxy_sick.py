@@ -97,7 +97,7 @@ def test_one_that_never_answers_delays_few_requests_for_less_than_a_second(ward:
     assert len(stuck.requests) - before <= 8 + 2, "the clients there were, and the trials"
     (reason,) = ward.ejections("stuck")
     assert reason.startswith("silent: no answer for 0.")
-    assert reason.endswith(" requests")
+    assert reason.endswith((" request", " requests"))
 
 
 def test_one_that_stood_still_before_is_no_excuse_for_another(ward: Ward) -> None:
@@ -136,7 +136,7 @@ def test_a_post_is_sent_to_a_silent_endpoint_once_and_to_no_other(ward: Ward) ->
         with ward.client() as client:
             answers.append(client.get(host("posts"), f"/post{number}", b"Content-Length: 0\r\n", "POST"))
 
-    with ward.load("posts", 16) as load:
+    with ward.load("posts", 4) as load:
         load.go_on()
         origins = ward.turn("posts", never())
         threads = [threading.Thread(target=post, args=(number,)) for number in range(8)]

@@ -77,6 +77,20 @@ def test_a_late_request_under_a_name_of_its_own_hides_nothing(fakes: Loop) -> No
         found[0].cut()
 
 
+@pytest.mark.parametrize("clients", [1, 2, 3])
+def test_few_clients_are_answered_though_all_of_them_wait_at_the_silent_endpoint(fakes: Loop, clients: int) -> None:
+    """Nobody else asks, so nobody's answer shows that it is silent: each of them was answered 504 in the end, one request after another."""
+    with origins(fakes, *[respond()] * 4) as found, Haystack([Member("few", o.port) for o in found]) as haystack:
+        with Load().http(haystack.port, host("few"), b"ok", keep=clients, new=0) as load:
+            load.go_on()
+            found[0].script = never()
+            until(lambda: ejected(haystack), SOON, "it was not ejected")
+            load.go_on()
+        found[0].cut()
+        assert load.wrong == []
+        assert load.slowest < SOON
+
+
 def test_one_slow_request_does_not_bring_all_the_others(fakes: Loop) -> None:
     """Each doubt is answered by a quick request, and the next one takes its time: a slow report must not get the service's traffic."""
     gate = threading.Event()
@@ -124,5 +138,5 @@ def test_a_silent_endpoint_whose_container_is_restarted_is_trusted_at_once(fakes
             engine.emit("die", ids[0], exitCode="0")
             engine.containers[ids[0]]["State"]["StartedAt"] = rfc3339(time.time())
             engine.emit("start", ids[0])
-            until(lambda: len(found[0].requests) > seen + 8, 1.2, "it got nothing")
+            until(lambda: len(found[0].requests) > seen + 8, 1.9, "it got nothing")
         assert load.wrong == []

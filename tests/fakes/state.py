@@ -65,12 +65,12 @@ class Proxy:
 class Responder:
     def lookup(self, name, qtype, local):
         if name == NAME and qtype == "A":
-            return [";; NOERROR, 1 answers", f"{NAME}. 5 IN A {local}"]
+            return [";; NOERROR, 1 answer", f"{NAME}. 5 IN A {local}"]
         return [";; NXDOMAIN, 0 answers"]
 
     async def resolve(self, name, qtype, local):
         if name == "example.com":
-            return [";; NOERROR, 1 answers", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
+            return [";; NOERROR, 1 answer", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
         return self.lookup(name, qtype, local)
 
     def figures(self):

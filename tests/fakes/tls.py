@@ -21,6 +21,18 @@ def trusting(ca: Path, **more: Any) -> ssl.SSLContext:
     return context
 
 
+def hello(name: str, **more: Any) -> bytes:
+    """What OpenSSL says first. more: attributes of its context."""
+    context = ssl.create_default_context()
+    for key, value in more.items():
+        setattr(context, key, value)
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = context.wrap_bio(into, out, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        asking.do_handshake()
+    return out.read()
+
+
 class TlsClient(Client):
     """One connection within TLS. name: what it asks for, and verifies; None: nothing; session: one to resume."""
 

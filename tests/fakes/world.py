@@ -13,10 +13,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from haystack._fast import testing
-from haystack._fast.endpoint.endpoint import Member, Route
+from haystack._fast import testing as compiled
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
+from haystack._fast.exchange import testing
+from haystack._fast.exchange.testing import Attempt
 from haystack._fast.routing.router import Router
-from haystack._fast.testing import Attempt, pass_time
 from haystack._fast.util import random_numbers
 from haystack.catalog.registry import Registry
 from haystack.health.monitor import Monitor
@@ -56,7 +57,7 @@ class Jump(selectors.SelectSelector):
         """Nothing comes from outside; the time to wait for the next thing is over."""
         if timeout:
             self.now += timeout
-            pass_time(timeout)  # for pickers that measure
+            compiled.pass_time(timeout)  # for pickers that measure
         return []
 
 
@@ -98,7 +99,14 @@ class Worker:
         new = oracle.of(snapshot, routing_table.Defaults(self.world.balance, 60.0, 10.0))
         for part in oracle.changes(self.table, new, oracle.alive(snapshot)):
             self.routes.apply(part)
+            self.rescue(self.routes.endpoints(part.ended))
         self.table = new
+
+    def rescue(self, ended: set[Endpoint]) -> None:
+        """What waits at endpoints that answer nobody any more goes elsewhere, as with bulk.rescue."""
+        for attempt in [a for a in self.waiting if a.member is not None and a.member.endpoint in ended and a.repeats == 0]:
+            self.waiting.pop(attempt).cancel()
+            self.broke(attempt, unseen=False)
 
     @property
     def route(self) -> Route | None:
@@ -110,19 +118,21 @@ class Worker:
         """The poller's clock, which never is 0."""
         return 1000 + int(self.world.now * 1000)
 
-    def request(self, key: int) -> None:
-        """A GET arrives."""
+    def request(self, key: int) -> Attempt | None:
+        """A GET arrives; None: nobody could take it."""
         route = self.route
         if route is None:
             self.world.unserved += 1
-            return
+            return None
         self.asked += 1
-        self.send(Attempt(route, key))
+        attempt = Attempt(route, key)
+        self.send(attempt)
+        return attempt
 
     def send(self, attempt: Attempt) -> None:
         """To the next candidate."""
         if attempt.next(self.ms) is None:
-            self.fail()
+            self.fail(attempt)
         else:
             self.begin(attempt)
 
@@ -132,8 +142,7 @@ class Worker:
         endpoint = self.world.endpoint(attempt.member)
         self.world.tries.append(Try(self.world.now, endpoint, repeated=attempt.repeats > 0))
         manner = self.world.manner(endpoint)
-        seconds = {"refusing": 0.0, "silent": self.world.limit, "slow": SLOW}.get(manner, WORK) * self.world.random.uniform(0.5, 1.5)
-        self.waiting[attempt] = self.world.loop.call_later(seconds, self.ended, attempt, manner)
+        self.waiting[attempt] = self.world.loop.call_later(self.world.work(attempt, manner), self.ended, attempt, manner)
 
     def ended(self, attempt: Attempt, manner: str) -> None:
         """The endpoint has answered, or has not."""
@@ -142,26 +151,27 @@ class Worker:
         assert member is not None
         if manner in ("refusing", "resetting"):
             self.reports.fault(member, queue, KINDS[manner], self.ms)
-            testing.hear(attempt.route.picker, member, -1.0)
+            compiled.hear(attempt.route.picker, member, -1.0)
             self.broke(attempt, unseen=manner == "refusing")
         elif manner == "silent":
             attempt.leave()
             self.reports.fault(member, queue, "timeout", self.ms)
-            testing.hear(attempt.route.picker, member, -1.0)
-            self.fail()
+            compiled.hear(attempt.route.picker, member, -1.0)
+            self.fail(attempt)
         else:
             self.answered(attempt, member, manner)
 
     def answered(self, attempt: Attempt, member: Member, manner: str) -> None:
         """With an error or without."""
-        attempt.answered(self.ms)
+        attempt.answered(self.ms, manner != "failing")
         if manner == "failing":
-            testing.hear(attempt.route.picker, member, -1.0)
+            compiled.hear(attempt.route.picker, member, -1.0)
             self.reports.fault(member, attempt.route.queue, "error", self.ms)
-            self.fail()
+            self.fail(attempt)
         else:
-            testing.hear(attempt.route.picker, member, (self.ms - attempt.begun) / 1000)
+            compiled.hear(attempt.route.picker, member, (self.ms - attempt.begun) / 1000)
             self.reports.fine(member, attempt.route.queue)
+            self.world.over(attempt)
 
     def broke(self, attempt: Attempt, *, unseen: bool) -> None:
         """Its connection did, before a response."""
@@ -172,11 +182,12 @@ class Worker:
             self.send(attempt)
             return
         self.denied += verdict == "over budget"
-        self.fail()
+        self.fail(attempt)
 
-    def fail(self) -> None:
+    def fail(self, attempt: Attempt) -> None:
         """The client has an error."""
         self.world.failed.append(self.world.now)
+        self.world.over(attempt)
 
     def tick(self) -> None:
         """See who waits for long, and look at their endpoints."""
@@ -193,8 +204,8 @@ class Worker:
         if route is None:
             return
         actions = testing.judge_member(member, route.queue, self.ms)
-        if "sample" in actions and self.move(member, 1):
-            testing.note_sample(member, self.ms)
+        if "sample" in actions:
+            self.sample(member, reading="reading" in actions)
         if "move" in actions or "report" in actions:
             waiting = sum(attempt.member is member for attempt in self.waiting)
             if "report" in actions:
@@ -214,6 +225,15 @@ class Worker:
                 self.begin(attempt)
                 moved += 1
         return moved
+
+    def sample(self, member: Member, *, reading: bool) -> None:
+        """The newest of those that wait for this endpoint and may go to another does."""
+        for attempt in reversed([each for each in self.waiting if each.member is member]):
+            if attempt.sample(self.ms, reading):
+                self.waiting.pop(attempt).cancel()
+                self.repeated += 1
+                self.begin(attempt)
+                return
 
     def tell(self) -> None:
         """To the control process, of those that failed or have got well."""
@@ -275,14 +295,25 @@ class World:
         self.end = end = self.now + seconds
         telling = [asyncio.create_task(self.every(TELL, worker.tell)) for worker in self.workers]
         telling += [asyncio.create_task(self.every(TICK, worker.tick)) for worker in self.workers]
-        while self.now < end:
-            await asyncio.sleep(self.random.expovariate(self.rate))
-            self.random.choice(self.workers).request(self.random.getrandbits(64))
+        await self.ask(end)
         await self.idle(3.0)
         for task in telling:
             task.cancel()
         ended = await asyncio.gather(*telling, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+
+    async def ask(self, end: float) -> None:
+        """Send requests until then."""
+        while self.now < end:
+            await asyncio.sleep(self.random.expovariate(self.rate))
+            self.random.choice(self.workers).request(self.random.getrandbits(64))
+
+    def work(self, attempt: Attempt, manner: str) -> float:
+        """Seconds until the endpoint answers, or the request has failed."""
+        return {"refusing": 0.0, "silent": self.limit, "slow": SLOW}.get(manner, WORK) * self.random.uniform(0.5, 1.5)
+
+    def over(self, attempt: Attempt) -> None:
+        """A request has been answered, or has failed."""
 
     async def idle(self, seconds: float) -> None:
         """Nothing comes in."""

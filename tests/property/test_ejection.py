@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast.endpoint.endpoint import Route
-from haystack._fast.testing import Reports
+from haystack._fast.exchange.testing import Reports
 from haystack.health.outliers import History, hear
 from haystack.model.reports import FailureRow
 from tests.fakes.members import members, picker

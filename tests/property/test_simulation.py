@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haystack._fast.balance.pickers import PICKERS
+from tests.fakes.few_clients import FewClients
 from tests.fakes.world import KINDS, LIMIT, NAME, Spell, World
 
 SECONDS = 35.0
@@ -194,6 +195,37 @@ def test_a_silent_endpoint_is_found_and_its_requests_go_elsewhere():
         assert len(asked) < 60
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("clients", [(1, 0), (2, 0), (3, 0), (4, 0), (1, 1), (2, 1)], ids=str)
+def test_few_clients_are_answered_though_all_of_them_may_wait_at_the_silent_endpoint(clients):
+    """Nobody else asks, so nobody's answer shows that it is silent: one request after another had an error, each after its whole time."""
+    for seed in range(4):
+        world = FewClients(seed, clients, [Spell(0, "silent", 2.0, 60.0)], limit=6.0)
+        try:
+            world.run(9.0)
+            assert world.failed == []
+            assert max(seconds for seconds, _ in world.waited) < 1.7
+            assert sum(seconds > 0.9 for seconds, _ in world.waited) <= 2 * sum(clients)
+            assert any(ejected(by_number(snapshot, 0)) for _, snapshot in world.seen)
+        finally:
+            world.close()
+
+
+@pytest.mark.parametrize("clients", [(1, 0), (2, 0), (3, 0), (1, 1)], ids=str)
+@pytest.mark.parametrize("seconds", [1.2, 3.0, 10.0])
+def test_where_few_clients_ask_for_what_is_slow_it_is_soon_sent_once(clients, seconds):
+    """It is as slow elsewhere: that ejects nobody, and each one in vain doubles the time until the next one is moved."""
+    for seed in range(2):
+        world = FewClients(seed, clients, [], limit=60.0, slow=(seconds, 40))
+        try:
+            world.run(120.0)
+            assert world.failed == []
+            assert all(e.ready for _, snapshot in world.seen for e in snapshot.services[NAME].endpoints)
+            assert len(world.moved) > 8
+            assert sum(world.moved) <= 6 * len([each for each in clients if each])
+        finally:
+            world.close()
 
 
 def test_the_same_seed_tells_the_same_story():

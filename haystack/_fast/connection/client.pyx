@@ -2,18 +2,12 @@
 from libc.errno cimport EINPROGRESS, errno
 from libc.stdint cimport int64_t, uint32_t
 
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from haystack._fast.net.tcp cimport is_own
 from haystack._fast.net.tls_client cimport TlsClientTransport
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.linked_list cimport join, leave
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLRDHUP
-        EPOLLET
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_UNIX

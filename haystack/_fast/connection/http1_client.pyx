@@ -14,18 +14,12 @@ from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_response
 from haystack._fast.http1.serialize cimport Client, flaw_of_trailer, write_last_chunk, write_request
 from haystack._fast.http1.written cimport WHOLE, send_written, write_run
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from haystack._fast.net.tcp cimport untouched
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, reserve, take
 from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_UNIX

@@ -17,16 +17,12 @@ from haystack._fast.http2.nghttp2 cimport (
     nghttp2_settings_entry, nghttp2_submit_ping, nghttp2_submit_settings,
 )
 from haystack._fast.http1.head cimport MAX_HEAD
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
 from haystack._fast.net.transport cimport Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
     WRITTEN = 65536         # bytes that are collected before they are sent
@@ -54,21 +50,21 @@ cdef class Http2Client(ClientConnection):
     # who is carried
 
     cdef bint is_starting(self) noexcept:
-        """Whether it is not known yet how many streams it may carry."""
+        """Whether it is being set up: the endpoint has not said yet how many streams it allows."""
         return not self.over and (self.connecting or (not self.greeted and self.times.greet_by > 0))
 
     cdef bint is_leaving(self) noexcept:
-        """Whether it takes no further stream, for good."""
+        """Whether it will carry no further stream."""
         # with another target or protocol, the endpoint is spoken to another way by now
         return self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
             self.target is not self.endpoint.tls or not is_shared(self.endpoint))
 
     cdef int capacity(self) noexcept:
-        """Exchanges that it can carry beside those it does."""
+        """How many more exchanges it can carry."""
         return 0 if self.transport.fd < 0 or self.is_leaving() else self.room()
 
     cdef int room(self) noexcept:
-        """The same for those that were to be carried by it before it became one that takes no further."""
+        """The same, for exchanges that waited for this connection before it was to carry no further ones."""
         if self.connecting or self.going or self.transport.hung_up:
             return 0
         if self.times.pinged and self.worker.poller.now - self.times.pinged > SUSPECT_MS:
@@ -76,13 +72,13 @@ cdef class Http2Client(ClientConnection):
         return max(0, self.allowed - <int>self.legs.count)
 
     cdef int places(self) noexcept:
-        """How many of those that wait it can be expected to carry soon: where it is about to begin, or as good as new."""
+        """How many waiting exchanges it will probably carry soon: while it is being set up, or if it was heard from just now."""
         if self.is_starting():
             return (self.endpoint.http2.streams or <int>MAX_STREAMS) - <int>self.legs.count
         return self.capacity() if self.worker.poller.now - self.times.heard <= FRESH_MS else 0
 
     cdef UpLeg lend(self):
-        """One more stream, for who has seen that there is room."""
+        """A leg on a further stream; the caller has checked `capacity`."""
         cdef Http2ClientLeg leg = Http2ClientLeg()
         leg.worker = self.worker
         leg.endpoint = self.endpoint
@@ -91,7 +87,7 @@ cdef class Http2Client(ClientConnection):
         return leg
 
     cdef int take_in(self, Link *place) noexcept:
-        """This leg is ours from now on."""
+        """Take this leg over."""
         (<Http2ClientLeg>place.owner).connection = self
         if self.legs.count == 0:
             leave(&self.place)
@@ -102,7 +98,7 @@ cdef class Http2Client(ClientConnection):
         return 0
 
     cdef int pull(self) except -1:
-        """Take in who waits for a place."""
+        """Take over legs that wait for a connection, as far as there is room."""
         cdef Http2ClientLeg leg
         while self.endpoint.http2.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
             leg = <Http2ClientLeg>self.endpoint.http2.awaiting.oldest.owner
@@ -119,7 +115,7 @@ cdef class Http2Client(ClientConnection):
         return 0
 
     cdef int freed(self) except -1:
-        """A stream has left."""
+        """A stream has ended."""
         if self.transport.fd < 0:
             return 0
         if self.legs.count or (self.endpoint.http2.awaiting.count and self.room() > 0):
@@ -151,7 +147,7 @@ cdef class Http2Client(ClientConnection):
         return self.read() if transport.readable and transport.fd >= 0 else 0
 
     cdef int on_hello(self) except -1:
-        """The endpoint is there; what comes now takes it more than a connection alone: who waits has a little more patience."""
+        """The TLS handshake begins, which takes longer than a connection alone: extend the deadlines of those that wait."""
         cdef int64_t end = self.worker.poller.now + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
         cdef Link *at = self.endpoint.http2.awaiting.oldest
         while at != NULL:
@@ -160,13 +156,13 @@ cdef class Http2Client(ClientConnection):
         return self.set_deadline()
 
     cdef int on_insecure(self, const char *error) except -1:
-        """It can't be made: nor will another one do better."""
+        """The handshake has failed, and would fail again: fail those that wait."""
         self.over = True
         self.close()
         return fail_waiting(self.endpoint, error, 502)
 
     cdef int greet(self) except -1:
-        """It is connected: say what we want (section 3.4), and begin with as many requests as the endpoint is known to take."""
+        """It is connected: send SETTINGS (section 3.4), and begin with as many requests as the endpoint allowed before."""
         cdef nghttp2_settings_entry[3] entries
         self.session = open_session(self)
         entries[0].settings_id, entries[0].value = NGHTTP2_SETTINGS_ENABLE_PUSH, 0
@@ -207,7 +203,7 @@ cdef class Http2Client(ClientConnection):
         return self.schedule()
 
     cdef int settle(self) except -1:
-        """Look at the legs that something was noted of. An exception ends the exchange that it came out of, and no other."""
+        """Go through the legs for which something was noted. An exception ends the exchange that raised it, and no other."""
         cdef Http2ClientLeg leg
         while self.touched.oldest != NULL:
             leg = <Http2ClientLeg>self.touched.oldest.owner
@@ -279,11 +275,11 @@ cdef class Http2Client(ClientConnection):
         return max(self.times.heard, self.times.busy_since)
 
     cdef int64_t ask_by(self) noexcept:
-        """When to ask the endpoint whether it is there."""
+        """When to send a PING."""
         return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
 
     cdef int suspect(self) except -1:
-        """Ask the endpoint whether it is there, unless that has been done, or would be too often."""
+        """Send a PING, unless one is unanswered, or the last one was a short while ago."""
         cdef int64_t now = self.worker.poller.now
         if self.times.pinged or self.transport.fd < 0 or not (self.fed or now >= self.times.asked + AGAIN_MS):
             return 0
@@ -310,7 +306,7 @@ cdef class Http2Client(ClientConnection):
         return self.set_deadline()
 
     cdef int end_late(self) except -1:
-        """Tell the legs whose time is up, of those that wait for a connection, too."""
+        """End the legs whose time is up, those that wait for a connection too."""
         cdef list late = []
         cdef Http2ClientLeg leg
         find_late(self.legs.oldest, self.worker.poller.now, late)
@@ -324,18 +320,18 @@ cdef class Http2Client(ClientConnection):
         return 0
 
     cdef int look_at_life(self) except -1:
-        """Ask an endpoint that has been silent for long whether it is there; where it does not say so, it is not."""
+        """Send a PING to an endpoint that has been silent for long, and close the connection if nothing comes."""
         cdef int64_t now = self.worker.poller.now
         if self.times.pinged:
             return self.end(False) if now >= self.given_up_at() else 0
         return self.suspect() if now >= self.ask_by() else 0
 
     cdef int64_t given_up_at(self) noexcept:
-        """When it is dead, if it says nothing until then. One that is slow and was asked for that alone has as long as any."""
+        """When the connection counts as dead if nothing comes. A PING that was sent early, for a slow answer, does not shorten it."""
         return max(self.quiet_since() + QUIET_MS, self.times.pinged) + PONG_MS
 
     cdef int set_deadline(self) except -1:
-        """When to look next."""
+        """Set the time of the next look."""
         if self.transport.fd < 0:
             return 0
         self.transport.deadline = 0
@@ -354,7 +350,7 @@ cdef class Http2Client(ClientConnection):
     # its end
 
     cdef int end(self, bint clean) except -1:
-        """The endpoint sends no more, or may not. What has come whole goes on to its clients nevertheless. clean: with a FIN."""
+        """The connection has ended, or broke the protocol. Responses that have come whole still go to their clients. clean: with a FIN."""
         cdef Link *at = self.legs.oldest
         cdef Http2ClientLeg leg
         cdef bint silent = not self.greeted
@@ -374,7 +370,7 @@ cdef class Http2Client(ClientConnection):
         return self.provide_another()
 
     cdef int provide_another(self) except -1:
-        """It carries nobody any more: see to those who wait."""
+        """It carries nothing any more: get another connection for those that wait."""
         if self.endpoint.http2.awaiting.count == 0 or provide(self.worker, self.endpoint) == Dial.UNDER_WAY:
             return 0
         return fail_waiting(self.endpoint, b"connection_refused", 502)
@@ -386,7 +382,7 @@ cdef class Http2Client(ClientConnection):
         return self.provide_another()
 
     cdef int close(self) except -1:
-        """Take leave, where nothing is under way and the endpoint listens still, and close."""
+        """Close, with a GOAWAY if nothing is in flight and the endpoint still reads."""
         cdef Transport transport = self.transport
         cdef const uint8_t *data
         cdef ssize_t n = 1

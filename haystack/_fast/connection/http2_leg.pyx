@@ -36,13 +36,13 @@ cdef list spare_legs = []
 
 
 cdef class Streams(ServerConnection):
-    """What a stream knows of its connection."""
+    """What a leg uses of its connection. Http2Server is the one kind there is."""
 
     def __cinit__(self):
         self.noted = []
 
     cdef int wants(self) except -1:
-        """Something is to be sent, or read: once this batch is done."""
+        """Send or read something once this batch of the poller is done."""
         return self.worker.poller.later(self.transport) if self.transport.fd >= 0 else 0
 
 
@@ -60,14 +60,14 @@ cdef class Http2ServerLeg(DownLeg):
         release(&self.tail)
 
     cdef int note(self) except -1:
-        """Something has happened to it, that is looked at by and by."""
+        """Note that something has happened to it: `attend` follows."""
         if not self.noted and self.connection is not None:
             self.noted = True
             self.connection.noted.append(self)
         return 0
 
     cdef int attend(self) except -1:
-        """Look at what has happened."""
+        """Do what follows from what was noted."""
         cdef bint drained = self.drained
         self.drained = False
         if self.connection is None:
@@ -111,7 +111,7 @@ cdef class Http2ServerLeg(DownLeg):
             self, -used if used else 400, b"http_request_error", said(b"the request's head is refused", h.flaw))
 
     cdef bint is_slow(self, int64_t passed) noexcept:
-        """Whether the client opens no window for it, or one by crumbs. A tunnel may be silent for long."""
+        """Whether the client opens its window too slowly. A tunnel may be silent for long."""
         cdef bint slow = False
         self.taking.stalled += passed
         if pending(&self.out) and not self.tunnel:
@@ -122,7 +122,7 @@ cdef class Http2ServerLeg(DownLeg):
         return slow
 
     cdef int retire(self) except -1:
-        """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
+        """The stream is closed and its exchange has ended: keep its memory for the next one."""
         self.forget_out()
         # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
         nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
@@ -151,7 +151,7 @@ cdef class Http2ServerLeg(DownLeg):
         return True
 
     cdef int consumed(self, size_t size) except -1:
-        """So much of the body went on: the client may send as much again."""
+        """So many bytes of the body went on: open the window by as many."""
         take(&self.input, size)
         nghttp2_session_consume(self.connection.session, self.number, size)
         return self.connection.wants()
@@ -216,7 +216,7 @@ cdef class Http2ServerLeg(DownLeg):
         return 0
 
     cdef int forget_out(self) except -1:
-        """What was kept for the client is nobody's any more."""
+        """Drop what was kept for the client."""
         if self.connection is None:
             return 0
         self.connection.waiting -= pending(&self.out) > 0

@@ -14,21 +14,11 @@ from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_requ
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.session_memory cimport session_memory
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-cdef extern from "sys/socket.h" nogil:
-    enum:
-        MSG_PEEK
-        MSG_DONTWAIT
-    ssize_t recv(int, void *, size_t, int)
 
 cdef enum:
     BURST = 16              # reads in a row before others have their turn
@@ -65,7 +55,7 @@ cdef int prepare() except -1:
 
 
 cdef int take_over(ServerConnection before, const char *data, size_t size) except -1:
-    """The client speaks HTTP/2: its connection goes on as one, with these bytes, which came already. `before` is of no more use."""
+    """The client speaks HTTP/2: replace its connection, `before`, by an Http2Server that begins with these bytes, which came already."""
     cdef Http2Server after = Http2Server()
     cdef Transport transport = before.transport
     after.worker, after.handler, after.transport, after.peer = before.worker, before.handler, transport, before.peer
@@ -83,7 +73,7 @@ cdef class Http2Server(Streams):
             nghttp2_session_del(self.session)
 
     cdef int start(self) except -1:
-        """Say what this side holds to (RFC 9113, section 3.4)."""
+        """Send SETTINGS (RFC 9113, section 3.4)."""
         cdef nghttp2_settings_entry[5] settings
         cdef nghttp2_mem memory = session_memory(&self.lent)
         prepare()
@@ -120,10 +110,8 @@ cdef class Http2Server(Streams):
         return self.worker.clients.leave(self.peer.origin)
 
     cdef bint is_at_rest(self) noexcept:
-        cdef char byte
         return self.state == ConnectionState.OPEN and self.legs.count == 0 and self.coming is None and self.transport.unsent() == 0 and (
-            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS) and (
-            recv(self.transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+            not self.transport.readable and not self.transport.holds() and self.leaving == Leaving.STAYS) and self.transport.is_empty()
 
     cdef bint carries(self, LegUser user) noexcept:
         cdef Link *at = self.legs.oldest
@@ -137,7 +125,7 @@ cdef class Http2Server(Streams):
         return self.transport.unsent() == 0
 
     cdef int close(self) except -1:
-        """With a word of which request was the last: what came behind it can be sent again (RFC 9113, section 6.8)."""
+        """With a GOAWAY, so that the client can repeat requests that came too late (RFC 9113, section 6.8)."""
         if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
             self.state = ConnectionState.DRAINING
             nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
@@ -150,7 +138,7 @@ cdef class Http2Server(Streams):
         return self.close()
 
     cdef int judge(self, int64_t passed) except -1:
-        """Streams for which the client opens no window, while others go on."""
+        """End streams whose window the client opens too slowly, while others go on."""
         cdef Link *at = self.legs.oldest
         cdef Http2ServerLeg leg
         cdef list slow = []
@@ -184,7 +172,7 @@ cdef class Http2Server(Streams):
         return self.read()
 
     cdef int on_again(self) except -1:
-        """What was put off: the rest of what was noted and read, and what is to be sent."""
+        """Go on with what was put off: noted events, reading, sending."""
         self.settle()
         if self.transport.readable:
             self.read()
@@ -231,7 +219,7 @@ cdef class Http2Server(Streams):
         return 0
 
     cdef int feed(self, const char *data, size_t size) except -1:
-        """Bytes of the client's."""
+        """Have nghttp2 parse bytes of the client's."""
         cdef ssize_t used
         leave(&self.link)
         used = nghttp2_session_mem_recv(self.session, <const uint8_t *>data, size)
@@ -251,7 +239,7 @@ cdef class Http2Server(Streams):
         return self.wants()
 
     cdef int settle(self) except -1:
-        """Do what follows from what was noted; what that notes has its turn with the next call."""
+        """Do what follows from what was noted. What is noted meanwhile waits for the next call."""
         cdef list noted = self.noted
         cdef Http2ServerLeg leg
         if not noted:
@@ -286,7 +274,7 @@ cdef class Http2Server(Streams):
         return self.note_state()
 
     cdef int note_state(self) except -1:
-        """It rests, or bytes wait for it, or it has ended."""
+        """Put it into the list of idle clients, or of those that bytes wait for, or close it."""
         if self.session == NULL or self.state != ConnectionState.OPEN:
             return 0
         if self.noted:
@@ -312,7 +300,7 @@ cdef class Http2Server(Streams):
         return 0
 
     cdef int drain(self) except -1:
-        """Tell the client that the connection will end; which request is the last it hears once it knows (RFC 9113, section 6.8)."""
+        """Tell the client that the connection will end: a first GOAWAY, without a last request (RFC 9113, section 6.8)."""
         if self.leaving != Leaving.STAYS or self.state != ConnectionState.OPEN:
             return 0
         self.leaving = Leaving.NOTICED
@@ -322,7 +310,7 @@ cdef class Http2Server(Streams):
         return self.wants()
 
     cdef int leave_for_good(self) except -1:
-        """Take no further request. What is in flight is answered; then it ends."""
+        """Take no further request: the second GOAWAY. The connection ends when those in flight are answered."""
         if self.leaving == Leaving.TOLD:
             self.transport.deadline = 0
             return 0 if self.legs.count > self.trailing else self.close()
@@ -403,7 +391,7 @@ cdef class Http2Server(Streams):
         return leg.note()
 
     cdef int count_frame(self, const nghttp2_frame *frame) except -1:
-        """What carries no request costs the client."""
+        """Count frames that carry no request: too many are a flood."""
         cdef int cost = 0, kind = frame.hd.type
         if kind == NGHTTP2_DATA or kind == NGHTTP2_HEADERS:
             if frame.hd.length == 0 and not frame.hd.flags & NGHTTP2_FLAG_END_STREAM:

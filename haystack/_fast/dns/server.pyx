@@ -8,13 +8,9 @@ from haystack._fast.dns.cache cimport key_of
 from haystack._fast.dns.question cimport LONGEST, essence
 from haystack._fast.dns.tcp cimport DnsConnection, TcpListener
 from haystack._fast.dns.udp cimport UdpSocket, duplicate
+from haystack._fast.net.epoll cimport EPOLLET, EPOLLIN
 from haystack._fast.net.poller cimport Socket
 from haystack._fast.util.linked_list cimport Link, leave
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLET
 
 
 cdef class DnsServer:

@@ -12,15 +12,12 @@ from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockadd
 from haystack._fast.dns.question cimport at16, essence, put16
 from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Verdict
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from haystack._fast.net.poller cimport clock_ns
-from haystack._fast.net.transport cimport EPOLLERR, EPOLLIN, EPOLLRDHUP, ConnectionState, Transport, mark_readable
+from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
 from haystack._fast.util.buffer cimport pending, release, reserve, take
 from haystack._fast.util.linked_list cimport join
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLOUT
-        EPOLLET
 cdef extern from "sys/socket.h" nogil:
     enum:
         SOCK_NONBLOCK

@@ -65,6 +65,7 @@ cdef class Queue:
     cdef int64_t ended, faulty          # exchanges so far, but for refused connections; those that were faults (outlier.Fault)
     cdef QueueTally *tally              # of exchanges since the last report; NULL: there was none yet
     cdef bint noted                     # stands in the worker's list of those to tell of
+    cdef int vain                       # samples in a row (outlier.pyx) that were not answered sooner elsewhere
     cdef Member suspect                 # gets the next request that may be repeated, to see whether it answers; None: nobody
 
     cdef int join(self, Waiter waiter, bint first) except -1

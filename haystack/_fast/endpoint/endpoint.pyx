@@ -1,6 +1,7 @@
-"""Cells: the counters that must survive a swap of the routing table, found again by their stable keys; what all pickers share.
+"""Endpoints, their members in services, queues and routes, and the base of all pickers. What has a stable key survives a swap of the
+routing table, and is found again by it.
 
-Never decides and never sends. An exchange holds its member, so an endpoint that left the table drains by itself.
+Never decides and never sends. An exchange keeps a reference to its member, so an endpoint that has left the table drains by itself.
 """
 import socket
 from collections import deque
@@ -62,7 +63,7 @@ cdef void leave(Watch *watch) noexcept:
 
 
 cdef void tell(Endpoint endpoint, int by) noexcept:
-    """Tell those pickers that keep order by load. One endpoint may be in several: under each name and on each listener."""
+    """Tell pickers that go by load (leastconn) of a change. An endpoint may be in several, one for each name and listener."""
     cdef Watch *watch = endpoint.watch
     while watch != NULL:
         (<Picker>watch.picker).loaded(watch.slot, endpoint.in_flight, by)
@@ -76,14 +77,14 @@ cdef class Waiter(Pollable):
     """Base of an exchange, as a queue sees it."""
 
     cdef int rouse(self) except -1:
-        """Look for an endpoint again, in this batch or after it."""
+        """Choose an endpoint again, in this batch of the poller or after it."""
         raise NotImplementedError
 
 
 cdef class Queue:
-    """Exchanges of one service on one listener that wait for an endpoint to have room. It goes from route to route of its service.
+    """Exchanges of one service on one listener that wait for an endpoint to have room. Each new route of the service takes it over.
 
-    Each place that gets free wakes the one that has waited longest, which then looks for an endpoint anew and may come back to the front.
+    Each exchange that ends wakes the one that has waited longest. It chooses an endpoint again, and goes back to the front without one.
     """
 
     def __cinit__(self):
@@ -97,7 +98,7 @@ cdef class Queue:
         free(self.tally)
 
     cdef int join(self, Waiter waiter, bint first) except -1:
-        """Wait; first: again, before all others."""
+        """Add a waiter, at the end; first: at the front, for one that was woken in vain."""
         waiter.roused = False
         if self.waiting is None:
             self.waiting = deque()
@@ -108,14 +109,14 @@ cdef class Queue:
         return 0
 
     cdef int leave(self, Waiter waiter) except -1:
-        """Wait no longer."""
+        """Remove a waiter."""
         if waiter.roused:               # and ended before its turn: the next one's chance
             return self.wake()
         self.waiting.remove(waiter)
         return 0
 
     cdef int wake(self) except -1:
-        """Rouse the one that has waited longest."""
+        """Wake the one that has waited longest."""
         cdef Waiter waiter
         if self.waiting:
             waiter = self.waiting.popleft()
@@ -124,9 +125,9 @@ cdef class Queue:
         return 0
 
     def wake_all(self):
-        """There may be new endpoints: everybody looks again in their order, each as soon as the one before has found its own.
+        """The route has changed: wake the waiters in their order, each once the one before it has found an endpoint.
 
-        Where there is none any more, all learn it at once: nobody's turn would bring the next one's.
+        If the service has no endpoint any more, all are woken at once, for none of them would wake the next.
         """
         cdef Waiter waiter
         if not self.waiting or len(self.route.members):
@@ -166,7 +167,7 @@ cdef class Endpoint:
             self.set_inet(ip, port)
 
     def hold(self, object owner, int limit):
-        """No more than `limit` exchanges at once, says this owner (0: any number). Of what several say the smallest counts, for all."""
+        """Set the limit of exchanges in flight that this owner, a service, wants; 0: none. Of several, the smallest holds for all."""
         cdef Queue queue
         cdef int before = self.limit
         if self.limits is None:
@@ -182,7 +183,7 @@ cdef class Endpoint:
             queue.wake_all()            # there may be room for more than one of them now
 
     cdef int call_back(self, Queue queue) except -1:
-        """Tell this queue when an exchange has left, until nobody waits there any more."""
+        """Wake this queue when an exchange here has ended, until nobody waits in it any more."""
         if self.queues is None:
             self.queues = []
         if queue not in self.queues:
@@ -190,9 +191,9 @@ cdef class Endpoint:
         return 0
 
     def use(self, str protocol, TlsClient client=None, str name=""):
-        """Speak this to it from now on, one of model/records.py's SPOKEN. What is pooled and speaks otherwise is closed.
+        """Set the protocol that is spoken to it, one of model/records.py's SPOKEN. Pooled connections of another one are closed.
 
-        client, name: where it is within TLS, how, and whose certificate the endpoint has to show.
+        client, name: for TLS, the context, and the name that the endpoint's certificate is verified for.
         """
         cdef bint same = self.protocol == PROTOCOLS[protocol]
         self.protocol = PROTOCOLS[protocol]
@@ -213,7 +214,7 @@ cdef class Endpoint:
             self.end_idle()
 
     cdef int end_idle(self) except -1:
-        """Close what rests in its pool."""
+        """Close the idle connections in its pool."""
         cdef Link *link
         while self.idle.oldest != NULL:
             link = self.idle.oldest
@@ -227,7 +228,7 @@ cdef class Endpoint:
         self.stops += 1
 
     def begin(self, double born):
-        """Another process is at this address: it has done nothing yet."""
+        """Another process is at this address: forget what the one before it has done."""
         self.born = born
         self.http2.streams = 0
         self.hearing.heard = self.hearing.probed = 0
@@ -238,7 +239,7 @@ cdef class Endpoint:
         return self.limit > 0 and self.in_flight >= self.limit
 
     cdef int freed(self) except -1:
-        """An exchange has left: whoever waits may come. The first of each queue looks, for one may have gone, or find room elsewhere."""
+        """An exchange here has ended: wake the first waiter of each queue, for a waiter may have gone, or find room elsewhere."""
         cdef Queue queue
         queues, self.queues = self.queues, None
         for queue in queues or ():
@@ -323,7 +324,7 @@ cdef class Member:
 
 
 cdef class Picker:
-    """Chooses among the members of one route. One subclass an algorithm; pick.PICKERS is their table.
+    """Chooses among the members of one route. One subclass an algorithm; PICKERS in balance/pickers.pyx is their table.
 
     weights: one for each member, 0 to 65535; 0 means: only when nothing else is left. old: the picker that this one follows at a swap of
     the table, or None. Made anew whenever members or weights change, so that no pick has to look at all of them.
@@ -386,7 +387,7 @@ cdef class Picker:
         """The member could not be reached, broke off before its first byte, or its time was up."""
 
     cdef int watch(self) except -1:
-        """Hear of the load of each member with weight, until `unwatch` or the end."""
+        """Have `loaded` called for each member with weight, until `unwatch` or the end."""
         cdef int slot
         cdef Endpoint endpoint
         cdef Watch *watch
@@ -406,7 +407,7 @@ cdef class Picker:
         return 0
 
     cdef void unwatch(self) noexcept:
-        """Hear no more: another picker has taken over. A route that an exchange still holds must not cost the endpoints anything."""
+        """End that: another picker has taken over. A route that an exchange still holds must not cost the endpoints anything."""
         cdef int slot
         if self.watches == NULL:
             return
@@ -436,7 +437,7 @@ cdef class Route:
     500 to 504 after which a request that only reads asks another endpoint; via: the pseudonym that requests pass under;
     upgrade: protocols beside websocket that a client may switch to, in lower case; `any`: all but h2c and TLS; https: on, redirect, off,
     passthrough, or raw, of what leads to the endpoints that TLS is passed through to;
-    hsts_max_age: seconds for which clients are to come within TLS only (RFC 6797); 0: that is not said.
+    hsts_max_age: max-age of Strict-Transport-Security (RFC 6797), in seconds; 0: the header is not sent.
     """
 
     def __init__(self, str service, Picker picker, int64_t timeout_ms, str balance="", str sticky=None, Queue queue=None, str path="/",
@@ -471,9 +472,9 @@ cdef class Route:
                 self.tokens[member.token()] = member
 
     def end(self):
-        """Its service has left the table: whoever asks its queue for the newest route finds one that leads to nobody.
+        """Its service has left the table: the newest route of its queue is one without members.
 
-        A route and its queue would hold each other for ever otherwise: the worker sets its routes aside from the search for cycles.
+        Otherwise route and queue would keep each other for ever: the garbage collector does not look at routes (gc.freeze).
         """
         self.queue.route = NOWHERE
 

@@ -4,7 +4,10 @@ An endpoint is suspected when it has said nothing since a request went there, fo
 others answer. Then it is sent one or two more requests, the probes, and judged silent if those are not answered either while others are:
 what it was asked goes elsewhere where it may be repeated, and it is sent one request at a time, from time to time, until it answers. Slow
 services are safe: where as many wait as answer nobody is suspected, never more than half are judged silent, and a request that was moved is
-evidence of nothing.
+evidence of nothing, except where it was moved for that.
+
+Where every client waits for this endpoint nobody else is asked, and so nobody answers. Then one request is moved as a sample: answered by
+another endpoint in less time than it has waited here, it shows the same. One that takes as long elsewhere was slow by itself.
 
       HEALTHY ── quiet for too long, others answer ──▶ SUSPECT ── probes unanswered, others answer ──▶ SILENT
          ▲                                                │                                               │
@@ -19,6 +22,7 @@ cdef enum:
     PROBE_MS = 80           # that a probe is given
     ENOUGH = 3              # requests without an answer, probes among them, before it is judged
     MANY = 5                # of these, and four times the time, need no probe: none came that could be one
+    LONELY = 4              # times the quiet after which fewer than ENOUGH have one of them moved as a sample
     PAUSE_MS = 1000         # before one that is silent has its next probe, twice as long each time,
     LONGEST_MS = 60000      # to this
     FORGET_MS = 600000      # after which one that has not come back is forgotten
@@ -33,6 +37,7 @@ cdef void limits(ServiceView *view, int64_t usual) noexcept:
     """Set the time limits of a view. usual: the usual gap between answers of the service, in milliseconds; 0: not known."""
     view.quiet = max(<int64_t>QUIET_MS, <int64_t>(SLOWER * usual))
     view.probe = max(<int64_t>PROBE_MS, <int64_t>(SLOWER * usual))
+    view.known = usual > 0
 
 
 cdef bint others_answer(ServiceView *view, int64_t since) noexcept:
@@ -52,16 +57,19 @@ cdef int judge(OutlierState *s, ServiceView *view, bint member, int64_t now) noe
         return judge_silent(s, view, now)
     if view.size < 2:
         return Action.WAIT              # nobody to compare it with here; under another of its names there may be
-    if s.quiet_since == 0 and s.late:
+    if s.proven:
+        s.proven = False
+        return condemn(s, view, now)
+    if s.late == 0:
+        return Action.WAIT              # the sample was the only one that waited
+    if s.quiet_since == 0:
         s.quiet_since = s.answered_at   # it answered something, and there are still those that wait
     if s.quiet_since == 0 or now - s.quiet_since < quiet:
         return Action.WAIT
     if not others_answer(view, s.quiet_since):
         if s.phase == Phase.SUSPECT and s.suspected_by == view.queue:
             drop(s)
-        return sample(s, view)
-    if s.sampled_at and others_answer(view, s.sampled_at):
-        return condemn(s, view, now)
+        return sample(s, view, now)
     if s.phase == Phase.HEALTHY:
         s.phase = Phase.SUSPECT
         s.suspected_by = view.queue
@@ -69,11 +77,13 @@ cdef int judge(OutlierState *s, ServiceView *view, bint member, int64_t now) noe
     if s.probes < max(1, ENOUGH - s.late):
         actions = Action.PROBE
         if now > s.next_probe:
-            actions |= sample(s, view)  # no request came for a tick that could be the probe
+            actions |= sample(s, view, now)     # no request came for a tick that could be the probe
         if s.late < MANY or now - s.quiet_since < 4 * quiet:
             return actions
-    elif now - s.probed_at < view.probe or not others_answer(view, s.probed_at):
+    elif now - s.probed_at < view.probe:
         return Action.WAIT
+    elif not others_answer(view, s.probed_at):
+        return sample(s, view, now)     # the client that sent the probe was the last one that did not wait here
     return condemn(s, view, now) or actions
 
 
@@ -87,16 +97,40 @@ cdef int judge_silent(OutlierState *s, ServiceView *view, int64_t now) noexcept:
     return (Action.PROBE if now >= s.next_probe else Action.WAIT) | (Action.MOVE if s.late else Action.WAIT)
 
 
-cdef int sample(OutlierState *s, ServiceView *view) noexcept:
-    """All clients wait here and half of the service is idle, so nobody else is asked: one request is to be tried elsewhere."""
-    if s.sampled_at or s.late < ENOUGH or 2 * view.idle < view.size or view.keyed:
+cdef int sample(OutlierState *s, ServiceView *view, int64_t now) noexcept:
+    """It has been quiet for too long, and half of the service is idle: whether one request is to be tried elsewhere.
+
+    Many that wait at one endpoint of several are reason enough. A few may be slow by themselves: they have to wait for much longer than is
+    usual, or a probe with them for as long again.
+    """
+    if view.keyed or 2 * view.idle < view.size or is_sampled(s, now):
         return Action.WAIT
-    return Action.SAMPLE
+    if s.late >= ENOUGH:
+        return Action.SAMPLE
+    if s.probes and now - s.probed_at >= view.quiet << view.vain:
+        return Action.SAMPLE | Action.READING
+    if view.known and now - s.quiet_since >= LONELY * (view.quiet << max(view.vain, min(s.vain, <int>DOUBLED))):
+        return Action.SAMPLE | Action.READING
+    return Action.WAIT
 
 
-cdef void sampled(OutlierState *s, int64_t now) noexcept:
-    """One of its requests went elsewhere; answers may come within this millisecond."""
-    s.sampled_at = now - 1
+cdef bint is_sampled(OutlierState *s, int64_t now) noexcept:
+    """Whether the answer to a sample may still speak against it."""
+    return s.sampled_at > 0 and now - s.sampled_at <= s.sample_ms
+
+
+cdef void sampled(OutlierState *s, int64_t begun, int64_t now) noexcept:
+    """One of its requests, sent here at `begun`, went elsewhere."""
+    s.sampled_at = now
+    s.sample_ms = now - begun
+
+
+cdef bint sample_answered(OutlierState *s, int64_t sampled_at, int64_t now) noexcept:
+    """Another endpoint answers what was moved at `sampled_at`; whether that speaks against this one, which has said nothing since."""
+    if s.sampled_at != sampled_at or not is_sampled(s, now):
+        return False
+    s.proven = True
+    return True
 
 
 cdef int condemn(OutlierState *s, ServiceView *view, int64_t now) noexcept:
@@ -113,6 +147,8 @@ cdef int condemn(OutlierState *s, ServiceView *view, int64_t now) noexcept:
 cdef int report(OutlierState *s, int64_t now) noexcept:
     """Requests went unanswered: the next probe is put off."""
     s.quiet_ms = now - (s.quiet_since or s.probed_at)
+    s.unanswered = s.sampled_at > 0     # by this endpoint; the caller adds those that wait
+    s.sampled_at = 0
     s.probes = 0
     s.next_probe = now + s.pause
     return Action.REPORT
@@ -143,6 +179,7 @@ cdef void calm(OutlierState *s) noexcept:
     s.phase = Phase.HEALTHY
     s.suspected_by = 0
     s.quiet_since = s.avoid_until = s.sampled_at = 0
+    s.proven = False
     s.probes = 0
 
 
@@ -151,9 +188,9 @@ cdef bint still_watched(OutlierState *s, bint gone, int64_t now) noexcept:
     if s.phase == Phase.SILENT:
         if gone and now - s.next_probe > FORGET_MS:
             calm(s)
-    elif s.late == 0:
+    elif s.late == 0 and not s.proven and not is_sampled(s, now):
         calm(s)
-    return s.late > 0 or s.phase != Phase.HEALTHY
+    return s.late > 0 or s.phase != Phase.HEALTHY or s.sampled_at > 0
 
 
 cdef void probe_sent(OutlierState *s, int64_t now) noexcept:

@@ -1,4 +1,4 @@
-"""A request's head: whose it is, where it is to go, and whether it may; answers what goes nowhere. Then an endpoint is looked for.
+"""From a request's head to its route: who the client is, which service is asked, and whether this client may; else it is answered here.
 
 Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
@@ -31,7 +31,7 @@ cdef bytes NOT_FOUND = b"no service has this host name and path"
 
 
 cdef int admit(Exchange x, Head *h) except -1:
-    """Find the way of the request whose head is h, and send it there."""
+    """Find the route of the request whose head is h, and dispatch it."""
     cdef Client client
     cdef Peer *peer = x.down.peer()
     cdef Method method = method_of(h.method, h.method_size)
@@ -131,7 +131,7 @@ cdef bytes host_name(Head *h):
 
 
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
-    """Whose request it is, and what of that an endpoint is told, but for Via. forwards: what the request brings."""
+    """Who the client is, and which of the headers about it an endpoint gets, but for Via. forwards: the request's Max-Forwards."""
     cdef Peer *peer = x.down.peer()
     client.address, client.address_size = peer.address, peer.address_size
     client.trusted, client.rights = peer.trusted, peer.rights
@@ -196,7 +196,7 @@ cdef int refuse(Exchange x, int status, bytes detail) except -1:
 
 
 cdef bint is_health(Exchange x, Head *h) noexcept:
-    """Whether the request asks Haystack itself how it is: everybody may, and is led to where nothing more is known."""
+    """Whether it is a health check of Haystack itself: clients without access get the bare answer."""
     if x.worker.router.health is None or not x.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
         return False
     x.route = x.worker.router.health
@@ -204,7 +204,7 @@ cdef bint is_health(Exchange x, Head *h) noexcept:
 
 
 cdef int lead_nowhere(Exchange x) except -1:
-    """No service has this host and path, or none that this client may know of: the answer is the same, and only the log tells which."""
+    """No service has this host and path, or none that this client may ask: the same 404 for both, and only the log tells which."""
     cdef bint withheld = x.route is not None
     x.route = None
     if x.worker.early:
@@ -218,7 +218,7 @@ cdef int lead_nowhere(Exchange x) except -1:
 
 
 cdef int answer_last(Exchange x, Head *h, int64_t forwards) except -1:
-    """Answer a TRACE or OPTIONS that may go no further, as who receives it last (RFC 9110, section 7.6.2)."""
+    """Answer a TRACE or OPTIONS whose Max-Forwards is 0, as its last recipient (RFC 9110, section 7.6.2)."""
     if forwards < NO_LIMIT:
         return x.fail(400, b"http_request_error", b"Max-Forwards is not a number")
     if h.method[0] == c'T':

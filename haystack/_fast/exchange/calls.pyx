@@ -1,6 +1,6 @@
-"""Calls of gRPC's, in what they differ from other requests: both sides may be silent for long, and an error can follow what has gone down.
+"""gRPC calls, where they differ from other requests: both sides may be silent for long, and an error may end a response that has begun.
 
-A call may be a stream either way, and nothing in its head tells whether it is one. Whoever has news to tell sends a message now and then.
+Any call may be a stream in one or both directions: its head does not tell.
 """
 from libc.stdint cimport int64_t
 
@@ -16,7 +16,7 @@ cdef enum:
 
 
 cdef bint is_call(Head *h) noexcept:
-    """By its Content-Type (PROTOCOL-HTTP2, Requests)."""
+    """Whether it is a gRPC call, by its Content-Type (gRPC's PROTOCOL-HTTP2, Requests)."""
     cdef int i, size
     for i in range(h.count):
         if h.fields[i].name_size == 12 and same_any(h.fields[i].name, b"content-type", 12):
@@ -27,25 +27,25 @@ cdef bint is_call(Head *h) noexcept:
 
 
 cdef bint is_stream(Exchange x) noexcept:
-    """Whether it may be one: nobody can be hurried in it. Only who speaks HTTP/2 serves such calls."""
+    """Whether it may be a stream: then no least rate holds for its body. Only endpoints that speak HTTP/2 serve gRPC."""
     return x.request.call and x.member is not None and (
         x.member.endpoint.protocol == Protocol.H2C or x.member.endpoint.protocol == Protocol.H2)
 
 
 cdef int64_t silence(Exchange x) noexcept:
-    """Milliseconds for which an endpoint may say nothing: as in a tunnel while the client may send more, or once the answer has begun."""
+    """Milliseconds without a byte after which the endpoint has failed: as in a tunnel while a stream goes on."""
     if is_stream(x) and (x.state >= State.RESPOND or not x.down.body_done()):
         return max(x.route.timeout_ms, x.worker.limits.tunnel_ms)
     return x.route.timeout_ms
 
 
 cdef bint has_status(Exchange x) noexcept:
-    """Whether a status can follow what has gone down of an answer: it is a call, and HTTP/2's framing shows that trailers are its end."""
+    """Whether a response that has begun can end with a gRPC status: a call over HTTP/2, where trailers may come at any time."""
     return x.request.call and x.down.version() == 2
 
 
 cdef int end_with_status(Exchange x, int status, const char *error, bytes detail) except -1:
-    """End an answer that has begun with a status of gRPC's, where others are broken off."""
+    """End a response that has begun with a gRPC status in its trailers, where other responses are broken off."""
     cdef Buffer trailer = Buffer(NULL, 0, 0, 0)
     cdef DownLeg down
     cdef bytes said = call_status(status, bytes(error), detail, b"") + b"\r\n"

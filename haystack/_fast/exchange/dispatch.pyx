@@ -10,7 +10,7 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from haystack._fast.connection.leg cimport Peer, UpLeg
 from haystack._fast.connection.pool cimport dial, pooled
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, take_on
-from haystack._fast.endpoint.outlier cimport Fault, probe_sent, probe_unsent
+from haystack._fast.endpoint.outlier cimport Fault, probe_sent, probe_unsent, sample_answered
 from haystack._fast.endpoint.retry_budget cimport earn, spend
 from haystack._fast.exchange.admit cimport describe_client
 from haystack._fast.exchange.candidates cimport has_others, next_member, note, untroubled
@@ -322,14 +322,30 @@ cdef int rescue(Exchange x) except -1:
     return lost(x, unseen, b"destination_unavailable", 502)
 
 
-cdef bint forsake(Exchange x) except -1:
-    """Its endpoint is silent while others answer: what may be repeated goes elsewhere."""
+cdef bint forsake(Exchange x, Member accused) except -1:
+    """Its endpoint is silent: what may be repeated goes elsewhere. accused: a sample's, whose answer is to show that; None: it is known."""
     x.blamed = acquit(&x.retries, x.blamed)
     if x.up is None or x.state != State.SEND or x.up.interim or not x.up.is_waiting():
         return False
     if not may_leave_silent(&x.retries, x.down.body_done()):
         return False
-    return move(x, b"http_response_timeout", b"http_response_timeout", 504)
+    if accused is not None:
+        x.accused, x.attempt.sampled_at = accused, x.worker.poller.now
+    if move(x, b"http_response_timeout", b"http_response_timeout", 504):
+        return True
+    x.attempt.sampled_at = 0
+    return False
+
+
+cdef int answered_elsewhere(Exchange x, int status) except -1:
+    """Another endpoint answers what one failed at, or what was taken from one that may be silent: that tells whose fault it was."""
+    cdef int64_t now = x.worker.poller.now
+    if status < 500:
+        x.worker.reports.confirm(x.accused, x.route.queue, now)
+        if x.attempt.sampled_at and sample_answered(&x.accused.endpoint.outlier, x.attempt.sampled_at, now):
+            x.route.queue.vain = 0
+    x.accused = None
+    return 0
 
 
 cdef bint retry(Exchange x, int status) except -1:

@@ -31,6 +31,7 @@ cdef struct Attempt:            # the way to an endpoint, beside what candidates
     int64_t joined              # when it came to stand there
     int64_t waited              # milliseconds that it stood there before
     int tries                   # so often it was sent to an endpoint, or that failed at once
+    int64_t sampled_at          # when it was taken from one that may be silent, to see how soon another answers it; 0: it was not
 
 cdef enum Told:                 # who is told of an exchange at its end
     ASKED = 1                   # the access log, or whoever follows traces

@@ -12,7 +12,7 @@ from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.calls cimport end_with_status, has_status, is_stream, silence
-from haystack._fast.exchange.dispatch cimport connected, leave_queue, look_again, lost, retry, seek, suspected, waited
+from haystack._fast.exchange.dispatch cimport answered_elsewhere, connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
 from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.states cimport State, step
@@ -77,7 +77,7 @@ cdef class Exchange(LegUser):
         return own
 
     cdef bytes host_name(self):
-        """Whom it is for, where there is no head that says so."""
+        """The host that is asked, where there is no request's head (TLS that is passed through)."""
         return b""
 
     # what waits
@@ -125,7 +125,7 @@ cdef class Exchange(LegUser):
         return self.up.send_body(data, size)
 
     cdef int keep(self, const char *data, size_t size) except -1:
-        """Bytes of the body as they go up: kept while they are few."""
+        """Keep bytes of the body for a retry, up to HAYSTACK_KEPT_BODY."""
         if self.retries.body_sent or self.record.received > self.worker.limits.kept_body:
             self.retries.body_sent = True
             return 0
@@ -224,7 +224,7 @@ cdef class Exchange(LegUser):
         return self.down.is_head_only()
 
     cdef int on_interim(self, Head *h) except -1:
-        """It goes on at once. After 100 the client has to keep up its rate."""
+        """An interim response (1xx) goes down at once. After 100 the least rate holds for the client's body."""
         speak(self.member.endpoint, self.route.queue.pace, self.worker.poller.now, self.up.begun)
         if h.status == 100 and self.request.expects:
             self.request.expects = False
@@ -272,10 +272,7 @@ cdef class Exchange(LegUser):
             self.worker.traffic.note_member(member)
         self.route.queue.ended += 1
         if self.accused is not None and self.accused is not member:
-            # another endpoint answers what one failed at: that tells whose fault it was
-            if status < 500:
-                self.worker.reports.confirm(self.accused, self.route.queue, self.worker.poller.now)
-            self.accused = None
+            answered_elsewhere(self, status)
         if status in (500, 502, 503, 504):
             self.route.picker.failed(member)    # a quick error is no reason to come again
             return self.worker.reports.fault(member, self.route.queue, Fault.ERROR, self.worker.poller.now)
@@ -299,7 +296,7 @@ cdef class Exchange(LegUser):
         return self.completed(reusable)
 
     cdef int on_switch(self, Head *h, const char *data, size_t size) except -1:
-        """What follows are raw bytes (RFC 9110, section 7.8)."""
+        """The endpoint switches protocols: what follows are raw bytes (RFC 9110, section 7.8)."""
         cdef Head own
         cdef Head *asked = self.request_head(&own)
         if not h.upgrade or not keeps_to(asked, self.route.upgrade, h) or not self.down.may_switch(h):
@@ -334,7 +331,7 @@ cdef class Exchange(LegUser):
     # its end
 
     cdef bint is_answered(self) except -1:
-        """Whether something of a response has gone down. A head that has not is forgotten."""
+        """Whether something of a response has gone down. A head that is written but not sent is taken back."""
         if self.state == State.RESPOND and self.down.take_back():
             self.state = step(self.state, State.SEND)
         return self.state >= State.RESPOND
@@ -400,7 +397,7 @@ cdef class Exchange(LegUser):
         return down.cut()
 
     cdef DownLeg end(self):
-        """It is over: tell of it. The client's leg, which is to be freed."""
+        """The exchange is over: log and count it. Returns the client's leg, which the caller frees."""
         cdef DownLeg down = self.down
         cdef int64_t now = clock_ns()
         if self.attempt.in_queue:
@@ -422,11 +419,11 @@ cdef class Exchange(LegUser):
         return self.abort()
 
     cdef bint is_raw(self) noexcept:
-        """Whether it is a Relay: no memory for the next request."""
+        """Whether it is a Relay, whose memory no request can reuse."""
         return False
 
     cdef int recycle(self) except -1:
-        """Give up all that it holds; its memory is for the next request."""
+        """Drop all references, and keep its memory for the next request."""
         cdef WorkerState worker = self.worker
         self.state = step(self.state, State.DONE)
         self.deadline = 0

@@ -5,15 +5,9 @@ Nothing behind the header is read: TLS may follow. Without a good header, or wit
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLRDHUP
 from haystack._fast.net.proxy_header cimport MOST_HEADER, read_header
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLRDHUP
-        EPOLLHUP
-        EPOLLERR
-        EPOLLET
 cdef extern from "sys/socket.h" nogil:
     enum:
         MSG_PEEK

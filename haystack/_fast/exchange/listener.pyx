@@ -13,6 +13,7 @@ from haystack._fast.connection.server cimport ServerConnection
 from haystack._fast.exchange.exchange cimport Exchanges
 from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.http1.local_reply cimport Form, write_answer
+from haystack._fast.net.epoll cimport EPOLLET, EPOLLIN, EPOLLRDHUP
 from haystack._fast.net.networks cimport Networks, Right
 from haystack._fast.net.tls_server cimport TlsServer, TlsServerTransport
 from haystack._fast.net.transport cimport Transport
@@ -20,11 +21,6 @@ from haystack._fast.util.buffer cimport take
 from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport SCRATCH, WorkerState
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLRDHUP
-        EPOLLET
 cdef extern from "sys/socket.h" nogil:
     enum:
         AF_INET

@@ -5,7 +5,7 @@ Costs nothing where no request waits for long: requests pay for a few stores.
 from libc.stdint cimport int64_t
 
 from haystack._fast.endpoint.endpoint cimport is_keyed
-from haystack._fast.endpoint.outlier cimport Action, OutlierState, Phase, judge, limits, sampled, still_watched
+from haystack._fast.endpoint.outlier cimport MOST_VAIN, Action, OutlierState, Phase, judge, limits, sampled, still_watched
 from haystack._fast.exchange.dispatch cimport forsake
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.exchange.states cimport State
@@ -21,6 +21,7 @@ cdef class Watched:
         self.view.queue = queue.serial
         self.view.size = <int>len(self.route.members)
         self.view.keyed = is_keyed(self.route)
+        self.view.vain = queue.vain
         limits(&self.view, queue.pace.usual())
         for member in self.route.members:
             self.view.answered_at = max(self.view.answered_at, member.endpoint.outlier.answered_at)
@@ -65,15 +66,28 @@ cdef int act(WorkerState worker, Watched watched, Endpoint endpoint) except -1:
     cdef int actions = judge(state, &watched.view, member is not None, worker.poller.now)
     if actions & Action.PROBE:
         watched.route.queue.suspect = member
-    if actions & Action.SAMPLE and move(endpoint, waiting_for(endpoint), 1):
-        sampled(state, worker.poller.now)
+    if actions & Action.SAMPLE:
+        sample(member, watched.route.queue, actions & Action.READING, worker.poller.now)
     if actions & Action.MOVE:
         move(endpoint, waiting_for(endpoint), endpoint.in_flight)
     if actions & Action.REPORT:
         worker.reports.add(member)
         waiting = waiting_for(endpoint)
-        state.unanswered = <int64_t>len(waiting)
+        state.unanswered += <int64_t>len(waiting)
         move(endpoint, waiting, endpoint.in_flight)
+    return 0
+
+
+cdef int sample(Member member, Queue queue, bint reading, int64_t now) except -1:
+    """Move one request elsewhere, to see how soon it is answered there: the newest, for an older one may be slow by itself."""
+    cdef Exchange x
+    cdef int64_t begun
+    for x in reversed(waiting_for(member.endpoint)):
+        begun = x.up.begun
+        if (x.retries.reads_only or not reading) and forsake(x, member):
+            sampled(&member.endpoint.outlier, begun, now)
+            queue.vain = min(queue.vain + 1, <int>MOST_VAIN)
+            break
     return 0
 
 
@@ -95,6 +109,6 @@ cdef int move(Endpoint endpoint, list waiting, int most) except -1:
     cdef Exchange exchange
     cdef int moved = 0
     for exchange in waiting:        # each may open and close others
-        if moved < most and exchange.state == State.SEND and exchange.member.endpoint is endpoint and forsake(exchange):
+        if moved < most and exchange.state == State.SEND and exchange.member.endpoint is endpoint and forsake(exchange, None):
             moved += 1
     return moved

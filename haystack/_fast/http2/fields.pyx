@@ -21,7 +21,7 @@ cdef int[5] NAME_SIZES = [7, 7, 10, 5, 9]
 
 
 cdef void begin(Section *s) noexcept:
-    """A section comes in."""
+    """Begin to collect a field section."""
     cdef int i
     for i in range(<int>Pseudo.PSEUDOS):
         s.sizes[i] = -1
@@ -38,7 +38,7 @@ cdef void drop(Section *s) noexcept:
 
 
 cdef int take_field(Section *s, const char *name, size_t name_size, const char *value, size_t value_size) except -1:
-    """Take in a field. nghttp2 has checked order and names; what would be two lines of HTTP/1 is refused here once more."""
+    """Add a field. nghttp2 has checked order and names; control characters, which could end a line of HTTP/1, are refused here again."""
     s.size += <int>(name_size + value_size) + OVERHEAD
     s.count += 1
     if first_control(value, value, value + value_size) != value + value_size:
@@ -90,7 +90,7 @@ cdef int take_regular(Section *s, const char *name, size_t name_size, const char
 
 
 cdef bint is_of_upgrade(const char *name, size_t size) noexcept:
-    """Whether it is not the client's to say where its WebSocket is asked for by HTTP/1: it has no body, and the key is made here."""
+    """Whether this field is dropped from an extended CONNECT that goes on as an Upgrade: it has no body, and its key is made here."""
     return (size == 14 and memcmp(name, b"content-length", 14) == 0) or (size == 6 and memcmp(name, b"expect", 6) == 0) or (
         size == 17 and memcmp(name, b"sec-websocket-key", 17) == 0)
 
@@ -120,7 +120,7 @@ cdef bint is_websocket(Section *s) noexcept:
 
 
 cdef int begin_head(Section *s) except -1:
-    """The request line and Host (RFC 9113, section 8.3.1); for a WebSocket what HTTP/1 asks with (RFC 8441, section 5; RFC 6455, 4.1)."""
+    """Write request line and Host (RFC 9113, section 8.3.1), and for a WebSocket its Upgrade (RFC 8441, section 5; RFC 6455, 4.1)."""
     cdef bint websocket = is_websocket(s)
     s.begun = True
     if websocket:
@@ -167,7 +167,7 @@ cdef bint is_method(Section *s, const char *method, int size) noexcept:
 
 
 cdef int take_trailer(Buffer *trailer, const char *name, size_t name_size, const char *value, size_t value_size) except -1:
-    """A field of a trailer section, as HTTP/1 has it; what would be two lines is left out."""
+    """Add a field of a trailer section as a line of HTTP/1; one with control characters is left out."""
     cdef size_t i
     if first_control(value, value, value + value_size) != value + value_size:
         return 0
@@ -224,7 +224,7 @@ cdef bint is_secret(const char *name, size_t size) noexcept:
 
 
 cdef bint accepts_key(Buffer *asked, Head *answer) except -1:
-    """Whether a 101 is for the key of the request whose head was `asked` (RFC 6455, section 4.2.2): then no cache has made it."""
+    """Whether the Sec-WebSocket-Accept of a 101 belongs to the key of the request whose head was `asked` (RFC 6455, section 4.2.2)."""
     cdef bytes text = asked.data[:asked.end]
     cdef int i
     key = text.partition(b"\r\nsec-websocket-key: ")[2].partition(b"\r\n")[0]

@@ -1,12 +1,6 @@
 # The sockets of a worker: one edge-triggered epoll beneath uvloop, and what it calls back (docs/decisions/0001).
 from libc.stdint cimport int64_t, uint32_t
-
-cdef extern from "sys/epoll.h" nogil:
-    ctypedef union epoll_data_t:
-        void *ptr
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
+from haystack._fast.net.epoll cimport epoll_event
 
 cdef class Pollable:
     cdef void *before       # neighbours in the poller's list; the list owns one reference to each

@@ -1,4 +1,4 @@
-"""Bytes within TLS 1.2 or 1.3, of a client or an endpoint: OpenSSL reads and writes the socket, and its owner sees what is within.
+"""A transport within TLS 1.2 or 1.3, to a client or an endpoint: OpenSSL reads and writes the socket, and the owner sees the plain bytes.
 
 Edge-triggered as the plain transport: reading goes on until OpenSSL asks for more bytes of the socket, so that neither its own buffers nor
 the socket hold anything then. What OpenSSL did not take is kept, and offered again from its beginning.
@@ -7,18 +7,12 @@ from cpython.ref cimport Py_XDECREF, PyObject
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls_wire cimport wire_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport add, pending, take
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         SHUT_WR
@@ -38,7 +32,7 @@ cdef char[RECORD] record    # what is put together for one
 
 
 cdef class TlsSide:
-    """What connections have in common: how many handshakes there were, and may be in a turn."""
+    """What all TLS connections of one side have in common: counts of handshakes, and of their steps in a turn of the poller."""
 
     cdef bint may_step(self, int64_t turn) noexcept:
         """Whether one more step of a handshake may be made in this turn of the poller."""
@@ -49,7 +43,7 @@ cdef class TlsSide:
 
 
 cdef class TlsTransport(Transport):
-    """One connection. How its handshake begins, and what follows of its end, is its side's affair."""
+    """One connection. Its subclasses begin the handshake, and say what follows when it is done or has failed."""
 
     def __cinit__(self):
         self.sealed = True
@@ -66,7 +60,7 @@ cdef class TlsTransport(Transport):
                 book(Asset.TLS, -1)
 
     cdef int attach(self, SSL_CTX *context, void *user) except -1:
-        """Only from now on it costs memory."""
+        """Give it an SSL object: only from now on it costs memory."""
         self.tls.ssl = SSL_new(context)
         if self.tls.ssl == NULL:
             raise MemoryError
@@ -104,7 +98,7 @@ cdef class TlsTransport(Transport):
         raise NotImplementedError
 
     cdef int next_step(self) except -1:
-        """Go on, but it is the turn of those first that wait already."""
+        """Go on with the handshake, after those that were put off before."""
         return self.put_off() if self.side.waiting > 0 else self.step()
 
     cdef int put_off(self) except -1:
@@ -114,7 +108,7 @@ cdef class TlsTransport(Transport):
         return self.poller.later(self)
 
     cdef void go_on(self) noexcept:
-        """It is put off no more."""
+        """Count it no longer among the handshakes that were put off."""
         if self.tls.put_off:
             self.tls.put_off = False
             self.side.waiting -= 1
@@ -142,7 +136,7 @@ cdef class TlsTransport(Transport):
         return 0
 
     cdef int advance(self) except -2:
-        """What OpenSSL says of the next step: 1: the handshake is done."""
+        """Take the next step; what OpenSSL returns: 1: the handshake is done."""
         return SSL_do_handshake(self.tls.ssl)
 
     cdef int secured(self) except -1:
@@ -198,7 +192,7 @@ cdef class TlsTransport(Transport):
         return 0 if self.tls.ended else -2
 
     cdef bint has_had_its_turn(self) noexcept:
-        """Whether so many records were read in this turn of the poller that others come first: it is readable still, and called again."""
+        """Whether so many records were read in this turn of the poller that others come first. It stays readable, and is called again."""
         if self.tls.turn != self.poller.turn:
             self.tls.turn, self.tls.records = self.poller.turn, 0
         if self.tls.records < RECORDS:
@@ -213,7 +207,7 @@ cdef class TlsTransport(Transport):
         return self.tls.ssl != NULL and SSL_has_pending(self.tls.ssl) == 1
 
     cdef bint is_still(self) noexcept:
-        """TLS has messages of its own, which are nobody else's affair: tickets come when they come (RFC 8446, section 4.6.1)."""
+        """As the base has it; messages of TLS itself, such as tickets, do not count (RFC 8446, section 4.6.1)."""
         cdef char byte
         cdef size_t n = 0
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.ended:
@@ -225,7 +219,7 @@ cdef class TlsTransport(Transport):
         return <int64_t>BIO_number_written(SSL_get_wbio(self.tls.ssl)) if self.tls.ssl != NULL else 0
 
     cdef size_t seal(self, const char *data, size_t size) noexcept:
-        """Give to OpenSSL what it takes, in full records: how many bytes. All of them where the connection is broken."""
+        """Have OpenSSL encrypt and send as much as it takes; how many bytes. On a broken connection: all of them."""
         cdef size_t done = 0, n = 0
         cdef int problem
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL:
@@ -246,7 +240,7 @@ cdef class TlsTransport(Transport):
         return done
 
     cdef int failed(self, int problem) noexcept:
-        """Writing is not possible any more. Its event ends the exchange: an error of TLS alone makes none by itself."""
+        """Nothing can be sent any more. The shutdown makes an event that ends the exchange: an error of TLS alone would make none."""
         self.tls.phase = TlsPhase.BROKEN
         return shutdown(self.fd, SHUT_RDWR)
 
@@ -266,7 +260,7 @@ cdef class TlsTransport(Transport):
         return 0
 
     cdef int send_both(self, const char *first, size_t first_size, const char *data, size_t size) except -1:
-        """A head goes in one record with what follows it."""
+        """Send a head and what follows it in one record."""
         cdef size_t along
         if first_size == 0 or first_size >= RECORD or pending(&self.out):
             if first_size:
@@ -298,7 +292,7 @@ cdef class TlsTransport(Transport):
     # its end
 
     cdef bint say_end(self) noexcept:
-        """close_notify goes behind all that was sent; without it, whoever cuts the connection could cut a body (RFC 8446, section 6.1)."""
+        """Send close_notify behind everything else: without it, an attacker could cut a body unnoticed (RFC 8446, section 6.1)."""
         cdef int done
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.torn or (
                 SSL_get_shutdown(self.tls.ssl) & SSL_SENT_SHUTDOWN and not self.tls.parting):
@@ -332,7 +326,7 @@ cdef class TlsTransport(Transport):
 
 
 cdef void set_up(SSL_CTX *context) noexcept:
-    """What contexts of both sides have."""
+    """Set what contexts of both sides have in common."""
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
     SSL_CTX_set_read_ahead(context, 1)                                  # a record's head and body in one read
@@ -340,7 +334,7 @@ cdef void set_up(SSL_CTX *context) noexcept:
 
 
 cdef void on_info(const SSL *ssl, int where, int value) noexcept:
-    """Count what TLS does behind the handshake: OpenSSL would go on with a flood of it within one read for as long as it comes."""
+    """Count messages of TLS itself after the handshake: OpenSSL would work off a flood of them within one read."""
     cdef Tls *tls = <Tls *>SSL_get_app_data(ssl)
     if tls.phase == TlsPhase.SECURE and where & (SSL_CB_LOOP | SSL_CB_WRITE_ALERT):
         tls.messages += 1
@@ -349,6 +343,6 @@ cdef void on_info(const SSL *ssl, int where, int value) noexcept:
 
 
 cdef str reason():
-    """OpenSSL's words for its oldest error, which hold nothing of what was read."""
+    """OpenSSL's text for its oldest error; it holds no byte that was received."""
     cdef const char *text = ERR_reason_error_string(ERR_get_error())
     return text.decode() if text != NULL else "no reason is told"

@@ -7,17 +7,10 @@ import ipaddress
 
 from libc.stdint cimport int64_t, uint32_t
 
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 
 cdef enum:
     ALERTS = 256            # numbers that an alert may have (RFC 8446, section 6)

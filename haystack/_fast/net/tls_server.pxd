@@ -48,5 +48,4 @@ cdef class TlsServerTransport(TlsTransport):
     cdef int wait(self) except -1
     cdef int begin(self) except -1
     cdef int linger(self) except -1
-    cdef bint is_empty(self) noexcept
     cdef int identify(self) except -1

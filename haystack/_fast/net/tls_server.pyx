@@ -1,7 +1,8 @@
 """Which certificate a client is shown, by the name in its hello; tickets for resumption with keys that all workers share; ALPN.
 
-Contexts are made of PEM here, when a client asks for the name first. A connection keeps what it was shown, whatever is swapped later.
-Without SNI, and for an unknown name, the default counts; where there is none the handshake is refused (RFC 6066, section 3).
+OpenSSL's contexts are made of PEM when the first client asks for the name. A connection keeps its certificate when others replace it later.
+Clients without SNI, and those that ask for an unknown name, get the default certificate; without one the handshake is refused (RFC 6066,
+section 3).
 """
 from cpython.ref cimport Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, errno
@@ -10,16 +11,11 @@ from libc.string cimport memcmp, memcpy
 
 from haystack._fast.net.client_certificates cimport described, heed_ends
 from haystack._fast.net.client_hello cimport MOST_HELLO, Asked, Hello, read_hello
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 cdef extern from "sys/socket.h" nogil:
     enum:
         SHUT_WR
@@ -38,7 +34,7 @@ cdef enum:
 
 cdef char[MOST_HELLO] hello     # as it was looked at last
 cdef bytes SESSIONS = b"haystack"
-# Forward secrecy and authenticated encryption alone. AES first, unless a client without instructions for it puts ChaCha20 first.
+# Only forward secrecy and authenticated encryption. AES first, unless a client without instructions for it puts ChaCha20 first.
 cdef bytes CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 cdef bytes SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 cdef bytes GROUPS = b"X25519:P-256:P-384"
@@ -104,9 +100,9 @@ cdef class TlsServer(TlsSide):
                 book(Asset.TLS, -1)
 
     def show(self, dict names, gone, default):
-        """From now on, show these by their names (text → Credential), and of `gone` none.
+        """Set the certificates of these names (text → Credential), and remove those of the names in `gone`.
 
-        default: for all other names; None: they are refused.
+        default: the certificate for all other names; None: their handshakes are refused.
         """
         self.names.update({name.encode(): credential for name, credential in names.items()})
         for name in gone:
@@ -114,7 +110,7 @@ cdef class TlsServer(TlsSide):
         self.default = default
 
     def prove(self, dict challenges):
-        """Show these to clients that ask for acme-tls/1, and no others (RFC 8737)."""
+        """Set the certificates for clients that ask for acme-tls/1, and for no others (RFC 8737)."""
         self.challenges = {name.encode(): credential for name, credential in challenges.items()}
 
     def set_keys(self, keys):
@@ -129,13 +125,13 @@ cdef class TlsServer(TlsSide):
         self.key_count = count
 
     def require(self, ClientAuthorities clients):
-        """From now on, refuse clients without a certificate of these authorities, and sessions of before. None: refuse all for now."""
+        """Refuse clients without a certificate of these authorities, and sessions from before. None: refuse all until they are known."""
         if not self.asks:
             heed_ends(self.context)
         self.asks, self.clients = True, clients
 
     cdef bint asks_rightly(self, SSL *ssl) noexcept:
-        """Whether this handshake asks for what it has to; a CA that looks for a proof has no certificate (RFC 8737)."""
+        """Whether this handshake asks for a client certificate where it has to; a CA that checks tls-alpn-01 has none (RFC 8737)."""
         return not self.asks or self.found.proof or (self.clients is not None and self.clients.ask(ssl))
 
     cdef Credential find(self, bytes name, bint proof):
@@ -182,7 +178,7 @@ cdef class TlsServerTransport(TlsTransport):
         return self.next_step()
 
     cdef int begin(self) except -1:
-        """The first byte is here."""
+        """The first byte has come: set up OpenSSL."""
         cdef TlsServer server = <TlsServer>self.side
         self.wait()
         self.attach(server.context, <void *>server)
@@ -190,12 +186,12 @@ cdef class TlsServerTransport(TlsTransport):
         return 0
 
     cdef int wait(self) except -1:
-        """It has begun to say something: from here on it has the time of a handshake."""
+        """The client has sent something: from here on the time limit of a handshake holds."""
         self.readable = True            # it is at work: no drain takes it for idle
         return self.owner.on_hello() if self.tls.phase == TlsPhase.UNBEGUN else 0
 
     cdef bint is_taken(self) except -1:
-        """Look which name the hello asks for, without reading it; True: this is not the turn of OpenSSL, or never will be."""
+        """Look at the name in the hello without reading it (MSG_PEEK); True: the hello is not whole yet, or its TLS is passed through."""
         cdef Asked asked
         cdef Hello found
         cdef ssize_t size
@@ -230,7 +226,7 @@ cdef class TlsServerTransport(TlsTransport):
         return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))
 
     cdef int refused(self, int problem) except -1:
-        """Who speaks HTTP here is told so.
+        """A client that speaks HTTP to this port is told so.
 
         With TLS 1.3 a client may have sent its request already, and a close with bytes unread is a reset: it would not see why.
         """
@@ -244,7 +240,7 @@ cdef class TlsServerTransport(TlsTransport):
         return self.linger()
 
     cdef int linger(self) except -1:
-        """Drop what still comes, to its end."""
+        """Read and drop what still comes, until the client closes."""
         cdef ssize_t n
         while self.tls.dropped < LINGER_BYTES:
             n = recv(self.fd, hello, MOST_HELLO, MSG_DONTWAIT)
@@ -255,13 +251,8 @@ cdef class TlsServerTransport(TlsTransport):
             self.tls.dropped += n
         return self.close()
 
-    cdef bint is_empty(self) noexcept:
-        """Whether nothing has come."""
-        cdef char byte
-        return recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
-
     cdef int identify(self) except -1:
-        """Read whose certificate it has shown, which is verified; 0: it has none, though it was asked for one."""
+        """Note the client's certificate, which OpenSSL has verified; 0: it sent none, though it was asked for one."""
         cdef X509 *shown = SSL_get1_peer_certificate(self.tls.ssl)
         if shown == NULL:
             return 0
@@ -335,7 +326,7 @@ cdef bint use_key(SSL_CTX *context, bytes pem) noexcept:
 
 
 cdef int on_hello(SSL *ssl, int *alert, void *arg) noexcept:
-    """The client's hello is here: choose what it is shown, before anything else of it counts."""
+    """The client's hello has come: choose the certificate before OpenSSL looks at the rest of it."""
     cdef TlsServer server = <TlsServer>arg
     cdef SSL_CTX *context = NULL
     try:
@@ -391,7 +382,7 @@ cdef int choose(
 cdef int on_alpn(
     SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size, const unsigned char *offered, unsigned int size, void *arg
 ) noexcept:
-    """HTTP/2, else HTTP/1.1, or a fatal alert: who can't speak it would take our bytes for something else (RFC 7301, section 3.2)."""
+    """Choose HTTP/2, else HTTP/1.1; a client that offers neither gets a fatal alert (RFC 7301, section 3.2)."""
     if choose(chosen, chosen_size, offered, size, HTTP2) == SSL_TLSEXT_ERR_OK:
         return SSL_TLSEXT_ERR_OK
     if choose(chosen, chosen_size, offered, size, HTTP1) == SSL_TLSEXT_ERR_OK:

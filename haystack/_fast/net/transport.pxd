@@ -1,16 +1,10 @@
 # What carries a connection's bytes: the one place that knows recv, send and splice. And what a connection is to it.
 from libc.stdint cimport int64_t, uint32_t
+from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP
 from haystack._fast.net.poller cimport Socket
 from haystack._fast.net.splice cimport Pipe
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLERR
-        EPOLLHUP
-        EPOLLRDHUP
 
 cdef enum ConnectionState:
     OPEN = 0            # idle, or in as many exchanges as it can carry
@@ -46,6 +40,7 @@ cdef class Transport(Socket):
     cdef void drop_pipe(self) noexcept
     cdef Py_ssize_t receive(self, char *data, size_t size) noexcept
     cdef bint holds(self) noexcept
+    cdef bint is_empty(self) noexcept
     cdef bint is_still(self) noexcept
     cdef int64_t given(self) noexcept
     cdef bint say_end(self) noexcept

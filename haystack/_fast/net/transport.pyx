@@ -5,18 +5,11 @@ Each transport has one owner, a connection, which is told what happens. Never pa
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memset
 
-from haystack._fast.net.poller cimport epoll_event
+from haystack._fast.net.epoll cimport EPOLL_CTL_MOD, EPOLLET, EPOLLOUT, epoll_ctl, epoll_event
 from haystack._fast.net.splice cimport drain, fill, give_pipe, take_pipe
 from haystack._fast.net.tcp cimport unacknowledged
 from haystack._fast.util.buffer cimport add, pending, release, take
 from haystack._fast.util.linked_list cimport leave
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLL_CTL_MOD
-        EPOLLOUT
-        EPOLLET
-    int epoll_ctl(int, int, int, epoll_event *)
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -212,6 +205,11 @@ cdef class Transport(Socket):
     cdef bint holds(self) noexcept:
         """Whether something has come that `receive` can't tell yet: half a record of TLS."""
         return False
+
+    cdef bint is_empty(self) noexcept:
+        """Whether no byte is in the socket that was not read."""
+        cdef char byte
+        return recv(self.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0
 
     cdef bint is_still(self) noexcept:
         """Whether nothing has come that is to be read: no byte, and no end."""

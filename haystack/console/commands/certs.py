@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from haystack.console import lists
+from haystack.console import listing
 from haystack.console.command import JSON, Asked, Command, Context, Result
 from haystack.console.commands.lists import FILTER
 from haystack.console.long_text import Lines
@@ -27,20 +27,20 @@ TITLES = (
 
 def certs(state: State, asked: Asked, context: Context) -> Turns[Result]:
     """A line a certificate."""
-    wanted = lists.Wanted(tuple(asked["filter"]))
+    wanted = listing.Wanted(tuple(asked["filter"]))
     shapes = certificates.shapes(state.certificates.picture)
     if asked["json"]:
-        return Result((yield from lists.json_array(each for each in shapes if wanted.fits(row(each, 0.0)))))
+        return Result((yield from listing.json_array(each for each in shapes if wanted.fits(row(each, 0.0)))))
     out, now = Lines(), time.time()
     if state.certificates.picture.entries:
-        yield from lists.shown(out, TITLES, (row(each, now) for each in shapes), context.width, wanted)
+        yield from listing.shown(out, TITLES, (row(each, now) for each in shapes), context.width, wanted)
     else:
         out.add("no certificates: set HAYSTACK_ACME, or HAYSTACK_TLS_LOCAL=on")
     yield from _passed(state, out, wanted)
     return Result(out.pieces())
 
 
-def _passed(state: State, out: Lines, wanted: lists.Wanted) -> Turns[None]:
+def _passed(state: State, out: Lines, wanted: listing.Wanted) -> Turns[None]:
     """Names for which containers have certificates of their own."""
     for some in stretches(tuple(state.snapshot.services.values())):
         for service in some:
@@ -50,7 +50,7 @@ def _passed(state: State, out: Lines, wanted: lists.Wanted) -> Turns[None]:
         yield
 
 
-def row(shape: CertificateAnswer, now: float) -> lists.Row:
+def row(shape: CertificateAnswer, now: float) -> listing.Row:
     """One of them for a person."""
     return (
         shape["names"],

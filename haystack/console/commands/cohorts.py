@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from haystack.console import lists
+from haystack.console import listing, lists
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, word
 from haystack.console.command_line import nearest_of
 from haystack.console.long_text import Lines
@@ -49,7 +49,7 @@ def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
         return Result(f"no service {printable(name)}{yield from nearest_of(short, lists.short_names(state))}", NOT_FOUND)
     found = yield from cohorts(members(state, service))
     if asked["json"]:
-        return Result((yield from lists.json_array(msgspec.to_builtins(each) for each in found)))
+        return Result((yield from listing.json_array(msgspec.to_builtins(each) for each in found)))
     out = Lines(printable(name))
     yield from tabled(out, COLUMNS, map(row, found), context.width)
     if not any(each.odd for each in found):

@@ -55,11 +55,18 @@ def reverse(text: str) -> str:
         raise ValueError("not an address") from None
 
 
+def dns_name(text: str) -> str:
+    """A name, and not a nameserver, as other programs of this name take one."""
+    if text.startswith("@"):
+        raise ValueError("only this Haystack is asked, so no nameserver can be named")
+    return text
+
+
 COMMAND = Command(
     "dig",
     "query Haystack's DNS, also for other names, and where the answer comes from",
     (
-        word("name", "NAME", "any name", needed=False),
+        word("name", "NAME", "any name", takes=dns_name, needed=False),
         word("type", "TYPE", "a type of records; else A, and PTR with -x", takes=str.upper, completes=TYPES, needed=False),
         option("reverse", "ADDRESS", "the names of an address", takes=reverse, flags=("-x",)),
     ),

@@ -22,7 +22,7 @@ from haystack.console.command import (
     switch,
     word,
 )
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.loop.turns import Turns
 from haystack.model.overrides import Scope, Target
 from haystack.model.records import Override

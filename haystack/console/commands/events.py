@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack.console import happenings, lists
+from haystack.console import happenings, listing, lists
 from haystack.console.command import JSON, OK, Asked, Command, Context, Kind, Live, Result, Talk, option, switch, word
 from haystack.console.tables import age
 from haystack.loop.turns import Turns, in_turns, stretches
@@ -27,7 +27,7 @@ def events(state: State, asked: Asked, context: Context) -> Turns[Result]:
         return Result("", effect=Live(goes_on))
     found = yield from recent(state, asked)
     if asked["json"]:
-        return Result((yield from lists.json_array(msgspec.to_builtins(entry) for entry in found)))
+        return Result((yield from listing.json_array(msgspec.to_builtins(entry) for entry in found)))
     if not found:
         return Result(nothing(state, asked))
     return Result((yield from happenings.text(found, context.width)))

@@ -15,18 +15,10 @@ def explain(state: State, asked: Asked, context: Context) -> Turns[Result]:
     return Result(text, OK if found else NOT_FOUND)
 
 
-def url(text: str) -> rules.Asked:
-    """The parts of a URL that count."""
-    try:
-        return rules.read(text)
-    except ValueError as error:
-        raise ValueError(f"no URL: {error}") from None
-
-
 COMMAND = Command(
     "explain",
     "which service answers a URL, and which of its endpoints are in or out, and why",
-    (word("url", "URL", "a URL, or a host name with a path", takes=url),),
+    (word("url", "URL", "a URL, or a host name with a path", takes=rules.read),),
     explain,
     example="explain http://nginx.services.haystack/login",
 )

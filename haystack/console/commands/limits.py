@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from haystack.console.command import JSON, Asked, Command, Context, Result
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.console.tables import Column, table
 from haystack.views.state import State
 

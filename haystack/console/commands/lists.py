@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from haystack.console import lists
 from haystack.console.command import JSON, Action, Asked, Command, Context, Kind, Result, switch, word
+from haystack.console.listing import Listing, Wanted
 from haystack.loop.turns import Turns
 from haystack.views.state import State
 
 FILTER = word("filter", "TEXT", "only rows that hold this text; * stands for anything", needed=False, many=True)
 
 
-def listed(listing: lists.Listing) -> Action:
+def listed(listing: Listing) -> Action:
     """What shows a list, or its JSON with --json."""
 
     def action(state: State, asked: Asked, context: Context) -> Turns[Result]:
-        wanted = lists.Wanted(tuple(asked["filter"]), gone=asked.get("gone", False))
+        wanted = Wanted(tuple(asked["filter"]), gone=asked.get("gone", False))
         return Result((yield from listing.json(state, wanted) if asked["json"] else listing.text(state, context.width, wanted)))
 
     return action
 
 
-def command(name: str, listing: lists.Listing, summary: str, example: str, names: Kind | None = None, *, gone: bool = False) -> Command:
+def command(name: str, listing: Listing, summary: str, example: str, names: Kind | None = None, *, gone: bool = False) -> Command:
     """The command of one list. names: what completes its words."""
     more = (switch("gone", "also those of containers that ended in the last minute"),) if gone else ()
     words = word("filter", "TEXT", FILTER.told, completes=names or (), needed=False, many=True)

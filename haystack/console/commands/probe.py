@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from time import perf_counter
 
-from haystack.console import lists, probing
+from haystack.console import listing, probing
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Talk, word
 from haystack.console.exchanges import Names
 from haystack.console.probing import Answer, Target
@@ -41,7 +41,7 @@ async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int
     for name, text in (*_way(state, trace, answer), *_told(answer), *_notes(target, found)):
         await say.line(name, text)
     if asked["json"]:
-        await talk.line(lists.as_json(shape(target, answers, found, answer, trace)))
+        await talk.line(listing.as_json(shape(target, answers, found, answer, trace)))
     return OK if answer.status and answer.status < SERVER_ERROR and trace is not None and trace.endpoint and not trace.error else NOT_FOUND
 
 
@@ -125,18 +125,10 @@ def shape(target: Target, answers: list[str], found: Found | None, answer: Answe
     }  # fmt: skip
 
 
-def url(text: str) -> Target:
-    """What is to be asked for."""
-    try:
-        return probing.read(text)
-    except ValueError as error:
-        raise ValueError(f"no URL: {error}") from None
-
-
 COMMAND = Command(
     "probe",
     "send one request now, through Haystack's own proxy, and show each phase of it",
-    (word("url", "URL", "a URL, or a host name with a path, of a service of Haystack's", takes=url), JSON),
+    (word("url", "URL", "a URL, or a host name with a path, of a service of Haystack's", takes=probing.read), JSON),
     live=probe,
     example="probe http://nginx.services.haystack/login",
     more="It is a GET to a listener of this Haystack, never to another address. Redirects are not followed. "

@@ -6,11 +6,12 @@ import time
 
 import msgspec
 
-from haystack.console import happenings, lists, moments
+from haystack.console import happenings, listing, lists, moments
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, option, word
 from haystack.console.long_text import Lines
 from haystack.loop.turns import Turns
 from haystack.model import spelling
+from haystack.observe.safe_text import printable
 from haystack.views.replay import Replay, replay
 from haystack.views.state import State
 
@@ -21,12 +22,20 @@ def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
     last = min(first + asked["for"], time.time())
     service = lists.whole(asked["service"], state) if asked["service"] else None
     told = yield from replay(state.past, first, last, service)
+    if service is not None and service not in state.snapshot.services and not _is_known(told, service):
+        return Result(f"no service {printable(service)} was in then, and nothing is known of it", NOT_FOUND)
     if last <= told.known:
         text = f"what happened then is not known: all is known from {moments.dated(told.known)} UTC on"
         return Result(text, NOT_FOUND)
     if asked["json"]:
         return Result((yield from json(told)))
     return Result((yield from happenings.replay_text(told, context.width)))
+
+
+def _is_known(told: Replay, service: str) -> bool:
+    """Whether anything was told of a service itself."""
+    events = any(service in (event.about, *event.services) for event in told.events)
+    return events or bool(told.outcomes) or any((*told.before.values(), *told.after.values()))
 
 
 def json(told: Replay) -> Turns[list[str]]:
@@ -47,7 +56,7 @@ def json(told: Replay) -> Turns[list[str]]:
 
 
 def _indented(value: object, depth: int) -> str:
-    return lists.as_json(msgspec.to_builtins(value)).replace("\n", "\n" + "  " * depth)
+    return listing.as_json(msgspec.to_builtins(value)).replace("\n", "\n" + "  " * depth)
 
 
 USUAL = ("1m", "5m", "10m", "1h")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.console.command import JSON, Asked, Command, Context, Result, switch
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.console.tables import Column, table
 from haystack.views.state import State
 

@@ -7,6 +7,7 @@ import asyncio
 from haystack.console import exchanges, lists, trace_line
 from haystack.console.command import JSON, OK, Asked, Command, Context, Kind, Talk, option, switch, word
 from haystack.console.exchanges import Names, Wanted
+from haystack.loop.turns import in_turns
 from haystack.model import spelling
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
@@ -20,7 +21,8 @@ async def tail(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     """Until Ctrl-C or q."""
     service = lists.whole(asked["service"], state) if asked["service"] else None
     wanted = Wanted(asked["status"], asked["path"] or "", asked["slow"] * 1000, asked["own"])
-    missing = f" for {printable(service)}, which does not exist yet" if service and service not in state.snapshot.services else ""
+    absent = await in_turns(lists.absence(service, state)) if service else ""
+    missing = printable(f" for {service}{absent}") if absent else ""
     if talk.terminal and not asked["json"]:
         await talk.line(f"waiting{missing}; times are UTC; Ctrl-C or q ends it")
     elif missing:

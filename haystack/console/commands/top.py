@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from haystack.console import busiest, lists
+from haystack.console import busiest, listing, lists
 from haystack.console.busiest import SORTS, Row
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, option, word
 from haystack.console.long_text import Lines
@@ -57,7 +57,7 @@ async def once(state: State, asked: Asked, service: str | None, context: Context
     if found is None:
         await talk.complain(f"no service {printable(service)}")
         return NOT_FOUND
-    pieces = await in_turns(lists.json_array(busiest.shapes(found)) if asked["json"] else table(state, found, service, context.width))
+    pieces = await in_turns(listing.json_array(busiest.shapes(found)) if asked["json"] else table(state, found, service, context.width))
     for piece in pieces:
         await talk.draw(piece.replace("\n", "\r\n") if talk.terminal else piece)
         await asyncio.sleep(0)

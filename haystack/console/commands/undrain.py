@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haystack.console import overridden
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, word
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.model.overrides import Target, told
 from haystack.observe.safe_text import printable
 from haystack.operator import targets

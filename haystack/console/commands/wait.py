@@ -5,7 +5,7 @@ from __future__ import annotations
 from haystack.console import lists, overridden
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, option, word
 from haystack.console.command_line import nearest_of
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.loop.turns import in_turns
 from haystack.observe.safe_text import printable
 from haystack.operator import waits

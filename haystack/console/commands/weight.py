@@ -6,7 +6,7 @@ import time
 
 from haystack.console import overridden
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Talk, word
-from haystack.console.lists import as_json
+from haystack.console.listing import as_json
 from haystack.model.overrides import Target
 from haystack.operator import targets
 from haystack.operator.overrides import HEAVIEST

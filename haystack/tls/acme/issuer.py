@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
 
 import msgspec
 
@@ -22,6 +21,7 @@ from haystack.tls.acme.folder import DamagedError, Folder, FolderError
 from haystack.tls.acme.history import History, Window
 from haystack.tls.acme.lease import BEAT, Lease
 from haystack.tls.acme.plan import NEVER, Task
+from haystack.tls.acme.reach import Reachable
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
@@ -31,13 +31,6 @@ LOOKS = 8  # questions for suggestions in a round
 OFTEN = 60.0  # seconds between two looks at the folder
 WATCH = 5.0  # the same, where another one orders
 BURST = 1.0  # seconds for which changes gather before they are looked at
-
-
-class Reachable(Protocol):
-    """Whether the authority would find us."""
-
-    async def why_not(self, name: str) -> str:
-        """Why not; empty: it would."""
 
 
 class Issuer:

@@ -25,6 +25,13 @@ PATH = "/.well-known/acme-challenge/"
 _ADDRESS = "set HAYSTACK_ADDRESS to the address at which others reach Haystack, if it is that one"
 
 
+class Reachable(Protocol):
+    """Whether the authority would find us under a name."""
+
+    async def why_not(self, name: str) -> str:
+        """Why not; empty: it would."""
+
+
 class World(Protocol):
     """The Outside."""
 

@@ -3,11 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from haystack.console import welcome
 from haystack.console.command import Context, Leave, LogLevel, Trace
 from haystack.console.commands import dig
 from haystack.console.shell import COMMANDS, Call, completions, read, run
+from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Listing
+from haystack.model.records import Container, Listing, Problem
 from tests.fakes.state import NAME, picture, state
 from tests.oracles.snapshot import build
 
@@ -120,7 +122,7 @@ def test_dig_answers_for_the_address_by_which_the_asker_came():
 
 
 def test_dig_of_another_name_says_what_was_heard_of_it():
-    heard = [";; NOERROR, 1 answers", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
+    heard = [";; NOERROR, 1 answer", "example.com. 60 IN A 192.0.2.1", ";; from nameserver 10.0.0.2:53"]
     result = run(state(), ["dig", "example.com"], Context(heard=heard))
     assert (result.status, result.text) == (0, "\n".join(heard))
 
@@ -181,20 +183,70 @@ def test_help_of_a_command_has_its_usage_arguments_and_an_example_that_is_read(n
         assert isinstance(read(command.example.split()), Call)
 
 
-def test_a_question_mark_is_help():
-    assert run(state(), ["?"]).text == run(state(), ["help"]).text
+@pytest.mark.parametrize("word", ["?", "-h", "--help"])
+def test_a_question_mark_is_help(word):
+    assert run(state(), [word]).text == run(state(), ["help"]).text
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("ps", "containers"), ("LS", "services"), ("netwrks", "networks"), ("expl", "explain"), ("nslookup", "dig")]
+    ("wrong", "right"),
+    [("ps", "containers"), ("LS", "services"), ("netwrks", "networks"), ("expl", "explain"), ("nslookup", "dig"), ("pss", "containers")],
 )
 def test_a_wrong_word_is_told_the_right_one(wrong, right):
     assert f"did you mean {right}?" in run(state(), [wrong]).text
 
 
-def test_a_word_like_no_command_gets_the_list_and_no_guess():
-    assert run(state(), ["xyzzy"]).text == "no command 'xyzzy'; help lists them"
+@pytest.mark.parametrize("word", ["xyzzy", "restart"])
+def test_a_word_like_no_command_gets_the_list_and_no_guess(word):
+    assert run(state(), [word]).text == f"no command '{word}'; help lists them"
     assert len(run(state(), ["x" * 100_000]).text) < 100
+
+
+@pytest.mark.parametrize("command", ["explain", "probe"])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("ftp://x", "Haystack serves http:// and https://, not ftp://"),
+        ("https://", "no host name in it"),
+        ("http://x:99999/", "out of range"),
+    ],
+)
+def test_what_is_no_url_of_a_service_is_told_as_such(command, url, told):
+    result = run(state(), [command, url])
+    assert (result.status, told in result.text) == (2, True)
+
+
+def test_a_trace_of_a_service_that_is_not_there_names_the_nearest():
+    assert (
+        run(state(), ["trace", "on", "ngnx"]).text == "trace on for ngnx.services.haystack, which does not exist yet; did you mean nginx?"
+    )
+
+
+def test_a_network_is_named_once_with_the_reason_for_its_address():
+    one = Container(
+        id="1" * 64, name="one", engine="E", address="10.0.0.2", network="front", address_reason="network front: its only network"
+    )
+    lines = run(state(snapshot=build(1, "haystack", {"x": Listing(containers=(one,))}, 1.0)), ["containers"]).text.splitlines()
+    assert "front: its only network" in lines[2]
+    assert "network front" not in lines[2]
+
+
+def test_the_greeting_says_whose_problem_it_names():
+    one = Container(
+        id="1" * 64, name="one", engine="E", address="10.0.0.2", problems=(Problem(subject="label x", message="no such label"),)
+    )
+    text = at_once(welcome.lines(state(snapshot=build(1, "haystack", {"x": Listing(containers=(one,))}, 1.0))))
+    assert text[3] == "problem: one: label x: no such label"
+
+
+def test_dig_asks_no_nameserver_of_the_askers_choice():
+    result = run(state(), ["dig", "@192.0.2.1", "example.com"])
+    assert (result.status, "only this Haystack is asked" in result.text) == (2, True)
+
+
+def test_a_service_that_nobody_has_heard_of_has_nothing_to_replay():
+    result = run(state(), ["replay", "1m", "nosuch"])
+    assert (result.status, "no service nosuch.services.haystack was in then" in result.text) == (1, True)
 
 
 @pytest.mark.parametrize(("words", "nearest"), [(["services", "--jsn"], "--json"), (["config", "--al"], "--all")])

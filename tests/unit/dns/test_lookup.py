@@ -43,7 +43,7 @@ def dig(responder):
 
 async def test_a_name_of_the_zone(dig):
     assert await dig("nginx.services.haystack", local="10.1.2.3") == [
-        ";; NOERROR, 1 answers",
+        ";; NOERROR, 1 answer",
         "nginx.services.haystack. 5       IN      A       10.1.2.3",
         ";; from the zone",
     ]
@@ -81,7 +81,16 @@ async def test_one_that_takes_too_long(dig, monkeypatch):
     assert (await dig("www.example", found=asyncio.Event().wait))[-1].startswith(";; failure: no nameserver answered")
 
 
-@pytest.mark.parametrize(("words", "told"), [(("x", "BLAH"), "no such record type: BLAH"), (("x" * 64,), "not a DNS name")])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("x", "BLAH"), "no such record type: BLAH"),
+        (("x" * 64,), "not a DNS name"),
+        (("..",), "not a DNS name: a label of '..' is empty"),
+        (("a..b",), "not a DNS name: a label of 'a..b' is empty"),
+        (("",), "not a DNS name: a label of '' is empty"),
+    ],
+)
 async def test_what_can_not_be_asked(dig, words, told):
     (line,) = await dig(*words)
     assert told in line

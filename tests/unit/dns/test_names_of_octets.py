@@ -60,4 +60,4 @@ def test_one_name_that_can_not_be_written_keeps_no_other_from_the_workers():
     fails.clear()
     zoned.publish(picture([container(2, "web"), container(3, "other")], version=8))
     for name in ("other", "c300000000000", "web"):
-        assert zoned.lookup(f"{name}.containers.haystack", "A", OWN)[0] == ";; NOERROR, 1 answers"
+        assert zoned.lookup(f"{name}.containers.haystack", "A", OWN)[0] == ";; NOERROR, 1 answer"

@@ -206,7 +206,7 @@ def test_lookup_speaks_to_a_person(responder):
     assert responder.lookup("example.com", "A", OWN) == [";; not in the zone: forwarded to the nameservers"]
     assert responder.lookup("haystack", "NONSENSE", OWN) == [";; no such record type: NONSENSE"]
     assert responder.lookup("haystack", "TYPE65536", OWN) == [";; no such record type: TYPE65536"]
-    assert responder.lookup("haystack", "TYPE1", OWN)[0] == ";; NOERROR, 1 answers"
+    assert responder.lookup("haystack", "TYPE1", OWN)[0] == ";; NOERROR, 1 answer"
     assert responder.lookup("x" * 64, "A", OWN)[0].startswith(";; not a DNS name")
     assert responder.lookup("no.haystack", "A", OWN)[0] == ";; NXDOMAIN, 0 answers"
 

@@ -1,7 +1,8 @@
 """Which endpoint a request is sent to next. Times in milliseconds."""
 
 from haystack._fast.endpoint.endpoint import Route
-from haystack._fast.testing import Attempt, Reports, judge_member, load, state_of
+from haystack._fast.exchange.testing import Attempt, Reports, judge_member, state_of
+from haystack._fast.testing import load
 from tests.fakes.members import members, picker
 
 NOW = 10_000

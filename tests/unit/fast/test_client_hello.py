@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haystack._fast.net.testing import asked_name
+from tests.fakes.tls import hello
 
 NAME = b"www.example.com"
 MOST = 16384
@@ -46,21 +47,9 @@ def named(*names: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
     return message(body(before + extension(0, server_name(*((0, name) for name in names))) + behind))
 
 
-def real(name: str, **how: object) -> bytes:
-    """What OpenSSL says first."""
-    context = ssl.create_default_context()
-    for key, value in how.items():
-        setattr(context, key, value)
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(into, out, server_hostname=name)
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return out.read()
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_openssls_hello(version):
-    data = real("www.example.com", maximum_version=version)
+    data = hello("www.example.com", maximum_version=version)
     assert asked_name(data) == (NAME, len(data))
     assert asked_name(data + b"early data") == (NAME, len(data))
     for cut in range(len(data)):

@@ -6,7 +6,7 @@ one of them last began an answer.
 
 import pytest
 
-from haystack._fast.testing import Outlier
+from haystack._fast.exchange.testing import Outlier
 
 QUIET, PROBE, PAUSE = 250, 80, 1000
 
@@ -164,9 +164,77 @@ def test_where_all_wait_here_one_is_tried_elsewhere():
     """All requests wait at this endpoint, so there is no answer of another one to compare with."""
     outlier = waiting()
     assert outlier.judge(1250, **IDLE) == {"sample"}
-    outlier.sampled(1250)
-    assert outlier.judge(1270, **IDLE) == set()  # once
-    assert outlier.judge(1290, answered_at=1251, idle=2) == {"report"}  # the other one has answered it
+    outlier.sampled(1000, 1250)
+    outlier.left()
+    assert outlier.judge(1270, **IDLE) == set()  # one at a time
+    assert outlier.sample_answered(1250, 1275)
+    assert outlier.judge(1290, **IDLE) == {"report"}
+    assert (outlier.phase, outlier.unanswered, outlier.quiet_ms) == ("silent", 1, 290)
+
+
+def test_a_sample_that_takes_as_long_elsewhere_speaks_against_nobody():
+    outlier = waiting()
+    outlier.judge(1250, **IDLE)
+    outlier.sampled(1000, 1250)
+    outlier.left()
+    assert outlier.judge(1500, **IDLE) == set()
+    assert not outlier.sample_answered(1250, 1501)
+    assert outlier.judge(1501, **IDLE) == set()
+    outlier.waits(1400)
+    assert outlier.judge(1501, **IDLE) == {"sample"}  # the next one may
+
+
+def test_a_sample_speaks_against_nobody_who_has_answered_meanwhile():
+    outlier = waiting()
+    outlier.judge(1250, **IDLE)
+    outlier.sampled(1000, 1250)
+    outlier.answers(1260)
+    assert not outlier.sample_answered(1250, 1270)
+    assert outlier.judge(1280, **IDLE) == set()
+
+
+def test_the_only_request_that_waits_is_a_sample_too_and_its_endpoint_is_judged_though_nobody_waits_there_any_more():
+    outlier = waiting(count=1)
+    assert outlier.judge(1000 + 4 * QUIET - 1, usual=20, **IDLE) == set()
+    assert outlier.judge(1000 + 4 * QUIET, usual=20, **IDLE) == {"sample", "reading"}
+    outlier.sampled(1000, 2000)
+    outlier.left()
+    assert outlier.still_watched(2003)
+    assert outlier.sample_answered(2000, 2003)
+    assert outlier.still_watched(9000)
+    assert outlier.judge(2010, usual=20, **IDLE) == {"report"}
+
+
+def test_a_sample_that_is_not_answered_in_its_time_is_forgotten():
+    outlier = waiting(count=1)
+    outlier.sampled(1000, 2000)
+    outlier.left()
+    assert outlier.still_watched(3000)
+    assert not outlier.still_watched(3001)
+    assert not outlier.sample_answered(2000, 3001)
+
+
+@pytest.mark.parametrize(("vain", "after"), [(0, 1000), (1, 2000), (6, 64_000)])
+def test_each_sample_in_vain_doubles_the_time_until_a_few_have_the_next_one(vain, after):
+    assert waiting(count=2).judge(1000 + after - 1, usual=20, vain=vain, **IDLE) == set()
+    assert waiting(count=2).judge(1000 + after, usual=20, vain=vain, **IDLE) == {"sample", "reading"}
+    assert waiting(count=3).judge(1250, usual=20, vain=vain, **IDLE) == {"sample"}
+
+
+def test_what_is_usual_in_the_service_has_to_be_known_before_a_few_have_a_sample():
+    """The first requests to processes that have just started take as long as they take."""
+    assert waiting(count=2).judge(60_000, **IDLE) == set()
+
+
+def test_a_probe_is_moved_where_its_client_was_the_last_one_that_did_not_wait_here():
+    """Others answered before, which made it suspect; since the probe nobody has been asked."""
+    outlier = waiting(count=1)
+    assert outlier.judge(1250, answered_at=1240, idle=3) == {"probe"}
+    outlier.probe_sent(1250)
+    outlier.probe_sent(1251)
+    assert outlier.judge(1250 + QUIET, answered_at=1240, idle=3) == set()
+    outlier.waits(1251)
+    assert outlier.judge(1251 + QUIET, answered_at=1240, idle=3) == {"sample", "reading"}
 
 
 @pytest.mark.parametrize("view", [{"idle": 1}, {"keyed": True}])
@@ -175,8 +243,8 @@ def test_nothing_is_tried_elsewhere_where_the_others_have_work_or_requests_go_by
     assert outlier.judge(1250, **(IDLE | view)) == set()
 
 
-def test_two_that_wait_are_too_few_to_try_one_elsewhere():
-    assert waiting(count=2).judge(1250, **IDLE) == set()
+def test_two_that_wait_are_too_few_to_try_one_elsewhere_at_once():
+    assert waiting(count=2).judge(1250, usual=20, **IDLE) == set()
 
 
 def test_a_suspect_that_no_probe_comes_for_is_sampled_after_a_tick():

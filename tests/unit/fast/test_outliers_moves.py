@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from haystack._fast import testing
-from haystack._fast.exchange import outliers
+from haystack._fast.exchange import outliers, testing
 from tests.fuzz.rig import Rig
 from tests.fuzz.service import Manner
 

@@ -1,6 +1,6 @@
 """What a request waits for that no endpoint takes, and for how long."""
 
-from haystack._fast.testing import Pending
+from haystack._fast.exchange.testing import Pending
 
 
 def test_it_waits_for_room_as_long_as_the_setting_says():

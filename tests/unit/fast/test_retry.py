@@ -2,7 +2,7 @@
 
 import pytest
 
-from haystack._fast.testing import Retry
+from haystack._fast.exchange.testing import Retry
 
 NOW = 1000
 

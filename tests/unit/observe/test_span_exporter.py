@@ -118,6 +118,58 @@ def test_a_library_that_is_not_there_is_an_error_and_no_more(exporter: Callable[
     assert [(line["event"], line["error"]) for line in lines] == [("spans.failed", "opentelemetry")]
 
 
+class Taking:
+    """A sink that takes everything, unless it is told to raise. batches: how many spans each had."""
+
+    endpoint = "http://collector:4318"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.error: Exception | None = None
+        self.asked = threading.Semaphore(0)
+
+    def export(self, spans: Sequence[Span]) -> str:
+        self.batches.append(len(spans))
+        error = self.error
+        self.asked.release()
+        if error is not None:
+            raise error
+        return ""
+
+    def stop(self) -> None:
+        """Nothing is being tried."""
+
+
+def test_what_is_no_span_is_lost_and_told_once_and_the_others_are_sent(exporter: Callable[..., SpanExporter]) -> None:
+    """The thread ended with the first one, and whatever came later waited for ever."""
+    sink = Taking()
+    with capture_logs() as lines:
+        spans = exporter(lambda: sink)
+        spans.take([b"no span", *packed(2), b"nor this"])
+        assert sink.asked.acquire(timeout=LIMIT)
+        spans.take([*packed(), b"nor that"])
+        assert sink.asked.acquire(timeout=LIMIT)
+        spans.close(LIMIT)
+    assert sink.batches == [2, 1]
+    assert (spans.sent, spans.lost) == (3, 3)
+    assert [line["event"] for line in lines].count("spans.failed") == 1
+    assert lines[1]["reason"] == "some can't be read"
+    assert sum(line["count"] for line in lines if line["event"] == "spans.lost") == 3
+
+
+def test_a_sink_that_raises_has_its_batch_lost_and_gets_the_next(exporter: Callable[..., SpanExporter]) -> None:
+    sink = Taking()
+    with capture_logs() as lines:
+        spans = exporter(lambda: sink)
+        for error in (RuntimeError("no"), None):
+            sink.error = error
+            spans.take(packed(2))
+            assert sink.asked.acquire(timeout=LIMIT)
+        spans.close(LIMIT)
+    assert (spans.sent, spans.lost) == (2, 2)
+    assert [line["event"] for line in lines] == ["spans.failed", "collector.failed", "collector.back"]
+
+
 def test_a_real_collector_gets_spans_in_one_trace(exporter: Callable[..., SpanExporter], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
 import json
 import os
 import stat
@@ -13,11 +10,9 @@ import pytest
 
 from haystack.tls.acme.account import Binding, Wishes
 from haystack.tls.acme.authority import Taste
-from haystack.tls.acme.folder import FolderError
 from haystack.tls.acme.issuer import OFTEN
 from haystack.tls.acme.renewal import DAY
 from haystack.tls.acme.reports import Reports
-from haystack.tls.store import ACME
 from tests.unit.tls.acme.conftest import START, Rig
 
 HOUR = 3600.0
@@ -126,223 +121,6 @@ async def test_an_order_that_has_ended_meanwhile_is_placed_anew_at_once(rig, tmp
     assert len(ca.orders) == 2
 
 
-async def test_a_name_that_does_not_lead_here_is_told_and_not_asked_for(rig):
-    rig.reach.astray[NAME] = "www.example.com leads to 192.0.2.9, which is not Haystack's address"
-    rig.want(web=NAME)
-    await rig.rounds()
-    assert rig.ordered == []
-    assert rig.ca.count.total() == 0
-    assert rig.problems[NAME].startswith("www.example.com leads to 192.0.2.9")
-    assert "192.0.2.9" in rig.entry(NAME).error
-
-
-async def test_a_host_that_is_spelled_as_the_key_of_a_certificate_does_not_touch_it(rig):
-    rig.want(web=NAME)
-    await rig.rounds()
-    (key,) = rig.store.keys(ACME)
-    rig.reach.astray[key] = "elsewhere"
-    rig.want(web=NAME, liar=key)
-    await rig.rounds(later=60)
-    assert rig.store.picture.entries[ACME, key].error == ""
-    assert rig.entry(key).names == (key,)
-    rig.want(web=NAME)
-    await rig.rounds(later=60)
-    assert rig.certified == [NAME]
-    assert rig.entry(key) is None
-
-
-async def test_dns_is_looked_at_less_and_less_often(rig):
-    rig.reach.astray[NAME] = "elsewhere"
-    rig.want(web=NAME)
-    for _ in range(24 * 60):
-        await rig.round(later=60)
-    assert 24 <= len(rig.reach.looked) <= 40
-    rig.reach.astray.clear()
-    await rig.rounds(later=2 * HOUR)
-    assert rig.certified == [NAME]
-    assert rig.problems == {}
-    assert rig.entry(NAME) is None
-
-
-async def test_a_wrong_name_leaves_the_others_of_its_service_alone(rig):
-    rig.reach.astray["old.example.com"] = "elsewhere"
-    rig.want(web="old.example.com,www.example.com")
-    await rig.rounds()
-    assert rig.certified == ["www.example.com"]
-    for _ in range(50):
-        await rig.rounds(later=HOUR)
-    assert len(rig.ordered) == 1
-
-
-async def test_a_refused_name_waits_and_the_others_are_ordered_without_it(rig):
-    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
-    rig.want(web="bad.example.com,www.example.com")
-    await rig.rounds()
-    assert rig.ordered == [["bad.example.com", "www.example.com"], ["www.example.com"]]
-    assert rig.certified == ["www.example.com"]
-    assert "CAA forbids it" in rig.entry("bad.example.com").error
-    assert rig.http.shown == set()
-
-
-async def test_a_refused_name_is_tried_less_and_less_often(rig):
-    rig.ca.refusals[NAME] = {"type": "urn:ietf:params:acme:error:unauthorized", "detail": "nothing there"}
-    rig.want(web=NAME)
-    times = []
-    for _ in range(14 * 24 * 6):
-        await rig.rounds(later=600)
-        if len(rig.ordered) > len(times):
-            times.append(rig.clock.now)
-    pauses = [late - early for early, late in itertools.pairwise(times)]
-    assert pauses[0] <= 20 * 60
-    assert pauses[-1] > 0.75 * DAY
-    assert sum(at < START + HOUR + 600 for at in times) <= 3
-    assert 10 <= len(times) <= 25
-
-
-@pytest.mark.parametrize("error", [FolderError("disk full"), asyncio.CancelledError(), RuntimeError("odd")])
-async def test_one_that_fails_in_another_way_does_not_have_the_outcomes_of_others_forgotten(rig, error, monkeypatch):
-    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
-    obtain = rig.issuer._authority.obtain
-
-    async def fails(task):
-        if task.names != ("full.example.com",):
-            return await obtain(task)
-        raise error
-
-    monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
-    rig.want(bad="bad.example.com", full="full.example.com", web=NAME)
-    with contextlib.suppress(asyncio.CancelledError):
-        await rig.round()
-    rig.store.publish()
-    assert rig.certified == [NAME]
-    assert rig.folder.history().names["bad.example.com"].failures == 1
-    with contextlib.suppress(asyncio.CancelledError):
-        await rig.round(later=1)
-    assert rig.ordered.count(["bad.example.com"]) == 1
-
-
-async def test_a_fault_of_our_own_is_told_and_it_goes_on(rig, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(rig.issuer._authority, "obtain", lambda _task: asyncio.sleep(0, 1 / 0))
-        rig.want(web=NAME)
-        assert await rig.round() == OFTEN
-    assert "ZeroDivisionError" in rig.problems["HAYSTACK_ACME"]
-    assert "ZeroDivisionError" in rig.problems[NAME]
-    await rig.rounds(later=OFTEN)
-    assert rig.certified == []
-    await rig.rounds(later=0.25 * HOUR)
-    assert rig.certified == [NAME]
-    assert rig.problems == {}
-
-
-async def test_orders_that_always_fail_in_a_way_nobody_has_thought_of_leave_their_places_to_others(rig, monkeypatch):
-    """Four are under way at a time, and what has no certificate yet goes first."""
-    obtain, tries = rig.issuer._authority.obtain, []
-
-    async def fails(task):
-        if not task.names[0].startswith("odd"):
-            return await obtain(task)
-        tries.append(task.names)
-        raise RuntimeError("odd")
-
-    monkeypatch.setattr(rig.issuer._authority, "obtain", fails)
-    rig.want(**{f"a{number}": f"odd{number}.example.com" for number in range(6)}, web=NAME)
-    for _ in range(6):
-        await rig.round(later=OFTEN)
-    assert rig.certified == [NAME]
-    assert len(tries) == 6
-    assert {failed.failures for failed in rig.folder.history().names.values()} == {1}
-
-
-async def test_a_refusal_is_kept_while_other_orders_go_on(rig, monkeypatch):
-    rig.ca.refusals["bad.example.com"] = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA forbids it"}
-    obtain, kept, save = rig.issuer._authority.obtain, asyncio.Event(), rig.issuer._save
-
-    async def hangs(task):
-        return await (asyncio.Event().wait() if task.names == (NAME,) else obtain(task))
-
-    async def saves(history):
-        await save(history)
-        kept.set()
-
-    monkeypatch.setattr(rig.issuer._authority, "obtain", hangs)
-    monkeypatch.setattr(rig.issuer, "_save", saves)
-    rig.want(bad="bad.example.com", web=NAME)
-    going = asyncio.create_task(rig.round())
-    async with asyncio.timeout(10):
-        await kept.wait()
-    assert rig.folder.history().names["bad.example.com"].failures == 1
-    going.cancel()
-    await asyncio.gather(going, return_exceptions=True)
-
-
-async def test_back_off_outlives_a_restart(rig, tmp_path, clock, ca):
-    ca.refusals[NAME] = {"type": "urn:ietf:params:acme:error:unauthorized", "detail": "nothing there"}
-    rig.want(web=NAME)
-    await rig.rounds()
-    for number in range(5):
-        rig.lease.release()
-        rig = Rig(tmp_path / "acme", clock, ca, name=str(number))
-        rig.want(web=NAME)
-        await rig.rounds(later=5)
-    assert len(ca.orders) == 1
-
-
-async def test_an_authority_that_is_down_for_hours_is_asked_less_and_less_often_whatever_the_names(rig):
-    rig.ca.down = "no route to host"
-    rig.want(**{f"s{number}": f"n{number}.example.com" for number in range(30)})
-    for _ in range(12 * 60):
-        await rig.round(later=60)
-    assert rig.ca.count.total() < 12 * 2 + 40
-    assert "no route to host" in rig.problems["HAYSTACK_ACME"]
-    rig.ca.down = ""
-    await rig.rounds(later=2 * HOUR)
-    assert len(rig.certified) == 30
-    assert rig.problems == {}
-
-
-async def test_a_rate_limit_is_waited_for_and_the_name_is_not_to_blame_for_others(rig):
-    rig.ca.limits = [(429, {"type": "rateLimited", "detail": "too many certificates"}, "7200")]
-    rig.want(web=NAME)
-    await rig.rounds()
-    rig.want(web=NAME, shop="shop.example.com")
-    for _ in range(119):
-        await rig.rounds(later=60)
-    assert rig.certified == ["shop.example.com"]
-    await rig.rounds(later=600)
-    assert rig.certified == ["shop.example.com", NAME]
-
-
-async def test_retry_after_of_an_authority_that_is_overloaded_holds_for_all(rig):
-    rig.ca.limits = [(503, {"type": "serverInternal"}, "7200")]
-    rig.want(web=NAME)
-    await rig.round()
-    before = rig.ca.count.total()
-    for _ in range(119):
-        await rig.round(later=60)
-    assert rig.ca.count.total() == before
-    await rig.rounds(later=120)
-    assert rig.certified == [NAME]
-
-
-async def test_nonces_that_are_refused_cost_a_request_each(rig):
-    rig.ca.bad_nonces = 5
-    rig.want(web=NAME)
-    await rig.rounds()
-    assert rig.certified == [NAME]
-
-
-async def test_an_authority_that_has_forgotten_us_knows_us_again(rig):
-    rig.want(web=NAME)
-    await rig.rounds()
-    rig.ca.accounts.clear()
-    rig.want(web=NAME, shop="shop.example.com")
-    await rig.rounds()
-    await rig.rounds(later=60)
-    assert "shop.example.com" in rig.certified
-    assert len(rig.ca.accounts) == 1
-
-
 async def test_an_account_is_bound_as_the_authority_wants_it(tmp_path, clock, ca):
     ca.bound = True
     without = Rig(tmp_path / "a", clock, ca)
@@ -365,9 +143,6 @@ async def test_another_email_is_told_to_the_authority_once(rig, tmp_path, clock,
     await other.rounds()
     assert ca.count["acct"] == 1
     assert json.loads((tmp_path / "acme" / "account.json").read_text())["email"] == "you@example.com"
-
-
-# Suggested windows, profiles, chains.
 
 
 async def test_it_is_renewed_when_the_authority_suggests_it(rig):
@@ -460,9 +235,6 @@ async def test_a_certificate_that_is_not_what_was_ordered_is_not_served(rig, bro
     assert rig.certified == [NAME]
 
 
-# Wildcards.
-
-
 async def test_a_wildcard_without_a_zone_of_ours_is_told_with_what_to_do(rig):
     rig.want(web="*.example.com,www.example.com")
     await rig.rounds()
@@ -476,9 +248,6 @@ async def test_a_wildcard_is_shown_in_dns_and_stands_for_names_below_it(tmp_path
     await rig.rounds()
     assert sorted(rig.ordered) == [["*.example.com"], ["example.com"]]
     assert ("example.com", "token-example.com") in rig.txt.ever
-
-
-# The state folder.
 
 
 async def test_what_is_kept_is_for_this_user_alone(rig):
@@ -558,9 +327,6 @@ async def test_a_damaged_history_is_begun_anew_and_a_damaged_account_is_told(rig
     (rig.folder.path / "account.json").unlink()
     await rig.rounds(later=60)
     assert rig.certified == [NAME]
-
-
-# Several Haystacks.
 
 
 async def test_one_of_two_orders_and_the_other_serves_what_it_gets(rig, tmp_path, clock, ca):

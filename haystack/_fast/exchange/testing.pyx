@@ -1,0 +1,317 @@
+"""What is decided about requests and endpoints, for Python: for tests and simulations alone. Nothing of Haystack imports this."""
+from libc.stdint cimport int64_t, uint64_t
+
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, let_go, speak, take_on
+from haystack._fast.endpoint.fault_reports cimport FaultReports
+from haystack._fast.endpoint.outlier cimport (
+    MOST_VAIN, Action, Fault, OutlierState, Phase, ServiceView, answers, calm, failed as has_failed, judge, limits, probe_is_due,
+    probe_sent, probe_unsent, restart, sample_answered, sampled, still_watched, waits, went_well,
+)
+from haystack._fast.endpoint.retry_budget cimport FIRST, RetryBudget, earn as earn_retry, spend as spend_retry
+from haystack._fast.exchange.candidates cimport Candidates, has_others, next_member, note, untroubled
+from haystack._fast.exchange.outliers cimport Watched
+from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for_cause, for_endpoint, for_news, for_room
+from haystack._fast.exchange.retry cimport (
+    RetryState, Verdict, after_break, may_leave_dead, may_leave_failing, may_leave_silent, moved,
+)
+
+FAULTS = {"refused": Fault.REFUSED, "reset": Fault.RESET, "timeout": Fault.TIMEOUT, "error": Fault.ERROR}
+PHASES = {Phase.HEALTHY: "healthy", Phase.SUSPECT: "suspect", Phase.SILENT: "silent"}
+ACTIONS = {"probe": Action.PROBE, "sample": Action.SAMPLE, "move": Action.MOVE, "report": Action.REPORT, "reading": Action.READING}
+VERDICTS = {Verdict.AGAIN: "again", Verdict.UNSAFE: "unsafe", Verdict.SUSPECT: "suspect", Verdict.OVER_BUDGET: "over budget"}
+REASONS = {Reason.NOTHING: "nothing", Reason.ROOM: "room", Reason.ENDPOINT: "endpoint", Reason.NEWS: "news"}
+DECISIONS = {
+    Decision.JOIN: "join", Decision.JOIN_FIRST: "join first", Decision.GIVE_UP: "give up", Decision.NO_QUEUE: "no queue",
+    Decision.QUEUE_FULL: "queue full", Decision.GO_ON: "go on", Decision.LOOK_AGAIN: "look again",
+    Decision.WAIT_FOR_ENDPOINT: "wait for endpoint",
+}
+
+
+cdef set words_of(int actions):
+    return {word for word, action in ACTIONS.items() if actions & action}
+
+
+cdef class Outlier:
+    """One endpoint's OutlierState, and what may happen to it; times in milliseconds."""
+
+    cdef OutlierState state
+
+    def waits(self, int64_t begun):
+        waits(&self.state, begun)
+
+    def left(self):
+        """One of the late ones has an answer, or waits elsewhere."""
+        self.state.late -= 1
+
+    def answers(self, int64_t now):
+        answers(&self.state, now)
+
+    def probe_sent(self, int64_t now):
+        probe_sent(&self.state, now)
+
+    def probe_unsent(self, int64_t now):
+        probe_unsent(&self.state, now)
+
+    def probe_is_due(self, int64_t now):
+        return bool(probe_is_due(&self.state, now))
+
+    def sampled(self, int64_t begun, int64_t now):
+        sampled(&self.state, begun, now)
+
+    def sample_answered(self, int64_t sampled_at, int64_t now):
+        return bool(sample_answered(&self.state, sampled_at, now))
+
+    def failed(self, str kind, int64_t now):
+        has_failed(&self.state, <Fault><int>FAULTS[kind], now)
+
+    def went_well(self):
+        return bool(went_well(&self.state))
+
+    def told(self):
+        """The control process was told of it."""
+        self.state.told_bad = self.state.streak > 0
+
+    def restart(self):
+        restart(&self.state)
+
+    def calm(self):
+        calm(&self.state)
+
+    def still_watched(self, int64_t now, bint gone=False):
+        return bool(still_watched(&self.state, gone, now))
+
+    def judge(self, int64_t now, *, int size=4, int well=3, int idle=0, int silent=0, int64_t answered_at=0, int64_t usual=0,
+              bint keyed=False, bint member=True, uint64_t queue=1, int vain=0):
+        """The words of the actions that are to follow."""
+        cdef ServiceView view = ServiceView(queue, size, well, idle, silent, answered_at, 0, 0, False, vain, keyed)
+        limits(&view, usual)
+        return words_of(judge(&self.state, &view, member, now))
+
+    def __getattr__(self, str name):
+        return PHASES[self.state.phase] if name == "phase" else (<dict>self.state)[name]
+
+
+cdef class Retry:
+    """One request's RetryState, with a budget of its own; times in milliseconds."""
+
+    cdef RetryState state
+    cdef RetryBudget budget
+
+    def __init__(self, bint idempotent=True, bint reads_only=True, bint body_sent=False, int repeats=0):
+        self.state = RetryState(idempotent, reads_only, body_sent, False, repeats)
+        self.budget.saved = FIRST
+
+    def spend_all(self, int64_t now):
+        """Nothing is left of the budget."""
+        self.budget.saved, self.budget.looked = 0, now
+
+    def after_break(self, int64_t now, *, bint unseen=False, bint stale=False, bint was_stopped=False):
+        return VERDICTS[after_break(&self.state, unseen, stale, was_stopped, &self.budget, now)]
+
+    def may_leave_dead(self, *, bint unseen=False, bint was_stopped=False):
+        return bool(may_leave_dead(&self.state, unseen, was_stopped))
+
+    def may_leave_silent(self, bint body_done=True):
+        return bool(may_leave_silent(&self.state, body_done))
+
+    def may_leave_failing(self, int status, statuses, bint body_done=True):
+        cdef int retried = sum(1 << (each - 500) for each in statuses)
+        return bool(may_leave_failing(&self.state, status, retried, body_done))
+
+    def moved(self):
+        moved(&self.state)
+
+    def __getattr__(self, str name):
+        return (<dict>self.state)[name]
+
+
+cdef class Pending:
+    """One request's PendingState; times in milliseconds."""
+
+    cdef PendingState state
+
+    def for_room(self, int64_t now, *, bint failed=False, int64_t queue_ms=1000, bint has_place=True):
+        return self.decided(for_room(&self.state, failed, queue_ms, has_place, now))
+
+    def for_endpoint(self, int64_t now, int64_t end, *, bint failed=False, bint has_place=True):
+        return self.decided(for_endpoint(&self.state, failed, end, has_place, now))
+
+    def for_news(self, int64_t now, *, bint failed=True, int64_t wait_ms=10_000, bint has_place=True):
+        return self.decided(for_news(&self.state, failed, wait_ms, has_place, now))
+
+    def for_cause(self, int64_t now, *, bint acquitted=False, bint others=False, bint empty=False, int64_t wait_ms=10_000):
+        return self.decided(for_cause(&self.state, acquitted, others, empty, wait_ms, now))
+
+    def decided(self, int decision):
+        word = DECISIONS[decision]
+        self.state.joined = self.state.joined or word in ("join", "join first")
+        return word
+
+    def served(self):
+        """An endpoint has taken the request."""
+        self.state.reason = Reason.NOTHING
+
+    def __getattr__(self, str name):
+        return REASONS[self.state.reason] if name == "reason" else (<dict>self.state)[name]
+
+
+cdef class Attempt:
+    """A request that only reads, on its way without sockets: candidates, retries and budget as in a worker. Times in milliseconds."""
+
+    cdef readonly Route route
+    cdef readonly Member member         # that has it now; None: nobody
+    cdef Candidates candidates
+    cdef RetryState state
+    cdef bint full
+    cdef readonly int64_t begun
+    cdef bint late
+    cdef Member accused                 # that it was taken from as a sample; None: it is none
+    cdef int64_t sampled_at
+
+    def __init__(self, Route route, uint64_t key=0, bint idempotent=True):
+        self.route = route
+        self.candidates.key = key
+        self.state = RetryState(idempotent, idempotent, False, False, 0)
+        earn_retry(&route.queue.budget)
+
+    @property
+    def key(self):
+        """What pickers that go by a key go by."""
+        return self.candidates.key
+
+    @property
+    def repeats(self):
+        """How often it was sent again though an endpoint may have seen it."""
+        return self.state.repeats
+
+    def next(self, int64_t now, Member named=None):
+        """Send it to the next candidate: which one, or None."""
+        self.full = False
+        return self.go(next_member(self.route, &self.candidates, named, self.state.idempotent, now, &self.full), now)
+
+    @property
+    def found_all_full(self):
+        """Why there was no candidate."""
+        return bool(self.full)
+
+    @property
+    def has_others(self):
+        return bool(has_others(self.route, &self.candidates))
+
+    def go(self, Member member, int64_t now):
+        self.member = member
+        if member is not None:
+            note(&self.candidates, member)
+            if member.endpoint.outlier.phase:
+                probe_sent(&member.endpoint.outlier, now)
+            take_on(member.endpoint)
+            self.begun = now
+        return member
+
+    def leave(self):
+        """Its endpoint has it no longer."""
+        let_go(self.member.endpoint)
+        if self.late:
+            self.late = False
+            self.member.endpoint.outlier.late -= 1
+
+    def waits(self):
+        """It has waited for an answer for long; one that was sent again says nothing against its endpoint."""
+        if not self.late and self.state.repeats == 0:
+            self.late = True
+            waits(&self.member.endpoint.outlier, self.begun)
+
+    def answered(self, int64_t now, bint well=True):
+        self.leave()
+        speak(self.member.endpoint, self.route.queue.pace, now, self.begun)
+        if self.accused is not None and well and sample_answered(&self.accused.endpoint.outlier, self.sampled_at, now):
+            self.route.queue.vain = 0
+
+    def broke(self, int64_t now, bint unseen):
+        """Its connection, a new one, broke before a response: what is to become of it."""
+        self.leave()
+        verdict = VERDICTS[after_break(&self.state, unseen, False, False, &self.route.queue.budget, now)]
+        self.renew()
+        return verdict
+
+    def move(self, int64_t now):
+        """To an endpoint that answers, from one that is silent, where that may be; whether it was."""
+        cdef Member member
+        if not may_leave_silent(&self.state, True):
+            return False
+        self.renew()
+        member = untroubled(self.route, &self.candidates, self.state.idempotent, now)
+        if member is None or not spend_retry(&self.route.queue.budget, now):
+            return False
+        moved(&self.state)
+        self.candidates.passed = 0
+        self.leave()
+        self.go(member, now)
+        return True
+
+    def sample(self, int64_t now, bint reading):
+        """To another endpoint, to see how soon it answers; whether it could be moved. reading: only what reads is (Action.READING)."""
+        cdef Member before = self.member
+        cdef int64_t begun = self.begun
+        if (reading and not self.state.reads_only) or not self.move(now):
+            return False
+        self.accused, self.sampled_at = before, now
+        sampled(&before.endpoint.outlier, begun, now)
+        self.route.queue.vain = min(self.route.queue.vain + 1, <int>MOST_VAIN)
+        return True
+
+    cdef int renew(self) except -1:
+        cdef Route newest = self.route.queue.route
+        if newest is not self.route and newest.queue is self.route.queue:
+            self.route = newest
+            self.candidates.tries = 0
+        return 0
+
+
+cdef class Reports:
+    """FaultReports of a worker; times in milliseconds."""
+
+    cdef FaultReports reports
+
+    def __init__(self):
+        self.reports = FaultReports()
+
+    def fault(self, Member member, Queue queue, str kind, int64_t now):
+        """An exchange failed; what ends with an error was answered before."""
+        if kind == "error":
+            self.answered(member, queue)
+        self.reports.fault(member, queue, <Fault><int>FAULTS[kind], now)
+
+    def fine(self, Member member, Queue queue):
+        self.answered(member, queue)
+        self.reports.fine(member)
+
+    def answered(self, Member member, Queue queue):
+        member.requests += 1
+        queue.ended += 1
+
+    def silent(self, Member member, int unanswered):
+        """So many requests wait at an endpoint that is silent."""
+        self.reports.add(member)
+        member.endpoint.outlier.unanswered += unanswered
+
+    def take(self, int64_t now):
+        return self.reports.take(now)
+
+
+def judge_member(Member member, Queue queue, int64_t now):
+    """The words of the actions that are to follow for one endpoint of a service: the probe is given to the queue here."""
+    cdef Watched watched
+    cdef int actions
+    if not still_watched(&member.endpoint.outlier, member.endpoint.gone, now):
+        return set()
+    watched = Watched(queue)
+    actions = judge(&member.endpoint.outlier, &watched.view, watched.member_of(member.endpoint) is not None, now)
+    if actions & Action.PROBE:
+        queue.suspect = watched.member_of(member.endpoint)
+    return words_of(actions)
+
+
+def state_of(Endpoint endpoint):
+    """The OutlierState as a dict, its phase as a word."""
+    return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
