@@ -182,6 +182,24 @@ def test_a_client_that_opens_a_window_by_bytes_is_too_slow(web):
         assert client.of(RstStreamFrame, 1)
 
 
+def test_a_client_whose_window_is_full_before_the_end_is_cut_off_too(web):
+    """No byte waits for it, and the frame that ends the stream waits for a window all the same."""
+    gate = threading.Event()
+
+    async def script(call):
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await asyncio.to_thread(gate.wait, 15)
+        await call.send(b"0\r\n\r\n")
+
+    web.origin.script = script
+    with web.rude(settings={4: 2}) as client:
+        client.send(client.head(WEB))
+        client.hear(lambda: client.of(DataFrame, 1))
+        gate.set()
+        assert client.hear(lambda: client.of(RstStreamFrame, 1), 15)
+        assert not client.of(GoAwayFrame)
+
+
 def test_a_refused_websocket_whose_answer_nobody_takes_is_cut_off_too(web):
     web.origin.script = respond(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     with web.rude(settings={4: 0}) as client:
