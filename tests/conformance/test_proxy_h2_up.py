@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from h2.settings import SettingCodes
 
 from tests.fakes.client import Response
 from tests.fakes.h2_origin import Call, respond
@@ -88,6 +89,13 @@ def test_a_chunked_body_goes_up_with_its_trailers(h2_site: H2Site) -> None:
     assert origin.requests[0].body == b"".join(chunks)
     assert origin.requests[0].all("content-length") == []
     assert origin.requests[0].trailers == [("x-sum", "7"), ("x-more", "a")]
+
+
+@pytest.mark.parametrize("fields", [10, 110])
+def test_a_head_of_any_size_that_may_be_goes_up(h2_site: H2Site, fields: int) -> None:
+    name, _ = h2_site.one(settings={SettingCodes.MAX_HEADER_LIST_SIZE: 1 << 20})
+    lines = b"".join(b"x-%05d: %b\r\n" % (number, b"y" * (65_400 // fields - 11)) for number in range(fields))
+    assert h2_site.get(name, extra=lines).status == 200
 
 
 def test_an_empty_chunked_body(h2_site: H2Site) -> None:

@@ -10,7 +10,7 @@ from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_se
 from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
 from haystack._fast.connection.server cimport ServerConnection
-from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
+from haystack._fast.http2.fields cimport MOST_WRITTEN, OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
@@ -60,6 +60,7 @@ cdef int prepare() except -1:
     set_send(callbacks)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
+    nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
     return 0
 
 

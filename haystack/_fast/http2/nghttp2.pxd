@@ -118,6 +118,7 @@ cdef extern from "nghttp2/nghttp2.h":
     void nghttp2_option_set_no_auto_window_update(nghttp2_option *, int)
     void nghttp2_option_set_no_closed_streams(nghttp2_option *, int)
     void nghttp2_option_set_max_outbound_ack(nghttp2_option *, size_t)
+    void nghttp2_option_set_max_send_header_block_length(nghttp2_option *, size_t)
     void nghttp2_option_set_max_settings(nghttp2_option *, size_t)
     void nghttp2_option_set_peer_max_concurrent_streams(nghttp2_option *, uint32_t)
     void nghttp2_option_set_max_deflate_dynamic_table_size(nghttp2_option *, size_t)
