@@ -169,6 +169,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
         connection.allowed = <int>min(
             <uint32_t>MAX_STREAMS, nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
         connection.endpoint.http2.streams = connection.allowed
+        connection.endpoint.http2.section = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
     elif frame.hd.type == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK:
         connection.times.pinged = 0
     elif frame.hd.type == NGHTTP2_GOAWAY:
