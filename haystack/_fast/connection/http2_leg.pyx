@@ -145,6 +145,9 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint body_done(self) noexcept:
         return self.done
 
+    cdef bint is_held_up(self) noexcept:
+        return self.connection is not None and nghttp2_session_get_local_window_size(self.connection.session) <= 0
+
     cdef bint is_head_only(self) noexcept:
         return self.head_only
 
