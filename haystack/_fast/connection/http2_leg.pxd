@@ -20,7 +20,7 @@ cdef class Streams(ServerConnection):
 cdef struct Arriving:       # a request
     int64_t missing         # bytes of the body, by its length; -1: nobody knows
     bint trails             # it counts in `trailing`
-    int refusal             # the status that refuses its head; 0: none
+    int refusal             # the status that refuses its head, or its trailer section; 0: none
 
 cdef class Http2ServerLeg(DownLeg):
     cdef Streams connection

@@ -162,8 +162,8 @@ cdef class Http2ServerLeg(DownLeg):
 
     cdef int fill(self, Buffer *into) except -1:
         cdef size_t size = pending(&self.input)
-        if self.closed:
-            return -2
+        if self.closed or self.arriving.refusal:
+            return -2                   # it was reset, or its trailer section is too long
         if size:
             add(into, self.input.data + self.input.start, size)
             self.consumed(size)
@@ -191,7 +191,7 @@ cdef class Http2ServerLeg(DownLeg):
         return 0
 
     cdef int end_body(self) except -1:
-        cdef Flaw flaw = flaw_of_trailer(&self.trailer)
+        cdef Flaw flaw = Flaw.LONG_TRAILER if self.arriving.refusal else flaw_of_trailer(&self.trailer)
         return self.user.on_body_flaw(flaw) if flaw else self.user.on_body_end()
 
     cdef int pass_end(self, UpLeg up) except -1:

@@ -37,6 +37,7 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
+    MAX_TRAILER = 16384     # bytes of a trailer section, as with HTTP/1
     GROWN = 4               # times the size that a field section may have, and it is answered no more
 
 cdef nghttp2_session_callbacks *callbacks = NULL
@@ -368,6 +369,8 @@ cdef class Http2Server(Streams):
                 leg.arriving.refusal = 400
         else:
             add(&leg.trailer, b"\r\n", 2)
+            if self.section.size > self.worker.limits.max_head or leg.trailer.end > MAX_TRAILER:
+                leg.arriving.refusal = 431      # what is here of it may not be all
         return leg.note()
 
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:
