@@ -216,7 +216,9 @@ def _server_name(text: str) -> str:
     """A name that a certificate may be for (RFC 9525, section 6)."""
     name = text.lower().removesuffix(".")
     with suppress(ValueError):
-        return str(ip_address(name.strip("[]")))
+        address = ip_address(name.strip("[]"))
+        if "%" not in name:  # no certificate is for an address with a zone
+            return str(address)
     if naming.is_name(name):
         return name
     raise _bad(text, "a host name or an IP address")

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from hyperframe.frame import HeadersFrame, RstStreamFrame
 
 from tests.fakes.h2c import WEB, house
 from tests.fakes.http2 import Answer
@@ -159,6 +160,19 @@ def test_a_head_request_gets_the_length_alone(web, client):
     web.origin.script = respond(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     answer = client.get(WEB, method="HEAD")
     assert (answer.get("content-length"), bytes(answer.body), answer.ended) == ("1000", b"", True)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("fields", [1, 900])
+def test_a_head_of_any_size_that_may_be_comes_down(web, fields, method):
+    """nghttp2 takes sections of up to 64 KiB unless it is told otherwise, and reckons with 12 bytes a field."""
+    lines = b"".join(b"x-%05d: %b\r\n" % (number, b"y" * (65_000 // fields - 11)) for number in range(fields))
+    web.origin.script = respond(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + lines + b"\r\n" + (b"ok" if method == "GET" else b""))
+    with web.rude() as client:
+        client.decoder.decode = lambda _data: []
+        client.send(client.head(WEB, method=method))
+        client.hear(lambda: client.of(HeadersFrame, 1) or client.of(RstStreamFrame, 1))
+        assert not client.of(RstStreamFrame, 1)
 
 
 def test_a_body_that_ends_with_its_connection_is_whole(web, client):

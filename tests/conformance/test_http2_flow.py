@@ -12,8 +12,9 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, WindowUpdateFrame
 
 from tests.fakes.h2c import WEB, house
-from tests.fakes.origin import held, respond
-from tests.fakes.worker import resident, until
+from tests.fakes.http2 import Http2Client
+from tests.fakes.origin import Origin, held, respond
+from tests.fakes.worker import Haystack, Member, host, resident, until
 
 MEGA = 1 << 20
 WINDOW, ALL_WINDOW = 262_144, MEGA
@@ -182,6 +183,24 @@ def test_a_client_that_opens_a_window_by_bytes_is_too_slow(web):
         assert client.of(RstStreamFrame, 1)
 
 
+def test_a_client_whose_window_is_full_before_the_end_is_cut_off_too(web):
+    """No byte waits for it, and the frame that ends the stream waits for a window all the same."""
+    gate = threading.Event()
+
+    async def script(call):
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await asyncio.to_thread(gate.wait, 15)
+        await call.send(b"0\r\n\r\n")
+
+    web.origin.script = script
+    with web.rude(settings={4: 2}) as client:
+        client.send(client.head(WEB))
+        client.hear(lambda: client.of(DataFrame, 1))
+        gate.set()
+        assert client.hear(lambda: client.of(RstStreamFrame, 1), 15)
+        assert not client.of(GoAwayFrame)
+
+
 def test_a_refused_websocket_whose_answer_nobody_takes_is_cut_off_too(web):
     web.origin.script = respond(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     with web.rude(settings={4: 0}) as client:
@@ -231,6 +250,29 @@ def test_padding_counts_and_comes_back(web):
         assert client.status(1) == 200
         assert web.origin.requests[-1].body == b"x" * 9_000
         assert sum(f.window_increment for f in client.of(WindowUpdateFrame, 0)) >= 131_072
+
+
+def test_a_body_that_has_to_wait_for_others_windows_is_not_called_slow(fakes):
+    """The connection's window is full of bodies that an endpoint does not take: their client can't send another one."""
+    gate = threading.Event()
+    origins = [Origin(fakes, script).start() for script in (stalled(gate), respond())]
+    members = [Member(f"of{time}", origin.port, {"haystack.timeout": time}) for time, origin in zip(("30s", "1s"), origins, strict=True)]
+    with Haystack(members, HAYSTACK_H2C="on") as haystack, Http2Client(haystack.port) as client:
+        client.hear(lambda: client.settled)
+        for _ in range(40):
+            number = client.begin(host("of30s"), method="POST", fields=[("content-length", str(80 * MEGA))], end=False)
+            fill(client, number, 0.2)
+            if client.h2.outbound_flow_control_window == 0:
+                break
+        assert client.h2.outbound_flow_control_window == 0
+        number = client.begin(host("of1s"), method="POST", fields=[("content-length", "2")], end=False)
+        with pytest.raises(TimeoutError):
+            client.hear(lambda: client.answers[number].over, 4)
+        gate.set()
+        client.upload(number, b"ok", end=True)
+        assert client.answer(number).status == 200
+    for origin in origins:
+        origin.stop()
 
 
 def test_a_body_whose_rest_never_comes_is_answered_408(fakes):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from h2.settings import SettingCodes
 
 from tests.fakes.client import Response
 from tests.fakes.h2_origin import Call, respond
@@ -88,6 +90,35 @@ def test_a_chunked_body_goes_up_with_its_trailers(h2_site: H2Site) -> None:
     assert origin.requests[0].body == b"".join(chunks)
     assert origin.requests[0].all("content-length") == []
     assert origin.requests[0].trailers == [("x-sum", "7"), ("x-more", "a")]
+
+
+@pytest.mark.parametrize("fields", [10, 110])
+def test_a_head_of_any_size_that_may_be_goes_up(h2_site: H2Site, fields: int) -> None:
+    name, _ = h2_site.one(settings={SettingCodes.MAX_HEADER_LIST_SIZE: 1 << 20})
+    lines = b"".join(b"x-%05d: %b\r\n" % (number, b"y" * (65_400 // fields - 11)) for number in range(fields))
+    assert h2_site.get(name, extra=lines).status == 200
+
+
+def test_a_head_that_the_endpoint_does_not_take_is_not_sent(h2_site: H2Site) -> None:
+    """It would cost the others their connection: some servers close it."""
+    gate = threading.Event()
+
+    async def script(call: Call) -> None:
+        await asyncio.to_thread(gate.wait, 10)
+        await respond()(call)
+
+    name, origin = h2_site.one(respond(), settings={SettingCodes.MAX_HEADER_LIST_SIZE: 10_000})
+    assert h2_site.get(name).status == 200
+    origin.script = script
+    with h2_site.client(timeout=20) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: " + name.encode() + b"\r\nContent-Length: 2\r\n\r\nok")
+        until(lambda: len(origin.requests) == 2, 5, "it never came")
+        for _ in range(8):
+            assert h2_site.get(name, extra=b"X-A: " + b"y" * 10_000 + b"\r\n").status == 431
+        gate.set()
+        assert client.response("POST").status == 200
+    assert h2_site.get(name, extra=b"X-A: " + b"y" * 8_000 + b"\r\n").status == 200
+    assert origin.connections == 1
 
 
 def test_an_empty_chunked_body(h2_site: H2Site) -> None:

@@ -133,6 +133,7 @@ class Line(asyncio.Protocol):
             return
         own = self.http2.local_settings
         self.http2.local_settings = h2.settings.Settings(client=False, initial_values=dict(own) | self.origin.settings)
+        self.http2.decoder.max_header_list_size = self.http2.local_settings.max_header_list_size or 65536
         self.http2.initiate_connection()
         self.send()
 

@@ -8,7 +8,7 @@ from libc.string cimport memcmp
 from haystack._fast.connection.http2_client cimport MAX_STREAMS
 from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
 from haystack._fast.http1.head cimport MAX_HEAD
-from haystack._fast.http2.fields cimport MAX_PAIRS, take_trailer
+from haystack._fast.http2.fields cimport MAX_PAIRS, MOST_WRITTEN, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, earn, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.request_head cimport pairs_of_trailer
@@ -169,6 +169,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
         connection.allowed = <int>min(
             <uint32_t>MAX_STREAMS, nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
         connection.endpoint.http2.streams = connection.allowed
+        connection.endpoint.http2.section = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
     elif frame.hd.type == NGHTTP2_PING and frame.hd.flags & NGHTTP2_FLAG_ACK:
         connection.times.pinged = 0
     elif frame.hd.type == NGHTTP2_GOAWAY:
@@ -305,6 +306,7 @@ cdef int prepare() except -1:
     nghttp2_session_callbacks_set_send_data_callback(callbacks, write_body)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
+    nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
     nghttp2_option_set_max_reserved_remote_streams(options, 0)
     nghttp2_option_set_max_outbound_ack(options, MAX_ACKS)
     nghttp2_option_set_peer_max_concurrent_streams(options, MAX_STREAMS)

@@ -15,6 +15,7 @@ cdef enum Fate:             # how a stream ended that is not whole
     REFUSED                 # it was not processed (RFC 9113, section 8.7)
     MALFORMED               # what came is no response (section 8.1.1)
     LARGE                   # its head, or its trailer section, is too large
+    UNSENT                  # the request's head is larger than the endpoint takes
     LOST                    # the connection broke
     LOST_CLEANLY            # it was closed
 
@@ -69,5 +70,6 @@ cdef class Http2ClientLeg(UpLeg):
     cdef int finish(self) except -1
     cdef int broken(self) except -1
     cdef int lose(self, Fate fate) except -1
+    cdef int give_up(self, Fate fate) except -1
     cdef int reset(self) except -1
     cdef int failed(self, object error) except -1

@@ -13,7 +13,7 @@ from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, parse_response
 from haystack._fast.http1.serialize cimport Client, flaw_of_trailer, write_last_chunk, write_request
 from haystack._fast.http1.written cimport WHOLE
-from haystack._fast.http2.fields cimport MAX_PAIRS
+from haystack._fast.http2.fields cimport MAX_PAIRS, OVERHEAD
 from haystack._fast.http2.nghttp2 cimport (
     NGHTTP2_CANCEL, NGHTTP2_FLAG_NONE, NGHTTP2_HTTP_1_1_REQUIRED, nghttp2_data_provider, nghttp2_nv, nghttp2_session_consume,
     nghttp2_session_resume_data, nghttp2_session_set_stream_user_data, nghttp2_submit_request, nghttp2_submit_rst_stream,
@@ -35,8 +35,18 @@ cdef enum:
     HELD_MS = 50            # and for so long, and until the next tick
     LATE_MS = 250           # without an answer, and others are asked how they do
     KEPT = 16384            # capacity that a buffer without bytes may keep
+    NO_STREAM = -1          # its request is not sent
 
 cdef nghttp2_nv[MAX_PAIRS + 4] pairs
+
+
+cdef int64_t section_size(nghttp2_nv *pairs, size_t count) noexcept:
+    """Of a field section, as its limit counts it (RFC 9113, section 6.5.2)."""
+    cdef int64_t size = 0
+    cdef size_t i
+    for i in range(count):
+        size += <int64_t>(pairs[i].namelen + pairs[i].valuelen) + OVERHEAD
+    return size
 
 
 cdef class Http2ClientLeg(UpLeg):
@@ -81,16 +91,19 @@ cdef class Http2ClientLeg(UpLeg):
         write_request(work, h, client, upgrade)
         count = pairs_of_request(work.data + start, work.end - start, self.endpoint.protocol != Protocol.H2C, pairs)
         work.end = start
+        self.begun = self.worker.poller.now
+        if self.endpoint.http2.section and section_size(pairs, count) > self.endpoint.http2.section:
+            self.stream = NO_STREAM     # who gets more than it takes may close the connection, which others share (RFC 9113, 10.5.1)
+            return self.give_up(Fate.UNSENT)
         self.request.finished = not h.chunked and h.length <= 0
         body.source.ptr = NULL
         body.read_callback = reader()
         self.stream = nghttp2_submit_request(
             self.connection.session, NULL, pairs, count, NULL if self.request.finished else &body, <void *>self)
-        self.begun = self.worker.poller.now
         self.extend(min(<int64_t>LATE_MS, self.user.timeout()))
         if self.stream < 0:             # the connection has had all streams that it can have
             self.connection.going = True
-            self.lose(Fate.REFUSED)
+            return self.give_up(Fate.REFUSED)
         self.connection.schedule()
         return False
 
@@ -282,6 +295,14 @@ cdef class Http2ClientLeg(UpLeg):
             return self.user.on_flaw(502, b"http_protocol_error", said(b"the response's trailer section is refused", flaw), True)
         return self.user.on_data_end(&self.response.trailer, False, True)
 
+    cdef int give_up(self, Fate fate) except -1:
+        """It gets no stream."""
+        self.closed = True
+        self.fate = fate
+        join(&self.connection.touched, &self.touch)
+        self.connection.schedule()
+        return 0
+
     cdef int lose(self, Fate fate) except -1:
         """Its connection is about to end. What has come whole stays good."""
         cdef bint unseen = self.request.head_at < 0
@@ -302,6 +323,8 @@ cdef class Http2ClientLeg(UpLeg):
         if self.fate == Fate.LARGE:
             error = b"http_response_header_section_size"
             return self.user.on_flaw(502, error, b"the response's head or trailer section is too large", True)
+        if self.fate == Fate.UNSENT:
+            return self.user.on_flaw(431, b"http_request_error", b"the request's head is larger than the endpoint takes", False)
         if self.fate == Fate.MALFORMED:
             return self.user.on_flaw(502, error, (
                 b"the endpoint breaks the rules of HTTP/2" if self.connection.greeted else b"the endpoint does not speak HTTP/2"), True)

@@ -12,7 +12,7 @@ cdef class Streams(ServerConnection):
     cdef bint lent              # that has the block in which a frame is written (http2/session_memory.pyx)
     cdef list noted             # legs that something has happened to
     cdef Flood flood
-    cdef int waiting            # legs with bytes that the client has not taken
+    cdef int waiting            # legs with bytes that the client has not taken, or without their end
     cdef int trailing           # legs that are answered, and of whose request nothing is missing but the end
     cdef object error           # an exception in one of nghttp2's callbacks
 
@@ -21,7 +21,7 @@ cdef class Streams(ServerConnection):
 cdef struct Arriving:       # a request
     int64_t missing         # bytes of the body, by its length; -1: nobody knows
     bint trails             # it counts in `trailing`
-    int refusal             # the status that refuses its head; 0: none
+    int refusal             # the status that refuses its head, or its trailer section; 0: none
 
 cdef class Http2ServerLeg(DownLeg):
     cdef Streams connection
@@ -48,6 +48,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint submitted
     cdef bint finished          # nothing follows what is in `out`
     cdef bint torn              # though it should
+    cdef bint ending            # nobody has anything to do with it, but its end has not gone: it counts in `waiting`
     cdef bint drained           # `out` has become empty, and its user is to hear that
     cdef bint closed            # the stream is
 
@@ -57,6 +58,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int retire(self) except -1
     cdef int end_body(self) except -1
     cdef int forget_written(self) except -1
+    cdef void ended_down(self) noexcept
     cdef int note(self) except -1
     cdef int consumed(self, size_t size) except -1
     cdef int submit(self) except -1

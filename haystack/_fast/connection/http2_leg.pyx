@@ -114,7 +114,7 @@ cdef class Http2ServerLeg(DownLeg):
         """Whether the client opens its window too slowly. A tunnel may be silent for long."""
         cdef bint slow = False
         self.taking.stalled += passed
-        if pending(&self.out) and not self.tunnel:
+        if (pending(&self.out) or self.ending) and (not self.tunnel or self.user is None):
             if self.taking.stalled < self.connection.worker.limits.idle_ms:
                 return False
             slow = self.taking.taken * 1000 < max(<int64_t>1, self.connection.worker.limits.read_rate * self.taking.stalled)
@@ -124,6 +124,7 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int retire(self) except -1:
         """The stream is closed and its exchange has ended: keep its memory for the next one."""
         self.forget_out()
+        self.ended_down()
         # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
         nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
         self.connection.wants()
@@ -144,6 +145,9 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint body_done(self) noexcept:
         return self.done
 
+    cdef bint is_held_up(self) noexcept:
+        return self.connection is not None and nghttp2_session_get_local_window_size(self.connection.session) <= 0
+
     cdef bint is_head_only(self) noexcept:
         return self.head_only
 
@@ -158,8 +162,8 @@ cdef class Http2ServerLeg(DownLeg):
 
     cdef int fill(self, Buffer *into) except -1:
         cdef size_t size = pending(&self.input)
-        if self.closed:
-            return -2
+        if self.closed or self.arriving.refusal:
+            return -2                   # it was reset, or its trailer section is too long
         if size:
             add(into, self.input.data + self.input.start, size)
             self.consumed(size)
@@ -187,7 +191,7 @@ cdef class Http2ServerLeg(DownLeg):
         return 0
 
     cdef int end_body(self) except -1:
-        cdef Flaw flaw = flaw_of_trailer(&self.trailer)
+        cdef Flaw flaw = Flaw.LONG_TRAILER if self.arriving.refusal else flaw_of_trailer(&self.trailer)
         return self.user.on_body_flaw(flaw) if flaw else self.user.on_body_end()
 
     cdef int pass_end(self, UpLeg up) except -1:
@@ -372,7 +376,16 @@ cdef class Http2ServerLeg(DownLeg):
             self.consumed(pending(&self.input))
         if not self.finished:
             self.finished = True        # of a tunnel
+        if not self.ending:
+            self.ending = True          # a frame without a byte waits for a window too: nghttp2 sends none into a full one
+            self.connection.waiting += 1
         return self.flush()
+
+    cdef void ended_down(self) noexcept:
+        """Its end has gone, or never will."""
+        if self.ending:
+            self.ending = False
+            self.connection.waiting -= 1
 
     cdef int reset(self) except -1:
         self.user = None
@@ -402,7 +415,7 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     leg.arriving.refusal = leg.status = 0
     leg.arriving.missing = 0
     leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.arriving.trails = leg.written = leg.submitted = False
-    leg.finished = leg.torn = leg.drained = leg.closed = False
+    leg.finished = leg.torn = leg.ending = leg.drained = leg.closed = False
     leg.taking = Taking(0, 0)
     spare_legs.append(leg)
     return 0
@@ -478,9 +491,12 @@ cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *use
     if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):
         return 0
     owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
-    if owner == NULL or (<Http2ServerLeg>owner).ended or (<Http2ServerLeg>owner).tunnel:
+    if owner == NULL:
         return 0
     leg = <Http2ServerLeg>owner
+    leg.ended_down()
+    if leg.ended or leg.tunnel:
+        return 0
     if leg.arriving.missing == 0 and not leg.arriving.trails:
         leg.arriving.trails = True      # the end is on its way: some clients say it by itself, and take a reset before that for a failure
         (<Streams>user).trailing += 1

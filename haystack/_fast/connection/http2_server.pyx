@@ -10,7 +10,7 @@ from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_se
 from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
 from haystack._fast.connection.server cimport ServerConnection
-from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
+from haystack._fast.http2.fields cimport MOST_WRITTEN, OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.session_memory cimport session_memory
@@ -28,6 +28,7 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
+    MAX_TRAILER = 16384     # bytes of a trailer section, as with HTTP/1
     GROWN = 4               # times the size that a field section may have, and it is answered no more
 
 cdef nghttp2_session_callbacks *callbacks = NULL
@@ -51,6 +52,7 @@ cdef int prepare() except -1:
     set_send(callbacks)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
+    nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
     return 0
 
 
@@ -358,6 +360,8 @@ cdef class Http2Server(Streams):
                 leg.arriving.refusal = 400
         else:
             add(&leg.trailer, b"\r\n", 2)
+            if self.section.size > self.worker.limits.max_head or leg.trailer.end > MAX_TRAILER:
+                leg.arriving.refusal = 431      # what is here of it may not be all
         return leg.note()
 
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:

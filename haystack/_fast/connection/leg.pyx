@@ -148,6 +148,10 @@ cdef class DownLeg:
         """Whether the request has been read whole."""
         return False
 
+    cdef bint is_held_up(self) noexcept:
+        """Whether the client can't send more of it, for what it has sent of other requests has not gone on."""
+        return False
+
     cdef bint is_head_only(self) noexcept:
         """Whether the response has no body, whatever its head says (RFC 9110, 9.3.2)."""
         return False

@@ -1,5 +1,5 @@
 # What outlives a snapshot: an endpoint's load and pool, a member's counters; and the routes and pickers that point at them.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from haystack._fast.endpoint.latency cimport Pace
 from haystack._fast.endpoint.outlier cimport OutlierState, Phase, answers
 from haystack._fast.endpoint.retry_budget cimport RetryBudget
@@ -49,6 +49,7 @@ cdef struct Sharing:                    # of the connections of HTTP/2 to an end
     Ring all                            # resting ones too; each leaves when it is closed
     Ring awaiting                       # requests that wait for one of these to have room (Http2ClientLeg)
     int streams                         # that the endpoint lets one of these carry at once, as it said last; 0: it has not yet
+    uint32_t section                    # bytes of a field section that it takes, with 32 a field, as it said last; 0: it has not yet
 
 cdef class Waiter(Pollable):            # what waits in a queue for an endpoint
     cdef bint roused                    # was taken out of it, and has not looked for one yet

@@ -231,6 +231,7 @@ cdef class Endpoint:
         """Another process is at this address: forget what the one before it has done."""
         self.born = born
         self.http2.streams = 0
+        self.http2.section = 0
         self.hearing.heard = self.hearing.probed = 0
         self.latency = 0.0
         restart(&self.outlier)

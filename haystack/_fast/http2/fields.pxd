@@ -5,6 +5,7 @@ from haystack._fast.util.buffer cimport Buffer
 
 cdef enum:
     MAX_PAIRS = 1088        # MAX_FIELDS and what is added to them
+    MOST_WRITTEN = 131072   # bytes of a section that goes out: MAX_HEAD, what is added, and the 12 a field by which nghttp2 overestimates
     OVERHEAD = 32           # of a field in the size of a list (RFC 9113, section 10.5.1)
 
 cdef enum Pseudo:

@@ -137,7 +137,8 @@ cdef class TlsTarget:
         if self.host and not self.by_address:
             SSL_set_tlsext_host_name(ssl, self.host)            # never an address (RFC 6066, section 3)
         if self.client.verifies and self.by_address:
-            X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), self.host)
+            if not X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), self.host):
+                raise ValueError(f"no certificate can be for {self.name!r}")     # else it might be for anybody
         elif self.client.verifies and self.host:
             SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
             if not SSL_set1_host(ssl, self.host):

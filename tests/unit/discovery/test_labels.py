@@ -52,7 +52,8 @@ def test_good(key, text, field, value):
         ("upgrade", ""), ("upgrade", "a b"), ("upgrade", "tcp, H2C"), ("upgrade", "tls/1.0"), ("health.path", "x"), ("health.wealth", "1"),
         ("health.grpc", "off"), ("health.grpc", "a b"),
         ("health", "perhaps"), ("health.status", "2xx"), ("health.method", "A B"), ("health.host", "a b"),
-        ("protocol", "http/2"), ("protocol", ""), ("tls.ca", "ca.pem"), ("tls.server_name", "a b"), ("tls.verify", "perhaps"),
+        ("protocol", "http/2"), ("protocol", ""), ("tls.ca", "ca.pem"), ("tls.server_name", "a b"),
+        ("tls.server_name", "fe80::1%eth0"), ("tls.verify", "perhaps"),
         ("health.host", "a\nb"), ("colour", "red"), ("", ""),
     ],
 )  # fmt: skip
