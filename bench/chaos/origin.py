@@ -3,7 +3,7 @@
 It writes the id of every POST that it has read whole into /processed, before it answers: an id that is there twice was sent
 twice. Told to stop (SIGTERM) it goes on for GRACE seconds, ends every connection with its next answer, finishes what it
 has and exits. PUT /manner/NAME, asked at its own address, turns it: good, failing (500), sick (500, and its health check
-says so too), silent (accepts and never answers), resetting.
+says so too), silent (accepts and never answers), resetting. With CERTIFICATE set (PEM: chain and key) it serves port 443 within TLS too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import struct
 import sys
 import zlib
@@ -49,11 +50,14 @@ class Origin:
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told.set)
-        server = await loop.create_server(lambda: Connection(self), "0.0.0.0", port, backlog=1024)
+        servers = [await loop.create_server(lambda: Connection(self), "0.0.0.0", port, backlog=1024)]
+        if pem := os.environ.get("CERTIFICATE"):
+            servers.append(await loop.create_server(lambda: Connection(self), "0.0.0.0", 443, backlog=1024, ssl=context_of(pem)))
         await told.wait()
         self.stopping = True
         await asyncio.sleep(GRACE)
-        server.close()
+        for server in servers:
+            server.close()
         for connection in tuple(self.idle):
             connection.transport.close()
         with suppress(TimeoutError):
@@ -130,6 +134,15 @@ class Connection(asyncio.Protocol):
         """End with RST."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
+
+
+def context_of(pem: str) -> ssl.SSLContext:
+    """Of a server that shows this certificate."""
+    path = Path("/certificate.pem")
+    path.write_text(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
 
 
 if __name__ == "__main__":

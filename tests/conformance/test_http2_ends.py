@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from hyperframe.frame import DataFrame, GoAwayFrame, PingFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, PingFrame, RstStreamFrame
 
 from tests.fakes.client import Client
 from tests.fakes.h2c import WEB, house
@@ -122,6 +122,18 @@ def test_who_is_idle_at_the_end_hears_goaway(fakes):
         assert client.status(1) == 200
         web.haystack.terminate()
         assert client.ended() == NO_ERROR
+
+
+def test_a_drain_does_not_wait_for_ends_that_never_come(fakes):
+    """The body has come by its length and is answered: its stream's end may be on the way, or never be."""
+    with house(fakes) as web, web.rude() as client:
+        client.send(client.head(WEB, method="POST", end=False, fields=[("content-length", "5")]), DataFrame(1, b"whole"))
+        assert client.body(1) == b"ok"
+        web.haystack.terminate()
+        assert client.ended(9) == NO_ERROR
+        assert [frame.error_code for frame in client.of(RstStreamFrame, 1)] == [NO_ERROR]
+        web.haystack.ended(9)
+        web.haystack.stop = lambda: None
 
 
 class Load(threading.Thread):

@@ -59,6 +59,7 @@ cdef class TlsClient(TlsSide):
     """How endpoints are spoken to. protocol: by ALPN, h2 or http/1.1; verifies: their certificates have to be signed by who is trusted."""
 
     def __init__(self, bytes protocol, bint verifies):
+        self.upward = True
         self.protocol = protocol
         self.verifies = verifies
         if not verifies:
