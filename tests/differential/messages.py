@@ -52,11 +52,13 @@ NAMES = (
     "accept", "accept-encoding", "authorization", "cache-control", "content-type", "if-none-match", "origin", "priority", "range",
     "referer", "upgrade-insecure-requests", "user-agent", "via", "x-request-id", "a", "x-a", "x-b", "x!#$%&'*+.^_`|~9",
     "forwarded", "proxy", "proxy-authorization", "true-client-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
-    "x-original-url", "x_forwarded_for", "x-real-ip", "http2-settings", "trailer", "x-forwarded-tls-client-cert-info", "content-lengths", "hosts", "hostx",
+    "x-original-url", "x_forwarded_for", "x-real-ip", "http2-settings", "trailer", "x-forwarded-tls-client-cert-info",
+    "content-lengths", "hosts", "hostx",
 )  # fmt: skip
 SAID = (
     "age", "alt-svc", "cache-control", "content-encoding", "content-language", "content-type", "date", "etag", "last-modified", "link",
-    "location", "proxy-status", "retry-after", "server", "set-cookie", "strict-transport-security", "trailer", "vary", "via", "www-authenticate", "x-a",
+    "location", "proxy-status", "retry-after", "server", "set-cookie", "strict-transport-security", "trailer", "vary", "via",
+    "www-authenticate", "x-a",
     "x-forwarded-for", "x-request-id", "x_y",
 )  # fmt: skip
 TRAILERS = (
