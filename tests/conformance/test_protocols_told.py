@@ -1,4 +1,4 @@
-"""What is told of an exchange is the same however its client asked: access log, traces and metrics, by HTTP/1.1 and 2, with TLS and without."""
+"""What is told of an exchange does not depend on how its client asked: log, traces and metrics, by HTTP/1.1 and 2, with TLS and without."""
 
 from __future__ import annotations
 
