@@ -43,7 +43,9 @@ class Report:
             errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             places = clients.hidden, clients.gateway or "", clients.outside
             gone = tuple(self._gone)
-            whole = Counts(number, requests, *standing[:3], members, errors, gone, *places, ended, services, loads, clients.count, handshakes)
+            whole = Counts(
+                number, requests, *standing[:3], members, errors, gone, *places, ended, services, loads, clients.count, handshakes
+            )
             yield from count_parts.parts(whole)
             self._gone.clear()
         if number == 0 and not rest:  # each second, however often counts are asked for: who has just left may still be spoken of

@@ -94,6 +94,9 @@ cdef class Http2ClientLeg(UpLeg):
         self.connection.schedule()
         return False
 
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        return self.connection.introduce(data, size)
+
     cdef int send_body(self, const char *data, size_t size) except -1:
         self.request.fresh += size
         return add(&self.request.output, data, size)

@@ -19,6 +19,12 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLHUP
         EPOLLRDHUP
 
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+    ssize_t send(int, const void *, size_t, int)
+
 cdef enum:
     ALERTS = 256            # numbers that an alert may have (RFC 8446, section 6)
 
@@ -188,6 +194,8 @@ cdef class TlsClientTransport(TlsTransport):
             self.tls.phase = TlsPhase.BROKEN
             return 0
         self.version = self.target.client.version
+        if self.greeting is not None:       # for which a new socket has room; where it is broken, the handshake sees that
+            send(self.fd, <const char *>self.greeting, len(self.greeting), MSG_NOSIGNAL | MSG_DONTWAIT)
         self.attach(self.target.client.context, <void *>self)
         SSL_set_connect_state(self.tls.ssl)
         self.target.dress(self.tls.ssl)
