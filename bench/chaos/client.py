@@ -163,17 +163,13 @@ class Load:
             self.context = trusting(Path(self.order.ca), "h2" if self.order.protocol == "h2" else "http/1.1")
         return {"ssl": self.context, "server_hostname": self.order.host}
 
-    @property
-    def connections(self) -> int:
-        """So many connections make the order."""
-        return -(-self.order.connections // STREAMS) if self.order.protocol == "h2" else self.order.connections
-
     async def run(self) -> dict[str, Any]:
         """Ask until standard input ends, then until what is asked has been answered."""
         loop = asyncio.get_running_loop()
         over = loop.run_in_executor(None, sys.stdin.read)
         begun = time.time()
-        await asyncio.gather(*(self.connect() for _ in range(self.connections)))
+        connections = -(-self.order.connections // STREAMS) if self.order.protocol == "h2" else self.order.connections
+        await asyncio.gather(*(self.connect() for _ in range(connections)))
         print("ready", flush=True)
         while not over.done():
             self.overdue()
