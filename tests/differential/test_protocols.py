@@ -38,7 +38,7 @@ __all__ = ["fakes"]
 
 TIMES = int(os.environ.get("HAYSTACK_TEST_EXAMPLES", "0"))
 MADE = settings(
-    max_examples=40 * max(1, TIMES), deadline=None, derandomize=not TIMES, suppress_health_check=[HealthCheck.too_slow, *HealthCheck]
+    max_examples=120 * max(1, TIMES), deadline=None, derandomize=not TIMES, suppress_health_check=[HealthCheck.too_slow, *HealthCheck]
 )
 WEB = HOSTS["http1"]
 MALFORMED = -1  # a reset with PROTOCOL_ERROR (RFC 9113, section 8.1.1)
