@@ -299,6 +299,7 @@ OF_ENDPOINTS = (
     Difference("no RFC", "here they are of two services, each with a name of its own", without("host", "x-forwarded-host", "via")),
 )
 OF_THEIR_ANSWERS = (
+    Difference("RFC 9110, 6.6.2", "Trailer goes on with a body in chunks alone", without("trailer")),
     Difference(
         "RFC 9110, 8.6",
         "one that ends with its head in HTTP/2 has the length 0, which can't be told of one in chunks",
