@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.buffer = bytearray()
+        self.last = False  # the client wants one more answer at most
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client."""
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
         lines = bytes(self.buffer[: end - 4]).split(b"\r\n")
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
         size = int(fields.get(b"content-length", b"0"))
+        self.last = fields.get(b"connection", b"").lower() == b"close"
         if len(self.buffer) >= end + size:
             body = bytes(self.buffer[end : end + size])
             del self.buffer[: end + size]
@@ -121,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, status: bytes, text: bytes) -> None:
         """Send the answer; the last of this connection where the origin is about to stop."""
-        closing = b"Connection: close\r\n" if self.origin.stopping else b""
+        closing = b"Connection: close\r\n" if self.origin.stopping or self.last else b""
         length = b"" if status.startswith(b"204") else b"Content-Length: %d\r\n" % len(text)
         self.transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status, length, closing, text))
         self.origin.busy.discard(self)

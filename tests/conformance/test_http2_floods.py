@@ -165,7 +165,6 @@ def test_frames_of_a_request_that_carry_nothing(web, frames):
 ON_A_STREAM_OF_BEFORE = {
     "headers": lambda client: HeadersFrame(1, client.encoder.encode([("x-a", "1")]), flags=["END_HEADERS", "END_STREAM"]).serialize(),
     "a request": lambda client: client.head(WEB, number=1).serialize(),
-    "empty data": lambda _: raw(0, 0, 1),
     "window update": lambda _: raw(8, 0, 1, b"\0\0\0\1"),
 }
 

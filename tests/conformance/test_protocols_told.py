@@ -74,7 +74,7 @@ class Edge:
         return [line for line in map(json.loads, self.log.read_text().splitlines()) if line["target"] == target]
 
     def traces(self, target: str) -> list[dict[str, Any]]:
-        return [line for line in self.haystack.lines if line.get("event") == "exchange" and line.get("target") == target]
+        return [line for line in self.haystack.lines if line.get("event") == "exchange.traced" and line.get("target") == target]
 
     def figures(self, service: str) -> dict[str, float]:
         """Samples of a service, but for times."""

@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from haystack._fast.connection.http2_leg cimport EMPTY_TAIL, LAST_CHUNK, Http2ServerLeg, Streams
 from haystack._fast.connection.http2_server cimport Http2Server, Leaving
 from haystack._fast.http2.fields cimport MAX_PAIRS, OVERHEAD, begin, pairs_of, take_field, take_trailer
-from haystack._fast.http2.flood cimport OF_EMPTY, OF_SETTINGS, earn
+from haystack._fast.http2.flood cimport OF_DROPPED, OF_EMPTY, OF_SETTINGS, earn
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 
@@ -64,11 +64,11 @@ cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, 
     cdef Http2Server connection = <Http2Server>user
     if head.type == NGHTTP2_CONTINUATION:
         connection.charge(OF_EMPTY)
-    elif head.stream_id and (head.type != NGHTTP2_DATA or head.length == 0) and (
+    elif head.stream_id and head.type != NGHTTP2_DATA and (
             head.stream_id <= connection.newest or connection.leaving == Leaving.TOLD) and (
             nghttp2_session_get_stream_user_data(session, head.stream_id) == NULL):
         # of a stream that is over, or will never be: nghttp2 drops it, and tells of most of these no more
-        connection.charge(OF_EMPTY if head.type == NGHTTP2_HEADERS else 1)
+        connection.charge(OF_DROPPED if head.type == NGHTTP2_HEADERS else 1)
     return 0
 
 
