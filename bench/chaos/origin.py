@@ -79,7 +79,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client."""
         self.transport = transport  # type: ignore[assignment]
-        self.origin.idle.add(self)
+        # within TLS its first request is on the way, and has cost a handshake: it is waited for
+        (self.origin.busy if transport.get_extra_info("ssl_object") else self.origin.idle).add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone."""
