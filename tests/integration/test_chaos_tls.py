@@ -124,7 +124,7 @@ def refused(done: Round, victims: int = 2) -> bool:
 def test_containers_that_are_told_to_stop_cost_no_request(stage, name):
     for (way, method), done in stage.play(name).items():
         assert done.failed == 0, (way, method, done.story())
-        assert method == "POST" or done.slowest < SLOWEST, (way, method, done.story())
+        assert method == "POST" or way == "passthrough" or done.slowest < SLOWEST, (way, method, done.story())
         assert once(done), (way, done.twice + done.lost)
 
 
@@ -152,7 +152,7 @@ def test_replacing_haystack_or_its_certificate_costs_no_request(stage, name):
     casts = CASTS if name == "replace" else CASTS[:2]
     for (way, method), done in stage.play(name, casts).items():
         assert done.failed == 0, (way, method, done.story())
-        assert done.slowest < SLOWEST, (way, method, done.story())
+        assert way == "passthrough" or done.slowest < SLOWEST, (way, method, done.story())  # where each request has a handshake of its own
         assert once(done), (way, done.twice + done.lost)
 
 
