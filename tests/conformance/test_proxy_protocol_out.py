@@ -195,7 +195,7 @@ def http2(sock: socket.socket, requests: list[str]) -> None:
 @pytest.mark.parametrize("protocol", ["https", "h2"])
 def test_it_comes_before_tls(tmp_path, protocol, version):
     sealed = Sealed(tmp_path, "h2" if protocol == "h2" else "http/1.1")
-    labels = sealed.labels | {"haystack.proxy_protocol": version, "haystack.protocol": protocol}
+    labels = sealed.labels | {"haystack.proxy_protocol": version, "haystack.protocol": protocol, "haystack.public": "true"}
     with Haystack([Member("web", sealed.end.port, labels)], HAYSTACK_TRUSTED_PROXIES="127.0.0.9") as haystack, sealed.end:
         for source in ("127.0.0.5", "127.0.0.6", "127.0.0.9"):
             with Client(haystack.port, source=source, timeout=20) as client:
