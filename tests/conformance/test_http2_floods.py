@@ -186,6 +186,7 @@ def test_frames_on_a_stream_that_is_over(web, frame):
 def test_trailers_of_requests_that_were_answered_already_are_no_flood(web):
     """As of a client that has sent its body before it reads the 404: one for each request."""
     with web.rude() as client:
+        client.send(WindowUpdateFrame(0, MEGA))
         for _ in range(1000):
             number = client.next
             client.send(client.head("nobody.services.haystack", method="POST", end=False))
