@@ -67,6 +67,18 @@ cdef class ClientConnection(Connection):
         self.transport.deadline = self.born + min(max(self.patience, <int64_t>HELLO_MS), self.worker.limits.connect_ms)
         return 0
 
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        """Have it begin with this, before TLS or anything else. It is not connected yet."""
+        if self.transport.sealed:
+            (<TlsClientTransport>self.transport).greeting = data[:size]
+        else:
+            self.greeting = data[:size]
+        return 0
+
+    cdef int say_greeting(self) except -1:
+        """It is connected."""
+        return 0 if self.greeting is None else self.transport.send(<const char *>self.greeting, len(self.greeting))
+
     cdef bint has_connected(self, uint32_t events) noexcept:
         """Whether connecting, which has ended, has succeeded."""
         cdef int error = 0

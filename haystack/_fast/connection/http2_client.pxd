@@ -35,6 +35,7 @@ cdef class Http2Client(ClientConnection):
     cdef bint calm              # it wants less of us (ENHANCE_YOUR_CALM)
     cdef bint over              # it has ended, and its legs have been told
     cdef bint proven            # a response has come on it
+    cdef bint own               # it is for one exchange alone, which it has told the endpoint whose it is
     cdef Times times
     cdef Budget watch
     cdef bint fed               # something of a response has come since
@@ -54,6 +55,8 @@ cdef class Http2Client(ClientConnection):
     cdef int schedule(self) except -1
     cdef void heed(self, int64_t deadline) noexcept
     cdef int pull(self) except -1
+    cdef int begin_own(self) except -1
+    cdef int fail_own(self, const char *error) except -1
     cdef int freed(self) except -1
     cdef int64_t ask_by(self) noexcept
     cdef int64_t given_up_at(self) noexcept

@@ -56,7 +56,7 @@ cdef class Http2Client(ClientConnection):
     cdef bint is_leaving(self) noexcept:
         """Whether it will carry no further stream."""
         # with another target or protocol, the endpoint is spoken to another way by now
-        return self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
+        return self.own or self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
             self.target is not self.endpoint.tls or not is_shared(self.endpoint))
 
     cdef int capacity(self) noexcept:
@@ -100,6 +100,8 @@ cdef class Http2Client(ClientConnection):
     cdef int pull(self) except -1:
         """Take over legs that wait for a connection, as far as there is room."""
         cdef Http2ClientLeg leg
+        if self.own:
+            return 0
         while self.endpoint.http2.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
             leg = <Http2ClientLeg>self.endpoint.http2.awaiting.oldest.owner
             self.take_in(&leg.place)
@@ -113,6 +115,26 @@ cdef class Http2Client(ClientConnection):
             else:
                 provide(self.worker, self.endpoint)
         return 0
+
+    cdef int begin_own(self) except -1:
+        """Its one exchange can begin, if it waits still."""
+        cdef Http2ClientLeg leg
+        if self.legs.oldest == NULL:
+            return 0
+        leg = <Http2ClientLeg>self.legs.oldest.owner
+        try:
+            leg.user.on_connected()
+        except Exception as error:
+            leg.failed(error)
+        return 0
+
+    cdef int fail_own(self, const char *error) except -1:
+        """Tell its one exchange that there is no connection."""
+        cdef Http2ClientLeg leg
+        if self.legs.oldest == NULL:
+            return 0
+        leg = <Http2ClientLeg>self.legs.oldest.owner
+        return 0 if leg.user is None else leg.user.on_lost(True, error, 502)
 
     cdef int freed(self) except -1:
         """A stream has ended."""
@@ -149,7 +171,7 @@ cdef class Http2Client(ClientConnection):
     cdef int on_hello(self) except -1:
         """The TLS handshake begins, which takes longer than a connection alone: extend the deadlines of those that wait."""
         cdef int64_t end = self.worker.poller.now + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
-        cdef Link *at = self.endpoint.http2.awaiting.oldest
+        cdef Link *at = self.legs.oldest if self.own else self.endpoint.http2.awaiting.oldest
         while at != NULL:
             (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
             at = at.newer
@@ -159,11 +181,12 @@ cdef class Http2Client(ClientConnection):
         """The handshake has failed, and would fail again: fail those that wait."""
         self.over = True
         self.close()
-        return fail_waiting(self.endpoint, error, 502)
+        return self.fail_own(error) if self.own else fail_waiting(self.endpoint, error, 502)
 
     cdef int greet(self) except -1:
         """It is connected: send SETTINGS (section 3.4), and begin with as many requests as the endpoint allowed before."""
         cdef nghttp2_settings_entry[3] entries
+        self.say_greeting()
         self.session = open_session(self)
         entries[0].settings_id, entries[0].value = NGHTTP2_SETTINGS_ENABLE_PUSH, 0
         entries[1].settings_id, entries[1].value = NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW
@@ -176,6 +199,8 @@ cdef class Http2Client(ClientConnection):
         self.fed = True
         self.on_hello()
         self.pull()
+        if self.own:
+            self.begin_own()
         return self.schedule() if self.legs.count else self.freed()
 
     cdef int read(self) except -1:

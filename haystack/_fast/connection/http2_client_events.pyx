@@ -187,6 +187,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
             return 0
         if frame.hd.type == NGHTTP2_HEADERS and not leg.headed:
             leg.headed = leg.response.final
+            leg.response.bare = leg.headed and frame.hd.flags & NGHTTP2_FLAG_END_STREAM != 0
             try:
                 add(&leg.response.heads, b"\r\n", 2)
             except MemoryError:

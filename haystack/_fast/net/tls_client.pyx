@@ -12,6 +12,12 @@ from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+    ssize_t send(int, const void *, size_t, int)
+
 cdef enum:
     ALERTS = 256            # numbers that an alert may have (RFC 8446, section 6)
 
@@ -52,6 +58,7 @@ cdef class TlsClient(TlsSide):
     """How endpoints are spoken to. protocol: by ALPN, h2 or http/1.1; verifies: their certificates have to be signed by who is trusted."""
 
     def __init__(self, bytes protocol, bint verifies):
+        self.upward = True
         self.protocol = protocol
         self.verifies = verifies
         if not verifies:
@@ -181,6 +188,8 @@ cdef class TlsClientTransport(TlsTransport):
             self.tls.phase = TlsPhase.BROKEN
             return 0
         self.version = self.target.client.version
+        if self.greeting is not None:       # for which a new socket has room; where it is broken, the handshake sees that
+            send(self.fd, <const char *>self.greeting, len(self.greeting), MSG_NOSIGNAL | MSG_DONTWAIT)
         self.attach(self.target.client.context, <void *>self)
         SSL_set_connect_state(self.tls.ssl)
         self.target.dress(self.tls.ssl)

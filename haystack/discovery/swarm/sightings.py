@@ -30,9 +30,6 @@ class Nowhere:
     def failed(self, source: str, error: str) -> None:
         """Nobody hears it."""
 
-    def outdated(self, source: str, listing: Listing) -> None:
-        """Nobody hears it."""
-
     def withdraw(self, source: str) -> None:
         """Nobody hears it."""
 
