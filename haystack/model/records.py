@@ -173,8 +173,7 @@ class Whereabouts(Record, frozen=True, kw_only=True):
     """Where a container is.
 
     address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack. remote: it runs on
-    another host than Haystack; published: where its ports can be reached from other hosts; lost: why its host is believed to be away; empty:
-    it is not.
+    another host than Haystack; published: where its ports can be reached from other hosts; lost: why its host is believed to be away.
     """
 
     attachments: tuple[Attachment, ...] = ()
