@@ -276,6 +276,7 @@ class Cause(enum.Enum):
     EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
     SILENT = enum.auto()  # the same: it accepts, and answers nothing
     UNWELL = enum.auto()  # a check is against it: in where nobody is well
+    LOST = enum.auto()  # its host is believed to be away: the same
     STARTING = enum.auto()  # its health check has not passed yet: the same
     BROKEN = enum.auto()  # waited for too long: in where nobody else is better
     WAITING = enum.auto()  # not there yet: out, and awaited
