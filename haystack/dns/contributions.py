@@ -13,7 +13,7 @@ from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
 from haystack.model.naming import label
-from haystack.model.records import Attachment, Carried, Container, Endpoint, Engine, Service
+from haystack.model.records import ABSENT, AWAITED, Attachment, Carried, Container, Endpoint, Engine, Service
 from haystack.model.snapshot import Records
 
 RUNNING = "running"
@@ -60,6 +60,8 @@ def of_engine(origin: str, engine: Engine) -> Contribution:
 def of_container(origin: str, container: Container, one: Host) -> Contribution:
     """A container's names, and its addresses on every network. one: it."""
     made = Contribution()
+    if container.state in (ABSENT, AWAITED):
+        return made  # it is none
     made.name(naming.container_name(naming.id_label(container.short_id), origin), one, Rank.ID)
     named = naming.container(origin, container)
     made.name(named, one, _rank(named, naming.container_name(container.name, origin)))
@@ -139,7 +141,7 @@ def _respell(made: Contribution, name: bytes, spelled: str) -> None:
 def _add_target(made: Contribution, origin: str, service: Service, endpoint: Endpoint, one: Host, before: Held) -> None:
     """The SRV record of an endpoint."""
     target = endpoint.target.strip(".")
-    there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}")
+    there = made.at(f"_{label(endpoint.port_name)}._{endpoint.protocol}.{service.name}") if one.v4 or one.v6 else None
     if there is None or not possible(target):
         return
     weight = max(0, min(endpoint.weight, 0xFFFF))

@@ -182,8 +182,9 @@ def reverse(address: str) -> str:
 
 @functools.lru_cache(maxsize=wire.KEPT)
 def version(text: str) -> int:
-    """4 or 6; 0: no address that a record can hold (a name, or one with a scope)."""
+    """4 or 6; 0: no address that a record can hold (a name, or one with a scope), or nobody's."""
     try:
-        return 0 if "%" in text else ipaddress.ip_address(text).version
+        found = ipaddress.ip_address(text)
     except ValueError:
         return 0
+    return 0 if "%" in text or found.is_unspecified else found.version

@@ -63,7 +63,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 IN = Verdict(ready=True, reason="running", well=True)
 Member = tuple[Container, Condition]
 OUTLIERS = (Cause.EJECTED, Cause.SILENT)
-ILL = (Cause.UNWELL, Cause.STARTING)
+ILL = (Cause.UNWELL, Cause.LOST, Cause.STARTING)
 Standings = list[tuple[Cause, str]]
 STATES = {STOPPING: (Cause.STOPPING, "draining: "), AWAITED: (Cause.WAITING, "waiting: ")}  # and what a reason begins with
 WELL = Condition()
@@ -98,7 +98,7 @@ def drained(drain: Override) -> str:
 
 def _lost(container: Container) -> tuple[Cause, str] | None:
     """Where its host is believed to be away: it is in only where nobody is better."""
-    return (Cause.UNWELL, container.lost) if container.lost else None
+    return (Cause.LOST, container.lost) if container.lost else None
 
 
 def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | None:

@@ -173,8 +173,7 @@ class Whereabouts(Record, frozen=True, kw_only=True):
     """Where a container is.
 
     address and address6: the ones chosen, with address_reason, and with what may stand between them and Haystack. remote: it runs on
-    another host than Haystack; published: where its ports can be reached from other hosts; lost: why its host is believed to be away; empty:
-    it is not.
+    another host than Haystack; published: where its ports can be reached from other hosts; lost: why its host is believed to be away.
     """
 
     attachments: tuple[Attachment, ...] = ()
@@ -277,6 +276,7 @@ class Cause(enum.Enum):
     EJECTED = enum.auto()  # out for what its traffic showed, within the half that may be
     SILENT = enum.auto()  # the same: it accepts, and answers nothing
     UNWELL = enum.auto()  # a check is against it: in where nobody is well
+    LOST = enum.auto()  # its host is believed to be away: the same
     STARTING = enum.auto()  # its health check has not passed yet: the same
     BROKEN = enum.auto()  # waited for too long: in where nobody else is better
     WAITING = enum.auto()  # not there yet: out, and awaited

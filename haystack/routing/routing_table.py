@@ -31,7 +31,7 @@ def is_mute(endpoint: Endpoint) -> bool:
 
     The other workers have requests waiting there, too few to find it themselves.
     """
-    return not endpoint.ready and endpoint.cause in (Cause.SILENT, Cause.GONE)
+    return not endpoint.ready and endpoint.cause in (Cause.SILENT, Cause.LOST, Cause.GONE)
 
 
 def parts(

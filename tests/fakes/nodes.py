@@ -55,6 +55,7 @@ class Node:
         """Have its engine run; what it holds is what it held before."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "pid").unlink(missing_ok=True)
+        self._end_containerd()
         words = [
             "dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
             "-H", f"unix://{self.folder}/docker.sock", "-H", self.host, "--tls=false",
@@ -65,6 +66,25 @@ class Node:
                 ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--", "sh", "-c", named, "-", *words],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+
+    def _end_containerd(self) -> None:
+        """That of an engine which was killed runs on, and would be in the next one's way. Containers need none."""
+        file = self.folder / "exec" / "containerd" / "containerd.pid"
+        if not file.exists():
+            return
+        pid = int(file.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            if b"containerd" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        file.unlink()
+
+    def _end_orphans(self) -> None:
+        """Containers of an engine that could not end them, by their shims, whose command lines name this node's folder."""
+        for found in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{self.folder}/".encode() in (found / "cmdline").read_bytes():
+                    for pid in (*map(int, (found / "task" / found.name / "children").read_text().split()), int(found.name)):
+                        os.kill(pid, signal.SIGKILL)
 
     def answers(self) -> None:
         """Wait until it does."""
@@ -114,6 +134,7 @@ class Node:
                 self._process.wait(timeout=20)
             if self._process.poll() is None:
                 self._process.kill()
+        self._end_orphans()
         run("ip", "netns", "del", self.space, check=False)
         run("ip", "link", "del", f"{self.name}v"[-15:], check=False)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):

@@ -133,6 +133,8 @@ class Search:
         self._members = Members(own_place.container_id(), aliases)
         self._lists = Lists()
         self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._seek = timing.seek
         self._session: Session | None = None
         self._known = False  # a picture has been told
         self._told: tuple[str, float] = "", 0.0
@@ -140,12 +142,14 @@ class Search:
     def close(self) -> None:
         """End run() soon, from any thread."""
         self._stop.set()
+        self._wake.set()
         session = self._session
         if session is not None:
             session.close()
 
     def poke(self) -> None:
-        """Poll soon, from any thread."""
+        """Poll soon, or look for a manager, from any thread."""
+        self._wake.set()
         session = self._session
         if session is not None:
             session.poke()
@@ -154,12 +158,15 @@ class Search:
         """Look for a manager and follow it, until closed; never gives up by itself."""
         again = self._timing.again
         while not self._stop.is_set():
+            self._wake.clear()
             found = self._round(crossing)
             if found.managed:
                 again = self._timing.again
             if self._stop.is_set():
                 return
-            self._stop.wait(self._conclude(found, crossing, again))
+            pause = self._conclude(found, crossing, again)
+            self._stop.wait(min(pause, self._timing.again))
+            self._wake.wait(max(0.0, pause - self._timing.again))
             again = min(2 * again, self._timing.seek)
 
     def _conclude(self, found: Asked, crossing: Crossing, again: float) -> float:
@@ -169,17 +176,23 @@ class Search:
             crossing.dissolve()
             if found.member and not found.refused and self._is_due(UNMANAGED):
                 _log.info("swarm.unmanaged", error=UNMANAGED)
-            return self._timing.seek
+            return self._seldom()
         if not found.member and not found.errors:  # all of them have left it
             self._known = False
             self._members = Members(own_place.container_id(), self._aliases)
             crossing.dissolve()
-            return self._timing.seek
+            return self._seldom()
+        self._seek = self._timing.seek
         error = "; ".join(found.errors) or "no engine of DOCKER_HOST is a manager any more"
         if self._is_due(error):
             _log.warning("swarm.retry", error=error)
         crossing.fail(error)
         return again
+
+    def _seldom(self) -> float:
+        """The seconds until the next look for a Swarm where there is none: more each time, for most will never have one."""
+        pause, self._seek = self._seek, min(2 * self._seek, self._timing.seldom)
+        return pause
 
     def _round(self, crossing: Crossing) -> Asked:
         """Ask all engines, the one that was followed last at last; follow each that is a manager, until it fails."""

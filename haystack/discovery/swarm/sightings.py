@@ -100,7 +100,7 @@ class Sightings:
         self._pass(source, seen, {*after, *(c.id for c in listing.containers)} if anew else after)
         if anew or names:
             self._pass_swarm(None if anew else after, names)
-        if names:
+        if names or (anew and seen.node):
             self.poke()
 
     def failed(self, source: str, error: str) -> None:

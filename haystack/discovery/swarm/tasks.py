@@ -91,7 +91,7 @@ def absent(service: Service, facts: Facts, tasks: Iterable[Task], since: float) 
     awaited, reason = _why(service, tuple(tasks))
     return Container(
         id=hashlib.sha256(f"service {service.id}".encode()).hexdigest(),
-        name=facts.name,
+        name=f"{facts.name} (no task)",  # which is no other one's in DNS
         engine="",
         image=facts.image,
         image_name=facts.image_name,

@@ -11,7 +11,7 @@ from haystack.catalog.intake import MOST
 from haystack.catalog.registry import Registry
 from haystack.loop import turns
 from haystack.model import ports
-from haystack.model.records import Container, Listing, Problem
+from haystack.model.records import Container, Listing, Peer, Problem
 
 
 def listing(*numbers):
@@ -234,3 +234,42 @@ async def test_the_end_of_what_is_under_way_can_be_had_at_once():
     under_test.flush()
     assert seen == [1, 2]
     assert under_test.snapshot.version == 2
+
+
+async def test_a_source_that_withdraws_is_forgotten_with_all_that_it_listed():
+    under_test = Registry("haystack", ["x", "swarm"])
+    under_test.replace("x", listing(1))
+    under_test.replace("swarm", listing(2))
+    under_test.flush()
+    assert len(under_test.snapshot.containers) == 2
+    under_test.withdraw("swarm")
+    under_test.flush()
+    assert [c.name for c in under_test.snapshot.containers.values()] == ["n1"]
+    assert list(under_test.sources) == ["x"]
+    under_test.withdraw("swarm")  # again, and nothing comes of it
+    under_test.replace("swarm", listing(3))
+    under_test.flush()
+    assert len(under_test.snapshot.containers) == 2
+
+
+async def test_a_source_that_withdraws_before_it_has_listed_is_waited_for_no_more():
+    under_test = Registry("haystack", ["x", "swarm"])
+    under_test.withdraw("swarm")
+    under_test.replace("x", listing(1))
+    await asyncio.wait_for(under_test.listed.wait(), 5)
+    assert list(under_test.sources) == ["x"]
+
+
+async def test_haystacks_own_tasks_are_in_the_snapshot_and_a_list_that_has_the_same_is_no_news():
+    under_test = Registry("haystack")
+    peers = (Peer(name="n1", address="10.77.0.2", own=True), Peer(name="n2", address="10.77.0.3"))
+    under_test.replace("swarm", replace(listing(1), peers=peers))
+    under_test.flush()
+    first = under_test.snapshot
+    assert first.peers == peers
+    under_test.replace("swarm", replace(listing(1), peers=tuple(replace(each) for each in peers)))
+    under_test.flush()
+    assert under_test.snapshot is first
+    under_test.replace("swarm", replace(listing(1), peers=peers[:1]))
+    under_test.flush()
+    assert under_test.snapshot.peers == peers[:1]

@@ -70,3 +70,18 @@ def test_errors_pass() -> None:
     sink = Sink()
     Labelled(sink).failed("s", "away")
     assert sink.got == [("s", "away")]
+
+
+def test_a_source_that_withdraws_is_passed_on_and_comes_anew() -> None:
+    class Withdrawn(Sink):
+        def withdraw(self, source: str) -> None:
+            self.got.append((source, "withdrawn"))
+
+    sink = Withdrawn()
+    labelled = Labelled(sink)
+    one = container(1, {"haystack.weight": "7"})
+    labelled.replace("swarm", Listing(containers=(one,)))
+    labelled.withdraw("swarm")
+    assert sink.got[-1] == ("swarm", "withdrawn")
+    labelled.replace("swarm", Listing(containers=(one,)))
+    assert list(sink.listing.containers) == [one]

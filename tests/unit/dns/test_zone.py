@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from haystack.dns import wire
 from haystack.dns.zone import Zone
-from tests.unit.dns.conftest import OWN, picture, service
+from tests.unit.dns.conftest import OWN, container, endpoint, picture, service
 
 REDIS, TWIN, WEB = "c300000000000", "c400000000000", "c200000000000"
 
@@ -121,3 +121,13 @@ def test_what_haystack_alone_may_not_reach_keeps_its_names(ask, responder, stock
     responder.publish(stocked)
     for name, rdtype, held in (("nginx.services.haystack", "A", OWN), ("_http._tcp.nginx.services.haystack", "SRV", f"{WEB}.containers")):
         assert held in ask(name, rdtype).answer[0].to_text()
+
+
+def test_a_service_whose_first_task_is_on_its_way_has_a_name_and_what_stands_for_it_none():
+    nobody = replace(container(9, "web (no task)"), state="awaited", address="0.0.0.0")
+    expected = endpoint(nobody, 80, "http", listener="http", ready=False, awaited=True)
+    made = Zone.of(picture([nobody], [service("web", expected)]), 5)
+    assert made.nodes[wire.name("web.services.haystack")].own
+    assert [key for key in made.nodes if b"containers" in key] == [wire.name("containers.haystack")]
+    assert wire.name("_http._tcp.web.services.haystack") not in made.nodes
+    assert not any(b"in-addr" in key and node.ptr for key, node in made.nodes.items() if not key.startswith(b"\x011\x010\x010\x03127"))

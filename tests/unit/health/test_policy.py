@@ -38,6 +38,9 @@ WELL = member()
     [
         (member(state="stopping", state_reason="kill SIGTERM"), "draining: kill SIGTERM"),
         (member(state="paused", state_reason="paused"), "paused"),
+        (member(state="absent", state_reason="scaled to zero"), "scaled to zero"),
+        (member(state="awaited", state_reason="its task is preparing"), "waiting: its task is preparing"),
+        (member(lost="its node n3 does not answer"), "its node n3 does not answer"),
         (member(WAITS), "waiting: port 80 does not accept yet"),
         (member(BROKEN), "port 80 does not accept"),
         (member(FAILS), "probe: 503 from /up"),
@@ -122,3 +125,18 @@ def test_half_is_that_of_those_that_could_be_in():
 
 def test_nobody_is_judged():
     assert judge([]) == []
+
+
+def test_who_is_on_a_node_that_does_not_answer_is_in_where_nobody_else_is():
+    lost = member(lost="its node n3 does not answer")
+    assert ready(lost, lost) == [True, True]
+    assert ready(lost, WELL) == [False, True]
+    assert ready(lost, member(BROKEN)) == [True, False]
+    assert ready(member(lost="its node n3 does not answer", policy="require"), member(WAITS)) == [True, False]
+
+
+def test_requests_wait_for_the_first_task_of_a_service_and_for_none_where_none_is_to_come():
+    (awaited,) = judge([member(state="awaited", state_reason="its task is preparing")])
+    (absent,) = judge([member(state="absent", state_reason="scaled to zero")])
+    assert (awaited.ready, awaited.awaited) == (False, True)
+    assert (absent.ready, absent.awaited) == (False, False)

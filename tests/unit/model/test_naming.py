@@ -48,6 +48,15 @@ def test_compose_adds_a_name_and_swarm_gives_the_group():
     assert naming.services("shop_web.1.xyz", "nginx", Options(), swarm)[0] == ("shop-web.nginx",)
 
 
+def test_a_stack_adds_a_name():
+    labels = {naming.SWARM_SERVICE: "shop_web_api", naming.STACK: "shop"}
+    assert naming.services("shop_web_api.1.xyz", "nginx", Options(), labels)[0] == ("shop-web-api.nginx", "web-api.shop")
+    other = {naming.SWARM_SERVICE: "web", naming.STACK: "shop"}  # which was made with the stack's label, and not by it
+    assert naming.services("web.1.xyz", "nginx", Options(), other)[0] == ("web.nginx", "web.shop")
+    found, (problem,) = naming.services("x.1.y", "nginx", Options(), {naming.SWARM_SERVICE: "shop_", naming.STACK: "shop"})
+    assert (found, problem.subject) == (("shop.nginx",), "stack")
+
+
 def test_labels_replace_name_and_group():
     assert naming.services("web-1", "nginx", Options(name="api.shop"), {})[0] == ("api.shop",)
     assert naming.services("web-1", "nginx", Options(group="other"), {})[0] == ("other.nginx",)

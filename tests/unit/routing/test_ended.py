@@ -47,3 +47,12 @@ def test_one_that_a_worker_found_silent_answers_nobody(silent: bool) -> None:
         judge([(container, Condition(ejected="whatever the words", silent=silent, ejected_at=1.0, until=9.0)), (container, Condition())])
     )
     assert is_mute(replace(ENDPOINT, ready=out.ready, cause=out.cause)) is silent
+
+
+def test_one_whose_node_does_not_answer_answers_nobody_unless_nobody_else_does() -> None:
+    """What waits there is sent to others, if it may be."""
+    lost = Container(id="1" * 64, name="one", engine="e", lost="its node n3 does not answer")
+    out, _ = at_once(judge([(lost, Condition()), (replace(lost, lost=""), Condition())]))
+    assert is_mute(replace(ENDPOINT, ready=out.ready, cause=out.cause))
+    (alone,) = at_once(judge([(lost, Condition())]))
+    assert not is_mute(replace(ENDPOINT, ready=alone.ready, cause=alone.cause))

@@ -8,9 +8,11 @@ from structlog.testing import capture_logs
 
 from haystack.discovery.docker.provider import DockerProvider
 from haystack.discovery.docker.timing import Timing as EngineTiming
-from haystack.discovery.swarm.provider import SwarmProvider
+from haystack.discovery.docker.tls import TlsOptions
+from haystack.discovery.swarm.provider import Search, SwarmProvider
 from haystack.discovery.swarm.sightings import Sighted, Sightings
 from haystack.discovery.swarm.timing import Timing
+from haystack.model.records import Engine, Listing
 from tests.fakes.engine import inspected
 from tests.fakes.sink import FakeSink, running
 from tests.fakes.swarm import OVERLAY, FakeSwarm, container_id, ident
@@ -18,6 +20,8 @@ from tests.fakes.worker import until
 
 FAST = Timing(rest=0.1, busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.05, again=0.02, leaving=0.3)
 ENGINE = EngineTiming(shortest=0.01, longest=0.05, again=0.05, stopping=0.3)
+
+WEB, TWO = "web (no task)", "two (no task)"
 
 
 @pytest.fixture
@@ -89,13 +93,13 @@ async def test_a_service_without_tasks_is_known_and_says_why(swarm, sink):
     two = swarm.add_service(2, "two", ports=[{"TargetPort": 80, "Protocol": "tcp"}])
     swarm.add_task(2, two, state="preparing")
     async with running(provider(swarm), sink):
-        await sink.until(lambda: sink.names == {"web", "two"})
-        web, coming = sink.container("web"), sink.container("two")
+        await sink.until(lambda: sink.names == {WEB, TWO})
+        web, coming = sink.container(WEB), sink.container(TWO)
         assert (web.state, web.state_reason, web.services) == ("absent", "scaled to zero", ("web.nginx",))
         assert (coming.state, coming.state_reason) == ("awaited", "its task is preparing")
         swarm.add_task(2, two)
         await sink.until(lambda: sink.names and any(name.startswith("two.1.") for name in sink.names))
-        assert sink.container("two") is None
+        assert sink.container(TWO) is None
 
 
 async def test_a_task_that_is_to_end_drains_until_it_has(swarm, sink):
@@ -106,7 +110,7 @@ async def test_a_task_that_is_to_end_drains_until_it_has(swarm, sink):
         swarm.add_task(1, web, desired="shutdown")
         await sink.until(lambda: any(c.state == "stopping" for c in sink.listings[-1].containers))
         swarm.add_task(1, web, desired="shutdown", state="shutdown")
-        await sink.until(lambda: sink.names == {"web"})  # what stands for the service
+        await sink.until(lambda: sink.names == {WEB})  # what stands for the service
 
 
 async def test_a_task_that_never_ends_is_let_go(swarm, sink):
@@ -115,7 +119,7 @@ async def test_a_task_that_never_ends_is_let_go(swarm, sink):
     async with running(provider(swarm), sink):
         await sink.until(lambda: sink.names and len(sink.names) == 1)
         swarm.add_task(1, web, desired="shutdown")
-        await sink.until(lambda: sink.names == {"web"})
+        await sink.until(lambda: sink.names == {WEB})
 
 
 async def test_tasks_of_a_node_that_is_down_are_out(swarm, sink):
@@ -125,7 +129,7 @@ async def test_tasks_of_a_node_that_is_down_are_out(swarm, sink):
         await sink.until(lambda: sink.names)
         swarm.add_node(2, "n2", "10.77.0.3", state="down")
         swarm.emit("update", ident("node", 2), kind="node")
-        await sink.until(lambda: sink.names == {"web"})
+        await sink.until(lambda: sink.names == {WEB})
 
 
 async def test_where_a_task_is_published(swarm, sink):
@@ -237,3 +241,20 @@ async def test_json_of_a_poll_keeps_no_environment(swarm, sink):
         await sink.until(lambda: sink.names)
     assert "hunter2" in json.dumps(list(swarm.services.values()))
     assert "hunter2" not in repr(sink.listings)
+
+
+async def test_where_there_is_no_swarm_it_looks_seldom_or_when_an_engine_says_that_there_is(sink):
+    with FakeSwarm(manager=False) as fake:
+        fake.info["Swarm"]["LocalNodeState"] = "inactive"
+        sightings = Sightings("swarm")
+        made = SwarmProvider([fake.host], sightings, timing=Timing(seek=600.0, again=0.01))
+        async with running(made, sink):
+            await sink.until(lambda: sink.withdrawn)
+            fake.info["Swarm"] |= {"LocalNodeState": "active", "ControlAvailable": True}
+            sightings.replace("engine", Listing(engine=Engine(id="E", name="e", host="tcp://e", node="n1")))
+            await sink.until(lambda: len(sink.listings) > 1)
+
+
+def test_the_pauses_where_there_is_no_swarm_grow():
+    search = Search([], TlsOptions(), Timing(seek=15.0, seldom=100.0), ())
+    assert [search._seldom() for _ in range(5)] == [15.0, 30.0, 60.0, 100.0, 100.0]

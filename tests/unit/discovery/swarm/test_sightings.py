@@ -211,6 +211,7 @@ def test_managers_are_asked_when_tasks_come_and_go(sightings):
     seen = made(1, node="n1")
     sightings.replace("e1", listing("n1", seen))
     assert len(asked) == 1
+    sightings.replace("e1", listing("n1", seen))
     sightings.replace("e1", listing("n1", replace(seen, health="healthy")))
     assert len(asked) == 1
     sightings.replace("e1", listing("n1"))
