@@ -1,6 +1,7 @@
 """What the discovery process and the control process say to each other: frames of four bytes of length, big endian, and msgpack.
 
-Down go Setup, and Begin once somebody listens. Up come Sources, then lists as differences to the list before (Part), failures, and lines of the log.
+Down go Setup, and Begin once somebody listens. Up come Sources, then lists as differences to the list before (Part), failures, and lines of
+the log.
 """
 
 from __future__ import annotations
