@@ -68,6 +68,9 @@ def test_only_discovery_has_connections_to_the_engine(engine: FakeEngine) -> Non
         until(lambda: names(haystack) == {"web-1"}, LIMIT, "it was not listed")
         found = processes(haystack)
         assert {"control", "haystack-keeper", "haystack-finder", "haystack-worker"} <= found.keys()
+        with Client(haystack.port) as client:
+            page = client.get("localhost", "/metrics").body.decode()
+        assert 'process_resident_memory_bytes{process="discovery"}' in page
         assert [name for name, pid in found.items() if connected(pid, port)] == ["haystack-finder"]
 
 
