@@ -19,8 +19,9 @@ from haystack.api.streamed import BUSY
 from haystack.loop.turns import Turns, in_turns
 from haystack.model.records import Endpoint
 from haystack.views import explanation, live
-from haystack.views.answers import DnsAnswer, ExplainAnswer, LiveEndpoint
+from haystack.views.answers import LiveEndpoint
 from haystack.views.explanation import Asked
+from haystack.views.lookup_answers import DnsAnswer, ExplainAnswer
 from haystack.views.state import State
 
 MOST = 16  # names that are asked for at once

@@ -16,15 +16,14 @@ from haystack.views import shapes
 from haystack.views.answers import (
     CertificateAnswer,
     ContainerAnswer,
-    DnsAnswer,
     ErrorAnswer,
-    ExplainAnswer,
     HealthAnswer,
     InfoAnswer,
     NetworkAnswer,
     ReadyAnswer,
     ServiceAnswer,
 )
+from haystack.views.lookup_answers import DnsAnswer, ExplainAnswer
 
 JSON, TEXT, STREAM, HTML = "application/json", "text/plain", "text/event-stream", "text/html"
 

@@ -131,4 +131,4 @@ async def test_a_person_is_greeted_with_the_state_in_five_lines(shell):
     assert lines[0].startswith("Haystack ")
     assert lines[1] == "1 service; 1 endpoint ready, 0 out; 1 container on 1 engine"
     assert lines[2].endswith("2 ended without an answer or with an error of Haystack's own")
-    assert lines[3] == "problem: label haystack.port: not a port"
+    assert lines[3] == "problem: web: label haystack.port: not a port"
