@@ -197,7 +197,7 @@ def test_trailers_have_a_limit(web, client):
     block = client.encoder.encode([(f"x-{n}", "x" * 1000) for n in range(12)])
     client.send(HeadersFrame(number, block, flags=["END_HEADERS", "END_STREAM"]))
     assert client.status(number) == 400
-    assert not any(request.trailers for request in web.origin.requests)     # nor is a part of it taken for all
+    assert not any(request.trailers for request in web.origin.requests)  # nor is a part of it taken for all
     assert fine(web, client)
 
 

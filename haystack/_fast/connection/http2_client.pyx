@@ -11,10 +11,11 @@ from haystack._fast.connection.http2_client_leg cimport Fate, Http2ClientLeg
 from haystack._fast.connection.pool cimport fail_waiting, is_shared, provide
 from haystack._fast.http2.flood cimport OF_EMPTY, overflows
 from haystack._fast.http2.nghttp2 cimport (
-    NGHTTP2_FLAG_NONE, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_ENABLE_PUSH, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+    NGHTTP2_CANCEL, NGHTTP2_FLAG_NONE, NGHTTP2_NO_ERROR, NGHTTP2_SETTINGS_ENABLE_PUSH, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
     NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, nghttp2_session_del, nghttp2_session_mem_recv, nghttp2_session_mem_send,
-    nghttp2_session_set_local_window_size, nghttp2_session_terminate_session, nghttp2_session_want_read, nghttp2_session_want_write,
-    nghttp2_settings_entry, nghttp2_submit_ping, nghttp2_submit_settings,
+    nghttp2_session_set_local_window_size, nghttp2_session_set_stream_user_data, nghttp2_session_terminate_session,
+    nghttp2_session_want_read, nghttp2_session_want_write, nghttp2_settings_entry, nghttp2_submit_ping, nghttp2_submit_rst_stream,
+    nghttp2_submit_settings,
 )
 from haystack._fast.http1.head cimport MAX_HEAD
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
@@ -250,7 +251,10 @@ cdef class Http2Client(ClientConnection):
             return 0
         self.settle()
         self.pull()
-        return self.pump()
+        self.pump()
+        if self.greeted and <int>self.legs.count > self.allowed and self.transport.fd >= 0 and self.transport.unsent() == 0:
+            return give_back(self)
+        return 0
 
     cdef int pump(self) except -1:
         """Send what nghttp2 has to send, as far as the socket takes it."""
@@ -436,6 +440,21 @@ cdef class Http2Client(ClientConnection):
             if leg.user is not None:
                 leg.user.close()
         return fail_waiting(self.endpoint, b"connection_terminated", 502) if self.endpoint.http2.all.count == 0 else 0
+
+
+cdef int give_back(Http2Client client) except -1:
+    """It may carry fewer than was thought when they were given to it: what nghttp2 has not begun, and might hold for ever, goes elsewhere."""
+    cdef Link *at = client.legs.oldest
+    cdef Http2ClientLeg leg
+    while at != NULL:
+        leg = <Http2ClientLeg>at.owner
+        at = at.newer
+        if leg.stream > 0 and leg.request.head_at < 0 and not leg.closed:
+            nghttp2_session_set_stream_user_data(client.session, leg.stream, NULL)
+            nghttp2_submit_rst_stream(client.session, NGHTTP2_FLAG_NONE, leg.stream, NGHTTP2_CANCEL)      # nothing is sent: it is dropped
+            leg.reused = True           # that says nothing against the endpoint
+            leg.lose(Fate.REFUSED)
+    return client.settle()
 
 
 cdef int find_late(Link *at, int64_t now, list late) except -1:

@@ -28,6 +28,7 @@ cdef class Streams(ServerConnection):
 cdef struct Arriving:       # a request
     int64_t missing         # bytes of the body, by its length; -1: nobody knows
     bint trails             # it counts in `trailing`
+    bint ending             # nobody has anything to do with it, but the response's end has not gone: it counts in `waiting`
     int64_t handed          # bytes of the body that went on
     int64_t held            # bytes of memory that it is counted with
     int refusal             # the status that refuses its head, or its trailer section; 0: none
@@ -58,7 +59,6 @@ cdef class Http2ServerLeg(DownLeg):
     cdef bint submitted
     cdef bint finished          # nothing follows what is in `out`
     cdef bint torn              # though it should
-    cdef bint ending            # nobody has anything to do with it, but its end has not gone: it counts in `waiting`
     cdef bint drained           # `out` has become empty, and its user is to hear that
     cdef bint closed            # the stream is
 

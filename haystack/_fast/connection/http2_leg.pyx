@@ -123,7 +123,7 @@ cdef class Http2ServerLeg(DownLeg):
         """Whether the client opens its window too slowly. A tunnel may be silent for long."""
         cdef bint slow = False
         self.taking.stalled += passed
-        if (pending(&self.out) or self.ending) and (not self.tunnel or self.user is None):
+        if (pending(&self.out) or self.arriving.ending) and (not self.tunnel or self.user is None):
             if self.taking.stalled < self.connection.worker.limits.idle_ms:
                 return False
             slow = self.taking.taken * 1000 < max(<int64_t>1, self.connection.worker.limits.read_rate * self.taking.stalled)
@@ -423,15 +423,15 @@ cdef class Http2ServerLeg(DownLeg):
             self.count_held()
         if not self.finished:
             self.finished = True        # of a tunnel
-        if not self.ending:
-            self.ending = True          # a frame without a byte waits for a window too: nghttp2 sends none into a full one
+        if not self.arriving.ending:
+            self.arriving.ending = True     # a frame without a byte waits for a window too: nghttp2 sends none into a full one
             self.connection.waiting += 1
         return self.flush()
 
     cdef void ended_down(self) noexcept:
         """Its end has gone, or never will."""
-        if self.ending:
-            self.ending = False
+        if self.arriving.ending:
+            self.arriving.ending = False
             self.connection.waiting -= 1
 
     cdef int reset(self) except -1:
@@ -464,7 +464,7 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     leg.arriving.handed = leg.arriving.held = 0
     leg.arriving.missing = 0
     leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.arriving.trails = leg.written = leg.submitted = False
-    leg.finished = leg.torn = leg.ending = leg.drained = leg.closed = False
+    leg.finished = leg.torn = leg.arriving.ending = leg.drained = leg.closed = False
     leg.taking = Taking(0, 0)
     spare_legs.append(leg)
     return 0
