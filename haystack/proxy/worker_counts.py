@@ -42,8 +42,10 @@ class Report:
             self._reported = standing
             errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             places = clients.hidden, clients.gateway or "", clients.outside
-            rows = ended, services, loads, clients.count, handshakes
-            whole = Counts(number, requests, *standing[:3], members, errors, tuple(self._gone), *places, *rows)
+            whole = Counts(
+                number, requests, *standing[:3], members, errors, tuple(self._gone), *places, ended, services, loads,
+                clients=clients.count, handshakes=handshakes,
+            )  # fmt: skip
             yield from count_parts.parts(whole)
             self._gone.clear()
         if number == 0 and not rest:  # each second, however often counts are asked for: who has just left may still be spoken of

@@ -397,7 +397,7 @@ def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is
             assert each.get(OWN).body == b"end1"
         each.socket.close()
     until(lambda: len([line for line in fresh.lines() if line["host"] == OWN]) == 6, 5, "not all are told of")
-    for line in fresh.lines():
+    for line in (line for line in fresh.lines() if line["host"] == OWN):
         assert (line["status"], line["received"] > 0, line["sent"] > 0) == (101, True, True)
     with fresh.client(timeout=20) as client:
         assert client.get(OWN).body == b"end1"

@@ -19,7 +19,6 @@ cdef class ClientConnection(Connection):
     cdef int64_t born           # milliseconds
     cdef int64_t patience       # that it had to be made in, where nothing else is said
     cdef TlsTarget target       # None: it is not within TLS
-    cdef bytes greeting         # what is said first, where there is no TLS; None: nothing
 
     cdef Dial connect(self, int fd, int64_t patience) except? Dial.REFUSED
     cdef int introduce(self, const char *data, size_t size) except -1

@@ -6,6 +6,7 @@ from haystack._fast.net.epoll cimport EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT, EPOL
 from haystack._fast.net.tcp cimport is_own
 from haystack._fast.net.tls_client cimport TlsClientTransport
 from haystack._fast.net.transport cimport Transport
+from haystack._fast.util.buffer cimport add, pending
 from haystack._fast.util.linked_list cimport join, leave
 
 cdef extern from "sys/socket.h" nogil:
@@ -69,15 +70,15 @@ cdef class ClientConnection(Connection):
 
     cdef int introduce(self, const char *data, size_t size) except -1:
         """Have it begin with this, before TLS or anything else. It is not connected yet."""
-        if self.transport.sealed:
-            (<TlsClientTransport>self.transport).greeting = data[:size]
-        else:
-            self.greeting = data[:size]
-        return 0
+        return add(&self.transport.out, data, size)
 
     cdef int say_greeting(self) except -1:
-        """It is connected."""
-        return 0 if self.greeting is None else self.transport.send(<const char *>self.greeting, len(self.greeting))
+        """It is connected; within TLS, its transport has said that already."""
+        cdef size_t size = pending(&self.transport.out)
+        if size == 0:
+            return 0
+        self.transport.written += <int64_t>size
+        return self.transport.flush()
 
     cdef bint has_connected(self, uint32_t events) noexcept:
         """Whether connecting, which has ended, has succeeded."""

@@ -16,6 +16,7 @@ cdef struct Times:          # milliseconds
     int64_t heard          # when something came last
     int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
     int64_t asked          # when it was asked that last
+    bint fed               # something of a response has come since
 
 cdef struct Budget:         # against floods
     Flood flood
@@ -38,7 +39,6 @@ cdef class Http2Client(ClientConnection):
     cdef bint own               # it is for one exchange alone, which it has told the endpoint whose it is
     cdef Times times
     cdef Budget watch
-    cdef bint fed               # something of a response has come since
 
     cdef bint is_leaving(self) noexcept
     cdef int capacity(self) noexcept

@@ -197,7 +197,7 @@ cdef class Http2Client(ClientConnection):
         self.times.heard = self.worker.poller.now
         self.allowed = self.endpoint.http2.streams or 1
         self.times.greet_by = self.times.heard + GREETING_MS
-        self.fed = True
+        self.times.fed = True
         self.on_hello()
         self.pull()
         if self.own:
@@ -305,15 +305,15 @@ cdef class Http2Client(ClientConnection):
 
     cdef int64_t ask_by(self) noexcept:
         """When to send a PING."""
-        return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
+        return self.quiet_since() + QUIET_MS if self.times.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
 
     cdef int suspect(self) except -1:
         """Send a PING, unless one is unanswered, or the last one was a short while ago."""
         cdef int64_t now = self.worker.poller.now
-        if self.times.pinged or self.transport.fd < 0 or not (self.fed or now >= self.times.asked + AGAIN_MS):
+        if self.times.pinged or self.transport.fd < 0 or not (self.times.fed or now >= self.times.asked + AGAIN_MS):
             return 0
         self.times.pinged = self.times.asked = now
-        self.fed = False
+        self.times.fed = False
         nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
         return self.schedule()
 

@@ -176,7 +176,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
         connection.going = True
         connection.calm = connection.calm or frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM
     elif frame.hd.type in (NGHTTP2_HEADERS, NGHTTP2_DATA, NGHTTP2_RST_STREAM):
-        connection.fed = True
+        connection.times.fed = True
         leg = leg_of(session, frame.hd.stream_id)
         if leg is None:
             return 0

@@ -4,7 +4,7 @@ A head goes down with the pairs of the HTTP/1 head that says the same (http2/fie
 socket allow, and what is not taken counts as kept. A request's body is asked for again by what went on to the endpoint (RFC 9113, 5.2).
 """
 from cpython.ref cimport Py_DECREF
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcmp
 
 from haystack._fast.connection.http2_server_events cimport reader
@@ -134,8 +134,9 @@ cdef class Http2ServerLeg(DownLeg):
         """The stream is closed and its exchange has ended: keep its memory for the next one."""
         self.forget_out()
         self.ended_down()
-        self.connection.hold(-self.arriving.held)
-        self.arriving.held = 0
+        if self.arriving.held:
+            self.connection.hold(-self.arriving.held)
+            self.arriving.held = 0
         # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
         nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
         self.connection.wants()

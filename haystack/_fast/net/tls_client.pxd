@@ -31,7 +31,6 @@ cdef class TlsTarget:
 cdef class TlsClientTransport(TlsTransport):
     cdef TlsTarget target
     cdef int64_t version            # of the client's context, when it began
-    cdef bytes greeting             # what is said before the handshake; None: nothing
 
     cdef int begin(self) except -1
     cdef bint has_chosen(self) noexcept

@@ -11,6 +11,7 @@ from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPO
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.buffer cimport pending, take
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -188,8 +189,9 @@ cdef class TlsClientTransport(TlsTransport):
             self.tls.phase = TlsPhase.BROKEN
             return 0
         self.version = self.target.client.version
-        if self.greeting is not None:       # for which a new socket has room; where it is broken, the handshake sees that
-            send(self.fd, <const char *>self.greeting, len(self.greeting), MSG_NOSIGNAL | MSG_DONTWAIT)
+        if pending(&self.out):              # what goes before: a new socket has room for it; where it is broken, the handshake sees that
+            send(self.fd, self.out.data + self.out.start, pending(&self.out), MSG_NOSIGNAL | MSG_DONTWAIT)
+            take(&self.out, pending(&self.out))
         self.attach(self.target.client.context, <void *>self)
         SSL_set_connect_state(self.tls.ssl)
         self.target.dress(self.tls.ssl)
