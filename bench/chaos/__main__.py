@@ -11,14 +11,17 @@ import json
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.__main__ import README, RESULTS, machine, versions
 from bench.chaos import report
+from bench.chaos.client import PROTOCOLS
 from bench.chaos.course import Course, say
 from bench.chaos.rounds import Plan
 from bench.chaos.rows import ROWS, row
+from bench.chaos.sealing import Sealing
 from bench.macro import discovery
 from bench.macro.report import replace
 
@@ -58,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="of the load")
     parser.add_argument("--pace", type=float, default=1, help="seconds between what happens")
     parser.add_argument("--peers", nargs="*", type=str.lower, default=["haystack", "haproxy", "nginx"], help="which of the three")
+    parser.add_argument("--protocols", nargs="*", choices=PROTOCOLS, default=["http"], help="how clients ask (default: http)")
     parser.add_argument("--runs", type=int, default=0, help="besides, from event to last request: containers ended for each series")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--from", dest="source", type=Path, help="play nothing: show the raw rounds of this file")
@@ -82,18 +86,24 @@ def measured(options: argparse.Namespace, found: dict[str, Any], path: Path) -> 
     """Play all of it; the file has at any time what was played so far."""
     RESULTS.mkdir(exist_ok=True)
 
-    def plan(peer: str) -> Plan:
-        return Plan(options.connections, options.pace, seconds=options.seconds if peer == "haystack" else options.peer_seconds)
+    def plan(peer: str, **how: Any) -> Plan:
+        seconds = options.seconds if peer == "haystack" else options.peer_seconds
+        return Plan(options.connections, options.pace, seconds=seconds, **how)
 
     def keep(so_far: dict[str, Any]) -> None:
         path.write_text(json.dumps(so_far, indent=1) + "\n")
 
-    course = Course(options.rows, options.peers, plan, found, keep)
-    minutes = (sum(seconds for _, seconds in course.steps()) + options.runs * A_RUN) / 60
-    say(f"this takes about {minutes:.0f} min; what was played is in {path}, whatever happens")
-    if options.runs:
-        times(options.runs, course)
-    course.play()
+    with Sealing() as sealing:
+        courses = []
+        for protocol in options.protocols:
+            how = partial(plan, protocol=protocol, sealing=sealing if protocol != "http" else None)
+            courses.append(Course(options.rows, options.peers, how, found, keep, protocol, sealing))
+        minutes = (sum(seconds for course in courses for _, seconds in course.steps()) + options.runs * A_RUN) / 60
+        say(f"this takes about {minutes:.0f} min; what was played is in {path}, whatever happens")
+        if options.runs:
+            times(options.runs, courses[0])
+        for course in courses:
+            course.play()
 
 
 def times(runs: int, course: Course) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
+import ssl
 import sys
 import time
 import zlib
@@ -20,9 +21,13 @@ from typing import Any
 
 import uvloop
 
+from bench.chaos.h2_client import STREAMS, H2Asker
+from bench.chaos.sealing import trusting
+
 SLOWEST = 10
 KEPT = 200_000  # failures that are kept whole
 PAUSE = 0.02  # after a refused connection
+PROTOCOLS = ("http", "https", "h2", "passthrough")  # how clients ask
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Order:
     """What to ask, on how many connections.
 
     size: bytes of a POST's body. name: the beginning of every request's id. pause: seconds between an answer and the next
-    request of that connection. limit: seconds after which a request has failed.
+    request of that connection. limit: seconds after which a request has failed. protocol: of PROTOCOLS; with h2, connections are so many
+    streams; with passthrough each has one request. ca: who has signed the certificates, where there is TLS.
     """
 
     port: int
@@ -42,6 +48,8 @@ class Order:
     address: str = "127.0.0.1"
     pause: float = 0.0
     limit: float = 15.0
+    protocol: str = "http"
+    ca: str = ""
 
 
 @dataclass
@@ -68,18 +76,32 @@ class Load:
     kinds: Counter[str] = field(default_factory=Counter)
     who: Counter[str] = field(default_factory=Counter)
     slowest: list[tuple[float, float, str, str]] = field(default_factory=list)
-    askers: set[Asker] = field(default_factory=set)
+    askers: set[Any] = field(default_factory=set)
+    again: list[str] = field(default_factory=list)
+    repeated: int = 0
     ending: bool = False
     waiting: int = 0
+    context: ssl.SSLContext | None = None
+
+    def number(self) -> str:
+        """The next request's id: of one that nobody has processed, as the proxy said, or a new one."""
+        if self.again:
+            self.repeated += 1
+            return self.again.pop()
+        self.sent += 1
+        return f"{self.order.name}{self.sent - 1:x}"
 
     def request(self) -> tuple[str, bytes]:
         """The next id and its request's bytes."""
-        number = f"{self.order.name}{self.sent:x}"
-        self.sent += 1
+        number = self.number()
         head = f"{self.order.method} /{number} HTTP/1.1\r\nHost: {self.order.host}\r\nX-Request-Id: {number}\r\n"
-        if self.order.method != "POST":
+        if not (body := self.body(number)):
             return number, f"{head}\r\n".encode()
-        return number, f"{head}Content-Length: {self.order.size}\r\n\r\n".encode() + body_of(number, self.order.size)
+        return number, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def body(self, number: str) -> bytes:
+        """Of that request."""
+        return body_of(number, self.order.size) if self.order.method == "POST" else b""
 
     def expected(self, number: str) -> bytes:
         """What follows the container's name in the right answer."""
@@ -97,6 +119,10 @@ class Load:
         elif took > self.slowest[0][0]:
             heapq.heapreplace(self.slowest, (took, sent, number, who))
 
+    def fail(self, number: str, sent: float, kind: str, nth: int, proxy_status: str = "") -> None:
+        """No right answer to this one."""
+        self.lost(Failure(number, sent, (time.time() - sent) * 1e3, kind, nth, proxy_status))
+
     def lost(self, failure: Failure) -> None:
         """No right answer."""
         self.failed += 1
@@ -111,20 +137,39 @@ class Load:
         while not self.ending:
             begun = time.time()
             try:
-                await loop.create_connection(lambda: Asker(self), self.order.address, self.order.port)
+                async with asyncio.timeout(self.order.limit):
+                    await loop.create_connection(self.asker, self.order.address, self.order.port, **self.sealed())
                 break
             except OSError as error:
                 number, _ = self.request()
-                self.lost(Failure(number, begun, (time.time() - begun) * 1e3, type(error).__name__, 0))
+                self.fail(number, begun, type(error).__name__, 0)
                 await asyncio.sleep(PAUSE)
         self.waiting -= 1
+
+    def replace(self) -> None:
+        """One more connection, in the place of one that is over."""
+        task = asyncio.get_running_loop().create_task(self.connect())
+        task.add_done_callback(lambda done: done.exception())
+
+    def asker(self) -> asyncio.Protocol:
+        """What asks on a new connection."""
+        return H2Asker(self) if self.order.protocol == "h2" else Asker(self)
+
+    def sealed(self) -> dict[str, Any]:
+        """How it is within TLS."""
+        if self.order.protocol == "http":
+            return {}
+        if self.context is None:
+            self.context = trusting(Path(self.order.ca), "h2" if self.order.protocol == "h2" else "http/1.1")
+        return {"ssl": self.context, "server_hostname": self.order.host}
 
     async def run(self) -> dict[str, Any]:
         """Ask until standard input ends, then until what is asked has been answered."""
         loop = asyncio.get_running_loop()
         over = loop.run_in_executor(None, sys.stdin.read)
         begun = time.time()
-        await asyncio.gather(*(self.connect() for _ in range(self.order.connections)))
+        connections = -(-self.order.connections // STREAMS) if self.order.protocol == "h2" else self.order.connections
+        await asyncio.gather(*(self.connect() for _ in range(connections)))
         print("ready", flush=True)
         while not over.done():
             self.overdue()
@@ -140,8 +185,7 @@ class Load:
         """Give up what takes too long; leave what is idle at the end."""
         now = time.time()
         for asker in tuple(self.askers):
-            if asker.number and now - asker.sent > self.order.limit:
-                asker.fail("timeout")
+            asker.overdue(now)
 
     def report(self, begun: float, ended: float, counted: int) -> dict[str, Any]:
         """Everything, in seconds since 1970 and milliseconds."""
@@ -153,6 +197,7 @@ class Load:
             "rate": counted / (ended - begun),
             "done": self.done,
             "failed": self.failed,
+            "repeated": self.repeated,
             "kinds": dict(self.kinds),
             "who": dict(self.who),
             "slowest": slowest,
@@ -217,22 +262,24 @@ class Asker(asyncio.Protocol):
             self.load.succeeded(number, self.sent, who.decode())
         else:
             kind = "wrong body" if status == "200" else f"status {status}"
-            self.load.lost(self.failure(number, kind, fields.get(b"proxy-status", b"").decode()))
-        if self.buffer or fields.get(b"connection", b"").lower() == b"close":
+            self.load.fail(number, self.sent, kind, self.nth, fields.get(b"proxy-status", b"").decode())
+        once = self.load.order.protocol == "passthrough"
+        if self.buffer or once or fields.get(b"connection", b"").lower() == b"close":
             self.transport.close()
         elif self.load.order.pause:
             asyncio.get_running_loop().call_later(self.load.order.pause, self.ask)
         else:
             self.ask()
 
-    def failure(self, number: str, kind: str, proxy_status: str = "") -> Failure:
-        """What became of that request."""
-        return Failure(number, self.sent, (time.time() - self.sent) * 1e3, kind, self.nth, proxy_status)
+    def overdue(self, now: float) -> None:
+        """Give up what takes too long."""
+        if self.number and now - self.sent > self.load.order.limit:
+            self.fail("timeout")
 
     def fail(self, kind: str) -> None:
         """No answer will come."""
         if self.number:
-            self.load.lost(self.failure(self.number, kind))
+            self.load.fail(self.number, self.sent, kind, self.nth)
             self.number = ""
         self.transport.abort()
 
@@ -241,8 +288,7 @@ class Asker(asyncio.Protocol):
         self.load.askers.discard(self)
         self.fail(f"closed ({type(exc).__name__})" if exc else "closed")
         if not self.load.ending:
-            task = asyncio.get_running_loop().create_task(self.load.connect())
-            task.add_done_callback(lambda done: done.exception())
+            self.load.replace()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from bench.chaos.node import Node, missing
 from bench.chaos.peers import Haproxy, NginxPeer
 from bench.chaos.rounds import Plan, Round, played
 from bench.chaos.rows import Row
+from bench.chaos.sealing import Sealing
 from bench.macro.process import Haystack, Process
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
@@ -37,7 +38,8 @@ ATTEMPTS = 2  # at a round: an engine may be too busy to pause a container in ti
 class Course:
     """What is to be played, and how.
 
-    seconds: of a round, by the proxy's name in lower case. keep: called with all that was found whenever there is more of it.
+    plan: of a round, by the proxy's name in lower case. protocol: how clients ask. keep: called with all that was found whenever there is
+    more of it.
     """
 
     rows: Sequence[Row]
@@ -45,7 +47,13 @@ class Course:
     plan: Callable[[str], Plan]
     found: dict[str, Any]
     keep: Callable[[dict[str, Any]], None]
+    protocol: str = "http"
+    sealing: Sealing | None = None
     client: docker.DockerClient = field(default_factory=lambda: docker.from_env(timeout=120))
+
+    def __post_init__(self) -> None:
+        self.rows = [row.by(self.protocol) for row in self.rows if self.protocol in row.protocols]
+        self.peers = [peer for peer in self.peers if peer != "nginx" or self.protocol != "passthrough"]  # Debian's has no such module
 
     def play(self) -> None:
         """All rounds of all rows."""
@@ -74,7 +82,11 @@ class Course:
     def forget(self, row: Row) -> None:
         """What an earlier measurement has of this row and these proxies."""
         for key in ("rounds", "missing"):
-            self.found[key] = [r for r in self.found[key] if r["row"] != row.name or r["peer"].lower() not in (*self.peers, "")]
+            self.found[key] = [
+                r
+                for r in self.found[key]
+                if (r["row"], r.get("protocol", "http")) != (row.name, self.protocol) or r["peer"].lower() not in (*self.peers, "")
+            ]
 
     def row(self, row: Row) -> None:
         """Its rounds, on an engine of its own where it needs one."""
@@ -89,7 +101,9 @@ class Course:
             name, prefix = stack.enter_context(network(client))
             addresses = [f"{prefix}.{number}" for number in range(10, 10 + 2 * row.members)]
             for method, kind in row.kinds.items():
-                self.beside(Fleet(client, kind, f"chaos{os.getpid()}", (name, addresses), **row.options), row, method, engine)
+                sealing = self.sealing if self.protocol == "passthrough" else None
+                fleet = Fleet(client, kind, f"chaos{os.getpid()}", (name, addresses), sealing, **row.options)
+                self.beside(fleet, row, method, engine)
 
     def beside(self, fleet: Fleet, row: Row, method: str, engine: Node | None) -> None:
         """One round before each proxy, with the same containers."""
@@ -106,10 +120,10 @@ class Course:
         for left in reversed(range(ATTEMPTS)):
             try:
                 fleet.heal()
-                with before(peer, fleet, row, engine) as proxy:
+                with self.before(peer, fleet, row, engine) as proxy:
                     done = played(proxy, fleet, method, row.act, self.plan(peer), engine)
                 say(f"{row.name} {method} {proxy.name}: {done.story(3)}")
-                self.found["rounds"].append(record(row, method, proxy, done))
+                self.found["rounds"].append(record(row, method, proxy, done) | {"protocol": self.protocol})
                 break
             except Exception as error:  # noqa: BLE001 - and so are the other rounds
                 traceback.print_exception(error)
@@ -119,8 +133,19 @@ class Course:
 
     def missed(self, row: str, method: str, peer: str, error: Exception) -> None:
         """Keep why this was not played."""
-        self.found["missing"].append({"row": row, "method": method, "peer": peer, "why": f"{type(error).__name__}: {error}"})
+        why = f"{type(error).__name__}: {error}"
+        self.found["missing"].append({"row": row, "method": method, "peer": peer, "why": why, "protocol": self.protocol})
         self.keep(self.found)
+
+    def before(self, peer: str, fleet: Fleet, row: Row, engine: Node | None) -> Process:
+        """That proxy, set to the fleet's containers. Haystack finds them by itself."""
+        sealing = self.sealing if self.protocol != "http" else None
+        if peer == "haystack":
+            return Haystack(**({"DOCKER_HOST": engine.host if engine else HOST} | row.settings | (sealing.settings if sealing else {})))
+        addresses = fleet.network[1] if fleet.network else []
+        # those of the containers that a redeploy will bring are told beforehand
+        static = addresses if row.name == "redeploy" else [fleet.address(container) for container in fleet.members]
+        return Haproxy(static, sealing, raw=self.protocol == "passthrough") if peer == "haproxy" else NginxPeer(static, sealing)
 
 
 @contextmanager
@@ -144,16 +169,6 @@ def networked(client: docker.DockerClient) -> tuple[Network, str]:
             if last == TRIES - 1:
                 raise
     raise AssertionError
-
-
-def before(peer: str, fleet: Fleet, row: Row, engine: Node | None) -> Process:
-    """That proxy, set to the fleet's containers. Haystack finds them by itself."""
-    if peer == "haystack":
-        return Haystack(**({"DOCKER_HOST": engine.host if engine else HOST} | row.settings))
-    addresses = fleet.network[1] if fleet.network else []
-    # those of the containers that a redeploy will bring are told beforehand
-    static = addresses if row.name == "redeploy" else [fleet.address(container) for container in fleet.members]
-    return {"haproxy": Haproxy, "nginx": NginxPeer}[peer](static)
 
 
 def record(row: Row, method: str, proxy: Process, done: Round) -> dict[str, Any]:

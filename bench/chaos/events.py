@@ -13,6 +13,7 @@ from docker.models.containers import Container
 
 from bench.chaos.fleet import Fleet
 from bench.chaos.node import Node
+from bench.chaos.sealing import Sealing
 from bench.macro.process import Haystack, Process
 
 LIMIT = 20.0
@@ -25,7 +26,8 @@ class Scene:
     """Where it happens.
 
     pace: seconds that each container has to itself afterwards. victims: to how many of them it happens (None: all). end: when time
-    is up, by the monotonic clock. engine: theirs, where it may be restarted. told: what was done, and when in Unix seconds.
+    is up, by the monotonic clock. engine: theirs, where it may be restarted. sealing: where there is TLS. told: what was done, and when in
+    Unix seconds.
     """
 
     fleet: Fleet
@@ -34,6 +36,7 @@ class Scene:
     victims: int | None = None
     end: float = 0.0
     engine: Node | None = None
+    sealing: Sealing | None = None
     told: list[tuple[float, str]] = field(default_factory=list)
     again: bool = False
 
@@ -145,6 +148,22 @@ def replaced(scene: Scene) -> None:
     scene.tell("run --replace")
     scene.proxy.replace()
     scene.tell("the old one has ended")
+    scene.rest()
+
+
+def certificate_swapped(scene: Scene) -> None:
+    """Another certificate, until new connections are shown it."""
+    if scene.sealing is None:
+        raise TypeError("there is no certificate")
+    before = scene.sealing.shown(scene.proxy.secure, scene.fleet.host)
+    scene.tell("another certificate")
+    scene.sealing.renew()
+    end = time.monotonic() + LIMIT
+    while scene.sealing.shown(scene.proxy.secure, scene.fleet.host) == before:
+        if time.monotonic() > end:
+            raise TimeoutError("the new certificate is never shown")
+        time.sleep(0.02)
+    scene.tell("it is shown")
     scene.rest()
 
 

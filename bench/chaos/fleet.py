@@ -6,7 +6,7 @@ import io
 import socket
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import docker
 import docker.errors
 from docker.models.containers import Container
 
+from bench.chaos.sealing import DOMAIN, Sealing
 from bench.macro.process import Process
 
 ORIGIN = (Path(__file__).with_name("origin.py")).read_text()
@@ -30,16 +31,24 @@ LIMIT = 60.0
 class Fleet:
     """So many containers of one service. kind: nginx (drops everything at SIGTERM) or python (finishes what it has).
 
-    network: its name and addresses, which are given out in turn and stay the same over a restart; else the default one.
+    network: its name and addresses, which are given out in turn and stay the same over a restart; else the default one. sealing: its
+    containers end TLS themselves, with this certificate (python alone).
     """
 
     def __init__(
-        self, client: docker.DockerClient, kind: str, name: str, network: tuple[str, Sequence[str]] | None = None, **options: Any
+        self,
+        client: docker.DockerClient,
+        kind: str,
+        name: str,
+        network: tuple[str, Sequence[str]] | None = None,
+        sealing: Sealing | None = None,
+        **options: Any,
     ) -> None:
         self.client = client
         self.kind = kind
         self.name = name
         self.network = network
+        self.sealing = sealing
         self.options = options
         self.made: list[Container] = []
         self.members: list[Container] = []
@@ -48,7 +57,9 @@ class Fleet:
 
     @property
     def host(self) -> str:
-        """The service's name."""
+        """The service's name, or the one by which its TLS is passed through."""
+        if self.sealing:
+            return f"{self.name}.{DOMAIN}"
         return f"{self.name}.{self.kind}.services.haystack"
 
     def grow(self, count: int) -> list[Container]:
@@ -67,6 +78,9 @@ class Fleet:
         nginx = self.kind == "nginx"
         image, command = ("nginx", NGINX) if nginx else (PYTHON, ["python3", "-c", ORIGIN, "80"])
         options: dict[str, Any] = {"hostname": name, "labels": LABELS, "stop_signal": "SIGTERM"} | self.options
+        if self.sealing:
+            passed = {"haystack.port": "443", "haystack.https": "passthrough", "haystack.host": self.host}
+            options |= {"labels": LABELS | passed, "environment": {"CERTIFICATE": self.sealing.text}}
         if self.network:
             network, addresses = self.network
             fixed = self.client.api.create_endpoint_config(ipv4_address=addresses[(self._count - 1) % len(addresses)])
@@ -143,21 +157,21 @@ def accepts(address: str) -> bool:
         return probe.connect_ex((address, 80)) == 0
 
 
-def answering(proxy: Process, fleet: Fleet) -> None:
-    """Return when every member of the fleet has answered through the proxy. Raises TimeoutError."""
+def answering(proxy: Process, fleet: Fleet, connect: Callable[[], socket.socket] | None = None) -> None:
+    """Return when every member of the fleet has answered through the proxy. connect: how it is reached. Raises TimeoutError."""
     missing = {container.name for container in fleet.members}
     end = time.monotonic() + LIMIT
     while missing and time.monotonic() < end:
-        missing.discard(asked(proxy.port, fleet.host))
+        missing.discard(asked(connect or (lambda: socket.create_connection(("127.0.0.1", proxy.port), 2)), fleet.host))
         time.sleep(0.005)
     if missing:
         raise TimeoutError(f"{', '.join(sorted(missing))} never answered through {proxy.name}")
 
 
-def asked(port: int, host: str) -> str:
+def asked(connect: Callable[[], socket.socket], host: str) -> str:
     """Who answers one GET there; nobody: an empty string."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+        with connect() as connection:
             connection.settimeout(2)
             connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Request-Id: x\r\nConnection: close\r\n\r\n".encode())
             with connection.makefile("rb") as answer:

@@ -3,7 +3,7 @@
 It writes the id of every POST that it has read whole into /processed, before it answers: an id that is there twice was sent
 twice. Told to stop (SIGTERM) it goes on for GRACE seconds, ends every connection with its next answer, finishes what it
 has and exits. PUT /manner/NAME, asked at its own address, turns it: good, failing (500), sick (500, and its health check
-says so too), silent (accepts and never answers), resetting.
+says so too), silent (accepts and never answers), resetting. With CERTIFICATE set (PEM: chain and key) it serves port 443 within TLS too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import struct
 import sys
 import zlib
@@ -49,11 +50,14 @@ class Origin:
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told.set)
-        server = await loop.create_server(lambda: Connection(self), "0.0.0.0", port, backlog=1024)
+        servers = [await loop.create_server(lambda: Connection(self), "0.0.0.0", port, backlog=1024)]
+        if pem := os.environ.get("CERTIFICATE"):
+            servers.append(await loop.create_server(lambda: Connection(self), "0.0.0.0", 443, backlog=1024, ssl=context_of(pem)))
         await told.wait()
         self.stopping = True
         await asyncio.sleep(GRACE)
-        server.close()
+        for server in servers:
+            server.close()
         for connection in tuple(self.idle):
             connection.transport.close()
         with suppress(TimeoutError):
@@ -70,11 +74,13 @@ class Connection(asyncio.Protocol):
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.buffer = bytearray()
+        self.last = False  # the client wants one more answer at most
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client."""
         self.transport = transport  # type: ignore[assignment]
-        self.origin.idle.add(self)
+        # within TLS its first request is on the way, and has cost a handshake: it is waited for
+        (self.origin.busy if transport.get_extra_info("ssl_object") else self.origin.idle).add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone."""
@@ -92,6 +98,7 @@ class Connection(asyncio.Protocol):
         lines = bytes(self.buffer[: end - 4]).split(b"\r\n")
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
         size = int(fields.get(b"content-length", b"0"))
+        self.last = fields.get(b"connection", b"").lower() == b"close"
         if len(self.buffer) >= end + size:
             body = bytes(self.buffer[end : end + size])
             del self.buffer[: end + size]
@@ -117,7 +124,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, status: bytes, text: bytes) -> None:
         """Send the answer; the last of this connection where the origin is about to stop."""
-        closing = b"Connection: close\r\n" if self.origin.stopping else b""
+        closing = b"Connection: close\r\n" if self.origin.stopping or self.last else b""
         length = b"" if status.startswith(b"204") else b"Content-Length: %d\r\n" % len(text)
         self.transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status, length, closing, text))
         self.origin.busy.discard(self)
@@ -130,6 +137,15 @@ class Connection(asyncio.Protocol):
         """End with RST."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
+
+
+def context_of(pem: str) -> ssl.SSLContext:
+    """Of a server that shows this certificate."""
+    path = Path("/certificate.pem")
+    path.write_text(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
 
 
 if __name__ == "__main__":

@@ -11,23 +11,36 @@ from bench.chaos.rows import Row
 HEAD = "| what happens meanwhile | | failed GET | slowest GET ms | GET/s | failed POST | processed twice | POST/s |"
 PEERS = ("Haystack", "HAProxy", "nginx")
 Rounds = dict[tuple[str, str, str], dict[str, Any]]
+HOW = {
+    "https": "HTTP/1.1 over TLS",
+    "h2": "HTTP/2 over TLS, eight requests at once on a connection",
+    "passthrough": "TLS that is passed through, with a connection a request: what fails where a container is killed was in its hands",
+}
 
 
-def by_name(found: dict[str, Any]) -> Rounds:
-    """The rounds by row, proxy and method."""
-    return {(r["row"], r["peer"], r["method"]): r for r in found["rounds"]}
+def by_name(found: dict[str, Any], protocol: str = "http") -> Rounds:
+    """The rounds of these clients by row, proxy and method."""
+    return {(r["row"], r["peer"], r["method"]): r for r in found["rounds"] if r.get("protocol", "http") == protocol}
 
 
 def table(rows: Sequence[Row], found: dict[str, Any]) -> str:
+    """A table for each way in which clients asked."""
+    played = {r.get("protocol", "http") for r in (*found["rounds"], *found.get("missing", ()))}
+    parts = [f"{HOW[way]}:\n\n{one_way(rows, found, way)}" for way in HOW if way in played]
+    return "\n\n".join([one_way(rows, found), *parts] if "http" in played else parts)
+
+
+def one_way(rows: Sequence[Row], found: dict[str, Any], protocol: str = "http") -> str:
     """A line for each row and proxy; below it what could not be played."""
-    rounds = by_name(found)
+    rounds = by_name(found, protocol)
     lines = [HEAD, "| --- " * 8 + "|"]
     for row in rows:
         for peer in PEERS:
             get, post = (rounds.get((row.name, peer, method)) for method in ("GET", "POST"))
             if get or post:
                 lines.append(f"| {row.title} | {peer} | {cells(get, post)} |")
-    missing = [f"Not played: {one['row']} {one['method']} {one['peer']} ({one['why']})" for one in found.get("missing", ())]
+    lacking = [one for one in found.get("missing", ()) if one.get("protocol", "http") == protocol]
+    missing = [f"Not played: {one['row']} {one['method']} {one['peer']} ({one['why']})" for one in lacking]
     return "\n\n".join(["\n".join(lines), *missing])
 
 

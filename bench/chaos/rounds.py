@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +20,7 @@ from bench.chaos.client import Order
 from bench.chaos.events import Scene
 from bench.chaos.fleet import Fleet, answering
 from bench.chaos.node import Node
+from bench.chaos.sealing import Sealing
 from bench.macro.process import Process
 
 LIMIT = 60.0
@@ -102,7 +105,8 @@ class Plan:
     """How a round goes.
 
     pace: seconds before, between and after. victims: to how many containers it happens (None: all). pause: seconds that each
-    connection rests after an answer. seconds: it happens again until so many have passed. limit: seconds for a request.
+    connection rests after an answer. seconds: it happens again until so many have passed. limit: seconds for a request. protocol: how
+    clients ask, as client.PROTOCOLS has it; sealing: where that is within TLS.
     """
 
     connections: int = 64
@@ -111,20 +115,44 @@ class Plan:
     pause: float = 0.0
     seconds: float = 0.0
     limit: float = 15.0
+    protocol: str = "http"
+    sealing: Sealing | None = None
+
+    def order(self, proxy: Process, fleet: Fleet, method: str) -> Order:
+        """What the load asks."""
+        port, ca = (proxy.port, "") if self.protocol == "http" else (proxy.secure, str(self.sealing.ca) if self.sealing else "")
+        how = {"name": next(_names), "pause": self.pause, "limit": self.limit, "protocol": self.protocol, "ca": ca}
+        return Order(port, fleet.host, method, self.connections, **how)
+
+    def connect(self, proxy: Process, fleet: Fleet) -> Callable[[], socket.socket] | None:
+        """A connection through the proxy to this fleet; None: a plain one will do."""
+        sealing = self.sealing
+        return (lambda: sealing.connected(proxy.secure, fleet.host)) if sealing and self.protocol != "http" else None
 
 
 def played(proxy: Process, fleet: Fleet, method: str, act: Callable[[Scene], None], plan: Plan, engine: Node | None = None) -> Round:
     """Load the fleet's service through the proxy from before until after the act. engine: the fleet's, where the act needs it."""
+    return side_by_side(proxy, fleet, method, act, [plan], engine)[0]
+
+
+def side_by_side(
+    proxy: Process, fleet: Fleet, method: str, act: Callable[[Scene], None], plans: Sequence[Plan], engine: Node | None = None
+) -> list[Round]:
+    """The same with several loads at once, which may ask in different ways; the first plan says how it goes."""
+    plan = plans[0]
     fleet.heal()
-    answering(proxy, fleet)
-    order = Order(proxy.port, fleet.host, method, plan.connections, name=next(_names), pause=plan.pause, limit=plan.limit)
-    scene = Scene(fleet, proxy, plan.pace, plan.victims, time.monotonic() + plan.seconds, engine)
-    with Client(order) as client:
+    answering(proxy, fleet, plan.connect(proxy, fleet))
+    orders = [each.order(proxy, fleet, method) for each in plans]
+    scene = Scene(fleet, proxy, plan.pace, plan.victims, time.monotonic() + plan.seconds, engine, plan.sealing)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(order)) for order in orders]
         scene.play(act)
-        done = Round(client.report(), scene.told)
+        rounds = [Round(client.report(), scene.told) for client in clients]
     if method == "POST":
-        check(done, fleet.processed(), order.name)
-    return done
+        processed = fleet.processed()
+        for done, order in zip(rounds, orders, strict=True):
+            check(done, processed, order.name)
+    return rounds
 
 
 def check(done: Round, processed: list[str], prefix: str) -> None:

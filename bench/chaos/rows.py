@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.chaos import events
@@ -11,6 +11,7 @@ from bench.chaos.events import Deed, Scene
 
 HEALTHCHECK = {"test": ["CMD-SHELL", "test ! -e /sick"], "interval": 500_000_000, "timeout": 2_000_000_000, "retries": 1}
 TURNED = 3.0
+OWN = {"GET": "python", "POST": "python"}
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Row:
     """One line.
 
     kinds: of the containers, by method. options: of the containers. grace: seconds after each deed in which requests may
-    fail. alone: no other proxy has it. node: with an engine of its own; live: its containers outlive it. settings: of Haystack.
+    fail. alone: no other proxy has it. node: with an engine of its own; live: its containers outlive it. settings: of Haystack. protocols:
+    by which clients may ask meanwhile.
     """
 
     name: str
@@ -32,6 +34,11 @@ class Row:
     node: bool = False
     live: bool = True
     settings: dict[str, str] = field(default_factory=dict)
+    protocols: tuple[str, ...] = ("http", "https", "h2", "passthrough")
+
+    def by(self, protocol: str) -> Row:
+        """The same for these clients: where TLS is passed through, containers have to end it."""
+        return replace(self, kinds=OWN) if protocol == "passthrough" else self
 
 
 def each(deed: Deed) -> Callable[[Scene], None]:
@@ -44,8 +51,8 @@ def turning(manner: str) -> Callable[[Scene], None]:
     return each(events.turned(manner, TURNED))
 
 
+SEALED = ("https", "h2")
 AGAIN = {"restart_policy": {"Name": "always"}}
-OWN = {"GET": "python", "POST": "python"}
 ROWS = (
     Row("stop", "`docker stop`, started again", each(events.stop)),
     Row("kill", "`docker kill` (SIGKILL), started again", each(events.kill)),
@@ -60,6 +67,7 @@ ROWS = (
     Row("engine", "the engine restarted, with live-restore", events.engine_restarted, node=True),
     Row("engine-plain", "the engine restarted, its containers with it", events.engine_restarted, node=True, live=False, options=AGAIN),
     Row("worker", "a worker killed", events.worker_killed, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
+    Row("certificate", "another certificate", events.certificate_swapped, alone=True, protocols=SEALED),
     Row("replace", "`haystack run --replace`", events.replaced, alone=True, settings={"HAYSTACK_WORKERS": "2"}),
 )
 

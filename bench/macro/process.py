@@ -46,6 +46,7 @@ class Process:
         self._folder = tempfile.TemporaryDirectory(prefix="haystack-bench-")
         self.folder = Path(self._folder.name)
         self.port = 0
+        self.secure = 0  # where it speaks TLS, if it does
         self.process: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}
 
@@ -145,6 +146,7 @@ class Haystack(Process):
             threading.Thread(target=self._read, args=(self.process.stderr, self._log), daemon=True).start()
         self.told = self._listening()
         self.port = int(self.told["http"] if "http" in self.told else self.told["ports"]["http"])
+        self.secure = int(self.told.get("https", 0))
 
     def command(self) -> list[str]:
         """What runs it."""

@@ -65,9 +65,9 @@ class Stage:
             fleet.remove()
 
 
-def together(act):
-    """The act for two rounds at once, to which it happens only once."""
-    begun, over, told = threading.Barrier(2), threading.Event(), []
+def together(act, count=2):
+    """The act for so many rounds at once, to which it happens only once."""
+    begun, over, told = threading.Barrier(count), threading.Event(), []
 
     def first(scene):
         begun.wait(WAIT)
@@ -82,7 +82,7 @@ def together(act):
         assert over.wait(WAIT)
         scene.told.extend(told)
 
-    return first, second
+    return first, *[second] * (count - 1)
 
 
 @contextlib.contextmanager
