@@ -114,7 +114,7 @@ class Line(asyncio.Protocol):
         self.origin = origin
         self.http2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
-                client_side=False, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False
+                client_side=False, header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False
             )
         )
         self.calls: dict[int, Call] = {}
