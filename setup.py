@@ -27,7 +27,7 @@ SANITIZE = ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recove
 FAST = Path("haystack/_fast")
 LIBRARIES = {  # those of the system
     **{f"net/{name}.pyx": ["ssl", "crypto"] for name in ("client_certificates", "tls", "tls_client", "tls_server", "tls_wire")},
-    **{f"connection/http2_{name}.pyx": ["nghttp2"] for name in ("leg", "server", "client", "client_events", "client_leg")},
+    **{f"connection/http2_{name}.pyx": ["nghttp2"] for name in ("leg", "server", "server_events", "client", "client_events", "client_leg")},
 }
 
 directives = {

@@ -20,7 +20,7 @@ from haystack.discovery.label_values import path as _path
 from haystack.discovery.label_values import whole as _int
 from haystack.health.policy import POLICIES
 from haystack.model import naming, ports, spelling
-from haystack.model.records import PASSTHROUGH, RETRIED, SEALED, SPOKEN, Options, Problem
+from haystack.model.records import RETRIED, SEALED, SPOKEN, Options, Problem
 from haystack.settings import balance
 
 ITSELF = "haystack.itself"  # on Haystack's own image: such a container is never registered
@@ -58,9 +58,6 @@ def read(labels: Mapping[str, str]) -> tuple[Options, tuple[Problem, ...]]:
 
 def _about_tls(found: Mapping[str, Any], options: Options) -> Iterator[Problem]:
     """What is odd of TLS to the container, though each label by itself is good."""
-    if options.proxy_protocol and options.protocol not in (None, "http") and options.https != PASSTHROUGH:
-        message = f"has no effect with haystack.protocol={options.protocol}"
-        yield Problem(subject=f"label {PREFIX}proxy_protocol", message=message)
     if options.protocol not in SEALED:
         useless = [word for word, (field, _) in _READERS.items() if word.startswith("tls.") and field in found]
         message = "has no effect without haystack.protocol=https or h2"

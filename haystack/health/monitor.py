@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -236,11 +237,12 @@ class Monitor:
 
     def _begin(self, container: Container, endpoint: Endpoint) -> None:
         running = container.id in self._expected
-        connect: Connect | None = None
+        how: dict[str, Any] = {}
         if endpoint.sealing is not None:
-            connect = partial(self._connect, sealer=partial(self.seal, endpoint))
-        elif endpoint.proxy_protocol:
-            connect = partial(self._connect, greeting=GREETINGS[endpoint.proxy_protocol])
+            how["sealer"] = partial(self.seal, endpoint)
+        if endpoint.proxy_protocol:
+            how["greeting"] = GREETINGS[endpoint.proxy_protocol]
+        connect: Connect | None = partial(self._connect, **how) if how else None
         self._arrivals.add(endpoint.id, endpoint.address, endpoint.port, running=running, connect=connect)
         self._probe(container, endpoint, running=running)
 

@@ -73,6 +73,6 @@ def _endpoint(origin: str, container: Container, port: Port, address: str, alone
         speaks=SPOKEN[0] if listener == PASSED else options.protocol or SPOKEN[0],
         sealing=sealing(origin, container) if listener and listener != PASSED else None,
         weight=DEFAULT_WEIGHT if options.weight is None else options.weight,
-        proxy_protocol=0 if listener != PASSED and options.protocol not in (None, SPOKEN[0]) else options.proxy_protocol,
+        proxy_protocol=options.proxy_protocol,
         born=container.since if container.state == "running" else 0.0,
     )

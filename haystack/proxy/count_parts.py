@@ -16,7 +16,7 @@ NOTHING: dict[str, Any] = dict.fromkeys(LISTS, ())
 
 def parts(counts: Counts) -> Iterator[Counts]:
     """The same in parts, in their order: each member before what is counted for it, the number that was asked for with the last one."""
-    bare = replace(counts, number=0, errors=(), gone=(), **NOTHING)
+    bare = replace(counts, number=0, errors=(), gone=(), handshakes=(), **NOTHING)
     rest: dict[str, Any] = {}
     for name in LISTS:
         rows = getattr(counts, name)

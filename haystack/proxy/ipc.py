@@ -125,6 +125,7 @@ class Counts(Message, frozen=True):
     members: those told for the first time: names cost once, not a second; gone: those that no row will be about any more, though the same
     endpoint may come back as another member; errors: (word of RFC 9209, status, exchanges) rows; status 0: the client got no answer.
     ended, services: exchanges that have ended; loads: what has changed at endpoints; clients: connections of clients now.
+    handshakes: of TLS: (peer, how they ended, how many), by their places in traffic.PEERS and ENDS.
     hidden, gateway, outside: connections from gateways of engines' networks, the first of these, connections from outside of those.
     The other figures are since the worker's start.
     """
@@ -144,6 +145,7 @@ class Counts(Message, frozen=True):
     services: tuple[ServiceTally, ...] = ()
     loads: tuple[LoadRow, ...] = ()
     clients: int = 0
+    handshakes: tuple[tuple[int, int, int], ...] = ()
 
 
 class Loads(Message, frozen=True):

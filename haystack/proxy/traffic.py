@@ -20,6 +20,8 @@ from haystack.proxy.ipc import Counts, LoadRow, ServiceTally, Tally
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other")  # as http1/method.pxd counts them
 CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")  # of statuses; none: the client got no answer
+PEERS = ("client", "endpoint")  # of handshakes of TLS,
+ENDS = ("full", "resumed", "failed")  # and how they end, as net/tls.pxd counts them
 
 
 class Figures(Struct, gc=False):
@@ -135,12 +137,14 @@ def _shift(loads: dict[str, Now], identity: str, in_flight: int, pooled: int) ->
 class Traffic:
     """All figures. Every `now` is of one clock that only grows, in seconds.
 
-    series: requests by name asked for and endpoint; failures: exchanges that ended in an error of Haystack's own, by word and status.
+    series: requests by name asked for and endpoint; failures: exchanges that ended in an error of Haystack's own, by word and status;
+    handshakes: of TLS, by peer and how they ended.
     """
 
     def __init__(self) -> None:
         self.series = Series()
         self.failures: Counter[tuple[str, int]] = Counter()
+        self.handshakes: Counter[tuple[str, str]] = Counter()
         self.services: dict[str, ServiceFigures] = {}
         self.endpoints: dict[str, Figures] = {}
         self.gauges = Gauges()
@@ -172,6 +176,8 @@ class Traffic:
         self.gauges.change(slot, counts.loads, counts.services)
         for word, status, count in counts.errors:
             self.failures[word, status] += count
+        for peer, how, count in counts.handshakes:
+            self.handshakes[PEERS[peer], ENDS[how]] += count
 
     def put(self, service: str, identity: str, tally: Tally, now: float) -> None:
         """Exchanges have ended that this endpoint had, of this service."""

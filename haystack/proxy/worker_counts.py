@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from haystack._fast.endpoint.endpoint import Endpoint, Member
+from haystack._fast.net.tls import take_handshakes
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.proxy import count_parts, own_routes
 from haystack.proxy.ipc import Counts, MemberRow, Tally
@@ -36,12 +37,15 @@ class Report:
         members, requests, ended = self._members(sys.maxsize if number else MOST)
         services = tuple(row for row in traffic.take_services() if row[0] not in ("", own_routes.ITSELF))
         loads = tuple(row for row in traffic.take_loads() if row[0] != own_routes.ITSELF)
-        if number or self._gone or requests or ended or services or loads or standing != self._reported:
+        handshakes = tuple(take_handshakes())
+        if number or self._gone or requests or ended or services or loads or handshakes or standing != self._reported:
             self._reported = standing
             errors = tuple((word.decode(), status, n) for (word, status), n in self._state.take_errors().items())
             places = clients.hidden, clients.gateway or "", clients.outside
-            gone = tuple(self._gone)
-            whole = Counts(number, requests, *standing[:3], members, errors, gone, *places, ended, services, loads, clients.count)
+            whole = Counts(
+                number, requests, *standing[:3], members, errors, tuple(self._gone), *places, ended, services, loads,
+                clients=clients.count, handshakes=handshakes,
+            )  # fmt: skip
             yield from count_parts.parts(whole)
             self._gone.clear()
         if number == 0 and not rest:  # each second, however often counts are asked for: who has just left may still be spoken of

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from operator import itemgetter
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ from haystack import __version__
 from haystack.loop.turns import Turns, ordered
 from haystack.observe.safe_text import printable
 from haystack.proxy.counters import Asked, Place
+from haystack.proxy.traffic import ENDS, PEERS
 from haystack.tls.certificates import Certificate
 from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
@@ -47,6 +49,7 @@ class StateCollector(Collector):
         yield InfoMetricFamily("haystack_build", "The running version.", value={"version": __version__})
         yield GaugeMetricFamily("haystack_start_time_seconds", "Unix time of the start.", value=self._state.started)
         yield self._errors()
+        yield self._handshakes()
         yield from self._picture()
         yield from self._publishing()
         yield from self._sources()
@@ -62,6 +65,14 @@ class StateCollector(Collector):
         )
         for (word, status), count in sorted(self._state.proxy.errors.items()):
             family.add_metric([word, str(status)], count)
+        return family
+
+    def _handshakes(self) -> Metric:
+        family = CounterMetricFamily(
+            "haystack_tls_handshakes", "Handshakes of TLS with clients and endpoints, by how they ended.", labels=["peer", "result"]
+        )
+        for key in product(PEERS, ENDS):
+            family.add_metric(key, self._state.proxy.traffic.handshakes[key])
         return family
 
     def _picture(self) -> Iterator[Metric]:

@@ -124,6 +124,21 @@ def test_who_is_idle_at_the_end_hears_goaway(fakes):
         assert client.ended() == NO_ERROR
 
 
+def test_a_drain_does_not_wait_for_ends_that_never_come(fakes):
+    """The body has come by its length and is answered: its stream's end may be on the way, or never be."""
+    with house(fakes) as web, web.client(timeout=20) as client:
+        number = client.begin(WEB, method="POST", end=False, fields=[("content-length", "200000")])
+        client.upload(number, b"u" * 200_000)
+        client.hear(lambda: client.answers[number].ended)
+        assert (client.answers[number].status, client.answers[number].reset) == (200, None)
+        web.haystack.terminate()
+        client.hear(lambda: client.answers[number].reset is not None, 9)
+        assert client.answers[number].reset == NO_ERROR
+        assert {goaway.error_code for goaway in client.goaways} == {NO_ERROR}
+        web.haystack.ended(9)
+        web.haystack.stop = lambda: None
+
+
 class Load(threading.Thread):
     """Asks again and again, several at once; heeds GOAWAY and then makes a new connection. wrong: what was not answered well."""
 

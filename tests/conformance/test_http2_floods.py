@@ -162,6 +162,42 @@ def test_frames_of_a_request_that_carry_nothing(web, frames):
     assert attack(web, make) is not None
 
 
+ON_A_STREAM_OF_BEFORE = {
+    "headers": lambda client: HeadersFrame(1, client.encoder.encode([("x-a", "1")]), flags=["END_HEADERS", "END_STREAM"]).serialize(),
+    "a request": lambda client: client.head(WEB, number=1).serialize(),
+    "window update": lambda _: raw(8, 0, 1, b"\0\0\0\1"),
+}
+
+
+@pytest.mark.parametrize("frame", ON_A_STREAM_OF_BEFORE.values(), ids=ON_A_STREAM_OF_BEFORE.keys())
+def test_frames_on_a_stream_that_is_over(web, frame):
+    """nghttp2 drops them, and decodes their fields all the same."""
+
+    def make(client, number):
+        if number == 0:
+            client.send(client.head(WEB), client.head(WEB))
+            assert (client.body(1), client.body(3)) == (b"ok", b"ok")
+        return b"".join(frame(client) for _ in range(50))
+
+    assert attack(web, make) == CALM
+    assert len(web.origin.requests) == 2
+
+
+def test_trailers_of_requests_that_were_answered_already_are_no_flood(web):
+    """As of a client that has sent its body before it reads the 404: one for each request."""
+    with web.rude() as client:
+        client.send(WindowUpdateFrame(0, MEGA))
+        for _ in range(1000):
+            number = client.next
+            client.send(client.head("nobody.services.haystack", method="POST", end=False))
+            assert client.status(number) == 404
+            client.send(DataFrame(number, b"late"), raw(1, 5, number, b"\x00\x03x-a\x011"))
+        assert client.status(client.next - 2) == 404
+        number = client.next
+        client.send(client.head(WEB))
+        assert client.status(number) == 200
+
+
 def test_a_compressed_field_section_that_grows(web):
     """HPACK: a long value once, then named thousands of times with a byte each."""
     (worker,) = web.haystack.workers()

@@ -13,7 +13,7 @@ from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, WindowUpdat
 
 from tests.fakes.h2c import WEB, house
 from tests.fakes.origin import held, respond
-from tests.fakes.worker import resident, until
+from tests.fakes.worker import host, resident, until
 
 MEGA = 1 << 20
 WINDOW, ALL_WINDOW = 262_144, MEGA
@@ -138,6 +138,35 @@ def fill(client, number, quiet: float = 0.5):
         client.socket.settimeout(0.05 if not size else 0.0001)
         with contextlib.suppress(TimeoutError):
             client.take_in()
+
+
+def test_bodies_that_endpoints_do_not_take_have_a_bound_in_all(fakes):
+    """HAYSTACK_ANSWER_MEMORY: those that have gone longest without going on are broken off, and others go through."""
+    gate = threading.Event()
+    settings = {"HAYSTACK_ANSWER_MEMORY": "8M", "HAYSTACK_TIMEOUT": "60s", "HAYSTACK_ACCESS_LOG": "off"}
+    with house(fakes, stalled(gate), respond(), **settings) as web, contextlib.ExitStack() as stack:
+        (worker,) = web.haystack.workers()
+        before = resident(worker)
+        clients = [stack.enter_context(web.rude()) for _ in range(40)]
+        for client in clients:
+            for _ in range(4):
+                number = client.next
+                client.send(client.head(WEB, method="POST", end=False, fields=[("content-length", str(MEGA))]))
+                client.send(*(DataFrame(number, b"u" * 16384) for _ in range(15)))
+        until(lambda: any(client.hear(lambda: True) and broken(client) for client in clients), 10, "none is broken off")
+        with web.client() as other:
+            assert other.post(host("web1"), b"x" * 3 * MEGA).status == 200
+        assert resident(worker) - before < 24 * MEGA
+        gate.set()
+    assert web.origins[1].requests[-1].body == b"x" * 3 * MEGA
+
+
+def broken(client):
+    """Take in what has come; whether one of its streams was reset."""
+    client.socket.settimeout(0.001)
+    with contextlib.suppress(TimeoutError):
+        client.take_in()
+    return client.of(RstStreamFrame)
 
 
 def test_windows_of_bodies_that_nobody_wants_come_back(web):

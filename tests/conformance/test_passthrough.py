@@ -393,6 +393,36 @@ def test_an_endpoint_that_goes_takes_no_connection_of_a_new_client(fresh):
     assert failed == []
 
 
+def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is_told(fresh):
+    """Others have their next connection elsewhere; nobody takes the cut for an end of the data."""
+    sessions = [fresh.client() for _ in range(6)]
+    for each in sessions:
+        assert each.get(OWN).status == 200
+    mine = {id(each): each.get(OWN).body for each in sessions}
+    assert set(mine.values()) == {b"end0", b"end1"}
+    fresh.ends[0].close()
+    for each in sessions:
+        if mine[id(each)] == b"end0":
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                to_its_end(each)
+        else:
+            assert each.get(OWN).body == b"end1"
+        each.socket.close()
+    until(lambda: len([line for line in fresh.lines() if line["host"] == OWN]) == 6, 5, "not all are told of")
+    for line in (line for line in fresh.lines() if line["host"] == OWN):
+        assert (line["status"], line["received"] > 0, line["sent"] > 0) == (101, True, True)
+    with fresh.client(timeout=20) as client:
+        assert client.get(OWN).body == b"end1"
+
+
+def to_its_end(client: TlsClient) -> None:
+    """Ask, and read until the other side has said that this was all; raises where it never does."""
+    client.tls.suppress_ragged_eofs = False  # an end of TCP alone says nothing
+    client.tls.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    while client.tls.recv(65536):
+        pass
+
+
 def test_without_an_endpoint_a_client_waits_for_one_and_then_has_an_alert(fresh):
     fresh.haystack.show([*fresh.members[:3], None])
     until(lambda: fresh.haystack.serving("raw") == 0, 10, "it is in still")

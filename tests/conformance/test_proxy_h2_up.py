@@ -151,6 +151,21 @@ def test_trailers_come_down(h2_site: H2Site) -> None:
     assert response.trailers == [("grpc-status", "0"), ("grpc-message", "fine")]
 
 
+def test_trailers_right_behind_a_head_come_down(h2_site: H2Site) -> None:
+    """They were read with it: that nothing else follows is no reason to say that the body's length is 0, behind which none can go."""
+
+    async def script(call: Call) -> None:
+        await call.body()
+        http2, number = call.line.http2, call.request.stream
+        http2.send_headers(number, [(":status", "200")])
+        http2.send_headers(number, [("x-sum", "7")], end_stream=True)
+        call.line.send()
+
+    name, _ = h2_site.one(script)
+    response = h2_site.get(name)
+    assert (response.get("content-length"), response.body, response.trailers) == (None, b"", [("x-sum", "7")])
+
+
 def test_interim_responses_come_down(h2_site: H2Site) -> None:
     async def script(call: Call) -> None:
         call.head(103, ("link", "</a>; rel=preload"))

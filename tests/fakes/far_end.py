@@ -43,6 +43,10 @@ class FarEnd:
         self._open.discard(sock)
         sock.close()
 
+    def hold(self, sock: socket.socket) -> None:
+        """It is the one that is open now: wrapped in TLS, another object has lost it."""
+        self._open.add(sock)
+
     def close(self) -> None:
         """Accept no more, and end what is open: at once, as when its process is killed."""
         with contextlib.suppress(OSError):
@@ -81,6 +85,7 @@ def https(end: FarEnd, sock: socket.socket) -> None:
     """TLS, and an answer with its name to each request."""
     assert end.context is not None
     with end.context.wrap_socket(sock, server_side=True) as within:
+        end.hold(within)
         while head := within.recv(65536):
             end.heard.append(head)
             body = end.name.encode()

@@ -21,6 +21,8 @@ cdef class ClientConnection(Connection):
     cdef TlsTarget target       # None: it is not within TLS
 
     cdef Dial connect(self, int fd, int64_t patience) except? Dial.REFUSED
+    cdef int introduce(self, const char *data, size_t size) except -1
+    cdef int say_greeting(self) except -1
     cdef bint has_connected(self, uint32_t events) noexcept
     cdef bint is_old(self) noexcept
     cdef int rest(self) except -1

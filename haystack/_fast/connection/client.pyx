@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.net.tcp cimport is_own
 from haystack._fast.net.tls_client cimport TlsClientTransport
 from haystack._fast.net.transport cimport Transport
+from haystack._fast.util.buffer cimport add, pending
 from haystack._fast.util.linked_list cimport join, leave
 
 cdef extern from "sys/epoll.h" nogil:
@@ -72,6 +73,18 @@ cdef class ClientConnection(Connection):
         """Within the time of a connection that is made, too: but it takes the endpoint more than a connection alone."""
         self.transport.deadline = self.born + min(max(self.patience, <int64_t>HELLO_MS), self.worker.limits.connect_ms)
         return 0
+
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        """Have it begin with this, before TLS or anything else. It is not connected yet."""
+        return add(&self.transport.out, data, size)
+
+    cdef int say_greeting(self) except -1:
+        """It is connected; within TLS, its transport has said that already."""
+        cdef size_t size = pending(&self.transport.out)
+        if size == 0:
+            return 0
+        self.transport.written += <int64_t>size
+        return self.transport.flush()
 
     cdef bint has_connected(self, uint32_t events) noexcept:
         """Whether connecting, which has ended, has succeeded."""

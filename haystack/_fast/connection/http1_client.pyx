@@ -86,7 +86,8 @@ cdef class Http1Client(ClientConnection):
         if not self.has_connected(events):
             self.leg.user.on_lost(True, b"connection_refused", 502)
             return 0
-        self.leg.before = self.transport.given()        # a handshake's
+        self.say_greeting()
+        self.leg.before = self.transport.given()        # a handshake's, and that, which nobody acts on
         self.leg.user.on_connected()
         return 1
 
@@ -149,9 +150,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.offers
 
     cdef int introduce(self, const char *data, size_t size) except -1:
-        self.connection.transport.send(data, size)
-        self.before = self.connection.transport.written     # nobody acts on that
-        return 0
+        return self.connection.introduce(data, size)
 
     cdef int open_raw(self, const char *data, size_t size) except -1:
         self.started = self.held = False

@@ -16,6 +16,7 @@ cdef struct Times:          # milliseconds
     int64_t heard          # when something came last
     int64_t pinged         # when it was asked whether it is there; 0: it was not, or it has answered
     int64_t asked          # when it was asked that last
+    bint fed               # something of a response has come since
 
 cdef struct Budget:         # against floods
     Flood flood
@@ -35,9 +36,9 @@ cdef class Http2Client(ClientConnection):
     cdef bint calm              # it wants less of us (ENHANCE_YOUR_CALM)
     cdef bint over              # it has ended, and its legs have been told
     cdef bint proven            # a response has come on it
+    cdef bint own               # it is for one exchange alone, which it has told the endpoint whose it is
     cdef Times times
     cdef Budget watch
-    cdef bint fed               # something of a response has come since
 
     cdef bint is_leaving(self) noexcept
     cdef int capacity(self) noexcept
@@ -54,6 +55,8 @@ cdef class Http2Client(ClientConnection):
     cdef int schedule(self) except -1
     cdef void heed(self, int64_t deadline) noexcept
     cdef int pull(self) except -1
+    cdef int begin_own(self) except -1
+    cdef int fail_own(self, const char *error) except -1
     cdef int freed(self) except -1
     cdef int64_t ask_by(self) noexcept
     cdef int64_t given_up_at(self) noexcept

@@ -60,7 +60,7 @@ cdef class Http2Client(ClientConnection):
     cdef bint is_leaving(self) noexcept:
         """Whether it takes no further stream, for good."""
         # with another target or protocol, the endpoint is spoken to another way by now
-        return self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
+        return self.own or self.going or self.transport.hung_up or self.endpoint.gone or self.is_old() or (
             self.target is not self.endpoint.tls or not is_shared(self.endpoint))
 
     cdef int capacity(self) noexcept:
@@ -104,6 +104,8 @@ cdef class Http2Client(ClientConnection):
     cdef int pull(self) except -1:
         """Take in who waits for a place."""
         cdef Http2ClientLeg leg
+        if self.own:
+            return 0
         while self.endpoint.http2.awaiting.oldest != NULL and self.transport.fd >= 0 and self.room() > 0:
             leg = <Http2ClientLeg>self.endpoint.http2.awaiting.oldest.owner
             self.take_in(&leg.place)
@@ -117,6 +119,26 @@ cdef class Http2Client(ClientConnection):
             else:
                 provide(self.worker, self.endpoint)
         return 0
+
+    cdef int begin_own(self) except -1:
+        """Its one exchange can begin, if it waits still."""
+        cdef Http2ClientLeg leg
+        if self.legs.oldest == NULL:
+            return 0
+        leg = <Http2ClientLeg>self.legs.oldest.owner
+        try:
+            leg.user.on_connected()
+        except Exception as error:
+            leg.failed(error)
+        return 0
+
+    cdef int fail_own(self, const char *error) except -1:
+        """Tell its one exchange that there is no connection."""
+        cdef Http2ClientLeg leg
+        if self.legs.oldest == NULL:
+            return 0
+        leg = <Http2ClientLeg>self.legs.oldest.owner
+        return 0 if leg.user is None else leg.user.on_lost(True, error, 502)
 
     cdef int freed(self) except -1:
         """A stream has left."""
@@ -153,7 +175,7 @@ cdef class Http2Client(ClientConnection):
     cdef int on_hello(self) except -1:
         """The endpoint is there; what comes now takes it more than a connection alone: who waits has a little more patience."""
         cdef int64_t end = self.worker.poller.now + min(<int64_t>HELLO_MS, self.worker.limits.connect_ms)
-        cdef Link *at = self.endpoint.http2.awaiting.oldest
+        cdef Link *at = self.legs.oldest if self.own else self.endpoint.http2.awaiting.oldest
         while at != NULL:
             (<Http2ClientLeg>at.owner).deadline = max((<Http2ClientLeg>at.owner).deadline, end)
             at = at.newer
@@ -163,11 +185,12 @@ cdef class Http2Client(ClientConnection):
         """It can't be made: nor will another one do better."""
         self.over = True
         self.close()
-        return fail_waiting(self.endpoint, error, 502)
+        return self.fail_own(error) if self.own else fail_waiting(self.endpoint, error, 502)
 
     cdef int greet(self) except -1:
         """It is connected: say what we want (section 3.4), and begin with as many requests as the endpoint is known to take."""
         cdef nghttp2_settings_entry[3] entries
+        self.say_greeting()
         self.session = open_session(self)
         entries[0].settings_id, entries[0].value = NGHTTP2_SETTINGS_ENABLE_PUSH, 0
         entries[1].settings_id, entries[1].value = NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW
@@ -177,9 +200,11 @@ cdef class Http2Client(ClientConnection):
         self.times.heard = self.worker.poller.now
         self.allowed = self.endpoint.http2.streams or 1
         self.times.greet_by = self.times.heard + GREETING_MS
-        self.fed = True
+        self.times.fed = True
         self.on_hello()
         self.pull()
+        if self.own:
+            self.begin_own()
         return self.schedule() if self.legs.count else self.freed()
 
     cdef int read(self) except -1:
@@ -280,15 +305,15 @@ cdef class Http2Client(ClientConnection):
 
     cdef int64_t ask_by(self) noexcept:
         """When to ask the endpoint whether it is there."""
-        return self.quiet_since() + QUIET_MS if self.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
+        return self.quiet_since() + QUIET_MS if self.times.fed else max(self.quiet_since() + QUIET_MS, self.times.asked + AGAIN_MS)
 
     cdef int suspect(self) except -1:
         """Ask the endpoint whether it is there, unless that has been done, or would be too often."""
         cdef int64_t now = self.worker.poller.now
-        if self.times.pinged or self.transport.fd < 0 or not (self.fed or now >= self.times.asked + AGAIN_MS):
+        if self.times.pinged or self.transport.fd < 0 or not (self.times.fed or now >= self.times.asked + AGAIN_MS):
             return 0
         self.times.pinged = self.times.asked = now
-        self.fed = False
+        self.times.fed = False
         nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
         return self.schedule()
 

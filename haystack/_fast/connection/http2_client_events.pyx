@@ -175,7 +175,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
         connection.going = True
         connection.calm = connection.calm or frame.goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM
     elif frame.hd.type in (NGHTTP2_HEADERS, NGHTTP2_DATA, NGHTTP2_RST_STREAM):
-        connection.fed = True
+        connection.times.fed = True
         leg = leg_of(session, frame.hd.stream_id)
         if leg is None:
             return 0
@@ -186,6 +186,7 @@ cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *da
             return 0
         if frame.hd.type == NGHTTP2_HEADERS and not leg.headed:
             leg.headed = leg.response.final
+            leg.response.bare = leg.headed and frame.hd.flags & NGHTTP2_FLAG_END_STREAM != 0
             try:
                 add(&leg.response.heads, b"\r\n", 2)
             except MemoryError:

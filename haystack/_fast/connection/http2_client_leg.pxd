@@ -32,6 +32,7 @@ cdef struct Incoming:       # of a response
     Buffer input           # of its body, what did not go on yet
     Buffer trailer
     bint final             # the head that is coming is no interim one
+    bint bare              # its head was its end
 
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker

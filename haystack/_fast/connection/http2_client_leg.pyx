@@ -94,6 +94,9 @@ cdef class Http2ClientLeg(UpLeg):
         self.connection.schedule()
         return False
 
+    cdef int introduce(self, const char *data, size_t size) except -1:
+        return self.connection.introduce(data, size)
+
     cdef int send_body(self, const char *data, size_t size) except -1:
         self.request.fresh += size
         return add(&self.request.output, data, size)
@@ -203,8 +206,8 @@ cdef class Http2ClientLeg(UpLeg):
     cdef bint begin_response(self, Head *h) except -1:
         """Hand the head on; False: not yet, or the exchange has gone elsewhere or has ended."""
         cdef bint bodyless = self.user.is_head_only() or h.status == 204 or h.status == 304
-        if self.ended and h.length < 0 and not bodyless and pending(&self.response.input) == 0:
-            h.length = 0                # nothing follows, which is worth telling
+        if self.response.bare and h.length < 0 and not bodyless:
+            h.length = 0                # nothing follows, not even trailers, which is worth telling
         self.framing = Framing.NONE if bodyless else Framing.LENGTH if h.length >= 0 else Framing.CHUNKED
         if self.holds(h):
             if self.fate != Fate.NO_FATE:

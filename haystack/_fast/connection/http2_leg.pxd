@@ -3,24 +3,34 @@ from libc.stdint cimport int32_t, int64_t
 from haystack._fast.connection.leg cimport DownLeg
 from haystack._fast.connection.server cimport ServerConnection, Taking
 from haystack._fast.http2.flood cimport Flood
-from haystack._fast.http2.nghttp2 cimport nghttp2_session, nghttp2_session_callbacks
+from haystack._fast.http2.nghttp2 cimport nghttp2_session
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
+
+cdef enum:
+    LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
+    EMPTY_TAIL = 5          # and of one without a field
 
 cdef class Streams(ServerConnection):
     cdef nghttp2_session *session
     cdef list noted             # legs that something has happened to
     cdef Flood flood
     cdef int waiting            # legs with bytes that the client has not taken
+    cdef Link sending           # among those that hold bytes of bodies
+    cdef int64_t held           # so many: bytes of memory
     cdef int trailing           # legs that are answered, and of whose request nothing is missing but the end
     cdef object error           # an exception in one of nghttp2's callbacks
 
     cdef int wants(self) except -1
+    cdef int hold(self, int64_t size) noexcept
 
 cdef struct Arriving:       # a request
     int64_t missing         # bytes of the body, by its length; -1: nobody knows
     bint trails             # it counts in `trailing`
+    int64_t handed          # bytes of the body that went on
+    int64_t held            # bytes of memory that it is counted with
     int refusal             # the status that refuses its head; 0: none
+    bint crowded            # its head has too many fields
 
 cdef class Http2ServerLeg(DownLeg):
     cdef Streams connection
@@ -58,10 +68,12 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int forget_written(self) except -1
     cdef int note(self) except -1
     cdef int consumed(self, size_t size) except -1
+    cdef int went_on(self, size_t size) except -1
+    cdef int count_held(self) noexcept
+    cdef int drop_body(self) except -1
     cdef int submit(self) except -1
     cdef int reset_stream(self, unsigned int code) except -1
     cdef int keep_out(self, const char *data, size_t size) except -1
     cdef int forget_out(self) except -1
 
 cdef Http2ServerLeg spare_leg()
-cdef void set_send(nghttp2_session_callbacks *callbacks) noexcept

@@ -4,9 +4,10 @@ A head goes down with the pairs of the HTTP/1 head that says the same (http2/fie
 socket allow, and what is not taken counts as kept. A request's body is asked for again by what went on to the endpoint (RFC 9113, 5.2).
 """
 from cpython.ref cimport Py_DECREF
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcmp
 
+from haystack._fast.connection.http2_server_events cimport reader
 from haystack._fast.connection.leg cimport Peer, UpLeg
 from haystack._fast.connection.own_fields cimport add_own_fields
 from haystack._fast.endpoint.endpoint cimport Member, Route
@@ -16,20 +17,15 @@ from haystack._fast.http1.head cimport Head, parse_request, parse_response
 from haystack._fast.http1.local_reply cimport write_answer
 from haystack._fast.http1.serialize cimport flaw_of_trailer, write_last_chunk, write_response
 from haystack._fast.http2.fields cimport MAX_PAIRS, accepts_key, pairs_of
-from haystack._fast.http2.flood cimport earn
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport Transport
 from haystack._fast.util.buffer cimport Buffer, add, pending, release, take
-from haystack._fast.util.linked_list cimport leave
+from haystack._fast.util.linked_list cimport join, leave
 
 cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     SPARES = 256            # legs that are kept for new requests
     RUN = 65536             # bytes of a body that are handed on at once
-    FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
-    LAST_CHUNK = 3          # bytes before the trailer section, as HTTP/1 has it,
-    EMPTY_TAIL = 5          # and of one without a field
-    GIVEN_BACK = 2048       # bytes of a body for which a client may give windows back by themselves
 
 cdef nghttp2_nv[MAX_PAIRS + 1] pairs
 cdef list spare_legs = []
@@ -40,6 +36,18 @@ cdef class Streams(ServerConnection):
 
     def __cinit__(self):
         self.noted = []
+        self.sending.owner = <void *>self
+
+    cdef int hold(self, int64_t size) noexcept:
+        """So many bytes more of requests' bodies are held; below 0: fewer."""
+        self.held += size
+        self.worker.clients.held += size
+        self.worker.poller.kept += size
+        if self.held <= 0:
+            leave(&self.sending)
+        elif self.sending.ring == NULL:
+            join(&self.worker.clients.senders, &self.sending)
+        return 0
 
     cdef int wants(self) except -1:
         """Something is to be sent, or read: once this batch is done."""
@@ -104,7 +112,8 @@ cdef class Http2ServerLeg(DownLeg):
         self.head_only = used > 0 and h.method_size == 4 and memcmp(h.method, b"HEAD", 4) == 0
         if self.arriving.refusal:
             used = -self.arriving.refusal
-            h.flaw = Flaw.LARGE_HEAD if self.arriving.refusal == 431 else h.flaw
+            if self.arriving.refusal == 431:
+                h.flaw = Flaw.MANY_FIELDS if self.arriving.crowded else Flaw.LARGE_HEAD
         if used > 0:
             return connection.handler.on_request(self, &h, used)
         return connection.handler.on_bad_request(
@@ -124,6 +133,9 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int retire(self) except -1:
         """The stream is closed, and nobody has anything to do with it: its memory is for the next one."""
         self.forget_out()
+        if self.arriving.held:
+            self.connection.hold(-self.arriving.held)
+            self.arriving.held = 0
         # what did not go on of its body is asked for again on the other streams (RFC 9113, section 6.9)
         nghttp2_session_consume_connection(self.connection.session, pending(&self.input))
         self.connection.wants()
@@ -153,8 +165,35 @@ cdef class Http2ServerLeg(DownLeg):
     cdef int consumed(self, size_t size) except -1:
         """So much of the body went on: the client may send as much again."""
         take(&self.input, size)
+        if self.input.capacity > <size_t>(IDLE_KEPT if self.connection.worker.is_pressed() else 2 * RUN) and pending(&self.input) == 0:
+            release(&self.input)
         nghttp2_session_consume(self.connection.session, self.number, size)
         return self.connection.wants()
+
+    cdef int count_held(self) noexcept:
+        """What is held of the body, here and on the way to an endpoint, and what is kept of it for another one."""
+        cdef int64_t held = <int64_t>self.input.capacity
+        if self.user is not None:
+            held += min(self.arriving.handed, self.connection.worker.limits.kept_body)
+            held += <int64_t>self.user.up.unsent() if self.user.up is not None else 0
+        if held != self.arriving.held:
+            self.connection.hold(held - self.arriving.held)
+            self.arriving.held = held
+        return 0
+
+    cdef int drop_body(self) except -1:
+        """Nobody wants what is held of the body."""
+        self.consumed(pending(&self.input))
+        release(&self.input)
+        return self.count_held()
+
+    cdef int went_on(self, size_t size) except -1:
+        """So much of the body has been handed on."""
+        self.arriving.handed += <int64_t>size
+        self.consumed(size)
+        if self.connection.sending.ring != NULL:
+            join(&self.connection.worker.clients.senders, &self.connection.sending)     # as its newest
+        return 0
 
     cdef int fill(self, Buffer *into) except -1:
         cdef size_t size = pending(&self.input)
@@ -162,7 +201,9 @@ cdef class Http2ServerLeg(DownLeg):
             return -2
         if size:
             add(into, self.input.data + self.input.start, size)
+            self.arriving.handed += <int64_t>size
             self.consumed(size)
+            self.count_held()
         self.done = self.ended
         return self.done
 
@@ -174,16 +215,20 @@ cdef class Http2ServerLeg(DownLeg):
             size = min(pending(&self.input), <size_t>RUN)
             if size:
                 self.user.on_body(self.input.data + self.input.start, size)
-                self.consumed(size)
+                self.went_on(size)
                 if self.user is None:
                     return 0
                 if not self.ended or pending(&self.input):
                     self.user.on_body_run()
                     continue
             elif not self.ended:
+                self.count_held()
                 return self.user.on_body_late()
+            self.count_held()
             self.done = True            # told with the last bytes: nobody would flush those, and whoever waits for room would wait for ever
             return self.end_body()
+        if self.connection is not None:
+            self.count_held()
         return 0
 
     cdef int end_body(self) except -1:
@@ -277,7 +322,7 @@ cdef class Http2ServerLeg(DownLeg):
         cdef size_t count = section_of(work)
         cdef bint bare = self.finished and pending(&self.out) == 0 and self.tail.end <= EMPTY_TAIL and not self.torn
         provider.source.ptr = <void *>self
-        provider.read_callback = read_data
+        provider.read_callback = reader()
         nghttp2_submit_response(self.connection.session, self.number, pairs, count, NULL if bare else &provider)
         take(work, work.end)
         self.written = False
@@ -329,7 +374,8 @@ cdef class Http2ServerLeg(DownLeg):
             size = min(pending(&self.input), <size_t>RUN)
             sink.send(self.input.data + self.input.start, size)
             moved[0] += <int64_t>size
-            self.consumed(size)
+            self.went_on(size)
+        self.count_held()
         if self.ended and pending(&self.input) == 0 and sink.unsent() == 0 and not sink.shut:
             sink.shut = True
             sink.end_output()
@@ -370,6 +416,8 @@ cdef class Http2ServerLeg(DownLeg):
             return self.connection.wants()
         if pending(&self.input):
             self.consumed(pending(&self.input))
+        if self.arriving.held:
+            self.count_held()
         if not self.finished:
             self.finished = True        # of a tunnel
         return self.flush()
@@ -400,6 +448,8 @@ cdef int recycle(Http2ServerLeg leg) except -1:
     for_next(&leg.trailer)
     for_next(&leg.tail)
     leg.arriving.refusal = leg.status = 0
+    leg.arriving.crowded = False
+    leg.arriving.handed = leg.arriving.held = 0
     leg.arriving.missing = 0
     leg.fresh = leg.ended = leg.done = leg.connects = leg.head_only = leg.tunnel = leg.arriving.trails = leg.written = leg.submitted = False
     leg.finished = leg.torn = leg.drained = leg.closed = False
@@ -419,71 +469,3 @@ cdef size_t section_of(Buffer *work) noexcept:
     cdef char *fields = <char *>memchr(work.data, c"\n", work.end) + 1
     pairs[0] = nghttp2_nv(<uint8_t *>b":status", <uint8_t *>(work.data + 9), 7, 3, NGHTTP2_NV_FLAG_NONE)
     return 1 + pairs_of(fields, work.end - (fields - work.data), &pairs[1])
-
-
-# What nghttp2 calls to send a body.
-
-cdef void set_send(nghttp2_session_callbacks *callbacks) noexcept:
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data)
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent)
-
-
-cdef ssize_t read_data(
-    nghttp2_session *session, int32_t number, uint8_t *into, size_t room, uint32_t *flags, nghttp2_data_source *source, void *user
-) noexcept:
-    """How much of a body may go in the next frame: no more than there is."""
-    cdef Http2ServerLeg leg = <Http2ServerLeg>source.ptr
-    cdef size_t size = pending(&leg.out)
-    flags[0] = NGHTTP2_DATA_FLAG_NO_COPY
-    if size > room:
-        return <ssize_t>room
-    if not leg.finished:
-        return <ssize_t>size if size else NGHTTP2_ERR_DEFERRED
-    if leg.torn:
-        return <ssize_t>size if size else NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE     # becomes RST_STREAM
-    flags[0] |= NGHTTP2_DATA_FLAG_EOF
-    if leg.tail.end > EMPTY_TAIL:
-        flags[0] |= NGHTTP2_DATA_FLAG_NO_END_STREAM
-        nghttp2_submit_trailer(session, number, &pairs[1], pairs_of(leg.tail.data + LAST_CHUNK, leg.tail.end - LAST_CHUNK, &pairs[1]))
-    return <ssize_t>size
-
-
-cdef int send_data(
-    nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size, nghttp2_data_source *source, void *user
-) noexcept:
-    """Write a frame of a body: its head, and behind it what `read_data` has told of."""
-    cdef Streams connection = <Streams>user
-    cdef Http2ServerLeg leg = <Http2ServerLeg>source.ptr
-    cdef Buffer *work = &connection.worker.work
-    try:
-        add(work, <const char *>head, FRAME_HEAD)
-        add(work, leg.out.data + leg.out.start, size)
-        take(&leg.out, size)
-        leg.taking.taken += <int64_t>size
-        earn(&connection.flood, 1 + <int>(size // GIVEN_BACK))
-        if size and pending(&leg.out) == 0:
-            connection.waiting -= 1
-            leg.drained = True
-            leg.note()
-        return 0
-    except BaseException as error:
-        connection.error = error
-        return NGHTTP2_ERR_CALLBACK_FAILURE
-
-
-cdef int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
-    """A response has gone whole: the rest of its request is nobody's (RFC 9113, 8.1). Earlier, nghttp2 would drop what is not sent."""
-    cdef void *owner
-    cdef Http2ServerLeg leg
-    if not frame.hd.flags & NGHTTP2_FLAG_END_STREAM or (frame.hd.type != NGHTTP2_DATA and frame.hd.type != NGHTTP2_HEADERS):
-        return 0
-    owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
-    if owner == NULL or (<Http2ServerLeg>owner).ended or (<Http2ServerLeg>owner).tunnel:
-        return 0
-    leg = <Http2ServerLeg>owner
-    if leg.arriving.missing == 0 and not leg.arriving.trails:
-        leg.arriving.trails = True      # the end is on its way: some clients say it by itself, and take a reset before that for a failure
-        (<Streams>user).trailing += 1
-    else:
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR)
-    return 0

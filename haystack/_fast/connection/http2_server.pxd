@@ -16,6 +16,7 @@ cdef class Http2Server(Streams):
     cdef Http2ServerLeg coming  # whose section that is; None: there is none, or nobody wants it
     cdef Ring legs              # streams that are open: it has a reference to each
     cdef Leaving leaving
+    cdef int32_t newest         # the highest number of a stream that was opened
     cdef bint flooded
     cdef bint dismissed         # and was told so
 
@@ -26,6 +27,7 @@ cdef class Http2Server(Streams):
     cdef int pump(self) except -1
     cdef int note_state(self) except -1
     cdef int leave_for_good(self) except -1
+    cdef int end_trailing(self) except -1
     cdef int open_leg(self, int32_t number) except -1
     cdef int on_section(self, const nghttp2_frame *frame) except -1
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1

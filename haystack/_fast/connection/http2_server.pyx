@@ -6,11 +6,13 @@ sent once for all that happened in a batch of the poller. A request is told of a
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, set_send, spare_leg
+from haystack._fast.connection.http2_leg cimport Http2ServerLeg, Streams, spare_leg
+from haystack._fast.connection.http2_server_events cimport open_session
 from haystack._fast.connection.leg cimport LegUser
 from haystack._fast.connection.lingering cimport drop_input
 from haystack._fast.connection.server cimport ServerConnection
-from haystack._fast.http2.fields cimport OVERHEAD, Pseudo, begin, drop, end_request, take_field, take_trailer
+from haystack._fast.connection.slow_readers cimport relieve
+from haystack._fast.http2.fields cimport Pseudo, begin, drop, end_request
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
@@ -37,30 +39,8 @@ cdef enum:
     IDLE_KEPT = 4096        # capacity that a buffer at rest may keep
     NOTICE_MS = 1000        # for the client to hear that the connection ends
     LINGER_MS = 2000        # for it to read the last bytes
-    GROWN = 4               # times the size that a field section may have, and it is answered no more
 
-cdef nghttp2_session_callbacks *callbacks = NULL
-cdef nghttp2_option *options = NULL
-
-
-cdef int prepare() except -1:
-    """What all sessions have in common."""
-    global callbacks, options
-    if callbacks != NULL:
-        return 0
-    if nghttp2_session_callbacks_new(&callbacks) or nghttp2_option_new(&options):
-        raise MemoryError
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers)
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header)
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame)
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame)
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame)
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data)
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close)
-    set_send(callbacks)
-    nghttp2_option_set_no_auto_window_update(options, 1)
-    nghttp2_option_set_no_closed_streams(options, 1)
-    return 0
+cdef const char *NO_MEMORY = b"proxy_internal_error"
 
 
 cdef int take_over(ServerConnection before, const char *data, size_t size) except -1:
@@ -84,9 +64,7 @@ cdef class Http2Server(Streams):
     cdef int start(self) except -1:
         """Say what this side holds to (RFC 9113, section 3.4)."""
         cdef nghttp2_settings_entry[5] settings
-        prepare()
-        if nghttp2_session_server_new2(&self.session, callbacks, <void *>self, options):
-            raise MemoryError
+        self.session = open_session(self)
         settings[0] = nghttp2_settings_entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, <uint32_t>self.worker.limits.max_streams)
         settings[1] = nghttp2_settings_entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW)
         settings[2] = nghttp2_settings_entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, <uint32_t>self.worker.limits.max_head)
@@ -108,6 +86,8 @@ cdef class Http2Server(Streams):
             if leg.user is not None:
                 leg.user.close()
             leg.forget_out()
+            self.hold(-leg.arriving.held)
+            leg.arriving.held = 0
             leg.connection = None       # else each would keep the other
             Py_DECREF(leg)              # the ring's reference
         self.coming = None
@@ -163,6 +143,23 @@ cdef class Http2Server(Streams):
             else:
                 self.worker.erred(b"connection_write_timeout", leg.status)
                 leg.user.end_with(b"connection_write_timeout")
+        return 0
+
+    cdef int drop_uploads(self, LegUser keep) except -1:
+        cdef Link *at = self.legs.oldest
+        cdef Http2ServerLeg leg
+        cdef list found = []
+        while at != NULL:
+            leg = <Http2ServerLeg>at.owner
+            at = at.newer
+            if leg.arriving.held and leg.user is not None and leg.user is not keep:
+                found.append(leg)
+        for leg in found:               # each may end others
+            if leg.user is not None and not leg.closed and self.worker.poller.kept > self.worker.limits.max_kept:
+                self.worker.erred(NO_MEMORY, leg.status)
+                leg.user.end_with(NO_MEMORY)
+                if leg.connection is not None:
+                    leg.drop_body()
         return 0
 
     # what happens
@@ -242,6 +239,8 @@ cdef class Http2Server(Streams):
             self.worker.erred(b"http_request_denied", 0)
             nghttp2_session_terminate_session(self.session, NGHTTP2_ENHANCE_YOUR_CALM)
         self.settle()
+        if self.held and self.worker.is_pressed() and self.worker.poller.kept > self.worker.limits.max_kept:
+            relieve(self.worker, None)
         if self.session == NULL:
             return 0
         if used < 0:
@@ -304,6 +303,8 @@ cdef class Http2Server(Streams):
         if self.legs.count == self.trailing and self.coming is None:
             if self.transport.deadline == 0:
                 self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
+            if self.leaving == Leaving.TOLD:            # all is answered: nobody waits for ends of requests that may never come
+                self.transport.deadline = min(self.transport.deadline, self.worker.poller.now + LINGER_MS)
             self.transport.shrink(IDLE_KEPT)
             return self.rest()
         return 0
@@ -322,12 +323,22 @@ cdef class Http2Server(Streams):
         """Take no further request. What is in flight is answered; then it ends."""
         if self.leaving == Leaving.TOLD:
             self.transport.deadline = 0
-            return 0 if self.legs.count > self.trailing else self.close()
+            if self.legs.count > self.trailing:
+                return 0
+            return self.end_trailing() if self.trailing else self.close()
         self.leaving = Leaving.TOLD
         self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         nghttp2_submit_goaway(
             self.session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(self.session), NGHTTP2_NO_ERROR, NULL, 0)
         return self.wants()
+
+    cdef int end_trailing(self) except -1:
+        """Reset the streams that are answered and whose clients do not end them; with them the connection ends."""
+        cdef Link *at = self.legs.oldest
+        while at != NULL:
+            (<Http2ServerLeg>at.owner).reset_stream(NGHTTP2_NO_ERROR)
+            at = at.newer
+        return 0
 
     # what nghttp2 tells of
 
@@ -335,7 +346,7 @@ cdef class Http2Server(Streams):
         """A field section begins: of a request, or of one's trailers."""
         cdef Http2ServerLeg leg = spare_leg()
         leg.connection = self
-        leg.number = number
+        leg.number = self.newest = number
         Py_INCREF(leg)
         join(&self.legs, &leg.link)
         nghttp2_session_set_stream_user_data(self.session, number, <void *>leg)
@@ -361,8 +372,9 @@ cdef class Http2Server(Streams):
             leg.head = self.section.head
             self.section.head = spare
             leg.fresh = True
-            if self.section.size > self.worker.limits.max_head or self.section.count > self.worker.limits.max_headers + <int>Pseudo.PSEUDOS:
+            if self.section.size > self.worker.limits.max_head or self.section.count > self.worker.limits.max_headers:
                 leg.arriving.refusal = 431
+                leg.arriving.crowded = self.section.size <= self.worker.limits.max_head
             elif self.section.bad:
                 leg.arriving.refusal = 400
         else:
@@ -381,6 +393,7 @@ cdef class Http2Server(Streams):
             return self.wants()
         leg.arriving.missing += -<int64_t>size if leg.arriving.missing > 0 and not leg.fresh else <int64_t>size if leg.fresh else 0
         add(&leg.input, data, size)
+        leg.count_held()
         return leg.note()
 
     cdef int on_stream_closed(self, int32_t number, unsigned int code) except -1:
@@ -418,91 +431,3 @@ cdef class Http2Server(Streams):
 
     cdef void charge(self, int cost) noexcept:
         self.flooded = overflows(&self.flood, cost, self.worker.poller.now) or self.flooded
-
-
-# What nghttp2 calls. An exception is kept for who has called it.
-
-cdef int failed(Http2Server connection, object error) noexcept:
-    connection.error = error
-    return NGHTTP2_ERR_CALLBACK_FAILURE
-
-
-cdef int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    cdef void *owner
-    try:
-        if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
-            return connection.open_leg(frame.hd.stream_id)
-        owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
-        connection.coming = None if owner == NULL else <Http2ServerLeg>owner
-        begin(&connection.section)
-        return 0
-    except BaseException as error:
-        return failed(connection, error)
-
-
-cdef int on_header(
-    nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-    const uint8_t *value, size_t value_size, uint8_t flags, void *user
-) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    try:
-        if connection.section.size > connection.worker.limits.max_head or connection.coming is None:
-            # it is refused, and what it holds is not kept; of one that grows on in nghttp2's hands the rest is not looked at either
-            connection.section.size += <int>(name_size + value_size)
-            return 0 if connection.section.size < GROWN * connection.worker.limits.max_head else NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
-        if frame.headers.cat == NGHTTP2_HCAT_REQUEST:
-            return take_field(&connection.section, <const char *>name, name_size, <const char *>value, value_size)
-        connection.section.size += <int>(name_size + value_size) + OVERHEAD
-        return take_trailer(&connection.coming.trailer, <const char *>name, name_size, <const char *>value, value_size)
-    except BaseException as error:
-        return failed(connection, error)
-
-
-cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    if head.type == NGHTTP2_CONTINUATION:
-        connection.charge(OF_EMPTY)
-    return 0
-
-
-cdef int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    # one stream more than may be at once is no fault of a client that does not know that yet
-    connection.charge(1 if code == NGHTTP2_ERR_REFUSED_STREAM else OF_SETTINGS)
-    return 0
-
-
-cdef int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    cdef void *owner
-    try:
-        connection.count_frame(frame)
-        if frame.hd.type == NGHTTP2_HEADERS:
-            return connection.on_section(frame)
-        if frame.hd.type == NGHTTP2_DATA and frame.hd.flags & NGHTTP2_FLAG_END_STREAM:
-            owner = nghttp2_session_get_stream_user_data(session, frame.hd.stream_id)
-            if owner != NULL:
-                (<Http2ServerLeg>owner).ended = True
-                return (<Http2ServerLeg>owner).note()
-        return 0
-    except BaseException as error:
-        return failed(connection, error)
-
-
-cdef int on_data(
-    nghttp2_session *session, uint8_t flags, int32_t number, const uint8_t *data, size_t size, void *user
-) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    try:
-        return connection.on_chunk(number, <const char *>data, size)
-    except BaseException as error:
-        return failed(connection, error)
-
-
-cdef int on_close(nghttp2_session *session, int32_t number, uint32_t code, void *user) noexcept:
-    cdef Http2Server connection = <Http2Server>user
-    try:
-        return connection.on_stream_closed(number, code)
-    except BaseException as error:
-        return failed(connection, error)

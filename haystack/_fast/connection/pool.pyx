@@ -68,11 +68,30 @@ cdef UpLeg dial(WorkerState worker, Endpoint endpoint, int64_t patience, bint *s
     cdef Http1Client client
     cdef Dial began
     if is_shared(endpoint):
-        return awaited(worker, endpoint, patience, short_of)
+        return own(worker, endpoint, patience, short_of) if endpoint.introduces else awaited(worker, endpoint, patience, short_of)
     client = Http1Client()
     began = connect(worker, endpoint, client, patience)
     short_of[0] = began == Dial.SHORT
     return client.leg if began == Dial.UNDER_WAY else None
+
+
+cdef UpLeg own(WorkerState worker, Endpoint endpoint, int64_t patience, bint *short_of):
+    """A leg on a connection of HTTP/2 that carries nobody else: it tells the endpoint whose it is."""
+    cdef Http2Client client = Http2Client()
+    cdef Http2ClientLeg leg = Http2ClientLeg()
+    cdef Dial began
+    client.over = client.own = True     # over: till it has begun, nobody is told if it fails at once
+    began = connect(worker, endpoint, client, patience)
+    short_of[0] = began == Dial.SHORT
+    if began != Dial.UNDER_WAY:
+        return None
+    client.over = False
+    leg.worker = worker
+    leg.endpoint = endpoint
+    leg.deadline = worker.poller.now + patience
+    client.take_in(&leg.place)
+    client.heed(leg.deadline)
+    return leg
 
 
 cdef UpLeg awaited(WorkerState worker, Endpoint endpoint, int64_t patience, bint *short_of):

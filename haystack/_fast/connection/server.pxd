@@ -22,4 +22,5 @@ cdef class ServerConnection(Connection):
     cdef bint carries(self, LegUser user) noexcept
     cdef bint is_excused(self) noexcept
     cdef int judge(self, int64_t passed) except -1
+    cdef int drop_uploads(self, LegUser keep) except -1
     cdef int cut_off(self, const char *error) except -1

@@ -35,6 +35,10 @@ cdef class ServerConnection(Connection):
         """Bytes wait for it, and so many milliseconds have passed since the last look."""
         return 0
 
+    cdef int drop_uploads(self, LegUser keep) except -1:
+        """Break off the requests whose bodies are held here, but for this one: there is no memory for all."""
+        return 0
+
     cdef int cut_off(self, const char *error) except -1:
         """Break off with a reset: our kernel would go on to keep what it has for the client. error: a word of RFC 9209."""
         raise NotImplementedError

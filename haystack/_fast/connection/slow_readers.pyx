@@ -11,6 +11,7 @@ from haystack._fast.util.linked_list cimport Link
 from haystack._fast.worker.worker_state cimport WorkerState
 
 cdef enum:
+    SENDERS = 64            # connections whose requests are broken off at once
     TICK_MS = 1000          # where this process was held up for longer, nobody was slow meanwhile
 
 cdef const char *TOO_SLOW = b"connection_write_timeout"
@@ -45,14 +46,35 @@ cdef bint is_slow(WorkerState worker, ServerConnection client) noexcept:
 
 
 cdef int relieve(WorkerState worker, LegUser keep) except -1:
-    """Close those that have gone longest without taking a byte until no more is kept than may be; never the one that is at work."""
-    cdef Link *at = worker.clients.readers.oldest
+    """See that no more is kept than may be, at the cost of others than the one that is at work.
+
+    Where requests' bodies are most of it, those that have gone longest without going on are broken off. Then those are closed that have
+    gone longest without taking a byte.
+    """
+    cdef Link *at
     cdef ServerConnection client
+    if 2 * worker.clients.held > worker.poller.kept:
+        drop_uploads(worker, keep)
+    at = worker.clients.readers.oldest
     while at != NULL and worker.poller.kept > worker.limits.max_kept:
         client = <ServerConnection>at.owner
-        if client.carries(keep):
+        if keep is not None and client.carries(keep):
             at = at.newer
             continue
         client.cut_off(TOO_SLOW)
         at = worker.clients.readers.oldest
+    return 0
+
+
+cdef int drop_uploads(WorkerState worker, LegUser keep) except -1:
+    """Break off requests whose bodies are held, until there is room or enough were looked at for this time."""
+    cdef Link *at = worker.clients.senders.oldest
+    cdef ServerConnection client
+    cdef list found = []
+    while at != NULL and len(found) < SENDERS:
+        found.append(<ServerConnection>at.owner)
+        at = at.newer
+    for client in found:                # each may end others
+        if client.transport.fd >= 0 and worker.poller.kept > worker.limits.max_kept:
+            client.drop_uploads(keep)
     return 0

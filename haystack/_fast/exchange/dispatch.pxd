@@ -4,7 +4,7 @@ from haystack._fast.http1.serialize cimport Client
 
 cdef int seek(Exchange x) except -1
 cdef int connected(Exchange x) except -1
-cdef int introduce(Exchange x, Client *client) except -1
+cdef int introduce(Exchange x) except -1
 cdef void leave_queue(Exchange x) noexcept
 cdef int look_again(Exchange x) except -1
 cdef int suspected(Exchange x) except -1

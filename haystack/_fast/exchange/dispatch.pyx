@@ -20,6 +20,7 @@ from haystack._fast.exchange.retry cimport (
     MOST_REPEATS, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent, moved,
 )
 from haystack._fast.exchange.states cimport State, step
+from haystack._fast.http1.forwarding cimport find_client
 from haystack._fast.http1.head cimport Head
 from haystack._fast.http1.serialize cimport Client
 from haystack._fast.http1.target cimport NO_LIMIT
@@ -222,6 +223,8 @@ cdef int connect_to(Exchange x, Endpoint endpoint) except -1:
     take_on(endpoint)
     if not endpoint.load.noted:
         x.worker.traffic.note_endpoint(endpoint)
+    if endpoint.introduces:
+        introduce(x)
     if x.record.reused:
         connected(x)
     else:
@@ -240,7 +243,6 @@ cdef int connected(Exchange x) except -1:
     if h == &own:
         client = &described
         describe_client(x, h, client)
-    introduce(x, client)
     client.via, client.via_size = PyBytes_AS_STRING(x.route.via), PyBytes_GET_SIZE(x.route.via)
     client.forwards = max(NO_LIMIT, client.forwards - 1)
     x.up.begin(h, client, x.route.upgrade)
@@ -254,15 +256,18 @@ cdef int connected(Exchange x) except -1:
     return x.down.read_body()
 
 
-cdef int introduce(Exchange x, Client *client) except -1:
-    """Tell an endpoint that wants to know whose connection it is. client: whose request; NULL: there is none, and the peer's it is."""
+cdef int introduce(Exchange x) except -1:
+    """Have the new connection tell the endpoint whose it is: the client of a trusted proxy's, where that names one, else the peer."""
     cdef char header[MOST_WRITTEN]
     cdef Peer *peer = x.down.peer()
     cdef int version = x.member.endpoint.introduces
-    cdef bint named = client != NULL and client.real != &peer.address[0]
-    if version == 0:
-        return 0
-    if named:
+    cdef Head own
+    cdef Head *h = x.request_head(&own) if peer.trusted else NULL
+    cdef Client client
+    client.real, client.real_size, client.rights = peer.address, peer.address_size, peer.rights
+    if h != NULL:
+        find_client(h, &client, x.worker.networks)
+    if client.real != &peer.address[0]:
         return x.up.introduce(header, write_header(header, version, client.real, client.real_size, 0, peer.fd))
     return x.up.introduce(header, write_header(header, version, peer.address, peer.address_size, peer.port, peer.fd))
 

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 
 from haystack._fast.balance.affinity cimport address_key
 from haystack._fast.connection.leg cimport Peer
-from haystack._fast.exchange.dispatch cimport introduce, seek
+from haystack._fast.exchange.dispatch cimport seek
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
@@ -41,7 +41,6 @@ cdef class Relay(Exchange):
     cdef int on_connected(self) except -1:
         self.state = step(self.state, State.SEND)
         self.record.t_connected = clock_ns() if self.record.told or self.route.picker.timed else 0
-        introduce(self, NULL)
         self.up.open_raw(self.kept.data, self.kept.end)
         self.down.open_raw()
         return self.send_early()

@@ -22,7 +22,7 @@ cdef struct Section:        # that comes in
     int[5] starts           # of each in `pseudo`
     int[5] sizes            # -1: it is not there
     int size                # of the list
-    int count
+    int count               # of its fields, with Host or :authority as one of them
     bint begun              # the request line is written
     bint framed             # Content-Length is there
     bint bad                # it is malformed (RFC 9113, section 8.1.1)

@@ -40,7 +40,6 @@ cdef void drop(Section *s) noexcept:
 cdef int take_field(Section *s, const char *name, size_t name_size, const char *value, size_t value_size) except -1:
     """Take in a field. nghttp2 has checked order and names; what would be two lines of HTTP/1 is refused here once more."""
     s.size += <int>(name_size + value_size) + OVERHEAD
-    s.count += 1
     if first_control(value, value, value + value_size) != value + value_size:
         s.bad = True
         return 0
@@ -57,6 +56,7 @@ cdef int take_pseudo(Section *s, const char *name, size_t name_size, const char 
         if name_size == <size_t>NAME_SIZES[i] and memcmp(name, NAMES[i], name_size) == 0:
             s.starts[i] = <int>s.pseudo.end
             s.sizes[i] = <int>value_size
+            s.count += i == <int>Pseudo.AUTHORITY       # the others are the request line, in HTTP/1
             add(&s.pseudo, value, value_size)
             if i == <int>Pseudo.PATH and value[0] != c'/' and not (value_size == 1 and value[0] == c'*'):
                 s.bad = True            # nghttp2 lets it pass with schemes other than http; in HTTP/1 it would name another host
@@ -67,6 +67,7 @@ cdef int take_pseudo(Section *s, const char *name, size_t name_size, const char 
 
 cdef int take_regular(Section *s, const char *name, size_t name_size, const char *value, size_t value_size) except -1:
     cdef size_t i
+    s.count += 1
     for i in range(name_size):
         if not is_token(name[i]):
             s.bad = True

@@ -7,6 +7,7 @@ cdef enum:
     EACH_MS = 5             # one leaks in so many milliseconds
     OF_RESET = 10           # a stream that is reset before its answer has cost an endpoint's connection
     OF_SETTINGS = 20        # each may change the windows of all streams
+    OF_DROPPED = 2          # a field section that nobody reads, as one behind the answer to its request
     OF_EMPTY = 5            # a frame that could have been left out, or of a head that comes in pieces
 
 cdef struct Flood:

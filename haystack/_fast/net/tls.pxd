@@ -15,6 +15,12 @@ cdef enum TlsPhase:
     BROKEN              # nothing can be read or written any more
     REFUSED             # the handshake has failed: the client has time to read why
 
+cdef enum Handshake:    # how one ended
+    FULL = 0
+    RESUMED
+    FAILED
+    OUTCOMES
+
 cdef struct Tls:
     void *user          # whom OpenSSL's callbacks are for, and who outlives it: a TlsServer, or the transport to an endpoint
     SSL *ssl            # NULL before the first byte, and once closed
@@ -36,14 +42,17 @@ cdef class TlsSide:     # what connections have in common
     cdef int64_t turn               # of the poller, in which so many steps of handshakes were made
     cdef int steps
     cdef int waiting                # handshakes that were put off to the next turn: later ones go behind them
+    cdef bint upward                # it is that of endpoints
     cdef readonly int64_t handshakes, resumed, failed
 
+    cdef void count(self, Handshake how, int number) noexcept
     cdef bint may_step(self, int64_t turn) noexcept
 
 cdef class TlsTransport(Transport):
     cdef Tls tls
     cdef TlsSide side
 
+    cdef Handshake kind(self) noexcept
     cdef bint speaks_http2(self) noexcept
     cdef void free(self) noexcept
     cdef int attach(self, SSL_CTX *context, void *user) except -1

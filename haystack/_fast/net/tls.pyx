@@ -35,10 +35,32 @@ cdef enum:
     STEPS = 8               # of handshakes in a turn of the poller: one is 0.2 ms or so, and others wait meanwhile
 
 cdef char[RECORD] record    # what is put together for one
+cdef int64_t[2][<int>Handshake.OUTCOMES] tally      # of this process, since it was taken last: with clients, with endpoints
+
+
+def take_handshakes():
+    """(whether with endpoints, a Handshake, how many) of those since the last call."""
+    cdef int peer, how
+    cdef list found = []
+    for peer in range(2):
+        for how in range(<int>Handshake.OUTCOMES):
+            if tally[peer][how]:
+                found.append((peer, how, tally[peer][how]))
+                tally[peer][how] = 0
+    return found
 
 
 cdef class TlsSide:
     """What connections have in common: how many handshakes there were, and may be in a turn."""
+
+    cdef void count(self, Handshake how, int number) noexcept:
+        """So many more have ended so; below 0: of those that were counted so, some were none."""
+        if how == Handshake.FAILED:
+            self.failed += number
+        else:
+            self.handshakes += number
+            self.resumed += number * (how == Handshake.RESUMED)
+        tally[self.upward][<int>how] += number
 
     cdef bint may_step(self, int64_t turn) noexcept:
         """Whether one more step of a handshake may be made in this turn of the poller."""
@@ -129,17 +151,20 @@ cdef class TlsTransport(Transport):
         if done == 1:
             self.tls.phase = TlsPhase.SECURE
             self.writable = True
-            self.side.handshakes += 1
-            self.side.resumed += SSL_session_reused(self.tls.ssl) == 1
+            self.side.count(self.kind(), 1)
             return self.secured()
         problem = SSL_get_error(self.tls.ssl, done)
         if problem == SSL_ERROR_WANT_WRITE:
             self.blocked()
         elif problem != SSL_ERROR_WANT_READ:
-            self.side.failed += 1
+            self.side.count(Handshake.FAILED, 1)
             self.tls.phase = TlsPhase.BROKEN
             return self.refused(problem)
         return 0
+
+    cdef Handshake kind(self) noexcept:
+        """Of one that is done."""
+        return Handshake.RESUMED if SSL_session_reused(self.tls.ssl) == 1 else Handshake.FULL
 
     cdef int advance(self) except -2:
         """What OpenSSL says of the next step: 1: the handshake is done."""

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.net.openssl cimport *
 from haystack._fast.net.tls cimport Tls, TlsPhase, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
+from haystack._fast.util.buffer cimport pending, take
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -18,6 +19,12 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLERR
         EPOLLHUP
         EPOLLRDHUP
+
+cdef extern from "sys/socket.h" nogil:
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+    ssize_t send(int, const void *, size_t, int)
 
 cdef enum:
     ALERTS = 256            # numbers that an alert may have (RFC 8446, section 6)
@@ -59,6 +66,7 @@ cdef class TlsClient(TlsSide):
     """How endpoints are spoken to. protocol: by ALPN, h2 or http/1.1; verifies: their certificates have to be signed by who is trusted."""
 
     def __init__(self, bytes protocol, bint verifies):
+        self.upward = True
         self.protocol = protocol
         self.verifies = verifies
         if not verifies:
@@ -187,6 +195,9 @@ cdef class TlsClientTransport(TlsTransport):
             self.tls.phase = TlsPhase.BROKEN
             return 0
         self.version = self.target.client.version
+        if pending(&self.out):              # what goes before: a new socket has room for it; where it is broken, the handshake sees that
+            send(self.fd, self.out.data + self.out.start, pending(&self.out), MSG_NOSIGNAL | MSG_DONTWAIT)
+            take(&self.out, pending(&self.out))
         self.attach(self.target.client.context, <void *>self)
         SSL_set_connect_state(self.tls.ssl)
         self.target.dress(self.tls.ssl)

@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy
 from haystack._fast.net.client_certificates cimport described, heed_ends
 from haystack._fast.net.client_hello cimport MOST_HELLO, Asked, Hello, read_hello
 from haystack._fast.net.openssl cimport *
-from haystack._fast.net.tls cimport Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
+from haystack._fast.net.tls cimport Handshake, Tls, TlsPhase, TlsSide, TlsTransport, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 cdef extern from "sys/epoll.h" nogil:
@@ -153,7 +153,7 @@ cdef class TlsServerTransport(TlsTransport):
 
     cdef int on_deadline(self) except -1:
         if self.tls.phase in (TlsPhase.LOOKING, TlsPhase.HANDSHAKE):
-            self.side.failed += 1
+            self.side.count(Handshake.FAILED, 1)
             return self.close()
         return self.close() if self.tls.phase == TlsPhase.REFUSED else self.owner.on_deadline()
 
@@ -220,11 +220,11 @@ cdef class TlsServerTransport(TlsTransport):
 
     cdef int secured(self) except -1:
         if self.credential.proof:
-            self.side.handshakes -= 1   # that is no traffic
+            self.side.count(self.kind(), -1)    # that is no traffic
             return self.close()         # the CA has seen what it wants to see (RFC 8737, section 3)
         if (<TlsServer>self.side).asks and not self.identify():
-            self.side.handshakes -= 1
-            self.side.failed += 1
+            self.side.count(self.kind(), -1)
+            self.side.count(Handshake.FAILED, 1)
             return self.refused(0)
         self.owner.on_secure()
         return self.owner.on_event(EPOLLIN | (EPOLLRDHUP if self.hung_up else 0))

@@ -15,6 +15,8 @@ cdef class Clients:
     cdef readonly str gateway           # the first one; None: there was none
     cdef Ring idle                      # clients without a request, by when they became so
     cdef Ring readers                   # clients that bytes wait for, by when they took some last
+    cdef Ring senders                   # connections that hold bytes of requests' bodies, by when some of them went on last
+    cdef int64_t held                   # bytes of memory for these, which poller.kept has too
     cdef int64_t looked                 # milliseconds at which slow_readers.pyx looked at these last
     cdef dict origins                   # by client address, where that is limited
     cdef list paused                    # listeners that wait for a client to leave

@@ -25,11 +25,11 @@ def test_a_long_report_comes_in_parts_each_member_before_its_count(members, requ
     whole = Counts(
         7, rows, 9, (1, 2), 3, tuple(("s", 80, f"e{n}", "10.0.0.1", n) for n in range(members)), (("x", 503, 1),), (4,),
         ended=tuple((n + 1, TALLY) for n in range(requests)), services=tuple((f"s{n}", None, (1, 1), 0, 0, 0, 0) for n in range(services)),
-        loads=tuple((f"e{n}", 1, 0) for n in range(services)),
+        loads=tuple((f"e{n}", 1, 0) for n in range(services)), handshakes=((0, 1, 5),),
     )  # fmt: skip
     found = list(parts(whole))
     assert [part.number for part in found] == [0] * (len(found) - 1) + [7]
-    for name in (*LISTS, "errors", "gone"):
+    for name in (*LISTS, "errors", "gone", "handshakes"):
         assert sum((getattr(part, name) for part in found), ()) == getattr(whole, name)
     assert max(len(getattr(part, name)) for part in found for name in LISTS) <= PART
     known = 0

@@ -29,6 +29,7 @@ def there():
     traffic.put_service((NAME, None, (GET_2XX, 3), 2, 1, 1500, 0), 0.0)
     traffic.gauges.change(0, [(A, 3, 1)], [(NAME, None, (), 0, 0, 0, 4)])
     made.ejections[NAME, "silent"] = 1
+    traffic.handshakes["client", "resumed"] += 3
     made.registry.publishing.heard(100.0)
     made.registry.publishing.published(made.registry.publishing.begins(), 100.04, 0.003)
     return made
@@ -56,6 +57,8 @@ def page(there, form=TEXT):
         f'haystack_service_queue_wait_seconds_sum{{service="{NAME}"}} 1.5',
         f'haystack_service_queue_wait_seconds_count{{service="{NAME}"}} 1',
         f'haystack_service_queue_length{{service="{NAME}"}} 4',
+        'haystack_tls_handshakes_total{peer="client",result="resumed"} 3.0',
+        'haystack_tls_handshakes_total{peer="endpoint",result="failed"} 0.0',
         f'haystack_endpoint_requests_total{{endpoint="{A}",container="{ID[:12]}",code="5xx"}} 2',
         f'haystack_endpoint_requests_total{{endpoint="{A}",container="{ID[:12]}",code="none"}} 1',
         f'haystack_endpoint_retries_total{{endpoint="{A}",container="{ID[:12]}"}} 1',
