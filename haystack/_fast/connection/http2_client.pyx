@@ -443,7 +443,7 @@ cdef class Http2Client(ClientConnection):
 
 
 cdef int give_back(Http2Client client) except -1:
-    """It may carry fewer than was thought when they were given to it: what nghttp2 has not begun, and may hold for ever, goes elsewhere."""
+    """The endpoint allows fewer streams than it was given: those that nghttp2 has not begun, and may hold for ever, go elsewhere."""
     cdef Link *at = client.legs.oldest
     cdef Http2ClientLeg leg
     while at != NULL:
