@@ -22,7 +22,10 @@ LARGE = b"x" * 300_000
 
 @dataclass
 class Row:
-    """A Haystack whose queues hold two requests for a time: before `one` (limit 1), `two` (limit 2), `pair` (1 each) and `free`."""
+    """A Haystack whose queues hold two requests for a time: before `one` (limit 1), `two` (limit 2), `pair` (1 each) and `free`.
+
+    `spill`: 1 each, and the second has weight 0, as endpoints on other hosts have while those here do.
+    """
 
     haystack: Haystack
     gates: dict[str, list[Gate]]
@@ -50,9 +53,12 @@ class Row:
 
 @pytest.fixture(scope="module")
 def row(fakes: Loop) -> Iterator[Row]:
-    gates = {name: [Gate(fakes) for _ in range(count)] for name, count in (("one", 1), ("two", 1), ("pair", 2), ("free", 1))}
+    gates = {name: [Gate(fakes) for _ in range(count)] for name, count in (("one", 1), ("two", 1), ("pair", 2), ("free", 1), ("spill", 2))}
     limits = {"one": {"haystack.max_connections": "1"}, "two": {"haystack.max_connections": "2"}, "pair": {"haystack.max_connections": "1"}}
-    members = [Member(name, gate.origin.port, limits.get(name, {})) for name, all_ in gates.items() for gate in all_]
+    members = [Member(name, gate.origin.port, limits.get(name, {})) for name, all_ in gates.items() for gate in all_ if name != "spill"]
+    near, away = gates["spill"]
+    members.append(Member("spill", near.origin.port, {"haystack.max_connections": "1"}))
+    members.append(Member("spill", away.origin.port, {"haystack.max_connections": "1", "haystack.weight": "0"}))
     with Haystack(members, HAYSTACK_QUEUE_SIZE=str(SIZE), HAYSTACK_QUEUE_TIMEOUT=f"{SECONDS}s") as haystack:
         yield Row(haystack, gates)
     for gate in (gate for all_ in gates.values() for gate in all_):
@@ -77,6 +83,25 @@ def test_those_beyond_the_limit_wait_in_their_order(row: Row) -> None:
             until(lambda n=number: len(gate.seen) == min(n + 3, 4), 5, "nobody came after")
         assert gate.seen == ["/0", "/1", "/2", "/3"]
     assert gate.origin.connections <= 2, "a limit of exchanges is one of connections too"
+
+
+def test_what_has_no_room_goes_to_those_of_weight_0(row: Row) -> None:
+    """docs/hosts.md: while the endpoints on Haystack's own host have room, requests go to them."""
+    near, away = (gate.fresh() for gate in row.gates["spill"])
+    with ExitStack() as stack:
+        first, second = row.client(stack), row.client(stack)
+        for number in range(3):
+            ask(first, "spill", f"/{number}")
+            until(lambda n=number: len(near.seen) == n + 1, 5, "it did not go to the first one, which has room")
+            near.answer()
+            assert first.response().status == 200
+        ask(first, "spill", "/full")
+        until(lambda: len(near.seen) == 4, 5, "it did not go to the first one")
+        ask(second, "spill", "/more")
+        until(lambda: away.seen == ["/more"], 5, "it did not go to the other one")
+        for gate, client in ((away, second), (near, first)):
+            gate.answer()
+            assert client.response().status == 200
 
 
 def test_a_full_queue_is_503_at_once(row: Row) -> None:

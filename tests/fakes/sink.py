@@ -15,6 +15,9 @@ class FakeSink:
         self.listings.append(listing)
         self._news.set()
 
+    def outdated(self, source, listing):
+        self.replace(source, listing)
+
     def failed(self, source, error):
         self.errors.append(error)
         self._news.set()

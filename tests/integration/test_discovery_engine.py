@@ -48,7 +48,7 @@ def name(engine):
 
 def provider(host=HOST, **tls):
     blank = dict.fromkeys(("docker_tls_verify", "docker_cert_path", "docker_cert", "docker_key", "docker_ca", "static"))
-    (made,) = providers(SimpleNamespace(docker_host=(host,), swarm=False, **(blank | tls)))
+    (made,) = providers(SimpleNamespace(docker_host=(host,), swarm=False, engine_grace=0.0, aliases=(), **(blank | tls)))
     return made
 
 

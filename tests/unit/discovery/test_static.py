@@ -40,7 +40,7 @@ def test_a_label_may_be_a_dotted_key():
 
 def test_a_value_that_is_no_text_costs_its_entry():
     huge = b"0x" + b"f" * 5000
-    deep = b".".join([b"a"] * 2000)
+    deep = b".".join([b"a"] * 900)  # Python 3.14 takes no key of more than 1,000 parts
     for value in (b"labels.x = " + huge, b"ports = [" + huge + b"]", b"address = " + huge, b"labels." + deep + b" = 1"):
         listing = read(b'[[container]]\nname = "a"\n' + value + b'\n[[container]]\nname = "b"\n', "s")
         assert [c.name for c in listing.containers] == ["b"]
