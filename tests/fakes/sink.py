@@ -22,8 +22,6 @@ class FakeSink:
         self.errors.append(error)
         self._news.set()
 
-    outdated = replace
-
     def withdraw(self, source):
         self.withdrawn.append(source)
         self._news.set()
