@@ -184,8 +184,9 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
     if not ready:
         told = "no endpoint is ready, but one is expected" if any(e.awaited for e in served) else "no endpoint is ready"
         return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
-    weights = dict(zip([e.id for e in served], locality.weights(served), strict=True)) if state.settings.locality else {}
-    heavy = [e for e in ready if weights.get(e.id, e.weight)] or ready
+    near = state.settings.locality and [e for e in served if e.remote]  # else their weights are those that they have
+    weights = locality.weights(served) if near else [e.weight for e in served]
+    heavy = [e for e, weight in zip(served, weights, strict=True) if e.ready and weight] or ready
     names = ", ".join(f"{e.id} (weight {e.weight})" for e in heavy[:NAMED])
     names += f" and {len(heavy) - NAMED} more" if len(heavy) > NAMED else ""
     if len(heavy) == 1:

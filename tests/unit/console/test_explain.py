@@ -12,7 +12,7 @@ from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
 from haystack.console.shell import run
 from haystack.loop.turns import at_once
-from haystack.model.records import Carried, Options, Problem, Service
+from haystack.model.records import Carried, Cause, Detour, Options, Problem, Service
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table
@@ -71,6 +71,17 @@ async def test_of_https_it_says_which_certificate_there_is():
     assert "listener https, port 443" in text
     assert "picked: abababababab:80/tcp" in text
     assert "speaks no TLS" not in said("http://shop.example/")[1]
+
+
+def test_who_is_asked_first_of_several_hosts_and_where_those_on_others_are_reached():
+    detour = Detour(why="published port 192.0.2.5:8081: 10.0.0.2:80 can't be reached", address="10.0.0.2", address6=None, port=80)
+    away = replace(SECOND, remote=True, detour=detour)
+    _, text = said("shop.example", ENDPOINT, away)
+    assert "picked: abababababab:80/tcp (weight 100), the only endpoint to be asked while it has room and does not fail" in text
+    assert "1 of these endpoints is on Haystack's own host, and asked first: the 1 on other hosts get what these have no room for" in text
+    assert "cdcdcdcdcdcd:80/tcp is reached at its published port 192.0.2.5:8081: 10.0.0.2:80 can't be reached" in text
+    out = replace(ENDPOINT, id="efefefefefef:80/tcp", ready=False, cause=Cause.EJECTED)
+    assert "so 30% of the requests go to the 1 on other hosts" in said("shop.example", ENDPOINT, out, away)[1]
 
 
 def test_why_one_is_out():
