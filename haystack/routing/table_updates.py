@@ -93,6 +93,7 @@ class Tables:
                 owners = {e.id: e.container for e in self._snapshot.services[name].endpoints}
                 ended |= {spot for spot in left if not living.has(owners[spot[0]], spot[0])}
                 yield
+        ended |= yield from _muted(before, found)
         return Changed(name, rows, old, ended, (yield from _stopped(before, found, snapshot)))
 
     def _put(self, changed: Changed, now: float, since: float) -> None:
@@ -153,6 +154,16 @@ class Tables:
 def _left(before: ServiceRow, after: ServiceRow | None) -> set[routing_table.Spot]:
     """The endpoints that this row has lost."""
     return routing_table.spots(before) - (routing_table.spots(after) if after is not None else set())
+
+
+def _muted(before: Service | None, after: Service | None) -> Turns[set[routing_table.Spot]]:
+    """The endpoints that had left for another reason, and are known to answer nobody only now: what waits there has ended, too."""
+    mute: list[Endpoint] = []
+    for some in stretches(after.endpoints if after is not None else ()):
+        mute += [e for e in some if routing_table.is_mute(e)]
+        yield
+    left = {e.id for e in before.endpoints if not e.ready and not routing_table.is_mute(e)} if before is not None and mute else set()
+    return {routing_table.spot(e) for e in mute if e.id in left}
 
 
 def _stopped(before: Service | None, after: Service | None, snapshot: Snapshot) -> Turns[set[routing_table.Spot]]:

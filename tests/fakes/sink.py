@@ -16,16 +16,13 @@ class FakeSink:
         self.listings.append(listing)
         self._news.set()
 
-    def outdated(self, source, listing):
-        self.replace(source, listing)
-
     def failed(self, source, error):
         self.errors.append(error)
         self._news.set()
 
     def outdated(self, source, listing):
         self.outdated_listings.append(listing)
-        self._news.set()
+        self.replace(source, listing)
 
     def withdraw(self, source):
         self.withdrawn.append(source)

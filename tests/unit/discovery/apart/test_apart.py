@@ -113,7 +113,7 @@ def test_what_is_left_of_a_source_that_can_t_be_read_arrives_as_that() -> None:
     sink = FakeSink()
     apart, first, left = heard(sink=sink), listing({1: "running", 2: "running"}), listing({1: "lost", 2: "lost"})
     take(apart, *parts(SOURCE, None, first), *parts(SOURCE, first.containers, left, outdated=True))
-    assert (sink.listings, sink.outdated_listings) == ([first], [left])
+    assert (sink.listings, sink.outdated_listings) == ([first, left], [left])
 
 
 def test_a_source_that_is_none_any_more_is_withdrawn_and_begins_anew_when_it_comes_back() -> None:
