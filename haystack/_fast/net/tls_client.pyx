@@ -3,8 +3,6 @@
 A session stands for a certificate that was verified: it is kept for one endpoint and one name alone, and not beyond a change of whom is
 trusted. Never reads a file: certificates come as PEM.
 """
-import ipaddress
-
 from libc.stdint cimport int64_t, uint32_t
 
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
@@ -13,8 +11,12 @@ from haystack._fast.net.tls cimport Tls, TlsPhase, reason, set_up
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.buffer cimport pending, take
 
+cdef extern from "arpa/inet.h" nogil:
+    int inet_pton(int, const char *, void *)
 cdef extern from "sys/socket.h" nogil:
     enum:
+        AF_INET
+        AF_INET6
         MSG_NOSIGNAL
         MSG_DONTWAIT
     ssize_t send(int, const void *, size_t, int)
@@ -157,11 +159,10 @@ cdef class TlsTarget:
 
 
 cdef bint is_address(str name) except -1:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    """Whether it is an IP address, which certificates name in another way (RFC 5280, section 4.2.1.6)."""
+    cdef char[16] address
+    cdef bytes text = name.encode()
+    return inet_pton(AF_INET, text, address) == 1 or inet_pton(AF_INET6, text, address) == 1
 
 
 cdef class TlsClientTransport(TlsTransport):
