@@ -28,6 +28,8 @@ cdef class Watched:
             self.view.well += member.endpoint.outlier.late == 0
             self.view.idle += member.endpoint.in_flight == 0
             self.view.silent += member.endpoint.outlier.phase == Phase.SILENT
+        if queue.waiting:
+            self.view.idle = 0          # there is no room for a sample: requests wait for it, and come first
 
     cdef Member member_of(self, Endpoint endpoint):
         cdef Member member
