@@ -89,8 +89,8 @@ class Sightings:
         seen = self._engines.setdefault(source, Seen())
         before, seen.listing = seen.listing, listing
         was, seen.connected = (seen.connected, _node(before)), True
-        if not seen.node and not was[1]:  # it is in no Swarm: nothing of it is anybody else's affair
-            self._sink.replace(source, listing)
+        if not seen.node:  # it is in no Swarm: nothing of it is anybody else's affair
+            self._alone(source, seen, left=bool(was[1]))
             return
         old, new = differing(before.containers, listing.containers)
         after: dict[str, Container | None] = dict.fromkeys(c.id for c in chain.from_iterable(old))
@@ -100,7 +100,17 @@ class Sightings:
         self._pass(source, seen, {*after, *(c.id for c in listing.containers)} if anew else after)
         if anew or names:
             self._pass_swarm(None if anew else after, names)
-        if names or (anew and seen.node):
+        if names or anew:
+            self.poke()
+
+    def _alone(self, source: str, seen: Seen, *, left: bool) -> None:
+        """Pass on the list of an engine in no Swarm as it is. left: until now it was in one."""
+        names = {name for identity in tuple(seen.tasks) for name in self._note(source, seen, identity, None)}
+        seen.passed = Listed()
+        self._sink.replace(source, seen.listing)
+        if left:
+            self._pass_swarm(None)
+        if names:
             self.poke()
 
     def failed(self, source: str, error: str) -> None:
@@ -108,9 +118,10 @@ class Sightings:
         seen = self._engines.get(source)
         if seen is not None and seen.connected:
             seen.connected = False
-            self._pass(source, seen, tuple(seen.tasks))
-            self._pass_swarm(None)
-            self.poke()
+            if seen.node:
+                self._pass(source, seen, tuple(seen.tasks))
+                self._pass_swarm(None)
+                self.poke()
         self._sink.failed(source, error)
 
     def outdated(self, source: str, listing: Listing) -> None:

@@ -205,6 +205,33 @@ def test_an_engine_of_no_swarm_is_passed_on_as_it_is(sightings, sink):
     assert sink.lists["e1"] == {c.id: c for c in plain.containers}
 
 
+def test_an_engine_of_no_swarm_that_stops_answering_keeps_its_list(sightings, sink):
+    sightings.replace("e1", listing("", made(1)))
+    sightings.failed("e1", "connection refused")
+    assert (sink.told, sink.where(made(1)), sink.errors) == (["e1"], ["e1"], {"e1": "connection refused"})
+
+
+def test_an_engine_that_left_its_swarm_keeps_its_list_too(sightings, sink):
+    task, plain = made(1, node="n1"), replace(made(2, node="n1"), name="plain")
+    sightings.replace("e1", listing("n1", task, plain))
+    sightings.take(picture(task, ended=frozenset({task.id})))
+    for _ in range(2):
+        sightings.replace("e1", listing("", task, plain))
+    told = list(sink.told)
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(ended=frozenset({task.id})))
+    assert [source for source in sink.told[len(told) :] if source == "e1"] == []
+    assert (sink.where(task), sink.where(plain)) == (["e1"], ["e1"])
+
+
+def test_managers_say_who_is_on_a_node_again_whose_engine_left_its_swarm(sightings, sink):
+    task = made(1, node="n1")
+    sightings.replace("e1", listing("n1", task))
+    sightings.take(picture(task))
+    sightings.replace("e1", listing(""))
+    assert sink.where(task) == ["swarm"]
+
+
 def test_managers_are_asked_when_tasks_come_and_go(sightings):
     asked = []
     sightings.poke = lambda: asked.append(1)
