@@ -301,7 +301,9 @@ def test_the_networks_here_are_those_without_a_router_before_them(proc):
         ("tcp://172.17.0.1:2375", "172.17.0.1", False, False),
         ("tcp://192.0.2.5:2375", "192.0.2.5", True, False),
         ("ssh://me@192.0.2.5", "192.0.2.5", True, False),
-        ("tcp://nowhere:2375", None, True, True),
+        ("tcp://nowhere:2375", None, True, False),
+        ("ssh://me@behind.a.jump", None, True, False),
+        ("unix:///var/run/docker.sock", None, True, True),
     ],
 )
 def test_which_engine_is_on_the_host_that_haystack_is_on(proc, host, address, inside, here):
