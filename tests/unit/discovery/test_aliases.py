@@ -148,6 +148,7 @@ def test_the_labels_of_traefik(labels, fields, expected):
         ({"http.routers.web.rule": "PathPrefix(`/x`)"}, (), "a rule without Host would be for every host"),
         ({"http.routers.web.rule": "Host:a.example"}, (), "its rule can't be read: ':a.example' is not understood"),
         ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "auth"}, (), "its middlewares are not understood"),
+        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.tls.options": "x"}, (), "its tls.options are not understood"),
         (
             {"http.routers.a.rule": "Host(`a.example`)", "http.routers.b.rule": "Host(`b.example`) && PathPrefix(`/b`)"},
             ("a.example",), "a container has one path prefix, which is / here, and not /b",
@@ -168,6 +169,42 @@ def test_what_is_not_understood_of_them_is_said_and_never_leads_to_more_than_was
     assert options.hosts == hosts
     assert problem.subject.startswith("label traefik.")
     assert problem.message.startswith(told)
+
+
+OPEN, AUTH = {"http.routers.app.rule": "Host(`a.example`, `b.example`)"}, {"http.routers.g.middlewares": "auth"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "hosts"),
+    [
+        # the usual redirect to HTTPS
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`)"}, ("a.example", "b.example")),
+        (AUTH | {"http.routers.g.rule": "HostRegexp(`.+`)"}, ("a.example", "b.example")),
+        (AUTH, ("a.example", "b.example")),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x/`)"}, ("a.example",)),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/y`)"}, ("a.example",)),
+        # a part of a host
+        (AUTH | {"http.routers.g.rule": "Host(`A.example`) && PathPrefix(`/admin`)"}, ("b.example",)),
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`) && Method(`POST`)"}, ("b.example",)),
+        (AUTH | {"http.routers.g.rule": "PathPrefix(`/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "HostRegexp(`.+`) && PathPrefix(`/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "Host:a.example"}, ()),
+        ({"http.routers.app.rule": "Host(`*.example`)"} | AUTH | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x`)"}, ()),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.priority": "100"}, ("b.example",)),
+        ({"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.tls.options": "mtls@file"}, ("b.example",)),
+    ],
+)  # fmt: skip
+def test_no_router_serves_what_another_one_guards(labels, hosts):
+    options, problems = traefik(OPEN | labels)
+    assert options.hosts == hosts
+    assert any(problem.message.endswith("where they are not needed; this part ignored") for problem in problems)
+    assert [p.subject for p in problems if "is left out" in p.message] == ["label traefik.http.routers.g.rule"] * (
+        not {"a.example", "*.example"} & {*hosts}
+    )
 
 
 def test_the_port_is_that_of_the_service_which_the_router_names():
