@@ -47,11 +47,27 @@ def test_the_variables_of_nginx_proxy(environment, exposed, expected):
     assert options.labelled is bool(expected[0])
 
 
+@pytest.mark.parametrize(("access", "public"), [("internal", False), (" internal ", False), ("external", None), ("", None)])
+def test_who_is_outside_stays_there(access, public):
+    options, problems = nginx("VIRTUAL_HOST=a.example", f"NETWORK_ACCESS={access}")
+    assert (asked(options, "hosts", "public"), problems) == ((("a.example",), public), ())
+    assert nginx("VIRTUAL_HOST=a.example", f"NETWORK_ACCESS={access}", labels={"haystack.public": "true"})[0].public is True
+
+
+def test_an_access_that_is_not_understood_is_none_from_outside():
+    assert nginx("VIRTUAL_HOST=a.example", "NETWORK_ACCESS=hunter2")[0].public is False
+
+
 @pytest.mark.parametrize(
     ("environment", "subject", "told"),
     [
         (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2"), "VIRTUAL_PORT", "its value is not a number from 1 to 65535; label ignored"),
         (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=hunter2"), "VIRTUAL_PATH", "its value is not a path that starts with /; label ignored"),
+        (
+            ("VIRTUAL_HOST=a.example", "NETWORK_ACCESS=hunter2"),
+            "NETWORK_ACCESS",
+            "its value is neither internal nor external; taken as internal",
+        ),
         (("VIRTUAL_HOST=hunter2 is not x,a.example",), "VIRTUAL_HOST", "its value is not a host name of letters"),
         (("VIRTUAL_HOST=~^hunter2",), "VIRTUAL_HOST", "a regular expression is not understood: name the hosts, or use *.DOMAIN; ignored"),
         (("VIRTUAL_HOST=hunter2.*",), "VIRTUAL_HOST", "a wildcard at the end is not understood: name the hosts; ignored"),
