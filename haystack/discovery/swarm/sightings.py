@@ -12,9 +12,9 @@ from itertools import chain
 from msgspec.structs import replace
 
 from haystack.discovery.provider import Provider, Sink
-from haystack.discovery.swarm.merging import merged, service_of
+from haystack.discovery.swarm.merging import lost_by, merged, service_of
 from haystack.discovery.swarm.picture import Picture
-from haystack.model.listed import Listed, differing
+from haystack.model.listed import Listed, changed_ids, differing
 from haystack.model.records import Container, Listing, Port
 
 PassOn = Callable[[str, Listing], None]
@@ -161,7 +161,7 @@ class Sightings:
         return {each for each in (was, name) if each}
 
     def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: PassOn | None = None) -> None:
-        """Pass on what an engine listed: these may look different. deliver: the sink's `replace`, or another one of its methods."""
+        """Pass on what an engine listed: these may look different. deliver: the method of the sink, where it is none of the usual ones."""
         listed = _by_id(seen.listing, identities)
         changes: dict[str, Container | None] = {}
         for identity in identities:
@@ -170,7 +170,8 @@ class Sightings:
             if made is not seen.passed.by_id.get(identity) and made != seen.passed.by_id.get(identity):
                 changes[identity] = made
         seen.passed = seen.passed.changed(changes)
-        (deliver or self._sink.replace)(source, replace(seen.listing, containers=seen.passed))
+        usual = self._sink.replace if seen.connected else self._sink.outdated  # a list that it does not answer for connects it to nobody
+        (deliver or usual)(source, replace(seen.listing, containers=seen.passed))
 
     def _merged(self, seen: Seen, container: Container) -> Container | None:
         """As it is passed on; None: it is not, for it has ended, as managers say while its engine does not answer."""
@@ -180,14 +181,14 @@ class Sightings:
                 return None
             facts, task = self.picture.services.get(service_of(container)), self.picture.containers.by_id.get(container.id)
             container = merged(container, facts, task, seen.listing.engine.address if seen.listing.engine is not None else None)
-        return _lost(container, lost)
+        return lost_by(container, lost)
 
     # -- the Swarm
 
     def take(self, picture: Picture) -> None:
         """What managers say."""
         old, self.picture, self._there = self.picture, picture, True
-        changed = _changed(old.containers, picture.containers)
+        changed = changed_ids(old.containers, picture.containers)
         names = {name for name in {*old.services, *picture.services} if old.services.get(name) is not picture.services.get(name)}
         suspects = (changed | (old.ended ^ picture.ended)).intersection(self._at)
         suspects.update(identity for name in names for identity in self._services.get(name, ()))
@@ -253,7 +254,7 @@ class Sightings:
             return None
         ports = tuple(sorted({*task.ports, *self._ports.get(service_of(task), ())}))
         made = replace(task, ports=ports) if ports != task.ports else task
-        return _lost(made, self._silent.get(task.engine, ""))
+        return lost_by(made, self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
         """What stands for a service without a task, where there is no engine that knows better."""
@@ -280,10 +281,6 @@ class Sighted:
         await self.provider.run(self._sightings.before(sink))
 
 
-def _lost(container: Container, why: str) -> Container:
-    return replace(container, lost=why) if container.lost != why else container
-
-
 def _node(listing: Listing) -> str:
     return listing.engine.node if listing.engine is not None else ""
 
@@ -293,8 +290,3 @@ def _by_id(listing: Listing, identities: Iterable[str]) -> Mapping[str, Containe
     if isinstance(listing.containers, Listed):
         return {i: found for i in identities if (found := listing.containers.by_id.get(i)) is not None}
     return {c.id: c for c in reversed(tuple(listing.containers))} if identities else NOBODY
-
-
-def _changed(old: Listed, new: Listed) -> set[str]:
-    before, after = old.by_id.parted(new.by_id)
-    return {c.id for each in (before, after) for c in chain.from_iterable(each)}

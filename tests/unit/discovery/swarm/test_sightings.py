@@ -102,6 +102,18 @@ def test_managers_say_who_is_there_while_an_engine_does_not_answer(sightings, si
     assert sink.where(new) == ["e1"]
 
 
+def test_an_engine_that_does_not_answer_is_not_told_to_do_so_by_what_managers_say(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    told = list(sink.told)
+    sightings.take(picture(replace(seen, state="stopping")))
+    sightings.silence({"n1": "away"})
+    assert (sink.lists["e1"][seen.id].state, sink.lists["e1"][seen.id].lost) == ("stopping", "away")
+    assert "e1" not in sink.told[len(told) :]
+
+
 def test_managers_alone_say_who_is_there_once_an_engine_has_not_answered_for_long(sightings, sink):
     task, plain = made(1, node="n1"), replace(made(2, node="n1"), name="plain")
     sightings.replace("e1", listing("n1", task, plain))
