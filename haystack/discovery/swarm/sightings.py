@@ -11,7 +11,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from haystack.discovery.provider import Provider, Sink
+from haystack.discovery.provider import Nowhere, Provider, Sink
 from haystack.discovery.swarm.merging import lost_by, merged, service_of
 from haystack.discovery.swarm.picture import Picture
 from haystack.model.listed import Listed, changed_ids, differing
@@ -19,22 +19,6 @@ from haystack.model.records import Container, Listing, Port
 
 PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
-
-
-class Nowhere:
-    """A Sink before there is one."""
-
-    def replace(self, source: str, listing: Listing) -> None:
-        """Nobody hears it."""
-
-    def failed(self, source: str, error: str) -> None:
-        """Nobody hears it."""
-
-    def withdraw(self, source: str) -> None:
-        """Nobody hears it."""
-
-    def outdated(self, source: str, listing: Listing) -> None:
-        """Nobody hears it."""
 
 
 class Seen:
@@ -45,6 +29,7 @@ class Seen:
         self.tasks: dict[str, Container] = {}  # by id: those of a Swarm's services, by their names
         self.passed = Listed()
         self.connected = False
+        self.ended: set[str] = set()  # ids of those that managers have told to have ended, since it answered last
 
     @property
     def node(self) -> str:
@@ -89,6 +74,7 @@ class Sightings:
         seen = self._engines.setdefault(source, Seen())
         before, seen.listing = seen.listing, listing
         was, seen.connected = (seen.connected, _node(before)), True
+        seen.ended.clear()
         if not seen.node:  # it is in no Swarm: nothing of it is anybody else's affair
             self._alone(source, seen, left=bool(was[1]))
             return
@@ -177,11 +163,19 @@ class Sightings:
         """As it is passed on; None: it is not, for it has ended, as managers say while its engine does not answer."""
         lost = self._silent.get(seen.node, "") if seen.node else ""
         if container.id in seen.tasks:
-            if not seen.connected and container.id in self.picture.ended:
+            if not seen.connected and self._has_ended(seen, container.id):
                 return None
             facts, task = self.picture.services.get(service_of(container)), self.picture.containers.by_id.get(container.id)
             container = merged(container, facts, task, seen.listing.engine.address if seen.listing.engine is not None else None)
         return lost_by(container, lost)
+
+    def _has_ended(self, seen: Seen, identity: str) -> bool:
+        """Whether managers say so, or have: they remember the last ones only. A node that was away for a while may have it again."""
+        if identity in self.picture.ended:
+            seen.ended.add(identity)
+        elif identity in self.picture.containers.by_id:
+            seen.ended.discard(identity)
+        return identity in seen.ended
 
     # -- the Swarm
 
@@ -257,8 +251,9 @@ class Sightings:
         return lost_by(made, self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
-        """What stands for a service without a task, where there is no engine that knows better."""
-        container = self.picture.absent.get(name) if not self._services.get(name) else None
+        """What stands for a service without a task, where no engine lists one."""
+        manned = any(identity in self._engines[self._at[identity]].passed.by_id for identity in self._services.get(name, ()))
+        container = self.picture.absent.get(name) if not manned else None
         if name in self._standing:
             changes[self._standing.pop(name)] = None
         if container is None:

@@ -132,6 +132,35 @@ async def test_tasks_of_a_node_that_is_down_are_out(swarm, sink):
         await sink.until(lambda: sink.names == {WEB})
 
 
+async def test_a_task_whose_node_was_down_for_a_while_has_not_ended(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"), node=ident("node", 2))
+    sightings = Sightings("swarm")
+    async with running(SwarmProvider([swarm.host], sightings, timing=FAST), sink):
+        for state, ended in (("ready", set()), ("down", {container_id(1)}), ("ready", set())):
+            swarm.add_node(2, "n2", "10.77.0.3", state=state)
+            swarm.emit("update", ident("node", 2), kind="node")
+            await sink.until(lambda down=state == "down": sink.names and (sink.names == {WEB}) is down)
+            assert sightings.picture.ended == ended
+
+
+async def test_all_tasks_that_end_at_once_are_told_and_of_older_ones_the_last(swarm, sink, monkeypatch):
+    monkeypatch.setattr("haystack.discovery.swarm.members.ENDED", 2)
+    web = swarm.add_service(1, "web", replicas=5)
+    for number in range(1, 6):
+        swarm.add_task(number, web, slot=number, node=ident("node", 1 if number == 1 else 2))
+    sightings = Sightings("swarm")
+    async with running(SwarmProvider([swarm.host], sightings, timing=FAST), sink):
+        await sink.until(lambda: len(sink.names or ()) == 5)
+        for node, left in ((2, {f"web.1.{ident('task', 1)}"}), (1, {WEB})):
+            told = sightings.picture.ended
+            swarm.add_node(node, f"n{node}", "127.0.0.1", state="down")
+            swarm.emit("update", ident("node", node), kind="node")
+            await sink.until(lambda names=left: sink.names == names)
+            assert len(sightings.picture.ended) == (4 if node == 2 else 2)
+        assert len(told & sightings.picture.ended) == 1
+        assert container_id(1) in sightings.picture.ended
+
+
 async def test_where_a_task_is_published(swarm, sink):
     ingress = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"}
     host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 32768, "PublishMode": "host"}

@@ -114,6 +114,31 @@ def test_an_engine_that_does_not_answer_is_not_told_to_do_so_by_what_managers_sa
     assert "e1" not in sink.told[len(told) :]
 
 
+def test_a_container_that_has_ended_stays_so_when_managers_remember_it_no_more(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(ended=frozenset({seen.id})))
+    sightings.take(picture())
+    sightings.silence({"n1": "away"})
+    assert sink.where(seen) == []
+    sightings.take(picture(seen))
+    assert sink.where(seen) == ["e1"]
+
+
+def test_a_service_is_stood_for_when_its_last_task_has_ended_where_no_engine_answers(sightings, sink):
+    nobody = Container(id="f" * 64, name="web", engine="", state="absent", services=("web.nginx",), address="0.0.0.0")
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(absent={"web": nobody}, ended=frozenset({seen.id})))
+    assert (sink.where(seen), sink.where(nobody)) == ([], ["swarm"])
+    sightings.replace("e1", listing("n1", seen))
+    assert (sink.where(seen), sink.where(nobody)) == (["e1"], [])
+
+
 def test_managers_alone_say_who_is_there_once_an_engine_has_not_answered_for_long(sightings, sink):
     task, plain = made(1, node="n1"), replace(made(2, node="n1"), name="plain")
     sightings.replace("e1", listing("n1", task, plain))
