@@ -225,6 +225,23 @@ async def test_a_socket_proxy_that_lets_nothing_of_it_through_is_told_of(swarm, 
     assert "HAYSTACK_SWARM=off" in told["hint"]
 
 
+async def test_a_swarm_outlives_a_proxy_that_refuses_beside_a_manager_that_is_away(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    with FakeSwarm("nodetwo").same_as(swarm) as other:
+        other.refused, other.status = {"/services"}, 403
+        with capture_logs() as logs:
+            async with running(provider(other, swarm), sink):
+                await sink.until(lambda: sink.names)
+                withdrawn = len(sink.withdrawn)
+                swarm.down()
+                await sink.until(lambda: len(sink.errors) > 3)
+                swarm.up()
+                polls = swarm.asked["/tasks"]
+                await polled(lambda: swarm.asked["/tasks"] > polls)
+        assert len(sink.withdrawn) == withdrawn
+    assert [each["event"] for each in logs].count("swarm.refused") == 1
+
+
 async def test_a_container_is_listed_once_and_its_engine_knows_best(swarm, sink):
     """The engine of node 1 is watched, that of node 2 is not."""
     swarm.images["nginx:latest"] = {"Config": {"ExposedPorts": {"80/tcp": {}}}}
