@@ -161,7 +161,9 @@ async def test_all_tasks_that_end_at_once_are_told_and_of_older_ones_the_last(sw
         assert container_id(1) in sightings.picture.ended
 
 
-async def test_where_a_task_is_published(swarm, sink):
+@pytest.mark.parametrize(("address", "place"), [("10.77.0.3", "10.77.0.3"), ("2001:db8::3", "[2001:db8::3]")])
+async def test_where_a_task_is_published(swarm, sink, address, place):
+    swarm.add_node(2, "n2", address)
     ingress = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"}
     host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 32768, "PublishMode": "host"}
     swarm.add_task(1, swarm.add_service(1, "mesh", ports=[ingress]), node=ident("node", 2))
@@ -169,8 +171,8 @@ async def test_where_a_task_is_published(swarm, sink):
     async with running(provider(swarm), sink):
         await sink.until(lambda: sink.names and len(sink.names) == 2)
     found = {c.name.partition(".")[0]: c for c in sink.listings[-1].containers}
-    assert [(p.port, p.host_port) for p in found["mesh"].published] == [(80, 8080)]
-    assert [(p.port, p.host_port) for p in found["own"].published] == [(80, 32768)]
+    assert [(p.port, p.place) for p in found["mesh"].published] == [(80, f"{place}:8080")]
+    assert [(p.port, p.place) for p in found["own"].published] == [(80, f"{place}:32768")]
     assert "shop" in found["mesh"].obstacle.told  # Haystack is on no network of it
 
 
