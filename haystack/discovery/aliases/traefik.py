@@ -53,13 +53,16 @@ class _Routers:
         self._path: str | None = None
 
     def take(self, routers: list[str]) -> None:
-        guarded = [router for router in routers if self._guards(router)]
+        guarded = [router for router in routers if self._guards(router) or not _is_own(self._labels, router)]
         for router in routers:
             name, rule = self._rule(router)
             for guard in self._guards(router):
                 self._odd(name, f"its {guard} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed")
             if rule and router not in guarded:
                 self._take(name, rule)
+            elif router in guarded and not self._guards(router):
+                service = self._labels[f"{ROUTERS}{router}.service"][1]
+                self._odd(name, f"it leads to the service {service[:SHOWN]}, which is none of this container's labels")
         for router in guarded:  # others would serve what these have kept
             self._keep(router)
         if self._hosts:
@@ -100,12 +103,12 @@ class _Routers:
         return [guard for guard in GUARDS if f"{ROUTERS}{router}.{guard}" in self._labels]
 
     def _keep(self, router: str) -> None:
-        """Leave out hosts of which a guarded router is for a part: here, all of a host would be as open as the rest of it.
+        """Leave out hosts of which a guarded router, or one to elsewhere, is for a part: here, all of a host would be as open as the rest.
 
-        One for the whole host is the usual redirect to HTTPS. With a priority, or with tls.options, it is not.
+        One with middlewares for the whole host is the usual redirect to HTTPS. With a priority, or with tls.options, it is not.
         """
         name, rule = self._rule(router)
-        strict = any(f"{ROUTERS}{router}.{key}" in self._labels for key in ("priority", "tls.options"))
+        strict = self._guards(router) != ["middlewares"] or f"{ROUTERS}{router}.priority" in self._labels
         try:
             targets = traefik_rule.read(rule) if rule else []
         except RuleError:
@@ -116,7 +119,7 @@ class _Routers:
         if lost:
             shown = ", ".join(lost)[:SHOWN]
             self._odd(
-                name, f"other routers would serve what it guards, so {shown} is left out: set haystack.host if all may have all of it"
+                name, f"other routers would serve what it is for, so {shown} is left out: set haystack.host if all may have all of it"
             )
 
     def _is_part(self, target: Target) -> bool:
@@ -137,9 +140,19 @@ def _is_for(target: Target, host: str) -> bool:
     )
 
 
+def _is_own(labels: Mapping[str, tuple[str, str]], router: str) -> bool:
+    """Whether a router leads to the container that has its labels: to a service of these, or to none that is named."""
+    given = labels.get(f"{ROUTERS}{router}.service")
+    if given is None:
+        return True
+    name, _, provider = given[1].lower().partition("@")
+    return provider in ("", "docker", "swarm") and any(key.startswith(f"{SERVICES}{name}.") for key in labels)
+
+
 def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], routers: list[str]) -> None:
-    """Port and scheme of the service that the first router leads to; where it names none, of the first service."""
-    wanted = next((labels[key][1].partition("@")[0].lower() for r in routers if (key := f"{ROUTERS}{r}.service") in labels), "")
+    """Port and scheme of the service that the first router to one of these leads to; where none names one, of the first service."""
+    named = (labels[key][1] for router in routers if (key := f"{ROUTERS}{router}.service") in labels and _is_own(labels, router))
+    wanted = next(named, "").partition("@")[0].lower()
     for suffix, label in ((PORT, "haystack.port"), (SCHEME, "haystack.protocol")):
         given = {
             key.removeprefix(SERVICES).removesuffix(suffix): labels[key]

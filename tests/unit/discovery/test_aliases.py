@@ -226,3 +226,34 @@ def test_no_router_serves_what_another_one_guards(labels, hosts):
 def test_the_port_is_that_of_the_service_which_the_router_names():
     ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
     assert traefik(ports | {"http.routers.web.rule": "Host(`x.example`)", "http.routers.web.service": "b@docker"})[0].port == 4000
+
+
+@pytest.mark.parametrize("service", ["other@docker", "api@internal", "web@file", "we", "other"])
+def test_a_router_to_another_service_leads_nobody_here(service):
+    labels = {"http.services.web.loadbalancer.server.port": "3000", "http.routers.b.rule": "Host(`b.example`)"}
+    more = {"http.routers.a.rule": "Host(`a.example`)", "http.routers.a.service": service}
+    options, (problem,) = traefik(labels | more)
+    assert asked(options, "hosts", "port") == (("b.example",), 3000)
+    assert problem.message.startswith(f"it leads to the service {service}, which is none of this container's labels")
+    assert traefik(more)[0].hosts == ()
+
+
+@pytest.mark.parametrize("service", ["web", "Web@docker", "web@swarm"])
+def test_a_router_to_a_service_of_the_same_labels_leads_here(service):
+    labels = {"http.services.web.loadbalancer.server.port": "3000", "http.services.a.loadbalancer.server.port": "3000"}
+    options, problems = traefik(labels | {"http.routers.a.rule": "Host(`a.example`)", "http.routers.a.service": service})
+    assert (asked(options, "hosts", "port"), problems) == ((("a.example",), 3000), ())
+
+
+def test_the_port_is_not_that_of_a_service_elsewhere():
+    ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
+    routers = {"http.routers.a.service": "a@file", "http.routers.b.service": "b"}
+    assert traefik(ports | routers | {f"http.routers.{name}.rule": f"Host(`{name}.example`)" for name in "ab"})[0].port == 4000
+
+
+@pytest.mark.parametrize("rule", ["Host(`a.example`) && PathPrefix(`/admin`)", "Host(`a.example`)"])
+def test_what_another_service_is_asked_for_may_be_guarded_by_that(rule):
+    labels = {"http.routers.g.rule": rule, "http.routers.g.service": "login@docker"}
+    assert traefik(OPEN | labels)[0].hosts == ("b.example",)
+    redirect = {"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.service": "noop@internal"}
+    assert traefik(OPEN | AUTH | redirect)[0].hosts == ("a.example", "b.example")
