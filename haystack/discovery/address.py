@@ -49,14 +49,19 @@ def _chosen_of(found: Found, around: Surroundings, others: Mapping[str, Found]) 
 def _published(container: Container, around: Surroundings) -> tuple[Published, ...]:
     """Where each of its ports can be reached from another host; none on Haystack's own, where its own address can be.
 
-    What is bound to all addresses is at its engine's; what is bound to loopback addresses is for its own host alone.
+    What is bound to all addresses, which are those of IPv4 or those of IPv6, is at its engine's where that is one of them; what is bound to
+    loopback addresses is for its own host alone.
     """
     if not around.here.remote or container.network == "host":
         return ()
     found: dict[tuple[int, str], Published] = {}
+    engine = around.engine_address
+    version = 6 if ":" in (engine or "") else 4
     for each in container.published:
         bound = ip_address(each.address)
-        address = around.engine_address if bound.is_unspecified else each.address
+        address = each.address
+        if bound.is_unspecified:
+            address = engine if engine and bound.version == version else ""
         if address and not bound.is_loopback:
             found.setdefault((each.port, each.protocol), replace(each, address=address))
     return tuple(found.values())

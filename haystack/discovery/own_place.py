@@ -94,10 +94,12 @@ def _route6(fields: list[str]) -> str:
 def is_here(host: str, address: str | None, inside: bool, proc: Path = PROC) -> bool:
     """Whether the engine at `host`, whose address is this, runs on the host that Haystack runs on, by what an address can tell.
 
-    An engine whose address is not known counts as one of this host.
+    An engine whose address is not known counts as one of another host: the addresses of its containers may be those of others here.
     """
-    if host.startswith(("unix://", "npipe://", "http+unix://")) or address is None:
+    if host.startswith(("unix://", "npipe://", "http+unix://")):
         return True
+    if address is None:
+        return False
     there = ipaddress.ip_address(address)
     return there.is_loopback or there in addresses(proc) or (inside and address == gateway(proc))
 

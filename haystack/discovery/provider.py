@@ -26,6 +26,22 @@ class Sink(Protocol):
         """Forget `source` and all that it listed: there is no such thing."""
 
 
+class Nowhere:
+    """A Sink before there is one."""
+
+    def replace(self, source: str, listing: Listing) -> None:
+        """Nobody hears it."""
+
+    def failed(self, source: str, error: str) -> None:
+        """Nobody hears it."""
+
+    def withdraw(self, source: str) -> None:
+        """Nobody hears it."""
+
+    def outdated(self, source: str, listing: Listing) -> None:
+        """Nobody hears it."""
+
+
 class Provider(Protocol):
     """A source of containers: a Docker engine, a static file, the demo."""
 

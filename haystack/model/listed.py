@@ -8,6 +8,7 @@ no dict of records.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import overload
 
 from haystack.model.records import Container
@@ -67,6 +68,11 @@ def differing(old: Some, new: Some) -> tuple[Pieces, Pieces]:
     if isinstance(old, Listed) and isinstance(new, Listed):
         return old.by_id.parted(new.by_id)
     return _between(tuple(old), tuple(new))
+
+
+def changed_ids(old: Listed, new: Listed) -> set[str]:
+    """The ids of containers that are in one of these only, or are another in each."""
+    return {c.id for each in differing(old, new) for c in chain.from_iterable(each)}
 
 
 def _between(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Pieces, Pieces]:

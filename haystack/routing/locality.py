@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from haystack.model.records import Cause, Endpoint
 
 SPARE = 1.4  # what its own host may lose of a service before others help out, over 1: a bit less than a third (Envoy's overprovisioning)
+FIT = (Cause.WELL, Cause.STARTING)  # who is in with any other cause is so for want of a better one: it can take nothing for sure
 LEAVING = (Cause.STOPPING, Cause.GONE, Cause.DRAINED, Cause.WAITING)  # out as somebody wished, or not there yet: nothing is lost by that
 
 
@@ -26,13 +27,15 @@ def weights(endpoints: Sequence[Endpoint]) -> list[int]:
     here, away = (sum(weight for e, weight in ready if e.remote is remote) for remote in (False, True))
     if not here or not away:
         return plain
-    share = health(endpoints, here)
+    share = health(endpoints, sum(weight for e, weight in ready if not e.remote and e.cause in FIT))
+    if not share:
+        return plain
     factor = here * (1 - share) / (share * away)
     return [_less(weight, factor) if e.remote else weight for e, weight in zip(endpoints, plain, strict=True)]
 
 
 def health(endpoints: Sequence[Endpoint], here: int) -> float:
-    """Which part of the requests its own host can take, up to 1.0. here: the weight of those that are ready there."""
+    """Which part of the requests its own host can take, up to 1.0. here: the weight of those that are ready and well there."""
     whole = sum(e.weight for e in endpoints if not e.remote and (e.ready or e.cause not in LEAVING))
     return min(1.0, SPARE * here / whole)
 

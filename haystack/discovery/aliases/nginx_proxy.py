@@ -1,4 +1,4 @@
-"""nginx-proxy and acme-companion: VIRTUAL_HOST, VIRTUAL_PORT, VIRTUAL_PATH and LETSENCRYPT_HOST of a container's environment.
+"""nginx-proxy and acme-companion: VIRTUAL_HOST, _PORT and _PATH, NETWORK_ACCESS and LETSENCRYPT_HOST of a container's environment.
 
 (github.com/nginx-proxy/nginx-proxy, docs/README.md; github.com/nginx-proxy/acme-companion.) No other variable is looked at, and no value is
 told but of host names and paths that are used: they are public.
@@ -12,8 +12,9 @@ from typing import Any
 from haystack.discovery.aliases.records import Alias, Carried, Meant
 from haystack.model.records import Problem
 
-HOST, PORT, PATH, ENCRYPTED = "VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRYPT_HOST"
-NAMES = (HOST, PORT, PATH, ENCRYPTED)
+HOST, PORT, PATH, ACCESS, ENCRYPTED = "VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "NETWORK_ACCESS", "LETSENCRYPT_HOST"
+NAMES = (HOST, PORT, PATH, ACCESS, ENCRYPTED)
+OPEN, INSIDE = "external", "internal"  # of NETWORK_ACCESS
 
 
 def taken(environment: Iterable[Any]) -> dict[str, str]:
@@ -33,7 +34,12 @@ def read(carried: Carried) -> Meant:
         found["haystack.port"] = _alias(port, PORT)
     if path := given.get(PATH):
         found["haystack.path"] = _alias(path, PATH)
+    access = given.get(ACCESS, OPEN)
+    if access != OPEN:
+        found["haystack.public"] = _alias("false", ACCESS)
     encrypted, odd = _hosts(given.get(ENCRYPTED, ""), ENCRYPTED)
+    if access not in (OPEN, INSIDE):
+        odd.append(Problem(subject=f"variable {ACCESS}", message=f"its value is neither {INSIDE} nor {OPEN}; taken as {INSIDE}"))
     if encrypted:
         found["haystack.https"] = _alias("redirect", ENCRYPTED)
         if set(encrypted) - set(hosts):

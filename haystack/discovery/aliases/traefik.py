@@ -18,6 +18,7 @@ PREFIX = "traefik."
 ROUTERS, SERVICES = "traefik.http.routers.", "traefik.http.services."
 PORT, SCHEME = ".loadbalancer.server.port", ".loadbalancer.server.scheme"
 PLAIN = {"traefik.enable": "haystack.enable", "traefik.docker.network": "haystack.network"}
+GUARDS = {"middlewares": "may have kept people out", "tls.options": "may have asked for client certificates"}  # of a router
 HARMLESS = (
     "rule",
     "entrypoints",
@@ -52,15 +53,18 @@ class _Routers:
         self._path: str | None = None
 
     def take(self, routers: list[str]) -> None:
+        guarded = [router for router in routers if self._guards(router) or not _is_own(self._labels, router)]
         for router in routers:
-            key = f"{ROUTERS}{router}.rule"
-            name, rule = self._labels.get(key, (key, ""))
-            if f"{ROUTERS}{router}.middlewares" in self._labels:
-                self._odd(
-                    name, "its middlewares are not understood, and may have kept people out: set haystack.host where they are not needed"
-                )
-            elif rule:
+            name, rule = self._rule(router)
+            for guard in self._guards(router):
+                self._odd(name, f"its {guard} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed")
+            if rule and router not in guarded:
                 self._take(name, rule)
+            elif router in guarded and not self._guards(router):
+                service = self._labels[f"{ROUTERS}{router}.service"][1]
+                self._odd(name, f"it leads to the service {service[:SHOWN]}, which is none of this container's labels")
+        for router in guarded:  # others would serve what these have kept
+            self._keep(router)
         if self._hosts:
             self._found["haystack.host"] = Alias(text=",".join(self._hosts), origin=f"label {next(iter(self._hosts.values()))}")
             if self._path and self._path != "/":
@@ -89,13 +93,66 @@ class _Routers:
                 else:
                     self._odd(name, f"a container has one path prefix, which is {self._path[:SHOWN]} here, and not {path[:SHOWN]}")
 
+    def _rule(self, router: str) -> tuple[str, str]:
+        """The label, and the rule; empty: it has none."""
+        key = f"{ROUTERS}{router}.rule"
+        return self._labels.get(key, (key, ""))
+
+    def _guards(self, router: str) -> list[str]:
+        """What of a router may have restricted who comes in."""
+        return [guard for guard in GUARDS if f"{ROUTERS}{router}.{guard}" in self._labels]
+
+    def _keep(self, router: str) -> None:
+        """Leave out hosts of which a guarded router, or one to elsewhere, is for a part: here, all of a host would be as open as the rest.
+
+        One with middlewares for the whole host is the usual redirect to HTTPS. With a priority, or with tls.options, it is not.
+        """
+        name, rule = self._rule(router)
+        strict = self._guards(router) != ["middlewares"] or f"{ROUTERS}{router}.priority" in self._labels
+        try:
+            targets = traefik_rule.read(rule) if rule else []
+        except RuleError:
+            targets = [Target(other=("its rule",))]
+        lost = [host for host in self._hosts if any(_is_for(target, host) and (strict or self._is_part(target)) for target in targets)]
+        for host in lost:
+            del self._hosts[host]
+        if lost:
+            shown = ", ".join(lost)[:SHOWN]
+            self._odd(
+                name, f"other routers would serve what it is for, so {shown} is left out: set haystack.host if all may have all of it"
+            )
+
+    def _is_part(self, target: Target) -> bool:
+        """Whether it is for less than what is served of its hosts."""
+        served = (self._path or "/").rstrip("/") + "/"
+        below = any(prefix.startswith(served) and prefix.rstrip("/") + "/" != served for prefix in target.prefixes)
+        return below or not set(target.other) <= {"HostRegexp"}
+
     def _odd(self, name: str, why: str) -> None:
         self._problems.append(Problem(subject=f"label {name[:SHOWN]}", message=f"{why}; this part ignored"))
 
 
+def _is_for(target: Target, host: str) -> bool:
+    """Whether requests to this host, which may have a wildcard, may be for the target. One without hosts may be for any."""
+    host = host.lower()
+    return not target.hosts or any(
+        each == host or (host.startswith("*.") and each.endswith(host[1:])) for each in map(str.lower, target.hosts)
+    )
+
+
+def _is_own(labels: Mapping[str, tuple[str, str]], router: str) -> bool:
+    """Whether a router leads to the container that has its labels: to a service of these, or to none that is named."""
+    given = labels.get(f"{ROUTERS}{router}.service")
+    if given is None:
+        return True
+    name, _, provider = given[1].lower().partition("@")
+    return provider in ("", "docker", "swarm") and any(key.startswith(f"{SERVICES}{name}.") for key in labels)
+
+
 def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], routers: list[str]) -> None:
-    """Port and scheme of the service that the first router leads to; where it names none, of the first service."""
-    wanted = next((labels[key][1].partition("@")[0].lower() for r in routers if (key := f"{ROUTERS}{r}.service") in labels), "")
+    """Port and scheme of the service that the first router to one of these leads to; where none names one, of the first service."""
+    named = (labels[key][1] for router in routers if (key := f"{ROUTERS}{router}.service") in labels and _is_own(labels, router))
+    wanted = next(named, "").partition("@")[0].lower()
     for suffix, label in ((PORT, "haystack.port"), (SCHEME, "haystack.protocol")):
         given = {
             key.removeprefix(SERVICES).removesuffix(suffix): labels[key]

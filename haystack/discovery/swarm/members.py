@@ -162,11 +162,12 @@ class Members:
                 if old is None or old.container is not row.container:
                     changes[row.container.id] = row.container
         there = {row.container.id for row in rows.values()}
-        for identity, old in self._rows.items():
-            if identity not in rows and old.container.id not in there:
-                changes[old.container.id] = None
-                self._ended[old.container.id] = None
-        while len(self._ended) > ENDED:
+        for back in there & self._ended.keys():  # its node was down for a while
+            del self._ended[back]
+        gone = [row.container.id for identity, row in self._rows.items() if identity not in rows and row.container.id not in there]
+        changes.update(dict.fromkeys(gone))
+        self._ended.update(dict.fromkeys(gone))
+        while len(self._ended) > max(ENDED, len(gone)):  # all that have left at once are told
             del self._ended[next(iter(self._ended))]
         self._rows = rows
         return changes

@@ -87,3 +87,8 @@ def _at(container: Container, at: Attachment) -> Container:
     reason = f"network {at.network}: set by label haystack.network"
     obstacle = container.obstacle if container.network == at.network else None
     return replace(container, network=at.network, address=at.ipv4, address6=at.ipv6, address_reason=reason, obstacle=obstacle)
+
+
+def lost_by(container: Container, why: str) -> Container:
+    """The container on a node that is believed to be away for this reason; empty: it is not."""
+    return replace(container, lost=why) if container.lost != why else container

@@ -137,7 +137,7 @@ class Search:
         self._seek = timing.seek
         self._session: Session | None = None
         self._known = False  # a picture has been told
-        self._told: tuple[str, float] = "", 0.0
+        self._told: dict[str, float] = {}
 
     def close(self) -> None:
         """End run() soon, from any thread."""
@@ -171,10 +171,11 @@ class Search:
 
     def _conclude(self, found: Asked, crossing: Crossing, again: float) -> float:
         """Tell what a round has shown; the seconds until the next one."""
-        if found.refused or not (self._known or found.manager):
+        refused = found.refused and not found.managed and not (self._known and found.errors)  # by all that there are, as far as is known
+        if refused or not (self._known or found.manager):
             self._known = False
             crossing.dissolve()
-            if found.member and not found.refused and self._is_due(UNMANAGED):
+            if found.member and not refused and self._is_due(UNMANAGED):
                 _log.info("swarm.unmanaged", error=UNMANAGED)
             return self._seldom()
         if not found.member and not found.errors:  # all of them have left it
@@ -251,8 +252,6 @@ class Search:
 
     def _is_due(self, error: str) -> bool:
         """Whether it is to be told: it is new, or was told long ago."""
-        text, at = self._told
-        if text == error and time.monotonic() - at <= self._timing.remind:
-            return False
-        self._told = error, time.monotonic()
-        return True
+        now = time.monotonic()
+        self._told = {text: at for text, at in self._told.items() if now - at <= self._timing.remind}
+        return self._told.setdefault(error, now) == now

@@ -11,30 +11,14 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from haystack.discovery.provider import Provider, Sink
-from haystack.discovery.swarm.merging import merged, service_of
+from haystack.discovery.provider import Nowhere, Provider, Sink
+from haystack.discovery.swarm.merging import lost_by, merged, service_of
 from haystack.discovery.swarm.picture import Picture
-from haystack.model.listed import Listed, differing
+from haystack.model.listed import Listed, changed_ids, differing
 from haystack.model.records import Container, Listing, Port
 
 PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
-
-
-class Nowhere:
-    """A Sink before there is one."""
-
-    def replace(self, source: str, listing: Listing) -> None:
-        """Nobody hears it."""
-
-    def failed(self, source: str, error: str) -> None:
-        """Nobody hears it."""
-
-    def withdraw(self, source: str) -> None:
-        """Nobody hears it."""
-
-    def outdated(self, source: str, listing: Listing) -> None:
-        """Nobody hears it."""
 
 
 class Seen:
@@ -45,6 +29,7 @@ class Seen:
         self.tasks: dict[str, Container] = {}  # by id: those of a Swarm's services, by their names
         self.passed = Listed()
         self.connected = False
+        self.ended: set[str] = set()  # ids of those that managers have told to have ended, since it answered last
 
     @property
     def node(self) -> str:
@@ -89,8 +74,9 @@ class Sightings:
         seen = self._engines.setdefault(source, Seen())
         before, seen.listing = seen.listing, listing
         was, seen.connected = (seen.connected, _node(before)), True
-        if not seen.node and not was[1]:  # it is in no Swarm: nothing of it is anybody else's affair
-            self._sink.replace(source, listing)
+        seen.ended.clear()
+        if not seen.node:  # it is in no Swarm: nothing of it is anybody else's affair
+            self._alone(source, seen, left=bool(was[1]))
             return
         old, new = differing(before.containers, listing.containers)
         after: dict[str, Container | None] = dict.fromkeys(c.id for c in chain.from_iterable(old))
@@ -100,7 +86,17 @@ class Sightings:
         self._pass(source, seen, {*after, *(c.id for c in listing.containers)} if anew else after)
         if anew or names:
             self._pass_swarm(None if anew else after, names)
-        if names or (anew and seen.node):
+        if names or anew:
+            self.poke()
+
+    def _alone(self, source: str, seen: Seen, *, left: bool) -> None:
+        """Pass on the list of an engine in no Swarm as it is. left: until now it was in one."""
+        names = {name for identity in tuple(seen.tasks) for name in self._note(source, seen, identity, None)}
+        seen.passed = Listed()
+        self._sink.replace(source, seen.listing)
+        if left:
+            self._pass_swarm(None)
+        if names:
             self.poke()
 
     def failed(self, source: str, error: str) -> None:
@@ -108,9 +104,10 @@ class Sightings:
         seen = self._engines.get(source)
         if seen is not None and seen.connected:
             seen.connected = False
-            self._pass(source, seen, tuple(seen.tasks))
-            self._pass_swarm(None)
-            self.poke()
+            if seen.node:
+                self._pass(source, seen, tuple(seen.tasks))
+                self._pass_swarm(None)
+                self.poke()
         self._sink.failed(source, error)
 
     def outdated(self, source: str, listing: Listing) -> None:
@@ -150,7 +147,7 @@ class Sightings:
         return {each for each in (was, name) if each}
 
     def _pass(self, source: str, seen: Seen, identities: Iterable[str], deliver: PassOn | None = None) -> None:
-        """Pass on what an engine listed: these may look different. deliver: the sink's `replace`, or another one of its methods."""
+        """Pass on what an engine listed: these may look different. deliver: the method of the sink, where it is none of the usual ones."""
         listed = _by_id(seen.listing, identities)
         changes: dict[str, Container | None] = {}
         for identity in identities:
@@ -159,24 +156,33 @@ class Sightings:
             if made is not seen.passed.by_id.get(identity) and made != seen.passed.by_id.get(identity):
                 changes[identity] = made
         seen.passed = seen.passed.changed(changes)
-        (deliver or self._sink.replace)(source, replace(seen.listing, containers=seen.passed))
+        usual = self._sink.replace if seen.connected else self._sink.outdated  # a list that it does not answer for connects it to nobody
+        (deliver or usual)(source, replace(seen.listing, containers=seen.passed))
 
     def _merged(self, seen: Seen, container: Container) -> Container | None:
         """As it is passed on; None: it is not, for it has ended, as managers say while its engine does not answer."""
         lost = self._silent.get(seen.node, "") if seen.node else ""
         if container.id in seen.tasks:
-            if not seen.connected and container.id in self.picture.ended:
+            if not seen.connected and self._has_ended(seen, container.id):
                 return None
             facts, task = self.picture.services.get(service_of(container)), self.picture.containers.by_id.get(container.id)
             container = merged(container, facts, task, seen.listing.engine.address if seen.listing.engine is not None else None)
-        return _lost(container, lost)
+        return lost_by(container, lost)
+
+    def _has_ended(self, seen: Seen, identity: str) -> bool:
+        """Whether managers say so, or have: they remember the last ones only. A node that was away for a while may have it again."""
+        if identity in self.picture.ended:
+            seen.ended.add(identity)
+        elif identity in self.picture.containers.by_id:
+            seen.ended.discard(identity)
+        return identity in seen.ended
 
     # -- the Swarm
 
     def take(self, picture: Picture) -> None:
         """What managers say."""
         old, self.picture, self._there = self.picture, picture, True
-        changed = _changed(old.containers, picture.containers)
+        changed = changed_ids(old.containers, picture.containers)
         names = {name for name in {*old.services, *picture.services} if old.services.get(name) is not picture.services.get(name)}
         suspects = (changed | (old.ended ^ picture.ended)).intersection(self._at)
         suspects.update(identity for name in names for identity in self._services.get(name, ()))
@@ -242,11 +248,12 @@ class Sightings:
             return None
         ports = tuple(sorted({*task.ports, *self._ports.get(service_of(task), ())}))
         made = replace(task, ports=ports) if ports != task.ports else task
-        return _lost(made, self._silent.get(task.engine, ""))
+        return lost_by(made, self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
-        """What stands for a service without a task, where there is no engine that knows better."""
-        container = self.picture.absent.get(name) if not self._services.get(name) else None
+        """What stands for a service without a task, where no engine lists one."""
+        manned = any(identity in self._engines[self._at[identity]].passed.by_id for identity in self._services.get(name, ()))
+        container = self.picture.absent.get(name) if not manned else None
         if name in self._standing:
             changes[self._standing.pop(name)] = None
         if container is None:
@@ -269,10 +276,6 @@ class Sighted:
         await self.provider.run(self._sightings.before(sink))
 
 
-def _lost(container: Container, why: str) -> Container:
-    return replace(container, lost=why) if container.lost != why else container
-
-
 def _node(listing: Listing) -> str:
     return listing.engine.node if listing.engine is not None else ""
 
@@ -282,8 +285,3 @@ def _by_id(listing: Listing, identities: Iterable[str]) -> Mapping[str, Containe
     if isinstance(listing.containers, Listed):
         return {i: found for i in identities if (found := listing.containers.by_id.get(i)) is not None}
     return {c.id: c for c in reversed(tuple(listing.containers))} if identities else NOBODY
-
-
-def _changed(old: Listed, new: Listed) -> set[str]:
-    before, after = old.by_id.parted(new.by_id)
-    return {c.id for each in (before, after) for c in chain.from_iterable(each)}

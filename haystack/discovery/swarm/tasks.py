@@ -20,7 +20,7 @@ from haystack.model.records import ABSENT, AWAITED, STOPPING, Container, Obstacl
 
 RUNNING = "running"
 COMING = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting")  # states of one that does not run yet
-ANYWHERE = "0.0.0.0"  # of its node
+ANYWHERE = ("0.0.0.0", "::")  # of its node
 NOWHERE = "0.0.0.0"  # the address of what stands for a service without a task
 LEAVING = "its task is to shut down"
 
@@ -59,13 +59,13 @@ def published(task: Task, facts: Facts) -> tuple[Published, ...]:
     places: dict[tuple[int, str], Published] = {}
     for each in (*(port for port in own if port.publish_mode == HOST and port.published_port), *facts.ingress):
         places.setdefault((each.target_port, each.protocol), at_node(each))
-    return tuple(sorted(places.values()))
+    return tuple(sorted(replace(place, address=each) for place in places.values() for each in ANYWHERE))
 
 
 def at_node(port: Port) -> Published:
     """Where a port is at its node."""
     ingress = port.publish_mode == INGRESS
-    return Published(port=port.target_port, protocol=port.protocol, address=ANYWHERE, host_port=port.published_port, ingress=ingress)
+    return Published(port=port.target_port, protocol=port.protocol, address=ANYWHERE[0], host_port=port.published_port, ingress=ingress)
 
 
 def reached(container: Container, node: str) -> Container:

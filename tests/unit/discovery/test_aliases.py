@@ -47,11 +47,27 @@ def test_the_variables_of_nginx_proxy(environment, exposed, expected):
     assert options.labelled is bool(expected[0])
 
 
+@pytest.mark.parametrize(("access", "public"), [("internal", False), (" internal ", False), ("external", None), ("", None)])
+def test_who_is_outside_stays_there(access, public):
+    options, problems = nginx("VIRTUAL_HOST=a.example", f"NETWORK_ACCESS={access}")
+    assert (asked(options, "hosts", "public"), problems) == ((("a.example",), public), ())
+    assert nginx("VIRTUAL_HOST=a.example", f"NETWORK_ACCESS={access}", labels={"haystack.public": "true"})[0].public is True
+
+
+def test_an_access_that_is_not_understood_is_none_from_outside():
+    assert nginx("VIRTUAL_HOST=a.example", "NETWORK_ACCESS=hunter2")[0].public is False
+
+
 @pytest.mark.parametrize(
     ("environment", "subject", "told"),
     [
         (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2"), "VIRTUAL_PORT", "its value is not a number from 1 to 65535; label ignored"),
         (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=hunter2"), "VIRTUAL_PATH", "its value is not a path that starts with /; label ignored"),
+        (
+            ("VIRTUAL_HOST=a.example", "NETWORK_ACCESS=hunter2"),
+            "NETWORK_ACCESS",
+            "its value is neither internal nor external; taken as internal",
+        ),
         (("VIRTUAL_HOST=hunter2 is not x,a.example",), "VIRTUAL_HOST", "its value is not a host name of letters"),
         (("VIRTUAL_HOST=~^hunter2",), "VIRTUAL_HOST", "a regular expression is not understood: name the hosts, or use *.DOMAIN; ignored"),
         (("VIRTUAL_HOST=hunter2.*",), "VIRTUAL_HOST", "a wildcard at the end is not understood: name the hosts; ignored"),
@@ -148,6 +164,7 @@ def test_the_labels_of_traefik(labels, fields, expected):
         ({"http.routers.web.rule": "PathPrefix(`/x`)"}, (), "a rule without Host would be for every host"),
         ({"http.routers.web.rule": "Host:a.example"}, (), "its rule can't be read: ':a.example' is not understood"),
         ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "auth"}, (), "its middlewares are not understood"),
+        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.tls.options": "x"}, (), "its tls.options are not understood"),
         (
             {"http.routers.a.rule": "Host(`a.example`)", "http.routers.b.rule": "Host(`b.example`) && PathPrefix(`/b`)"},
             ("a.example",), "a container has one path prefix, which is / here, and not /b",
@@ -170,6 +187,73 @@ def test_what_is_not_understood_of_them_is_said_and_never_leads_to_more_than_was
     assert problem.message.startswith(told)
 
 
+OPEN, AUTH = {"http.routers.app.rule": "Host(`a.example`, `b.example`)"}, {"http.routers.g.middlewares": "auth"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "hosts"),
+    [
+        # the usual redirect to HTTPS
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`)"}, ("a.example", "b.example")),
+        (AUTH | {"http.routers.g.rule": "HostRegexp(`.+`)"}, ("a.example", "b.example")),
+        (AUTH, ("a.example", "b.example")),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x/`)"}, ("a.example",)),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/y`)"}, ("a.example",)),
+        # a part of a host
+        (AUTH | {"http.routers.g.rule": "Host(`A.example`) && PathPrefix(`/admin`)"}, ("b.example",)),
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`) && Method(`POST`)"}, ("b.example",)),
+        (AUTH | {"http.routers.g.rule": "PathPrefix(`/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "HostRegexp(`.+`) && PathPrefix(`/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "Host:a.example"}, ()),
+        ({"http.routers.app.rule": "Host(`*.example`)"} | AUTH | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x`)"}, ()),
+        ({"http.routers.app.rule": "Host(`a.example`) && PathPrefix(`/x`)"} | AUTH
+         | {"http.routers.g.rule": "Host(`a.example`) && PathPrefix(`/x/admin`)"}, ()),
+        (AUTH | {"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.priority": "100"}, ("b.example",)),
+        ({"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.tls.options": "mtls@file"}, ("b.example",)),
+    ],
+)  # fmt: skip
+def test_no_router_serves_what_another_one_guards(labels, hosts):
+    options, problems = traefik(OPEN | labels)
+    assert options.hosts == hosts
+    assert any(problem.message.endswith("where they are not needed; this part ignored") for problem in problems)
+    assert [p.subject for p in problems if "is left out" in p.message] == ["label traefik.http.routers.g.rule"] * (
+        not {"a.example", "*.example"} & {*hosts}
+    )
+
+
 def test_the_port_is_that_of_the_service_which_the_router_names():
     ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
     assert traefik(ports | {"http.routers.web.rule": "Host(`x.example`)", "http.routers.web.service": "b@docker"})[0].port == 4000
+
+
+@pytest.mark.parametrize("service", ["other@docker", "api@internal", "web@file", "we", "other"])
+def test_a_router_to_another_service_leads_nobody_here(service):
+    labels = {"http.services.web.loadbalancer.server.port": "3000", "http.routers.b.rule": "Host(`b.example`)"}
+    more = {"http.routers.a.rule": "Host(`a.example`)", "http.routers.a.service": service}
+    options, (problem,) = traefik(labels | more)
+    assert asked(options, "hosts", "port") == (("b.example",), 3000)
+    assert problem.message.startswith(f"it leads to the service {service}, which is none of this container's labels")
+    assert traefik(more)[0].hosts == ()
+
+
+@pytest.mark.parametrize("service", ["web", "Web@docker", "web@swarm"])
+def test_a_router_to_a_service_of_the_same_labels_leads_here(service):
+    labels = {"http.services.web.loadbalancer.server.port": "3000", "http.services.a.loadbalancer.server.port": "3000"}
+    options, problems = traefik(labels | {"http.routers.a.rule": "Host(`a.example`)", "http.routers.a.service": service})
+    assert (asked(options, "hosts", "port"), problems) == ((("a.example",), 3000), ())
+
+
+def test_the_port_is_not_that_of_a_service_elsewhere():
+    ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
+    routers = {"http.routers.a.service": "a@file", "http.routers.b.service": "b"}
+    assert traefik(ports | routers | {f"http.routers.{name}.rule": f"Host(`{name}.example`)" for name in "ab"})[0].port == 4000
+
+
+@pytest.mark.parametrize("rule", ["Host(`a.example`) && PathPrefix(`/admin`)", "Host(`a.example`)"])
+def test_what_another_service_is_asked_for_may_be_guarded_by_that(rule):
+    labels = {"http.routers.g.rule": rule, "http.routers.g.service": "login@docker"}
+    assert traefik(OPEN | labels)[0].hosts == ("b.example",)
+    redirect = {"http.routers.g.rule": "Host(`a.example`)", "http.routers.g.service": "noop@internal"}
+    assert traefik(OPEN | AUTH | redirect)[0].hosts == ("a.example", "b.example")

@@ -251,6 +251,20 @@ def test_published_ports_are_at_the_host_where_they_are_bound_to_all_addresses()
     assert seen(raw_web)["web"].published == ()
 
 
+def test_what_is_bound_to_all_addresses_of_one_kind_is_at_an_engine_of_that_kind_alone():
+    raw_web = published(
+        raw(1, "web", SHOP), p80=[("0.0.0.0", "8081"), ("::", "9081")], p81=[("0.0.0.0", "8082")], p82=[("::", "8083")], p83=[("", "8084")]
+    )
+    places = {
+        address: [p.place for p in far(raw_web, address=address)[0]["web"].published] for address in ("192.0.2.5", "2001:db8::5", None)
+    }
+    assert places == {
+        "192.0.2.5": ["192.0.2.5:8081", "192.0.2.5:8082", "192.0.2.5:8084"],
+        "2001:db8::5": ["[2001:db8::5]:9081", "[2001:db8::5]:8083"],
+        None: [],
+    }
+
+
 def test_one_on_the_network_of_another_has_that_ones_published_ports():
     other = published(raw(1, "front", SHOP), p80=[("0.0.0.0", "8081")])
     sharer = published(raw(2, "side", mode=f"container:{other['Id']}"))
@@ -301,7 +315,9 @@ def test_the_networks_here_are_those_without_a_router_before_them(proc):
         ("tcp://172.17.0.1:2375", "172.17.0.1", False, False),
         ("tcp://192.0.2.5:2375", "192.0.2.5", True, False),
         ("ssh://me@192.0.2.5", "192.0.2.5", True, False),
-        ("tcp://nowhere:2375", None, True, True),
+        ("tcp://nowhere:2375", None, True, False),
+        ("ssh://me@behind.a.jump", None, True, False),
+        ("unix:///var/run/docker.sock", None, True, True),
     ],
 )
 def test_which_engine_is_on_the_host_that_haystack_is_on(proc, host, address, inside, here):

@@ -19,6 +19,7 @@ def endpoint(number, remote=False, cause=Cause.WELL, weight=100, share=1.0, read
 
 HERE, AWAY = endpoint(1), endpoint(2, remote=True)
 EJECTED = endpoint(3, cause=Cause.EJECTED)
+SPARED = endpoint(4, cause=Cause.EJECTED, ready=True)  # in, for at most half of a service is out
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,11 @@ EJECTED = endpoint(3, cause=Cause.EJECTED)
         ((endpoint(1, weight=0), AWAY), [0, 100]),
         ((HERE, endpoint(2, remote=True, weight=0)), [100, 0]),
         ((HERE, EJECTED, endpoint(2, remote=True, weight=0)), [100, 100, 0]),
-        ((endpoint(1, cause=Cause.UNWELL, ready=True), AWAY), [100, 0]),
+        ((endpoint(1, cause=Cause.UNWELL, ready=True), AWAY), [100, 100]),  # it is in where nobody is well
+        ((SPARED, AWAY), [100, 100]),
+        ((SPARED, EJECTED, AWAY), [100, 100, 100]),
+        ((HERE, SPARED, AWAY), [100, 100, 86]),  # 70 % here, of two
+        ((endpoint(1, cause=Cause.STARTING, ready=True), AWAY), [100, 0]),
         ((), []),
     ],
 )

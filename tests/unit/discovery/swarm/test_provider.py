@@ -132,7 +132,38 @@ async def test_tasks_of_a_node_that_is_down_are_out(swarm, sink):
         await sink.until(lambda: sink.names == {WEB})
 
 
-async def test_where_a_task_is_published(swarm, sink):
+async def test_a_task_whose_node_was_down_for_a_while_has_not_ended(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"), node=ident("node", 2))
+    sightings = Sightings("swarm")
+    async with running(SwarmProvider([swarm.host], sightings, timing=FAST), sink):
+        for state, ended in (("ready", set()), ("down", {container_id(1)}), ("ready", set())):
+            swarm.add_node(2, "n2", "10.77.0.3", state=state)
+            swarm.emit("update", ident("node", 2), kind="node")
+            await sink.until(lambda down=state == "down": sink.names and (sink.names == {WEB}) is down)
+            assert sightings.picture.ended == ended
+
+
+async def test_all_tasks_that_end_at_once_are_told_and_of_older_ones_the_last(swarm, sink, monkeypatch):
+    monkeypatch.setattr("haystack.discovery.swarm.members.ENDED", 2)
+    web = swarm.add_service(1, "web", replicas=5)
+    for number in range(1, 6):
+        swarm.add_task(number, web, slot=number, node=ident("node", 1 if number == 1 else 2))
+    sightings = Sightings("swarm")
+    async with running(SwarmProvider([swarm.host], sightings, timing=FAST), sink):
+        await sink.until(lambda: len(sink.names or ()) == 5)
+        for node, left in ((2, {f"web.1.{ident('task', 1)}"}), (1, {WEB})):
+            told = sightings.picture.ended
+            swarm.add_node(node, f"n{node}", "127.0.0.1", state="down")
+            swarm.emit("update", ident("node", node), kind="node")
+            await sink.until(lambda names=left: sink.names == names)
+            assert len(sightings.picture.ended) == (4 if node == 2 else 2)
+        assert len(told & sightings.picture.ended) == 1
+        assert container_id(1) in sightings.picture.ended
+
+
+@pytest.mark.parametrize(("address", "place"), [("10.77.0.3", "10.77.0.3"), ("2001:db8::3", "[2001:db8::3]")])
+async def test_where_a_task_is_published(swarm, sink, address, place):
+    swarm.add_node(2, "n2", address)
     ingress = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"}
     host = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 32768, "PublishMode": "host"}
     swarm.add_task(1, swarm.add_service(1, "mesh", ports=[ingress]), node=ident("node", 2))
@@ -140,8 +171,8 @@ async def test_where_a_task_is_published(swarm, sink):
     async with running(provider(swarm), sink):
         await sink.until(lambda: sink.names and len(sink.names) == 2)
     found = {c.name.partition(".")[0]: c for c in sink.listings[-1].containers}
-    assert [(p.port, p.host_port) for p in found["mesh"].published] == [(80, 8080)]
-    assert [(p.port, p.host_port) for p in found["own"].published] == [(80, 32768)]
+    assert [(p.port, p.place) for p in found["mesh"].published] == [(80, f"{place}:8080")]
+    assert [(p.port, p.place) for p in found["own"].published] == [(80, f"{place}:32768")]
     assert "shop" in found["mesh"].obstacle.told  # Haystack is on no network of it
 
 
@@ -194,6 +225,23 @@ async def test_a_socket_proxy_that_lets_nothing_of_it_through_is_told_of(swarm, 
             await sink.until(lambda: sink.withdrawn)
     (told,) = [each for each in logs if each["event"] == "swarm.refused"]
     assert "HAYSTACK_SWARM=off" in told["hint"]
+
+
+async def test_a_swarm_outlives_a_proxy_that_refuses_beside_a_manager_that_is_away(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    with FakeSwarm("nodetwo").same_as(swarm) as other:
+        other.refused, other.status = {"/services"}, 403
+        with capture_logs() as logs:
+            async with running(provider(other, swarm), sink):
+                await sink.until(lambda: sink.names)
+                withdrawn = len(sink.withdrawn)
+                swarm.down()
+                await sink.until(lambda: len(sink.errors) > 3)
+                swarm.up()
+                polls = swarm.asked["/tasks"]
+                await polled(lambda: swarm.asked["/tasks"] > polls)
+        assert len(sink.withdrawn) == withdrawn
+    assert [each["event"] for each in logs].count("swarm.refused") == 1
 
 
 async def test_a_container_is_listed_once_and_its_engine_knows_best(swarm, sink):

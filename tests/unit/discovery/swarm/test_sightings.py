@@ -102,6 +102,43 @@ def test_managers_say_who_is_there_while_an_engine_does_not_answer(sightings, si
     assert sink.where(new) == ["e1"]
 
 
+def test_an_engine_that_does_not_answer_is_not_told_to_do_so_by_what_managers_say(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    told = list(sink.told)
+    sightings.take(picture(replace(seen, state="stopping")))
+    sightings.silence({"n1": "away"})
+    assert (sink.lists["e1"][seen.id].state, sink.lists["e1"][seen.id].lost) == ("stopping", "away")
+    assert "e1" not in sink.told[len(told) :]
+
+
+def test_a_container_that_has_ended_stays_so_when_managers_remember_it_no_more(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(ended=frozenset({seen.id})))
+    sightings.take(picture())
+    sightings.silence({"n1": "away"})
+    assert sink.where(seen) == []
+    sightings.take(picture(seen))
+    assert sink.where(seen) == ["e1"]
+
+
+def test_a_service_is_stood_for_when_its_last_task_has_ended_where_no_engine_answers(sightings, sink):
+    nobody = Container(id="f" * 64, name="web", engine="", state="absent", services=("web.nginx",), address="0.0.0.0")
+    seen = made(1, node="n1")
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(seen))
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(absent={"web": nobody}, ended=frozenset({seen.id})))
+    assert (sink.where(seen), sink.where(nobody)) == ([], ["swarm"])
+    sightings.replace("e1", listing("n1", seen))
+    assert (sink.where(seen), sink.where(nobody)) == (["e1"], [])
+
+
 def test_managers_alone_say_who_is_there_once_an_engine_has_not_answered_for_long(sightings, sink):
     task, plain = made(1, node="n1"), replace(made(2, node="n1"), name="plain")
     sightings.replace("e1", listing("n1", task, plain))
@@ -203,6 +240,33 @@ def test_an_engine_of_no_swarm_is_passed_on_as_it_is(sightings, sink):
     plain = listing("", made(1))
     sightings.replace("e1", plain)
     assert sink.lists["e1"] == {c.id: c for c in plain.containers}
+
+
+def test_an_engine_of_no_swarm_that_stops_answering_keeps_its_list(sightings, sink):
+    sightings.replace("e1", listing("", made(1)))
+    sightings.failed("e1", "connection refused")
+    assert (sink.told, sink.where(made(1)), sink.errors) == (["e1"], ["e1"], {"e1": "connection refused"})
+
+
+def test_an_engine_that_left_its_swarm_keeps_its_list_too(sightings, sink):
+    task, plain = made(1, node="n1"), replace(made(2, node="n1"), name="plain")
+    sightings.replace("e1", listing("n1", task, plain))
+    sightings.take(picture(task, ended=frozenset({task.id})))
+    for _ in range(2):
+        sightings.replace("e1", listing("", task, plain))
+    told = list(sink.told)
+    sightings.failed("e1", "connection refused")
+    sightings.take(picture(ended=frozenset({task.id})))
+    assert [source for source in sink.told[len(told) :] if source == "e1"] == []
+    assert (sink.where(task), sink.where(plain)) == (["e1"], ["e1"])
+
+
+def test_managers_say_who_is_on_a_node_again_whose_engine_left_its_swarm(sightings, sink):
+    task = made(1, node="n1")
+    sightings.replace("e1", listing("n1", task))
+    sightings.take(picture(task))
+    sightings.replace("e1", listing(""))
+    assert sink.where(task) == ["swarm"]
 
 
 def test_managers_are_asked_when_tasks_come_and_go(sightings):
