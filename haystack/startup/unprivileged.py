@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import structlog
 from haystack.net import descriptors
 from haystack.proxy import account, launch
 from haystack.settings.settings import Settings, variable
-from haystack.startup import capabilities, checks
+from haystack.startup import capabilities, checks, state_owner
 
 READ = ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca", "tls_client_ca", "certs")  # again and again, while it runs
 KEPT = (capabilities.NET_BIND_SERVICE,)
@@ -43,19 +42,33 @@ def go_on(settings: Settings) -> None:
 
 def _reasons(settings: Settings, other: account.Account) -> list[str]:
     """Why it has to stay root; none: it need not."""
+    folder = settings.state_dir
+    above = _above(folder)
     with acting_as(other):
         found = list(_unreadable(settings))
+        if above is not None and not os.access(above, os.X_OK, effective_ids=True):  # asked before anything is given away
+            found.append(f"{variable('state_dir')}: {folder} can't be reached")
     if found:
         return found
-    give(settings.state_dir, other)
+    kept = state_owner.give(folder, other.uid, other.gid)
     with acting_as(other):
-        why = checks.unwritable(settings.state_dir)
-    return [f"{variable('state_dir')}: {settings.state_dir} can't be written: {why}"] if why and _writable(settings.state_dir) else []
+        why = checks.unwritable(folder)
+        closed = [f"{variable('state_dir')}: {each}" for each in kept if not _may(each)]
+    if why and _writable(folder):
+        return [f"{variable('state_dir')}: {folder} can't be written: {why}"]
+    return closed
 
 
 def _writable(folder: Path) -> bool:
     """Whether root can write it: where nobody can, nothing is lost."""
     return not checks.unwritable(folder)
+
+
+def _above(folder: Path) -> Path | None:
+    """What this user has to pass to come to the state folder; None: there is none, and none can be made."""
+    if not folder.exists() and not _writable(folder):
+        return None
+    return next(each for each in folder.absolute().parents if each.exists())
 
 
 @contextlib.contextmanager
@@ -101,20 +114,3 @@ def _may(path: Path) -> bool:
     except OSError:
         return False
     return os.access(path, mode, effective_ids=True)
-
-
-def give(folder: Path, other: account.Account) -> None:
-    """Make the state folder this user's, with all in it, where it was root's. Where that can't be done, it stays as it is.
-
-    Once it is another user's, nothing in it is touched: that user could have put a link there to somebody else's file.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.lstat().st_uid != 0 or not stat.S_ISDIR(folder.lstat().st_mode):
-            return
-        for place, folders, files in os.walk(folder, topdown=False):
-            for name in (*folders, *files):
-                os.chown(os.path.join(place, name), other.uid, other.gid, follow_symlinks=False)  # noqa: PTH118 - os.walk's own texts
-        os.chown(folder, other.uid, other.gid, follow_symlinks=False)
-    except OSError as error:
-        _log.debug("state.kept", reason=str(error))

@@ -11,7 +11,7 @@ import pytest
 
 from haystack.proxy.account import Account
 from haystack.settings.settings import load
-from haystack.startup import keeper, secrets, unprivileged
+from haystack.startup import keeper, secrets, state_owner, unprivileged
 
 NOBODY = Account("nobody", 65534, 65534)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -41,40 +41,111 @@ def test_another_user_keeps_the_capability_to_bind_ports_and_no_other():
     assert status["NoNewPrivs"] == "1"
 
 
+def given(folder: Path) -> list[str]:
+    """What can't be given of a folder, relative to it."""
+    return [str(path.relative_to(folder)) for path in state_owner.give(folder, NOBODY.uid, NOBODY.gid)]
+
+
 @root
-def test_the_state_folder_becomes_the_users_once(tmp_path: Path):
+def test_the_state_folder_becomes_the_users_and_no_file_that_has_another_name(tmp_path: Path):
     state, outside = tmp_path / "state", tmp_path / "outside"
     outside.write_text("root's")
     (state / "keys").mkdir(parents=True)
     (state / "keys" / "host").write_text("x")
     (state / "link").symlink_to(outside)
-    unprivileged.give(state, NOBODY)
-    assert {path.lstat().st_uid for path in (state, *state.rglob("*"))} == {NOBODY.uid}
-    assert outside.stat().st_uid == 0
+    (state / "folder").symlink_to(tmp_path)
+    assert given(state) == []
+    assert {path.stat().st_uid for path in (state, state / "keys", state / "keys" / "host")} == {NOBODY.uid}
+    assert (outside.stat().st_uid, tmp_path.stat().st_uid) == (0, 0)
     (state / "later").hardlink_to(outside)  # which that user may have put there
-    unprivileged.give(state, NOBODY)
+    assert given(state) == ["later"]
     assert outside.stat().st_uid == 0
+
+
+@root
+def test_what_root_wrote_later_into_the_users_folder_becomes_that_users_too(tmp_path: Path):
+    state = tmp_path / "state"
+    (state / "acme").mkdir(parents=True)
+    for folder in (state / "acme", state):
+        os.chown(folder, NOBODY.uid, NOBODY.gid)
+    key, strange = state / "acme" / "account.json", state / "strange"
+    for path in (key, strange):
+        path.write_text("x")
+        path.chmod(0o600)
+    os.chown(strange, 12345, 12345)
+    assert given(state) == ["strange"]
+    assert (key.stat().st_uid, strange.stat().st_uid) == (NOBODY.uid, 12345)
+
+
+@root
+def test_another_file_system_below_the_state_folder_stays_its_owners(tmp_path: Path):
+    state = tmp_path / "state"
+    (state / "mounted").mkdir(parents=True)
+    code = f"""if True:
+        import os, subprocess
+        from pathlib import Path
+        subprocess.run(["mount", "-t", "tmpfs", "none", {str(state / "mounted")!r}], check=True)
+        other = Path({str(state / "mounted" / "other")!r})
+        other.write_text("x")
+        from haystack.startup import state_owner
+        print(state_owner.give(Path({str(state)!r}), 65534, 65534), other.stat().st_uid, other.parent.stat().st_uid)
+    """
+    done = subprocess.run(["unshare", "-m", sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    if "ermitted" in done.stderr:
+        pytest.skip("no mounts here")
+    assert done.stdout.split() == ["[]", "0", "0"], done.stderr
 
 
 @root
 def test_a_state_folder_that_is_not_there_is_made(tmp_path: Path):
-    unprivileged.give(tmp_path / "a" / "state", NOBODY)
+    assert given(tmp_path / "a" / "state") == []
     assert ((tmp_path / "a" / "state").stat().st_uid, (tmp_path / "a").stat().st_uid) == (NOBODY.uid, 0)
 
 
-@root
-def test_what_the_user_could_not_read_keeps_it_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that any user comes to, with code that any user may read."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
+    monkeypatch.setattr(unprivileged.launch, "PACKAGE", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    monkeypatch.setattr(sys, "prefix", "/")
+    return tmp_path
+
+
+@root
+def test_a_state_folder_that_the_user_can_t_reach_is_not_given_away(readable: Path):
+    state = readable / "private" / "state"
+    state.mkdir(parents=True)
+    state.parent.chmod(0o700)
+    assert unprivileged._reasons(load({"state_dir": str(state)}), NOBODY) == [f"HAYSTACK_STATE_DIR: {state} can't be reached"]
+    assert state.stat().st_uid == 0
+
+
+@root
+def test_a_key_that_can_t_be_given_keeps_it_root(readable: Path):
+    state = readable / "state"
+    state.mkdir()
+    key = state / "ssh_host_ed25519_key"
+    key.write_text("x")
+    key.chmod(0o600)
+    (readable / "copy").hardlink_to(key)
+    settings = load({"state_dir": str(state)})
+    assert unprivileged._reasons(settings, NOBODY) == [f"HAYSTACK_STATE_DIR: {key}"]
+    (readable / "copy").unlink()
+    assert unprivileged._reasons(settings, NOBODY) == []
+    assert key.stat().st_uid == NOBODY.uid
+
+
+@root
+def test_what_the_user_could_not_read_keeps_it_root(readable: Path):
+    tmp_path = readable
     certs = tmp_path / "certs"
     certs.mkdir()
     (certs / "a.crt").write_text("x")
     (certs / "a.key").write_text("x")
     (certs / "a.key").chmod(0o600)
     settings = load({"certs": str(certs), "state_dir": str(tmp_path / "state")})
-    monkeypatch.setattr(unprivileged.launch, "PACKAGE", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", "/bin/sh")
-    monkeypatch.setattr(sys, "prefix", "/")
     assert unprivileged._reasons(settings, NOBODY) == [f"HAYSTACK_CERTS: {certs / 'a.key'}"]
     assert not (tmp_path / "state").exists(), "nothing is given away by one that stays root"
     (certs / "a.key").chmod(0o640)
