@@ -34,8 +34,7 @@ def confine(uid: int, gid: int) -> None:
 
     To be called when everything is imported: the other user may not be able to read the code.
     """
-    # core(5): of 0, a core dump that is piped to a program takes no notice; of 1, it does, and a file can't hold anything
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    no_core()
     _prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
     if uid != -1:
         os.setgroups([])
@@ -43,6 +42,17 @@ def confine(uid: int, gid: int) -> None:
         os.setresuid(uid, uid, uid)
     elif sys.gettrace() is None:  # what traces it writes at its end what it has seen
         landlock.restrict(landlock.readable(PACKAGE))
+
+
+def no_core() -> None:
+    """Write no core dump. Raises OSError.
+
+    core(5): of a limit of 0, a core dump that is piped to a program takes no notice; of 1, it does, and a file can't hold anything.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    except ValueError:  # 0 is the most that it may have, as with `--ulimit core=0`: there are no files then
+        return
 
 
 def confine_or_tell(uid: int, gid: int) -> None:

@@ -99,7 +99,8 @@ def _live(orders: socket.socket, first: socket.socket) -> NoReturn:
 
 def confine() -> None:
     """No core dump, nothing to be gained by executing a file, no capability but KEPT, and nothing for others of its user to look at."""
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # as in proxy/sandbox.py
+    with contextlib.suppress(ValueError):  # as in proxy/sandbox.py, which would bring more than this needs
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     with contextlib.suppress(OSError):  # not everywhere all of this is allowed; then it has what its user has
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
         capabilities.keep(KEPT)
