@@ -1,4 +1,7 @@
-"""As whom workers run: another user than root, where Haystack runs as root and may become one. sandbox.py makes the change."""
+"""As whom workers and the control process run: another user than root, where Haystack runs as root and may become one.
+
+sandbox.py and startup/unprivileged.py make the change.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import pwd
 from pathlib import Path
 from typing import NamedTuple
 
-ACCOUNTS = ("haystack", "nobody")
+OWN = "haystack"  # of Haystack alone: other daemons may be `nobody` too, so that one may own nothing
+ACCOUNTS = (OWN, "nobody")
 NOBODY = 65534  # where the system names no account: the kernel's own number for nobody in particular
 NEEDED = {0: "CAP_CHOWN", 6: "CAP_SETGID", 7: "CAP_SETUID"}  # to be another user: bits of CapEff (capabilities(7))
 
@@ -31,6 +35,12 @@ def account(proc: Path = Path("/proc")) -> Account | None:
             continue
         return Account(name, found.pw_uid, found.pw_gid)
     return Account(str(NOBODY), NOBODY, NOBODY)
+
+
+def own(proc: Path = Path("/proc")) -> Account | None:
+    """As whom the control process goes on that was started as root; None: as the user that it is."""
+    found = account(proc)
+    return found if found and found.name == OWN else None
 
 
 def missing(proc: Path = Path("/proc")) -> list[str]:

@@ -1,7 +1,7 @@
-"""Has the control process, started as root, go on as the user that workers run as, with CAP_NET_BIND_SERVICE and nothing else.
+"""Has the control process, started as root, go on as the user `haystack`, with CAP_NET_BIND_SERVICE and nothing else.
 
-The state folder becomes that user's. Where the user could not read what the settings name, or the code, the process stays root and the log
-says why: a certificate that can be read no more would be worse. Never changes a mode; opens no file.
+The state folder becomes that user's. Where there is no such user, or it could not read what the settings name, or the code, the process
+stays root and the log says why: a certificate that can be read no more would be worse. Never changes a mode; opens no file of the settings.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from haystack.startup import capabilities, checks, state_owner
 
 READ = ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca", "tls_client_ca", "certs")  # again and again, while it runs
 KEPT = (capabilities.NET_BIND_SERVICE,)
+MAKE = f"to make it: useradd --system --no-create-home --shell /usr/sbin/nologin {account.OWN}"
 _log = structlog.get_logger("haystack")
 
 
@@ -30,6 +31,9 @@ def go_on(settings: Settings) -> None:
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
     other = account.account()
     if other is None:
+        return
+    if other.name != account.OWN:
+        _log.warning("privileges.kept", user=account.OWN, reason=f"there is no such user: {MAKE}")
         return
     descriptors.raised()  # which only root may raise above what was set
     if reasons := _reasons(settings, other):

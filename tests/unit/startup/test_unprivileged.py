@@ -192,3 +192,44 @@ def test_secrets_are_hidden_from_proc_and_kept_for_python():
 )  # fmt: skip
 def test_a_keeper_is_started_where_engines_are_watched(words: list[str], environment: dict[str, str], wanted: bool):
     assert keeper.wanted(words, environment) == wanted
+
+
+GOES_ON = """if True:
+    import os, sys
+    from haystack.proxy import launch
+    from haystack.settings.settings import load
+    from haystack.startup import unprivileged
+    launch.PACKAGE = sys.executable = "/bin/sh"
+    sys.prefix = "/"
+    unprivileged.go_on(load({{"state_dir": {state!r}}}))
+    print(os.geteuid(), os.stat({state!r}).st_uid)
+"""
+
+
+def went_on(folder: Path, users: str) -> list[str]:
+    """What a process prints that goes on where the system knows these users."""
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    state = folder / "state"
+    state.mkdir()
+    (folder / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n{users}")
+    words = ["unshare", "-m", "sh", "-c", f'mount --bind {folder / "passwd"} /etc/passwd && exec "$@"', "sh", sys.executable, "-c"]
+    done = subprocess.run([*words, GOES_ON.format(state=str(state))], capture_output=True, text=True, timeout=30, check=False)
+    if "ermission denied" in done.stderr or "not permitted" in done.stderr:
+        pytest.skip("no mounts here")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@root
+def test_root_goes_on_as_the_user_haystack(tmp_path: Path):
+    assert went_on(tmp_path, "haystack:x:65532:65532::/:/bin/false\n")[-1] == "65532 65532"
+
+
+@root
+def test_without_a_user_haystack_it_stays_root_and_says_how_to_make_one(tmp_path: Path):
+    """Other daemons of the machine are `nobody` as well: none of them may read its keys."""
+    line, last = went_on(tmp_path, "")
+    assert last == "0 0"
+    assert "privileges.kept" in line
+    assert "useradd" in line
