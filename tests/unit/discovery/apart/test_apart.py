@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -196,3 +197,29 @@ def test_one_that_does_not_start_is_told_in_one_line(ends: tuple[socket.socket, 
     with pytest.raises(NoDiscoveryError, match="the discovery process does not") as caught:
         Apart(ours, Launches()).sources()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "arrives"),
+    [
+        ("a\ud800b", Options(), ("a?b", None)),
+        ("ü\ud800", Options(weight=1 << 70), ("ü?", (1 << 63) - 1)),
+        ("ü", Options(weight=-(1 << 70), health={"\udcff": "\udcff"}), ("ü", -(1 << 63))),
+    ],
+)
+def test_text_that_is_none_and_numbers_beyond_64_bits_cost_nobody_else_the_list(name: str, options: Options, arrives: object) -> None:
+    sink, odd = FakeSink(), container(1, name=name, options=options)
+    found = replace(listing({}), containers=Listed.of([odd, container(2)]))
+    take(heard(sink=sink), *parts(SOURCE, None, found))
+    came, other = sink.listings[-1].containers
+    assert (came.name, came.options.weight) == arrives
+    assert other == container(2)
+    assert replace(came, name=name, options=options) == odd
+
+
+def test_a_line_of_the_log_with_the_same_arrives() -> None:
+    fields = {"host": "\ud800", "n": [1 << 70, 2], "raw": b"\xff", "of": {"\ud800": -(1 << 70)}, "where": Path("/x")}
+    line = sent(Line("a", "info", "x\ud800", fields))
+    assert line == Line(
+        "a", "info", "x?", {"host": "?", "n": [str(1 << 70), 2], "raw": b"\xff", "of": {"?": str(-(1 << 70))}, "where": "/x"}
+    )
