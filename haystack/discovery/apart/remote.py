@@ -27,6 +27,7 @@ START_SECONDS = 15.0  # for the process to say what it watches
 SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
 STEADY_SECONDS = 5.0  # one that lived for so long is no one that can't start
 ENDED = "the discovery process has ended, and is started again"
+ARGUMENTS = ("self", "level", "event", "method_name")  # of structlog's own
 _log = structlog.get_logger()
 
 
@@ -78,7 +79,7 @@ class Apart:
         channel.settimeout(START_SECONDS)
         try:
             first = UP.decode(_received(channel, int.from_bytes(_received(channel, HEAD), "big")))
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:  # the latter is msgspec's too, and of text that is none
             raise NoDiscoveryError(f"the discovery process does not start: {error}") from error
         finally:
             channel.settimeout(None)
@@ -110,13 +111,19 @@ class Apart:
             pause = SHORTEST if loop.time() - began > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
             _log.error("discovery.ended", pid=self.pid or None, error=error, after=pause)
             self.pid = 0
-            for source, sink in tuple(self._sinks.items()):
-                if source not in self._withdrawn:
-                    sink.failed(source, ENDED)
+            self._failed()
             await asyncio.sleep(pause)
 
+    def _failed(self) -> None:
+        for source, sink in tuple(self._sinks.items()):
+            if source not in self._withdrawn:
+                try:
+                    sink.failed(source, ENDED)
+                except Exception as error:  # noqa: BLE001 - as in _session
+                    _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
+
     async def _session(self) -> str:
-        """One process to its end; why it could not begin, if so."""
+        """One process to its end; why it could not begin, or be heard any further, if so. Whatever that is, another one is started."""
         channel, self._channel = self._channel, None
         try:
             reader, writer = await asyncio.open_unix_connection(sock=channel or self._launcher.launch())
@@ -126,8 +133,11 @@ class Apart:
         try:
             async for message in _messages(reader):
                 self._take(message)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return f"it can't be understood: {error}"
+        except Exception as error:  # noqa: BLE001 - nothing that is told may end discovery for good
+            _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
+            return f"what it said can't be taken in: {error!r}"
         finally:
             writer.close()
         return ""
@@ -142,7 +152,7 @@ class Apart:
             case Withdrawn():
                 self._forget(message.source)
             case Line():
-                structlog.get_logger(message.logger).log(_level(message.level), message.event, **message.fields)
+                _write(message)
             case Sources():
                 self.pid = message.pid
                 self._fresh.clear()
@@ -191,8 +201,10 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
         yield UP.decode(body)
 
 
-def _level(word: str) -> int:
-    return int(getattr(logging, word.upper(), logging.INFO))
+def _write(line: Line) -> None:
+    level = logging.getLevelNamesMapping().get(line.level.upper(), logging.INFO)
+    fields = {f"{name}_" if name in ARGUMENTS else name: value for name, value in line.fields.items()}
+    structlog.get_logger(line.logger).log(level, line.event, **fields)
 
 
 def _received(sock: socket.socket, size: int) -> bytes:

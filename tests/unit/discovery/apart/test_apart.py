@@ -40,6 +40,10 @@ def sent(message: object) -> object:
     return UP.decode(packed(message)[4:])  # type: ignore[arg-type]
 
 
+def frame(body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + body
+
+
 def take(apart: Apart, *messages: object) -> None:
     for message in messages:
         apart._take(sent(message))  # type: ignore[arg-type] # what it reads from its channel
@@ -189,7 +193,9 @@ async def test_another_process_is_started_and_what_was_listed_stays() -> None:
     far.close()
 
 
-@pytest.mark.parametrize("said", [b"", b"\0\0", packed(Failed("x", "y")), b"\0\0\0\3abc"])
+@pytest.mark.parametrize(
+    "said", [b"", b"\0\0", packed(Failed("x", "y")), b"\0\0\0\3abc", frame(packed(Sources(("XXXX",), 7))[4:].replace(b"XXXX", b"\xff" * 4))]
+)
 def test_one_that_does_not_start_is_told_in_one_line(ends: tuple[socket.socket, socket.socket], said: bytes) -> None:
     ours, theirs = ends
     theirs.sendall(said)
@@ -223,3 +229,63 @@ def test_a_line_of_the_log_with_the_same_arrives() -> None:
     assert line == Line(
         "a", "info", "x?", {"host": "?", "n": [str(1 << 70), 2], "raw": b"\xff", "of": {"?": str(-(1 << 70))}, "where": "/x"}
     )
+
+
+class Stumbling(FakeSink):
+    """A sink that does not stand its first list, nor what is told then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stumbled = 0
+
+    def replace(self, source: str, listing: Listing) -> None:
+        if not self.stumbled:
+            self.stumbled = 1
+            raise KeyError("x")
+        super().replace(source, listing)
+
+    def failed(self, source: str, error: str) -> None:
+        if self.stumbled == 1:
+            self.stumbled = 2
+            raise KeyError("y")
+        super().failed(source, error)
+
+
+NO_TEXT = frame(packed(Failed(SOURCE, "XXXX"))[4:].replace(b"XXXX", b"\xff\xff\xff\xff"))
+
+
+@pytest.mark.parametrize(
+    ("said", "sink"),
+    [(NO_TEXT, FakeSink()), (b"\xff" * 8, FakeSink()), (b"".join(map(packed, parts(SOURCE, None, listing({})))), Stumbling())],
+)
+async def test_whatever_a_process_says_another_one_is_heard_after_it(said: bytes, sink: FakeSink) -> None:
+    ours, theirs = socket.socketpair()
+    launches = Launches()
+    apart = Apart(ours, launches)
+    with capture_logs() as logs:
+        task = asyncio.create_task(apart.listen(SOURCE, sink))
+        try:
+            theirs.sendall(said)
+            async with asyncio.timeout(10):
+                while not launches.far:
+                    assert not task.done(), task
+                    await asyncio.sleep(0.01)
+            for message in (Sources((SOURCE,), 8), *parts(SOURCE, None, listing({1: "running"}))):
+                launches.far[0].sendall(packed(message))
+            await sink.until(lambda: sink.names == {"c1"})
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for end in (theirs, *launches.far):
+                end.close()
+    assert [line["error"] for line in logs if line["event"] == "discovery.ended"] != [""]
+
+
+@pytest.mark.parametrize("level", ["warning", "basic_format", "handlers", ""])
+def test_a_line_may_have_any_level_and_fields_of_any_name(level: str) -> None:
+    fields = dict.fromkeys(("level", "event", "self", "method_name", "logger", "name", "args", "exc", "x"), 1)
+    with capture_logs() as logs:
+        take(heard(sink=FakeSink()), Line("haystack.discovery", level, "engine.retry", fields))
+    (line,) = logs
+    assert (line["event"], line["x"], line["event_"]) == ("engine.retry", 1, 1)
+    assert line["log_level"] == ("warning" if level == "warning" else "info")
