@@ -36,10 +36,15 @@ def go_on(settings: Settings) -> None:
         _log.warning("privileges.kept", user=account.OWN, reason=f"there is no such user: {MAKE}")
         return
     descriptors.raised()  # which only root may raise above what was set
-    if reasons := _reasons(settings, other):
+    try:
+        reasons = _reasons(settings, other)
+        if not reasons:
+            capabilities.become(other.uid, other.gid, KEPT)
+    except OSError as error:  # a system that does not let it, though nothing told so
+        reasons = [f"can't become this user: {error.strerror or error}"]
+    if reasons:
         _log.warning("privileges.kept", user=other.name, reason="; ".join(reasons))
         return
-    capabilities.become(other.uid, other.gid, KEPT)
     os.environ["HOME"] = "/"  # not root's
     _log.debug("privileges.dropped", user=other.name)
 
@@ -77,16 +82,16 @@ def _above(folder: Path) -> Path | None:
 
 @contextlib.contextmanager
 def acting_as(other: account.Account) -> Iterator[None]:
-    """What is looked at meanwhile is looked at by this user, without any capability."""
-    groups = os.getgroups()
+    """What is looked at meanwhile is looked at by this user, without any capability. Raises OSError."""
+    groups, group, user = os.getgroups(), os.getegid(), os.geteuid()
     os.setgroups([])
-    os.setegid(other.gid)
-    os.seteuid(other.uid)
     try:
+        os.setegid(other.gid)
+        os.seteuid(other.uid)
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        os.seteuid(user)
+        os.setegid(group)
         os.setgroups(groups)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from haystack.proxy.account import Account
 from haystack.settings.settings import load
@@ -233,3 +234,32 @@ def test_without_a_user_haystack_it_stays_root_and_says_how_to_make_one(tmp_path
     assert last == "0 0"
     assert "privileges.kept" in line
     assert "useradd" in line
+
+
+@root
+def test_where_nobody_else_can_be_acted_as_it_stays_root_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def forbidden(groups: list[int]) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(unprivileged.account, "account", lambda: Account("haystack", 65532, 65532))
+    monkeypatch.setattr(os, "setgroups", forbidden)
+    monkeypatch.setattr(unprivileged.capabilities, "prctl", lambda *_: None)  # it would be for good
+    with capture_logs() as logs:
+        unprivileged.go_on(load({"state_dir": str(tmp_path)}))
+    assert [(line["event"], line["reason"]) for line in logs] == [("privileges.kept", "can't become this user: Operation not permitted")]
+    assert os.geteuid() == 0
+
+
+@root
+def test_acting_as_another_user_ends_with_what_was_there_before():
+    code = """if True:
+        import os
+        from haystack.proxy.account import Account
+        from haystack.startup.unprivileged import acting_as
+        os.setgroups([3, 4])
+        os.setegid(7)
+        with acting_as(Account("x", 65534, 65534)):
+            print(os.geteuid(), os.getegid(), os.getgroups())
+        print(os.geteuid(), os.getegid(), sorted(os.getgroups()))
+    """
+    assert printed(code).splitlines() == ["65534 65534 []", "0 7 [3, 4]"]
