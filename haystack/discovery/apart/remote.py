@@ -24,6 +24,7 @@ from haystack.model.listed import Listed
 from haystack.model.records import Container, Listing
 
 START_SECONDS = 15.0  # for the process to say what it watches
+LEAST_SECONDS = 0.001  # of 0, a socket would not wait at all
 SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
 STEADY_SECONDS = 5.0  # one that lived for so long is no one that can't start
 ENDED = "the discovery process has ended, and is started again"
@@ -76,9 +77,9 @@ class Apart:
     def sources(self) -> list[Remote]:
         """What the first process watches. Blocks until it has said so; raises NoDiscoveryError."""
         channel = self._channel = self._channel or self._launcher.launch()
-        channel.settimeout(START_SECONDS)
+        over = perf_counter() + START_SECONDS
         try:
-            first = UP.decode(_received(channel, int.from_bytes(_received(channel, HEAD), "big")))
+            first = UP.decode(_received(channel, _size(_received(channel, HEAD, over)), over))
         except (OSError, ValueError) as error:  # the latter is msgspec's too, and of text that is none
             raise NoDiscoveryError(f"the discovery process does not start: {error}") from error
         finally:
@@ -192,10 +193,7 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
             await asyncio.sleep(0)
             over = perf_counter() + TURN
         try:
-            size = int.from_bytes(await reader.readexactly(HEAD), "big")
-            if size > LONGEST:
-                raise msgspec.DecodeError("a message is too long")
-            body = await reader.readexactly(size)
+            body = await reader.readexactly(_size(await reader.readexactly(HEAD)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         yield UP.decode(body)
@@ -207,12 +205,23 @@ def _write(line: Line) -> None:
     structlog.get_logger(line.logger).log(level, line.event, **fields)
 
 
-def _received(sock: socket.socket, size: int) -> bytes:
-    """So many bytes. Raises OSError."""
+def _size(head: bytes) -> int:
+    """Of the message behind this. Raises MsgspecError."""
+    size = int.from_bytes(head, "big")
+    if size > LONGEST:
+        raise msgspec.DecodeError("a message is too long")
+    return size
+
+
+def _received(sock: socket.socket, size: int, over: float) -> bytes:
+    """So many bytes. over: when nobody waits any more, by perf_counter. Raises OSError."""
     data = b""
     while len(data) < size:
+        sock.settimeout(max(over - perf_counter(), LEAST_SECONDS))
         more = sock.recv(size - len(data))
         if not more:
             raise ConnectionError("it has ended")
+        if perf_counter() > over:
+            raise TimeoutError("timed out")
         data += more
     return data

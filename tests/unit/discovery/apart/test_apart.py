@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from haystack.discovery.apart import remote
 from haystack.discovery.apart.messages import UP, Failed, Line, Part, Sources, Withdrawn, packed
 from haystack.discovery.apart.outbox import PORTION, Outbox, parts
 from haystack.discovery.apart.remote import ENDED, Apart, NoDiscoveryError
@@ -289,3 +292,33 @@ def test_a_line_may_have_any_level_and_fields_of_any_name(level: str) -> None:
     (line,) = logs
     assert (line["event"], line["x"], line["event_"]) == ("engine.retry", 1, 1)
     assert line["log_level"] == ("warning" if level == "warning" else "info")
+
+
+def test_a_first_message_that_is_too_long_is_not_waited_for(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(b"\xff" * 4)
+    with pytest.raises(NoDiscoveryError, match="too long"):
+        Apart(ours, Launches()).sources()
+
+
+def test_one_that_says_it_byte_by_byte_has_no_more_time_than_others(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = ends
+    monkeypatch.setattr(remote, "START_SECONDS", 1.0)
+    ended, began = threading.Event(), perf_counter()
+    theirs.sendall((1000).to_bytes(4, "big"))
+
+    def drip() -> None:
+        while not ended.wait(0.3) and perf_counter() - began < 5:
+            theirs.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        with pytest.raises(NoDiscoveryError, match="timed out"):
+            Apart(ours, Launches()).sources()
+        assert perf_counter() - began < 4
+    finally:
+        ended.set()
+        dripping.join()
