@@ -28,7 +28,9 @@ def environment(whole: Mapping[str, str]) -> dict[str, str]:
 
 
 def confine(uid: int, gid: int) -> None:
-    """Give up, for good, what this process does not need. uid -1: it stays the user that it is, whose files are kept from it.
+    """Give up, for good, what this process does not need. uid -1: it stays the user that it is. Files are kept from it in any case.
+
+    For the state folder may be the other user's, from a time when the control process was that user too.
 
     Raises OSError.
 
@@ -40,7 +42,7 @@ def confine(uid: int, gid: int) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    elif sys.gettrace() is None:  # what traces it writes at its end what it has seen
+    if sys.gettrace() is None:  # what traces it writes at its end what it has seen
         landlock.restrict(landlock.readable(PACKAGE))
 
 
