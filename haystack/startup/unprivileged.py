@@ -15,13 +15,14 @@ from pathlib import Path
 import structlog
 
 from haystack.net import descriptors
-from haystack.proxy import account, launch
+from haystack.proxy import account, landlock, launch
 from haystack.settings.settings import Settings, variable
 from haystack.startup import capabilities, checks, state_owner
 
 READ = ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca", "tls_client_ca", "certs")  # again and again, while it runs
 KEPT = (capabilities.NET_BIND_SERVICE,)
 MAKE = f"to make it: useradd --system --no-create-home --shell /usr/sbin/nologin {account.OWN}"
+LANDLOCK = "it takes Linux 5.13 with landlock in /sys/kernel/security/lsm, and a container runtime whose seccomp profile lets it through"
 _log = structlog.get_logger("haystack")
 
 
@@ -30,8 +31,13 @@ def go_on(settings: Settings) -> None:
     with contextlib.suppress(OSError):  # whoever it is
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
     other = account.account()
-    if other is None:
-        return
+    if landlock.version() < 1 and (other is None or other.name == account.OWN):  # nobody owns nothing
+        _log.warning("workers.unconfined", reason="the system has no Landlock: a worker could read the state folder's keys", hint=LANDLOCK)
+    if other is not None:
+        _given_up(settings, other)
+
+
+def _given_up(settings: Settings, other: account.Account) -> None:
     if other.name != account.OWN:
         _log.warning("privileges.kept", user=account.OWN, reason=f"there is no such user: {MAKE}")
         return

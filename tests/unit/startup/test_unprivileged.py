@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from haystack.proxy import landlock
 from haystack.proxy.account import Account
 from haystack.settings.settings import load
 from haystack.startup import keeper, secrets, state_owner, unprivileged
@@ -246,7 +247,8 @@ def test_where_nobody_else_can_be_acted_as_it_stays_root_and_says_why(tmp_path: 
     monkeypatch.setattr(unprivileged.capabilities, "prctl", lambda *_: None)  # it would be for good
     with capture_logs() as logs:
         unprivileged.go_on(load({"state_dir": str(tmp_path)}))
-    assert [(line["event"], line["reason"]) for line in logs] == [("privileges.kept", "can't become this user: Operation not permitted")]
+    kept = [(line["event"], line["reason"]) for line in logs if line["event"] != "workers.unconfined"]
+    assert kept == [("privileges.kept", "can't become this user: Operation not permitted")]
     assert os.geteuid() == 0
 
 
@@ -263,3 +265,20 @@ def test_acting_as_another_user_ends_with_what_was_there_before():
         print(os.geteuid(), os.getegid(), sorted(os.getgroups()))
     """
     assert printed(code).splitlines() == ["65534 65534 []", "0 7 [3, 4]"]
+
+
+@pytest.mark.parametrize(
+    ("version", "other", "told"),
+    [
+        (-1, None, True), (0, Account("haystack", 65532, 65532), True), (-1, NOBODY, False),
+        (1, None, False), (1, Account("haystack", 65532, 65532), False),
+    ],
+)  # fmt: skip
+def test_that_a_worker_could_read_keys_is_told(version: int, other: Account | None, told: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unprivileged.account, "account", lambda: other)
+    monkeypatch.setattr(unprivileged, "_given_up", lambda *_: None)
+    monkeypatch.setattr(unprivileged.capabilities, "prctl", lambda *_: None)  # it would be for good
+    monkeypatch.setattr(landlock, "version", lambda: version)
+    with capture_logs() as logs:
+        unprivileged.go_on(load({}))
+    assert [line["event"] for line in logs] == ["workers.unconfined"] * told
