@@ -90,7 +90,11 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
     """Watch Docker (or HAYSTACK_STATIC), answer DNS and balance HTTP until SIGTERM."""
     checks.refuse(settings)
     if keeper is not None:
-        settings = away.handed_over(settings, keeper)  # before the next line: it starts while that is imported
+        try:
+            settings = away.handed_over(settings, keeper)  # before the next line: it starts while that is imported
+        except OSError as error:
+            complain(f"discovery can't be started: {error.strerror or error}")
+            return 1
     from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
 
     return app.main(settings, demo=False, replace=replace, **_apart(keeper))

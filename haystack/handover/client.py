@@ -111,7 +111,7 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
 
 def _asked(peer: socket.socket, ask: protocol.Ask) -> Predecessor | Successor:
-    other = account.account()  # as whom one goes on that was started as root
+    other = account.own()  # as whom one goes on that was started as root
     if not protocol.trusted(peer, other.uid if other else None):
         raise protocol.ProtocolError("it belongs to another user")
     protocol.send(peer, ask)

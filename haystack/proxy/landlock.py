@@ -1,7 +1,8 @@
-"""Keeps a process from files by Landlock (landlock(7)), where the kernel has it: for workers that share the control process's user.
+"""Keeps a process from files by Landlock (landlock(7)), where the kernel has it: for workers, whose user may own them.
 
-Files of Haystack's state, keys above all, are that user's. A worker reads its own code still, for a module may be imported late. Files that
-are open already stay so, and sockets are no files. From ABI 6 on (Linux 6.12) it can also send no signal to anybody outside.
+Files of Haystack's state, keys above all, are the control process's user's, which is the workers' too unless it stayed root. A worker
+reads its own code still, for a module may be imported late. Files that are open already stay so, and sockets are no files. From ABI 6 on
+(Linux 6.12) it can also send no signal to anybody outside.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ def readable(package: str) -> list[str]:
     return [package, sys.prefix, sys.base_prefix, *SYSTEM, *(each for each in sys.path if each)]
 
 
+def version() -> int:
+    """The ABI that the kernel has, from 1 on; less than that: none, or whoever runs this container keeps it from us."""
+    return int(_libc.syscall(CREATE, None, ctypes.c_size_t(0), ASK_VERSION))
+
+
 def restrict(folders: Iterable[str]) -> bool:
     """Let this thread, and all that it starts, read these and open nothing else, for good; False: the system has no Landlock.
 
     For a process of one thread, with no_new_privs set.
     """
-    version = _libc.syscall(CREATE, None, ctypes.c_size_t(0), ASK_VERSION)
-    if version < 1:
+    known = version()
+    if known < 1:
         return False
-    handled = OF_FILES[min(version, max(OF_FILES))]
-    wanted = struct.pack("=QQQ", handled, 0, SCOPED) if version >= SCOPED_SINCE else struct.pack("=Q", handled)
+    handled = OF_FILES[min(known, max(OF_FILES))]
+    wanted = struct.pack("=QQQ", handled, 0, SCOPED) if known >= SCOPED_SINCE else struct.pack("=Q", handled)
     rules = _libc.syscall(CREATE, wanted, ctypes.c_size_t(len(wanted)), 0)
     if rules < 0:
         return False

@@ -28,21 +28,33 @@ def environment(whole: Mapping[str, str]) -> dict[str, str]:
 
 
 def confine(uid: int, gid: int) -> None:
-    """Give up, for good, what this process does not need. uid -1: it stays the user that it is, whose files are kept from it.
+    """Give up, for good, what this process does not need. uid -1: it stays the user that it is. Files are kept from it in any case.
+
+    For the state folder may be the other user's, from a time when the control process was that user too.
 
     Raises OSError.
 
     To be called when everything is imported: the other user may not be able to read the code.
     """
-    # core(5): of 0, a core dump that is piped to a program takes no notice; of 1, it does, and a file can't hold anything
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    no_core()
     _prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
     if uid != -1:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    elif sys.gettrace() is None:  # what traces it writes at its end what it has seen
+    if sys.gettrace() is None:  # what traces it writes at its end what it has seen
         landlock.restrict(landlock.readable(PACKAGE))
+
+
+def no_core() -> None:
+    """Write no core dump. Raises OSError.
+
+    core(5): of a limit of 0, a core dump that is piped to a program takes no notice; of 1, it does, and a file can't hold anything.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    except ValueError:  # 0 is the most that it may have, as with `--ulimit core=0`: there are no files then
+        return
 
 
 def confine_or_tell(uid: int, gid: int) -> None:

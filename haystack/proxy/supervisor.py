@@ -102,7 +102,7 @@ class Supervisor:
         """
         self._hold = hold
         if os.geteuid() == 0 and self.account is None:
-            why = "they run as root: without these capabilities (which /proc tells) they can't change to another user"
+            why = "they run as root: without these (which /proc tells) they can't change to another user"
             log.warning("workers.privileged", reason=why, missing=account.missing())
         self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):

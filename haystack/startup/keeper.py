@@ -22,8 +22,8 @@ from haystack.startup import capabilities
 
 COMMANDS = ("run", "auto")
 STATIC = "HAYSTACK_STATIC"
-SETUP, BEGIN = b"S", b"B"  # what an order begins with: the settings of discovery; or start a process, with its end of a channel
-LARGEST = 1 << 20  # bytes of an order
+SETUP, BEGIN = b"S", b"B"  # what an order begins with: a piece of the settings; or start a process, with its end of a channel
+PIECE = 64 * 1024  # bytes of settings in an order: a packet must fit in the socket's buffer (net.core.wmem_default)
 KEPT = (capabilities.DAC_OVERRIDE,)
 
 
@@ -36,8 +36,9 @@ class Keeper:
         self._orders = orders
 
     def instruct(self, setup: bytes) -> None:
-        """Give the first process its settings, a frame, and the keeper for those after it. Raises OSError."""
-        self._orders.send(SETUP + setup[4:])
+        """Give the first process its settings, a frame, and the keeper for those after it. Once only. Raises OSError."""
+        for at in range(4, len(setup), PIECE):
+            self._orders.send(SETUP + setup[at : at + PIECE])
         self.channel.sendall(setup)
 
     def launch(self) -> socket.socket:
@@ -99,7 +100,8 @@ def _live(orders: socket.socket, first: socket.socket) -> NoReturn:
 
 def confine() -> None:
     """No core dump, nothing to be gained by executing a file, no capability but KEPT, and nothing for others of its user to look at."""
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # as in proxy/sandbox.py
+    with contextlib.suppress(ValueError):  # as in proxy/sandbox.py, which would bring more than this needs
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     with contextlib.suppress(OSError):  # not everywhere all of this is allowed; then it has what its user has
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
         capabilities.keep(KEPT)
@@ -111,11 +113,11 @@ def _obey(orders: socket.socket) -> None:
     """Do what the control process says, until it has gone."""
     setup = b""
     while True:
-        data, descriptors, _, _ = socket.recv_fds(orders, LARGEST, 1)
+        data, descriptors, _, _ = socket.recv_fds(orders, len(SETUP) + PIECE, 1)
         if not data:
             return
         if data[:1] == SETUP:
-            setup = setup or data[1:]
+            setup += data[1:]
         for descriptor in descriptors:
             with contextlib.suppress(OSError):  # the one who asked sees the channel end
                 _begin(socket.socket(fileno=descriptor), setup, orders)

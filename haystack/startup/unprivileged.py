@@ -1,14 +1,13 @@
-"""Has the control process, started as root, go on as the user that workers run as, with CAP_NET_BIND_SERVICE and nothing else.
+"""Has the control process, started as root, go on as the user `haystack`, with CAP_NET_BIND_SERVICE and nothing else.
 
-The state folder becomes that user's. Where the user could not read what the settings name, or the code, the process stays root and the log
-says why: a certificate that can be read no more would be worse. Never changes a mode; opens no file.
+The state folder becomes that user's. Where there is no such user, or it could not read what the settings name, or the code, the process
+stays root and the log says why: a certificate that can be read no more would be worse. Never changes a mode; opens no file of the settings.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,14 @@ from pathlib import Path
 import structlog
 
 from haystack.net import descriptors
-from haystack.proxy import account, launch
+from haystack.proxy import account, landlock, launch
 from haystack.settings.settings import Settings, variable
-from haystack.startup import capabilities, checks
+from haystack.startup import capabilities, checks, state_owner
 
 READ = ("static", "ssh_authorized_keys_file", "dns_records", "acme_ca", "tls_client_ca", "certs")  # again and again, while it runs
 KEPT = (capabilities.NET_BIND_SERVICE,)
+MAKE = f"to make it: useradd --system --no-create-home --shell /usr/sbin/nologin {account.OWN}"
+LANDLOCK = "it takes Linux 5.13 with landlock in /sys/kernel/security/lsm, and a container runtime whose seccomp profile lets it through"
 _log = structlog.get_logger("haystack")
 
 
@@ -30,27 +31,47 @@ def go_on(settings: Settings) -> None:
     with contextlib.suppress(OSError):  # whoever it is
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
     other = account.account()
-    if other is None:
+    if landlock.version() < 1 and (other is None or other.name == account.OWN):  # nobody owns nothing
+        _log.warning("workers.unconfined", reason="the system has no Landlock: a worker could read the state folder's keys", hint=LANDLOCK)
+    if other is not None:
+        _given_up(settings, other)
+
+
+def _given_up(settings: Settings, other: account.Account) -> None:
+    if other.name != account.OWN:
+        _log.warning("privileges.kept", user=account.OWN, reason=f"there is no such user: {MAKE}")
         return
     descriptors.raised()  # which only root may raise above what was set
-    if reasons := _reasons(settings, other):
+    try:
+        reasons = _reasons(settings, other)
+        if not reasons:
+            capabilities.become(other.uid, other.gid, KEPT)
+    except OSError as error:  # a system that does not let it, though nothing told so
+        reasons = [f"can't become this user: {error.strerror or error}"]
+    if reasons:
         _log.warning("privileges.kept", user=other.name, reason="; ".join(reasons))
         return
-    capabilities.become(other.uid, other.gid, KEPT)
     os.environ["HOME"] = "/"  # not root's
     _log.debug("privileges.dropped", user=other.name)
 
 
 def _reasons(settings: Settings, other: account.Account) -> list[str]:
     """Why it has to stay root; none: it need not."""
+    folder = settings.state_dir
+    above = _above(folder)
     with acting_as(other):
         found = list(_unreadable(settings))
+        if above is not None and not os.access(above, os.X_OK, effective_ids=True):  # asked before anything is given away
+            found.append(f"{variable('state_dir')}: {folder} can't be reached")
     if found:
         return found
-    give(settings.state_dir, other)
+    kept = state_owner.give(folder, other.uid, other.gid)
     with acting_as(other):
-        why = checks.unwritable(settings.state_dir)
-    return [f"{variable('state_dir')}: {settings.state_dir} can't be written: {why}"] if why and _writable(settings.state_dir) else []
+        why = checks.unwritable(folder)
+        closed = [f"{variable('state_dir')}: {each}" for each in kept if not _may(each)]
+    if why and _writable(folder):
+        return [f"{variable('state_dir')}: {folder} can't be written: {why}"]
+    return closed
 
 
 def _writable(folder: Path) -> bool:
@@ -58,18 +79,25 @@ def _writable(folder: Path) -> bool:
     return not checks.unwritable(folder)
 
 
+def _above(folder: Path) -> Path | None:
+    """What this user has to pass to come to the state folder; None: there is none, and none can be made."""
+    if not folder.exists() and not _writable(folder):
+        return None
+    return next(each for each in folder.absolute().parents if each.exists())
+
+
 @contextlib.contextmanager
 def acting_as(other: account.Account) -> Iterator[None]:
-    """What is looked at meanwhile is looked at by this user, without any capability."""
-    groups = os.getgroups()
+    """What is looked at meanwhile is looked at by this user, without any capability. Raises OSError."""
+    groups, group, user = os.getgroups(), os.getegid(), os.geteuid()
     os.setgroups([])
-    os.setegid(other.gid)
-    os.seteuid(other.uid)
     try:
+        os.setegid(other.gid)
+        os.seteuid(other.uid)
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        os.seteuid(user)
+        os.setegid(group)
         os.setgroups(groups)
 
 
@@ -101,20 +129,3 @@ def _may(path: Path) -> bool:
     except OSError:
         return False
     return os.access(path, mode, effective_ids=True)
-
-
-def give(folder: Path, other: account.Account) -> None:
-    """Make the state folder this user's, with all in it, where it was root's. Where that can't be done, it stays as it is.
-
-    Once it is another user's, nothing in it is touched: that user could have put a link there to somebody else's file.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.lstat().st_uid != 0 or not stat.S_ISDIR(folder.lstat().st_mode):
-            return
-        for place, folders, files in os.walk(folder, topdown=False):
-            for name in (*folders, *files):
-                os.chown(os.path.join(place, name), other.uid, other.gid, follow_symlinks=False)  # noqa: PTH118 - os.walk's own texts
-        os.chown(folder, other.uid, other.gid, follow_symlinks=False)
-    except OSError as error:
-        _log.debug("state.kept", reason=str(error))

@@ -78,13 +78,20 @@ def test_where_no_thread_can_be_started_one_line_says_so(start: Callable[..., St
     assert ended.returncode == 1
 
 
+STRANGE = {
+    "a chroot without /proc": ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"],
+    "a user namespace without other users": ["unshare", "-Ur"],
+}
+
+
 @root
-def test_without_proc_it_serves(origin: Origin, tmp_path: Path) -> None:
-    """As in a chroot. That its workers keep their privileges is told."""
+@pytest.mark.parametrize("where", STRANGE)
+def test_where_nobody_else_can_be_it_serves(origin: Origin, tmp_path: Path, where: str) -> None:
+    """That its workers keep their privileges is told."""
     static = tmp_path / "static.toml"
     static.write_text(Member("web", origin.port).toml(0))
     log = tmp_path / "log"
-    words = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", *command()]
+    words = [*STRANGE[where], *command()]
     with log.open("w") as out:
         process = subprocess.Popen(words, env=environment(static, tmp_path / "state", {}), stderr=out)
     try:

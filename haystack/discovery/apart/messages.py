@@ -6,6 +6,7 @@ sources that are none any more, and lines of the log.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from haystack.model.records import Container, Listing
 
 HEAD = 4
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
 LONGEST = 64 * 1024 * 1024  # bytes of a frame: a portion of containers takes some dozens of KiB
 
 
@@ -81,6 +83,28 @@ _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)  # paths, and whatever a line o
 
 
 def packed(message: Message) -> bytes:
-    """One frame."""
-    body = _ENCODER.encode(message)
+    """One frame. What msgpack does not know arrives as what comes nearest: a list is not to be lost for one odd name in it."""
+    try:
+        body = _ENCODER.encode(message)
+    except (ValueError, OverflowError):
+        plain = msgspec.to_builtins(message, builtin_types=(bytes, bytearray), enc_hook=str)
+        body = _ENCODER.encode(_scrubbed(plain, str if isinstance(message, Line) else _nearest))
     return len(body).to_bytes(HEAD, "big") + body
+
+
+def _scrubbed(value: Any, beyond: Callable[[int], object]) -> Any:
+    """The same without surrogates, which are no text; beyond: what becomes of a number of more than 64 bits."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case int() if not LEAST <= value <= MOST:
+            return beyond(value)
+        case dict():
+            return {_scrubbed(key, beyond): _scrubbed(each, beyond) for key, each in value.items()}
+        case list() | tuple():
+            return [_scrubbed(each, beyond) for each in value]
+    return value
+
+
+def _nearest(number: int) -> int:
+    return MOST if number > 0 else LEAST

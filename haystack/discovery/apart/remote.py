@@ -24,9 +24,11 @@ from haystack.model.listed import Listed
 from haystack.model.records import Container, Listing
 
 START_SECONDS = 15.0  # for the process to say what it watches
+LEAST_SECONDS = 0.001  # of 0, a socket would not wait at all
 SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
 STEADY_SECONDS = 5.0  # one that lived for so long is no one that can't start
 ENDED = "the discovery process has ended, and is started again"
+ARGUMENTS = ("self", "level", "event", "method_name")  # of structlog's own
 _log = structlog.get_logger()
 
 
@@ -75,10 +77,10 @@ class Apart:
     def sources(self) -> list[Remote]:
         """What the first process watches. Blocks until it has said so; raises NoDiscoveryError."""
         channel = self._channel = self._channel or self._launcher.launch()
-        channel.settimeout(START_SECONDS)
+        over = perf_counter() + START_SECONDS
         try:
-            first = UP.decode(_received(channel, int.from_bytes(_received(channel, HEAD), "big")))
-        except (OSError, msgspec.MsgspecError) as error:
+            first = UP.decode(_received(channel, _size(_received(channel, HEAD, over)), over))
+        except (OSError, ValueError) as error:  # the latter is msgspec's too, and of text that is none
             raise NoDiscoveryError(f"the discovery process does not start: {error}") from error
         finally:
             channel.settimeout(None)
@@ -110,13 +112,19 @@ class Apart:
             pause = SHORTEST if loop.time() - began > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
             _log.error("discovery.ended", pid=self.pid or None, error=error, after=pause)
             self.pid = 0
-            for source, sink in tuple(self._sinks.items()):
-                if source not in self._withdrawn:
-                    sink.failed(source, ENDED)
+            self._failed()
             await asyncio.sleep(pause)
 
+    def _failed(self) -> None:
+        for source, sink in tuple(self._sinks.items()):
+            if source not in self._withdrawn:
+                try:
+                    sink.failed(source, ENDED)
+                except Exception as error:  # noqa: BLE001 - as in _session
+                    _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
+
     async def _session(self) -> str:
-        """One process to its end; why it could not begin, if so."""
+        """One process to its end; why it could not begin, or be heard any further, if so. Whatever that is, another one is started."""
         channel, self._channel = self._channel, None
         try:
             reader, writer = await asyncio.open_unix_connection(sock=channel or self._launcher.launch())
@@ -126,8 +134,11 @@ class Apart:
         try:
             async for message in _messages(reader):
                 self._take(message)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return f"it can't be understood: {error}"
+        except Exception as error:  # noqa: BLE001 - nothing that is told may end discovery for good
+            _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
+            return f"what it said can't be taken in: {error!r}"
         finally:
             writer.close()
         return ""
@@ -142,7 +153,7 @@ class Apart:
             case Withdrawn():
                 self._forget(message.source)
             case Line():
-                structlog.get_logger(message.logger).log(_level(message.level), message.event, **message.fields)
+                _write(message)
             case Sources():
                 self.pid = message.pid
                 self._fresh.clear()
@@ -182,25 +193,35 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Up]:
             await asyncio.sleep(0)
             over = perf_counter() + TURN
         try:
-            size = int.from_bytes(await reader.readexactly(HEAD), "big")
-            if size > LONGEST:
-                raise msgspec.DecodeError("a message is too long")
-            body = await reader.readexactly(size)
+            body = await reader.readexactly(_size(await reader.readexactly(HEAD)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         yield UP.decode(body)
 
 
-def _level(word: str) -> int:
-    return int(getattr(logging, word.upper(), logging.INFO))
+def _write(line: Line) -> None:
+    level = logging.getLevelNamesMapping().get(line.level.upper(), logging.INFO)
+    fields = {f"{name}_" if name in ARGUMENTS else name: value for name, value in line.fields.items()}
+    structlog.get_logger(line.logger).log(level, line.event, **fields)
 
 
-def _received(sock: socket.socket, size: int) -> bytes:
-    """So many bytes. Raises OSError."""
+def _size(head: bytes) -> int:
+    """Of the message behind this. Raises MsgspecError."""
+    size = int.from_bytes(head, "big")
+    if size > LONGEST:
+        raise msgspec.DecodeError("a message is too long")
+    return size
+
+
+def _received(sock: socket.socket, size: int, over: float) -> bytes:
+    """So many bytes. over: when nobody waits any more, by perf_counter. Raises OSError."""
     data = b""
     while len(data) < size:
+        sock.settimeout(max(over - perf_counter(), LEAST_SECONDS))
         more = sock.recv(size - len(data))
         if not more:
             raise ConnectionError("it has ended")
+        if perf_counter() > over:
+            raise TimeoutError("timed out")
         data += more
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,4 +47,19 @@ def test_nobody_outside_can_be_signalled(tmp_path: Path) -> None:
         pytest.skip("this kernel's Landlock does not know signals")
     code = "import os; from haystack.proxy import sandbox; sandbox.confine(-1, -1); os.kill(os.getppid(), 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
+    assert "PermissionError" in done.stderr
+
+
+@needs_landlock
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_the_workers_user_does_not_open_its_own_files_either(tmp_path: Path) -> None:
+    """Where the control process stays root though the state folder is `haystack`'s already, workers are the one whose keys lie there."""
+    kept = tmp_path / "host-key"
+    kept.write_text("s3cret")
+    for path in (kept, tmp_path):
+        os.chown(path, 65534, 65534)
+    for folder in tmp_path.parents[:2]:
+        folder.chmod(0o755)
+    code = f"from haystack.proxy import sandbox; sandbox.confine(65534, 65534); open({str(kept)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert "PermissionError" in done.stderr

@@ -1,5 +1,11 @@
 """What a worker process is left with."""
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from haystack.proxy import sandbox
 
 
@@ -12,3 +18,17 @@ def test_the_environment_keeps_no_secret():
     assert (
         sandbox.environment({"DOCKER_KEY": "x", "HAYSTACK_SSH_AUTHORIZED_KEYS": "x", "AWS_TOKEN": "x", "DOCKER_HOST": "tcp://u:p@h"}) == {}
     )
+
+
+@pytest.mark.parametrize(
+    "confine", ["from haystack.proxy.sandbox import confine; confine(-1, -1)", "from haystack.startup.keeper import confine; confine()"]
+)
+@pytest.mark.parametrize(("limit", "left"), [("0", (0, 0)), ("unlimited", (1, 1))])
+def test_no_core_dump_and_none_needed_where_there_is_no_room_for_one(confine: str, limit: str, left: tuple[int, int]):
+    """As with --ulimit core=0: nobody but root may raise a limit."""
+    code = f"import os, resource; {confine}; os.write(1, str(resource.getrlimit(resource.RLIMIT_CORE)).encode())"
+    words = ["sh", "-c", f'ulimit -c {limit} && exec "$@"', "sh", sys.executable, "-c", code]
+    if os.geteuid() == 0:
+        words = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", *words]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == (str(left), "")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from haystack.discovery.apart import remote
 from haystack.discovery.apart.messages import UP, Failed, Line, Part, Sources, Withdrawn, packed
 from haystack.discovery.apart.outbox import PORTION, Outbox, parts
 from haystack.discovery.apart.remote import ENDED, Apart, NoDiscoveryError
@@ -37,6 +41,10 @@ def listing(numbers: dict[int, str]) -> Listing:
 def sent(message: object) -> object:
     """As it comes out at the other end."""
     return UP.decode(packed(message)[4:])  # type: ignore[arg-type]
+
+
+def frame(body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + body
 
 
 def take(apart: Apart, *messages: object) -> None:
@@ -188,7 +196,9 @@ async def test_another_process_is_started_and_what_was_listed_stays() -> None:
     far.close()
 
 
-@pytest.mark.parametrize("said", [b"", b"\0\0", packed(Failed("x", "y")), b"\0\0\0\3abc"])
+@pytest.mark.parametrize(
+    "said", [b"", b"\0\0", packed(Failed("x", "y")), b"\0\0\0\3abc", frame(packed(Sources(("XXXX",), 7))[4:].replace(b"XXXX", b"\xff" * 4))]
+)
 def test_one_that_does_not_start_is_told_in_one_line(ends: tuple[socket.socket, socket.socket], said: bytes) -> None:
     ours, theirs = ends
     theirs.sendall(said)
@@ -196,3 +206,119 @@ def test_one_that_does_not_start_is_told_in_one_line(ends: tuple[socket.socket, 
     with pytest.raises(NoDiscoveryError, match="the discovery process does not") as caught:
         Apart(ours, Launches()).sources()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "arrives"),
+    [
+        ("a\ud800b", Options(), ("a?b", None)),
+        ("ü\ud800", Options(weight=1 << 70), ("ü?", (1 << 63) - 1)),
+        ("ü", Options(weight=-(1 << 70), health={"\udcff": "\udcff"}), ("ü", -(1 << 63))),
+    ],
+)
+def test_text_that_is_none_and_numbers_beyond_64_bits_cost_nobody_else_the_list(name: str, options: Options, arrives: object) -> None:
+    sink, odd = FakeSink(), container(1, name=name, options=options)
+    found = replace(listing({}), containers=Listed.of([odd, container(2)]))
+    take(heard(sink=sink), *parts(SOURCE, None, found))
+    came, other = sink.listings[-1].containers
+    assert (came.name, came.options.weight) == arrives
+    assert other == container(2)
+    assert replace(came, name=name, options=options) == odd
+
+
+def test_a_line_of_the_log_with_the_same_arrives() -> None:
+    fields = {"host": "\ud800", "n": [1 << 70, 2], "raw": b"\xff", "of": {"\ud800": -(1 << 70)}, "where": Path("/x")}
+    line = sent(Line("a", "info", "x\ud800", fields))
+    assert line == Line(
+        "a", "info", "x?", {"host": "?", "n": [str(1 << 70), 2], "raw": b"\xff", "of": {"?": str(-(1 << 70))}, "where": "/x"}
+    )
+
+
+class Stumbling(FakeSink):
+    """A sink that does not stand its first list, nor what is told then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stumbled = 0
+
+    def replace(self, source: str, listing: Listing) -> None:
+        if not self.stumbled:
+            self.stumbled = 1
+            raise KeyError("x")
+        super().replace(source, listing)
+
+    def failed(self, source: str, error: str) -> None:
+        if self.stumbled == 1:
+            self.stumbled = 2
+            raise KeyError("y")
+        super().failed(source, error)
+
+
+NO_TEXT = frame(packed(Failed(SOURCE, "XXXX"))[4:].replace(b"XXXX", b"\xff\xff\xff\xff"))
+
+
+@pytest.mark.parametrize(
+    ("said", "sink"),
+    [(NO_TEXT, FakeSink()), (b"\xff" * 8, FakeSink()), (b"".join(map(packed, parts(SOURCE, None, listing({})))), Stumbling())],
+)
+async def test_whatever_a_process_says_another_one_is_heard_after_it(said: bytes, sink: FakeSink) -> None:
+    ours, theirs = socket.socketpair()
+    launches = Launches()
+    apart = Apart(ours, launches)
+    with capture_logs() as logs:
+        task = asyncio.create_task(apart.listen(SOURCE, sink))
+        try:
+            theirs.sendall(said)
+            async with asyncio.timeout(10):
+                while not launches.far:
+                    assert not task.done(), task
+                    await asyncio.sleep(0.01)
+            for message in (Sources((SOURCE,), 8), *parts(SOURCE, None, listing({1: "running"}))):
+                launches.far[0].sendall(packed(message))
+            await sink.until(lambda: sink.names == {"c1"})
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for end in (theirs, *launches.far):
+                end.close()
+    assert [line["error"] for line in logs if line["event"] == "discovery.ended"] != [""]
+
+
+@pytest.mark.parametrize("level", ["warning", "basic_format", "handlers", ""])
+def test_a_line_may_have_any_level_and_fields_of_any_name(level: str) -> None:
+    fields = dict.fromkeys(("level", "event", "self", "method_name", "logger", "name", "args", "exc", "x"), 1)
+    with capture_logs() as logs:
+        take(heard(sink=FakeSink()), Line("haystack.discovery", level, "engine.retry", fields))
+    (line,) = logs
+    assert (line["event"], line["x"], line["event_"]) == ("engine.retry", 1, 1)
+    assert line["log_level"] == ("warning" if level == "warning" else "info")
+
+
+def test_a_first_message_that_is_too_long_is_not_waited_for(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(b"\xff" * 4)
+    with pytest.raises(NoDiscoveryError, match="too long"):
+        Apart(ours, Launches()).sources()
+
+
+def test_one_that_says_it_byte_by_byte_has_no_more_time_than_others(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = ends
+    monkeypatch.setattr(remote, "START_SECONDS", 1.0)
+    ended, began = threading.Event(), perf_counter()
+    theirs.sendall((1000).to_bytes(4, "big"))
+
+    def drip() -> None:
+        while not ended.wait(0.3) and perf_counter() - began < 5:
+            theirs.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        with pytest.raises(NoDiscoveryError, match="timed out"):
+            Apart(ours, Launches()).sources()
+        assert perf_counter() - began < 4
+    finally:
+        ended.set()
+        dripping.join()
