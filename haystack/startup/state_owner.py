@@ -20,7 +20,7 @@ _log = structlog.get_logger("haystack")
 
 
 def give(folder: Path, uid: int, gid: int) -> list[Path]:
-    """Make it, and what is root's in it, this user's: files that are neither that user's now, nor could be given.
+    """Make it, and what is root's in it, this user's: files and folders that are not that user's even then.
 
     Where it can't be done, it stays as it is.
     """
@@ -32,6 +32,9 @@ def give(folder: Path, uid: int, gid: int) -> list[Path]:
         return []
     try:
         return list(_Gift(uid, gid, os.fstat(at).st_dev).all_in(at, folder))
+    except OSError as error:
+        _log.debug("state.kept", reason=str(error))
+        return [folder]
     finally:
         os.close(at)
 
@@ -61,6 +64,8 @@ class _Gift:
         try:
             if os.fstat(inner).st_dev == self._device and depth < DEEPEST:
                 yield from self.all_in(inner, path, depth + 1)
+            if os.fstat(inner).st_uid != self._uid:
+                yield path
         finally:
             os.close(inner)
 

@@ -90,12 +90,12 @@ def test_another_file_system_below_the_state_folder_stays_its_owners(tmp_path: P
         other = Path({str(state / "mounted" / "other")!r})
         other.write_text("x")
         from haystack.startup import state_owner
-        print(state_owner.give(Path({str(state)!r}), 65534, 65534), other.stat().st_uid, other.parent.stat().st_uid)
+        print(*state_owner.give(Path({str(state)!r}), 65534, 65534), other.stat().st_uid, other.parent.stat().st_uid)
     """
     done = subprocess.run(["unshare", "-m", sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     if "ermitted" in done.stderr:
         pytest.skip("no mounts here")
-    assert done.stdout.split() == ["[]", "0", "0"], done.stderr
+    assert done.stdout.split() == [str(state / "mounted"), "0", "0"], done.stderr
 
 
 @root
