@@ -162,18 +162,32 @@ def _muted(before: Service | None, after: Service | None) -> Turns[set[routing_t
     for some in stretches(after.endpoints if after is not None else ()):
         mute += [e for e in some if routing_table.is_mute(e)]
         yield
-    left = {e.id for e in before.endpoints if not e.ready and not routing_table.is_mute(e)} if before is not None and mute else set()
-    return {routing_table.spot(e) for e in mute if e.id in left}
+    was = {e.id: e.cause for e in before.endpoints if not e.ready} if before is not None and mute else {}
+    # one that was silent may have kept what is repeated for a better reason alone
+    return {routing_table.spot(e) for e in mute if was.get(e.id) not in (None, e.cause, Cause.LOST, Cause.GONE)}
 
 
 def _stopped(before: Service | None, after: Service | None, snapshot: Snapshot) -> Turns[set[routing_table.Spot]]:
-    """The endpoints of a service whose containers have been told to stop since `before`; some had left already, for what came of it."""
+    """The endpoints of a service that have ended since `before` through no request's fault: some had left already, for what came of it.
+
+    Their containers were told to stop, or run on a host that is lost.
+    """
     found: list[Endpoint] = []
     for some in stretches(after.endpoints if after is not None else ()):
-        found += [e for e in some if e.cause is Cause.STOPPING]
+        found += [e for e in some if e.cause in (Cause.STOPPING, Cause.LOST) or _is_cut_off(e, snapshot)]
         yield
     for some in stretches(before.endpoints if before is not None and snapshot.stopped else ()):
         found += [e for e in some if e.container in snapshot.stopped and e.container not in snapshot.containers]
         yield
-    known = {e.id for e in before.endpoints if e.cause is Cause.STOPPING} if before is not None and found else set()
+    known = (
+        {e.id for e in before.endpoints if e.cause in (Cause.STOPPING, Cause.LOST, Cause.GONE)} if before is not None and found else set()
+    )
     return {routing_table.spot(e) for e in found if e.id not in known}
+
+
+def _is_cut_off(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    """Whether its container runs by all that is known, but on a host that is lost (health/policy.py)."""
+    if endpoint.cause is not Cause.GONE:
+        return False
+    container = snapshot.containers.get(endpoint.container)
+    return container is not None and container.state == "running"

@@ -13,6 +13,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.routing.routing_table import Defaults, Spot
 from haystack.routing.table_updates import Tables
 
+AWAY = Condition(gone="its host is lost: neither its engine nor its port answers")
 REFUSES = Condition(waiting="port 80 does not answer", lost=True)
 
 
@@ -33,10 +34,11 @@ class Rig:
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
         self.tables = Tables(Defaults("p2c", 60.0, 10.0))
         self.lost: set[str] = set()
+        self.away: set[str] = set()
 
     def show(self, *containers: Container, stopped: frozenset[str] = frozenset()) -> set[Spot]:
         """The endpoints that were told to stop, as it is told with these containers. lost: ids of those whose port refuses."""
-        conditions = {c.id: REFUSES for c in containers if c.id in self.lost}
+        conditions = {c.id: REFUSES for c in containers if c.id in self.lost} | {c.id: AWAY for c in containers if c.id in self.away}
         doubtful = [f"{c.short_id}:80/tcp" for c in containers]
         found = self.builder.build(
             {"x": Listing(containers=containers)}, 1.0, 1.0, lambda c, _e: conditions.get(c.id, Condition()), doubtful
@@ -69,3 +71,12 @@ def test_one_that_has_ended_by_then_is_told_of_too_and_one_that_died_by_itself_i
     rig = Rig()
     rig.show(container(1), container(2), container(3))
     assert rig.show(container(2), stopped=frozenset({container(1).id})) == {spot(1)}
+
+
+def test_one_whose_host_is_lost_is_told_of_and_one_whose_container_has_ended_is_not() -> None:
+    """A request that was taken from one silent endpoint may be taken from another one too, where both were on a host that is lost."""
+    rig = Rig()
+    rig.show(container(1), container(2), container(3))
+    rig.away = {container(1).id, container(2).id}
+    assert rig.show(container(1), container(2), container(3)) == {spot(1), spot(2)}
+    assert rig.show(container(1), container(2), container(3, "exited")) == set()
