@@ -52,7 +52,7 @@ class H2Asker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask at once."""
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = transport  # type: ignore[assignment] # asyncio hands a Transport to a stream's protocol
         self.load.askers.add(self)
         self.h2.initiate_connection()
         for _ in range(STREAMS):

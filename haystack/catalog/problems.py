@@ -8,7 +8,7 @@ from haystack.observe.bursts import Crowd
 
 
 def tell_problems(new: Snapshot, old: Snapshot, crowd: Crowd) -> Turns[None]:
-    """Log those that the old one has not. Those that stay are the very same objects, and cost next to nothing."""
+    """Log the problems that are new in this snapshot. Unchanged problems are the same objects, and are skipped."""
     if new.problems is old.problems:
         return
     before, after = set(map(id, old.problems)), set(map(id, new.problems))

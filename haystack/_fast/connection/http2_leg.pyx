@@ -175,7 +175,7 @@ cdef class Http2ServerLeg(DownLeg):
         return self.connection.wants()
 
     cdef int count_held(self) noexcept:
-        """What is held of the body, here and on the way to an endpoint, and what is kept of it for another one."""
+        """Count the memory that the body takes: in this leg, on its way to an endpoint, and kept for a retry."""
         cdef int64_t held = <int64_t>self.input.capacity
         if self.user is not None:
             held += min(self.arriving.handed, self.connection.worker.limits.kept_body)
@@ -186,7 +186,7 @@ cdef class Http2ServerLeg(DownLeg):
         return 0
 
     cdef int drop_body(self) except -1:
-        """Nobody wants what is held of the body."""
+        """Drop the rest of the body: its exchange has ended."""
         self.consumed(pending(&self.input))
         release(&self.input)
         return self.count_held()

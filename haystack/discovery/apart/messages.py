@@ -33,7 +33,7 @@ class Begin(Message, frozen=True):
 
 
 class Sources(Message, frozen=True):
-    """What is watched, in the order of the settings, and the process that does it."""
+    """The sources that the discovery process watches, in the order of the settings, and its process id."""
 
     names: tuple[str, ...]
     pid: int
