@@ -97,11 +97,11 @@ def test_an_endpoint_that_takes_nothing_stops_the_client(web):
     web.origin.script = stalled(gate)
     with web.client() as client:
         client.hear(lambda: client.settled)
-        number = client.begin(WEB, method="POST", fields=[("content-length", str(8 * MEGA))], end=False)
+        number = client.begin(WEB, method="POST", fields=[("content-length", str(64 * MEGA))], end=False)
         client.timeout = 1
-        with pytest.raises(TimeoutError):
-            client.upload(number, b"u" * 8 * MEGA)
-        assert client.given.get(number, 0) < 7 * MEGA
+        with pytest.raises(TimeoutError):  # the kernel alone takes up to 10 MB between Haystack and the endpoint
+            client.upload(number, b"u" * 64 * MEGA)
+        assert client.given.get(number, 0) < 32 * MEGA
         client.timeout = 10
         gate.set()
 
