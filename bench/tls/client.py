@@ -48,6 +48,7 @@ class Client:
     def __init__(self, port: int, ca: Path, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None) -> None:
         context = context or trusting(ca, *self.protocols)
         plain = socket.create_connection(("127.0.0.1", port), LIMIT)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else its request waits for the ACK of its handshake, 40 ms
         try:
             self.socket = context.wrap_socket(plain, server_hostname=HOST, session=session)
         except BaseException:
