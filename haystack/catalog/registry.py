@@ -1,4 +1,4 @@
-"""The one mutable truth: what each source listed last, and the newest Snapshot of all of it.
+"""The one mutable truth: the newest Snapshot of all that sources have listed.
 
 Gathers a burst of changes into one build, publishes only what differs and passes the check, and keeps the old snapshot
 when a build fails. Building and telling is work in turns, one build at a time: what changes meanwhile is in the next one. Never does:
@@ -20,19 +20,19 @@ import structlog
 from haystack.catalog.build import unwatched
 from haystack.catalog.check import check
 from haystack.catalog.incremental import Builder
-from haystack.catalog.intake import MOST, Intake
+from haystack.catalog.intake import MOST
 from haystack.catalog.problems import tell_problems
 from haystack.catalog.publishing import Publishing
+from haystack.catalog.sources import Sources, SourceState
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import STOPPING, Container, Departure, Endpoint, Engine, Listing, Problem
+from haystack.model.records import STOPPING, Container, Departure, Endpoint, Listing, Problem
 from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
 from haystack.observe.engine_news import EngineNews
 from haystack.observe.journal import Note, unnoted
 
-FEW = 500  # containers that come in at once where nothing has been listed before: an eighth of a second, in turns
 BETWEEN = 0.001  # seconds between two portions of a long list
 QUIET = 0.003  # seconds without a change after which a burst is over
 LATEST = 0.020  # seconds after a burst's first change at which it is published anyway
@@ -44,15 +44,6 @@ T = TypeVar("T")
 Callback = Callable[[Snapshot], None]
 Reader = Callable[[Snapshot], Turns[None]]
 _log = structlog.get_logger()
-
-
-class SourceState(msgspec.Struct, frozen=True, kw_only=True):
-    """How one source is doing. since: Unix seconds of the last change of connected; engine: once it has listed."""
-
-    connected: bool = False
-    error: str | None = None
-    since: float = 0.0
-    engine: Engine | None = None
 
 
 class Watcher(Protocol):
@@ -87,15 +78,11 @@ class Registry:
         steady: Callable[[], float] = time.monotonic,
         note: Note = unnoted,
     ) -> None:
-        self._engines = EngineNews(note)
         self.watcher: Watcher | None = None
         self.snapshot = Snapshot(version=0, created=clock(), origin=origin)
-        self.sources: dict[str, SourceState] = {source: SourceState(since=clock()) for source in sources}
+        self._sources = Sources(sources, EngineNews(note), clock)
         self.listed = asyncio.Event()
         self.publishing = Publishing()
-        self._intakes: dict[str, Intake] = {}
-        self._sizes: dict[str, int] = {}  # of the newest lists
-        self._arriving: set[str] = set()  # sources whose first list is not in the snapshot yet
         self._readers: list[Reader] = []
         self._remarks: dict[str, tuple[Problem, ...]] = {}
         self._records: dict[str, Records] = {}
@@ -122,7 +109,7 @@ class Registry:
 
     def replace(self, source: str, listing: Listing) -> None:
         """Take `listing` as all there is of `source`; it is published within LATEST seconds."""
-        self._note(source, True, None, listing.engine)
+        self._sources.connected(source, listing.engine)
         self._aim(source, listing)
 
     def outdated(self, source: str, listing: Listing) -> None:
@@ -130,47 +117,37 @@ class Registry:
         self._aim(source, listing)
 
     def _aim(self, source: str, listing: Listing) -> None:
-        if source not in self._intakes:
-            self._intakes[source] = Intake()
-            self._arriving.add(source)
-        self._intakes[source].aim(listing)
+        self._sources.aim(source, listing)
         self.publishing.heard(listing.told)
-        self._sizes[source] = len(listing.containers)
         self._schedule()
+
+    @property
+    def sources(self) -> dict[str, SourceState]:
+        """How each is doing, in order of precedence."""
+        return self._sources.states
 
     @property
     def lost(self) -> set[str]:
         """Ids of the engines that had listed, and can't be read now."""
-        return {s.engine.id for s in self.sources.values() if s.engine is not None and not s.connected}
+        return self._sources.lost
 
     @property
     def behind(self) -> bool:
         """Whether something that is listed is not in the snapshot yet."""
-        return any(intake.behind for intake in self._intakes.values())
-
-    @property
-    def _many(self) -> bool:
-        """Whether the first lists are long. Shorter ones come in whole: a name that is not in yet would be denied meanwhile."""
-        return sum(self._sizes.values()) > FEW
+        return self._sources.behind
 
     @property
     def departures(self) -> list[Departure]:
         """How containers ended that have done so in the last minute, the latest last."""
-        since = self._steady() - REMEMBERED
-        found = [d for intake in self._intakes.values() for d in intake.wanted.departures if d.seen > since]
-        return sorted(found, key=lambda d: d.seen)
+        return self._sources.departures(self._steady() - REMEMBERED)
 
     def failed(self, source: str, error: str) -> None:
         """Remember that `source` can't be read now; what it listed last stays."""
-        old = self.sources.get(source, SourceState())
-        self._note(source, False, error, old.engine)
+        self._sources.failed(source, error)
 
     def withdraw(self, source: str) -> None:
         """Forget `source` and all that it listed: there is no such thing."""
-        if self.sources.pop(source, None) is not None:
-            self._intakes.pop(source, None)
-            self._sizes.pop(source, None)
-            self._arriving.discard(source)
+        if self._sources.withdraw(source):
             self._schedule()
 
     def remark(self, problem: Problem) -> None:
@@ -197,13 +174,6 @@ class Registry:
         """Build again, for what the watcher knows has changed, or time has."""
         self._schedule()
 
-    def _note(self, source: str, connected: bool, error: str | None, engine: Engine | None) -> None:
-        old = self.sources.get(source)
-        unchanged = old is not None and old.connected == connected
-        since = old.since if old is not None and unchanged else self._clock()
-        self.sources[source] = SourceState(connected=connected, error=error, since=since, engine=engine)
-        self._engines.hear(source, engine, error or "")
-
     def _schedule(self) -> None:
         """(Re)start the quiet time, within the burst's limit."""
         loop = asyncio.get_running_loop()
@@ -220,7 +190,7 @@ class Registry:
             self._due = True
             return
         self._begun += 1
-        whole = not self.listed.is_set() and not self._many
+        whole = not self.listed.is_set() and not self._sources.many
         self._job = Job(self._step(sys.maxsize if whole else MOST), self._done)
         self._job.start()
 
@@ -255,11 +225,7 @@ class Registry:
     def _step(self, most: int) -> Turns[None]:
         """Build and publish. A failure keeps the old snapshot, and the log says so."""
         begun, heard = self._steady(), self.publishing.begins()
-        for source, intake in tuple(self._intakes.items()):
-            arrived = yield from intake.step(most)
-            if source in self._arriving and self.watcher is not None:
-                self.watcher.expect(arrived)
-            yield
+        yield from self._sources.step(most, self.watcher.expect if self.watcher is not None else None)
         try:
             new = yield from self._build()
         except Exception as error:  # noqa: BLE001 - whatever it is, serving the old picture beats serving none
@@ -269,21 +235,12 @@ class Registry:
             if new is not None:
                 yield from self._publish(new)
                 self.publishing.published(heard, self._clock(), self._steady() - begun)
-        self._arrive()
-        if self._intakes.keys() - self._arriving:
+        self._sources.arrive()
+        if self._sources.any_in:
             self.listed.set()
 
-    def _arrive(self) -> None:
-        """Tell of those sources whose first list is in by now."""
-        for source in [each for each in self._arriving if not self._intakes[each].behind]:
-            self._arriving.discard(source)
-            _log.info("source.listed", source=source, containers=self._sizes[source])
-            self._engines.listed(source, self.sources[source].engine, self._sizes[source])
-
     def _build(self) -> Turns[Snapshot | None]:
-        known = ((source, self._intakes.get(source)) for source in self.sources)
-        ordered = {source: intake.listing for source, intake in known if intake is not None and intake.listing is not None}
-        arrivals = {source: intake.arrival for source, intake in self._intakes.items()}
+        ordered, arrivals = self._sources.listings(), self._sources.arrivals()
         if self._remarks:
             ordered[ITSELF] = Listing(problems=tuple(each for source in self._remarks.values() for each in source))
         self._builder.records = together([each for each in self._records.values() if each], self._builder.records)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from haystack.catalog.registry import Registry, SourceState
+from haystack.catalog.registry import Registry
+from haystack.catalog.sources import SourceState
 from haystack.handover.client import ReplaceError
 from haystack.model.records import Cause, Service
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from haystack.catalog import incremental, registry
+from haystack.catalog import incremental, registry, sources
 from haystack.catalog.intake import MOST
 from haystack.catalog.registry import Registry
 from haystack.loop import turns
@@ -81,10 +81,10 @@ async def test_settling_publishes_all_that_is_known_and_leaves_the_loop_to_other
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(others())
-    under_test.replace("x", listing(*range(registry.FEW)))
+    under_test.replace("x", listing(*range(sources.FEW)))
     await under_test.settle()
     beside.cancel()
-    assert len(under_test.snapshot.containers) == registry.FEW
+    assert len(under_test.snapshot.containers) == sources.FEW
     assert rounds > 3
     under_test.replace("x", listing(1))
     await asyncio.sleep(2 * registry.QUIET)  # its build has begun, or is done
