@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from haystack.model.spelling import nearest
-from haystack.settings import otel, parsers, variables
+from haystack.settings import masking, otel, variables
 from haystack.settings.settings import SECRET, Settings, SettingsError, display, flag, load, variable
 from haystack.startup import away, checks, choice
 from haystack.startup.keeper import Keeper
@@ -166,7 +166,7 @@ def check_sources(settings: Settings) -> int:
 
     reasons = {host: engines.trouble(settings, host) for host in settings.docker_host}
     for host, reason in reasons.items():
-        print(f"engine {parsers.masked(host)}: {'answers' if reason is None else parsers.masked(reason)}")
+        print(f"engine {masking.masked(host)}: {'answers' if reason is None else masking.masked(reason)}")
     return 0 if not any(reasons.values()) else 1
 
 
@@ -208,7 +208,7 @@ def unknown(name: str) -> int:
 def before_command(words: Sequence[str]) -> int:
     """Say where the command stands, by the line that was meant; a value that is not to be seen is not repeated."""
     secret = {flag(field) for field in SECRET}
-    shown = "" if any(word.partition("=")[0] in secret or parsers.masked(word) != word for word in words) else f" {' '.join(words)}"
+    shown = "" if any(word.partition("=")[0] in secret or masking.masked(word) != word for word in words) else f" {' '.join(words)}"
     complain(f"a command comes before the flags: haystack run{shown}")
     return BAD_USAGE
 
@@ -246,7 +246,7 @@ def _started(name: str, words: Sequence[str], keeper: Keeper | None) -> int:
     given = vars(found)
     extra: dict[str, Any] = {"replace": True} if given.pop("replace", None) else {}
     extra |= _apart(keeper)
-    if parsers.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
+    if masking.masked(given.get("docker_host") or "") != (given.get("docker_host") or ""):
         grammar.error("--docker-host would show its password in the process list: set DOCKER_HOST")
     variables.refuse_misspelt(os.environ)
     otel.take_files(os.environ)

@@ -16,7 +16,7 @@ import structlog
 from haystack.health import http_check
 from haystack.health.trouble import REFUSED
 from haystack.model.records import Peer, Record
-from haystack.settings.parsers import place
+from haystack.settings.addresses import place
 
 HTTP = 80
 UNWELL = 500  # statuses from this one on say that it can serve nobody; any other says that it lives

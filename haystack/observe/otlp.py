@@ -19,7 +19,7 @@ from haystack.model.reports import Span
 from haystack.observe import span_attributes
 from haystack.observe.otlp_message import Kind, message, span
 from haystack.observe.safe_text import printable
-from haystack.settings.parsers import masked
+from haystack.settings.masking import masked
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 LONGEST = 300  # characters of an error

@@ -12,7 +12,7 @@ from functools import partial
 from haystack.net.sockets import EVERYWHERE, Sockets
 from haystack.proxy.lending import Descriptor
 from haystack.routing.rows import ADMIN, HTTPS, LISTENERS
-from haystack.settings import parsers
+from haystack.settings import addresses
 from haystack.settings.settings import Settings
 from haystack.tls import sources
 
@@ -28,7 +28,7 @@ class Listeners:
         bind = tuple(map(str, settings.bind))
         self._wanted = [(name, bind, port) for name, port in zip(LISTENERS, (settings.http_port, settings.http_alt_port), strict=True)]
         if isinstance(settings.admin, str):
-            host, port = parsers.place(settings.admin)
+            host, port = addresses.place(settings.admin)
             self._wanted.append((ADMIN, (host,), port))
         if sources.wanted(settings):
             self._wanted.append((HTTPS, bind, settings.https_port))

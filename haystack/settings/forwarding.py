@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from haystack.settings import parsers
+from haystack.settings import addresses
 
 TAKES = "semicolon separated DOMAIN=NAMESERVER,… where each nameserver is an IP address with an optional :PORT"
 LONGEST = 253
@@ -59,6 +59,6 @@ def _domain(text: str) -> Domain:
     name = written.strip().lower().removesuffix(".")
     if len(name) > LONGEST or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise ValueError(f"{written.strip()!r} is not a domain name")
-    if not (nameservers := parsers.nameservers(servers)):
+    if not (nameservers := addresses.nameservers(servers)):
         raise ValueError(f"{name} has no nameserver")
     return Domain(name, nameservers)

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from haystack.model import spelling
 from haystack.model.reports import Trace
-from haystack.settings import engine_url
 
 Texts = tuple[str, ...]
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 MAX_PORT = 65535
-EVERYWHERE = "0.0.0.0"  # what `:9000` means where an address may stand
 DAY = 86400  # seconds
 MAX_NAME = 200  # what is left of 253 octets must hold the names under the origin
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s,'\"/]*@", re.IGNORECASE)
-_ANY_USERINFO = re.compile(r"(^|[\s,'\"/])[^\s,'\"/]+@")
 _INJECTED = re.compile(r"(tcp|udp|sctp)://")
 PRIVATE_KEY = b"PRIVATE KEY-----"  # RFC 7468, section 10, and what ssh-keygen makes
 NOT_PUBLIC = "this is a private key: the public one is in the file beside it whose name ends in .pub"
@@ -128,26 +122,6 @@ def switch(value: object) -> bool:
     return found
 
 
-def admin(value: object) -> bool | str:
-    """On, off, or ADDRESS:PORT."""
-    written = str(value).strip()
-    try:
-        return switch(value)
-    except ValueError:
-        pass
-    host, separator, number = written.rpartition(":")
-    if not separator or not re.fullmatch(r"[0-9]{1,5}", number):
-        raise ValueError("neither on nor off, nor ADDRESS:PORT")
-    host = address(host[1:-1] if host.startswith("[") and host.endswith("]") else host or EVERYWHERE)
-    return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
-
-
-def place(text: str) -> tuple[str, int]:
-    """Address and port of what `admin` has read."""
-    host, _, number = text.rpartition(":")
-    return host.strip("[]"), int(number)
-
-
 def lower(value: object) -> str:
     """The word in lower case."""
     return str(value).strip().lower()
@@ -226,81 +200,3 @@ def origin(value: object) -> str:
 def hosts(value: object) -> Texts:
     """Host names, lower case."""
     return tuple(origin(part) for part in items(value))
-
-
-def address(value: str) -> str:
-    """One IP address in its usual spelling."""
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address") from None
-
-
-def addresses(value: object) -> Texts:
-    """IP addresses."""
-    return tuple(address(part) for part in items(value))
-
-
-def networks(value: object) -> Networks:
-    """Networks in CIDR form; host bits are dropped, a bare address is a network of one."""
-    if isinstance(value, (tuple, list)):
-        return tuple(value)
-    try:
-        return tuple(ip_network(part, strict=False) for part in items(value))
-    except ValueError as error:
-        raise ValueError(str(error)) from None
-
-
-def nameserver(value: str) -> str:
-    """IP, IP:PORT or [IP]:PORT, the last for IPv6."""
-    bracketed = re.fullmatch(r"\[([^]]+)\](?::([0-9]+))?", value)
-    if bracketed:
-        host, number = bracketed[1], bracketed[2]
-    elif value.count(":") == 1:
-        host, number = value.split(":")
-    else:
-        return address(value)
-    host = address(host)
-    if number is None:
-        return host
-    if not 1 <= port(number) <= MAX_PORT:
-        raise ValueError(f"{value!r} has no port from 1 to 65535")
-    return f"[{host}]:{port(number)}" if ":" in host else f"{host}:{port(number)}"
-
-
-def nameservers(value: object) -> Texts:
-    """Name servers, in the order in which they are asked."""
-    return tuple(nameserver(part) for part in items(value))
-
-
-def masked(text: str) -> str:
-    """The text with the user and password of every URL in it hidden (RFC 3986, section 3.2.1)."""
-    return _USERINFO.sub(r"\1***@", text)
-
-
-def masked_anywhere(text: str) -> str:
-    """The same of what was meant to be a URL, with or without a scheme."""
-    return _ANY_USERINFO.sub(r"\1***@", text)
-
-
-def docker_hosts(value: object) -> Texts:
-    """The engines to watch, each once; at least one."""
-    texts = items(value)
-    if not texts:
-        raise ValueError("it names no engine")
-    return tuple(dict.fromkeys(_engine(text, alone=len(texts) == 1) for text in texts))
-
-
-def _engine(text: str, *, alone: bool) -> str:
-    try:
-        return engine_url.read(text)
-    except ValueError as error:
-        raise ValueError(str(error) if alone else f"{text!r}: {error}") from None
-
-
-def web_origin(value: object) -> str:
-    """An Origin as browsers send it, or `*`."""
-    written = str(value).strip().rstrip("/")
-    if written != "*" and not re.fullmatch(r"https?://[^/\s,?#@]+", written):
-        raise ValueError("not a web origin")
-    return written

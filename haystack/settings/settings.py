@@ -17,10 +17,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from haystack.net import access
-from haystack.net.access import Allowed
+from haystack.settings import addresses, authorities, balance, engine_url, forwarding, masking, parsers
 from haystack.settings import aliases as aliases_of
-from haystack.settings import authorities, balance, engine_url, forwarding, parsers
-from haystack.settings.parsers import Networks, Texts
+from haystack.settings.addresses import Networks
+from haystack.settings.kinds import Addresses, Balance, Clients, Count, Folder, Level, Pem, Port, Switch, Time, TimeOrOff
+from haystack.settings.parsers import Texts
 
 SECRET = frozenset({"docker_key", "acme_eab"})
 FILED = ("docker_cert", "docker_key", "docker_ca", "acme_eab")  # also as NAME_FILE
@@ -58,19 +59,6 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-Port = Annotated[int, BeforeValidator(parsers.port)]
-Count = Annotated[int, BeforeValidator(parsers.whole(0, 10_000_000))]
-Switch = Annotated[bool, BeforeValidator(parsers.switch)]
-Folder = Annotated[Path, BeforeValidator(parsers.path)]
-Pem = Annotated[str, BeforeValidator(parsers.pem)]
-Addresses = Annotated[Texts, NoDecode, BeforeValidator(parsers.addresses)]
-Balance = Annotated[str, BeforeValidator(balance.read)]
-Time = Annotated[float, BeforeValidator(parsers.duration(0.01, 86400))]
-TimeOrOff = Annotated[float, BeforeValidator(parsers.duration(0.01, 86400, off=True))]
-Clients = Annotated[Allowed, NoDecode, BeforeValidator(access.read)]
-Level = Literal["debug", "info", "warning", "error", "critical"]
-
-
 def takes(what: str, default: object = None, **more: Any) -> Any:
     """A field whose description says what it takes: help and error messages quote it."""
     return Field(default, description=what, **more)
@@ -81,7 +69,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(alias_generator=variable, case_sensitive=True, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    docker_host: Annotated[Texts, NoDecode, BeforeValidator(parsers.docker_hosts)] = takes(
+    docker_host: Annotated[Texts, NoDecode, BeforeValidator(addresses.docker_hosts)] = takes(
         "comma separated unix://PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT (without a port: 2375, with TLS 2376) or ssh://USER@HOST",
         (engine_url.SOCKET,),
     )
@@ -106,10 +94,10 @@ class Settings(BaseSettings):
     tls_min: Annotated[Literal["1.2", "1.3"], BeforeValidator(parsers.tls_version)] = takes("1.2 or 1.3", "1.2")
     tls_client_ca: Folder | None = takes("a PEM file with the certificates of one or more authorities")
     address: Addresses = takes("comma separated IP addresses", ())
-    peers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
+    peers: Annotated[Texts, NoDecode, BeforeValidator(addresses.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()
     )
-    dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(parsers.nameservers)] = takes(
+    dns_nameservers: Annotated[Texts, NoDecode, BeforeValidator(addresses.nameservers)] = takes(
         "comma separated IP addresses, each with an optional :PORT", ()
     )
     dns_forward: Annotated[forwarding.Domains, NoDecode, BeforeValidator(forwarding.read)] | None = takes(forwarding.TAKES)
@@ -127,10 +115,10 @@ class Settings(BaseSettings):
     ssh_authorized_keys_file: Annotated[Path, BeforeValidator(parsers.keys_file)] | None = takes("the path of an authorized_keys file")
     ssh_idle_timeout: TimeOrOff = takes(TIME_OR_OFF, 1800.0)
     state_dir: Folder = takes("a folder for the host key and the control socket", Path("/var/lib/haystack"))
-    admin: Annotated[bool | str, BeforeValidator(parsers.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
+    admin: Annotated[bool | str, BeforeValidator(addresses.admin)] = takes("on, off, or ADDRESS:PORT for a separate listener", default=True)
     admin_hosts: Annotated[Texts, NoDecode, BeforeValidator(parsers.hosts)] = takes("comma separated host names", ())
-    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
-    proxy_protocol: Annotated[Networks, NoDecode, BeforeValidator(parsers.networks)] = takes("comma separated networks in CIDR form", ())
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(addresses.networks)] = takes("comma separated networks in CIDR form", ())
+    proxy_protocol: Annotated[Networks, NoDecode, BeforeValidator(addresses.networks)] = takes("comma separated networks in CIDR form", ())
     allow: Clients = takes(access.TAKES, access.INSIDE)
     admin_allow: Clients = takes(access.TAKES, access.INSIDE)
     expose: Annotated[Literal["all", "labelled"], BeforeValidator(parsers.expose)] = takes("all or labelled", "all")
@@ -185,7 +173,7 @@ class Settings(BaseSettings):
     acme_profile: Annotated[str, BeforeValidator(authorities.word)] | None = takes("the name of a profile that the authority has")
     acme_chain: Annotated[str, BeforeValidator(authorities.word)] | None = takes("the common name of an issuer")
     tls_local: Switch = takes("on or off", default=False)
-    cors_origin: Annotated[str, BeforeValidator(parsers.web_origin)] | None = takes("a web origin such as https://HOST, or *")
+    cors_origin: Annotated[str, BeforeValidator(addresses.web_origin)] | None = takes("a web origin such as https://HOST, or *")
 
     _flags: frozenset[str] = PrivateAttr(frozenset())  # attributes that flags gave,
     _at_start: frozenset[str] = PrivateAttr(frozenset())  # and those that the start chose, where nobody had set them
@@ -282,7 +270,7 @@ def complaint(error: ErrorDetails) -> str:
 
 def refusal(field: str, value: object, why: str) -> str:
     """The one line about a value that can't be used: the variable, the value, why, and what it takes."""
-    masked = parsers.masked_anywhere if field == "docker_host" else parsers.masked
+    masked = masking.masked_anywhere if field == "docker_host" else masking.masked
     text = "its value" if field in LONG else masked(repr(value))
     detail = f": {masked(why)}" if why else ""
     return f"{variable(field)}: {text} can't be used{detail}; it takes {Settings.model_fields[field].description}"
@@ -299,5 +287,5 @@ def display(field: str, value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return parsers.masked(",".join(str(item) for item in value))
+        return masking.masked(",".join(str(item) for item in value))
     return f"{value:g}s" if isinstance(value, float) else str(value)

@@ -20,7 +20,8 @@ from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
 from haystack.settings import authorities, engine_url, otel, variables
-from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY, masked
+from haystack.settings.masking import masked
+from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
 from haystack.tls import sources
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from haystack.handover import control_socket
-from haystack.settings import parsers
+from haystack.settings import addresses
 from haystack.settings.settings import Settings, variable
 from haystack.startup import checks
 
@@ -82,7 +82,7 @@ def demo_settings(settings: Settings) -> Settings:
 def port_complaint(settings: Settings, fields: tuple[str, ...], error: OSError) -> str:
     """Which port, why, and what to set: one line. Of several, those that can't be bound now either."""
     places = settings.bind or EVERYWHERE
-    if "http_port" in fields and isinstance(settings.admin, str) and not bindable(*parsers.place(settings.admin)):
+    if "http_port" in fields and isinstance(settings.admin, str) and not bindable(*addresses.place(settings.admin)):
         return f"can't listen on {settings.admin}: {error.strerror or error}; set HAYSTACK_ADMIN to another ADDRESS:PORT"
     if error.errno == errno.EADDRNOTAVAIL and (absent := [place for place in settings.bind if not bindable(place, ANY_FREE)]):
         return f"can't listen on {', '.join(absent)}: {NOT_OURS}: set HAYSTACK_BIND to one that it has"

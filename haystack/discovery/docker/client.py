@@ -20,7 +20,7 @@ from urllib3 import HTTPConnectionPool
 
 from haystack.discovery.docker import event_stream, pieces
 from haystack.discovery.docker.tls import Certificates
-from haystack.settings.parsers import masked
+from haystack.settings.masking import masked
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
 CHUNK = 1 << 16  # bytes of a long answer that are read at once

@@ -27,7 +27,7 @@ from haystack.discovery.docker.tls import TlsOptions
 from haystack.discovery.docker.watch import SEEN, StreamEndedError, Watch
 from haystack.discovery.provider import Sink
 from haystack.model.records import Engine, Listing
-from haystack.settings.parsers import masked
+from haystack.settings.masking import masked
 
 _log = structlog.get_logger()
 

@@ -7,11 +7,9 @@ once, before anything is asked. Never does: reconnecting (provider.py), touching
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -20,7 +18,7 @@ from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import events, inspect
 from haystack.discovery.docker.engine_view import View
-from haystack.discovery.docker.event_stream import Lines
+from haystack.discovery.docker.event_reader import EventReader
 from haystack.discovery.docker.events import Effect, Event
 from haystack.discovery.docker.inspections import Looks
 from haystack.discovery.docker.timing import Timing
@@ -29,7 +27,6 @@ from haystack.observe.bursts import Crowd
 
 SEEN = 512  # events: more than an engine keeps to tell again (256)
 _log = structlog.get_logger()
-_END = object()  # the reader's last word
 
 
 class StreamEndedError(Exception):
@@ -65,8 +62,7 @@ class Watch:
         self._event = 0.0  # when the first was that is not published yet, Unix seconds by the engine's clock
         self._next_relist = 0.0
         self._heard = time.monotonic()
-        self._stream: Any = None
-        self._closed = threading.Event()
+        self._events = EventReader(self._queue.put)
 
     def run(self, describe: Callable[[object, object], Engine]) -> None:
         """List and follow until the connection fails (raises what failed it) or close() is called."""
@@ -76,40 +72,18 @@ class Watch:
         now = inspect.moment(inspect.mapping(info).get("SystemTime")) or time.time()
         if self.since is None or float(self.since) > now + border.CLOCK_SLACK:  # its clock went back: what was told is in the future
             self.since = f"{now:.9f}"
-        self._stream = self._client.events(since=self.since)
-        reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-events", daemon=True)
-        reader.start()
+        self._events.start(self._client.events(since=self.since))
         self._again.update(self._view.stopping())  # marked in a session before this one
         try:
             self._relist()
             self._follow()
         finally:
             self.close()
-            reader.join(timeout=5)
+            self._events.join()
 
     def close(self) -> None:
         """End run() from any thread, at once."""
-        self._closed.set()
-        self._queue.put(_END)
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            try:
-                stream.close()
-            except Exception as error:  # noqa: BLE001 - the package knows sockets that can't be closed twice
-                _log.debug("engine.stream_stuck", error=str(error))
-
-    def _read(self, stream: Any) -> None:
-        """The reader's whole life: events from the blocking stream into the queue."""
-        lines = Lines()  # and not the package's way: that waits for the end of what is no JSON, and so brings nothing more
-        try:
-            for data in stream:
-                for event in filter(None, map(events.read, lines.feed(data))):
-                    self._queue.put(event)
-        except Exception as error:  # noqa: BLE001 - whatever ends the stream, the session is told and ends
-            if not self._closed.is_set():
-                _log.debug("engine.stream_failed", error=str(error))
-        finally:
-            self._queue.put(_END)
+        self._events.close()
 
     # -- listing
 
@@ -145,7 +119,7 @@ class Watch:
 
     def _follow(self) -> None:
         """Events and timers, until the stream ends."""
-        while not self._closed.is_set():
+        while not self._events.closed.is_set():
             event = self._next()
             if event is not None:
                 self._handle(event)

@@ -27,7 +27,7 @@ from haystack.discovery.swarm.picture import Picture
 from haystack.discovery.swarm.session import Session, SessionEndedError
 from haystack.discovery.swarm.sightings import Sightings
 from haystack.discovery.swarm.timing import Timing
-from haystack.settings.parsers import masked
+from haystack.settings.masking import masked
 
 SOURCE = "swarm"
 UNMANAGED = "no engine of DOCKER_HOST is a manager of the Swarm"

@@ -7,16 +7,14 @@ Never does: choosing a manager (provider.py), touching the event loop.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
 from haystack.discovery.docker import client as border
-from haystack.discovery.docker import events
-from haystack.discovery.docker.event_stream import Lines
+from haystack.discovery.docker.event_reader import EventReader
+from haystack.discovery.docker.events import Event
 from haystack.discovery.swarm import tasks as containers
 from haystack.discovery.swarm.answers import Service, Task
 from haystack.discovery.swarm.manager import Manager
@@ -44,21 +42,18 @@ class Session:
         self._deliver, self._timing, self._host = deliver, timing, host
         self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._stirred = time.monotonic()  # when something happened last
-        self._stream: Any = None
-        self._closed = threading.Event()
+        self._events = EventReader(self._hear)
 
     def run(self) -> None:
         """Poll and follow until the connection fails (raises what failed it) or close() is called."""
-        self._stream = self._client.events(filters={"type": list(KINDS)})
-        reader = threading.Thread(target=self._read, args=(self._stream,), name="haystack-swarm-events", daemon=True)
-        reader.start()
+        self._events.start(self._client.events(filters={"type": list(KINDS)}))
         try:
-            while not self._closed.is_set():
+            while not self._events.closed.is_set():
                 pause = self._poll()
                 self._wait(pause)
         finally:
             self.close()
-            reader.join(timeout=5)
+            self._events.join()
 
     def poke(self) -> None:
         """Poll soon, from any thread: something has happened."""
@@ -66,28 +61,11 @@ class Session:
 
     def close(self) -> None:
         """End run() from any thread, at once."""
-        self._closed.set()
-        self._queue.put(_END)
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            try:
-                stream.close()
-            except Exception as error:  # noqa: BLE001 - the package knows sockets that can't be closed twice
-                _log.debug("swarm.stream_stuck", error=str(error))
+        self._events.close()
 
-    def _read(self, stream: Any) -> None:
-        """The reader's whole life: events from the blocking stream as news."""
-        lines = Lines()
-        try:
-            for data in stream:
-                for event in filter(None, map(events.read, lines.feed(data))):
-                    if event.kind in KINDS:
-                        self._queue.put(_NEWS)
-        except Exception as error:  # noqa: BLE001 - whatever ends the stream, the session is told and ends
-            if not self._closed.is_set():
-                _log.debug("swarm.stream_failed", error=str(error))
-        finally:
-            self._queue.put(_END)
+    def _hear(self, event: Event | None) -> None:
+        if event is None or event.kind in KINDS:
+            self._queue.put(_END if event is None else _NEWS)
 
     def _poll(self) -> float:
         """Ask for everything, and tell what is new. The seconds until the next time."""
@@ -117,14 +95,14 @@ class Session:
             item = self._queue.get(timeout=pause)
         except queue.Empty:
             return
-        self._closed.wait(self._timing.gap - (time.monotonic() - begun))  # what happens together is asked for once
+        self._events.closed.wait(self._timing.gap - (time.monotonic() - begun))  # what happens together is asked for once
         while item is not _END:
             self._stirred = time.monotonic()
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 return
-        if not self._closed.is_set():
+        if not self._events.closed.is_set():
             raise SessionEndedError("the event stream ended")
 
 
