@@ -94,8 +94,7 @@ class Judge(NamedTuple):
             yield
         problems = _unreached([c for c, condition in known if condition.unreachable])
         if unwell := sum(v.panic for v in verdicts):
-            told = f"{unwell} of {len(peers)} endpoints get requests although they are unhealthy, because too few are healthy (panic)"
-            problems.append(Problem(subject=f"health of {kind}", message=told))
+            problems.append(Problem(subject=f"health of {kind}", message=_panic(unwell, len(peers))))
         return problems
 
     def _with(
@@ -139,3 +138,10 @@ def _stands(old: Endpoint, verdict: Verdict) -> bool:
     return old.share == 1.0 and (old.ready, old.cause, old.reason, old.until, old.awaited, old.unreachable) == (
         verdict.ready, verdict.cause, verdict.reason, verdict.until, verdict.awaited, verdict.unreachable
     )  # fmt: skip
+
+
+def _panic(unwell: int, total: int) -> str:
+    """That some are in although they are not well."""
+    if total == 1:
+        return "its only endpoint gets requests although it is unhealthy, because there is no other (panic)"
+    return f"{unwell} of {total} endpoints get requests although they are unhealthy, because too few are healthy (panic)"

@@ -17,7 +17,7 @@ async def show(lent: Lent, pieces: list[str], ended: asyncio.Event) -> None:
     total, shown, room = sum(piece.count("\n") for piece in pieces) + 1, 0, lent.size[1] - 1
     for text in _lines(pieces):
         while room == 0 and not ended.is_set():
-            await lent.draw(PROMPT.format(shown=shown, all=total))
+            await lent.draw(PROMPT.format(shown=shown, all=total)[: max(1, lent.size[0] - 1)])  # one line: only that is erased
             room = await _room(lent, ended)
             await lent.draw(ERASE)
         if ended.is_set():

@@ -1,7 +1,7 @@
-"""Which of a container's addresses to use, and why: pure, and the same answer for the same container every time.
+"""Chooses the address that is used for a container, and says why. Pure: the same container always gets the same answer.
 
 The order: the label's network; a network that Haystack is on; global scope before local; the network's
-name. Never does: I/O; what it must know of the surroundings it is given. The docker provider's view calls it.
+name. No I/O: everything it needs is passed in. The docker provider's view calls it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from haystack.model.records import Attachment, Container, Network, Problem, Publ
 
 
 class Surroundings(Record, frozen=True, kw_only=True):
-    """What an address depends on beside the container. networks: by id; here: where Haystack is."""
+    """What the choice depends on besides the container. networks: by id; here: Haystack's own place."""
 
     networks: Mapping[str, Network] = {}
     here: Standpoint = Standpoint()
@@ -26,7 +26,7 @@ class Surroundings(Record, frozen=True, kw_only=True):
 
 
 def placed(found: Found, around: Surroundings, others: Mapping[str, Found]) -> Container:
-    """The container with its address chosen, and its problems with that. others: by id, for one that shares another's network stack."""
+    """The container with its chosen address and related problems. others: by id, for one that shares another's network stack."""
     container = _chosen_of(found, around, others)
     remote = around.here.remote
     return container if not (remote or container.published) else replace(container, remote=remote, published=_published(container, around))
@@ -47,10 +47,10 @@ def _chosen_of(found: Found, around: Surroundings, others: Mapping[str, Found]) 
 
 
 def _published(container: Container, around: Surroundings) -> tuple[Published, ...]:
-    """Where each of its ports can be reached from another host; none on Haystack's own, where its own address can be.
+    """The published addresses of its ports, for a container on another host. One on Haystack's own host needs none.
 
-    What is bound to all addresses, which are those of IPv4 or those of IPv6, is at its engine's where that is one of them; what is bound to
-    loopback addresses is for its own host alone.
+    A port that is bound to all IPv4 or all IPv6 addresses is used at its engine's address, if that is of the same family. A port that is
+    bound to a loopback address is only for its own host.
     """
     if not around.here.remote or container.network == "host":
         return ()
@@ -68,7 +68,7 @@ def _published(container: Container, around: Surroundings) -> tuple[Published, .
 
 
 def _told(container: Container, *, stale: bool = False) -> Container:
-    """With a problem where it has no address at all, or has another's that it is not on any more."""
+    """Adds a problem if the container has no address, or shares the network stack of a container that has gone."""
     problem = None
     if container.state == "running" and not (container.address or container.address6):
         problem = Problem(subject="address", message=f"it has none, so it gets no requests: {container.address_reason}")
@@ -78,7 +78,7 @@ def _told(container: Container, *, stale: bool = False) -> Container:
 
 
 def _placed(container: Container, owner: Found, around: Surroundings) -> Container:
-    """By the owner of the network stack that it is on, which may be itself."""
+    """The container with its address, chosen as `owner` asks: the owner of its network stack, which may be the container itself."""
     attachments = _scoped(container.attachments, around)
     if owner.network_mode == "host" or any(a.network == "host" for a in attachments):
         return _on_host(container, attachments, around)
@@ -104,7 +104,7 @@ def _on_host(container: Container, attachments: tuple[Attachment, ...], around: 
 
 
 def _chosen(container: Container, attachments: tuple[Attachment, ...], around: Surroundings, default: str | None) -> Container:
-    """default: the network that is asked for where it asks for none itself."""
+    """default: the network for containers that name none."""
     usable = [a for a in attachments if a.ipv4 or a.ipv6]
     problems = container.problems
     if (wanted := container.options.network) and not _is_on(wanted, usable):
@@ -132,7 +132,7 @@ def _is_on(wanted: str, usable: list[Attachment]) -> bool:
 
 
 def _rank(a: Attachment, wanted: str | None, around: Surroundings) -> tuple[bool, bool, bool, bool, str]:
-    """Lowest is best."""
+    """The rank of an attachment; the lowest wins."""
     return (
         wanted not in (a.network, a.network_id),
         a.network == INGRESS,
@@ -143,7 +143,7 @@ def _rank(a: Attachment, wanted: str | None, around: Surroundings) -> tuple[bool
 
 
 def _reason(best: Attachment, usable: list[Attachment], wanted: str | None, around: Surroundings) -> str:
-    """Why `best` is best, for people."""
+    """Why `best` was chosen, for people."""
     if wanted is not None:
         return f"network {best.network}: set by label haystack.network"
     if len(usable) == 1:

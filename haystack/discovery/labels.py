@@ -128,10 +128,10 @@ def _no_host(host: str) -> str:
         return "a host name: give *. and a domain, as in *.example.com"
     if not host.isascii():
         return "a host name as clients send it: give its ASCII form, which begins with xn--"
+    if "/" in host or "?" in host:
+        return "a host name: remove scheme, port and path; for a path, use haystack.path"
     if host.startswith("[") or host.count(":") > 1:
         return "a host name: IP addresses are Haystack's own"
-    if "/" in host or "?" in host:
-        return "a host name: remove scheme and path; for a path, use haystack.path"
     if ":" in host:
         return "a host name: remove the port; to choose a port, use haystack.port"
     return "a host name of letters, digits, dashes and dots, optionally with *. before it"

@@ -107,7 +107,9 @@ def _absent(container: Container, condition: Condition) -> tuple[Cause, str] | N
     told = _policy(container) != IGNORE and container.health == "healthy" and not condition.lost
     if not condition.waiting or told:
         return None
-    return (Cause.BROKEN, condition.waiting) if condition.overdue else (Cause.WAITING, f"waiting: {condition.waiting} yet")
+    if condition.overdue:
+        return Cause.BROKEN, condition.waiting
+    return Cause.WAITING, f"waiting: {condition.waiting}" + ("" if ": " in condition.waiting else " yet")  # it may end with an error's text
 
 
 def _unwell(container: Container, condition: Condition) -> tuple[Cause, str] | None:

@@ -5,18 +5,27 @@ from __future__ import annotations
 from haystack.model.overrides import told, weight_of
 from haystack.model.records import Cause, Endpoint
 
+HAPPENED = frozenset({Cause.STOPPING, Cause.GONE, Cause.EJECTED, Cause.SILENT})  # what is told is a moment; else it is a state that lasts
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def why(endpoint: Endpoint, now: float) -> str:
-    """``draining: kill SIGTERM 2.1 s ago``; of one that is in, its reason alone. now: Unix seconds."""
+    """``draining: kill SIGTERM 2.1 s ago``, ``port 80 does not accept (for 2.1 s)``; of one that is in, the reason alone.
+
+    now: Unix seconds.
+    """
     text = endpoint.reason
     if not endpoint.ready and endpoint.since > 0:
-        # the reason of a drain ends with a text of the operator's, to which no time can be added
-        text += f" ({span(now - endpoint.since)} ago)" if endpoint.cause is Cause.DRAINED else f" {span(now - endpoint.since)} ago"
+        text += _since(endpoint.cause, span(now - endpoint.since))
         text += f", back in {span(endpoint.until - now)}" if endpoint.until > 0 else ""
     weighed = weight_of(endpoint.overrides)
     return text if weighed is None else f"{text}; weight {weighed.weight} {told(weighed)}"
+
+
+def _since(cause: Cause, time: str) -> str:
+    if cause is Cause.DRAINED:  # its reason ends with a text of the operator's, to which no time can be added
+        return f" ({time} ago)"
+    return f" {time} ago" if cause in HAPPENED else f" (for {time})"
 
 
 def cause(endpoint: Endpoint) -> str:

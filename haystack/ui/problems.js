@@ -5,6 +5,7 @@ import { LongList, make, setAttribute, setText } from "./dom.js";
 import { judge } from "./model.js";
 import { address } from "./service.js";
 
+const FIRST = 8; // shown before a person asks for all: the services come below
 const RANK = { bad: 0, warn: 1, note: 2 };
 
 export class Problems {
@@ -13,7 +14,10 @@ export class Problems {
     this.heading = make("h2", { id: "problems" });
     const list = make("ul", { class: "problems" });
     this.list = new LongList(list, () => make("li", {}, make("a"), make("span")), (key, element) => fill(element, this.items.get(key)), "problems");
-    this.element = make("section", { "aria-labelledby": "problems" }, this.heading, list, this.list.more);
+    this.all = make("button", { type: "button", class: "more" });
+    this.all.addEventListener("click", () => { this.whole = true; this.show(); });
+    this.whole = false;
+    this.element = make("section", { "aria-labelledby": "problems" }, this.heading, list, this.list.more, this.all);
   }
 
   update(picture) {
@@ -22,7 +26,14 @@ export class Problems {
     this.items = new Map(found.map(item => [`${item.name} ${item.text}`, item]));
     this.element.hidden = found.length === 0;
     setText(this.heading, found.length === 1 ? "1 problem" : `${found.length.toLocaleString("en")} problems`);
-    this.list.set([...this.items.keys()]);
+    this.show();
+  }
+
+  show() {
+    const keys = [...this.items.keys()];
+    this.all.hidden = this.whole || keys.length <= FIRST;
+    setText(this.all, `Show all ${keys.length.toLocaleString("en")} problems`);
+    this.list.set(this.all.hidden ? keys : keys.slice(0, FIRST));
   }
 }
 

@@ -6,6 +6,9 @@ export const STANDINGS = {
   in: "in", kept: "kept in", awaited: "awaited", draining: "draining", drained: "drained", out: "out", gone: "gone",
 };
 
+// Of one that is in such a standing, or is back at a known time, the reason tells of a moment; else of a state that lasts.
+const HAPPENED = new Set(["draining", "drained", "gone"]);
+
 // Seconds: "4 s", "3.5 min", "2.0 h".
 export function span(seconds) {
   for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)}\u00a0${unit}`;
@@ -19,7 +22,8 @@ export function count(number, word) {
 // Why an endpoint is as it is, and since when. now: Unix seconds.
 export function why(endpoint, now) {
   const age = span(now - endpoint.since);
-  const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : `, ${age} ago`) : "";
+  const happened = endpoint.until > 0 || HAPPENED.has(endpoint.standing);
+  const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : happened ? `, ${age} ago` : ` (for ${age})`) : "";
   const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
   const unreachable = endpoint.unreachable ? ", unreachable" : "";
   const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";

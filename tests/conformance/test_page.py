@@ -62,7 +62,7 @@ def varied() -> list[Any]:
     now = time.time()
     drained = endpoint(4, ready=False, cause=Cause.DRAINED, reason="drained by ann: a new kernel", since=now)
     draining = endpoint(3, ready=False, cause=Cause.STOPPING, reason="draining: kill SIGTERM", since=now)
-    waiting = endpoint(31, ready=False, cause=Cause.WAITING, awaited=True, reason="waits for its port")
+    waiting = endpoint(31, ready=False, cause=Cause.WAITING, awaited=True, reason="waits for its port", since=now)
     claims = Carried(host="shop.example.com", path="/x"), Carried(host="*.wild.example.com")
     odd = Problem(subject="label", message=EVIL)
     return [
@@ -106,7 +106,19 @@ def test_every_state_is_told_by_its_word_and_problems_come_first(browser: Any, s
         assert card(page, "panic").locator(".rows .pill").all_text_contents() == ["kept in"] * 3
         assert card(page, "web").locator(".rows .pill").all_text_contents() == ["drained", "draining", "in", "in", "in"]
         assert card(page, "slow").locator(".rows .pill").all_text_contents() == ["awaited", "in"]
+        assert "waits for its port (for " in card(page, "slow").locator(".rows").text_content()
         assert card(page, "slow").locator(".weight").last.text_content() == "100 \u00d7 0.25"
+
+
+def test_many_problems_leave_room_for_the_services_until_all_are_asked_for(browser: Any) -> None:
+    with Site() as crowded, Tab(browser, crowded.url) as page:
+        crowded.show(service("web", endpoint(1)), problems=tuple((f"x{n}", Problem(subject="label", message="odd")) for n in range(12)))
+        page.wait_for_selector("#problems:text('12 problems')")
+        items = page.locator(".problems li")
+        assert items.count() == 8
+        page.get_by_role("button", name="Show all 12 problems").click()
+        assert items.count() == 12
+        assert not page.get_by_role("button", name="Show all 12 problems").is_visible()
 
 
 def test_what_is_kept_in_by_panic_is_amber_and_not_green(browser: Any, site: Site) -> None:

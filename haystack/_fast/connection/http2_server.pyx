@@ -1,7 +1,7 @@
-"""A client's connection in HTTP/2 (RFC 9113): nghttp2 has the frames, HPACK and windows; here are streams as legs of exchanges.
+"""A client's HTTP/2 connection (RFC 9113). nghttp2 handles frames, HPACK and windows; here, each stream is a leg of an exchange.
 
-nghttp2's callbacks only note what has come. What follows from that is done once it has returned, and what is to be sent is gathered and
-sent once for all that happened in a batch of the poller. A request is told of as the HTTP/1 head that says the same (http2/fields.pyx).
+nghttp2's callbacks only record events. They are handled after nghttp2 has returned. Output is collected, and sent once for each batch of
+the poller. A request is passed on as the equivalent HTTP/1 head (http2/fields.pyx).
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -35,7 +35,7 @@ cdef const char *NO_MEMORY = b"proxy_internal_error"
 
 
 cdef int take_over(ServerConnection before, const char *data, size_t size) except -1:
-    """The client speaks HTTP/2: replace its connection, `before`, by an Http2Server that begins with these bytes, which came already."""
+    """Replace the connection `before` of a client that speaks HTTP/2. The new one first parses these bytes, which were received already."""
     cdef Http2Server after = Http2Server()
     cdef Transport transport = before.transport
     after.worker, after.handler, after.transport, after.peer = before.worker, before.handler, transport, before.peer
@@ -104,7 +104,7 @@ cdef class Http2Server(Streams):
         return self.transport.unsent() == 0
 
     cdef int close(self) except -1:
-        """With a GOAWAY, so that the client can repeat requests that came too late (RFC 9113, section 6.8)."""
+        """Close with a GOAWAY, so that the client can repeat requests that came too late (RFC 9113, section 6.8)."""
         if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
             self.state = ConnectionState.DRAINING
             nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
@@ -117,7 +117,7 @@ cdef class Http2Server(Streams):
         return self.close()
 
     cdef int judge(self, int64_t passed) except -1:
-        """End streams whose window the client opens too slowly, while others go on."""
+        """Reset streams whose window the client opens too slowly. Other streams go on."""
         cdef Link *at = self.legs.oldest
         cdef Http2ServerLeg leg
         cdef list slow = []
@@ -168,7 +168,7 @@ cdef class Http2Server(Streams):
         return self.read()
 
     cdef int on_again(self) except -1:
-        """Go on with what was put off: noted events, reading, sending."""
+        """Continue with what was deferred: recorded events, reading, sending."""
         self.settle()
         if self.transport.readable:
             self.read()
@@ -194,7 +194,7 @@ cdef class Http2Server(Streams):
         return self.leave_for_good()
 
     cdef int read(self) except -1:
-        """Read what has come, and do what follows from it."""
+        """Read the received bytes and handle their events."""
         cdef Transport transport = self.transport
         cdef char *scratch = self.worker.scratch
         cdef Py_ssize_t n
@@ -215,7 +215,7 @@ cdef class Http2Server(Streams):
         return 0
 
     cdef int feed(self, const char *data, size_t size) except -1:
-        """Have nghttp2 parse bytes of the client's."""
+        """Let nghttp2 parse these bytes from the client."""
         cdef ssize_t used
         leave(&self.link)
         used = nghttp2_session_mem_recv(self.session, <const uint8_t *>data, size)
@@ -237,7 +237,7 @@ cdef class Http2Server(Streams):
         return self.wants()
 
     cdef int settle(self) except -1:
-        """Do what follows from what was noted. What is noted meanwhile waits for the next call."""
+        """Handle the recorded events. Events recorded meanwhile wait for the next call."""
         cdef list noted = self.noted
         cdef Http2ServerLeg leg
         if not noted:
@@ -249,7 +249,7 @@ cdef class Http2Server(Streams):
         return 0
 
     cdef int pump(self) except -1:
-        """Send what is to be sent, as far as the client takes it."""
+        """Send pending output, as much as the socket accepts."""
         cdef Transport transport = self.transport
         cdef Buffer *work = &self.worker.work
         cdef const uint8_t *data
@@ -272,7 +272,7 @@ cdef class Http2Server(Streams):
         return self.note_state()
 
     cdef int note_state(self) except -1:
-        """Put it into the list of idle clients, or of those that bytes wait for, or close it."""
+        """Put the connection into the list of idle clients, or of clients with unread output, or close it."""
         if self.session == NULL or self.state != ConnectionState.OPEN:
             return 0
         if self.noted:
@@ -323,7 +323,7 @@ cdef class Http2Server(Streams):
         return self.wants()
 
     cdef int end_trailing(self) except -1:
-        """Reset the streams that are answered and whose clients do not end them; with them the connection ends."""
+        """Reset streams that are answered but not ended by the client. The connection ends with the last of them."""
         cdef Link *at = self.legs.oldest
         while at != NULL:
             (<Http2ServerLeg>at.owner).reset_stream(NGHTTP2_NO_ERROR)
@@ -333,7 +333,7 @@ cdef class Http2Server(Streams):
     # what nghttp2 tells of
 
     cdef int open_leg(self, int32_t number) except -1:
-        """A field section begins: of a request, or of one's trailers."""
+        """A field section begins: the head of a request, or its trailers."""
         cdef Http2ServerLeg leg = spare_leg()
         leg.connection = self
         leg.number = self.newest = number
@@ -346,7 +346,7 @@ cdef class Http2Server(Streams):
         return 0
 
     cdef int on_section(self, const nghttp2_frame *frame) except -1:
-        """A field section is whole."""
+        """A field section is complete."""
         cdef Http2ServerLeg leg = self.coming
         cdef Buffer spare
         if leg is None:
@@ -374,7 +374,7 @@ cdef class Http2Server(Streams):
         return leg.note()
 
     cdef int on_chunk(self, int32_t number, const char *data, size_t size) except -1:
-        """A part of a body."""
+        """A part of a request's body was received."""
         cdef void *owner = nghttp2_session_get_stream_user_data(self.session, number)
         cdef Http2ServerLeg leg
         if owner == NULL:
@@ -405,7 +405,7 @@ cdef class Http2Server(Streams):
         return leg.note()
 
     cdef int count_frame(self, const nghttp2_frame *frame) except -1:
-        """Count frames that carry no request: too many are a flood."""
+        """Count frames that carry no request. Too many of them are a flood."""
         cdef int cost = 0, kind = frame.hd.type
         if kind == NGHTTP2_DATA or kind == NGHTTP2_HEADERS:
             if frame.hd.length == 0 and not frame.hd.flags & NGHTTP2_FLAG_END_STREAM:

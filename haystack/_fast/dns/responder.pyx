@@ -1,6 +1,6 @@
-"""What a query is answered with: octets in, octets out, from the zone and from the cache of what other nameservers said.
+"""Answers DNS queries from the zone and from the cache of other nameservers' answers: octets in, octets out.
 
-Never opens a socket, never waits; what it can't answer is FORWARD, and pending.pyx sees to it.
+It never opens a socket and never waits. For a query that it can't answer it returns FORWARD, and pending.pyx forwards the query.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
@@ -31,7 +31,7 @@ SOURCE_NAMES = ("zone", "cache", "upstream", "none")
 
 
 cdef int kind_of(int qtype) noexcept nogil:
-    """The place of a type among those that are counted apart."""
+    """The index of a type among those that are counted separately."""
     if qtype == Type.A:
         return 0
     if qtype == Type.AAAA:
@@ -56,10 +56,10 @@ cdef int kind_of(int qtype) noexcept nogil:
 
 
 cdef class Responder:
-    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the one that was asked.
+    """own4, own6: Haystack's own addresses, 4 and 16 octets each; both empty: the address that the query was sent to.
 
     Serial 0 of the zone: nothing is known yet.
-    on_fault: called with an exception of our own, whose question is answered with SERVFAIL; None: it is raised.
+    on_fault: called with an internal exception, and the query is answered with SERVFAIL; None: the exception is raised.
     """
 
     def __init__(self, Zone zone, Cache cache, Rotation rotation, bytes own4=b"", bytes own6=b""):
@@ -69,7 +69,7 @@ cdef class Responder:
         self.askers = Askers()
 
     cdef int answer(self, const uint8_t *packet, Py_ssize_t size, Asker *asker, uint8_t *p) except -2:
-        """Write the answer to p, where LONGEST octets lie for TCP and PAYLOAD for UDP: how many it has, or a Verdict."""
+        """Write the answer to p, which has room for LONGEST octets with TCP and PAYLOAD with UDP. Returns the length, or a Verdict."""
         cdef Question *q = &self.question
         self.stale = None
         self.hot = False
@@ -99,17 +99,17 @@ cdef class Responder:
         self.counts[<int>source][kind][rcode] += 1
 
     cdef void record(self, Question *q, Asker *asker, int limited, int64_t ns) noexcept:
-        """Log the answer just given, which took so many nanoseconds. Not to be called where there is no log."""
+        """Log the last answer, which took this many nanoseconds. May only be called if there is a log."""
         self.log.write(q, asker, self.source, self.rcode, limited, ns)
 
     cdef int refuse_unread(self, Question *q, uint8_t *p) except -2:
-        """For what is no query: FORMERR, or NOTIMP for another opcode."""
+        """The answer to a message that is not a query: FORMERR, or NOTIMP for another opcode."""
         cdef int rcode = Rcode.NOTIMP if q.flags & <int>Flag.OPCODE else Rcode.FORMERR
         self.count(Source.NOBODY, UNREAD, rcode)
         return refusal(p, q, rcode)
 
     cdef int refuse(self, Question *q, Asker *asker, uint8_t *p, int rcode, bytes options) except -2:
-        """An answer without a record. options: of EDNS, in wire form."""
+        """An answer without records. options: EDNS options in wire form."""
         cdef Message m
         begin(&m, p, q, limit(q, asker.tcp), <int>PyBytes_GET_SIZE(options))
         m.flags = Flag.RA if asker.rights & <int>Right.RECURSION else 0
@@ -117,7 +117,7 @@ cdef class Responder:
         return finish(&m, rcode, <const uint8_t *>PyBytes_AS_STRING(options), <int>PyBytes_GET_SIZE(options))
 
     cdef int look_up(self, Question *q, Asker *asker, uint8_t *p) except -2:
-        """The answer to a query that may be answered: from the zone, else from the cache."""
+        """The answer to a query of a client with access: from the zone, else from the cache."""
         cdef Node node = self.zone.at(q.key, q.name_size)
         cdef Entry entry = None
         cdef bytes key
@@ -136,7 +136,7 @@ cdef class Responder:
         return self.tell(node, q, asker, p)
 
     cdef int look_beyond(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2:
-        """The answer about a name that is not ours: as it is kept, or FORWARD."""
+        """The answer for a name outside the zone: from the cache, or FORWARD."""
         if not asker.rights & <int>Right.RECURSION:
             return self.refuse(q, asker, p, Rcode.REFUSED, PROHIBITED)
         if not q.flags & <int>Flag.RD:
@@ -148,7 +148,7 @@ cdef class Responder:
         return self.give_kept(entry, q, asker, p)
 
     cdef int give_kept(self, Entry entry, Question *q, Asker *asker, uint8_t *p) except -2:
-        """What is kept; FORWARD where it has ended."""
+        """The cached answer, or FORWARD if it has expired."""
         if not q.flags & <int>Flag.RD:
             return self.refuse(q, asker, p, Rcode.REFUSED, b"")
         if self.now >= entry.until:
@@ -160,12 +160,12 @@ cdef class Responder:
         return self.give(entry, q, asker, p, Source.CACHE, False)
 
     cdef int give(self, Entry entry, Question *q, Asker *asker, uint8_t *p, Source source, bint stale) except -2:
-        """The answer of a nameserver, for this asker. stale: as with cache.write."""
+        """A nameserver's answer, written for this client. stale: as in cache.write."""
         self.count(source, kind_of(q.qtype), min(entry.rcode, RCODES - 1))
         return write(entry, p, q, limit(q, asker.tcp), self.now, stale)
 
     cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
-        """In the place of the answer just written: the question alone, with TC, so that who really asks comes over TCP."""
+        """Replace the answer just written by the question alone with TC, so that a real client asks again over TCP."""
         cdef Message m
         if self.question.failed:
             return 0
@@ -174,13 +174,13 @@ cdef class Responder:
         return finish(&m, Rcode.NOERROR, NULL, 0)
 
     cdef int overload(self, Asker *asker, uint8_t *p) except -2:
-        """For the question that was to be forwarded, where too many wait already: what has ended, or an error."""
+        """The answer to a query that can't be forwarded because too many are pending: an expired answer, or an error."""
         if self.stale is not None:
             return self.give(self.stale, &self.question, asker, p, Source.CACHE, True)
         return self.refuse(&self.question, asker, p, Rcode.SERVFAIL, b"")
 
     cdef int tell(self, Node node, Question *q, Asker *asker, uint8_t *p) except -2:
-        """The answer about a name of ours; node None: it does not exist."""
+        """The answer for a name in the zone. node None: the name does not exist."""
         cdef Message m
         cdef Question last = q[0]       # the name that the answer is about: where CNAMEs lead
         cdef int owner = HEADER, links = 0, apex, rcode = Rcode.NOERROR
@@ -210,9 +210,10 @@ cdef class Responder:
         return finish(&m, rcode, NULL, 0)
 
     cdef Node follow(self, Message *m, Node node, Question *last, Asker *asker, int *owner, int *links):
-        """Write what the file has at a name, and follow a CNAME as far as it is known here (RFC 1034, section 4.3.2, step 3a).
+        """Write the zone file's records of a name, and follow CNAMEs within the zone (RFC 1034, section 4.3.2, step 3a).
 
-        The node where that ends, None: there is none; last: that name; owner: where it was written; links: how many CNAMEs, -1: too many.
+        Returns the node at the end of the chain; None: there is none. last: its name; owner: the offset of that name;
+        links: the number of CNAMEs, -1: too many.
         """
         cdef int step, alias, i
         cdef uint32_t seen[CHAIN]
@@ -242,7 +243,7 @@ cdef class Responder:
         return node
 
     cdef int lead_out(self, Message *m, Question *q, Asker *asker, uint8_t *p) except -2:
-        """The answer where CNAMEs of ours lead to a name of others: with what these say, for who may ask that; else the CNAMEs alone."""
+        """The answer for CNAMEs that lead out of the zone: with the target's cached records for clients with recursion, else alone."""
         cdef Entry entry
         if asker.rights & <int>Right.RECURSION and q.flags & <int>Flag.RD:
             entry = self.cache.find(key_of(q))
@@ -250,12 +251,12 @@ cdef class Responder:
         return self.end_chain(m, q)
 
     cdef int end_chain(self, Message *m, Question *q) except -2:
-        """The answer of CNAMEs alone: where they lead is not said, not even that there is nothing."""
+        """An answer of CNAMEs alone. It says nothing about the target, not even that it has no records."""
         self.count(Source.ZONE, kind_of(q.qtype), Rcode.NOERROR)
         return finish(m, Rcode.NOERROR, NULL, 0)
 
     cdef int fill(self, Message *m, Node node, int owner, Question *q, Asker *asker) except -1:
-        """The records of that type. node None: the reverse name of the very address that was asked."""
+        """Write the records of that type. node None: the reverse name of the address that the query was sent to."""
         cdef View view
         cdef Own own
         cdef uint32_t turn
@@ -288,7 +289,7 @@ cdef class Responder:
         return 0
 
     cdef void set_own(self, Own *own, Asker *asker) noexcept:
-        """Haystack's own addresses: those that are set, else the one that was asked."""
+        """Write Haystack's own addresses: those of HAYSTACK_ADDRESS, else the address that the query was sent to."""
         if self.own_set:
             own.v4, own.v4s = <const uint8_t *>PyBytes_AS_STRING(self.own4), <int>(PyBytes_GET_SIZE(self.own4) // 4)
             own.v6, own.v6s = <const uint8_t *>PyBytes_AS_STRING(self.own6), <int>(PyBytes_GET_SIZE(self.own6) // 16)
@@ -297,10 +298,10 @@ cdef class Responder:
         own.v6, own.v6s = asker.local, 1 if asker.local_size == 16 else 0
 
     cdef int set_all(self, Own *own, Asker *asker) except -1:
-        """The addresses of all Haystacks, this one's first.
+        """Write the addresses of all Haystacks, this one's first.
 
-        Who asks from a network of containers reaches this one where it was asked. For all others that may be an address that Docker has led
-        them to, and of no use to them: the one that is known from outside stands for it.
+        Clients on a container network reach this one at the address that they asked. Other clients may have reached it through a port that
+        Docker forwards, and can't use that address: they get the address that is known from outside.
         """
         cdef View view
         cdef bint outside
@@ -317,12 +318,12 @@ cdef class Responder:
         return 0
 
     def meet(self, list hosts, own=None):
-        """Answer for these Haystacks too. hosts: of others, as in rows.NodeRow; own: this one, as it is reached from outside, if known."""
+        """Answer with these Haystacks' addresses too. hosts: the others, as in rows.NodeRow; own: this one's from outside, if known."""
         self.peers = Node(0, hosts, [], [], []) if hosts or own is not None else None
         self.everybody = Node(0, [own, *hosts], [], [], []) if own is not None else None
 
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept:
-        """Whether the question's name is the reverse one of an address of Haystack's."""
+        """Whether the question's name is the reverse name of one of Haystack's addresses."""
         cdef Own own
         cdef int i
         if q.name_size < 8 or memcmp(q.key + q.name_size - ARPA_SIZE, ARPA, ARPA_SIZE) != 0:
@@ -337,7 +338,7 @@ cdef class Responder:
         return False
 
     def counted(self):
-        """How many answers so far: (type, rcode, source, count) rows; names of types and sources as in KIND_NAMES and SOURCE_NAMES."""
+        """The number of answers so far: (type, rcode, source, count) rows, with names from KIND_NAMES and SOURCE_NAMES."""
         cdef int source, kind, rcode
         rows = []
         for source in range(<int>SOURCES):
@@ -349,9 +350,9 @@ cdef class Responder:
 
     def ask(self, bytes packet, bytes local=b"", *, bint tcp=False, int rights=<int>Right.INSIDE | <int>Right.RECURSION, int network=0,
             bytes client=b""):
-        """The answer to a packet: its octets, empty for silence, None for what is to be forwarded.
+        """The answer to a packet: its octets; empty: no answer is sent; None: the query has to be forwarded.
 
-        local: our address; client: that of who asks; 4 or 16 octets each, or none.
+        local: Haystack's address; client: the client's; 4 or 16 octets each, or empty.
         """
         cdef bytearray out = bytearray(LONGEST)
         cdef uint8_t *p = out
@@ -367,7 +368,7 @@ cdef class Responder:
 
 
 cdef int join(uint8_t *p, const uint8_t *first, int firsts, const uint8_t *more, int mores, int size) noexcept nogil:
-    """Both, one address behind the other and each once, MOST at the most: how many."""
+    """Write both lists one after the other, each address once, at most MOST. Returns the number."""
     cdef int i, j, count = 0
     cdef const uint8_t *one
     for i in range(firsts + mores):

@@ -1,19 +1,22 @@
-"""Outliers among the endpoints of a service: those that fail are avoided for a moment, those that accept and never answer are found.
+"""Outlier detection among the endpoints of a service.
 
-An endpoint is suspected when it has said nothing since a request went there, for longer than is usual in its service (latency.pyx), and
-others answer. Then it is sent one or two more requests, the probes, and judged silent if those are not answered either while others are:
-what it was asked goes elsewhere where it may be repeated, and it is sent one request at a time, from time to time, until it answers. Slow
-services are safe: where as many wait as answer nobody is suspected, never more than half are judged silent, and a request that was moved is
-evidence of nothing, except where it was moved for that.
+Endpoints that fail are avoided for a moment. Endpoints that accept connections and never answer are found as follows.
 
-Where every client waits for this endpoint nobody else is asked, and so nobody answers. Then one request is moved as a sample: answered by
-another endpoint in less time than it has waited here, it shows the same. One that takes as long elsewhere was slow by itself.
+An endpoint becomes suspect if it has sent nothing since it got a request, for longer than is usual in its service (latency.pyx), while
+other endpoints answer. It then gets one or two more requests, the probes. If these are not answered either, while other endpoints answer,
+the endpoint is silent: its requests are retried at other endpoints if they can be repeated, and it gets only one request now and then until
+it answers. Slow services are safe: no endpoint becomes suspect while as many wait as answer, at most half of a service is silent, and a
+moved request is not evidence, unless it was moved as a sample.
+
+If every client waits for this endpoint, the other endpoints get no requests, and so answer none. Then one request is moved to another
+endpoint as a sample. If it is answered there in less time than it has waited here, this endpoint is suspect. If it takes as long there,
+the request itself is slow.
 
       HEALTHY ── quiet for too long, others answer ──▶ SUSPECT ── probes unanswered, others answer ──▶ SILENT
          ▲                                                │                                               │
          └── it answers; or nobody is left to compare ────┴───────────────── it answers ──────────────────┘
 
-Pure: states and what was seen go in, an Action comes out; exchange/outliers.pyx and the simulation of the tests carry it out.
+Pure: the input is a state and what was observed, the output an Action. exchange/outliers.pyx and the simulation carry it out.
 """
 
 cdef enum:
@@ -41,12 +44,12 @@ cdef void limits(ServiceView *view, int64_t usual) noexcept:
 
 
 cdef bint others_answer(ServiceView *view, int64_t since) noexcept:
-    """Whether somebody has answered since then, and half of the others keep nobody waiting."""
+    """Whether another endpoint has answered since then, and no request waits at half of the others."""
     return view.size > 1 and view.answered_at > since and 2 * view.well >= view.size - 1
 
 
 cdef int judge(OutlierState *s, ServiceView *view, bint member, int64_t now) noexcept:
-    """One step: the state is changed, and view.silent with it; gives Actions. member: it is one of the service's now."""
+    """One step: changes the state and view.silent, and returns Actions. member: the endpoint is in the service now."""
     cdef int64_t quiet = view.quiet << min(s.vain, <int>DOUBLED)
     cdef int actions = Action.WAIT
     if (not member or view.size < 2) and s.suspected_by == view.queue and s.phase == Phase.SUSPECT:
@@ -88,7 +91,7 @@ cdef int judge(OutlierState *s, ServiceView *view, bint member, int64_t now) noe
 
 
 cdef int judge_silent(OutlierState *s, ServiceView *view, int64_t now) noexcept:
-    """Have it probed when its time has come, and later where that was in vain."""
+    """Ask for a probe when it is due, and for the next one later if no request could be the probe."""
     if s.probes:
         if now - s.probed_at < view.quiet:
             return Action.WAIT
@@ -98,10 +101,10 @@ cdef int judge_silent(OutlierState *s, ServiceView *view, int64_t now) noexcept:
 
 
 cdef int sample(OutlierState *s, ServiceView *view, int64_t now) noexcept:
-    """It has been quiet for too long, and half of the service is idle: whether one request is to be tried elsewhere.
+    """Whether to move one request as a sample. The endpoint has been quiet for too long, and half of the service is idle.
 
-    Many that wait at one endpoint of several are reason enough. A few may be slow by themselves: they have to wait for much longer than is
-    usual, or a probe with them for as long again.
+    Many waiting requests are sufficient. A few may be slow requests: they have to wait for much longer than is usual, or a probe has to
+    wait with them for as long again.
     """
     if view.keyed or 2 * view.idle < view.size or is_sampled(s, now):
         return Action.WAIT
@@ -115,18 +118,18 @@ cdef int sample(OutlierState *s, ServiceView *view, int64_t now) noexcept:
 
 
 cdef bint is_sampled(OutlierState *s, int64_t now) noexcept:
-    """Whether the answer to a sample may still speak against it."""
+    """Whether the answer to a sample can still count against the endpoint."""
     return s.sampled_at > 0 and now - s.sampled_at <= s.sample_ms
 
 
 cdef void sampled(OutlierState *s, int64_t begun, int64_t now) noexcept:
-    """One of its requests, sent here at `begun`, went elsewhere."""
+    """One of its requests, sent at `begun`, was moved to another endpoint."""
     s.sampled_at = now
     s.sample_ms = now - begun
 
 
 cdef bint sample_answered(OutlierState *s, int64_t sampled_at, int64_t now) noexcept:
-    """Another endpoint answers what was moved at `sampled_at`; whether that speaks against this one, which has said nothing since."""
+    """Another endpoint has answered the request moved at `sampled_at`. Returns whether that counts against this one, still quiet."""
     if s.sampled_at != sampled_at or not is_sampled(s, now):
         return False
     s.proven = True
@@ -134,7 +137,7 @@ cdef bint sample_answered(OutlierState *s, int64_t sampled_at, int64_t now) noex
 
 
 cdef int condemn(OutlierState *s, ServiceView *view, int64_t now) noexcept:
-    """It is silent, unless half of its service is already."""
+    """Judge the endpoint silent, unless half of its service is already."""
     if 2 * (view.silent + 1) > view.size:
         return Action.WAIT
     s.phase = Phase.SILENT
@@ -145,7 +148,7 @@ cdef int condemn(OutlierState *s, ServiceView *view, int64_t now) noexcept:
 
 
 cdef int report(OutlierState *s, int64_t now) noexcept:
-    """Requests went unanswered: the next probe is put off."""
+    """Requests were not answered: delay the next probe."""
     s.quiet_ms = now - (s.quiet_since or s.probed_at)
     s.unanswered = s.sampled_at > 0     # by this endpoint; the caller adds those that wait
     s.sampled_at = 0
@@ -155,7 +158,7 @@ cdef int report(OutlierState *s, int64_t now) noexcept:
 
 
 cdef void drop(OutlierState *s) noexcept:
-    """The suspicion: nobody is there any more to be compared with. Requests are late all the same."""
+    """Drop the suspicion, because no endpoint is left to compare with. Late requests stay late."""
     s.suspected_by = 0
     s.phase = Phase.HEALTHY
     s.probes = 0
@@ -163,7 +166,7 @@ cdef void drop(OutlierState *s) noexcept:
 
 
 cdef void waits(OutlierState *s, int64_t begun) noexcept:
-    """A request that was sent at `begun` is not answered yet, though it should be."""
+    """A request that was sent at `begun` is late: not answered in the usual time."""
     s.late += 1
     begun = max(begun, s.answered_at)   # where it has answered others meanwhile it was not silent until then
     if s.quiet_since == 0 or begun < s.quiet_since:
@@ -171,7 +174,7 @@ cdef void waits(OutlierState *s, int64_t begun) noexcept:
 
 
 cdef void calm(OutlierState *s) noexcept:
-    """Nothing is held against it."""
+    """Reset the state to HEALTHY. A suspicion that ends so was in vain, and is counted."""
     if s.late == 0:
         s.vain = 0
     elif s.phase == Phase.SUSPECT:
@@ -184,7 +187,7 @@ cdef void calm(OutlierState *s) noexcept:
 
 
 cdef bint still_watched(OutlierState *s, bint gone, int64_t now) noexcept:
-    """Whether it has to be judged again; what is over is forgotten first. gone: it has left the table."""
+    """Whether the endpoint has to be judged again. Expired state is dropped first. gone: the endpoint has left the table."""
     if s.phase == Phase.SILENT:
         if gone and now - s.next_probe > FORGET_MS:
             calm(s)
@@ -194,25 +197,25 @@ cdef bint still_watched(OutlierState *s, bint gone, int64_t now) noexcept:
 
 
 cdef void probe_sent(OutlierState *s, int64_t now) noexcept:
-    """A request goes there to show whether it answers: others go elsewhere until it has."""
+    """A probe was sent to the endpoint. It gets no other request until the probe is answered."""
     s.probes += 1
     s.probed_at = now
     s.avoid_until = FOREVER
 
 
 cdef void probe_unsent(OutlierState *s, int64_t now) noexcept:
-    """That request could not go there, by no fault of the endpoint's."""
+    """The probe could not be sent, for a reason that is not the endpoint's fault."""
     s.probes -= 1
     s.avoid_until = now
 
 
 cdef bint probe_is_due(OutlierState *s, int64_t now) noexcept:
-    """Whether one that is silent may be sent a request again."""
+    """Whether a silent endpoint may get a request again."""
     return s.phase == Phase.SILENT and s.probes == 0 and now >= s.next_probe
 
 
 cdef void failed(OutlierState *s, Fault kind, int64_t now) noexcept:
-    """An exchange with it failed."""
+    """An exchange with the endpoint failed."""
     s.ended += 1
     s.faults[<int>kind] += 1
     s.avoid_until = max(s.avoid_until, now + (AVOID_MS << min(s.streak, <int>AVOID_DOUBLED)))
@@ -220,7 +223,7 @@ cdef void failed(OutlierState *s, Fault kind, int64_t now) noexcept:
 
 
 cdef void restart(OutlierState *s) noexcept:
-    """Another process is there, which has done nothing yet."""
+    """The endpoint is a new process: reset the state."""
     s.answered_at = 0
     s.streak = 0
     calm(s)

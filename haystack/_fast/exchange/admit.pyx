@@ -1,4 +1,4 @@
-"""From a request's head to its route: who the client is, which service is asked, and whether this client may; else it is answered here.
+"""Routes a request by its head: determines client, service and access. Requests that can't be routed are answered here.
 
 Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
@@ -83,9 +83,9 @@ cdef int admit(Exchange x, Head *h) except -1:
 
 
 cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
-    """Whether a request within TLS may be for its Host (RFC 9110, section 7.4): the name that was asked for, or one of the certificate's.
+    """Whether the Host of a request within TLS is the connection's SNI name or a name of its certificate (RFC 9110, section 7.4).
 
-    Who asked for no name has taken the certificate for whatever is asked.
+    A client without SNI has accepted the certificate for any Host.
     """
     cdef int size = max(h.host_size, 0)
     if len(asked) == 0 or h.host_size < 0 or (size == len(asked) and memcmp(h.host, <const char *>asked, size) == 0):
@@ -95,9 +95,9 @@ cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
 
 
 cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
-    """Whether a request is to be sent to the https listener: where it came to http, and there is a certificate for its host.
+    """Whether to redirect a request to HTTPS: it came to the http listener, and there is a certificate for its host.
 
-    What a CA asks to see is answered as it is (RFC 8555, section 8.3), and a trusted proxy may have taken off the TLS.
+    ACME challenges are not redirected (RFC 8555, section 8.3), nor are requests that a trusted proxy has received over HTTPS.
     """
     cdef int i, path = authority_end(h) if x.request.absolute else 0
     if peer.shown != NULL or peer.listener != 0 or x.worker.tls is None or h.host_size <= 0:
@@ -118,20 +118,20 @@ cdef bint has_secure_place(Exchange x, Head *h, Peer *peer) except -1:
 
 
 cdef bytes secure_place(Exchange x, Head *h):
-    """The same in https, with path and query."""
+    """The https URL of the request, with path and query."""
     cdef int path = authority_end(h) if x.request.absolute else 0
     port = b"" if x.worker.tls.port == 443 else b":%d" % x.worker.tls.port
     return b"https://%s%s%s" % (host_name(h), port, h.target[path:h.target_size])
 
 
 cdef bytes host_name(Head *h):
-    """Host in lower case, without its port and the dot of the root."""
+    """Host in lower case, without port and trailing dot."""
     host = h.host[:h.host_size].lower()
     return (host.rpartition(b":")[0] or host).rstrip(b".")
 
 
 cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
-    """Who the client is, and which of the headers about it an endpoint gets, but for Via. forwards: the request's Max-Forwards."""
+    """Determine the client, and which fields about it the endpoint gets, except Via. forwards: the request's Max-Forwards."""
     cdef Peer *peer = x.down.peer()
     client.address, client.address_size = peer.address, peer.address_size
     client.trusted, client.rights = peer.trusted, peer.rights
@@ -152,14 +152,14 @@ cdef int describe_client(Exchange x, Head *h, Client *client) except -1:
 
 
 cdef void settle_host(Exchange x, Head *h) noexcept:
-    """An absolute target's host is the Host (RFC 9112, section 3.2.2)."""
+    """The host of an absolute target replaces Host (RFC 9112, section 3.2.2)."""
     if x.request.absolute:
         h.host = h.target + 7
         h.host_size = authority_end(h) - 7
 
 
 cdef int find_route(Exchange x, Head *h) except -1:
-    """Set route; 0: answered already."""
+    """Set route. Returns 0 if the request was answered here."""
     cdef int path = 0
     if x.request.method == Method.CONNECT:
         # for proxies that tunnel (RFC 9110, section 9.3.6); and an origin must not take it for one
@@ -187,7 +187,7 @@ cdef Route find(Exchange x, Head *h, const char *path, int path_size):
 
 
 cdef int refuse(Exchange x, int status, bytes detail) except -1:
-    """Answer a request that is not one for this proxy, and close; 0."""
+    """Answer a request that is not for this proxy, and close. Returns 0."""
     x.record.told = x.worker.told(None)
     x.record.t_routed = x.record.t_start
     x.down.no_more()
@@ -196,7 +196,7 @@ cdef int refuse(Exchange x, int status, bytes detail) except -1:
 
 
 cdef bint is_health(Exchange x, Head *h) noexcept:
-    """Whether it is a health check of Haystack itself: clients without access get the bare answer."""
+    """Whether the request is a health check of Haystack itself, to which clients without access get the bare answer."""
     if x.worker.router.health is None or not x.route.guard & (<int>Right.ADMIN | <int>Right.NOBODY) or not asks_health(h):
         return False
     x.route = x.worker.router.health
@@ -204,7 +204,7 @@ cdef bint is_health(Exchange x, Head *h) noexcept:
 
 
 cdef int lead_nowhere(Exchange x) except -1:
-    """No service has this host and path, or none that this client may ask: the same 404 for both, and only the log tells which."""
+    """Answer 404: no service has this host and path, or the client has no access to it. Both answers are the same; only the log differs."""
     cdef bint withheld = x.route is not None
     x.route = None
     if x.worker.early:

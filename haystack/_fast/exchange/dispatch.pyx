@@ -128,7 +128,7 @@ cdef int nobody(Exchange x, Route route) except -1:
         told += b" (" + bytes([c if 32 <= c < 127 else 63 for c in route.why.encode()[:MAX_WHY]])
         if route.since > 0:
             clock_gettime(CLOCK_REALTIME, &wall)
-            told += b" %.1f s ago" % max(0.0, wall.tv_sec + wall.tv_nsec / 1e9 - route.since)
+            told += b", out for %.1f s" % max(0.0, wall.tv_sec + wall.tv_nsec / 1e9 - route.since)
         told += b")"
     return x.fail(503, b"destination_unavailable", told)
 

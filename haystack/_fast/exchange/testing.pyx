@@ -1,4 +1,4 @@
-"""What is decided about requests and endpoints, for Python: for tests and simulations alone. Nothing of Haystack imports this."""
+"""The decisions about requests and endpoints as Python classes, for tests and simulations only. Haystack does not import it."""
 from libc.stdint cimport int64_t, uint64_t
 
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, let_go, speak, take_on
@@ -32,7 +32,7 @@ cdef set words_of(int actions):
 
 
 cdef class Outlier:
-    """One endpoint's OutlierState, and what may happen to it; times in milliseconds."""
+    """An endpoint's OutlierState and the events that change it; times in milliseconds."""
 
     cdef OutlierState state
 
@@ -40,7 +40,7 @@ cdef class Outlier:
         waits(&self.state, begun)
 
     def left(self):
-        """One of the late ones has an answer, or waits elsewhere."""
+        """A late request was answered, or moved to another endpoint."""
         self.state.late -= 1
 
     def answers(self, int64_t now):
@@ -68,7 +68,7 @@ cdef class Outlier:
         return bool(went_well(&self.state))
 
     def told(self):
-        """The control process was told of it."""
+        """The control process was notified of the endpoint."""
         self.state.told_bad = self.state.streak > 0
 
     def restart(self):
@@ -82,7 +82,7 @@ cdef class Outlier:
 
     def judge(self, int64_t now, *, int size=4, int well=3, int idle=0, int silent=0, int64_t answered_at=0, int64_t usual=0,
               bint keyed=False, bint member=True, uint64_t queue=1, int vain=0):
-        """The words of the actions that are to follow."""
+        """The names of the Actions that follow."""
         cdef ServiceView view = ServiceView(queue, size, well, idle, silent, answered_at, 0, 0, False, vain, keyed)
         limits(&view, usual)
         return words_of(judge(&self.state, &view, member, now))
@@ -92,7 +92,7 @@ cdef class Outlier:
 
 
 cdef class Retry:
-    """One request's RetryState, with a budget of its own; times in milliseconds."""
+    """A request's RetryState, with its own retry budget; times in milliseconds."""
 
     cdef RetryState state
     cdef RetryBudget budget
@@ -102,7 +102,7 @@ cdef class Retry:
         self.budget.saved = FIRST
 
     def spend_all(self, int64_t now):
-        """Nothing is left of the budget."""
+        """Use up the budget."""
         self.budget.saved, self.budget.looked = 0, now
 
     def after_break(self, int64_t now, *, bint unseen=False, bint stale=False, bint was_stopped=False):
@@ -126,7 +126,7 @@ cdef class Retry:
 
 
 cdef class Pending:
-    """One request's PendingState; times in milliseconds."""
+    """A request's PendingState; times in milliseconds."""
 
     cdef PendingState state
 
@@ -148,7 +148,7 @@ cdef class Pending:
         return word
 
     def served(self):
-        """An endpoint has taken the request."""
+        """An endpoint has accepted the request."""
         self.state.reason = Reason.NOTHING
 
     def __getattr__(self, str name):
@@ -156,7 +156,7 @@ cdef class Pending:
 
 
 cdef class Attempt:
-    """A request that only reads, on its way without sockets: candidates, retries and budget as in a worker. Times in milliseconds."""
+    """A simulated idempotent request without sockets: candidates, retries and budget as in a worker. Times in milliseconds."""
 
     cdef readonly Route route
     cdef readonly Member member         # that has it now; None: nobody
@@ -176,22 +176,22 @@ cdef class Attempt:
 
     @property
     def key(self):
-        """What pickers that go by a key go by."""
+        """The hash of the key, for pickers that use one."""
         return self.candidates.key
 
     @property
     def repeats(self):
-        """How often it was sent again though an endpoint may have seen it."""
+        """The number of retries after an endpoint may have seen the request."""
         return self.state.repeats
 
     def next(self, int64_t now, Member named=None):
-        """Send it to the next candidate: which one, or None."""
+        """Send the request to the next candidate. Returns the candidate, or None."""
         self.full = False
         return self.go(next_member(self.route, &self.candidates, named, self.state.idempotent, now, &self.full), now)
 
     @property
     def found_all_full(self):
-        """Why there was no candidate."""
+        """The reason why there was no candidate."""
         return bool(self.full)
 
     @property
@@ -209,14 +209,14 @@ cdef class Attempt:
         return member
 
     def leave(self):
-        """Its endpoint has it no longer."""
+        """The endpoint no longer has the request."""
         let_go(self.member.endpoint)
         if self.late:
             self.late = False
             self.member.endpoint.outlier.late -= 1
 
     def waits(self):
-        """It has waited for an answer for long; one that was sent again says nothing against its endpoint."""
+        """The request has waited for long. A retried request does not count against its endpoint."""
         if not self.late and self.state.repeats == 0:
             self.late = True
             waits(&self.member.endpoint.outlier, self.begun)
@@ -228,14 +228,14 @@ cdef class Attempt:
             self.route.queue.vain = 0
 
     def broke(self, int64_t now, bint unseen):
-        """Its connection, a new one, broke before a response: what is to become of it."""
+        """Its new connection broke before a response. Returns what to do with the request."""
         self.leave()
         verdict = VERDICTS[after_break(&self.state, unseen, False, False, &self.route.queue.budget, now)]
         self.renew()
         return verdict
 
     def move(self, int64_t now):
-        """To an endpoint that answers, from one that is silent, where that may be; whether it was."""
+        """Move the request from a silent endpoint to one that answers, if that is allowed. Returns whether it was moved."""
         cdef Member member
         if not may_leave_silent(&self.state, True):
             return False
@@ -250,7 +250,7 @@ cdef class Attempt:
         return True
 
     def sample(self, int64_t now, bint reading):
-        """To another endpoint, to see how soon it answers; whether it could be moved. reading: only what reads is (Action.READING)."""
+        """Move the request to another endpoint as a sample. Returns whether it was moved. reading: only safe methods are."""
         cdef Member before = self.member
         cdef int64_t begun = self.begun
         if (reading and not self.state.reads_only) or not self.move(now):
@@ -269,7 +269,7 @@ cdef class Attempt:
 
 
 cdef class Reports:
-    """FaultReports of a worker; times in milliseconds."""
+    """A worker's FaultReports; times in milliseconds."""
 
     cdef FaultReports reports
 
@@ -277,7 +277,7 @@ cdef class Reports:
         self.reports = FaultReports()
 
     def fault(self, Member member, Queue queue, str kind, int64_t now):
-        """An exchange failed; what ends with an error was answered before."""
+        """An exchange failed. One that ends with an error status was answered before."""
         if kind == "error":
             self.answered(member, queue)
         self.reports.fault(member, queue, <Fault><int>FAULTS[kind], now)
@@ -291,7 +291,7 @@ cdef class Reports:
         queue.ended += 1
 
     def silent(self, Member member, int unanswered):
-        """So many requests wait at an endpoint that is silent."""
+        """This many requests wait at a silent endpoint."""
         self.reports.add(member)
         member.endpoint.outlier.unanswered += unanswered
 
@@ -300,7 +300,7 @@ cdef class Reports:
 
 
 def judge_member(Member member, Queue queue, int64_t now):
-    """The words of the actions that are to follow for one endpoint of a service: the probe is given to the queue here."""
+    """The names of the Actions that follow for an endpoint of a service. Probes go to the queue."""
     cdef Watched watched
     cdef int actions
     if not still_watched(&member.endpoint.outlier, member.endpoint.gone, now):

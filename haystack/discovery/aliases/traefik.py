@@ -1,4 +1,4 @@
-"""Traefik's labels: rules of HTTP routers as hosts and a path, the port and scheme of the service, enable and docker.network. Pure.
+"""Traefik's labels: rules of HTTP routers as hosts and a path, what a service says of its server, enable and docker.network. Pure.
 
 (doc.traefik.io, Docker provider, routing configuration.) What may have restricted who comes in, such as a middleware, is never just left
 out: its router is, and a problem says so.
@@ -6,7 +6,7 @@ out: its router is, and a problem says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from haystack.discovery.aliases import traefik_rule
 from haystack.discovery.aliases.records import Alias, Carried, Meant
@@ -15,10 +15,22 @@ from haystack.discovery.label_values import SHOWN
 from haystack.model.records import Problem
 
 PREFIX = "traefik."
-ROUTERS, SERVICES = "traefik.http.routers.", "traefik.http.services."
-PORT, SCHEME = ".loadbalancer.server.port", ".loadbalancer.server.scheme"
-PLAIN = {"traefik.enable": "haystack.enable", "traefik.docker.network": "haystack.network"}
-GUARDS = {"middlewares": "may have kept people out", "tls.options": "may have asked for client certificates"}  # of a router
+ROUTERS, SERVICES, MIDDLEWARES = "traefik.http.routers.", "traefik.http.services.", "traefik.http.middlewares."
+PLAIN = {"traefik.enable": "haystack.enable", "traefik.docker.network": "haystack.network", "traefik.swarm.network": "haystack.network"}
+SERVED = {  # of a service
+    ".loadbalancer.server.port": "haystack.port",
+    ".loadbalancer.server.scheme": "haystack.protocol",
+    ".loadbalancer.healthcheck.path": "haystack.health.path",
+    ".loadbalancer.healthcheck.port": "haystack.health.port",
+    ".loadbalancer.healthcheck.interval": "haystack.health.interval",
+    ".loadbalancer.healthcheck.timeout": "haystack.health.timeout",
+    ".loadbalancer.sticky.cookie.name": "haystack.sticky",
+}
+OLD = ("traefik.frontend.", "traefik.backend.", "traefik.port", "traefik.protocol")
+MIDDLE = "middlewares"
+REDIRECT = "redirectscheme"
+OPEN = frozenset({REDIRECT, "compress", "retry"})  # kinds of middlewares that keep nobody out
+GUARDS = {MIDDLE: "may have kept people out", "tls.options": "may have asked for client certificates"}  # of a router
 HARMLESS = (
     "rule",
     "entrypoints",
@@ -38,10 +50,26 @@ def read(carried: Carried) -> Meant:
     routers = sorted({key.removeprefix(ROUTERS).partition(".")[0] for key in labels if key.startswith(ROUTERS)})
     _Routers(labels, found, problems).take(routers)
     _take_server(labels, found, problems, routers)
-    if unknown := [name for key, (name, _) in labels.items() if not _is_known(key)]:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        problems.append(Problem(subject=f"label {unknown[0][:SHOWN]}", message=f"is not understood as an alias{more}; ignored"))
+    problems += _unknown({key: name for key, (name, _) in labels.items() if not _is_known(key)})
     return found, problems
+
+
+def _unknown(names: Mapping[str, str]) -> Iterator[Problem]:
+    """A Problem for each reason why labels are not understood. names: as they are written, by their lower case."""
+    by_reason: dict[str, list[str]] = {}
+    for key, name in names.items():
+        by_reason.setdefault(_reason(key), []).append(name)
+    for reason, alike in by_reason.items():
+        more = f", and {len(alike) - 1} more like it" if len(alike) > 1 else ""
+        yield Problem(subject=f"label {alike[0][:SHOWN]}", message=f"{reason}; ignored{more}")
+
+
+def _reason(key: str) -> str:
+    if key.startswith(("traefik.tcp.", "traefik.udp.")):
+        return "Haystack proxies HTTP only; TLS can be passed through (haystack.https=passthrough)"
+    if key.startswith(OLD):
+        return "labels of Traefik 1 are not understood: set haystack.host and haystack.port"
+    return "HAYSTACK_ALIASES does not read this label"
 
 
 class _Routers:
@@ -51,22 +79,28 @@ class _Routers:
         self._labels, self._found, self._problems = labels, found, problems
         self._hosts: dict[str, str] = {}  # and the label that they are of
         self._path: str | None = None
+        self._open = OPEN
 
     def take(self, routers: list[str]) -> None:
-        guarded = [router for router in routers if self._guards(router) or not _is_own(self._labels, router)]
+        if guarded := self._guarded(routers):  # a redirect leads nobody to the container: what it leads to may be one of these
+            self._open = OPEN - {REDIRECT}
+            guarded = self._guarded(routers)
         for router in routers:
             name, rule = self._rule(router)
             for guard in self._guards(router):
-                self._odd(name, f"its {guard} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed")
+                what = f"its {guard} ({self._labels[f'{ROUTERS}{router}.{guard}'][1][:SHOWN]})"
+                self._odd(name, f"{what} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed", whole=True)
             if rule and router not in guarded:
                 self._take(name, rule)
             elif router in guarded and not self._guards(router):
                 service = self._labels[f"{ROUTERS}{router}.service"][1]
-                self._odd(name, f"it leads to the service {service[:SHOWN]}, which is none of this container's labels")
+                self._odd(name, f"it leads to the service {service[:SHOWN]}, which is none of this container's labels", whole=True)
         for router in guarded:  # others would serve what these have kept
             self._keep(router)
         if self._hosts:
             self._found["haystack.host"] = Alias(text=",".join(self._hosts), origin=f"label {next(iter(self._hosts.values()))}")
+            if any(REDIRECT in self._of_kinds(router) for router in routers if router not in guarded):
+                self._found["haystack.https"] = Alias(text="redirect", origin=f"label {next(iter(self._hosts.values()))}")
             if self._path and self._path != "/":
                 self._found["haystack.path"] = Alias(text=self._path, origin=f"label {next(iter(self._hosts.values()))}")
 
@@ -80,8 +114,8 @@ class _Routers:
             self._take_target(name, target)
 
     def _take_target(self, name: str, target: Target) -> None:
-        if target.other:
-            self._odd(name, f"{', '.join(dict.fromkeys(target.other))} is not understood")
+        if other := tuple(dict.fromkeys(target.other)):
+            self._odd(name, f"{', '.join(other)} {'is' if len(other) == 1 else 'are'} not understood")
         elif not target.hosts:
             self._odd(name, "a rule without Host would be for every host")
         else:
@@ -100,7 +134,22 @@ class _Routers:
 
     def _guards(self, router: str) -> list[str]:
         """What of a router may have restricted who comes in."""
-        return [guard for guard in GUARDS if f"{ROUTERS}{router}.{guard}" in self._labels]
+        given = [guard for guard in GUARDS if f"{ROUTERS}{router}.{guard}" in self._labels]
+        return [guard for guard in given if guard != MIDDLE or not self._of_kinds(router) <= self._open]
+
+    def _guarded(self, routers: list[str]) -> list[str]:
+        """Those that may keep people out, or lead elsewhere."""
+        return [router for router in routers if self._guards(router) or not _is_own(self._labels, router)]
+
+    def _of_kinds(self, router: str) -> set[str]:
+        """The kinds of its middlewares, by the labels of this container; an empty one: it is defined elsewhere."""
+        given = self._labels.get(f"{ROUTERS}{router}.{MIDDLE}", ("", ""))[1]
+        names = [name.strip().lower().removesuffix("@docker") for name in given.split(",")] if given else []
+        return {kind for name in names for kind in self._kinds(name) or {""}}
+
+    def _kinds(self, middleware: str) -> set[str]:
+        prefix = f"{MIDDLEWARES}{middleware}."
+        return {key.removeprefix(prefix).partition(".")[0] for key in self._labels if key.startswith(prefix)}
 
     def _keep(self, router: str) -> None:
         """Leave out hosts of which a guarded router, or one to elsewhere, is for a part: here, all of a host would be as open as the rest.
@@ -108,7 +157,7 @@ class _Routers:
         One with middlewares for the whole host is the usual redirect to HTTPS. With a priority, or with tls.options, it is not.
         """
         name, rule = self._rule(router)
-        strict = self._guards(router) != ["middlewares"] or f"{ROUTERS}{router}.priority" in self._labels
+        strict = self._guards(router) != [MIDDLE] or f"{ROUTERS}{router}.priority" in self._labels
         try:
             targets = traefik_rule.read(rule) if rule else []
         except RuleError:
@@ -128,8 +177,10 @@ class _Routers:
         below = any(prefix.startswith(served) and prefix.rstrip("/") + "/" != served for prefix in target.prefixes)
         return below or not set(target.other) <= {"HostRegexp"}
 
-    def _odd(self, name: str, why: str) -> None:
-        self._problems.append(Problem(subject=f"label {name[:SHOWN]}", message=f"{why}; this part ignored"))
+    def _odd(self, name: str, why: str, *, whole: bool = False) -> None:
+        """whole: all of the router is left out, and not a part of its rule alone."""
+        ignored = "router" if whole else "part"
+        self._problems.append(Problem(subject=f"label {name[:SHOWN]}", message=f"{why}; this {ignored} ignored"))
 
 
 def _is_for(target: Target, host: str) -> bool:
@@ -150,10 +201,10 @@ def _is_own(labels: Mapping[str, tuple[str, str]], router: str) -> bool:
 
 
 def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias], problems: list[Problem], routers: list[str]) -> None:
-    """Port and scheme of the service that the first router to one of these leads to; where none names one, of the first service."""
+    """What the service says that the first router to one of these leads to; where none names one, the first service."""
     named = (labels[key][1] for router in routers if (key := f"{ROUTERS}{router}.service") in labels and _is_own(labels, router))
     wanted = next(named, "").partition("@")[0].lower()
-    for suffix, label in ((PORT, "haystack.port"), (SCHEME, "haystack.protocol")):
+    for suffix, label in SERVED.items():
         given = {
             key.removeprefix(SERVICES).removesuffix(suffix): labels[key]
             for key in labels
@@ -170,4 +221,4 @@ def _take_server(labels: Mapping[str, tuple[str, str]], found: dict[str, Alias],
 def _is_known(key: str) -> bool:
     if key.startswith(ROUTERS):
         return key.removeprefix(ROUTERS).partition(".")[2].partition(".")[0] in HARMLESS
-    return key in PLAIN or (key.startswith(SERVICES) and key.endswith((PORT, SCHEME)))
+    return key in PLAIN or key.startswith(MIDDLEWARES) or (key.startswith(SERVICES) and key.endswith(tuple(SERVED)))

@@ -66,8 +66,13 @@ async def _serve(end: socket.socket, setup: object) -> None:
 
 async def _until_end(reader: asyncio.StreamReader, outbox: Outbox, sources: list[Provider]) -> None:
     """Run all, once that is wanted, until the channel ends, or one of them does, which is a fault: another process is started then."""
-    if not await reader.read(HEAD):  # of a Begin, the only message that comes
-        return
+    with contextlib.suppress(ConnectionError):  # whoever started it has gone, and left unread what it was sent
+        if not await reader.read(HEAD):  # of a Begin, the only message that comes
+            return
+        await _run(reader, outbox, sources)
+
+
+async def _run(reader: asyncio.StreamReader, outbox: Outbox, sources: list[Provider]) -> None:
     tasks = [asyncio.ensure_future(each) for each in (reader.read(), outbox.run(), *(source.run(outbox) for source in sources))]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

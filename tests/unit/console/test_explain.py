@@ -85,7 +85,7 @@ def test_who_is_asked_first_of_several_hosts_and_where_those_on_others_are_reach
 
 
 def test_why_one_is_out():
-    out = replace(SECOND, ready=False, reason="draining: kill SIGTERM", since=1.0)
+    out = replace(SECOND, ready=False, cause=Cause.STOPPING, reason="draining: kill SIGTERM", since=1.0)
     _, text = said("shop.example", ENDPOINT, out)
     assert "picked: abababababab:80/tcp (weight 100), the only endpoint that is in" in text
     assert "out: draining: kill SIGTERM" in text

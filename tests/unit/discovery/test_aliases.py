@@ -37,7 +37,9 @@ def asked(options, *fields):
         (("VIRTUAL_HOST=a.example",), ("3000/tcp", "53/udp"), (("a.example",), 3000, None, None)),
         (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=/api"), (), (("a.example",), None, "/api", None)),
         (("VIRTUAL_HOST=a.example", "LETSENCRYPT_HOST=a.example"), (), (("a.example",), None, None, "redirect")),
-        (("VIRTUAL_PORT=3000", "LETSENCRYPT_HOST=a.example"), (), ((), None, None, None)),
+        (("VIRTUAL_HOST=a.example", "LETSENCRYPT_HOST=a.example", "HTTPS_METHOD=noredirect"), (), (("a.example",), None, None, "on")),
+        (("VIRTUAL_HOST=a.example", "HTTPS_METHOD=nohttps"), (), (("a.example",), None, None, "off")),
+        (("VIRTUAL_PORT=3000", "LETSENCRYPT_HOST=a.example", "CERT_NAME=x", "VIRTUAL_DEST=/"), (), ((), None, None, None)),
         (("VIRTUAL_HOST=", "VIRTUAL_HOSTS=a.example", "XVIRTUAL_HOST=b.example", None, 7), (), ((), None, None, None)),
     ],
 )
@@ -45,6 +47,11 @@ def test_the_variables_of_nginx_proxy(environment, exposed, expected):
     options, problems = nginx(*environment, exposed=exposed)
     assert (asked(options, "hosts", "port", "path", "https"), problems) == (expected, ())
     assert options.labelled is bool(expected[0])
+
+
+@pytest.mark.parametrize(("proto", "protocol"), [("http", None), ("HTTPS", "https"), ("grpc", "h2c"), ("grpcs", "h2"), ("fastcgi", None)])
+def test_what_the_container_speaks(proto, protocol):
+    assert nginx("VIRTUAL_HOST=a.example", f"VIRTUAL_PROTO={proto}")[0].protocol == protocol
 
 
 @pytest.mark.parametrize(("access", "public"), [("internal", False), (" internal ", False), ("external", None), ("", None)])
@@ -68,6 +75,12 @@ def test_an_access_that_is_not_understood_is_none_from_outside():
             "NETWORK_ACCESS",
             "its value is neither internal nor external; taken as internal",
         ),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PROTO=hunter2"), "VIRTUAL_PROTO", "its value is not one of http, https, grpc, grpcs"),
+        (("VIRTUAL_HOST=a.example", "HTTPS_METHOD=hunter2"), "HTTPS_METHOD", "its value is not one of redirect, noredirect"),
+        (("VIRTUAL_HOST_MULTIPORTS=hunter2",), "VIRTUAL_HOST_MULTIPORTS", "is not understood: give each host name a container"),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_DEST=hunter2"), "VIRTUAL_DEST", "is not understood: Haystack forwards paths unchanged"),
+        (("VIRTUAL_HOST=a.example", "CERT_NAME=hunter2"), "CERT_NAME", "is not understood: certificates in HAYSTACK_CERTS are found by"),
+        (("VIRTUAL_HOST=http://hunter2:80",), "VIRTUAL_HOST", "its value is not a host name: remove scheme, port and path"),
         (("VIRTUAL_HOST=hunter2 is not x,a.example",), "VIRTUAL_HOST", "its value is not a host name of letters"),
         (("VIRTUAL_HOST=~^hunter2",), "VIRTUAL_HOST", "a regular expression is not understood: name the hosts, or use *.DOMAIN; ignored"),
         (("VIRTUAL_HOST=hunter2.*",), "VIRTUAL_HOST", "a wildcard at the end is not understood: name the hosts; ignored"),
@@ -149,6 +162,24 @@ def test_any_text_is_a_rule_or_is_not(text):
         ({"enable": "false"}, ("enable",), (False,)),
         ({"enable": "true"}, ("enable", "labelled"), (True, True)),
         ({"docker.network": "shop"}, ("network",), ("shop",)),
+        ({"swarm.network": "shop"}, ("network",), ("shop",)),
+        ({"http.services.web.loadbalancer.sticky.cookie.name": "lb"}, ("sticky",), ("lb",)),
+        (
+            {"http.services.web.loadbalancer.healthcheck.path": "/up", "http.services.web.loadbalancer.healthcheck.interval": "10s"},
+            ("health",), ({"path": "/up", "interval": "10.0"},),
+        ),
+        # middlewares that keep nobody out
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "zip@docker, again",
+             "http.middlewares.zip.compress": "true", "http.middlewares.again.retry.attempts": "3"},
+            ("hosts", "https"), (("a.example",), None),
+        ),
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "secure",
+             "http.middlewares.secure.redirectscheme.scheme": "https", "http.routers.s.rule": "Host(`a.example`)",
+             "http.routers.s.tls": "true"},
+            ("hosts", "https"), (("a.example",), "redirect"),
+        ),
     ],
 )  # fmt: skip
 def test_the_labels_of_traefik(labels, fields, expected):
@@ -163,16 +194,30 @@ def test_the_labels_of_traefik(labels, fields, expected):
         ({"http.routers.web.rule": "HostRegexp(`.*`) || Host(`a.example`)"}, ("a.example",), "HostRegexp is not understood"),
         ({"http.routers.web.rule": "PathPrefix(`/x`)"}, (), "a rule without Host would be for every host"),
         ({"http.routers.web.rule": "Host:a.example"}, (), "its rule can't be read: ':a.example' is not understood"),
-        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "auth"}, (), "its middlewares are not understood"),
-        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.tls.options": "x"}, (), "its tls.options are not understood"),
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.middlewares": "auth"},
+            (), "its middlewares (auth) are not understood",
+        ),
+        ({"http.routers.web.rule": "Host(`a.example`)", "http.routers.web.tls.options": "x"}, (), "its tls.options (x) are not understood"),
         (
             {"http.routers.a.rule": "Host(`a.example`)", "http.routers.b.rule": "Host(`b.example`) && PathPrefix(`/b`)"},
             ("a.example",), "a container has one path prefix, which is / here, and not /b",
         ),
         (
             {"http.routers.web.rule": "Host(`a.example`)", "tcp.routers.db.rule": "HostSNI(`*`)"},
-            ("a.example",), "is not understood as an alias",
+            ("a.example",), "Haystack proxies HTTP only; TLS can be passed through (haystack.https=passthrough); ignored",
         ),
+        (
+            {"http.routers.web.rule": "Host(`a.example`)", "udp.routers.a.entrypoints": "x", "tcp.routers.b.rule": "x",
+             "tcp.routers.c.rule": "x"},
+            ("a.example",),
+            "Haystack proxies HTTP only; TLS can be passed through (haystack.https=passthrough); ignored, and 2 more like it",
+        ),
+        (
+            {"frontend.rule": "Host:a.example", "port": "80"},
+            (), "labels of Traefik 1 are not understood: set haystack.host and haystack.port; ignored, and 1 more like it",
+        ),
+        ({"http.services.a.loadbalancer.passhostheader": "false"}, (), "HAYSTACK_ALIASES does not read this label; ignored"),
         ({"http.routers.web.rule": "Host(`a_b.*`, `a.example`)"}, ("a.example",), "read as haystack.host: 'a_b.*' is not a host name"),
         (
             {"http.services.a.loadbalancer.server.port": "3000", "http.services.b.loadbalancer.server.port": "4000"},
@@ -217,10 +262,24 @@ OPEN, AUTH = {"http.routers.app.rule": "Host(`a.example`, `b.example`)"}, {"http
 def test_no_router_serves_what_another_one_guards(labels, hosts):
     options, problems = traefik(OPEN | labels)
     assert options.hosts == hosts
-    assert any(problem.message.endswith("where they are not needed; this part ignored") for problem in problems)
+    assert any(problem.message.endswith("where they are not needed; this router ignored") for problem in problems)
     assert [p.subject for p in problems if "is left out" in p.message] == ["label traefik.http.routers.g.rule"] * (
         not {"a.example", "*.example"} & {*hosts}
     )
+
+
+REDIRECT = {"http.routers.r.middlewares": "secure", "http.middlewares.secure.redirectscheme.scheme": "https"}
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [{"http.routers.g.middlewares": "auth"}, {"http.routers.g.tls.options": "mtls"}, {"http.routers.g.service": "login@docker"},
+     {"http.routers.g.middlewares": "both", "http.middlewares.both.compress": "true", "http.middlewares.both.basicauth.users": "x"},
+     {"http.routers.g.middlewares": "secure,auth"}],
+)  # fmt: skip
+def test_a_redirect_to_what_is_guarded_opens_nothing(guard):
+    options, _ = traefik({"http.routers.r.rule": "Host(`a.example`)", "http.routers.g.rule": "Host(`a.example`)"} | REDIRECT | guard)
+    assert asked(options, "hosts", "https") == ((), None)
 
 
 def test_the_port_is_that_of_the_service_which_the_router_names():

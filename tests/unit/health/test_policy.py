@@ -9,6 +9,7 @@ from haystack.loop.turns import at_once
 from haystack.model.records import Container, Options
 
 WAITS = Condition(waiting="port 80 does not accept")
+DISTRUSTED = Condition(waiting="port 443 has a certificate that is not accepted: self-signed certificate")
 BROKEN = Condition(waiting="port 80 does not accept", overdue=True)
 FAILS = Condition(failing="probe: 503 from /up")
 
@@ -42,6 +43,7 @@ WELL = member()
         (member(state="awaited", state_reason="its task is preparing"), "waiting: its task is preparing"),
         (member(lost="its node n3 does not answer"), "its node n3 does not answer"),
         (member(WAITS), "waiting: port 80 does not accept yet"),
+        (member(DISTRUSTED), "waiting: port 443 has a certificate that is not accepted: self-signed certificate"),
         (member(BROKEN), "port 80 does not accept"),
         (member(FAILS), "probe: 503 from /up"),
         (member(health="starting"), "health starting"),

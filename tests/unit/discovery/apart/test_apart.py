@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,3 +324,25 @@ def test_one_that_says_it_byte_by_byte_has_no_more_time_than_others(
     finally:
         ended.set()
         dripping.join()
+
+
+BROKEN_OFF = """
+import asyncio, socket
+from haystack.discovery.apart import process
+from haystack.discovery.apart.outbox import Outbox
+
+async def main():
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_unix_connection(sock=theirs)
+    writer.write(b"never read")
+    await writer.drain()
+    ours.close()
+    await process._until_end(reader, Outbox(writer), [])
+
+asyncio.run(main())
+"""
+
+
+def test_a_control_process_that_goes_before_it_has_begun_is_no_fault() -> None:
+    found = subprocess.run([sys.executable, "-c", BROKEN_OFF], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
