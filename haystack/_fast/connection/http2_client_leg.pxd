@@ -52,7 +52,9 @@ cdef class Http2ClientLeg(UpLeg):
     cdef bint closed            # the stream is gone
     cdef bint started           # its head went on
     cdef bint held              # its body is waited for, with all of it in `input`
-    cdef bint hurried           # no longer
+    cdef bint lasting           # nothing more has come for a while, and it is held on
+    cdef size_t had             # bytes of its body that had come by then
+    cdef bint hurried           # it is held no longer
     cdef Fate fate
     cdef uint32_t code          # RFC 9113, section 7
     cdef Framing framing
@@ -60,6 +62,8 @@ cdef class Http2ClientLeg(UpLeg):
 
     cdef int on_deadline(self) except -1
     cdef int hesitate(self) except -1
+    cdef int overdue(self) except -1
+    cdef int doubt(self) except -1
     cdef int answered(self) noexcept
     cdef int settle(self) except -1
     cdef bint read_heads(self) except -1
