@@ -225,6 +225,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.doubt()
 
     cdef int doubt(self) except -1:
+        """It should have answered: that counts against its endpoint."""
         if not self.late and self.unsent() == 0:
             self.late = self.user.on_late(self.begun)
         return 0

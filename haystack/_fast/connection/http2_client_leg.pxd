@@ -34,6 +34,8 @@ cdef struct Incoming:       # of a response
     Buffer trailer
     bint final             # the head that is coming is no interim one
     bint bare              # its head was its end
+    bint lasting           # it is held on though nothing has come for a while,
+    size_t had             # and so many bytes of its body had come by then
 
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker
@@ -52,9 +54,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef bint closed            # the stream is gone
     cdef bint started           # its head went on
     cdef bint held              # its body is waited for, with all of it in `input`
-    cdef bint lasting           # nothing more has come for a while, and it is held on
-    cdef size_t had             # bytes of its body that had come by then
-    cdef bint hurried           # it is held no longer
+    cdef bint hurried           # no longer
     cdef Fate fate
     cdef uint32_t code          # RFC 9113, section 7
     cdef Framing framing

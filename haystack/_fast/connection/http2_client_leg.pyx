@@ -67,7 +67,7 @@ cdef class Http2ClientLeg(UpLeg):
         return self.stream == 0
 
     cdef bint is_waiting(self) noexcept:
-        return self.stream != 0 and not self.started and (pending(&self.response.heads) == 0 or self.lasting)
+        return self.stream != 0 and not self.started and (pending(&self.response.heads) == 0 or self.response.lasting)
 
     cdef Transport raw(self):
         return None
@@ -162,21 +162,22 @@ cdef class Http2ClientLeg(UpLeg):
         return self.doubt()
 
     cdef int doubt(self) except -1:
+        """It should have answered: that counts against its endpoint."""
         if not self.late and self.unsent() == 0:
             self.late = self.user.on_late(self.begun)
         return 0
 
     cdef int overdue(self) except -1:
         """The rest of a response that is held does not come. It goes on with the next bytes of it, or can be had elsewhere till then."""
-        if self.lasting:
+        if self.response.lasting:
             return self.user.on_timeout()
         self.extend(self.user.timeout())
         if self.interim or self.worker.is_pressed() or not self.user.may_leave():
             self.held = False
             self.hurried = True
             return self.settle()
-        self.lasting = True
-        self.had = pending(&self.response.input)
+        self.response.lasting = True
+        self.response.had = pending(&self.response.input)
         return self.doubt()
 
     cdef int answered(self) noexcept:
@@ -256,7 +257,7 @@ cdef class Http2ClientLeg(UpLeg):
     cdef bint holds(self, Head *h) noexcept:
         """Whether a small response of which a part is there waits for the rest."""
         cdef size_t have = pending(&self.response.input)
-        if self.hurried or self.ended or self.framing != Framing.LENGTH or (self.lasting and have > self.had):
+        if self.hurried or self.ended or self.framing != Framing.LENGTH or (self.response.lasting and have > self.response.had):
             return False
         return <int64_t>have < h.length <= HELD
 
