@@ -91,6 +91,27 @@ def test_few_clients_are_answered_though_all_of_them_wait_at_the_silent_endpoint
         assert load.slowest < SOON
 
 
+@pytest.mark.parametrize("part", [b"", b"o"], ids=["behind its head", "within its body"])
+def test_who_freezes_within_its_answers_costs_no_get(fakes: Loop, part: bytes) -> None:
+    """As a process that is stopped, or a host that is lost, between the head of a small answer and its body, which nginx sends apart."""
+
+    async def freezes(call: Call) -> None:
+        await call.body()
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + part)
+        await call.reader.read()
+        call.keep = False
+
+    with origins(fakes, *[respond()] * 4) as found, Haystack([Member("ice", o.port) for o in found]) as haystack:
+        with Load().http(haystack.port, host("ice"), b"ok", keep=8, new=0) as load:
+            load.go_on()
+            found[0].script = freezes
+            until(lambda: ejected(haystack), SOON, "it was not ejected")
+            load.go_on()
+        found[0].cut()
+        assert load.wrong == []
+        assert load.slowest < SOON
+
+
 def test_one_slow_request_does_not_bring_all_the_others(fakes: Loop) -> None:
     """Each doubt is answered by a quick request, and the next one takes its time: a slow report must not get the service's traffic."""
     gate = threading.Event()

@@ -67,7 +67,8 @@ def ask(port, until, statuses):
     while not until.is_set():
         try:
             with Client(port, timeout=30) as asker:
-                statuses[asker.get(SERVICE).status] += 1
+                answer = asker.get(SERVICE)
+                statuses[answer.status if answer.complete else "cut"] += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a request that failed
             statuses[repr(error)] += 1
 
@@ -92,5 +93,4 @@ def test_the_others_containers_are_asked_at_their_ports_and_no_get_fails_where_t
         over.set()
         for asker in askers:
             asker.join(30)
-    # Known hole: in some runs one of those under way when the host was lost waits for its own time limit (docs/hosts.md).
-    assert sum(count for status, count in statuses.items() if status != 200) <= 1, statuses
+    assert set(statuses) == {200}, statuses

@@ -31,6 +31,7 @@ cdef class Http1ClientLeg(UpLeg):
     cdef bint drop_trailer      # its Connection lists fields
     cdef bint held              # its 101 waits in input until the request's body has gone up whole
     cdef int64_t missing        # bytes of the body that is waited for with all of this response in input; 0: none is held so
+    cdef bint lasting           # nothing of that has come for a while, and it is held on
     cdef bint hurried           # no answer is held any more in this exchange
     cdef bint tunnel            # raw bytes, both ways; none has come where nothing has started
 
@@ -43,6 +44,8 @@ cdef class Http1ClientLeg(UpLeg):
     cdef int handle(self, const char *data, size_t size) except -1
     cdef bint holds(self, Head *h) noexcept
     cdef int hold(self, const char *data, size_t size, int64_t missing) except -1
+    cdef int overdue(self) except -1
+    cdef int doubt(self) except -1
     cdef int read_held(self) except -1
     cdef int let_through(self) except -1
     cdef int refuse(self, int used, Flaw flaw) except -1

@@ -29,7 +29,7 @@ cdef enum:
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     MAX_INTERIM = 32        # 1xx responses before the one that counts
     HELD = 32768            # a body up to this is held until it is whole: with the largest head it fits into scratch,
-    HELD_MS = 50            # and for so long, and until the next tick
+    HELD_MS = 50            # and for so long, and until the next tick; on from there where it could be had elsewhere
     LATE_MS = 250           # without an answer, and others are asked how they do
 
 
@@ -120,7 +120,7 @@ cdef class Http1ClientLeg(UpLeg):
         return self.connection.connecting
 
     cdef bint is_waiting(self) noexcept:
-        return not self.connection.connecting and not self.started and pending(&self.input) == 0
+        return not self.connection.connecting and not self.started and (pending(&self.input) == 0 or self.lasting)
 
     cdef size_t unsent(self) noexcept:
         return self.connection.transport.unsent()
@@ -211,7 +211,7 @@ cdef class Http1ClientLeg(UpLeg):
         if self.tunnel and self.started:
             return self.user.end_with(b"connection_read_timeout")
         if self.missing:
-            return self.let_through()
+            return self.overdue()
         if not self.started and now < self.begun + self.user.timeout():
             return self.hesitate()
         # a client that does not read is slow_readers.pyx's affair
@@ -222,6 +222,10 @@ cdef class Http1ClientLeg(UpLeg):
     cdef int hesitate(self) except -1:
         """It has its time still, but should have answered: outliers.pyx looks at what others do meanwhile."""
         self.connection.transport.deadline = self.begun + self.user.timeout()
+        return self.doubt()
+
+    cdef int doubt(self) except -1:
+        """It should have answered: that counts against its endpoint."""
         if not self.late and self.unsent() == 0:
             self.late = self.user.on_late(self.begun)
         return 0
@@ -340,6 +344,16 @@ cdef class Http1ClientLeg(UpLeg):
         self.extend(HELD_MS)
         return add(&self.input, data, size)
 
+    cdef int overdue(self) except -1:
+        """The rest of a response that is held does not come. It goes on with the next bytes of it, or can be had elsewhere till then."""
+        if self.lasting:
+            return self.user.on_timeout()
+        if self.interim or self.connection.worker.is_pressed() or not self.user.may_leave():
+            return self.let_through()
+        self.lasting = True
+        self.extend(self.user.timeout())
+        return self.doubt()
+
     cdef int read_held(self) except -1:
         """Read what is missing of the response that is held."""
         cdef Py_ssize_t n
@@ -351,13 +365,14 @@ cdef class Http1ClientLeg(UpLeg):
             return self.ended(n == 0)
         self.input.end += n
         self.missing -= n
-        return 0 if self.missing else self.let_through()
+        return 0 if self.missing and not self.lasting else self.let_through()
 
     cdef int let_through(self) except -1:
         """The response that is held is whole, or has been held for long enough: it goes on."""
         cdef char *scratch = self.connection.worker.scratch
         cdef size_t have = pending(&self.input)
         self.missing = 0
+        self.lasting = False
         self.hurried = True
         self.extend(self.user.timeout())
         memcpy(scratch, self.input.data + self.input.start, have)

@@ -34,6 +34,8 @@ cdef struct Incoming:       # of a response
     Buffer trailer
     bint final             # the head that is coming is no interim one
     bint bare              # its head was its end
+    bint lasting           # it is held on though nothing has come for a while,
+    size_t had             # and so many bytes of its body had come by then
 
 cdef class Http2ClientLeg(UpLeg):
     cdef WorkerState worker
@@ -60,6 +62,8 @@ cdef class Http2ClientLeg(UpLeg):
 
     cdef int on_deadline(self) except -1
     cdef int hesitate(self) except -1
+    cdef int overdue(self) except -1
+    cdef int doubt(self) except -1
     cdef int answered(self) noexcept
     cdef int settle(self) except -1
     cdef bint read_heads(self) except -1

@@ -32,7 +32,7 @@ cdef enum:
     SPARE = 65536           # bytes that are kept for a client that does not take them, so that the endpoint is free again
     MAX_INTERIM = 32        # 1xx responses before the one that counts
     HELD = 32768            # a body up to this is held until it is whole,
-    HELD_MS = 50            # and for so long, and until the next tick
+    HELD_MS = 50            # and for so long, and until the next tick; on from there where it could be had elsewhere
     LATE_MS = 250           # without an answer, and others are asked how they do
     KEPT = 16384            # capacity that a buffer without bytes may keep
     NO_STREAM = -1          # its request is not sent
@@ -67,7 +67,7 @@ cdef class Http2ClientLeg(UpLeg):
         return self.stream == 0
 
     cdef bint is_waiting(self) noexcept:
-        return self.stream != 0 and not self.started and pending(&self.response.heads) == 0
+        return self.stream != 0 and not self.started and (pending(&self.response.heads) == 0 or self.response.lasting)
 
     cdef Transport raw(self):
         return None
@@ -145,10 +145,7 @@ cdef class Http2ClientLeg(UpLeg):
         if self.stream == 0:
             return self.user.on_lost(True, b"connection_timeout", 504)
         if self.held:
-            self.held = False
-            self.hurried = True
-            self.extend(self.user.timeout())
-            return self.settle()
+            return self.overdue()
         if not self.started and now < self.begun + self.user.timeout():
             return self.hesitate()
         self.request.looked = self.request.moved
@@ -162,9 +159,26 @@ cdef class Http2ClientLeg(UpLeg):
         self.extend(self.begun + self.user.timeout() - self.worker.poller.now)
         if self.connection.times.heard < self.begun:
             self.connection.suspect()
+        return self.doubt()
+
+    cdef int doubt(self) except -1:
+        """It should have answered: that counts against its endpoint."""
         if not self.late and self.unsent() == 0:
             self.late = self.user.on_late(self.begun)
         return 0
+
+    cdef int overdue(self) except -1:
+        """The rest of a response that is held does not come. It goes on with the next bytes of it, or can be had elsewhere till then."""
+        if self.response.lasting:
+            return self.user.on_timeout()
+        self.extend(self.user.timeout())
+        if self.interim or self.worker.is_pressed() or not self.user.may_leave():
+            self.held = False
+            self.hurried = True
+            return self.settle()
+        self.response.lasting = True
+        self.response.had = pending(&self.response.input)
+        return self.doubt()
 
     cdef int answered(self) noexcept:
         """It waits no more."""
@@ -242,9 +256,10 @@ cdef class Http2ClientLeg(UpLeg):
 
     cdef bint holds(self, Head *h) noexcept:
         """Whether a small response of which a part is there waits for the rest."""
-        if self.hurried or self.ended or self.framing != Framing.LENGTH:
+        cdef size_t have = pending(&self.response.input)
+        if self.hurried or self.ended or self.framing != Framing.LENGTH or (self.response.lasting and have > self.response.had):
             return False
-        return <int64_t>pending(&self.response.input) < h.length <= HELD
+        return <int64_t>have < h.length <= HELD
 
     cdef bint has_to_wait(self, bint pressed) noexcept:
         """Whether the client has to take something before more of the response goes on."""

@@ -46,6 +46,7 @@ cdef class LegUser(Waiter):
     cdef int on_upstream_room(self) except -1
     cdef int on_interim(self, Head *h) except -1
     cdef bint on_late(self, int64_t begun) except -1
+    cdef bint may_leave(self) noexcept
     cdef bint on_response(self, Head *h, Framing framing, bint first) except -1
     cdef int64_t timeout(self) noexcept
     cdef bint is_head_only(self) noexcept

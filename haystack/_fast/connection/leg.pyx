@@ -76,6 +76,10 @@ cdef class LegUser(Waiter):
         """A request that was sent at `begun` is not answered yet, though it should be. Whether that counts against the endpoint."""
         raise NotImplementedError
 
+    cdef bint may_leave(self) noexcept:
+        """Whether there is another endpoint that could answer instead, while nothing of a response has gone on."""
+        return False
+
     cdef bint on_response(self, Head *h, Framing framing, bint first) except -1:
         """The head of the response. first: no interim one came before. False: the exchange goes elsewhere or has ended."""
         raise NotImplementedError
@@ -256,7 +260,7 @@ cdef class UpLeg:
         return False
 
     cdef bint is_waiting(self) noexcept:
-        """Whether nothing of a response has come."""
+        """Whether nothing of a response has come, or nothing more for a while of one that is held."""
         return False
 
     cdef bint begin(self, Head *h, Client *client, tuple upgrade) except -1:

@@ -239,6 +239,9 @@ cdef class Exchange(LegUser):
         self.worker.hesitates(self.member, self.route, begun)
         return True
 
+    cdef bint may_leave(self) noexcept:
+        return self.retries.idempotent and not self.retries.body_sent and self.down.body_done() and len(self.route.queue.route.members) > 1
+
     cdef int on_timeout(self) except -1:
         cdef bint expectant = self.request.expects and self.record.received == 0
         if not self.down.body_done() and self.up.unsent() == 0 and not expectant:
@@ -433,8 +436,7 @@ cdef class Exchange(LegUser):
         self.up = None
         self.route = None
         self.member = self.named = self.accused = None
-        self.blamed = None
-        self.detail = None
+        self.blamed = self.detail = None
         empty(&self.head)
         empty(&self.kept)
         empty(&self.record.tried)
