@@ -68,7 +68,8 @@ async def _until_end(reader: asyncio.StreamReader, outbox: Outbox, sources: list
     """Run all, once that is wanted, until the channel ends, or one of them does, which is a fault: another process is started then."""
     if not await reader.read(HEAD):  # of a Begin, the only message that comes
         return
-    tasks = [asyncio.ensure_future(each) for each in (reader.read(), outbox.run(), *(source.run(outbox) for source in sources))]
+    work = (reader.read(), outbox.run(), outbox.beat(), *(source.run(outbox) for source in sources))
+    tasks = [asyncio.ensure_future(each) for each in work]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
