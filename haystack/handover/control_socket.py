@@ -50,8 +50,8 @@ def owner(path: Path) -> int:
 
 def denied(path: Path) -> str:
     """What to do about a socket that this user may not use, a line."""
-    whose = owner(path)
-    return f"can't ask at {path}: permission denied: do so as user {whose} or as root (in a container: docker exec --user {whose})"
+    whose, other = owner(path), " or as root" if os.geteuid() else ", for this root lacks CAP_DAC_OVERRIDE"
+    return f"can't ask at {path}: permission denied: do so as user {whose}{other} (in a container: docker exec --user {whose})"
 
 
 def _temporary() -> list[str]:

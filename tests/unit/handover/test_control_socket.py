@@ -65,7 +65,10 @@ def test_a_client_that_is_another_user_finds_it(tmp_path, monkeypatch):
     assert control_socket.places(state) == [state / "control.sock"]
 
 
-def test_a_socket_that_one_may_not_use_is_told_with_who_may(tmp_path):
+@pytest.mark.parametrize(("user", "other"), [(1234, " or as root"), (0, ", for this root lacks CAP_DAC_OVERRIDE")])
+def test_a_socket_that_one_may_not_use_is_told_with_who_may(tmp_path, monkeypatch, user, other):
+    whose = tmp_path.stat().st_uid
+    monkeypatch.setattr(control_socket.os, "geteuid", lambda: user)
     assert control_socket.denied(tmp_path / "none" / "control.sock").endswith(
-        f"do so as user {os.geteuid()} or as root (in a container: docker exec --user {os.geteuid()})"
+        f"do so as user {whose}{other} (in a container: docker exec --user {whose})"
     )
