@@ -111,6 +111,7 @@ class App:
         self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
+        self.blind: NoDiscoveryError | None = None  # nobody watches engines any more
         self.memory = Memory(home())
         held = settings.state_dir, self.sockets, self.stopping.set, self.memory
         self.giver = Giver(*held, instance, self._health, self.operator.held, self.tls.tickets.handed_on)
@@ -131,6 +132,8 @@ class App:
         log.info("haystack.stopped")
         if self.proxy.hopeless:
             raise WorkersError(self.proxy.hopeless)
+        if self.blind is not None:
+            raise self.blind
 
     def bind(self) -> None:
         """Take every port before anything runs. Raises PortError."""
@@ -291,9 +294,14 @@ class App:
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        """A task of ours that fails ends nothing else, and never silently."""
+        """A task of ours that fails ends nothing else, and never silently; but without discovery a restart alone helps."""
         self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, NoDiscoveryError) and self.blind is None:
+            self.blind = error
+            log.error("discovery.lost", error=str(error), reason="Haystack ends, for a new start alone can watch engines")
+            self.stopping.set()
+        elif error is not None and error is not self.blind:  # each source tells of it
             log.error("task.failed", task=task.get_name(), error=repr(error), exc_info=error)
 
     async def _stop_tasks(self) -> None:

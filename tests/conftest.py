@@ -5,11 +5,21 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.fakes import worker
+
 # how long an example takes says something of the machine only
 settings.register_profile("haystack", deadline=None)
 settings.load_profile("haystack")
 
 KEPT = ("HAYSTACK_TEST_", "HAYSTACK_DEBUG")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def none_outlives_the_tests():
+    """A Haystack that a test has started and lost would hold its ports, and the memory, until the machine is switched off."""
+    yield
+    left = worker.left()
+    assert not left, left
 
 
 @pytest.fixture(autouse=True)

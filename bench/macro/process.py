@@ -133,9 +133,14 @@ class Haystack(Process):
     def replace(self) -> None:
         """Put a new one into its place while it serves; return when the old one has ended. Raises RuntimeError, TimeoutExpired."""
         old = self.process
-        self._run("--replace")
-        if old and old.wait(DRAIN):
-            raise RuntimeError(f"the old Haystack ended with {old.returncode}")
+        try:
+            self._run("--replace")
+            if old and old.wait(DRAIN):
+                raise RuntimeError(f"the old Haystack ended with {old.returncode}")
+        finally:
+            if old:  # else one that could not be replaced would serve on when everything is over
+                old.kill()
+                old.wait()
 
     def _run(self, *options: str) -> None:
         command = [*self.command(), *options]

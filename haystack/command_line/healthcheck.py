@@ -58,16 +58,21 @@ def _tell(status: int, text: str, stream: TextIO | None = None) -> int:
 
 def first(folders: Sequence[Path]) -> Report:
     """What the first Haystack reports that runs with one of these state folders. Raises SilentError."""
-    paths = [control_socket.control(folder) for folder in folders]
-    for path in paths:
+    barred = None
+    for path in (each for folder in folders for each in control_socket.places(folder)):
         try:
             return ask(path)
         except (FileNotFoundError, ConnectionRefusedError):
             continue
+        except PermissionError:
+            barred = barred or path
         except TimeoutError:
             raise SilentError(f"Haystack does not answer within {PATIENCE} s at {path}") from None
         except (OSError, ValueError) as error:
             raise SilentError(f"can't ask at {path}: {getattr(error, 'strerror', None) or error}") from error
+    if barred:
+        raise SilentError(control_socket.denied(barred))
+    paths = [control_socket.control(folder) for folder in folders]
     raise SilentError(f"no answer at {' or '.join(map(str, paths))}: no Haystack runs with that state folder, or it is still starting")
 
 

@@ -115,9 +115,9 @@ class Keyring:
                 log.exception("shell.keys_failed")
 
     def _state(self) -> tuple[int, ...] | None:
-        """What changes whenever the file does; None when there is none."""
+        """What changes whenever the file does, or who may read it; None when there is none."""
         try:
             stat = self._path.stat() if self._path else None
         except OSError:
             return None
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino) if stat else None
+        return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino) if stat else None

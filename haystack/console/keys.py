@@ -18,6 +18,7 @@ from typing import NamedTuple
 import asyncssh
 
 from haystack.observe.safe_text import printable
+from haystack.settings import unreadable
 from haystack.views.state import Options
 
 HOW = "set HAYSTACK_SSH_AUTHORIZED_KEYS to the text of a public key, or HAYSTACK_SSH_AUTHORIZED_KEYS_FILE to a file of them"
@@ -96,7 +97,7 @@ def sources(settings: Options, refused: list[str]) -> Iterator[tuple[str, str]]:
     try:
         yield f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path}", path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        refused.append(f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path}: {error.strerror or error}")
+        refused.append(f"HAYSTACK_SSH_AUTHORIZED_KEYS_FILE: {path}: {unreadable.why(error)}")
 
 
 def checked(where: str, line: str) -> Line:

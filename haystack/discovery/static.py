@@ -26,6 +26,7 @@ from haystack.discovery.provider import Sink
 from haystack.loop import watched_file
 from haystack.model import naming, ports
 from haystack.model.records import Container, Engine, Listing, Problem
+from haystack.settings import unreadable
 
 DEEPEST = 32  # tables within tables of labels
 
@@ -49,7 +50,7 @@ class StaticProvider:
             try:
                 listing = read(self.path.read_bytes(), self.source)
             except (OSError, StaticError) as error:
-                text = f"{self.path}: {getattr(error, 'strerror', None) or error}"
+                text = f"{self.path}: {unreadable.why(error) if isinstance(error, OSError) else error}"
                 _log.error("static.broken", error=text, kept="what was listed last")
                 sink.failed(self.source, text)
             else:

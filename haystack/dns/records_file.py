@@ -16,6 +16,7 @@ from haystack.dns.master_file import Entry, MasterFileError
 from haystack.loop import watched_file
 from haystack.loop.turns import Turns, in_turns, stretches
 from haystack.model.snapshot import RawRecord, Records
+from haystack.settings import unreadable
 
 _log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ class RecordsFile:
 
 def complaint(path: Path, error: OSError | MasterFileError) -> str:
     """One line: the file, the line, and what is wrong."""
-    return f"{path}: {error.strerror or error}" if isinstance(error, OSError) else f"{path}: {error}"
+    return f"{path}: {unreadable.why(error)}" if isinstance(error, OSError) else f"{path}: {error}"
 
 
 def read(content: bytes, origin: str, ttl: int) -> Turns[Records]:

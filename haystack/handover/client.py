@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from haystack import __version__
-from haystack.handover import control_socket, protocol
+from haystack.handover import control_socket, proof, protocol
 from haystack.model.records import Override
 from haystack.net.sockets import Held
 from haystack.proxy import account
@@ -91,17 +91,29 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
     home: where this one lives; waits: it does not want to replace anybody.
     """
-    path = control_socket.control(folder)
+    question = protocol.Ask(protocol.PROTOCOL, __version__, os.getpid(), home, waits, orders=True)
+    ours = control_socket.control(folder), folder / control_socket.NAME
+    for path in control_socket.places(folder):
+        # anybody may make a folder beside the others', but not in the state folder
+        if (path in ours or control_socket.owner(path.parent) in _friends()) and (found := _asked_at(path, question)):
+            return found
+    return None
+
+
+def _asked_at(path: Path, question: protocol.Ask) -> Predecessor | Successor | None:
+    """Who listens there, if anybody does. Raises ReplaceError."""
     with ExitStack() as bad:
         peer = bad.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         peer.settimeout(PATIENCE)
         try:
             peer.connect(str(path))
-            old = _asked(peer, protocol.Ask(protocol.PROTOCOL, __version__, os.getpid(), home, waits, orders=True))
+            old = _asked(peer, question, path.parent)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         except TimeoutError:
             raise ReplaceError(f"what listens at {path} does not answer") from None
+        except PermissionError:
+            raise ReplaceError(control_socket.denied(path)) from None
         except OSError as error:
             raise ReplaceError(f"can't ask at {path}: {error.strerror or error}") from error
         except protocol.ProtocolError as error:
@@ -110,11 +122,16 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
     return old
 
 
-def _asked(peer: socket.socket, ask: protocol.Ask) -> Predecessor | Successor:
+def _friends() -> set[int]:
+    """The users that are believed."""
     other = account.own()  # as whom one goes on that was started as root
-    if not protocol.trusted(peer, other.uid if other else None):
+    return {0, os.geteuid(), *([other.uid] if other else [])}
+
+
+def _asked(peer: socket.socket, ask: protocol.Ask, folder: Path) -> Predecessor | Successor:
+    if not protocol.trusted(peer, _friends()):
         raise protocol.ProtocolError("it belongs to another user")
-    protocol.send(peer, ask)
+    proof.send(peer, protocol.encoded(ask), folder)
     offer, strays = protocol.receive(peer)
     _close(strays)
     if isinstance(offer, protocol.Refusal):

@@ -1,4 +1,7 @@
-"""Where the control socket of a Haystack is: in its state folder, else where its user may write. Imports little, for `healthcheck`."""
+"""Where the control socket of a Haystack is: in its state folder, else where its user may write. Imports little, for `healthcheck`.
+
+Who asks may be another user than who runs: root by `docker exec`, while Haystack has given root up. `places` finds it all the same.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,40 @@ def control(folder: Path) -> Path:
     path = folder / NAME
     if _writable(folder) and len(os.fsencode(path)) <= LONGEST:
         return path
-    own = f"haystack-{os.geteuid()}-{zlib.crc32(os.fsencode(folder)):08x}"
-    places = [os.environ.get("TMPDIR", ""), *TEMPORARY]
-    there = next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), TEMPORARY[0])
-    return Path(there) / own / NAME
+    there = next((place for place in _temporary() if os.access(place, os.W_OK | os.X_OK)), TEMPORARY[0])
+    return Path(there) / f"haystack-{os.geteuid()}-{_sum(folder)}" / NAME
+
+
+def places(folder: Path) -> list[Path]:
+    """Where that of any user may be: this user's first. Those of others are in folders of their own, whose names tell whose."""
+    others = (each for place in _temporary() for each in sorted(Path(place).glob(f"haystack-*-{_sum(folder)}")))
+    theirs = [each / NAME for each in others if each.name.split("-")[1] == str(each.lstat().st_uid) and not each.is_symlink()]
+    given = folder / NAME
+    return list(dict.fromkeys([control(folder), *([given] if len(os.fsencode(given)) <= LONGEST else []), *theirs]))
+
+
+def owner(path: Path) -> int:
+    """Whose it is: of the socket, or of the nearest folder above it that can be looked at."""
+    for each in (path, *path.parents):
+        try:
+            return each.stat().st_uid
+        except OSError:
+            continue
+    return 0
+
+
+def denied(path: Path) -> str:
+    """What to do about a socket that this user may not use, a line."""
+    whose, other = owner(path), " or as root" if os.geteuid() else ", for this root lacks CAP_DAC_OVERRIDE"
+    return f"can't ask at {path}: permission denied: do so as user {whose}{other} (in a container: docker exec --user {whose})"
+
+
+def _temporary() -> list[str]:
+    return [place for place in (os.environ.get("TMPDIR", ""), *TEMPORARY) if place]
+
+
+def _sum(folder: Path) -> str:
+    return f"{zlib.crc32(os.fsencode(folder)):08x}"
 
 
 def make(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
     `haystack healthcheck`: Health        Report
 
-    new: Ask                      old: Offer, then Batch after Batch with their sockets, then Orders after Orders; or Refusal; or Wait
+    new: Ask, with a proof        old: Offer, then Batch after Batch with their sockets, then Orders after Orders; or Refusal; or Wait
     new, once it could serve: Release        old: Released, and it drains
+
+The proof is a descriptor of the control socket's folder (proof.py), which no worker has. Versions that don't know of it ignore it.
 
 Wait is for one that a restart policy has started again after it was replaced, and for one that waits already: where all replace each other
 at every start, two containers that are restarted would do so for ever. It keeps the connection, whose end says that the old one has ended.
@@ -27,7 +29,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 
@@ -181,10 +183,10 @@ def decoded(data: bytes, flags: int = 0) -> Any:
         raise ProtocolError(f"it said {data[:40]!r}") from None
 
 
-def trusted(peer: socket.socket, also: int | None = None) -> bool:
-    """Whether the other side runs as the same user, or as root, or as this one."""
+def trusted(peer: socket.socket, users: Container[int] | None = None) -> bool:
+    """Whether the other side runs as one of these users; None: as the same user, or as root."""
     _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return user in (0, os.geteuid(), also)
+    return user in ((0, os.geteuid()) if users is None else users)
 
 
 def _close(sockets: Sequence[socket.socket], descriptors: Sequence[int] = ()) -> None:

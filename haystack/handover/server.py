@@ -1,7 +1,8 @@
 """The control socket of the Haystack that runs: there it hands its sockets to one that replaces it, and is told to drain.
 
 One replacement at a time. Whatever goes wrong before the last word, this one serves on as if nobody had asked. Only the same user
-and root are heard, and nothing else can be asked for but how it is (`haystack healthcheck`). Runs on the control process's loop.
+and root are heard, and a worker, which may be of the same user, hears no more than how this one is (`haystack healthcheck`): who wants to
+replace has to show that it may read the socket's folder (proof.py). Runs on the control process's loop.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import structlog
 
 from haystack import __version__
-from haystack.handover import control_socket, protocol
+from haystack.handover import control_socket, proof, protocol
 from haystack.handover.identity import Memory
 from haystack.model.records import Override
 from haystack.net.sockets import Held, Sockets
@@ -26,6 +27,7 @@ from haystack.net.sockets import Held, Sockets
 CONTROL = "control"
 BACKLOG = 8
 PATIENCE = 5.0
+UNPROVEN = "who asks does not show that it may read the control socket's folder, as older versions don't: stop this one, then start that"
 PAUSE = 1.0  # seconds before the next try, where a connection can't be accepted
 log = structlog.get_logger("haystack.handover")
 
@@ -134,17 +136,21 @@ class Giver:
         with peer:
             peer.setblocking(False)
             try:
-                ask = await _asked(peer)
+                ask, proven = await _asked(peer, self._path.parent)
                 if isinstance(ask, protocol.Health):
                     protocol.send(peer, self._health())
                 else:
-                    await self._answer(peer, ask)
+                    await self._answer(peer, ask, proven=proven)
             except (OSError, TimeoutError, protocol.ProtocolError) as error:
                 log.warning("handover.failed", error=str(error) or type(error).__name__)
 
-    async def _answer(self, peer: socket.socket, ask: protocol.Ask) -> None:
+    async def _answer(self, peer: socket.socket, ask: protocol.Ask, *, proven: bool) -> None:
         if ask.waits or self._memory.lately(ask.home):
             await self._keep_waiting(peer)
+            return
+        if not proven:
+            log.warning("handover.failed", error=f"process {ask.pid} does not show that it may read {self._path.parent}")
+            protocol.send(peer, protocol.Refusal(UNPROVEN))
             return
         if self.busy or self.released:
             protocol.send(peer, protocol.Refusal("another replacement is in progress"))
@@ -198,15 +204,27 @@ class Giver:
         self._on_release()
 
 
-async def _asked(peer: socket.socket) -> protocol.Ask | protocol.Health:
-    """What it wants. Raises ProtocolError, TimeoutError."""
+async def _asked(peer: socket.socket, folder: Path) -> tuple[protocol.Ask | protocol.Health, bool]:
+    """What it wants, and whether it has shown that it may read the folder. Raises ProtocolError, TimeoutError, OSError."""
     if not protocol.trusted(peer):
         raise protocol.ProtocolError("it belongs to another user")
     async with asyncio.timeout(PATIENCE):
-        ask = await _heard(peer)
+        await _readable(peer)
+    data, flags, proven = proof.received(peer, folder, protocol.LARGEST)
+    ask = protocol.decoded(data, flags)
     if not isinstance(ask, protocol.Ask | protocol.Health):
         raise protocol.ProtocolError(f"it said {type(ask).__name__}")
-    return ask
+    return ask, proven
+
+
+async def _readable(peer: socket.socket) -> None:
+    """Wait for the next packet, or the end."""
+    loop, come = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(peer, come.set)
+    try:
+        await come.wait()
+    finally:
+        loop.remove_reader(peer)
 
 
 async def _heard(peer: socket.socket) -> protocol.Any:

@@ -16,12 +16,12 @@ UNSEEN: tuple[int, ...] = ()
 
 
 def state(path: Path) -> tuple[int, ...] | None:
-    """What changes whenever the file does; None when there is none."""
+    """What changes whenever the file does, or who may read it; None when there is none."""
     try:
         stat = path.stat()
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 async def changes(path: Path, seen: tuple[int, ...] | None = UNSEEN) -> AsyncIterator[None]:

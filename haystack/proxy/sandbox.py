@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ from haystack.proxy import landlock
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
 PASSED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "ASAN_", "UBSAN_", "LSAN_", "COVERAGE_")
 PACKAGE = __file__.rpartition("/")[0].rpartition("/")[0]
+PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -63,6 +65,14 @@ def confine_or_tell(uid: int, gid: int) -> None:
         confine(uid, gid)
     except OSError as error:
         print(f"haystack: a worker keeps its privileges: {error}", file=sys.stderr, flush=True)  # noqa: T201 - stderr is all it has
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process with its parent: one that is stopped sees no end of its channel, and would hold its sockets.
+
+    To be called after `confine`: another user does not inherit it from itself (prctl(2), PR_SET_PDEATHSIG). Raises OSError.
+    """
+    _prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
 
 
 def call(name: str) -> None:

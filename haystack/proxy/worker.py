@@ -278,6 +278,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
     faulthandler.register(signal.SIGUSR1, file=stack)
     descriptors.raised()
     sandbox.confine_or_tell(uid, gid)
+    sandbox.end_with_parent()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop()
         sandbox.call("haystack-spare")

@@ -7,7 +7,7 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from haystack.model import spelling
@@ -21,6 +21,9 @@ ROOTS = ("always_on", "always_off", "traceidratio")
 PARENT = "parentbased_"
 SAMPLERS = (*ROOTS, *(PARENT + root for root in ROOTS))
 HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # they hold a collector's password or token
+FILES = tuple(
+    f"OTEL_EXPORTER_OTLP_{of}{name}" for of in ("TRACES_", "") for name in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
+)  # read by the exporter at each connection
 RATIO = re.compile(r"[0-9]*\.?[0-9]+(?:e-?[0-9]{1,3})?")
 
 
@@ -36,6 +39,12 @@ def sampling(environment: Mapping[str, str]) -> Sampling | None:
     root = name.removeprefix(PARENT)
     ratio = _ratio(environment) if root == "traceidratio" else float(root == "always_on")
     return Sampling(ratio=ratio, heeds_caller=name != root)
+
+
+def files(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """What the exporter reads while Haystack runs, by the variables that name it. Raises SettingsError."""
+    if _is_on(environment):
+        yield from ((name, Path(path)) for name in FILES if (path := environment.get(name, "").strip()))
 
 
 def take_files(environment: MutableMapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 
 DAC_OVERRIDE, NET_BIND_SERVICE = 1, 10  # bits
-PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 4, 8, 15, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 1, 4, 8, 15, 38
 VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words a set
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -23,6 +23,7 @@ from haystack.settings import authorities, engine_url, otel, variables
 from haystack.settings.masking import masked
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
 from haystack.settings.settings import OTHER_PORTS, Settings, SettingsError, refusal, variable
+from haystack.settings.unreadable import why as why_unreadable
 from haystack.tls import sources
 
 _log = structlog.get_logger("haystack")
@@ -130,6 +131,9 @@ def _ports(settings: Settings) -> Iterator[str]:
 def _spans() -> Iterator[str]:
     try:
         otel.sampling(os.environ)
+        for name, path in otel.files(os.environ):
+            if why := unreadable(path):
+                yield f"{name}: {str(path)!r} can't be used: {why}; it takes the path of a PEM file"
     except SettingsError as error:
         yield str(error)
 
@@ -188,7 +192,7 @@ def unreadable(path: Path) -> str:
             return "it is a folder (Docker creates one if the file in -v does not exist)"
         path.open("rb").close()
     except OSError as error:
-        return error.strerror or str(error)
+        return why_unreadable(error)
     return ""
 
 
@@ -222,6 +226,9 @@ def _certificates(settings: Settings) -> Iterator[str]:
         return
     if folder is not None and not any((folder / name).is_file() for name in NAMES):
         yield refusal("docker_cert_path", str(folder), f"it holds none of {', '.join(NAMES)}")
+        return
+    if folder is not None and (barred := [each for name in NAMES if (each := folder / name).exists() and unreadable(each)]):
+        yield from (f"DOCKER_CERT_PATH: {each} can't be read: {unreadable(each)}" for each in barred)
         return
     try:
         with Certificates(options) as certificates:

@@ -3,7 +3,10 @@
 The control process gives its privileges up, and could start nobody who may use an engine's socket any more. So the keeper stays the user
 that it was started as: as root without any capability but that to pass over the modes of files, for a socket, or a key, may be another
 user's. It reads nothing but its orders, and keeps the settings of discovery, so that the control process need not know an engine's key.
-Imports little.
+
+Nobody of them outlives the control process, however that ends and whatever state they are in: the keeper wakes up then and ends the
+discovery process. Should the keeper itself be killed, the kernel ends the discovery process, and Haystack ends, for it could start none
+any more. Imports little.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -25,6 +29,8 @@ STATIC = "HAYSTACK_STATIC"
 SETUP, BEGIN = b"S", b"B"  # what an order begins with: a piece of the settings; or start a process, with its end of a channel
 PIECE = 64 * 1024  # bytes of settings in an order: a packet must fit in the socket's buffer (net.core.wmem_default)
 KEPT = (capabilities.DAC_OVERRIDE,)
+END_SECONDS = 8.0  # for a discovery process to end by itself, which removes the files of its keys: it waits for its threads for 6
+LOOK = 0.02
 
 
 class Keeper:
@@ -88,11 +94,10 @@ def _live(orders: socket.socket, first: socket.socket) -> NoReturn:
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the control process alone decides when they go
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever dies leaves nothing behind; who started it hears of it by the channel
         confine()
+        _end_with_parent(signal.SIGCONT)  # one that is stopped goes on, sees its orders end, and ends whom it has started
         _call(b"haystack-keeper")
-        _begin(first, b"", orders)
-        _obey(orders)
+        _leave(_obey(orders, _begin(first, b"", orders)))
     except BaseException:  # noqa: BLE001 - nothing of it may go on as the command line that it was forked from
         sys.excepthook(*sys.exc_info())
     os._exit(0)
@@ -109,32 +114,60 @@ def confine() -> None:
         capabilities.prctl(capabilities.PR_SET_DUMPABLE, 0)
 
 
-def _obey(orders: socket.socket) -> None:
-    """Do what the control process says, until it has gone."""
+def _obey(orders: socket.socket, child: int) -> int:
+    """Do what the control process says, until it has gone. child: the discovery process that runs; returns the last one."""
     setup = b""
     while True:
         data, descriptors, _, _ = socket.recv_fds(orders, len(SETUP) + PIECE, 1)
         if not data:
-            return
+            return child
         if data[:1] == SETUP:
             setup += data[1:]
         for descriptor in descriptors:
             with contextlib.suppress(OSError):  # the one who asked sees the channel end
-                _begin(socket.socket(fileno=descriptor), setup, orders)
+                child = _kill(child)
+                child = _begin(socket.socket(fileno=descriptor), setup, orders)
 
 
-def _begin(channel: socket.socket, setup: bytes, orders: socket.socket) -> None:
-    """Fork a discovery process. setup: empty: it comes by the channel."""
+def _begin(channel: socket.socket, setup: bytes, orders: socket.socket) -> int:
+    """Fork a discovery process: its id. setup: empty: it comes by the channel."""
     with channel:
-        if os.fork():
-            return
-        orders.close()
-        _discover(channel.detach(), setup)
+        child = os.fork()
+        if child == 0:
+            orders.close()
+            _discover(channel.detach(), setup)
+    return child
+
+
+def _kill(child: int) -> int:
+    """End a process, if there is one (0: none), whatever it does. Until it is waited for, here, its number is nobody else's."""
+    if child:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return 0
+
+
+def _leave(child: int) -> None:
+    """The control process has gone, which the discovery process sees too, unless it is stopped or hangs."""
+    if child:
+        os.kill(child, signal.SIGCONT)
+    over = time.monotonic() + END_SECONDS
+    while child and time.monotonic() < over:
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            child = 0
+        time.sleep(LOOK)
+    _kill(child)
+
+
+def _end_with_parent(number: int) -> None:
+    """Have the kernel send this signal when the parent has gone (prctl(2), PR_SET_PDEATHSIG)."""
+    with contextlib.suppress(OSError):
+        capabilities.prctl(capabilities.PR_SET_PDEATHSIG, number)
 
 
 def _discover(channel: int, setup: bytes) -> NoReturn:
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _end_with_parent(signal.SIGKILL)
         _call(b"haystack-finder")
         from haystack.discovery.apart import process  # noqa: PLC0415 - the keeper needs none of it
         from haystack.proxy import socket_folder  # noqa: PLC0415 - as above

@@ -16,6 +16,7 @@ import structlog
 
 from haystack.net import descriptors
 from haystack.proxy import account, landlock, launch
+from haystack.settings import otel
 from haystack.settings.settings import Settings, variable
 from haystack.startup import capabilities, checks, state_owner
 
@@ -30,6 +31,8 @@ def go_on(settings: Settings) -> None:
     """Give up what root may. By the thread that opens ports, before there is any that needs more."""
     with contextlib.suppress(OSError):  # whoever it is
         capabilities.prctl(capabilities.PR_SET_NO_NEW_PRIVS, 1)
+    with contextlib.suppress(OSError):  # whoever of its user looks, workers too: no ptrace(2), no /proc/PID/mem, no core dump
+        capabilities.prctl(capabilities.PR_SET_DUMPABLE, 0)
     other = account.account()
     if landlock.version() < 1 and (other is None or other.name == account.OWN):  # nobody owns nothing
         _log.warning("workers.unconfined", reason="the system has no Landlock: a worker could read the state folder's keys", hint=LANDLOCK)
@@ -111,6 +114,7 @@ def _unreadable(settings: Settings) -> Iterator[str]:
         for each in _files(path) if path is not None else ():
             if not _may(each):
                 yield f"{variable(field)}: {each}"
+    yield from (f"{name}: {path}" for name, path in otel.files(os.environ) if not _may(path))
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from haystack.loop import watched_file
+from haystack.settings import unreadable
 from haystack.tls import certificates
 from haystack.tls.messages import ClientCas
 
@@ -68,7 +69,7 @@ class ClientAuthoritiesFile:
 
 def complaint(error: OSError | ClientAuthoritiesError) -> str:
     """What is wrong, in one line."""
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return unreadable.why(error) if isinstance(error, OSError) else str(error)
 
 
 def read(path: Path) -> tuple[ClientCas, tuple[str, ...], int]:

@@ -15,12 +15,13 @@ from typing import NamedTuple
 import structlog
 
 from haystack.loop import watched_file
+from haystack.settings import unreadable
 from haystack.tls import certificates
 from haystack.tls.certificates import Certificate, CertificateError
 from haystack.tls.store import FOLDER, Store
 
 KINDS = (".crt", ".key", ".pem")
-State = tuple[tuple[str, int, int, int], ...]
+State = tuple[tuple[str, int, int, int, int], ...]
 _log = structlog.get_logger("haystack.tls")
 
 
@@ -47,7 +48,7 @@ class Folder:
         try:
             found = await asyncio.to_thread(scan, self.path)
         except OSError as error:
-            why = f"{self.path}: {error.strerror or error}"
+            why = f"{self.path}: {unreadable.why(error)}"
             if why != self._lost:
                 _log.error("certificates.unreadable", error=why, kept="the certificates that were read last")
             self._lost = why
@@ -88,23 +89,23 @@ class Folder:
             _log.warning("certificate.untimely", name=name, error=flaw)
 
     def _tell_bad(self, name: str, error: OSError | CertificateError) -> None:
-        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        why = unreadable.why(error) if isinstance(error, OSError) else str(error)
         self._store.fail(FOLDER, name, why)
         _log.error("certificate.broken", name=name, error=why, kept="the one that was read last, if any")
 
 
 def scan(folder: Path) -> dict[str, Files]:
     """What there is in the folder by its names, in their order. Raises OSError. For a thread: on a network file system it may take long."""
-    found: dict[str, dict[str, tuple[str, int, int, int]]] = {}
+    found: dict[str, dict[str, tuple[str, int, int, int, int]]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, kind = Path(entry.name).stem, Path(entry.name).suffix
             if kind in KINDS and stem and not entry.name.startswith(".") and (stat := _stat(entry)):
-                found.setdefault(stem, {})[kind] = (entry.name, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+                found.setdefault(stem, {})[kind] = (entry.name, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
     return {stem: files for stem in sorted(found) if (files := _files(folder, found[stem]))}
 
 
-def _files(folder: Path, kinds: Mapping[str, tuple[str, int, int, int]]) -> Files | None:
+def _files(folder: Path, kinds: Mapping[str, tuple[str, int, int, int, int]]) -> Files | None:
     """Certificate and key, or the one with both; a key alone is none."""
     wanted = [".crt", ".key"] if ".crt" in kinds else [".pem"]
     there = [kinds[kind] for kind in wanted if kind in kinds]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,11 +16,21 @@ from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.pki import Authority
 from tests.fakes.socket_proxy import SocketProxy, listed
-from tests.fakes.worker import Haystack, called, children, until
+from tests.fakes.worker import Haystack, called, children, halt, until, wake
 
 LIMIT = 20.0
 KEY = "DOCKER_KEY"
 EAB = "kid-1:zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+# what Python runs first: half a minute of silence is two seconds
+IMPATIENT = """
+import importlib.abc, sys
+class Impatient(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "haystack.app":
+            from haystack.discovery.apart import outbox, remote
+            outbox.BEAT_SECONDS, remote.LOOK = 0.2, 0.07
+sys.meta_path.insert(0, Impatient())
+"""
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look into these processes")
 
 
@@ -94,13 +105,62 @@ def test_a_discovery_process_that_dies_is_replaced_and_what_was_listed_is_served
         assert processes(haystack)["haystack-finder"] != first
 
 
-def test_all_of_them_end_with_the_control_process_however_it_ends(engine: FakeEngine) -> None:
+@pytest.mark.parametrize("stopped", [(), ("haystack-finder",), ("haystack-keeper",), ("haystack-keeper", "haystack-finder")])
+def test_all_of_them_end_with_the_control_process_however_it_ends(engine: FakeEngine, stopped: tuple[str, ...]) -> None:
+    """One that is stopped did not see its channel end, and stayed for ever; a worker kept the ports too."""
+    with watching(engine.host) as haystack:
+        until(lambda: names(haystack) == {"web-1"} and "haystack-spare" in processes(haystack), LIMIT, "it was not listed")
+        found = processes(haystack)
+        pids = [pid for name, pid in found.items() if name != "control"]
+        for name in (*stopped, *(("haystack-worker", "haystack-spare") if stopped else ())):
+            halt(found[name])
+        haystack.process.kill()
+        try:
+            until(lambda: not any(alive(pid) for pid in pids), LIMIT, lambda: f"left: {[n for n, pid in found.items() if alive(pid)]}")
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        haystack.killed()
+
+
+def test_without_a_keeper_haystack_ends_and_says_why(engine: FakeEngine) -> None:
+    """A new start has a new one. Nothing could start discovery again, and nobody heard of a container any more."""
     with watching(engine.host) as haystack:
         until(lambda: names(haystack) == {"web-1"}, LIMIT, "it was not listed")
-        pids = [processes(haystack)[name] for name in ("haystack-keeper", "haystack-finder")]
-        haystack.process.kill()
-        haystack.killed()
-        until(lambda: not any(alive(pid) for pid in pids), LIMIT, "one is left")
+        found = processes(haystack)
+        halt(found["haystack-finder"])
+        os.kill(found["haystack-keeper"], signal.SIGKILL)
+        assert haystack.killed() == 1
+        assert haystack.lines[-1]["text"] == "haystack: engines can't be watched any more: the keeper has ended (Broken pipe)"
+        assert "discovery.lost" in {line["event"] for line in haystack.lines}
+        assert not any(alive(pid) for pid in found.values())
+
+
+def test_a_discovery_process_that_is_stopped_is_replaced_and_ended(engine: FakeEngine, tmp_path: Path) -> None:
+    """Its channel stays open: lists stayed what they were, and nothing told of it."""
+    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+    with watching(engine.host, PYTHONPATH=str(tmp_path)) as haystack:
+        until(lambda: names(haystack) == {"web-1"}, LIMIT, "it was not listed")
+        first = processes(haystack)["haystack-finder"]
+        halt(first)
+        engine.add(inspected(2, "late"))
+        until(lambda: names(haystack) == {"web-1", "late"}, LIMIT, "nobody looks any more")
+        assert "it has said nothing" in haystack.wait("discovery.ended")["error"]
+        assert not alive(first)
+
+
+def test_a_control_process_that_was_stopped_goes_on_with_the_same_processes(engine: FakeEngine) -> None:
+    with watching(engine.host) as haystack:
+        until(lambda: names(haystack) == {"web-1"} and "haystack-spare" in processes(haystack), LIMIT, "it was not listed")
+        before = processes(haystack)
+        halt(haystack.process.pid)
+        try:
+            engine.add(inspected(2, "late"))
+        finally:
+            wake(haystack.process.pid)
+        until(lambda: names(haystack) == {"web-1", "late"}, LIMIT, "nobody looks any more")
+        assert processes(haystack) == before
 
 
 def alive(pid: int) -> bool:

@@ -273,9 +273,12 @@ def _refused(port: int) -> bool:
 def test_a_signal_to_all_processes_of_a_start_ends_it_in_silence() -> None:
     """As Ctrl-C in a terminal is, or what a service manager sends: the worker that is being born is not taken for one that died."""
     haystack = Haystack([Member("web", 1)], group=True)
-    until(lambda: any(map(imports, children(haystack.process.pid))), 20, "no worker is being started")
-    haystack.signal_all(signal.SIGTERM)
-    haystack.ended()
+    try:
+        until(lambda: any(map(imports, children(haystack.process.pid))), 20, "no worker is being started")
+        haystack.signal_all(signal.SIGTERM)
+    finally:
+        haystack.terminate()
+        haystack.ended()
     told = [line.get("event") for line in haystack.lines]
     assert "signal.received" in told
     assert not {"worker.died", "ready"} & set(told), told

@@ -17,7 +17,7 @@ from haystack.handover import server
 from tests.fakes.client import Client, until_close
 from tests.fakes.load import Load
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, command, environment, halt, host, until, wake
+from tests.fakes.worker import STARTED, Haystack, Member, command, environment, halt, host, until, wake
 
 WEB = host("web")
 ENDED = 15.0
@@ -140,6 +140,7 @@ def test_with_nobody_to_replace_it_starts_and_says_so(members: list[Member], tmp
         assert (tmp_path / "state" / "control.sock").stat().st_mode & 0o777 == 0o600
     finally:
         process.terminate()
+        STARTED.append(process)  # should it not obey
         process.communicate(timeout=10)
     assert process.returncode == 0
 

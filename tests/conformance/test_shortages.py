@@ -13,7 +13,7 @@ import pytest
 from haystack.net import descriptors
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
-from tests.fakes.worker import Haystack, Member, command, environment, host, limited, until
+from tests.fakes.worker import STARTED, Haystack, Member, command, environment, host, limited, until
 
 NO_THREADS = """
 import threading
@@ -94,6 +94,7 @@ def test_where_nobody_else_can_be_it_serves(origin: Origin, tmp_path: Path, wher
     words = [*STRANGE[where], *command()]
     with log.open("w") as out:
         process = subprocess.Popen(words, env=environment(static, tmp_path / "state", {}), stderr=out)
+    STARTED.append(process)
     try:
         until(lambda: '"event":"ready"' in log.read_text().replace(" ", "") or process.poll() is not None, 40, "it never got ready")
         assert "Traceback" not in log.read_text()

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-from tests.fakes.worker import Member, command, environment, until
+from tests.fakes.worker import STARTED, Member, command, environment, until
 
 UNITS = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
 USUAL = {"http": 80, "http-alt": 8080, "dns": 53, "ssh": 22022, "https": 443}
@@ -94,6 +94,7 @@ class Systemd:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
+        STARTED.append(self.process)
         self.lines = []
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         return self.process

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import asyncssh
 
+from tests.fakes import worker
+
 PORTS = ("HTTP_PORT", "HTTP_ALT_PORT", "DNS_PORT", "SSH_PORT")
 
 
@@ -34,17 +36,22 @@ class Demo:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HAYSTACK_", "DOCKER_"))}
         command = [sys.executable, "-m", "haystack", "demo"]
         self._process = subprocess.Popen(command, env={**kept, **chosen}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        worker.STARTED.append(self._process)
         assert self._process.stderr is not None
         for line in self._process.stderr:
             told = json.loads(line)
             if told.get("event") == "ready":
                 self.ready = told
                 return self
+        worker.end(self._process)
         raise AssertionError("it has ended before it was ready")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=30)
+        try:
+            self._process.communicate(timeout=30)
+        finally:
+            worker.end(self._process)
 
     @property
     def ssh(self) -> list[str]:

@@ -30,6 +30,7 @@ from tests.fakes.origin import Loop, Origin, refused_port, respond
 START_LIMIT = 40.0  # in the debug build, on a machine that has other things to do
 STOP_LIMIT = 10.0
 ONES, PAIRS = 400, 60
+STARTED: list[subprocess.Popen[bytes]] = []  # every one, until the run of all tests ends
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Haystack:
             cwd=cwd,
             process_group=0 if group else None,
         )
+        STARTED.append(self.process)
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -145,10 +147,15 @@ class Haystack:
         return next((line for line in self.lines if line.get("event") == event), None)
 
     def ready(self) -> Self:
-        """Wait until it listens and says so at /readyz."""
-        line = self.wait("ready")
-        self.port = int(line["http"] if "http" in line else line["ports"]["http"])
-        until(lambda: self._readyz() == 200, START_LIMIT, "/readyz never said 200")
+        """Wait until it listens and says so at /readyz; one that does not is ended."""
+        try:
+            line = self.wait("ready")
+            self.port = int(line["http"] if "http" in line else line["ports"]["http"])
+            until(lambda: self._readyz() == 200, START_LIMIT, "/readyz never said 200")
+        except BaseException:
+            end(self.process)
+            self._close()
+            raise
         return self
 
     def _readyz(self) -> int:
@@ -183,8 +190,7 @@ class Haystack:
         try:
             status = self.process.wait(limit)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            end(self.process)
             raise AssertionError(f"haystack run did not end in {limit} s: {self.lines[-5:]}") from None
         finally:
             self._close()
@@ -200,6 +206,7 @@ class Haystack:
         try:
             return self.process.wait(STOP_LIMIT)
         finally:
+            end(self.process)
             self._close()
 
     def _close(self) -> None:
@@ -211,16 +218,25 @@ class Haystack:
             self.folder.cleanup()
 
     def __enter__(self) -> Self:
-        try:
-            return self.ready()
-        except BaseException:
-            self.process.kill()
-            self.process.wait()
-            self._close()
-            raise
+        return self.ready()
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+def end(process: subprocess.Popen[bytes]) -> bool:
+    """SIGKILL, if it runs, whether it was stopped or not; True: it ran."""
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
+
+
+def left() -> list[str]:
+    """What tests have started and not ended, by its command lines. It is ended now."""
+    found = [f"{process.pid}: {process.args}" for process in STARTED if end(process)]
+    STARTED.clear()
+    return found
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

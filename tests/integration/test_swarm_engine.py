@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes.nodes import NGINX, Node
 from tests.fakes.within import LoadWithin, api, get, within
-from tests.fakes.worker import command, until
+from tests.fakes.worker import STARTED, command, until
 
 SHOP = "shop.nginx.services.haystack"
 PATIENCE = 60.0
@@ -37,6 +37,7 @@ class Running:
             self.process = subprocess.Popen(
                 ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *command()], env=own | settings, stdout=log, stderr=log
             )
+        STARTED.append(self.process)
         until(lambda: "ready" in self.events or self.process.poll() is not None, PATIENCE, "it does not start")
         assert self.process.poll() is None, self.text
 

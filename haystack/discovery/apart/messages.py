@@ -1,7 +1,7 @@
 """What the discovery process and the control process say to each other: frames of four bytes of length, big endian, and msgpack.
 
 Down go Setup, and Begin once somebody listens. Up come Sources, then lists as differences to the list before (Part), failures,
-sources that are none any more, and lines of the log.
+sources that are none any more, lines of the log, and beats.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ class Line(Message, frozen=True):
     fields: dict[str, Any]
 
 
-Up = Sources | Part | Failed | Withdrawn | Line
+class Beat(Message, frozen=True):
+    """The discovery process runs."""
+
+
+Up = Sources | Part | Failed | Withdrawn | Line | Beat
 UP: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
 SETUP = msgspec.msgpack.Decoder(Setup)
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)  # paths, and whatever a line of the log quotes

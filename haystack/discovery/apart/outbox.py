@@ -13,11 +13,12 @@ from itertools import chain
 import structlog
 from msgspec.structs import replace
 
-from haystack.discovery.apart.messages import Failed, Line, Message, Part, Withdrawn, packed
+from haystack.discovery.apart.messages import Beat, Failed, Line, Message, Part, Withdrawn, packed
 from haystack.model.listed import Listed, Some, differing
 from haystack.model.records import Container, Listing
 
 PORTION = 50  # containers in a message: a third of a millisecond to read for who receives it
+BEAT_SECONDS = 2.0
 MOST_LINES = 1000  # that wait; further ones are dropped
 Write = Callable[[Line], None]
 
@@ -76,6 +77,13 @@ class Outbox:
             while self._failed:
                 source, error = self._failed.popitem()
                 await self._send(Failed(source, error))
+
+    async def beat(self) -> None:
+        """Say again and again that this process runs, until cancelled. Where something waits to be received, that says so already."""
+        while True:
+            if not self._writer.transport.get_write_buffer_size():
+                self._writer.write(packed(Beat()))
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _next(self) -> None:
         """One source; what is none any more first, for it may have come back meanwhile."""

@@ -73,7 +73,8 @@ async def _until_end(reader: asyncio.StreamReader, outbox: Outbox, sources: list
 
 
 async def _run(reader: asyncio.StreamReader, outbox: Outbox, sources: list[Provider]) -> None:
-    tasks = [asyncio.ensure_future(each) for each in (reader.read(), outbox.run(), *(source.run(outbox) for source in sources))]
+    work = (reader.read(), outbox.run(), outbox.beat(), *(source.run(outbox) for source in sources))
+    tasks = [asyncio.ensure_future(each) for each in work]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -1,7 +1,7 @@
 """In the control process: the sources that the discovery process watches, and that process's life.
 
-One that ends is started again, with growing pauses; what was listed stays meanwhile, and what comes back is compared with it. Never
-touches an engine.
+One that ends, or falls silent, is replaced, with growing pauses; what was listed stays meanwhile, and what comes back is compared with it.
+Where none can be started any more, this says so, and Haystack ends: a list that never changes again serves nobody. Never touches an engine.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from haystack.model.records import Container, Listing
 START_SECONDS = 15.0  # for the process to say what it watches
 LEAST_SECONDS = 0.001  # of 0, a socket would not wait at all
 SHORTEST, LONGEST_PAUSE = 0.1, 10.0  # seconds before another one is started
+LOOK = 1.0  # seconds between two looks at a process; they are counted, not seconds, as in proxy/heartbeat.py
+SILENT = 30  # looks
+MUTE = 3  # processes in a row that have said nothing at all
 STEADY_SECONDS = 5.0  # one that lived for so long is no one that can't start
 ENDED = "the discovery process has ended, and is started again"
 ARGUMENTS = ("self", "level", "event", "method_name")  # of structlog's own
@@ -56,7 +59,7 @@ class Remote:
         return self._apart.pid
 
     async def run(self, sink: Sink) -> None:
-        """Publish into sink until cancelled."""
+        """Publish into sink until cancelled. Raises NoDiscoveryError."""
         await self._apart.listen(self.source, sink)
 
 
@@ -73,6 +76,9 @@ class Apart:
         self._fresh: dict[str, set[str]] = {}  # of a process that is new: who is in its list, as far as it has come
         self._withdrawn: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
+        self._silent = 0  # looks since the process last said something
+        self._heard = False  # it has said something
+        self._mute = 0  # processes in a row that were waited for, and said nothing
 
     def sources(self) -> list[Remote]:
         """What the first process watches. Blocks until it has said so; raises NoDiscoveryError."""
@@ -90,7 +96,7 @@ class Apart:
         return [Remote(name, self) for name in first.names]
 
     async def listen(self, source: str, sink: Sink) -> None:
-        """Have this source's lists come to the sink until cancelled."""
+        """Have this source's lists come to the sink until cancelled. Raises NoDiscoveryError: there is no process any more."""
         self._sinks[source] = sink
         if source in self._newest:  # it came while others were heard already
             sink.replace(source, self._newest[source])
@@ -104,15 +110,20 @@ class Apart:
                 self._reading.cancel()
 
     async def _read(self) -> None:
-        """One process after the other."""
+        """One process after the other. Raises NoDiscoveryError."""
         pause, loop = SHORTEST, asyncio.get_running_loop()
         while True:
             began = loop.time()
-            error = await self._session()
+            try:
+                error = await self._session()
+            except ConnectionError as gone:  # of the launcher
+                raise NoDiscoveryError(f"engines can't be watched any more: the keeper has ended ({gone.strerror})") from gone
             pause = SHORTEST if loop.time() - began > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
             _log.error("discovery.ended", pid=self.pid or None, error=error, after=pause)
             self.pid = 0
             self._failed()
+            if self._mute == MUTE:
+                raise NoDiscoveryError(f"engines can't be watched any more: {MUTE} discovery processes in a row said nothing")
             await asyncio.sleep(pause)
 
     def _failed(self) -> None:
@@ -124,24 +135,47 @@ class Apart:
                     _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
 
     async def _session(self) -> str:
-        """One process to its end; why it could not begin, or be heard any further, if so. Whatever that is, another one is started."""
+        """One process to its end; why it could not begin, or be heard any further, if so. Whatever that is, another one is started.
+
+        Raises ConnectionError where the launcher has gone.
+        """
         channel, self._channel = self._channel, None
         try:
             reader, writer = await asyncio.open_unix_connection(sock=channel or self._launcher.launch())
+        except ConnectionError:
+            raise
         except OSError as error:
             return error.strerror or str(error)
-        writer.write(packed(Begin()))
+        self._silent, self._heard = 0, False
+        watch = asyncio.create_task(self._watch(writer), name="discovery's silence")
+        try:
+            writer.write(packed(Begin()))
+            why = await self._hear(reader)
+        finally:
+            watch.cancel()
+            writer.close()
+        self._mute = self._mute + 1 if watch.done() and not self._heard else 0
+        return why or (f"it has said nothing for {SILENT * LOOK:.0f} s" if watch.done() else "")
+
+    async def _hear(self, reader: asyncio.StreamReader) -> str:
+        """All that it says; why it could not be heard any further, if so."""
         try:
             async for message in _messages(reader):
+                self._silent, self._heard = 0, True
                 self._take(message)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return f"it can't be understood: {error}"
         except Exception as error:  # noqa: BLE001 - nothing that is told may end discovery for good
             _log.error("task.failed", task="discovery", error=repr(error), exc_info=error)
             return f"what it said can't be taken in: {error!r}"
-        finally:
-            writer.close()
         return ""
+
+    async def _watch(self, writer: asyncio.StreamWriter) -> None:
+        """End the session of a process that is stopped, or hangs: the keeper ends it as the next one is started."""
+        while self._silent < SILENT:
+            await asyncio.sleep(LOOK)
+            self._silent += 1
+        writer.transport.abort()
 
     def _take(self, message: Up) -> None:
         match message:

@@ -7,7 +7,8 @@ import asyncssh
 import pytest
 
 from haystack.console import keys
-from haystack.console.keyring import LINE, Ring
+from haystack.console.keyring import LINE, Keyring, Ring
+from haystack.loop import watched_file
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 OTHER = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
@@ -152,3 +153,16 @@ def test_a_rule_is_the_same_with_another_comment_and_another_expiry_time():
     one, other = (found(f"{text} {KEY} {comment}").lines for text, comment in (("no-pty", "me"), ('no-pty,expiry-time="20990101"', "you")))
     assert Ring(one, NOW).rules == Ring(other, NOW).rules
     assert Ring(found(KEY).lines, NOW).rules != Ring(one, NOW).rules
+
+
+def test_who_may_read_a_file_is_a_change_of_it(tmp_path):
+    """A file that is mended by chmod is as large, and as old, as it was."""
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    ring = Keyring(SimpleNamespace(ssh_authorized_keys=None, ssh_authorized_keys_file=file), lambda _: None)
+    before = ring._state(), watched_file.state(file)
+    ticks = file.stat().st_ctime_ns
+    while file.stat().st_ctime_ns == ticks:  # the clock of a file system has steps
+        file.chmod(0o640)
+    assert ring._state() != before[0]
+    assert watched_file.state(file) != before[1]

@@ -41,3 +41,34 @@ def test_another_users_folder_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(control_socket.os, "geteuid", lambda: 12345)
     with pytest.raises(PermissionError, match="another user"):
         control_socket.make(tmp_path / "haystack-0-1")
+
+
+def test_a_client_that_is_another_user_finds_it(tmp_path, monkeypatch):
+    """As root by `docker exec`, of a Haystack that has given root up and may not write its state folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(control_socket, "TEMPORARY", (str(tmp_path),))
+    state = tmp_path / "state"
+    state.mkdir()
+    monkeypatch.setattr(control_socket, "_writable", lambda _: False)
+    monkeypatch.setattr(control_socket.os, "geteuid", lambda: 12345)
+    theirs = control_socket.control(state)
+    theirs.parent.mkdir()
+    own = tmp_path.stat().st_uid
+    theirs.parent.rename(tmp_path / theirs.parent.name.replace("12345", str(own)))
+    monkeypatch.undo()
+    monkeypatch.setattr(control_socket, "TEMPORARY", (str(tmp_path),))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    made = next(tmp_path.glob("haystack-*"))
+    assert control_socket.places(state) == [state / "control.sock", made / "control.sock"]
+    made.rename(tmp_path / made.name.replace(f"-{own}-", f"-{own + 1}-"))  # whose it is not
+    (tmp_path / made.name).symlink_to(tmp_path)
+    assert control_socket.places(state) == [state / "control.sock"]
+
+
+@pytest.mark.parametrize(("user", "other"), [(1234, " or as root"), (0, ", for this root lacks CAP_DAC_OVERRIDE")])
+def test_a_socket_that_one_may_not_use_is_told_with_who_may(tmp_path, monkeypatch, user, other):
+    whose = tmp_path.stat().st_uid
+    monkeypatch.setattr(control_socket.os, "geteuid", lambda: user)
+    assert control_socket.denied(tmp_path / "none" / "control.sock").endswith(
+        f"do so as user {whose}{other} (in a container: docker exec --user {whose})"
+    )

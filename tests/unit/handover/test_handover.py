@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.handover import client, control_socket, standby
+from haystack.handover import client, control_socket, proof, standby
 from haystack.handover import protocol as wire
 from haystack.handover.client import ReplaceError
 from haystack.handover.identity import LATELY, Memory, home
@@ -218,7 +218,7 @@ async def test_one_of_a_version_that_does_not_know_of_overrides_is_told_of_none(
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
             peer.setblocking(False)
             peer.connect(str(tmp_path / control_socket.NAME))
-            peer.send(b'{"type":"Ask","protocol":1,"version":"0.1","pid":1}')
+            proof.send(peer, b'{"type":"Ask","protocol":1,"version":"0.1","pid":1}', tmp_path)
             answer = await asyncio.get_running_loop().sock_recv(peer, wire.LARGEST)
             assert wire.decoded(answer).orders is None
 
@@ -363,3 +363,23 @@ async def test_the_next_one_hears_of_ticket_keys_and_their_age(tmp_path):
 def test_one_that_says_no_age_of_its_keys_is_understood():
     old = b'{"type":"Offer","protocol":1,"version":"1","pid":1,"sockets":0,"ticket_keys":["aw=="]}'
     assert wire.decoded(old).ticket_age == 0.0
+
+
+async def test_one_that_may_not_write_its_state_folder_is_found_by_another_user_that_it_trusts(tmp_path, monkeypatch):
+    """As one that is started as root to replace one that has given root up; a stranger's folder beside it is not looked at."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    state = tmp_path / ("x" * 100)
+    async with one_that_runs(state):
+        (folder,) = tmp_path.glob("haystack-*")
+        monkeypatch.setattr(control_socket, "control", lambda _: tmp_path / "elsewhere" / control_socket.NAME)
+        (await one_that_takes_over(state)).close()
+        monkeypatch.setattr(control_socket, "owner", lambda _: 12345)
+        assert client.ask(state) is None
+    assert folder
+
+
+async def test_a_socket_that_this_user_may_not_use_is_told_with_who_may(tmp_path, monkeypatch):
+    async with one_that_runs(tmp_path):
+        monkeypatch.setattr(socket.socket, "connect", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        with pytest.raises(ReplaceError, match=f"permission denied: do so as user {os.geteuid()}"):
+            client.ask(tmp_path)

@@ -31,3 +31,9 @@ def test_a_file_that_can_not_be_read_and_both_of_them_stop_the_start(tmp_path: P
         otel.take_files({f"{name}_FILE": str(tmp_path / "none")})
     with pytest.raises(SettingsError, match="are both set"):
         otel.take_files({f"{name}_FILE": "x", name: "secret=s3cret"})
+
+
+@pytest.mark.parametrize("name", otel.FILES)
+def test_certificates_are_files_only_where_spans_are_recorded(name: str) -> None:
+    assert list(otel.files({name: "/x.pem"})) == []
+    assert list(otel.files({name: "/x.pem", otel.ENDPOINTS[1]: "https://c:4318"})) == [(name, Path("/x.pem"))]

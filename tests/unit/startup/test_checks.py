@@ -11,9 +11,12 @@ import pytest
 from haystack import app
 from haystack.command_line import commands
 from haystack.discovery.docker.tls import TlsOptions
+from haystack.proxy.account import Account
+from haystack.settings import otel
 from haystack.settings.settings import LONG, SECRET, Settings, flag, load, variable
 from haystack.settings.variables import misspelt, unknown
 from haystack.startup import checks, engines
+from haystack.startup.unprivileged import acting_as
 
 PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
 NONSENSE = {"state_dir": "/dev/null/nonsense"}
@@ -250,6 +253,31 @@ def test_a_private_key_in_the_place_of_the_public_one_is_told_and_not_repeated(f
     assert (status, len(lines), starts) == (2, 1, [])
     assert "this is a private key: the public one is in the file beside it whose name ends in .pub" in lines[0]
     assert "c2VjcmV0" not in lines[0]
+
+
+@pytest.mark.parametrize("name", otel.FILES)
+def test_a_certificate_of_the_exporter_that_can_not_be_read_is_told_at_start(name, capsys, monkeypatch, starts):
+    monkeypatch.setenv(name, "/none.pem")
+    assert ended(["run"], capsys)[0] == 0, "nothing is exported"
+    monkeypatch.setenv(otel.ENDPOINTS[1], "https://collector:4318")
+    status, lines = ended(["run"], capsys)
+    assert (status, len(starts)) == (2, 1)
+    assert lines == [f"haystack: {name}: '/none.pem' can't be used: No such file or directory; it takes the path of a PEM file"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_client_key_of_an_engine_that_is_for_somebody_else_is_named_with_the_mend(tmp_path, capsys, starts):
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_text("x")
+    key = tmp_path / "key.pem"
+    key.chmod(0o600)
+    with acting_as(Account("nobody", 65534, 65534)):
+        status, lines = ended(["run", "--docker-cert-path", str(tmp_path), "--docker-host", "tcp://h:2376"], capsys)
+    assert (status, starts) == (2, [])
+    why = f"Permission denied for user 65534: to mend it, chgrp 65534 {key}; chmod g+r {key}"
+    assert lines == [f"haystack: DOCKER_CERT_PATH: {key} can't be read: {why}"]
 
 
 @pytest.mark.parametrize("words", ["nonsense", f"no-such-option {KEY}", 'from="laptop" ' + KEY])

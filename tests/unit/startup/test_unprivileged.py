@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from haystack.proxy import landlock
 from haystack.proxy.account import Account
+from haystack.settings import otel
 from haystack.settings.settings import load
 from haystack.startup import keeper, secrets, state_owner, unprivileged
 
@@ -157,6 +158,17 @@ def test_what_the_user_could_not_read_keeps_it_root(readable: Path):
     assert os.geteuid() == 0
 
 
+@root
+@pytest.mark.parametrize("name", otel.FILES)
+def test_what_the_exporter_of_spans_could_not_read_keeps_it_root(readable: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    """No span was sent any more, and the collector was said to be at fault."""
+    (readable / "x.pem").write_text("x")
+    (readable / "x.pem").chmod(0o600)
+    monkeypatch.setenv(name, str(readable / "x.pem"))
+    monkeypatch.setenv(otel.ENDPOINTS[1], "https://collector:4318")
+    assert unprivileged._reasons(load({"state_dir": str(readable / "state")}), NOBODY) == [f"{name}: {readable / 'x.pem'}"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "secret"),
     [
@@ -265,6 +277,20 @@ def test_acting_as_another_user_ends_with_what_was_there_before():
         print(os.geteuid(), os.getegid(), sorted(os.getgroups()))
     """
     assert printed(code).splitlines() == ["65534 65534 []", "0 7 [3, 4]"]
+
+
+def test_others_of_its_user_can_not_look_into_the_control_process(tmp_path: Path):
+    """A worker may be one of them: ptrace(2), /proc/PID/mem, /proc/PID/fd and pidfd_getfd(2) go by the same flag."""
+    code = f"""if True:
+        import ctypes
+        from haystack.settings.settings import load
+        from haystack.startup import unprivileged
+        from haystack.proxy import account
+        account.account = lambda: None
+        unprivileged.go_on(load({{"state_dir": {str(tmp_path)!r}}}))
+        print(ctypes.CDLL(None).prctl(3))
+    """
+    assert printed(code).split()[-1] == "0"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from types import SimpleNamespace
 
 import pytest
 
+from haystack.proxy.account import Account
+from haystack.startup.unprivileged import acting_as
 from haystack.tls import certificates
 from haystack.tls.folder import Folder, scan
 from haystack.tls.store import FOLDER, Store
@@ -107,6 +110,24 @@ async def test_links_are_followed(authority, tmp_path, store):
     await folder.look()
     assert entries(store) == {"www": (("a.x",), "")}
     assert set(scan(tmp_path / "certs")) == {"www"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_a_renewed_key_that_is_roots_alone_is_named_and_read_as_soon_as_it_may_be(authority, tmp_path, store):
+    """chgrp and chmod change neither size nor time of a file: it was looked at again only after the next renewal."""
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    authority.write(tmp_path, "a", "a.x")
+    key, folder = tmp_path / "a.key", Folder(tmp_path, store)
+    key.chmod(0o600)
+    with acting_as(Account("nobody", 65534, 65534)):
+        await folder.look(patient=False)
+    assert entries(store)["a"] == (None, f"Permission denied for user 65534: to mend it, chgrp 65534 {key}; chmod g+r {key}")
+    os.chown(key, -1, 65534)
+    key.chmod(0o640)
+    with acting_as(Account("nobody", 65534, 65534)):
+        await folder.look(patient=False)
+    assert entries(store) == {"a": (("a.x",), "")}
 
 
 async def test_it_is_watched(authority, tmp_path, store):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from haystack.discovery.apart import remote
+from haystack.discovery.apart import outbox, remote
 from haystack.discovery.apart.messages import UP, Failed, Line, Part, Sources, Withdrawn, packed
 from haystack.discovery.apart.outbox import PORTION, Outbox, parts
 from haystack.discovery.apart.remote import ENDED, Apart, NoDiscoveryError
@@ -284,6 +284,59 @@ async def test_whatever_a_process_says_another_one_is_heard_after_it(said: bytes
             for end in (theirs, *launches.far):
                 end.close()
     assert [line["error"] for line in logs if line["event"] == "discovery.ended"] != [""]
+
+
+class Gone(Launches):
+    """A launcher that has ended."""
+
+    def launch(self) -> socket.socket:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+async def test_where_no_process_can_be_started_any_more_that_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
+    """It was tried for ever, every ten seconds, and nobody heard of a container again."""
+    ours, theirs = ends
+    theirs.close()
+    with capture_logs() as logs, pytest.raises(NoDiscoveryError, match=r"the keeper has ended \(Broken pipe\)"):
+        await asyncio.wait_for(Apart(ours, Gone()).listen(SOURCE, FakeSink()), 10)
+    assert [line["event"] for line in logs] == ["discovery.ended"]
+
+
+async def test_a_process_that_falls_silent_is_replaced_and_if_none_says_a_word_that_is_an_end(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is stopped keeps its channel open; and a keeper that is stopped takes orders, and does nothing."""
+    ours, theirs = ends
+    monkeypatch.setattr(remote, "LOOK", 0.002)
+    monkeypatch.setattr(remote, "LONGEST_PAUSE", 0.001)
+    theirs.sendall(packed(Failed(SOURCE, "no route")))
+    launches, sink = Launches(), FakeSink()
+    with capture_logs() as logs, pytest.raises(NoDiscoveryError, match="3 discovery processes in a row said nothing"):
+        await asyncio.wait_for(Apart(ours, launches).listen(SOURCE, sink), 20)
+    assert [line["error"] for line in logs] == ["it has said nothing for 0 s"] * 4
+    assert sink.errors == ["no route"] + [ENDED] * 4
+    assert len(launches.far) == remote.MUTE
+    for far in launches.far:
+        far.close()
+
+
+async def test_one_that_beats_is_not_silent(ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = ends
+    monkeypatch.setattr(outbox, "BEAT_SECONDS", 0.001)
+    apart = Apart(None, Launches())
+    reader, near = await asyncio.open_unix_connection(sock=ours)
+    _, writer = await asyncio.open_unix_connection(sock=theirs)
+    beating = asyncio.create_task(Outbox(writer).beat())
+    hearing = asyncio.create_task(apart._hear(reader))
+    apart._silent = 7
+    async with asyncio.timeout(10):
+        while apart._silent:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
+    for task in (beating, hearing):
+        task.cancel()
+    await asyncio.gather(beating, hearing, return_exceptions=True)
+    for each in (writer, near):
+        each.close()
 
 
 @pytest.mark.parametrize("level", ["warning", "basic_format", "handlers", ""])
