@@ -23,7 +23,7 @@ import uvloop
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console.server import ConsoleServer
+from haystack.console.gate import Gate
 from haystack.discovery import own_place, providers
 from haystack.discovery.apart.remote import Apart, NoDiscoveryError, Remote
 from haystack.discovery.exposure import Labelled
@@ -106,7 +106,7 @@ class App:
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections, certificates=self.tls.store, ca=self.certifying.ca,
             discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0),
         )  # fmt: skip
-        self.console = ConsoleServer(self.state, rooms.ssh)
+        self.console = Gate(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
         self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -193,7 +193,7 @@ class App:
         await patience.listed(self.registry, self.stopping)
         self.dns.open()
 
-    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | ConsoleServer | Giver) -> None:
+    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | Gate | Giver) -> None:
         for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()
