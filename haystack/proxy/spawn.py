@@ -85,16 +85,22 @@ def spawn(account: Account | None = None) -> Newborn:
 
 
 class Nursery:
-    """Keeps one process ready, from the first `refill` on. account: as whom all of them run; None: as this process does."""
+    """Keeps one process ready, from the first `refill` on.
 
-    def __init__(self, account: Account | None = None) -> None:
+    account: as whom all of them run; None: as this process does. born: some that were started ahead; who is taken is taken out.
+    """
+
+    def __init__(self, account: Account | None = None, born: list[Newborn] | tuple[()] = ()) -> None:
         self._account = account
+        self._born = born
         self._spare: Newborn | None = None
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
 
     async def take(self) -> Newborn:
-        """The spare where there is one, else a process that starts only now. Raises OSError."""
+        """One that was started ahead, else the spare where there is one, else a process that starts only now. Raises OSError."""
+        if self._born:
+            return self._born.pop()
         spare, self._spare = self._spare, None
         if spare is not None and spare.alive:
             return spare
