@@ -32,4 +32,4 @@ def begun(settings: Settings, *, replace: bool = False) -> Iterator[list[Newborn
         yield born
     finally:
         for each in born:
-            each.process.kill()
+            each.drop()
