@@ -106,14 +106,17 @@ class Nursery:
 
     async def take(self) -> Newborn:
         """One that was started ahead, else the spare where there is one, else a process that starts only now. Raises OSError."""
+        while (ready := self._waiting()) is not None:
+            if ready.alive:
+                return ready
+            await ready.discard()
+        return spawn(self._account)
+
+    def _waiting(self) -> Newborn | None:
         if self._born:
             return self._born.pop()
         spare, self._spare = self._spare, None
-        if spare is not None and spare.alive:
-            return spare
-        if spare is not None:
-            await spare.discard()
-        return spawn(self._account)
+        return spare
 
     def refill(self) -> None:
         """See that there is a spare, soon."""
