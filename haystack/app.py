@@ -23,7 +23,7 @@ import uvloop
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
-from haystack.console.server import ConsoleServer
+from haystack.console.gate import Gate
 from haystack.discovery import own_place, providers
 from haystack.discovery.apart.remote import Apart, NoDiscoveryError, Remote
 from haystack.discovery.exposure import Labelled
@@ -43,7 +43,7 @@ from haystack.model.snapshot import Snapshot
 from haystack.net import activation, descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
-from haystack.observe import logs, span_exporter, unintroduced
+from haystack.observe import span_exporter, unintroduced
 from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
@@ -52,6 +52,7 @@ from haystack.observe.trace import TraceHub, logged
 from haystack.operator.door import Operator
 from haystack.proxy import socket_folder
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
+from haystack.proxy.spawn import Newborn
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
@@ -68,6 +69,7 @@ CERTIFICATES = "certificates"  # the name of the tasks that have them made
 ACTIVATION = "see docs/systemd.md for names, ports and addresses"
 FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 Watched = Callable[[], Sequence[Provider]]
+Born = list[Newborn] | tuple[()]
 log = structlog.get_logger("haystack")
 
 
@@ -80,9 +82,11 @@ class WorkersError(Exception):
 
 
 class App:
-    """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace."""
+    """One running Haystack. Made and run on the event loop's thread. old: the one that it is to replace; born: processes for workers."""
 
-    def __init__(self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None) -> None:
+    def __init__(
+        self, settings: Settings, sources: Sequence[Provider], folder: Path, old: Predecessor | None = None, born: Born = ()
+    ) -> None:
         self.settings, self.sources, self.old = settings, sources, old
         self.sockets = Sockets(old.sockets if old else (), activation.handed(os.environ))
         self.past = Past()
@@ -91,7 +95,7 @@ class App:
         rooms = descriptors.control(descriptors.raised(), settings.workers, len(sources))
         self.health = self.registry.watcher = Monitor(self.registry.refresh, looks=rooms.looks, probes=rooms.probes, note=note)
         instance = (old.instance if old else "") or new_instance()
-        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance)
+        self.proxy = Supervisor(settings, str(folder / "admin.sock"), max(1, rooms.api // settings.workers), instance, born)
         self.dns = DnsService(settings, self.registry.snapshot, self.proxy.tell, early=old is None, questions=rooms.questions)
         self.tls = self.proxy.tls = TlsService(settings, self.proxy.tell, *((old.ticket_keys, old.ticket_age) if old else ()))
         self.trust = Trust(self.proxy.trust, self.health.reseal)
@@ -106,7 +110,7 @@ class App:
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections, certificates=self.tls.store, ca=self.certifying.ca,
             discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0),
         )  # fmt: skip
-        self.console = ConsoleServer(self.state, rooms.ssh)
+        self.console = Gate(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
         self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -196,7 +200,7 @@ class App:
         await patience.listed(self.registry, self.stopping)
         self.dns.open()
 
-    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | ConsoleServer | Giver) -> None:
+    async def _enter(self, stack: AsyncExitStack, *rooms: TlsService | DnsService | ApiServer | Gate | Giver) -> None:
         for room in rooms:
             stack.push_async_callback(room.close)
             await room.start()
@@ -312,31 +316,34 @@ class App:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def serve(settings: Settings, watched: Watched, *, replace: bool = False) -> None:
+async def serve(settings: Settings, watched: Watched, *, replace: bool = False, born: Born = ()) -> None:
     """Run one Haystack from start to stop. Raises PortError, WorkersError, ReplaceError and NoDiscoveryError."""
-    checks.tell(settings)
-    try:
-        old = await standby.predecessor(settings.state_dir, home()) if replace else None
-    except standby.StoppedError:
-        return
-    unprivileged.go_on(settings)  # not before: one that is replaced, of an older version, is root, and trusts nobody else
+    old = None
+    if replace:
+        try:
+            old = await standby.predecessor(settings.state_dir, home())
+        except standby.StoppedError:
+            return
+        unprivileged.go_on(settings)  # not before: one that is replaced, of an older version, is root, and trusts nobody else
     sources = watched()
     with socket_folder.folder() as folder:
         try:
-            await App(settings, sources, folder, old).run()
+            await App(settings, sources, folder, old, born).run()
         finally:
             if old is not None:
                 old.close()
 
 
-def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None) -> int:
-    """Run until told to stop; the status to exit with. keeper: who watches engines, in processes of their own; None: this one does."""
-    logs.configure(settings.log_level, settings.log_format)
+def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None, born: Born = ()) -> int:
+    """Run until told to stop; the status to exit with, once startup/ahead.py has begun.
+
+    keeper: who watches engines, in processes of their own; None: this one does; born: processes for workers.
+    """
     garbage.seldom()
     share()
     watched = Apart(keeper.channel, keeper).sources if keeper else partial(providers, settings, demo=demo)
     try:
-        uvloop.run(serve(settings, watched, replace=replace))
+        uvloop.run(serve(settings, watched, replace=replace, born=born))
     except (PortError, WorkersError, ReplaceError, NoDiscoveryError, socket_folder.FolderError) as error:
         kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
         sys.stderr.write(f"haystack: {kept}{error}\n")

@@ -60,6 +60,9 @@ def main(words: Sequence[str] | None = None, keeper: Keeper | None = None) -> in
     except socket_folder.FolderError as error:
         print(f"haystack: {error}", file=sys.stderr)  # noqa: T201 - the command line's answer
         return 1
-    from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings, and the shell
+    from haystack.observe import plain_structlog  # noqa: PLC0415 - as below
+
+    plain_structlog.load()
+    from haystack.command_line import commands  # noqa: PLC0415 - it brings all settings
 
     return commands.main(given, keeper)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from haystack.model.spelling import nearest
 from haystack.settings import masking, otel, variables
 from haystack.settings.settings import SECRET, Settings, SettingsError, display, flag, load, variable
-from haystack.startup import away, checks, choice
+from haystack.startup import ahead, away, checks, choice
 from haystack.startup.keeper import Keeper
 
 BAD_USAGE = 2
@@ -95,9 +95,10 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
         except OSError as error:
             complain(f"discovery can't be started: {error.strerror or error}")
             return 1
-    from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it
+    with ahead.begun(settings, replace=replace) as born:
+        from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it, and workers start meanwhile
 
-    return app.main(settings, demo=False, replace=replace, **_apart(keeper))
+        return app.main(settings, demo=False, replace=replace, born=born, **_apart(keeper))
 
 
 def _apart(keeper: Keeper | None) -> dict[str, Any]:
@@ -107,11 +108,13 @@ def _apart(keeper: Keeper | None) -> dict[str, Any]:
 
 def demo(settings: Settings) -> int:
     """Run a demo of five embedded instances, without Docker, on available ports."""
-    from haystack import app  # noqa: PLC0415 - as above
-
     used = choice.demo_settings(settings)
     checks.refuse(used)
-    return app.main(told(settings, used), demo=True)
+    told(settings, used)
+    with ahead.begun(used) as born:
+        from haystack import app  # noqa: PLC0415 - as above
+
+        return app.main(used, demo=True, born=born)
 
 
 def told(asked: Settings, used: Settings) -> Settings:

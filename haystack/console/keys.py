@@ -21,7 +21,6 @@ from haystack.observe.safe_text import printable
 from haystack.settings import unreadable
 from haystack.views.state import Options
 
-HOW = "set HAYSTACK_SSH_AUTHORIZED_KEYS to the text of a public key, or HAYSTACK_SSH_AUTHORIZED_KEYS_FILE to a file of them"
 BOM = "\ufeff"
 # What a key's options may be: those that asyncssh does; those about what there is none of here; those done below.
 DONE = frozenset({"command", "from", "cert-authority", "principals", "no-pty", "no-touch-required"})

@@ -1,4 +1,4 @@
-"""The shell's listeners: SSH with public keys only. Who may begin a login is login_limits.py's, what a client gets is door.py's."""
+"""The shell: SSH with public keys only, on gate.py's sockets. Who may begin a login: login_limits.py; what a client gets: door.py."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ import contextlib
 import functools
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
 import structlog
 
-from haystack.console import before_login, hostkey, keys
+from haystack.console import before_login, hostkey
 from haystack.console.door import Door, Logins, plain
+from haystack.console.gate import CONNECTIONS
 from haystack.console.login_limits import Login
-from haystack.net.sockets import Sockets
 from haystack.observe.counted_lines import Tally
 from haystack.views.state import State
 
 log = structlog.get_logger(__name__)
 
-BACKLOG = 64
-NAME = "ssh"
 LOGIN_SECONDS = 10
-# More clients at once than people there can be.
-CONNECTIONS = 100
 # A client that does not read its farewell is cut off.
 FAREWELL_SECONDS = 2
 # A client that vanished without a word is noticed after three of these.
@@ -34,47 +31,23 @@ PAUSE = 1.0  # seconds before the next try, where a connection can't be accepted
 
 
 class ConsoleServer:
-    """The shell of `state` on settings.ssh_port of each address of settings.bind. most: connections at once."""
+    """The shell of `state` on these sockets. most: connections at once."""
 
-    def __init__(self, state: State, most: int = CONNECTIONS) -> None:
+    def __init__(self, state: State, sockets: Sequence[socket.socket], most: int = CONNECTIONS) -> None:
         self.state = state
         self.logins = Logins(state)
         self._turned_away = Tally("login.refused", __name__)
         self._most = most
-        self._sockets: list[socket.socket] = []
+        self._sockets = list(sockets)
         self._acceptors: list[asyncio.Task[None]] = []
         self._talks: set[asyncio.Task[None]] = set()
         self._options: asyncssh.SSHServerConnectionOptions
-
-    def bind(self, opened: Sockets | None = None) -> None:
-        """Take the port, or the sockets that are handed over. Raises OSError where that cannot be."""
-        opened = opened or Sockets()
-        port = self.state.settings.ssh_port
-
-        def one(address: str) -> socket.socket:
-            nonlocal port
-            made = opened.tcp(NAME, address, port, BACKLOG)
-            # Port 0: the kernel chose; the other addresses get the same one.
-            port = made.getsockname()[1]
-            return made
-
-        try:
-            self._sockets = opened.on_each(self.state.settings.bind, one)
-        except OSError:
-            opened.close(NAME)
-            raise
-
-    @property
-    def port(self) -> int:
-        """The port bound to."""
-        return int(self._sockets[0].getsockname()[1])
 
     async def start(self) -> None:
         """Let clients in."""
         settings = self.state.settings
         key = await asyncio.to_thread(hostkey.load, Path(str(settings.state_dir)))
-        if not (await self.logins.keyring.now()).rules:
-            log.warning("shell.locked", reason="nobody can log in, because there is no public key", hint=keys.HOW)
+        await self.logins.keyring.now()
         self._options = asyncssh.SSHServerConnectionOptions(
             server_host_keys=[key],
             kex_algs=before_login.KEY_EXCHANGES,

@@ -1,7 +1,7 @@
 """One HTTP/2 request on a connection of its own, and the whole answer (RFC 9113).
 
-On h2 (sans-IO, kept up by python-hyper), for frames and HPACK by hand are where small clients go wrong, and grpcio brings threads and an
-event loop of its own. Never decides anything, never makes a second request. grpc_check.py asks.
+Never decides anything, never makes a second request. grpc_check.py and asking.py ask. What speaks on the connection is http2_caller.py,
+which is loaded when somebody is asked so first.
 """
 
 from __future__ import annotations
@@ -10,36 +10,14 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
-
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import (
-    ConnectionTerminated,
-    DataReceived,
-    Event,
-    ResponseReceived,
-    StreamEnded,
-    StreamReset,
-    TrailersReceived,
-)
-from h2.exceptions import H2Error
 
 from haystack.health import sealed
 from haystack.health.sealed import Seal
 from haystack.health.tcp_check import own
 from haystack.health.trouble import trouble
+from haystack.loop import on_demand
 
-LONGEST = 65536  # bytes that are read before an answer is whole: less than what may come without a window's update
 DIGITS = 3  # of a status
-FRAME_HEAD, TYPE_AT, SETTINGS = 9, 3, 4  # what a server sends first is a frame of this type (RFC 9113, sections 3.4 and 4.1)
-
-_CONFIG = H2Configuration(client_side=True, header_encoding=None)
-_OTHERS = {  # how a server begins that speaks something else
-    b"HTTP/1.": "speaks HTTP/1, not HTTP/2",
-    b"\x15\x03": "speaks TLS, not HTTP/2 in cleartext",
-}
 
 Fields = dict[bytes, bytes]
 
@@ -80,7 +58,7 @@ async def call(
 
     head: with the pseudo-header fields; timeout: seconds; seal: it is asked within TLS; greeting: what comes before all.
     """
-    loop = asyncio.get_running_loop()
+    loop, spoken = asyncio.get_running_loop(), await on_demand.module("haystack.health.http2_caller")
     answer: asyncio.Future[Answer] = loop.create_future()
     transport: asyncio.Transport | None = None
     sock: socket.socket | None = None
@@ -90,7 +68,7 @@ async def call(
             await loop.sock_connect(sock, (address, port))
             if greeting:
                 await loop.sock_sendall(sock, greeting)
-            transport = await _begin(sock, _Caller(head, body, answer), seal)
+            transport = await _begin(sock, spoken.Caller(head, body, answer), seal)
             return await answer
     except NotWholeError as error:
         return str(error)
@@ -106,90 +84,13 @@ async def call(
             sock.close()
 
 
-async def _begin(sock: socket.socket, caller: _Caller, seal: Seal | None) -> asyncio.Transport:
+async def _begin(sock: socket.socket, caller: asyncio.Protocol, seal: Seal | None) -> asyncio.Transport:
     """Send the request. Raises OSError."""
     if seal is not None:
         return (await sealed.connect(sock, seal, lambda: caller))[0]
     return (await asyncio.get_running_loop().create_connection(lambda: caller, sock=sock))[0]
 
 
-class _Caller(asyncio.Protocol):
-    """Sends the request, and reads until its stream has ended."""
-
-    def __init__(self, head: Iterable[tuple[str, str]], body: bytes, answer: asyncio.Future[Answer]) -> None:
-        self._head, self._body = head, body
-        self._answer = answer
-        self._found = Answer()
-        self._read = bytearray()  # the first bytes
-        self._size = 0
-        self._http = H2Connection(_CONFIG)
-        self._transport: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's transports are of no class of asyncio's
-        self._http.initiate_connection()
-        self._http.send_headers(1, list(self._head), end_stream=not self._body)
-        if self._body:
-            self._http.send_data(1, self._body, end_stream=True)
-        self._transport.write(self._http.data_to_send())
-
-    def data_received(self, data: bytes) -> None:
-        if self._answer.done() or self._transport is None:
-            return
-        self._size += len(data)
-        if len(self._read) < FRAME_HEAD:
-            self._read += data[:FRAME_HEAD]
-            if len(self._read) >= FRAME_HEAD and self._read[TYPE_AT] != SETTINGS:
-                self._fail(self._other())
-                return
-        try:
-            events = self._http.receive_data(data)
-        except (H2Error, ValueError):  # h2 passes on some of what hpack and hyperframe raise
-            self._fail(self._other())
-            return
-        for event in events:
-            self._take(event)
-        self._transport.write(self._http.data_to_send())
-        if self._size > LONGEST:
-            self._fail("answers with too much")
-
-    def _take(self, event: Event) -> None:
-        match event:
-            case ResponseReceived() | TrailersReceived():
-                self._found.fields |= cast("Iterable[tuple[bytes, bytes]]", event.headers or ())
-            case DataReceived():
-                self._found.body += event.data or b""
-            case StreamEnded():
-                self._tell()
-            case StreamReset() | ConnectionTerminated():
-                self._fail(f"breaks off ({_code(event.error_code)})")
-
-    def _other(self) -> str:
-        """What is spoken here instead of HTTP/2."""
-        return next((words for start, words in _OTHERS.items() if self._read.startswith(start)), "does not speak HTTP/2")
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if len(self._read) < FRAME_HEAD:
-            self._fail(self._other() if self._read else "closes the connection at once: no HTTP/2 here?")
-        self._fail("breaks off")
-
-    def _tell(self) -> None:
-        if not self._answer.done():
-            self._answer.set_result(self._found)
-
-    def _fail(self, why: str) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(NotWholeError(why))
-
-
 def number(text: bytes) -> int:
     """A status or code of at most three digits; 0: it is none."""
     return int(text) if text.isdigit() and len(text) <= DIGITS else 0
-
-
-def _code(code: ErrorCodes | int | None) -> str:
-    """An error code by its name (RFC 9113, section 7)."""
-    try:
-        return ErrorCodes(code or 0).name
-    except ValueError:
-        return str(code)

@@ -57,6 +57,13 @@ class Newborn:
         await self.ended()
         os.close(self._stack)
 
+    def drop(self) -> None:
+        """The same at once, for who has no loop: blocks until it has ended, which takes no time."""
+        self.process.kill()
+        self.process.wait()
+        self.sock.close()
+        os.close(self._stack)
+
     async def discard(self) -> None:
         """End it, and the socket too: it was never given any work."""
         self.sock.close()
@@ -85,22 +92,31 @@ def spawn(account: Account | None = None) -> Newborn:
 
 
 class Nursery:
-    """Keeps one process ready, from the first `refill` on. account: as whom all of them run; None: as this process does."""
+    """Keeps one process ready, from the first `refill` on.
 
-    def __init__(self, account: Account | None = None) -> None:
+    account: as whom all of them run; None: as this process does. born: some that were started ahead; who is taken is taken out.
+    """
+
+    def __init__(self, account: Account | None = None, born: list[Newborn] | tuple[()] = ()) -> None:
         self._account = account
+        self._born = born
         self._spare: Newborn | None = None
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
 
     async def take(self) -> Newborn:
-        """The spare where there is one, else a process that starts only now. Raises OSError."""
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.alive:
-            return spare
-        if spare is not None:
-            await spare.discard()
+        """One that was started ahead, else the spare where there is one, else a process that starts only now. Raises OSError."""
+        while (ready := self._waiting()) is not None:
+            if ready.alive:
+                return ready
+            await ready.discard()
         return spawn(self._account)
+
+    def _waiting(self) -> Newborn | None:
+        if self._born:
+            return self._born.pop()
+        spare, self._spare = self._spare, None
+        return spare
 
     def refill(self) -> None:
         """See that there is a spare, soon."""

@@ -25,7 +25,7 @@ from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
 from haystack.proxy.counters import Asked, Counts
 from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
-from haystack.proxy.spawn import Nursery
+from haystack.proxy.spawn import Newborn, Nursery
 from haystack.proxy.traffic import Traffic
 from haystack.proxy.worker_setup import Dns, Welcomes
 from haystack.proxy.worker_slot import Slot
@@ -47,10 +47,17 @@ log = structlog.get_logger("haystack.proxy")
 class Supervisor:
     """All workers. admin_socket: where requests to Haystack itself go, on so many connections a worker (0: any). Counts only grow.
 
-    instance: of via.py.
+    instance: of via.py; born: processes that wait already.
     """
 
-    def __init__(self, settings: Settings, admin_socket: str, admin_connections: int = 0, instance: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admin_socket: str,
+        admin_connections: int = 0,
+        instance: str = "",
+        born: list[Newborn] | tuple[()] = (),
+    ) -> None:
         self._instance = instance
         self._settings = settings
         self._admin_socket, self._admin_connections = admin_socket, admin_connections
@@ -63,7 +70,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hold = False
         self.account = account.account()
-        self._nursery = Nursery(self.account)
+        self._nursery = Nursery(self.account, born)
         self._served = False
         self._watch: asyncio.Task[None] | None = None
         self._farewell: ipc.Drain | None = None

@@ -169,7 +169,10 @@ def _discover(channel: int, setup: bytes) -> NoReturn:
     try:
         _end_with_parent(signal.SIGKILL)
         _call(b"haystack-finder")
-        from haystack.discovery.apart import process  # noqa: PLC0415 - the keeper needs none of it
+        from haystack.observe import plain_structlog  # noqa: PLC0415 - the keeper needs none of it
+
+        plain_structlog.load()
+        from haystack.discovery.apart import process  # noqa: PLC0415 - as above
         from haystack.proxy import socket_folder  # noqa: PLC0415 - as above
 
         socket_folder.choose_temporary()

@@ -1,14 +1,12 @@
-"""What a certificate is: a chain with its key, read from PEM and checked, and the names that it is for.
+"""Certificates read from PEM, and checked.
 
-Pure: reads no file, knows no source. Keys stand in no repr, and no error quotes what was read.
+Pure: reads no file, knows no source. No error quotes what was read. Brings `cryptography`: not for who only passes certificates on.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -19,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.x509.oid import NameOID
 
 from haystack.model import naming
+from haystack.tls.certificate import WILDCARD, Certificate
 
 MOST = 1 << 20  # bytes of PEM: a chain is some KiB
 LEAST_RSA = 2048  # bits, and no SHA-1: what OpenSSL takes at security level 2
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 WEAK = frozenset({"md5", "sha1"})
-_WILDCARD = "*."
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----[ \t]*(?:\r?\n|$)", re.DOTALL)
 _UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _SERVED = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
@@ -32,51 +30,6 @@ _SERVED = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519Private
 
 class CertificateError(ValueError):
     """PEM that can't be used. str() is one line that says why, and holds nothing of a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A chain, leaf first, and the leaf's private key, both PEM. Times are Unix seconds.
-
-    names: host names in lower case (`*.` allowed as the first label), and IP addresses as ipaddress writes them.
-    kind: of the key, as `ECDSA P-256`; issuer: its common name; serial and fingerprint (SHA-256 of the leaf): hex digits.
-    """
-
-    chain: bytes = field(repr=False)
-    key: bytes = field(repr=False)
-    names: tuple[str, ...]
-    kind: str
-    subject: str
-    issuer: str
-    not_before: float
-    not_after: float
-    serial: str
-    fingerprint: str
-
-    def covers(self, name: str) -> bool:
-        """Whether a host name in lower case is one of its names (RFC 9525, section 6.3), or an IP address is."""
-        return name in self.names or (wildcard(name) in self.names and "." in name)
-
-    def is_valid(self, now: float | None = None) -> bool:
-        """Whether it is neither too early nor too late for it."""
-        return self.not_before <= (time.time() if now is None else now) < self.not_after
-
-    def flaw(self, now: float | None = None) -> str:
-        """What is wrong with its time, in one line; empty: nothing."""
-        seconds = time.time() if now is None else now
-        if seconds < self.not_before:
-            return f"it is not valid before {day(self.not_before)}"
-        return f"it expired on {day(self.not_after)}" if seconds >= self.not_after else ""
-
-
-def wildcard(name: str) -> str:
-    """The wildcard that a name falls under: its first label replaced."""
-    return _WILDCARD + name.partition(".")[2]
-
-
-def day(seconds: float) -> str:
-    """A time for a person."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
 def read(chain: bytes, key: bytes) -> Certificate:
@@ -186,7 +139,7 @@ def _names(leaf: x509.Certificate) -> Iterable[str]:
 def _usable(names: Iterable[str]) -> Iterable[str]:
     for name in names:
         written = name.lower().removesuffix(".")
-        if naming.is_spelled(written.removeprefix(_WILDCARD)) and not _is_address(written):
+        if naming.is_spelled(written.removeprefix(WILDCARD)) and not _is_address(written):
             yield written
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from haystack.loop import watched_file
 from haystack.settings import unreadable
-from haystack.tls import certificates
+from haystack.tls.certificate import day
 from haystack.tls.messages import ClientCas
 
 MOST = 4 << 20  # bytes of the file: revocation lists may be long
@@ -106,8 +106,8 @@ def _good(lists: Sequence[x509.CertificateRevocationList]) -> int:
     for each in lists:
         end = each.next_update_utc
         if end is not None and end.timestamp() < time.time():
-            day = certificates.day(end.timestamp())
-            raise ClientAuthoritiesError(f"the revocation list of {each.issuer.rfc4514_string()} was to be replaced by {day}")
+            by = day(end.timestamp())
+            raise ClientAuthoritiesError(f"the revocation list of {each.issuer.rfc4514_string()} was to be replaced by {by}")
     return len(lists)
 
 

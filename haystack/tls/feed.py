@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 from haystack.tls.messages import PART, Pair, TlsPart
 from haystack.tls.store import Certificates
 

@@ -17,7 +17,8 @@ import structlog
 from haystack.loop import watched_file
 from haystack.settings import unreadable
 from haystack.tls import certificates
-from haystack.tls.certificates import Certificate, CertificateError
+from haystack.tls.certificate import Certificate, day
+from haystack.tls.certificates import CertificateError
 from haystack.tls.store import FOLDER, Store
 
 KINDS = (".crt", ".key", ".pem")
@@ -84,7 +85,7 @@ class Folder:
         self._doubtful.pop(name, None)
         self._seen[name] = files.state
         self._store.put(FOLDER, name, found)
-        _log.info("certificate.read", name=name, names=list(found.names), expires=certificates.day(found.not_after))
+        _log.info("certificate.read", name=name, names=list(found.names), expires=day(found.not_after))
         if flaw := found.flaw():
             _log.warning("certificate.untimely", name=name, error=flaw)
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from haystack.tls import certificates, private_file
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 
 LIFETIME = dt.timedelta(days=3650)
 LEAST_LEFT = dt.timedelta(days=90)  # of its life: then there is a new one, which clients have to trust anew

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from haystack.loop.turns import Turns, in_turns
-from haystack.tls.certificates import Certificate, wildcard
+from haystack.tls.certificate import Certificate, wildcard
 
 FOLDER, ACME, LOCAL = "folder", "acme", "local"
 SOURCES = (FOLDER, ACME, LOCAL)  # who goes first where two have one for the same name

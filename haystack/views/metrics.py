@@ -21,7 +21,7 @@ from haystack.loop.turns import Turns, ordered
 from haystack.observe.safe_text import printable
 from haystack.proxy.counters import Asked, Place
 from haystack.proxy.traffic import ENDS, PEERS
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
 from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated

@@ -193,7 +193,7 @@ async def test_nor_does_a_page_that_is_opened_or_open(tmp_path: Path) -> None:
 
     async def open_one() -> None:
         await (await Page.opened(site.path)).close()
-        site.api._feed.close()  # so that the next one has it made again
+        site.api._web._feed.close()  # so that the next one has it made again
 
     work: dict[str, Callable[[], Awaitable[object]]] = {"the first page": open_one}
     late = {what: found for what, each in work.items() if (found := await longest(each))[0] > MOST}

@@ -36,6 +36,10 @@ NOT_IN_WORKERS = {
     "ipaddress", "zoneinfo", "csv", "argparse",
 }  # fmt: skip
 MOST_IN_WORKERS = 330
+NOT_AT_START = {
+    "asyncssh", "prompt_toolkit", "starlette", "uvicorn", "prometheus_client", "cryptography", "h2", "docker", "requests", "urllib3",
+    "opentelemetry", "httptools",
+}  # fmt: skip
 ROOMS = {"_fast", "catalog", "dns", "loop", "model", "net", "proxy", "routing", "tls"}  # that a worker's modules are of
 
 
@@ -108,6 +112,20 @@ def test_a_start_without_an_engine_imports_neither_docker_nor_what_edits_lines(w
     found = {name.partition(".")[0] for name in [*watched.control(), *watched.control("other")]}
     assert "asyncssh" in found
     assert found & {"docker", "requests", "urllib3", "prompt_toolkit"} == set()
+
+
+def test_a_start_imports_nothing_that_only_pages_shell_or_certificates_need(origin: Origin, tmp_path: Path) -> None:
+    """Half a second of a start, and 20 MiB; each of them comes with who needs it first."""
+    (tmp_path / "sitecustomize.py").write_text(SITE.format(folder=tmp_path))
+    haystack = Haystack([Member("web", origin.port)], PYTHONPATH=str(tmp_path))
+    watched = Watched(tmp_path, haystack)
+    haystack.wait("ready")
+    names = {*watched.control(), *watched.control("other")}
+    with haystack:  # it is asked for /readyz first
+        assert {name.partition(".")[0] for name in names} & NOT_AT_START == set()
+        assert "rich.console" not in names  # rich alone is looked for, and not found
+        assert "starlette" in watched.control("other")
+        assert "asyncssh" not in watched.control("other")
 
 
 @pytest.mark.parametrize("on", [True, False])

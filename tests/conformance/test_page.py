@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from haystack.model.records import Carried, Cause, Problem
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 from haystack.tls.store import Store, key_of_name
 from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
 

@@ -275,13 +275,25 @@ def test_a_signal_to_all_processes_of_a_start_ends_it_in_silence() -> None:
     haystack = Haystack([Member("web", 1)], group=True)
     try:
         until(lambda: any(map(imports, children(haystack.process.pid))), 20, "no worker is being started")
+        (worker,) = filter(imports, children(haystack.process.pid))
+        halt(worker)  # else it may be ready first
+        until(lambda: catches(haystack.process.pid, signal.SIGTERM), 20, "it does not listen to signals")
         haystack.signal_all(signal.SIGTERM)
+        haystack.wait("haystack.stopping")
+        os.kill(worker, signal.SIGCONT)
     finally:
         haystack.terminate()
         haystack.ended()
     told = [line.get("event") for line in haystack.lines]
     assert "signal.received" in told
     assert not {"worker.died", "ready"} & set(told), told
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for this signal (proc(5), SigCgt)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:"))
+    return bool(mask >> (number - 1) & 1)
 
 
 def imports(pid: int) -> bool:

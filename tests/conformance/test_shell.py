@@ -13,7 +13,7 @@ from asyncssh.packet import String
 from structlog.testing import capture_logs
 
 from haystack.console import hostkey
-from haystack.console.server import ConsoleServer
+from haystack.console.gate import Gate
 from haystack.console.session import Session
 from tests.fakes.ssh import NEEDS_SSH, PATIENCE, ssh, started
 from tests.fakes.state import NAME, state, trace
@@ -320,7 +320,7 @@ async def test_garbage_instead_of_ssh_ends_that_connection_alone(shell):
 
 
 async def test_no_address_named_is_every_address(tmp_path):
-    server = ConsoleServer(state(tmp_path, bind=()))
+    server = Gate(state(tmp_path, bind=()))
     server.bind()
     await server.start()
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -328,8 +328,31 @@ async def test_no_address_named_is_every_address(tmp_path):
     await server.close()
 
 
+async def test_without_a_key_the_first_client_is_met_all_the_same_and_told_that_nobody_gets_in(keys, tmp_path):
+    server = Gate(state(tmp_path))
+    server.bind()
+    with capture_logs() as lines:
+        await server.start()
+    assert [line["event"] for line in lines] == ["shell.locked"]
+    server.keys = keys
+    status, _, err = await ssh(server, "version")
+    assert (status, "Permission denied" in err) == (255, True)
+    assert (tmp_path / hostkey.NAME).exists()
+    await server.close()
+
+
+async def test_one_that_nobody_came_to_closes_its_port(tmp_path):
+    server = Gate(state(tmp_path))
+    server.bind()
+    await server.start()
+    port = server.port
+    await server.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
 async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(shell, tmp_path):
-    other = ConsoleServer(state(tmp_path, ssh_port=shell.port))
+    other = Gate(state(tmp_path, ssh_port=shell.port))
     with pytest.raises(OSError):
         other.bind()
     assert other._sockets == []

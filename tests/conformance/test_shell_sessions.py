@@ -6,8 +6,7 @@ import stat
 import asyncssh
 import pytest
 
-from haystack.console.server import ConsoleServer
-from tests.fakes.ssh import NEEDS_SSH, PATIENCE, at_terminal, client, fingerprint, ssh, started
+from tests.fakes.ssh import NEEDS_SSH, PATIENCE, at_terminal, client, fingerprint, serving, ssh, started
 from tests.fakes.state import picture, state, trace
 
 pytestmark = NEEDS_SSH
@@ -120,8 +119,7 @@ async def test_a_connection_has_ten_sessions(shell):
 
 @pytest.fixture
 async def drowsy(shell, tmp_path):
-    server = ConsoleServer(state(tmp_path / "other", ssh_authorized_keys_file=shell.file, ssh_idle_timeout=1.5))
-    server.bind()
+    server = serving(state(tmp_path / "other", ssh_authorized_keys_file=shell.file, ssh_idle_timeout=1.5))
     await server.start()
     server.keys, server.file = shell.keys, shell.file
     yield server
@@ -182,8 +180,7 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202eX"
 async def test_no_text_of_others_moves_a_terminals_cursor(shell, tmp_path):
     (shell.file).write_text(shell.file.read_text().strip() + f" {EVIL}\n")
     snapshot = picture(EVIL, EVIL, EVIL)
-    server = ConsoleServer(state(tmp_path / "other", snapshot=snapshot, ssh_authorized_keys_file=shell.file))
-    server.bind()
+    server = serving(state(tmp_path / "other", snapshot=snapshot, ssh_authorized_keys_file=shell.file))
     await server.start()
     server.keys = shell.keys
     lines = ["services", "containers", "networks", "engines", "endpoints", "service nginx", "explain http://nginx.services.haystack/\x1b[2J",

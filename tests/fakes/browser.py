@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from haystack.api.feed import Feed
 from haystack.api.figures import SecondFigures
-from haystack.api.server import Uvicorn
+from haystack.api.serving import Uvicorn
 from haystack.api.views import application
 from haystack.model.records import Container, Endpoint, Engine, Service
 from haystack.model.snapshot import Change, Snapshot

@@ -11,7 +11,9 @@ import asyncssh
 import pytest
 import structlog
 
+from haystack.console import gate
 from haystack.console.server import ConsoleServer
+from haystack.net.sockets import Sockets
 from tests.fakes.events import unwritten
 from tests.fakes.state import state
 
@@ -30,12 +32,19 @@ def keys(tmp_path_factory):
     return folder
 
 
+def serving(of):
+    """The shell on a port of its own, as a client needs no other."""
+    sockets = gate.bound(of, Sockets())
+    server = ConsoleServer(of, sockets)
+    server.port = sockets[0].getsockname()[1]
+    return server
+
+
 @pytest.fixture
 async def shell(keys, tmp_path):
     file = tmp_path / "authorized_keys"
     file.write_text((keys / "good.pub").read_text())
-    server = ConsoleServer(state(tmp_path / "state", ssh_authorized_keys_file=file))
-    server.bind()
+    server = serving(state(tmp_path / "state", ssh_authorized_keys_file=file))
     await server.start()
     server.keys, server.file = keys, file
     yield server

@@ -178,6 +178,7 @@ class Haystack:
     def signal_all(self, number: int) -> None:
         """Send a signal to it and to all that it has started."""
         os.killpg(self.process.pid, number)
+        self._told |= number == signal.SIGTERM
         self._told = True
 
     def stop(self) -> None:

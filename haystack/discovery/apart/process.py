@@ -11,18 +11,15 @@ import contextlib
 import gc
 import os
 import socket
-import sys
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
-sys.modules.setdefault("rich", cast("Any", None))  # structlog would import it, to colour lines: those are written elsewhere
-
-from haystack.discovery import DiscoverySettings, providers  # noqa: E402 - see above
-from haystack.discovery.apart.messages import HEAD, SETUP, Line, Sources, packed  # noqa: E402
-from haystack.discovery.apart.outbox import Outbox, forward  # noqa: E402
-from haystack.discovery.docker import provider as _ahead  # noqa: E402, F401 - while the control process reads its settings
-from haystack.discovery.provider import Provider  # noqa: E402
+from haystack.discovery import DiscoverySettings, providers
+from haystack.discovery.apart.messages import HEAD, SETUP, Line, Sources, packed
+from haystack.discovery.apart.outbox import Outbox, forward
+from haystack.discovery.docker import provider as _ahead  # noqa: F401 - while the control process reads its settings
+from haystack.discovery.provider import Provider
 
 END_SECONDS = 6.0  # for threads that wait for an engine's answer
 

@@ -17,7 +17,8 @@ from haystack.tls.acme.errors import AcmeError, ChallengeError, RefusedError, To
 from haystack.tls.acme.folder import DamagedError, Folder, Pending
 from haystack.tls.acme.orders import Ordering, Solver
 from haystack.tls.acme.plan import Task
-from haystack.tls.certificates import Certificate, CertificateError
+from haystack.tls.certificate import Certificate
+from haystack.tls.certificates import CertificateError
 
 ORDER = 600.0  # seconds for all of an order
 OLD = 5 * 86400.0  # seconds after which an order is not gone on with: authorities keep them for a week

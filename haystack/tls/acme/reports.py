@@ -14,7 +14,7 @@ import structlog
 from haystack.model.records import Problem
 from haystack.observe.bursts import Crowd
 from haystack.tls.acme.plan import Task
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 from haystack.tls.store import ACME, Store, key_of_name
 
 MOST = 100  # problems of names: a thousand lines of the same help nobody

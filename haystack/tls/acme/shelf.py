@@ -14,7 +14,8 @@ from haystack.tls.acme import csr, renewal
 from haystack.tls.acme.folder import Folder
 from haystack.tls.acme.history import Window
 from haystack.tls.acme.plan import Held
-from haystack.tls.certificates import Certificate, CertificateError
+from haystack.tls.certificate import Certificate
+from haystack.tls.certificates import CertificateError
 from haystack.tls.store import Store
 
 GONE = 86400.0  # seconds after its end until a certificate that nobody needs is removed

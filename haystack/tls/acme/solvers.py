@@ -19,7 +19,7 @@ from haystack.tls.acme.errors import ChallengeError
 from haystack.tls.acme.orders import Proof
 from haystack.tls.acme.reach import World, challenge_name
 from haystack.tls.acme.shared_proofs import Others, SharedProofs
-from haystack.tls.certificates import Certificate
+from haystack.tls.certificate import Certificate
 
 HTTP, ALPN, DNS = "http-01", "tls-alpn-01", "dns-01"
 PUBLISHED = 5.0  # seconds in which DNS is to have a record

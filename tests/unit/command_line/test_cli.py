@@ -1,5 +1,6 @@
 """What the command line answers, and with which status."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from haystack import __version__, cli
 from haystack.command_line import commands
 from haystack.settings.settings import Settings, load, variable
-from haystack.startup import choice, engines
+from haystack.startup import ahead, choice, engines
 
 NOWHERE = "tcp://127.0.0.1:1"
 
@@ -175,6 +176,7 @@ def test_where_the_unprivileged_port_is_taken_too_any_free_one_will_do(monkeypat
 
 def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch, capsys):
     started = []
+    monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
     monkeypatch.setattr("haystack.app.main", lambda settings, **_: started.append(settings) or 0)
     monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port not in (80, 22, 2222))
     assert status(["demo"]) == 0

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from haystack.proxy.spawn import spawn
+from haystack.proxy.spawn import Nursery, spawn
 
 LIMIT = 10.0
 
@@ -67,3 +67,14 @@ async def test_a_worker_that_nobody_gives_work_ends_with_its_channel():
     began = time.monotonic()
     await born.end()
     assert time.monotonic() - began < LIMIT
+
+
+async def test_those_that_were_started_ahead_are_taken_first_and_none_that_has_died():
+    dead, alive = spawn(), spawn()
+    dead.process.kill()
+    await asyncio.wait_for(dead.ended(), LIMIT)
+    ahead = [alive, dead]
+    taken = await Nursery(born=ahead).take()
+    assert (taken, ahead) == (alive, [])
+    await taken.discard()
+    assert dead.sock.fileno() == -1

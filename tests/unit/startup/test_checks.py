@@ -1,5 +1,6 @@
 """A mistake ends the start with one line that says where it is and what to do, or is warned of; `check` tells the same."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from haystack.proxy.account import Account
 from haystack.settings import otel
 from haystack.settings.settings import LONG, SECRET, Settings, flag, load, variable
 from haystack.settings.variables import misspelt, unknown
-from haystack.startup import checks, engines
+from haystack.startup import ahead, checks, engines
 from haystack.startup.unprivileged import acting_as
 
 PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
@@ -35,6 +36,7 @@ def bare_environment(monkeypatch, tmp_path):
 def starts(monkeypatch):
     """How often anything was started."""
     calls = []
+    monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
     monkeypatch.setattr(app, "main", lambda *args, **_more: calls.append(args) or 0)
     return calls
 

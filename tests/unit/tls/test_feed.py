@@ -9,6 +9,7 @@ import pytest
 
 from haystack.proxy.worker_tls import WorkerTls
 from haystack.tls import certificates
+from haystack.tls.certificate import Certificate
 from haystack.tls.feed import NOTHING, Feed, parts
 from haystack.tls.messages import PART, TicketKeys
 from haystack.tls.store import Certificates
@@ -59,7 +60,7 @@ def test_a_worker_has_what_the_store_has_whatever_it_was_told_before(made):
 
 def test_many_come_in_several_messages_and_their_names_with_the_last(made):
     one = made("a.x")
-    many = {f"{n}.x": certificates.Certificate(b"%d" % n, b"", (f"{n}.x",), "", "", "", 0, 0, "", f"{n}") for n in range(PART * 2 + 1)}
+    many = {f"{n}.x": Certificate(b"%d" % n, b"", (f"{n}.x",), "", "", "", 0, 0, "", f"{n}") for n in range(PART * 2 + 1)}
     found = list(parts(picture({"a.x": one}), picture(many)))
     assert [len(part.pairs) for part in found] == [PART, PART, 1]
     assert [len(part.names) for part in found] == [0, 0, len(many)]

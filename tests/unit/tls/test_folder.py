@@ -46,7 +46,7 @@ async def test_nothing_is_read_on_the_loop(authority, tmp_path, store, monkeypat
         threads.append(threading.current_thread())
         return certificates.read(*texts)
 
-    monkeypatch.setattr("haystack.tls.folder.certificates", SimpleNamespace(MOST=certificates.MOST, day=certificates.day, read=read))
+    monkeypatch.setattr("haystack.tls.folder.certificates", SimpleNamespace(MOST=certificates.MOST, read=read))
     await Folder(tmp_path, store).look()
     assert entries(store) == {"a": (("a.x",), "")}
     assert len(threads) == 1

@@ -1,0 +1,36 @@
+"""What is loaded when somebody needs it first, by a thread: to import a large library holds the loop for a tenth of a second and more."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+_loaded: dict[str, Any] = {}
+
+
+async def module(name: str) -> Any:
+    """The module of this name, which another thread imports where it is not loaded yet. Raises what the import raises."""
+    if name not in _loaded:
+        _loaded[name] = await asyncio.to_thread(importlib.import_module, name)
+    return _loaded[name]
+
+
+async def client(sockets: Sequence[socket.socket]) -> None:
+    """Wait until somebody connects to one of these sockets, which listen. Accepts nobody: the kernel keeps them meanwhile."""
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not came.done():
+            came.set_result(None)
+
+    for each in sockets:
+        loop.add_reader(each, tell)
+    try:
+        await came
+    finally:
+        for each in sockets:
+            loop.remove_reader(each)

@@ -1,0 +1,35 @@
+"""What a start does before the rest of it is imported: the log, who goes on, and the workers' processes.
+
+Those import what they need on other CPUs meanwhile, and wait for their sockets. Never says what a worker is to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from haystack.observe import logs
+from haystack.proxy import account
+from haystack.proxy.spawn import Newborn, spawn
+from haystack.settings.settings import Settings
+from haystack.startup import checks, unprivileged
+
+
+@contextlib.contextmanager
+def begun(settings: Settings, *, replace: bool = False) -> Iterator[list[Newborn]]:
+    """The workers' processes, to be taken out by who has work for them; those that are left at the end are ended.
+
+    replace: another Haystack is to be replaced. Then there are none yet: it, of an older version perhaps, is root and trusts nobody else.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    checks.tell(settings)
+    born: list[Newborn] = []
+    if not replace:
+        unprivileged.go_on(settings)
+        with contextlib.suppress(OSError):  # the supervisor tries again, and tells
+            born += [spawn(account.account()) for _ in range(settings.workers)]
+    try:
+        yield born
+    finally:
+        for each in born:
+            each.drop()
