@@ -30,18 +30,16 @@ def _status(haystack: Haystack) -> int:
         return 0
 
 
-def test_dead_worker_is_replaced_within_a_second(origin: Origin) -> None:
+def test_the_spare_replaces_a_dead_worker(origin: Origin) -> None:
     """Product: the listening sockets stay open, so that no new connection is refused meanwhile."""
     with Haystack([Member("web", origin.port)], HAYSTACK_WORKERS="2") as haystack:
         until(lambda: len(haystack.workers()) == 2, 5, "two workers never came up")
         victim, other = haystack.workers()
-        _spare(haystack)
+        spare = _spare(haystack)
         os.kill(victim, signal.SIGKILL)
-        killed = time.monotonic()
         until(lambda: _replaced(haystack, victim), 5, "the worker was not replaced")
-        assert time.monotonic() - killed < 1
         assert [_status(haystack) for _ in range(40)] == [200] * 40
-        assert other in haystack.workers()
+        assert sorted(haystack.workers()) == sorted((spare, other))  # nobody waits for an interpreter to start
 
 
 def _replaced(haystack: Haystack, victim: int) -> bool:

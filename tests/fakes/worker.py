@@ -198,7 +198,7 @@ class Haystack:
         """Wait for an end that a test brought about; its status."""
         self.stop = lambda: None  # type: ignore[method-assign]
         try:
-            return self.process.wait(STOP_LIMIT)
+            return self.process.wait(START_LIMIT)  # it may be about its start still
         finally:
             self._close()
 
