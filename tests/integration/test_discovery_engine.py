@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import time
 from pathlib import Path
 from types import SimpleNamespace
 

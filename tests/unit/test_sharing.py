@@ -78,7 +78,9 @@ class Run:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 30])
-@pytest.mark.parametrize("tests", [OTHERS, MEASURED, ENGINES, OTHERS[:1] + MEASURED[:1], MEASURED + OTHERS + ENGINES, OTHERS[:6] + MEASURED])
+@pytest.mark.parametrize(
+    "tests", [OTHERS, MEASURED, ENGINES, OTHERS[:1] + MEASURED[:1], MEASURED + OTHERS + ENGINES, OTHERS[:6] + MEASURED]
+)
 def test_each_test_is_done_once_and_nothing_is_beside_those_that_measure(tests, count):
     run = Run(tests, count)
     assert sorted(run.finish()) == sorted(tests)
