@@ -242,7 +242,7 @@ def test_a_client_whose_socket_is_full_is_cut_off(web):
     web.origin.script = large(8 * MEGA)
     with web.rude(settings={4: 16 * MEGA}, small=True) as client:
         client.send(WindowUpdateFrame(0, 16 * MEGA), client.head(WEB))
-        until(lambda: web.origin.requests, 5, "it never came")
+        until(lambda: web.origin.requests, 9, "it never came")
         before = web.origin.open
         until(lambda: web.origin.open < before, 20, "the endpoint waits for it still")
 

@@ -305,7 +305,7 @@ class Rude:
     def ended(self, seconds: float = 10) -> int | None:
         """Wait for the end of the connection: the code of its last GOAWAY; None: there was none.
 
-        All bytes first, then what they say: hundreds of thousands of frames take so long that the other side might not wait with its last ones.
+        All bytes first, then what they say: reading hundreds of thousands of frames takes longer than the other side waits.
         """
         end = time.monotonic() + seconds
         while not self.over:

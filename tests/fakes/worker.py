@@ -27,7 +27,7 @@ from tests.fakes import events
 from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, refused_port, respond
 
-START_LIMIT = 100.0  # in the debug build, on a machine that has other things to do: half a minute was seen with ten times as many processes as processors
+START_LIMIT = 100.0  # half of it was seen where ten times as many processes as processors had something to do
 STOP_LIMIT = 10.0
 ONES, PAIRS = 400, 60
 
