@@ -28,7 +28,7 @@ from tests.fakes.client import Client
 from tests.fakes.origin import Loop, Origin, refused_port, respond
 
 START_LIMIT = 100.0  # half of it was seen where ten times as many processes as processors had something to do
-STOP_LIMIT = 10.0
+STOP_LIMIT = 20.0
 ONES, PAIRS = 400, 60
 
 
