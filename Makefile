@@ -23,8 +23,9 @@ build: .make/release ## the command, at .venv/bin/haystack
 run: build ## run it: against the engine where one answers, else a demo of five instances (ARGS: its flags)
 	exec $(BIN)/haystack auto $(ARGS)
 
-test: .make/tools build ## every test (ARGS: pytest's)
-	$(BIN)/python -m pytest $(ARGS)
+# One process more than there are processors: most tests wait most of the time.
+test: .make/tools build ## every test, in several processes (ARGS: pytest's; `-n 0`: in one)
+	$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) $(ARGS)
 
 # Whatever its goals lack is told before anything is done: those that neither build nor run need the tests' clients too.
 PURPOSE := $(if $(filter-out build run image dist clean,$(MAKECMDGOALS)),test,run)

@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests import sharing
 from tests.fakes import worker
 
 # how long an example takes says something of the machine only
@@ -27,3 +28,14 @@ def settings_of_this_machine_do_not_count(monkeypatch):
     for name in list(os.environ):
         if name.startswith("HAYSTACK_") and not name.startswith(KEPT):
             monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return sharing.Sharing(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):  # one of several processes, which all put them in the same order
+        items.sort(key=lambda item: sharing.place(item.nodeid))

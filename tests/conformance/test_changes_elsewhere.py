@@ -166,7 +166,7 @@ def test_a_hundred_changes_of_b_leave_what_a_has_open(town: Town) -> None:
             "stream of an h2c endpoint over h2": stream_h2(stack.enter_context(Http2Client(*town.sealed(NEW, "h2"))), NEW),
             "passed through": passed(stack.enter_context(Client(town.https))),
         }
-        until(lambda: len(town.queues) == 3, 5, "not all streams have begun")
+        until(lambda: len(town.queues) == 3, 9, "not all streams have begun")
         for number in range(CHANGES):
             town.change(number)
             data = b"after change %d" % number

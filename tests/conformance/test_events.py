@@ -68,9 +68,12 @@ def test_one_who_comes_again_goes_on_where_it_was(haystack: Haystack) -> None:
 
 
 def test_the_place_of_one_who_has_gone_is_free_again(haystack: Haystack) -> None:
-    for _ in range(40):  # more than there is room for
+    def served() -> bool:
         with Listener(haystack.port) as listener:
-            until(lambda listener=listener: "200 OK" in listener.until("\r\n\r\n"), 5, "refused")
+            return "200 OK" in listener.until("\r\n\r\n")
+
+    for _ in range(40):  # more than there is room for
+        until(served, 10, "refused")
 
 
 @pytest.mark.untraced

@@ -156,7 +156,7 @@ def test_the_server_sees_the_call_as_it_was_made(way: Way, client: Echoes) -> No
     given = dict(map(tuple, seen["metadata"]))
     assert given["authorization"] == "Bearer abc"
     assert given["user-agent"].startswith("grpc-python/")
-    assert 5 < seen["left"] <= 15
+    assert 5 < seen["left"] < 20  # the client counts on another clock, and its deadline is sent in whole units of time
     if way.haystack:
         assert given["x-forwarded-for"] == "127.0.0.1"
         assert given["x-forwarded-proto"] == "http"

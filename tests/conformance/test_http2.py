@@ -265,7 +265,7 @@ def test_a_stream_that_is_reset_ends_its_request_alone(web, client):
     gate = threading.Event()
     web.origin.script = held(gate)
     first, second = client.begin(WEB, "/first"), client.begin(WEB, "/second")
-    until(lambda: len(web.origin.requests) == 2, 5, "they never came")
+    until(lambda: len(web.origin.requests) == 2, 9, "they never came")
     before = web.origin.open
     client.cancel(first)
     client.ping()
@@ -273,15 +273,15 @@ def test_a_stream_that_is_reset_ends_its_request_alone(web, client):
     assert client.answer(second).status == 200
     client.ping()
     assert not client.answers[first].status
-    until(lambda: web.origin.open < before, 5, "its connection is kept, with a response that nobody asked for on it")
+    until(lambda: web.origin.open < before, 9, "its connection is kept, with a response that nobody asked for on it")
 
 
 def test_an_endpoint_that_waits_hears_of_the_reset(web, client):
     web.origin.script = never()
     number = client.begin(WEB, "/waits")
-    until(lambda: web.origin.requests, 5, "it never came")
+    until(lambda: web.origin.requests, 9, "it never came")
     before = web.origin.open
     client.cancel(number)
-    until(lambda: web.origin.open < before, 5, "the endpoint is still at work")
+    until(lambda: web.origin.open < before, 9, "the endpoint is still at work")
     web.origin.script = respond()
     assert client.get(WEB).status == 200

@@ -89,7 +89,7 @@ def test_a_drain_is_told_in_two_steps_and_what_is_under_way_is_answered(fakes):
     gate = threading.Event()
     with house(fakes, held(gate)) as web, web.rude() as client:
         client.send(client.head(WEB))
-        until(lambda: web.origin.requests, 5, "it never came")
+        until(lambda: web.origin.requests, 9, "it never came")
         web.haystack.terminate()
         assert client.hear(lambda: client.of(GoAwayFrame) and [f for f in client.of(PingFrame) if "ACK" not in f.flags])
         first = client.of(GoAwayFrame)[0]
@@ -108,7 +108,7 @@ def test_a_client_that_does_not_answer_the_ping_is_told_all_the_same(fakes):
     gate = threading.Event()
     with house(fakes, held(gate)) as web, web.rude() as client:
         client.send(client.head(WEB))
-        until(lambda: web.origin.requests, 5, "it never came")
+        until(lambda: web.origin.requests, 9, "it never came")
         web.haystack.terminate()
         assert client.hear(lambda: len(client.of(GoAwayFrame)) == 2)
         gate.set()
@@ -270,9 +270,9 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing(web):
         for _ in range(20):
             client.send(client.head(WEB, method="POST", end=False))
         client.send(DataFrame(1, b"abc"))
-        until(lambda: len(web.origin.requests) == 20, 5, "they never came")
+        until(lambda: len(web.origin.requests) == 20, 9, "they never came")
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    until(lambda: web.origin.open <= before, 5, "endpoints are at work for nobody")
+    until(lambda: web.origin.open <= before, 9, "endpoints are at work for nobody")
 
 
 def test_a_client_that_says_goaway_is_answered_still(web):

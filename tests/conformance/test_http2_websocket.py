@@ -150,7 +150,7 @@ def test_an_endpoint_may_close_its_side_first(web, client):
     client.ping()
     assert client.answers[number].reset is None
     client.upload(number, b"bye too", end=True)
-    until(lambda: heard, 5, "the endpoint never heard the end")
+    until(lambda: heard, 9, "the endpoint never heard the end")
     assert heard == [b"bye too"]
 
 
@@ -174,7 +174,7 @@ def test_a_reset_ends_it_at_the_endpoint(web, client):
     client.hear(lambda: client.answers[number].status)
     before = web.origin.open
     client.cancel(number)
-    until(lambda: web.origin.open < before, 5, "the endpoint has it still")
+    until(lambda: web.origin.open < before, 9, "the endpoint has it still")
 
 
 def test_an_endpoint_that_breaks_off_resets_the_stream(web, client):

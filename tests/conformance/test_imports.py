@@ -84,7 +84,7 @@ class Watched:
         known = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
         port = str(self.haystack.wait("ready")["ssh"])
         command = ["ssh", "-F", "none", *key, *known, "-p", port, *(["-tt"] if typed else []), "anyone@127.0.0.1", *words]
-        return subprocess.run(command, input=typed, text=True, capture_output=True, timeout=30, check=False).stdout
+        return subprocess.run(command, input=typed, text=True, capture_output=True, timeout=120, check=False).stdout
 
 
 @pytest.fixture

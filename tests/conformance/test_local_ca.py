@@ -41,7 +41,7 @@ def curl(https, name: str, path: str = "/") -> tuple[int, str]:
         "--output",
         "/dev/null",
     ]
-    done = subprocess.run([*words, f"https://{name}:{port}{path}"], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*words, f"https://{name}:{port}{path}"], capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout
 
 

@@ -273,7 +273,7 @@ def test_it_is_logged_and_counted_as_a_tunnel(edge):
     with Client(edge.port) as client:
         client.send(data).take(len(data))
         client.half_close().rest()
-    until(written, 5, "no line")
+    until(written, 9, "no line")
     (line,) = written()
     assert (line["host"], line["service"], line["status"], line["method"], line["target"]) == (RAW, host("raw"), 101, "", "")
     assert (line["sent"], line["error"], line["client"]) == (len(data), "", "127.0.0.1")
@@ -285,7 +285,7 @@ def test_it_is_logged_and_counted_as_a_tunnel(edge):
             page = client.get("localhost", "/metrics").body.decode()
         return any("1xx" in row and host("raw") in row and row.startswith("haystack_service_requests_total") for row in page.splitlines())
 
-    until(told, 5, "it is not in /metrics")
+    until(told, 9, "it is not in /metrics")
 
 
 def test_explain_and_the_claims_tell_of_it(edge):
@@ -313,7 +313,7 @@ def test_an_endpoint_that_fails_alone_is_told_with_an_alert(edge, manner, error)
     try:
         with Client(edge.port, timeout=10) as client:
             assert alert(client.send(hello(RAW)).rest())
-        until(lambda: any(line["error"] == error and line["status"] in (502, 504) for line in edge.lines()[before:]), 5, "no line")
+        until(lambda: any(line["error"] == error and line["status"] in (502, 504) for line in edge.lines()[before:]), 9, "no line")
     finally:
         edge.raw.manner = echo
 
@@ -344,7 +344,7 @@ def test_a_client_that_goes_before_an_answer_takes_its_connection_along(edge):
         seen, before = len(edge.raw.heard), len(edge.lines())
         with Client(edge.port) as client:
             client.send(hello(RAW))
-            until(lambda: len(edge.raw.heard) > seen, 5, "nothing came")
+            until(lambda: len(edge.raw.heard) > seen, 9, "nothing came")
         until(lambda: any(line["error"] == "connection_terminated" for line in edge.lines()[before:]), 1.5, "it waits on")
     finally:
         edge.raw.manner = echo
@@ -399,7 +399,7 @@ def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is
         else:
             assert each.get(OWN).body == b"end1"
         each.socket.close()
-    until(lambda: len([line for line in fresh.lines() if line["host"] == OWN]) == 6, 5, "not all are told of")
+    until(lambda: len([line for line in fresh.lines() if line["host"] == OWN]) == 6, 9, "not all are told of")
     for line in (line for line in fresh.lines() if line["host"] == OWN):
         assert (line["status"], line["received"] > 0, line["sent"] > 0) == (101, True, True)
     with fresh.client(timeout=20) as client:

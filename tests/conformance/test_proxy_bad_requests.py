@@ -109,7 +109,7 @@ def test_two_hundred_bad_requests_leak_no_descriptor(site: Site) -> None:
             client.send(requests[number % len(requests)])
             if number % 3:
                 client.response()
-    until(lambda: descriptors(worker) <= before, 5, f"{before} descriptors grew for good")
+    until(lambda: descriptors(worker) <= before, 9, f"{before} descriptors grew for good")
     assert site.haystack.process.poll() is None
     assert worker in children(site.haystack.process.pid)
 
@@ -119,7 +119,7 @@ def _steady(site: Site, worker: int) -> int:
     with Client(site.port) as client:
         client.get("localhost", "/healthz")
     seen = [descriptors(worker), -1]
-    until(lambda: _settled(seen, worker), 5, "the number of descriptors never came to rest")
+    until(lambda: _settled(seen, worker), 9, "the number of descriptors never came to rest")
     return seen[0]
 
 

@@ -97,8 +97,8 @@ def test_a_slow_origin_holds_its_client_back(site: Site, chunk: int) -> None:
     with site.client(timeout=10) as client:
         sender = threading.Thread(target=client.send, args=framed(b"PUT / HTTP/1.1\r\nHost: " + name.encode(), body, chunk))
         sender.start()
-        until(lambda: origin.requests, 5, "the head never arrived")
-        until(lambda: stands_still(client.socket), 5, "the client could go on sending")
+        until(lambda: origin.requests, 9, "the head never arrived")
+        until(lambda: stands_still(client.socket), 9, "the client could go on sending")
         assert resident(worker) - before < LIMIT
         gate.set()
         assert client.response().body == b"ok"
@@ -116,7 +116,7 @@ def test_a_slow_client_holds_its_origin_back(site: Site, chunk: int) -> None:
     with site.client(timeout=10, small_window=True) as client:
         client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
         client.buffer += client.socket.recv(1)
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         assert max(resident(worker) for _ in range(100)) - before < LIMIT
         response = client.response()
     assert response.complete
@@ -145,7 +145,7 @@ def test_a_body_that_broke_off_leaves_nothing_for_the_next_one(site: Site, strea
             client.send(b"".join(framed(b"PUT / HTTP/1.1\r\nHost: " + name.encode(), other, chunk)))
             assert client.response().body == b"ok"
         assert digest(origin.requests[-1].body) == digest(other)
-    until(lambda: descriptors(worker) <= after + 64, 5, "descriptors of exchanges that ended stay open")
+    until(lambda: descriptors(worker) <= after + 64, 9, "descriptors of exchanges that ended stay open")
 
 
 def digest(body: bytes) -> str:

@@ -97,7 +97,12 @@ def test_one_whose_workers_do_not_start_replaces_nobody(origin: Origin, fatal: t
         flag.touch()
         static = Path(old.folder.name) / "static.toml"
         ended = subprocess.run(
-            [*command(), "--replace"], env=environment(static, old.state, settings), capture_output=True, timeout=40, check=False, text=True
+            [*command(), "--replace"],
+            env=environment(static, old.state, settings),
+            capture_output=True,
+            timeout=120,
+            check=False,
+            text=True,
         )
         assert ended.returncode == 1
         assert "nothing was replaced: no worker starts" in ended.stderr.splitlines()[-1]

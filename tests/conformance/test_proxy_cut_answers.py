@@ -79,7 +79,7 @@ def ask(site: Site, script: Script, version: str) -> tuple[bytes, bytes, str]:
     name, origin = site.one(script)
     with site.client(timeout=10, small_window=True) as client:
         client.send(f"GET / HTTP/{version}\r\nHost: {name}\r\n\r\n".encode())
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         client.socket.recv(0)
         with site.client() as other:
             assert other.get("nowhere.services.haystack").status == 404

@@ -80,7 +80,7 @@ def test_crowds_at_every_door_leave_enough_for_a_new_worker_and_a_successor(orig
         ports = haystack.wait("ready")
         for name in ("ssh", "dns"):
             crowd(stack, int(ports[name]), 150)
-        until(lambda: descriptors(haystack.process.pid) < 190, 5, "the doors took everything")
+        until(lambda: descriptors(haystack.process.pid) < 190, 9, "the doors took everything")
         (worker,) = haystack.workers()
         os.kill(worker, signal.SIGKILL)
         until(lambda: [pid for pid in haystack.workers() if pid != worker], 20, "no new worker")

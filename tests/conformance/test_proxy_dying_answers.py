@@ -129,10 +129,10 @@ def test_a_head_without_a_body_waits_for_nothing(site: Site) -> None:
     name, _ = site.one(script)
     with site.client() as client:
         begun = time.monotonic()
-        for _ in range(20):
+        for _ in range(100):
             assert client.get(name, "/200", method="HEAD").status == 200
             assert client.get(name, "/304").status == 304
-        assert time.monotonic() - begun < 40 * HELD, "each of them waited"
+        assert time.monotonic() - begun < 200 * HELD, "each of them waited"
 
 
 def test_interim_responses_go_down_at_once_before_an_answer_that_is_held(site: Site) -> None:

@@ -40,7 +40,7 @@ def test_a_long_body_that_comes_too_slowly_is_408(hasty: Haystack, origins: list
     name = host("single")
     with Client(hasty.port) as first, Client(hasty.port) as second:
         first.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-        until(lambda: origins[1].requests, 5, "the endpoint was not asked")
+        until(lambda: origins[1].requests, 9, "the endpoint was not asked")
         second.send(f"PUT / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 1000000\r\n\r\n".encode())
         settle(hasty)
         second.send(b"x" * 1000)

@@ -112,7 +112,7 @@ def test_a_head_that_the_endpoint_does_not_take_is_not_sent(h2_site: H2Site) -> 
     origin.script = script
     with h2_site.client(timeout=20) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: " + name.encode() + b"\r\nContent-Length: 2\r\n\r\nok")
-        until(lambda: len(origin.requests) == 2, 5, "it never came")
+        until(lambda: len(origin.requests) == 2, 9, "it never came")
         for _ in range(8):
             assert h2_site.get(name, extra=b"X-A: " + b"y" * 10_000 + b"\r\n").status == 431
         gate.set()
@@ -253,7 +253,7 @@ def test_an_answer_before_the_body_is_whole(h2_site: H2Site) -> None:
     name, origin = h2_site.one(script)
     response = post(h2_site, name, b"\r\n" + LARGE[:1000], extra=b"Content-Length: 100000\r\n")
     assert (response.status, response.body) == (413, b"too large")
-    until(lambda: origin.requests[0].reset is not None, 5, "the stream stays open")
+    until(lambda: origin.requests[0].reset is not None, 9, "the stream stays open")
     assert h2_site.get(name).status == 413
     assert origin.connections == 1
 
@@ -282,6 +282,6 @@ def test_a_client_that_leaves_ends_its_stream_alone(h2_site: H2Site) -> None:
         client.send(b"GET /slow HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
         assert client._head().status == 200
         client.socket.close()
-        until(lambda: origin.requests[0].reset == 8, 5, "the stream is not cancelled")
+        until(lambda: origin.requests[0].reset == 8, 9, "the stream is not cancelled")
         assert other.get(name).status == 200
         assert origin.connections == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,9 +38,12 @@ def floods() -> dict[str, tuple[int, int, int, bytes]]:
 @pytest.mark.parametrize("kind", floods())
 def test_a_flood_ends_its_connection(h2_site: H2Site, kind: str) -> None:
     frame, flags, on_stream, payload = floods()[kind]
+    headed = threading.Event()
 
     async def flood(call: Call) -> None:
         call.head(200)
+        await call.line.drain()
+        await asyncio.to_thread(headed.wait, 20)
         for _ in range(30_000):
             if call.line.transport.is_closing():
                 return
@@ -49,6 +54,7 @@ def test_a_flood_ends_its_connection(h2_site: H2Site, kind: str) -> None:
     with h2_site.client(timeout=20) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
         assert client._head().status == 200
+        headed.set()
         assert client.rest() == b""
     until(lambda: not origin.lines, 10, "the connection stays")
     origin.script = respond()
@@ -244,7 +250,7 @@ def test_more_than_the_windows_allow_is_not_kept(h2_site: H2Site) -> None:
     for _ in range(10):
         with h2_site.client(small_window=True, timeout=20) as client:
             client.send(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
-            until(lambda: not origin.lines, 10, "the connection stays")
+            until(lambda: not origin.lines, 60, "the connection stays")
     assert resident(worker) - before < 30_000_000
 
 

@@ -18,8 +18,8 @@ def test_an_endpoint_that_lets_a_request_wait_is_asked_once(h2_site: H2Site) -> 
     origin.script = held(gate)
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(h2_site.get, name, "/", b"", "POST") for _ in range(5)]
-        until(lambda: sum(line.pings for line in origin.lines) == 1, 5, "it is never asked")
-        until(lambda: len(origin.requests) == 6, 5, "not all have come")
+        until(lambda: sum(line.pings for line in origin.lines) == 1, 9, "it is never asked")
+        until(lambda: len(origin.requests) == 6, 9, "not all have come")
         gate.set()
         assert [each.result().status for each in waiting] == [200] * 5
     assert sum(line.pings for line in origin.lines) == 1

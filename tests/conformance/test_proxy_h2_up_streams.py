@@ -76,7 +76,7 @@ def test_goaway_between_requests(h2_site: H2Site) -> None:
         assert h2_site.get(name).status == 200
         assert origin.connections == number
         origin.goaway()
-        until(lambda: not origin.lines, 5, "the connection stays")
+        until(lambda: not origin.lines, 9, "the connection stays")
 
 
 def test_goaway_leaves_what_is_under_way_alone(h2_site: H2Site) -> None:
@@ -84,14 +84,14 @@ def test_goaway_leaves_what_is_under_way_alone(h2_site: H2Site) -> None:
     name, origin = h2_site.one(held(gate, b"x" * 10))
     with h2_site.client(timeout=20) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
-        until(lambda: origin.requests, 5, "no request")
+        until(lambda: origin.requests, 9, "no request")
         origin.goaway()
         origin.script = respond()
         assert h2_site.get(name).status == 200
         assert origin.connections == 2
         gate.set()
         assert client.response().body == b"x" * 10
-    until(lambda: len(origin.lines) == 1, 5, "the connection that goes stays")
+    until(lambda: len(origin.lines) == 1, 9, "the connection that goes stays")
 
 
 def test_requests_that_a_goaway_leaves_out_are_sent_again(h2_site: H2Site) -> None:
@@ -214,7 +214,7 @@ def test_a_connection_that_is_cut(h2_site: H2Site, reset: bool) -> None:
     for client, path in ((begun, b"/begun"), *((client, b"/") for client in others)):
         client.send(b"GET " + path + b" HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
     assert begun._head().status == 200
-    until(lambda: len(origin.requests) == 12, 5, "some requests do not arrive")
+    until(lambda: len(origin.requests) == 12, 9, "some requests do not arrive")
     origin.script = respond(body=b"again")
     origin.cut(reset)
     gate.set()
@@ -230,7 +230,7 @@ def test_idle_connections_leave(h2_site: H2Site) -> None:
     name, origin = h2_site.one()
     assert h2_site.get(name).status == 200
     origin.cut()
-    until(lambda: not origin.lines, 5, "the connection stays")
+    until(lambda: not origin.lines, 9, "the connection stays")
     assert h2_site.get(name, method="POST", extra=b"Content-Length: 0\r\n").status == 200
     assert origin.connections == 2
 
@@ -250,7 +250,7 @@ def test_a_client_that_does_not_read_holds_up_nobody_else(h2_site: H2Site) -> No
     name, origin = h2_site.one(script)
     with h2_site.client(small_window=True) as idle:
         idle.send(b"GET /endless HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
-        until(lambda: sent[0] > 100_000, 5, "nothing is sent")
+        until(lambda: sent[0] > 100_000, 9, "nothing is sent")
         before = -1
         while before != sent[0]:
             before = sent[0]

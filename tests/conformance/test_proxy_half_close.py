@@ -46,7 +46,7 @@ def test_and_one_that_comes_late(site: Site) -> None:
     name, origin = site.one(held(gate))
     with site.client() as client, site.client() as other:
         client.send(get(name)).half_close()
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         assert other.get("localhost", "/healthz").status == 200
         gate.set()
         assert client.response().body == b"ok"
@@ -59,7 +59,7 @@ def test_and_all_of_a_large_one_however_slowly_it_reads(site: Site, script: obje
     name, origin = site.one(script)
     with site.client(timeout=10, small_window=True) as client:
         client.send(get(name)).half_close()
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         response = client.response()
         assert response.complete
         assert hashlib.sha256(response.body).digest() == hashlib.sha256(LARGE).digest()
@@ -100,7 +100,7 @@ def test_a_drained_worker_sends_the_tail_of_a_large_answer(fakes: Loop) -> None:
     origin = Origin(fakes, respond(WHOLE)).start()
     with Haystack([Member("web", origin.port)]) as haystack, Client(haystack.port, timeout=10, small_window=True) as client:
         client.send(get(host("web"))).half_close()
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         haystack.terminate()
         response = client.response()
     origin.stop()

@@ -99,7 +99,7 @@ def test_a_head_that_takes_too_long_is_408(small: int) -> None:
         began = time.monotonic()
         client.send(REQUEST.encode())
         assert client.response().status == 408
-        assert SHORT <= time.monotonic() - began < 2
+        assert SHORT <= time.monotonic() - began < 8  # by itself it would be 10
         assert client.closed()
 
 

@@ -47,7 +47,7 @@ class Row:
         for number, client in enumerate(clients):
             ask(client, name, f"/{number}")
             self.settle()
-        until(lambda: gate.seen[:1] == ["/0"], 5, "the endpoint was not asked")
+        until(lambda: gate.seen[:1] == ["/0"], 9, "the endpoint was not asked")
         return clients
 
 
@@ -74,13 +74,13 @@ def test_those_beyond_the_limit_wait_in_their_order(row: Row) -> None:
     gate = row.gate("two")
     with ExitStack() as stack:
         clients = row.fill(stack, "two", gate, 4)
-        until(lambda: len(gate.seen) == 2, 5, "there is room for two")
+        until(lambda: len(gate.seen) == 2, 9, "there is room for two")
         row.settle()
         assert gate.seen == ["/0", "/1"]
         for number, client in enumerate(clients):
             gate.answer()
             assert client.response().status == 200
-            until(lambda n=number: len(gate.seen) == min(n + 3, 4), 5, "nobody came after")
+            until(lambda n=number: len(gate.seen) == min(n + 3, 4), 9, "nobody came after")
         assert gate.seen == ["/0", "/1", "/2", "/3"]
     assert gate.origin.connections <= 2, "a limit of exchanges is one of connections too"
 
@@ -92,13 +92,13 @@ def test_what_has_no_room_goes_to_those_of_weight_0(row: Row) -> None:
         first, second = row.client(stack), row.client(stack)
         for number in range(3):
             ask(first, "spill", f"/{number}")
-            until(lambda n=number: len(near.seen) == n + 1, 5, "it did not go to the first one, which has room")
+            until(lambda n=number: len(near.seen) == n + 1, 9, "it did not go to the first one, which has room")
             near.answer()
             assert first.response().status == 200
         ask(first, "spill", "/full")
-        until(lambda: len(near.seen) == 4, 5, "it did not go to the first one")
+        until(lambda: len(near.seen) == 4, 9, "it did not go to the first one")
         ask(second, "spill", "/more")
-        until(lambda: away.seen == ["/more"], 5, "it did not go to the other one")
+        until(lambda: away.seen == ["/more"], 9, "it did not go to the other one")
         for gate, client in ((away, second), (near, first)):
             gate.answer()
             assert client.response().status == 200
@@ -116,7 +116,7 @@ def test_a_full_queue_is_503_at_once(row: Row) -> None:
         assert int(response.get("retry-after") or 0) > 0
         assert late.get("nowhere.services.haystack").status == 404, "its connection goes on"
         for client in clients:
-            until(lambda: gate.waiting, 5, "nobody came")
+            until(lambda: gate.waiting, 9, "nobody came")
             gate.answer()
             assert client.response().status == 200
     assert gate.seen == ["/0", "/1", "/2"]
@@ -144,12 +144,12 @@ def test_a_limit_is_one_services_matter(row: Row) -> None:
     with ExitStack() as stack:
         clients = row.fill(stack, "one", gate, 1 + SIZE)
         others = row.fill(stack, "free", free, 8)
-        until(lambda: len(free.seen) == 8, 5, "one had to wait")
+        until(lambda: len(free.seen) == 8, 9, "one had to wait")
         for _ in others:
             free.answer()
         assert [client.response().status for client in others] == [200] * 8
         for client in clients:
-            until(lambda: gate.waiting, 5, "nobody came")
+            until(lambda: gate.waiting, 9, "nobody came")
             gate.answer()
             assert client.response().status == 200
 
@@ -165,7 +165,7 @@ def test_a_client_that_leaves_gives_its_turn_away(row: Row) -> None:
         row.settle()
         gate.answer()
         assert first.response().status == 200
-        until(lambda: gate.seen == ["/0", "/2"], 5, f"{gate.seen}")
+        until(lambda: gate.seen == ["/0", "/2"], 9, f"{gate.seen}")
         gate.answer()
         assert last.response().status == 200
 
@@ -179,7 +179,7 @@ def test_a_half_closed_client_keeps_its_turn(row: Row) -> None:
         row.settle()
         gate.answer()
         assert first.response().status == 200
-        until(lambda: gate.waiting, 5, "nobody came")
+        until(lambda: gate.waiting, 9, "nobody came")
         gate.answer()
         assert second.response().status == 200
         assert second.closed()
@@ -196,7 +196,7 @@ def test_a_body_waits_with_its_request(row: Row, size: int) -> None:
         row.settle()
         gate.answer()
         assert first.response().status == 200
-        until(lambda: gate.waiting, 5, "nobody came")
+        until(lambda: gate.waiting, 9, "nobody came")
         gate.answer()
         assert second.response().status == 200
     assert [len(request.body) for request in gate.origin.requests[-2:]] == [0, size]
@@ -210,10 +210,10 @@ def test_an_exchange_that_fails_gives_its_place_away(row: Row) -> None:
         for number, client in enumerate(clients):
             client.send(f"POST /{number} HTTP/1.1\r\nHost: {host('one')}\r\nContent-Length: 0\r\n\r\n".encode())
             row.settle()
-        until(lambda: gate.seen == ["/0"], 5, "the endpoint was not asked")
+        until(lambda: gate.seen == ["/0"], 9, "the endpoint was not asked")
         gate.origin.cut()
         assert clients[0].response().status == 502
-        until(lambda: gate.seen == ["/0", "/1"], 5, "nobody came after")
+        until(lambda: gate.seen == ["/0", "/1"], 9, "nobody came after")
         gate.waiting.pop(0)
         gate.answer()
         assert clients[1].response().status == 200
@@ -225,7 +225,7 @@ def test_a_tunnel_keeps_its_place_to_its_end(row: Row) -> None:
     with ExitStack() as stack:
         tunnel, second = row.client(stack), row.client(stack)
         ask(tunnel, "one", "/tunnel", "Connection: upgrade\r\nUpgrade: websocket\r\n")
-        until(lambda: gate.waiting, 5, "nobody came")
+        until(lambda: gate.waiting, 9, "nobody came")
         gate.answer()
         assert tunnel.response().status == 101
         ask(second, "one", "/second")
@@ -233,7 +233,7 @@ def test_a_tunnel_keeps_its_place_to_its_end(row: Row) -> None:
         assert gate.seen == ["/tunnel"]
         gate.origin.cut()
         tunnel.socket.close()
-        until(lambda: gate.waiting, 5, "nobody came after")
+        until(lambda: gate.waiting, 9, "nobody came after")
         gate.answer()
         assert second.response().status == 200
 
@@ -245,7 +245,7 @@ def test_another_endpoint_with_room_is_used_first(row: Row) -> None:
         clients = [row.client(stack) for _ in range(2)]
         for client in clients:
             ask(client, "pair", "/x")
-        until(lambda: len(first.seen) == len(second.seen) == 1, 5, "one endpoint was not asked")
+        until(lambda: len(first.seen) == len(second.seen) == 1, 9, "one endpoint was not asked")
         first.answer()
         second.answer()
         assert [client.response().status for client in clients] == [200, 200]
@@ -258,12 +258,12 @@ def test_who_lost_its_endpoint_waits_for_room_no_longer_than_any(row: Row) -> No
         clients = [row.client(stack) for _ in range(3)]
         for client in clients[:2]:
             ask(client, "pair", "/x")
-        until(lambda: len(first.seen) == len(second.seen) == 1, 5, "one endpoint was not asked")
+        until(lambda: len(first.seen) == len(second.seen) == 1, 9, "one endpoint was not asked")
         ask(clients[2], "pair", "/again")
         row.settle()
         first.says = OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         first.answer()
-        until(lambda: first.seen[1:] == ["/again"], 5, "nobody came")
+        until(lambda: first.seen[1:] == ["/again"], 9, "nobody came")
         began = time.monotonic()
         first.origin.cut()
         response = clients[2].response()
@@ -282,7 +282,7 @@ def test_sigterm_serves_those_who_wait_for_an_endpoint_too(fakes: Loop) -> None:
         clients = row.fill(stack, "one", gate, 3)
         haystack.terminate()
         for client in clients:
-            until(lambda: gate.waiting, 5, "nobody came")
+            until(lambda: gate.waiting, 9, "nobody came")
             gate.answer()
             assert client.response().status == 200
     gate.origin.stop()
@@ -301,14 +301,14 @@ def test_services_that_share_an_endpoint_share_its_room(fakes: Loop) -> None:
         clients = [row.client(stack) for _ in range(5)]
         for number, client in enumerate(clients[:2]):
             ask(client, "both", f"/{number}")
-        until(lambda: all(len(gate.seen) == 1 for gate in gates), 5, "an endpoint was not asked")
+        until(lambda: all(len(gate.seen) == 1 for gate in gates), 9, "an endpoint was not asked")
         for number, client in enumerate(clients[2:], 2):
             client.send(f"GET /{number} HTTP/1.1\r\nHost: part.shop.services.haystack\r\n\r\n".encode())
             row.settle()
         assert len(gates[1].seen) == 1
         for number in range(4):
             gates[1].answer()
-            until(lambda n=number: len(gates[1].seen) == min(n + 2, 4), 5, "nobody came after")
+            until(lambda n=number: len(gates[1].seen) == min(n + 2, 4), 9, "nobody came after")
         gates[0].answer()
         assert [client.response().status for client in clients] == [200] * 5
     for gate in gates:

@@ -126,9 +126,9 @@ def test_where_all_others_go_as_well_it_was_not_what_killed_them(fakes: Loop) ->
         members = [Member("web", each.port) for each in three]
         with Haystack(members) as haystack, Client(haystack.port, timeout=10) as client:
             client.send(f"GET /kill HTTP/1.1\r\nHost: {host('web')}\r\n\r\n".encode())
-            until(lambda: sent(three) == 2, 5, "it was not repeated")
+            until(lambda: sent(three) == 2, 9, "it was not repeated")
             haystack.show([])
-            until(lambda: not haystack.serving("web"), 5, "the endpoints did not go")
+            until(lambda: not haystack.serving("web"), 9, "the endpoints did not go")
             for each in three:
                 each.script = respond()
             haystack.show(members)

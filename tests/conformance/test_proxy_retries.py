@@ -196,7 +196,7 @@ def test_a_client_that_left_leaves_no_answer_behind(site: Site, rst: bool) -> No
     name, origin = site.one(held(gate, OK.replace(b"ok", b"no")))
     with Client(site.port) as client:
         client.send(request(name, "GET", None))
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         if rst:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     origin.script = respond()

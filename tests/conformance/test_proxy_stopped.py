@@ -72,11 +72,11 @@ def test_the_only_container_that_is_restarted_breaks_off_twice(fakes: Loop, ends
     with staged(fakes, stopping) as stage, Client(stage.haystack.port, timeout=15) as client:
         assert client.get(host(NAME)).status == 200  # so that the first connection to break off is a pooled one
         client.send(REQUEST)
-        until(lambda: stage.sent == [2], 5, "it was not repeated")
+        until(lambda: stage.sent == [2], 9, "it was not repeated")
         stage.stop(0)
         if ends:
             stage.crash(0)
-        until(lambda: stage.haystack.serving(NAME) == 0, 5, "the container did not leave")
+        until(lambda: stage.haystack.serving(NAME) == 0, 9, "the container did not leave")
         stage.crash(0)
         stage.restart(0)
         assert client.response().status == 200
@@ -86,7 +86,7 @@ def test_the_only_container_that_is_restarted_breaks_off_twice(fakes: Loop, ends
 def test_two_containers_that_stop_at_once_cost_a_third_one_nothing(fakes: Loop) -> None:
     with staged(fakes, *[stopping] * 3) as stage, Client(stage.haystack.port, timeout=15) as client:
         client.send(REQUEST)
-        until(lambda: sum(stage.sent) == 2, 5, "it was not repeated")
+        until(lambda: sum(stage.sent) == 2, 9, "it was not repeated")
         left = stage.sent.index(0)
         stage.origins[left].script = respond()
         for number in {0, 1, 2} - {left}:
@@ -99,7 +99,7 @@ def test_one_of_two_that_was_told_to_stop_costs_no_repetition(fakes: Loop) -> No
     """It is not held against the request, which so has one repetition left."""
     with staged(fakes, *[stopping] * 2) as stage, Client(stage.haystack.port, timeout=15) as client:
         client.send(REQUEST)
-        until(lambda: stage.sent == [1, 1], 5, "it was not repeated")
+        until(lambda: stage.sent == [1, 1], 9, "it was not repeated")
         stage.origins[1].script = respond()
         stage.stop(0)
         assert client.response().status == 200
@@ -111,9 +111,9 @@ def test_a_container_that_crashes_is_no_reason_to_send_the_request_again(fakes: 
     with staged(fakes, stopping) as stage, Client(stage.haystack.port, timeout=15) as client:
         assert client.get(host(NAME)).status == 200  # so that the first connection to break off is a pooled one
         client.send(REQUEST)
-        until(lambda: stage.sent == [2], 5, "it was not repeated")
+        until(lambda: stage.sent == [2], 9, "it was not repeated")
         stage.crash(0)
-        until(lambda: stage.haystack.serving(NAME) == 0, 5, "the container did not leave")
+        until(lambda: stage.haystack.serving(NAME) == 0, 9, "the container did not leave")
         stage.restart(0)
         answer = client.response()
         assert answer.status == 502

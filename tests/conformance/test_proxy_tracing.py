@@ -323,6 +323,6 @@ def test_a_dead_collector_is_told_once_and_holds_up_nobody(fakes: Loop) -> None:
 def test_curl_sees_nothing_of_it(all_of_them: Traced) -> None:
     """What is told to endpoints is no field of answers."""
     words = ["curl", "-sSi", "-H", f"Host: {host('web')}", f"http://127.0.0.1:{all_of_them.haystack.port}/"]
-    shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30).stdout.lower()
+    shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout.lower()
     assert "200 ok" in shown
     assert "trace" not in shown

@@ -80,7 +80,7 @@ def test_half_closes_pass_through_either_way(site: Site) -> None:
         opened(client, second)
         assert client.rest() == b"bye"
         client.send(b"still talking").half_close()
-        until(lambda: heard, 5, "the origin never heard the end")
+        until(lambda: heard, 9, "the origin never heard the end")
     assert heard == [b"still talking"]
 
 
@@ -93,11 +93,11 @@ def test_the_end_of_either_side_ends_the_other(site: Site) -> None:
         before = descriptors(worker)
         origin.cut()
         assert client.closed()
-    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
+    until(lambda: descriptors(worker) <= before - 2, 9, "a half of the tunnel is still there")
     with site.client() as client:
         opened(client, name)
         client.send(b"hello").take(5)
-    until(lambda: descriptors(worker) <= before - 2, 5, "a half of the tunnel is still there")
+    until(lambda: descriptors(worker) <= before - 2, 9, "a half of the tunnel is still there")
 
 
 def test_a_tunnel_is_no_pooled_connection(site: Site) -> None:
@@ -148,7 +148,7 @@ def test_what_comes_before_101_waits_in_the_clients_kernel(site: Site) -> None:
         before = resident(worker)
         sender = threading.Thread(target=lambda: client.send(ask(name) + LARGE).half_close())
         sender.start()
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         for _ in range(20):
             assert other.get("localhost", "/healthz").status == 200
         assert resident(worker) - before < 4_000_000
@@ -175,7 +175,7 @@ def test_a_reset_of_one_side_ends_the_other(site: Site, first: str) -> None:
             else:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # fewer: a pooled connection of another test may have had its time meanwhile
-        until(lambda: not origin.open and descriptors(worker) <= before, 5, "a half of the tunnel is still there")
+        until(lambda: not origin.open and descriptors(worker) <= before, 9, "a half of the tunnel is still there")
 
 
 def test_many_small_words_keep_their_turns(site: Site) -> None:

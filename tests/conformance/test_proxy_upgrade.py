@@ -123,7 +123,7 @@ def test_early_bytes_never_reach_the_origin_before_101(site: Site) -> None:
     name, origin = site.one(late)
     with site.client() as client, site.client() as other:
         client.send(ask(name) + b"early " + SMUGGLED)
-        until(lambda: origin.requests, 5, "the request never arrived")
+        until(lambda: origin.requests, 9, "the request never arrived")
         client.send(SMUGGLED)
         assert other.get("localhost", "/healthz").status == 200
         gate.set()

@@ -136,7 +136,7 @@ def test_with_nobody_to_replace_it_starts_and_says_so(members: list[Member], tmp
             told.append(process.stderr.readline())
             assert told[-1], told
         assert any('"handover.skipped"' in line for line in told)
-        until(lambda: server.answers(tmp_path / "state" / "control.sock"), 5, "it could not be replaced in its turn")
+        until(lambda: server.answers(tmp_path / "state" / "control.sock"), 9, "it could not be replaced in its turn")
         assert (tmp_path / "state" / "control.sock").stat().st_mode & 0o777 == 0o600
     finally:
         process.terminate()

@@ -47,7 +47,7 @@ def start(tmp_path: Path) -> Callable[..., Started]:
         static = tmp_path / "static.toml"
         static.write_text(Member("web", 1).toml(0))
         env = environment(static, tmp_path / "state", settings)
-        return subprocess.run([*words, *command()], env=env, capture_output=True, timeout=40, check=False, text=True)
+        return subprocess.run([*words, *command()], env=env, capture_output=True, timeout=120, check=False, text=True)
 
     return started
 

@@ -161,7 +161,7 @@ def test_a_closed_pooled_connection_is_no_error(inside):
         for _ in range(3):
             assert client.get(host("web"), method="POST", extra=b"Content-Length: 0\r\n").status == 200
             origin.cut()
-            until(lambda: not origin.open, 5, "the origin's connections stay")
+            until(lambda: not origin.open, 9, "the origin's connections stay")
 
 
 # What goes wrong.

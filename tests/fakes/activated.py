@@ -115,4 +115,4 @@ class Systemd:
         assert self.process is not None
         self.process.terminate()
         assert self.process.wait(20) == 0, self.lines[-5:]
-        until(lambda: any(line["event"] == "haystack.stopped" for line in self.lines), 5, "it has not said so")
+        until(lambda: any(line["event"] == "haystack.stopped" for line in self.lines), 9, "it has not said so")

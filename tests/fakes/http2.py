@@ -257,17 +257,27 @@ class Rude:
         while not condition():
             if self.over:
                 return False
-            self.socket.settimeout(max(0.001, end - time.monotonic()))
-            self.take_in()
+            self.receive(end)
+            self.read_frames()
         return True
 
     def take_in(self) -> None:
+        """One read."""
+        self.receive()
+        self.read_frames()
+
+    def receive(self, end: float | None = None) -> None:
+        """Bytes alone, within the socket's time limit or until `end`."""
+        if end is not None:
+            self.socket.settimeout(max(0.001, end - time.monotonic()))
         try:
             data = self.socket.recv(262144)
         except (ConnectionError, ssl.SSLError):
             data = b""
         self.over = not data
         self.buffer += data
+
+    def read_frames(self) -> None:
         while (frame := cut(self.buffer)) is not None:
             self.frames.append(frame)
             if isinstance(frame, HeadersFrame):
@@ -293,7 +303,13 @@ class Rude:
         return [frame for frame in self.frames if isinstance(frame, kind) and number in (None, frame.stream_id)]
 
     def ended(self, seconds: float = 10) -> int | None:
-        """Wait for the end of the connection: the code of its last GOAWAY; None: there was none."""
-        self.hear(lambda: self.over, seconds)
+        """Wait for the end of the connection: the code of its last GOAWAY; None: there was none.
+
+        All bytes first, then what they say: reading hundreds of thousands of frames takes longer than the other side waits.
+        """
+        end = time.monotonic() + seconds
+        while not self.over:
+            self.receive(end)
+        self.read_frames()
         goaways = self.of(GoAwayFrame)
         return goaways[-1].error_code if goaways else None

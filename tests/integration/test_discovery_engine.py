@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,10 +85,9 @@ async def test_a_container_that_ignores_its_signal_is_out_at_once(engine, name):
     docker("run", "-d", "--name", name, "busybox", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
     async with running(provider(), sink):
         await sink.until(lambda: sink.container(name) is not None)
-        start = time.monotonic()
         stop = asyncio.create_task(docker_soon("stop", "-t", "3", name))
         await sink.until(lambda: sink.container(name).state == "stopping")
-        assert time.monotonic() - start < 2
+        assert not stop.done()
         assert sink.container(name).state_reason == "kill SIGTERM"
         await stop
         await sink.until(lambda: sink.container(name) is None)

@@ -59,7 +59,7 @@ class Shell:
         port = self.haystack.told["ssh"] if "ssh" in self.haystack.told else self.haystack.told["ports"]["ssh"]
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes", "IdentitiesOnly=yes")
         line = ["ssh", "-F", "none", "-p", str(port), "-i", str(self.key), *(each for o in options for each in ("-o", o)), "a@127.0.0.1"]
-        done = subprocess.run([*line, " ".join(words)], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([*line, " ".join(words)], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 

@@ -52,12 +52,15 @@ def test_the_start_is_told_in_order_and_ready_last_and_once_with_the_version(tel
     before = [line["event"] for line in teller.lines()][: teller.lines().index(ready)]
     assert sorted(set(START) & set(before)) == sorted(START[:-1])
     assert before.index("engine.connected") < before.index("container.joined")
-    joined = teller.until(event="container.joined", name=early.name)
+    up = teller.until(event="service.up", name=SERVICE)
+    assert up["url"] == f"http://{SERVICE}/"
+    assert teller.lines().index(up) < teller.lines().index(ready)
+    if teller.lines(event="events.counted", kind="container.joined"):
+        return  # so many containers of others are here that not each has a line
+    (joined,) = teller.lines(event="container.joined", name=early.name)
     assert (joined["id"], joined["services"]) == (early.id[:12], [SERVICE])
     assert joined["dns"] == f"{early.name}.containers.haystack"
-    assert teller.until(event="service.up", name=SERVICE)["url"] == f"http://{SERVICE}/"
-    order = [teller.lines().index(line) for line in (joined, teller.lines(event="service.up", name=SERVICE)[0], ready)]
-    assert order == sorted(order)
+    assert teller.lines().index(joined) < teller.lines().index(up)
 
 
 def pause(container):

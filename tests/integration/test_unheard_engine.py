@@ -72,7 +72,7 @@ def test_what_the_page_shows_and_the_shells_service_say_the_same(address, gitea,
     assert {each["hint"] for group in services.values() for each in group if each["name"] == SERVICE} == {HINT}
     options = ["-F", "none", "-o", "LogLevel=ERROR", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-i", str(key)]
     line = ["ssh", *options, f"admin@{address}", "service", SERVICE]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, HINT in done.stdout) == (0, True)
 
 

@@ -173,7 +173,7 @@ def test_the_web_side_shows_the_containers(haystack, letters, address_of, eventu
 def ssh(haystack, key, address, *words, stdin=None):
     options = ["-i", key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     line = ["ssh", "-F", "none", "-o", "LogLevel=ERROR", *options, "-p", "22", f"admin@{address}", *words]
-    return subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_shell_runs_single_commands(haystack, key, letters, address_of):

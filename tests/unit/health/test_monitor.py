@@ -282,7 +282,7 @@ FAR = Obstacle(why="Haystack has no address on its network shop", remedy="type `
 TOLD = f"port 80 does not answer: {FAR.told}"
 
 
-@pytest.mark.parametrize("since", [1.0, time.time()])
+@pytest.mark.parametrize("since", [1.0, time.time()], ids=["long ago", "now"])
 @pytest.mark.parametrize("health", ["none", "healthy"])
 async def test_what_no_network_leads_to_is_told_with_what_to_type_and_in_as_soon_as_it_is_reached(rig, since, health):
     rig.silent |= {"10.0.0.1", "10.0.0.2"}

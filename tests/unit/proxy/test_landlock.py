@@ -35,7 +35,7 @@ def test_files_of_the_state_can_be_neither_read_nor_written_and_modules_be_impor
         import wave, haystack.model.naming
         print(held.read())
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("s3cret\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["host-key"]
 
@@ -46,7 +46,7 @@ def test_nobody_outside_can_be_signalled(tmp_path: Path) -> None:
     if version < landlock.SCOPED_SINCE:
         pytest.skip("this kernel's Landlock does not know signals")
     code = "import os; from haystack.proxy import sandbox; sandbox.confine(-1, -1); os.kill(os.getppid(), 0)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert "PermissionError" in done.stderr
 
 
@@ -61,5 +61,5 @@ def test_the_workers_user_does_not_open_its_own_files_either(tmp_path: Path) -> 
     for folder in tmp_path.parents[:2]:
         folder.chmod(0o755)
     code = f"from haystack.proxy import sandbox; sandbox.confine(65534, 65534); open({str(kept)!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert "PermissionError" in done.stderr

@@ -30,5 +30,5 @@ def test_no_core_dump_and_none_needed_where_there_is_no_room_for_one(confine: st
     words = ["sh", "-c", f'ulimit -c {limit} && exec "$@"', "sh", sys.executable, "-c", code]
     if os.geteuid() == 0:
         words = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", *words]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == (str(left), "")

@@ -67,7 +67,7 @@ def test_a_nonsense_value_of_any_setting_ends_the_start_with_one_line(field, com
 def test_a_nonsense_value_ends_the_real_process_too(tmp_path):
     environment = {"PATH": os.environ["PATH"], "HAYSTACK_STATE_DIR": "/dev/null/x"}
     words = [sys.executable, "-m", "haystack", "run", "--http-port", "0"]
-    done = subprocess.run(words, env=environment, cwd=Path.cwd(), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, env=environment, cwd=Path.cwd(), capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "HAYSTACK_STATE_DIR" in done.stderr
 
@@ -411,7 +411,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         number = str(taken.getsockname()[1])
         ports = ["--http-port", number, *(word for name in ("http-alt", "dns", "ssh") for word in (f"--{name}-port", "0"))]
         words = [sys.executable, "-m", "haystack", "demo", "--bind", "127.0.0.1", "--state-dir", str(tmp_path), *ports]
-        done = subprocess.run(words, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(words, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if "Traceback" in line or "haystack: can't listen" in line] == [
         line for line in done.stderr.splitlines() if f"haystack: can't listen on port {number}" in line

@@ -23,7 +23,7 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to 
 def printed(code: str, **environment: str) -> str:
     """What a Python of its own prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False, env={"PATH": "/bin", **environment}
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env={"PATH": "/bin", **environment}
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -93,7 +93,7 @@ def test_another_file_system_below_the_state_folder_stays_its_owners(tmp_path: P
         from haystack.startup import state_owner
         print(*state_owner.give(Path({str(state)!r}), 65534, 65534), other.stat().st_uid, other.parent.stat().st_uid)
     """
-    done = subprocess.run(["unshare", "-m", sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["unshare", "-m", sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     if "ermitted" in done.stderr:
         pytest.skip("no mounts here")
     assert done.stdout.split() == [str(state / "mounted"), "0", "0"], done.stderr
@@ -228,7 +228,7 @@ def went_on(folder: Path, users: str) -> list[str]:
     state.mkdir()
     (folder / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n{users}")
     words = ["unshare", "-m", "sh", "-c", f'mount --bind {folder / "passwd"} /etc/passwd && exec "$@"', "sh", sys.executable, "-c"]
-    done = subprocess.run([*words, GOES_ON.format(state=str(state))], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*words, GOES_ON.format(state=str(state))], capture_output=True, text=True, timeout=120, check=False)
     if "ermission denied" in done.stderr or "not permitted" in done.stderr:
         pytest.skip("no mounts here")
     assert done.returncode == 0, done.stderr

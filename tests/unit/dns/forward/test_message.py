@@ -50,10 +50,10 @@ OTHER_CASE = PACKET[12:-15].swapcase() + PACKET[-15:]
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
-        (b"", Verdict.IGNORED),
-        (PACKET[:1], Verdict.IGNORED),
+        (b"", Verdict.IGNORED),  # nothing
+        (PACKET[:1], Verdict.IGNORED),  # half an id
         (bytes((PACKET[0] ^ 1, PACKET[1], 0x80)) + PACKET[3:], Verdict.IGNORED),  # another id
-        (PACKET[:2], Verdict.GARBLED),
+        (PACKET[:2], Verdict.GARBLED),  # an id alone
         (PACKET, Verdict.LYING),  # no response
         (PACKET[:2] + b"\xa8" + PACKET[3:], Verdict.LYING),  # another opcode
         (PACKET[:2] + b"\x80" + PACKET[3:12] + b"\x07exampla" + PACKET[20:], Verdict.LYING),  # another name
@@ -65,6 +65,7 @@ OTHER_CASE = PACKET[12:-15].swapcase() + PACKET[-15:]
         (PACKET[:2] + b"\x80" + PACKET[3:12] + OTHER_CASE, Verdict.OTHER_CASE),
         (PACKET[:2] + b"\x80" + PACKET[3:], Verdict.ANSWER),
     ],
+    ids=range(14),  # the id and the case of letters are others in each process that takes part
 )
 def test_what_is_an_answer_to_our_question(reply, verdict):
     assert message.judge(SENT, reply) is verdict

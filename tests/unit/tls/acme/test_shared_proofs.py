@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from haystack.tls import private_file
 from haystack.tls.acme import shared_proofs
 from haystack.tls.acme.orders import Proof
 from haystack.tls.acme.shared_proofs import KEPT, SharedProofs, key_of
@@ -65,6 +67,23 @@ async def test_when_it_is_shown_all_who_follow_answer_for_it(tmp_path):
         await first.http.hide(PROOF)
         await until(lambda: second.answer() is None and third.answer() is None)
         assert (second.told, list(tmp_path.glob("proofs/*"))) == ((), [])
+    assert list(tmp_path.glob("followers/*")) == []
+
+
+async def test_one_that_ends_while_it_is_about_to_say_that_it_follows_leaves_no_file(tmp_path, monkeypatch):
+    """Its write is a thread's, which goes on: who orders would wait in vain for somebody who has gone."""
+    begun, go_on, write = threading.Event(), threading.Event(), private_file.write
+
+    def late(path, data):
+        begun.set()
+        assert go_on.wait(10)
+        write(path, data)
+
+    monkeypatch.setattr(private_file, "write", late)
+    async with One(tmp_path, leads=False).running():
+        await until(begun.is_set)
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
     assert list(tmp_path.glob("followers/*")) == []
 
 
