@@ -11,7 +11,8 @@ from statistics import median
 from types import SimpleNamespace
 
 from haystack.loop.turns import Turns, at_once
-from haystack.model.records import Container, Endpoint, Service
+from haystack.model.records import Container
+from haystack.model.services import Endpoint, Service
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.ipc import Tally
 from haystack.views.compressed import Gzip, chunks

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from haystack.model.records import Service
+from haystack.model.services import Service
 from tests.fakes.browser import Site, chromium, endpoint, service
 
 LARGE = 2000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from haystack.model.records import Carried, Cause, Container, Endpoint, Override, Problem, Service
+from haystack.model.records import Container, Problem
+from haystack.model.services import Carried, Cause, Endpoint, Override, Service
 from haystack.observe.journal import Journal
 from tests.fakes.browser import MadeUp, Now, Rate, containers, endpoint, service
 

@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from haystack.loop.turns import Turns
-from haystack.model.records import Container, Endpoint, Network, Problem
+from haystack.model.records import Container, Network, Problem
+from haystack.model.services import Endpoint
 from haystack.tls.store import Entry
 from haystack.views import certificates, live, shapes
 from haystack.views.pieces import Pieces, framed

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from haystack.loop.turns import Turns
 from haystack.model import naming
-from haystack.model.records import Endpoint, Problem, Service
+from haystack.model.records import Problem
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change
 from haystack.tls.store import Entry
 from haystack.views import certificates, live

@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from haystack.api.streamed import BUSY
 from haystack.loop.turns import Turns, in_turns
-from haystack.model.records import Endpoint
+from haystack.model.services import Endpoint
 from haystack.views import explanation, live
 from haystack.views.answers import LiveEndpoint
 from haystack.views.explanation import Asked

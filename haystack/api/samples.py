@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Service
+from haystack.model.records import Attachment, Container, Engine, Network, Port
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.tls.store import Entry
 from haystack.views import certificates, live, shapes

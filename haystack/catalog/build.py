@@ -12,7 +12,8 @@ import msgspec
 
 from haystack.health import policy
 from haystack.health.policy import Condition
-from haystack.model.records import Container, Endpoint, Engine, Listing, Network, Peer, Problem, Service
+from haystack.model.records import Container, Engine, Listing, Network, Peer, Problem
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Found
 from haystack.model.sorted_map import SortedMap
 

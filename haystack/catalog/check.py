@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming, ports
-from haystack.model.records import Endpoint
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 
 HEAVIEST = 65535  # what an SRV record can say (RFC 2782)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 
-from haystack.model.records import Problem, Service
+from haystack.model.records import Problem
+from haystack.model.services import Service
 
 ALL = ""  # in the place of a path: the TLS of the host, which knows no path
 Claim = tuple[str, str]

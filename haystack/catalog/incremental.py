@@ -20,7 +20,8 @@ from haystack.loop.turns import Turns, stretches
 from haystack.model import endpoints
 from haystack.model.listed import Some, differing
 from haystack.model.overrides import Overrides
-from haystack.model.records import Container, Endpoint, Listing, Network, Problem, Service
+from haystack.model.records import Container, Listing, Network, Problem
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Found, Snapshot
 from haystack.model.sorted_map import SortedMap
 

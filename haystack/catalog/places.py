@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from haystack.health.policy import Condition
-from haystack.model.records import Container, Detour, Endpoint
+from haystack.model.records import Container
+from haystack.model.services import Detour, Endpoint
 
 
 def placed(container: Container, endpoint: Endpoint, condition: Condition, old: Endpoint | None) -> Endpoint:

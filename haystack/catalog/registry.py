@@ -27,7 +27,8 @@ from haystack.catalog.sources import Sources, SourceState
 from haystack.health.policy import Condition
 from haystack.loop.turns import Job, Turns, at_once
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import STOPPING, Container, Departure, Endpoint, Listing, Problem
+from haystack.model.records import STOPPING, Container, Departure, Listing, Problem
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Records, Snapshot, together
 from haystack.observe.bursts import Crowd
 from haystack.observe.engine_news import EngineNews

@@ -16,7 +16,8 @@ from haystack.health import policy, ramp
 from haystack.health.policy import Condition, Verdict
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import NONE, Overrides, drain_of, weight_of
-from haystack.model.records import Container, Endpoint, Override, Problem
+from haystack.model.records import Container, Problem
+from haystack.model.services import Endpoint, Override
 
 Member = tuple[Container, Endpoint]
 Conditions = Callable[[Container, Endpoint], Condition]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from haystack.loop.turns import STRETCH, Turns, ordered
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.observe.trace import ITSELF
 from haystack.views.rates import Rate
 from haystack.views.state import State

@@ -12,7 +12,8 @@ from haystack.catalog import host_names
 from haystack.console.tables import age
 from haystack.model import endpoints
 from haystack.model.reasons import span
-from haystack.model.records import Departure, Endpoint
+from haystack.model.records import Departure
+from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 

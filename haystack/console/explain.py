@@ -9,7 +9,8 @@ from haystack.console import departed, lists
 from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
 from haystack.loop.turns import Turns
-from haystack.model.records import Container, Endpoint
+from haystack.model.records import Container
+from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
 from haystack.views import explanation
 from haystack.views.explanation import Asked

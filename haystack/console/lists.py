@@ -20,7 +20,8 @@ from haystack.console.tables import Column, age, moment, tabled
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
-from haystack.model.records import SPOKEN, Carried, Container, Endpoint, Problem, Service
+from haystack.model.records import Container, Problem
+from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.observe.safe_text import printable
 from haystack.views import shapes
 from haystack.views.state import Picture, State

@@ -14,7 +14,7 @@ from haystack.loop.turns import Turns, in_turns, ordered
 from haystack.model import spelling
 from haystack.model.overrides import Overrides, Scope, Target
 from haystack.model.reasons import span
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.observe.safe_text import printable
 from haystack.operator import targets
 from haystack.operator.door import ChangeError, NotKeptError, Who

@@ -18,7 +18,7 @@ from haystack.console.tables import age, columns
 from haystack.console.trace_line import cut, duration
 from haystack.loop.turns import Turns
 from haystack.model import naming
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 

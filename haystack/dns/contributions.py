@@ -13,7 +13,8 @@ from haystack.dns.special_names import LOCALHOST
 from haystack.loop.turns import Turns, stretches
 from haystack.model import naming
 from haystack.model.naming import label
-from haystack.model.records import ABSENT, AWAITED, Attachment, Carried, Container, Endpoint, Engine, Service
+from haystack.model.records import ABSENT, AWAITED, Attachment, Container, Engine
+from haystack.model.services import Carried, Endpoint, Service
 from haystack.model.snapshot import Records
 
 RUNNING = "running"

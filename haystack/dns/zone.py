@@ -16,7 +16,8 @@ from haystack.dns.facts import OWN, Contribution, Facts, Host, Target, host, hos
 from haystack.dns.node import CONTAINER, ENGINE, ORIGIN, SERVICE, THE_FILE, Layers, Node, Owner, is_hidden
 from haystack.loop.turns import Turns, at_once, stretches
 from haystack.model import naming
-from haystack.model.records import Container, Endpoint, Engine, Service
+from haystack.model.records import Container, Engine
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Records
 from haystack.observe.bursts import Crowd
 

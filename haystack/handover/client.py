@@ -14,7 +14,7 @@ from pathlib import Path
 
 from haystack import __version__
 from haystack.handover import control_socket, proof, protocol
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.net.sockets import Held
 from haystack.proxy import account
 

@@ -33,7 +33,7 @@ from collections.abc import Container, Sequence
 
 import msgspec
 
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.net.sockets import Held
 
 PROTOCOL = 1

@@ -21,7 +21,7 @@ import structlog
 from haystack import __version__
 from haystack.handover import control_socket, proof, protocol
 from haystack.handover.identity import Memory
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.net.sockets import Held, Sockets
 
 CONTROL = "control"

@@ -28,8 +28,9 @@ from haystack.health.tcp_check import GREETINGS, accepts
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import endpoints, names
 from haystack.model.reasons import span
-from haystack.model.records import Container, Endpoint, Sealing, Service
+from haystack.model.records import Container
 from haystack.model.reports import FailureRow
+from haystack.model.services import Endpoint, Sealing, Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note, unnoted
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from haystack.loop.turns import Turns, stretches
 from haystack.model.overrides import told
-from haystack.model.records import AWAITED, STOPPING, Cause, Container, Override, Published, Record
+from haystack.model.records import AWAITED, STOPPING, Container, Published, Record
+from haystack.model.services import Cause, Override
 
 HEALTHY = ("healthy", "none", "")
 STARTING = "starting"  # in, where it is alone, and nothing to worry about

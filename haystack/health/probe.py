@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from haystack.health import admission_times, grpc_check
 from haystack.health.tcp_check import GREETINGS
-from haystack.model.records import Endpoint, Options, Record
+from haystack.model.records import Options, Record
+from haystack.model.services import Endpoint
 
 INTERVAL, TIMEOUT = 5.0, 2.0  # seconds
 RISE, FALL = 2, 3

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from haystack.health import probe
 from haystack.health.admission import Arrivals
 from haystack.health.probe import Probe
-from haystack.model.records import Container, Endpoint, Published
+from haystack.model.records import Container, Published
+from haystack.model.services import Endpoint
 
 
 def published(container: Container, number: int, protocol: str) -> Published | None:

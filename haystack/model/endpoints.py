@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from haystack.model import naming, ports
-from haystack.model.records import PASSED, SEALED, SPOKEN, Container, Endpoint, Port, Problem, Sealing
+from haystack.model.records import Container, Port, Problem
+from haystack.model.services import PASSED, SEALED, SPOKEN, Endpoint, Sealing
 
 DEFAULT_WEIGHT = 100
 

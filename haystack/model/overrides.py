@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import TypeVar
 
-from haystack.model.records import Endpoint, Override, Record
+from haystack.model.records import Record
+from haystack.model.services import Endpoint, Override
 
 T = TypeVar("T")
 LOOKED = 200  # targets between two chances for other work: there may be thousands

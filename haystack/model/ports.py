@@ -13,7 +13,8 @@ from importlib import resources
 from itertools import accumulate
 from typing import NamedTuple
 
-from haystack.model.records import PASSED, PASSTHROUGH, Options, Port
+from haystack.model.records import Options, Port
+from haystack.model.services import PASSED, PASSTHROUGH
 
 HTTP = "http"
 HTTP_ALT = "http-alt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.model.overrides import told, weight_of
-from haystack.model.records import Cause, Endpoint
+from haystack.model.services import Cause, Endpoint
 
 HAPPENED = frozenset({Cause.STOPPING, Cause.GONE, Cause.EJECTED, Cause.SILENT})  # what is told is a moment; else it is a state that lasts
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))

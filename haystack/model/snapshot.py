@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import Container, Engine, Network, Peer, Problem, Record, Service
+from haystack.model.records import Container, Engine, Network, Peer, Problem, Record
+from haystack.model.services import Service
 
 RawRecord = tuple[int, int, bytes]  # type, TTL in seconds, and data in wire form without compression
 Records = Mapping[bytes, tuple[RawRecord, ...]]  # by name in lower-case wire form

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from haystack.model.naming import label
 from haystack.model.ports import SEALED
-from haystack.model.records import Container, Service
+from haystack.model.records import Container
+from haystack.model.services import Service
 
 SYSTEM = 1024  # ports below it belong to other well-known protocols than HTTP, but for 80
 NO_PORTS = "it exposes no port, so it has a name in DNS but no service; add EXPOSE, --publish or the label haystack.port"

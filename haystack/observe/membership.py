@@ -11,7 +11,8 @@ from haystack.loop.turns import Turns, stretches
 from haystack.model import naming, unheard
 from haystack.model.addresses import place
 from haystack.model.reasons import cause
-from haystack.model.records import Departure, Service
+from haystack.model.records import Departure
+from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.attendance import Attendance
 from haystack.observe.bursts import Lines

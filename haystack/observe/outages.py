@@ -13,7 +13,7 @@ from typing import NamedTuple
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.reasons import cause
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.bursts import Lines
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from haystack.model.overrides import Overrides, Scope, Target, moment
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note
 from haystack.operator import targets

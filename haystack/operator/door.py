@@ -18,7 +18,8 @@ import structlog
 from haystack.catalog.registry import Registry
 from haystack.loop.turns import Turns, in_turns
 from haystack.model.overrides import NONE, Overrides, Scope, Target
-from haystack.model.records import Override, Record
+from haystack.model.records import Record
+from haystack.model.services import Override
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Note, unnoted
 from haystack.operator import kept

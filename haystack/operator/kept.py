@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from haystack.model.records import Override
+from haystack.model.services import Override
 
 NAME = "overrides.json"
 LARGEST = 32 * 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from haystack.model.overrides import Overrides, Scope
-from haystack.model.records import Override
+from haystack.model.services import Override
 
 MOST = 20_000  # overrides at once
 LONGEST = 366 * 86400.0  # seconds for which one may hold

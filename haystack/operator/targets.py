@@ -14,7 +14,8 @@ from haystack.loop.turns import Turns
 from haystack.model import addresses, naming
 from haystack.model.endpoints import endpoints, names
 from haystack.model.overrides import Overrides, Scope, Target
-from haystack.model.records import Container, Endpoint, Override, Service
+from haystack.model.records import Container
+from haystack.model.services import Endpoint, Override, Service
 
 SHORTEST_ID = 4  # characters of an id by which a container is meant
 _ENDPOINT = re.compile(r"\[?(?P<host>[^\[\]]+?)\]?:(?P<port>[0-9]{1,5})(?:/(?P<protocol>[a-z]+))?", re.ASCII)

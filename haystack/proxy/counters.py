@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from haystack.loop.turns import Turns
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
 
 GRACE = 120.0  # seconds: two scrapes of one that comes by once a minute

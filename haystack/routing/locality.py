@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from haystack.model.records import Cause, Endpoint
+from haystack.model.services import Cause, Endpoint
 
 SPARE = 1.4  # what its own host may lose of a service before others help out, over 1: a bit less than a third (Envoy's overprovisioning)
 FIT = (Cause.WELL, Cause.STARTING)  # who is in with any other cause is so for want of a better one: it can take nothing for sure

@@ -14,7 +14,8 @@ from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
-from haystack.model.records import PASSTHROUGH, STOPPING, Cause, Endpoint, Service
+from haystack.model.records import STOPPING
+from haystack.model.services import PASSTHROUGH, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import locality
 from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked

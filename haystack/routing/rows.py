@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.records import RETRIED, SPOKEN, Sealing, Service
+from haystack.model.services import RETRIED, SPOKEN, Sealing, Service
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one

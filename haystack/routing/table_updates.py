@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from haystack.loop.turns import Turns, at_once, stretches
-from haystack.model.records import Cause, Endpoint, Service
+from haystack.model.services import Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
 from haystack.routing.rows import Defaults, ServiceRow, Table

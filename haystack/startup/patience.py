@@ -11,7 +11,7 @@ from typing import Any
 from haystack.catalog.registry import Registry
 from haystack.catalog.sources import SourceState
 from haystack.handover.client import ReplaceError
-from haystack.model.records import Cause, Service
+from haystack.model.services import Cause, Service
 
 LIST_SECONDS = 10.0  # for a first list of every engine before anybody is served
 ARRIVE_SECONDS = 60.0  # for what has been listed to come in: tens of thousands take as long

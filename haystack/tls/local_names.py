@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from haystack.loop.turns import Turns, in_turns
 from haystack.model import naming
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.tls.acme import renewal
 from haystack.tls.acme.wanted import Picture
 from haystack.tls.local_ca import LOCALHOST, LocalCa

@@ -21,7 +21,7 @@ import structlog
 from haystack.health.sealed import Seal, Unsealed
 from haystack.loop.turns import Turns
 from haystack.model.endpoints import sealing
-from haystack.model.records import Endpoint, Sealing
+from haystack.model.services import Endpoint, Sealing
 from haystack.model.snapshot import Snapshot
 from haystack.tls.messages import Authorities
 

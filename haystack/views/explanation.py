@@ -15,7 +15,7 @@ from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import names
-from haystack.model.records import SPOKEN, Endpoint, Service
+from haystack.model.services import SPOKEN, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from haystack.model import naming, unheard
-from haystack.model.records import Cause, Container, Endpoint, Problem, Service
+from haystack.model.records import Container, Problem
+from haystack.model.services import Cause, Endpoint, Service
 from haystack.observe.journal import Entry
 from haystack.views import shapes
 from haystack.views.answers import LiveEndpoint, Standing

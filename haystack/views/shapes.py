@@ -15,7 +15,8 @@ from haystack import __version__
 from haystack.catalog.claims import Claim
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Override, Problem, Service
+from haystack.model.records import Attachment, Container, Engine, Network, Problem
+from haystack.model.services import Endpoint, Override, Service
 from haystack.proxy.counters import Place
 from haystack.views.answers import (
     AttachmentAnswer,

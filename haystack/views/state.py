@@ -18,7 +18,8 @@ from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.overrides import Overrides
-from haystack.model.records import Container, Departure, Engine, Network, Problem, Service
+from haystack.model.records import Container, Departure, Engine, Network, Problem
+from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.journal import Journal
 from haystack.observe.past import Past

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from haystack.model.durations import EDGES
-from haystack.model.records import Container, Service
+from haystack.model.records import Container
+from haystack.model.services import Service
 from haystack.observe.safe_text import printable
 from haystack.proxy.traffic import CLASSES, IDLE, METHODS, Figures, ServiceFigures, Traffic
 from haystack.views.exposition import Family

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from haystack.model.records import Carried, Cause, Problem
+from haystack.model.records import Problem
+from haystack.model.services import Carried, Cause
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import Store, key_of_name
 from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service

@@ -9,7 +9,7 @@ from haystack.console import shell as commands
 from haystack.console import welcome
 from haystack.console.command import Command
 from haystack.loop.turns import at_once
-from haystack.model.records import Service
+from haystack.model.services import Service
 from tests.fakes.ssh import NEEDS_SSH, PATIENCE, ssh, started
 from tests.fakes.state import ENDPOINT
 

@@ -20,7 +20,8 @@ from haystack.api.feed import Feed
 from haystack.api.figures import SecondFigures
 from haystack.api.serving import Uvicorn
 from haystack.api.views import application
-from haystack.model.records import Container, Endpoint, Engine, Service
+from haystack.model.records import Container, Engine
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Snapshot
 from tests.fakes.state import state
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from haystack.dns.forward.figures import CacheFigures, Figures, NameserverFigures
 from haystack.dns.forward.nameservers import Nameserver
 from haystack.dns.messages import DnsCounts
-from haystack.model.records import Cause, Service
+from haystack.model.services import Cause, Service
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Now
 from haystack.tls import certificates

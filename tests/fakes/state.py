@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from haystack.catalog.publishing import Publishing
 from haystack.dns.messages import AskerRow, DnsCounts
 from haystack.model.overrides import NONE
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Network, Port, Problem, Service
+from haystack.model.records import Attachment, Container, Engine, Network, Port, Problem
 from haystack.model.reports import Trace
+from haystack.model.services import Endpoint, Service
 from haystack.observe.trace import TraceHub
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Traffic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from haystack.loop.turns import at_once
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing.routing_table import ALIVE, Defaults, Spot, is_mute, made, parts, spots
 from haystack.routing.rows import ServiceRow, Table

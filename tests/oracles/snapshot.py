@@ -14,7 +14,8 @@ from haystack.loop.turns import at_once
 from haystack.model import naming
 from haystack.model.endpoints import endpoints, names
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import Container, Endpoint, Listing, Problem, Service
+from haystack.model.records import Container, Listing, Problem
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Found, Snapshot
 
 

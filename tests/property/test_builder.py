@@ -20,7 +20,8 @@ from haystack.loop import turns
 from haystack.loop.turns import at_once
 from haystack.model import listed, ports
 from haystack.model.overrides import NONE, Overrides
-from haystack.model.records import Attachment, Container, Endpoint, Engine, Listing, Network, Obstacle, Options, Override, Problem
+from haystack.model.records import Attachment, Container, Engine, Listing, Network, Obstacle, Options, Problem
+from haystack.model.services import Endpoint, Override
 from haystack.model.snapshot import Snapshot
 from haystack.routing import routing_table
 from haystack.routing.rows import Table

@@ -23,7 +23,8 @@ from haystack.console import command, shell
 from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Listing, Options, Service, ServiceOptions
+from haystack.model.records import Container, Listing, Options, ServiceOptions
+from haystack.model.services import Service
 from haystack.observe.trace import Trace
 from haystack.proxy import limits
 from haystack.proxy.limits import Limits

@@ -13,7 +13,7 @@ from haystack.console.long_text import Lines
 from haystack.console.tables import Column, tabled
 from haystack.loop.turns import Turns
 from haystack.model import naming
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.observe.safe_text import printable
 from haystack.views.cohorts import Cohort, Member, cohorts, share
 from haystack.views.state import State

@@ -25,7 +25,7 @@ from haystack.console.command import (
 from haystack.console.listing import as_json
 from haystack.loop.turns import Turns
 from haystack.model.overrides import Scope, Target
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.observe.safe_text import printable
 from haystack.operator import targets, waits
 from haystack.operator.waits import End

@@ -13,7 +13,7 @@ from haystack.console.top_screen import ENTER, HELP, LEAVE, Screen
 from haystack.console.trace_line import duration
 from haystack.loop.turns import Turns, in_turns
 from haystack.model import naming, spelling
-from haystack.model.records import Endpoint
+from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 

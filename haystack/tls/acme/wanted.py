@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from haystack.loop.turns import Turns
-from haystack.model.records import PASSTHROUGH, Service
+from haystack.model.services import PASSTHROUGH, Service
 from haystack.model.snapshot import Change
 
 WILDCARD = "*."

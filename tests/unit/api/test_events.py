@@ -15,7 +15,8 @@ from haystack.api.ring import Ring
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.model import ports
-from haystack.model.records import Cause, Container, Engine, Listing, Problem, Service
+from haystack.model.records import Container, Engine, Listing, Problem
+from haystack.model.services import Cause, Service
 from haystack.views.live import standing
 from tests.fakes.state import ENDPOINT, state
 

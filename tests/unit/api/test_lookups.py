@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from haystack.api import lookups
 from haystack.api.views import application
-from haystack.model.records import Carried, Service
+from haystack.model.services import Carried, Service
 from tests.fakes.state import ENDPOINT, NAME, picture, state
 
 

@@ -13,7 +13,7 @@ from haystack.api import openapi
 from haystack.api.events import MOST
 from haystack.api.feed import Feed
 from haystack.api.views import Views, application
-from haystack.model.records import Carried, Override, Service
+from haystack.model.services import Carried, Override, Service
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 DOCUMENT = json.loads(openapi.document())

@@ -15,7 +15,8 @@ from haystack.catalog.service import OPTIONS
 from haystack.health.policy import WELL, Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Endpoint, Listing, Options
+from haystack.model.records import Container, Listing, Options
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import Defaults

@@ -3,7 +3,7 @@
 import pytest
 
 from haystack.catalog.claims import Book, contested, of, prefix
-from haystack.model.records import Carried, Endpoint, Service
+from haystack.model.services import Carried, Endpoint, Service
 from tests.fakes.effort import instructions
 
 

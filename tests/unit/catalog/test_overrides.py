@@ -12,7 +12,8 @@ from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.overrides import Overrides
 from haystack.model.reasons import why
-from haystack.model.records import STOPPING, Cause, Container, Endpoint, Listing, Options, Override, Service
+from haystack.model.records import STOPPING, Container, Listing, Options
+from haystack.model.services import Cause, Endpoint, Override, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing.routing_table import Defaults, made
 from haystack.routing.rows import ServiceRow

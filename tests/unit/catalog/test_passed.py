@@ -13,7 +13,8 @@ from haystack.health import probe
 from haystack.loop.turns import at_once
 from haystack.model import ports, unheard
 from haystack.model.endpoints import endpoints
-from haystack.model.records import Container, Endpoint, Listing, Options
+from haystack.model.records import Container, Listing, Options
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import Defaults

@@ -7,7 +7,7 @@ import pytest
 
 from haystack.console import exchanges
 from haystack.console.exchanges import Names, Wanted
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.observe.trace import ITSELF
 from tests.fakes.state import ENDPOINT, NAME, picture, state, trace
 

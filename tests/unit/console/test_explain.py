@@ -12,7 +12,8 @@ from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
 from haystack.console.shell import run
 from haystack.loop.turns import at_once
-from haystack.model.records import Carried, Cause, Detour, Options, Problem, Service
+from haystack.model.records import Options, Problem
+from haystack.model.services import Carried, Cause, Detour, Service
 from haystack.model.snapshot import Snapshot
 from haystack.proxy.worker_routes import Routes
 from haystack.routing import routing_table

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from haystack.console.command import Context
 from haystack.console.long_text import PIECE
 from haystack.console.shell import run, work
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.proxy.counters import Counts, Place
 from tests.fakes.effort import calls
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state

@@ -15,7 +15,7 @@ from haystack.console.command import Context
 from haystack.console.shell import completions, run
 from haystack.loop.turns import at_once
 from haystack.model.overrides import Overrides
-from haystack.model.records import Override
+from haystack.model.services import Override
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
 EVIL = "a\x1b]0;owned\x07\u202eb"

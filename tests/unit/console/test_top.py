@@ -12,7 +12,7 @@ from haystack.console.top_screen import AROUND, Screen, fitted
 from haystack.console.top_screen import SERVICES as COLUMNS
 from haystack.loop.turns import at_once
 from haystack.model.durations import slot_of
-from haystack.model.records import Service
+from haystack.model.services import Service
 from haystack.proxy.traffic import Now
 from tests.fakes.state import ENDPOINT, NAME, state
 

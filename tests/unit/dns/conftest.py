@@ -14,7 +14,8 @@ from haystack.dns.lookup import Lookup, local_octets
 from haystack.dns.subnets import Subnets
 from haystack.dns.zone_feed import ZoneFeed
 from haystack.loop.turns import at_once
-from haystack.model.records import Container, Endpoint, Engine, Service
+from haystack.model.records import Container, Engine
+from haystack.model.services import Endpoint, Service
 
 OWN = "172.17.0.9"
 FORWARD = object()

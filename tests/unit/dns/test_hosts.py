@@ -6,7 +6,7 @@ import pytest
 
 from haystack.dns import wire
 from haystack.dns.zone import Zone
-from haystack.model.records import Carried
+from haystack.model.services import Carried
 from haystack.net.rights import Right
 from tests.unit.dns.conftest import FORWARD, OWN, Zoned, container, endpoint, picture, service
 

@@ -17,7 +17,7 @@ from haystack.handover import protocol as wire
 from haystack.handover.client import ReplaceError
 from haystack.handover.identity import LATELY, Memory, home
 from haystack.handover.server import Giver
-from haystack.model.records import Override
+from haystack.model.services import Override
 from haystack.net.sockets import Held, Sockets
 from tests.fakes.worker import until
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.model.reasons import span, why
-from haystack.model.records import Cause
+from haystack.model.services import Cause
 from tests.fakes.state import ENDPOINT
 
 

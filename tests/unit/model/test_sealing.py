@@ -3,7 +3,8 @@
 import pytest
 
 from haystack.model import endpoints, ports
-from haystack.model.records import Container, Options, Sealing
+from haystack.model.records import Container, Options
+from haystack.model.services import Sealing
 
 
 def made(*numbers, services=("web",), **options):

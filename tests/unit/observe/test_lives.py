@@ -11,7 +11,8 @@ from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import STOPPING, Container, Departure, Endpoint, Listing
+from haystack.model.records import STOPPING, Container, Departure, Listing
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.observe.attendance import Attendance
 from haystack.observe.journal import Entry, Journal

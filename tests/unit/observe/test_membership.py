@@ -12,7 +12,8 @@ from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Departure, Endpoint, Listing
+from haystack.model.records import Container, Departure, Listing
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.observe.bursts import MOST, Crowd
 from haystack.observe.membership import Moves

@@ -9,7 +9,8 @@ from haystack.catalog.incremental import Builder
 from haystack.health.policy import Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
-from haystack.model.records import Container, Endpoint, Listing, Options
+from haystack.model.records import Container, Listing, Options
+from haystack.model.services import Endpoint
 from haystack.model.snapshot import Snapshot
 from haystack.observe.bursts import Crowd
 from haystack.observe.outages import GONE, Outages

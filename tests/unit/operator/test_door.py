@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from haystack.catalog.registry import Registry
 from haystack.model import ports
 from haystack.model.overrides import Scope, Target
-from haystack.model.records import Container, Endpoint, Listing
+from haystack.model.records import Container, Listing
+from haystack.model.services import Endpoint
 from haystack.observe.journal import Journal
 from haystack.operator import door, kept
 from haystack.operator.door import ChangeError, NotKeptError, Operator, Who

@@ -10,7 +10,8 @@ import pytest
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.overrides import Overrides, Scope, Target
-from haystack.model.records import Container, Listing, Override
+from haystack.model.records import Container, Listing
+from haystack.model.services import Override
 from haystack.operator import targets, waits
 from haystack.operator.targets import UnknownError
 from tests.oracles.snapshot import build

@@ -1,7 +1,7 @@
 from msgspec.structs import replace
 
 from haystack.loop.turns import at_once
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Snapshot
 from haystack.proxy.counters import GRACE, Place, Series
 from haystack.views import shapes

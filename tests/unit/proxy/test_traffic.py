@@ -2,7 +2,7 @@
 
 from haystack.loop.turns import at_once
 from haystack.model.durations import SLOTS, quantile, slot_of
-from haystack.model.records import Endpoint, Service
+from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Snapshot
 from haystack.proxy.counters import GRACE, Place
 from haystack.proxy.ipc import Counts

@@ -11,7 +11,7 @@ import pytest
 from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
 from haystack._fast.routing.router import Router
-from haystack.model.records import SPOKEN, Sealing
+from haystack.model.services import SPOKEN, Sealing
 from haystack.proxy.worker_routes import Routes, plain
 from haystack.proxy.worker_trust import WorkerTrust
 from haystack.routing.rows import EndpointRow, ServiceRow, Table

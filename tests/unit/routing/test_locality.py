@@ -3,7 +3,7 @@
 import pytest
 
 from haystack.loop.turns import at_once
-from haystack.model.records import Cause, Endpoint, Service
+from haystack.model.services import Cause, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import made
 from haystack.routing.rows import Defaults

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from haystack.loop.turns import at_once
-from haystack.model.records import Carried, Service
+from haystack.model.services import Carried, Service
 from haystack.model.snapshot import Change
 from haystack.tls import local_ca
 from haystack.tls.local_names import LocalNames

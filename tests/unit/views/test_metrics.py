@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from haystack.loop.turns import at_once
 from haystack.model.durations import slot_of
-from haystack.model.records import Cause, Service
+from haystack.model.services import Cause, Service
 from haystack.proxy.traffic import CLASSES, METHODS, Now
 from haystack.views.exposition import FORMATS, OPENMETRICS, TEXT
 from haystack.views.metrics import Exposition
