@@ -12,11 +12,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvloop
@@ -44,7 +43,6 @@ from haystack.net import activation, descriptors
 from haystack.net.access import Acl
 from haystack.net.sockets import Sockets
 from haystack.observe import span_exporter, unintroduced
-from haystack.observe.accesslog import AccessLog
 from haystack.observe.hidden_clients import Hidden
 from haystack.observe.past import Past
 from haystack.observe.story import Story
@@ -56,9 +54,10 @@ from haystack.proxy.spawn import Newborn
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
-from haystack.startup import checks, choice, greeting, patience, unprivileged
+from haystack.startup import checks, choice, greeting, line_logs, patience, unprivileged
 from haystack.startup.certifying import Certifying
 from haystack.startup.keeper import Keeper
+from haystack.startup.tasks import Tasks
 from haystack.tls.service import TlsService
 from haystack.tls.trust import Trust
 from haystack.views.rates import Rates
@@ -67,7 +66,6 @@ from haystack.views.state import State
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
 ACTIVATION = "see docs/systemd.md for names, ports and addresses"
-FLUSH_SECONDS = 2.0  # for whoever reads the access log, at the end
 Watched = Callable[[], Sequence[Provider]]
 Born = list[Newborn] | tuple[()]
 log = structlog.get_logger("haystack")
@@ -113,9 +111,8 @@ class App:
         self.console = Gate(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None
         self.api = ApiServer(self.state, folder / "admin.sock", group, rooms.api, self.certifying.answers)
-        self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
-        self.blind: NoDiscoveryError | None = None  # nobody watches engines any more
+        self.tasks = Tasks(self.stopping.set)
         self.memory = Memory(home())
         held = settings.state_dir, self.sockets, self.stopping.set, self.memory
         self.giver = Giver(*held, instance, self._health, self.operator.held, self.tls.tickets.handed_on)
@@ -136,8 +133,8 @@ class App:
         log.info("haystack.stopped")
         if self.proxy.hopeless:
             raise WorkersError(self.proxy.hopeless)
-        if self.blind is not None:
-            raise self.blind
+        if self.tasks.blind is not None:
+            raise self.tasks.blind
 
     def bind(self) -> None:
         """Take every port before anything runs. Raises PortError."""
@@ -175,7 +172,7 @@ class App:
             await self._replace(stack, self.old)
         await self._enter(stack, self.giver)
         for work in self.certifying.work():
-            self._spawn(work, CERTIFICATES)
+            self.tasks.spawn(work, CERTIFICATES)
         self._tell_ready()  # last: from then on it can be replaced, too
 
     async def _replace(self, stack: AsyncExitStack, old: Predecessor) -> None:
@@ -215,17 +212,17 @@ class App:
 
     async def _discover(self) -> None:
         await self.operator.start(self.old.overrides if self.old else None)
-        self._spawn(self.operator.run(), "operator")
+        self.tasks.spawn(self.operator.run(), "operator")
         if self.settings.dns_records is not None:
             await self._serve_records(self.settings.dns_records)
         sink = Labelled(self.registry) if self.settings.expose == "labelled" else self.registry
         for provider in self.sources:
-            self._spawn(provider.run(sink), provider.source)
+            self.tasks.spawn(provider.run(sink), provider.source)
         if self.settings.trace:
-            self._spawn(logged(self.traces), "trace")
-        self._spawn(self.state.rates.run(), "rates")
-        self._spawn(self.trust.run(), "trust")
-        self._spawn(lost_engines.run(lambda: self.registry.lost, lambda: self.registry.snapshot, self.health.doubt), "lost engines")
+            self.tasks.spawn(logged(self.traces), "trace")
+        self.tasks.spawn(self.state.rates.run(), "rates")
+        self.tasks.spawn(self.trust.run(), "trust")
+        self.tasks.spawn(lost_engines.run(lambda: self.registry.lost, lambda: self.registry.snapshot, self.health.doubt), "lost engines")
 
     async def _serve_records(self, path: Path) -> None:
         """Before anything is answered; from then on, whenever the file changes."""
@@ -234,13 +231,11 @@ class App:
         file = records_file.RecordsFile(path, self.settings.origin, self.settings.dns_ttl)
         with suppress(OSError, master_file.MasterFileError):  # which it was not a moment ago: the task tells of it
             self.registry.take_records(await in_turns(file.read()))
-        self._spawn(file.run(self.registry.take_records), "records")
+        self.tasks.spawn(file.run(self.registry.take_records), "records")
 
     async def _drain(self) -> None:
         """Finish what is in flight. Where another Haystack serves, it alone hears what is new; else DNS and shell stay to the end."""
-        for task in self.tasks:
-            if task.get_name() == CERTIFICATES:
-                task.cancel()  # first: nothing is ordered by one that stops, and the next one gets the lease
+        self.tasks.cancel(CERTIFICATES)  # first: nothing is ordered by one that stops, and the next one gets the lease
         replaced = self.giver.released
         seconds = max(self.settings.drain, HANDOVER_SECONDS) if replaced else self.settings.drain
         activation.notify(os.environ, "STOPPING=1")
@@ -249,7 +244,7 @@ class App:
         if replaced:
             self.console.leave()
         await self.proxy.drain(seconds, patient=replaced)
-        await self._stop_tasks()
+        await self.tasks.stop()  # last of all: while it drains, news of endpoints still count, and each exchange is logged
 
     def _introduce(self, stack: AsyncExitStack) -> None:
         """Who hears of what: each snapshot goes to DNS and the workers, each trace to the hub."""
@@ -269,51 +264,11 @@ class App:
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
         self.proxy.readers.hopeless = self.stopping.set
         self.proxy.readers.unintroduced = unintroduced.begun(stack)
-        self.proxy.readers.spans = span_exporter.begun(stack, FLUSH_SECONDS)
-        if (self.settings.access_log, self.settings.dns_log) != ("off", "off"):
-            self._log_lines(stack)
-
-    def _log_lines(self, stack: AsyncExitStack) -> None:
-        """The access log and the DNS log, which both go to standard output: one writes at a time."""
-        lines = AccessLog(sys.stdout.fileno())
-        stack.push_async_callback(asyncio.to_thread, lines.close, FLUSH_SECONDS)
-        self.proxy.readers.lines = lines.take
-        if self.settings.dns_log != "off":
-            from haystack.dns import client_names, query_log  # noqa: PLC0415 - what this start does not use is not loaded
-
-            plain = self.settings.dns_log == "text"
-            names = client_names.ClientNames(plain=plain)
-            at_once(names.follow(self.registry.snapshot))
-            stack.callback(self.registry.add_reader(names.follow))
-            log = query_log.QueryLog(names.told, lines.take, plain=plain)
-            stack.push_async_callback(log.close)
-            self.proxy.readers.dns_rows = log.take
+        self.proxy.readers.spans = span_exporter.begun(stack, line_logs.FLUSH_SECONDS)
+        line_logs.begin(stack, self.settings, self.proxy.readers, self.registry)
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:
         yield from self.acl.follow(snapshot.networks)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        """A task of ours that fails ends nothing else, and never silently; but without discovery a restart alone helps."""
-        self.tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, NoDiscoveryError) and self.blind is None:
-            self.blind = error
-            log.error("discovery.lost", error=str(error), reason="Haystack ends, for a new start alone can watch engines")
-            self.stopping.set()
-        elif error is not None and error is not self.blind:  # each source tells of it
-            log.error("task.failed", task=task.get_name(), error=repr(error), exc_info=error)
-
-    async def _stop_tasks(self) -> None:
-        """Last of all: while it drains, news of endpoints still count, and each exchange is logged."""
-        tasks = list(self.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def serve(settings: Settings, watched: Watched, *, replace: bool = False, born: Born = ()) -> None:
