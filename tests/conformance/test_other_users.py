@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.folders import open_to_all
 from tests.fakes.origin import Origin
 from tests.fakes.worker import Member, command, environment, until
 
@@ -37,8 +38,8 @@ def runs(origin: Origin, tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]
     for folder in (temporary, state):
         folder.mkdir()
         os.chown(folder, RUNS, RUNS)
-    for folder in (temporary, tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o1777 if folder == temporary else 0o755)
+    open_to_all(tmp_path)
+    temporary.chmod(0o1777)
     static.write_text(Member("web", origin.port).toml(0))
     settings = environment(static, state, {"TMPDIR": str(temporary)})
     with (tmp_path / "log").open("w") as log:

@@ -6,6 +6,9 @@ import tempfile
 from pathlib import Path
 
 
-def within_temporary(path: Path) -> list[Path]:
-    """This one and those that it is in, up to the system's folder for temporary files: however many pytest makes of them."""
-    return [each for each in (path, *path.parents) if Path(tempfile.gettempdir()) in each.parents]
+def open_to_all(folder: Path) -> Path:
+    """Have any user reach it: it, and those that it is in up to the system's folder for temporary files, however many pytest makes."""
+    for each in (folder, *folder.parents):
+        if Path(tempfile.gettempdir()) in each.parents:
+            each.chmod(0o755)
+    return folder

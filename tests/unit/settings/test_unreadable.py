@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from haystack.settings import unreadable
+from tests.fakes.folders import open_to_all
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="root makes files for somebody else")
 CODE = """if True:
@@ -33,8 +34,7 @@ def told(path: Path) -> str:
 
 @root
 def test_the_file_or_the_folder_above_it_is_named_and_what_is_said_mends_it(tmp_path: Path) -> None:
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    open_to_all(tmp_path)
     folder = tmp_path / "certs"
     folder.mkdir()
     key = folder / "a.key"

@@ -18,6 +18,7 @@ from haystack.settings.settings import LONG, SECRET, Settings, flag, load, varia
 from haystack.settings.variables import misspelt, unknown
 from haystack.startup import ahead, checks, engines
 from haystack.startup.unprivileged import acting_as
+from tests.fakes.folders import open_to_all
 
 PEM = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"
 NONSENSE = {"state_dir": "/dev/null/nonsense"}
@@ -269,8 +270,7 @@ def test_a_certificate_of_the_exporter_that_can_not_be_read_is_told_at_start(nam
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_a_client_key_of_an_engine_that_is_for_somebody_else_is_named_with_the_mend(tmp_path, capsys, starts):
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    open_to_all(tmp_path)
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("x")
     key = tmp_path / "key.pem"

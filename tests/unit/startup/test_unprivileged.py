@@ -15,7 +15,7 @@ from haystack.proxy.account import Account
 from haystack.settings import otel
 from haystack.settings.settings import load
 from haystack.startup import keeper, secrets, state_owner, unprivileged
-from tests.fakes.folders import within_temporary
+from tests.fakes.folders import open_to_all
 
 NOBODY = Account("nobody", 65534, 65534)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -109,8 +109,7 @@ def test_a_state_folder_that_is_not_there_is_made(tmp_path: Path):
 @pytest.fixture
 def readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that any user comes to, with code that any user may read."""
-    for folder in within_temporary(tmp_path):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     monkeypatch.setattr(unprivileged.launch, "PACKAGE", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/bin/sh")
     monkeypatch.setattr(sys, "prefix", "/")
@@ -223,8 +222,7 @@ GOES_ON = """if True:
 
 def went_on(folder: Path, users: str) -> list[str]:
     """What a process prints that goes on where the system knows these users."""
-    for each in within_temporary(folder):
-        each.chmod(0o755)
+    open_to_all(folder)
     state = folder / "state"
     state.mkdir()
     (folder / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n{users}")

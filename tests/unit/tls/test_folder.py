@@ -15,6 +15,7 @@ from haystack.startup.unprivileged import acting_as
 from haystack.tls import certificates
 from haystack.tls.folder import Folder, scan
 from haystack.tls.store import FOLDER, Store
+from tests.fakes.folders import open_to_all
 
 
 @pytest.fixture
@@ -115,8 +116,7 @@ async def test_links_are_followed(authority, tmp_path, store):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 async def test_a_renewed_key_that_is_roots_alone_is_named_and_read_as_soon_as_it_may_be(authority, tmp_path, store):
     """chgrp and chmod change neither size nor time of a file: it was looked at again only after the next renewal."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    open_to_all(tmp_path)
     authority.write(tmp_path, "a", "a.x")
     key, folder = tmp_path / "a.key", Folder(tmp_path, store)
     key.chmod(0o600)
