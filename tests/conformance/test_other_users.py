@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +33,18 @@ def check(user: int, settings: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.fixture
-def runs(origin: Origin, tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def short() -> Iterator[Path]:
+    """A folder near the root: the path of a socket has 107 bytes at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def runs(origin: Origin, tmp_path: Path, short: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """One whose control socket is not in its state folder: the folder it is in, and the settings."""
-    temporary, state, static = tmp_path / "tmp", tmp_path / ("x" * 100), tmp_path / "static.toml"
+    temporary, state, static = short, tmp_path / ("x" * 100), tmp_path / "static.toml"
+    state.mkdir()
     for folder in (temporary, state):
-        folder.mkdir()
         os.chown(folder, RUNS, RUNS)
     open_to_all(tmp_path)
     temporary.chmod(0o1777)

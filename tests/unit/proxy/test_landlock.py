@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from haystack.proxy import landlock
-from tests.fakes.folders import within_temporary
+from tests.fakes.folders import open_to_all
 
 there = ctypes.CDLL(None).syscall(landlock.CREATE, None, ctypes.c_size_t(0), landlock.ASK_VERSION) >= 1
 needs_landlock = pytest.mark.skipif(not there, reason="this kernel has no Landlock")
@@ -59,8 +59,7 @@ def test_the_workers_user_does_not_open_its_own_files_either(tmp_path: Path) -> 
     kept.write_text("s3cret")
     for path in (kept, tmp_path):
         os.chown(path, 65534, 65534)
-    for folder in within_temporary(tmp_path):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     code = f"from haystack.proxy import sandbox; sandbox.confine(65534, 65534); open({str(kept)!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert "PermissionError" in done.stderr
