@@ -41,11 +41,19 @@ def of(service: Service) -> dict[Claim, frozenset[str]]:
     return found
 
 
+def plain(service: Service | None) -> frozenset[str]:
+    """The hosts of a service that are not served within TLS."""
+    if service is None:
+        return frozenset()
+    off = {c.host for c in service.claims if c.https == "off"} | ({service.name} if service.https == "off" else set())
+    return frozenset(off - {c.host for c in service.claims if c.https != "off"}) if off else frozenset()
+
+
 def contested(services: Iterable[Service]) -> dict[str, tuple[Problem, ...]]:
     """Service → its problems with claims that go to another one."""
     book, names = Book(), []
     for service in services:
-        book.put(service.name, of(service), plain=service.https == "off")
+        book.put(service.name, of(service), plain(service))
         names.append(service.name)
     return {name: lost for name in names if (lost := book.lost(name))}
 
@@ -56,16 +64,17 @@ class Book:
     def __init__(self) -> None:
         self._claims: dict[str, Mapping[Claim, frozenset[str]]] = {}
         self._claimants: dict[Claim, list[Rank]] = {}  # the winner first
-        self._plain: set[str] = set()  # services that are not served within TLS
+        self._plain: dict[str, frozenset[str]] = {}  # by service: hosts that are not served within TLS
 
-    def put(self, name: str, claims: Mapping[Claim, frozenset[str]], *, plain: bool = False) -> set[str]:
-        """Take these as all that a service claims. Whose problems may be others now, itself aside. plain: it has nothing to do with TLS."""
-        (self._plain.add if plain else self._plain.discard)(name)
+    def put(self, name: str, claims: Mapping[Claim, frozenset[str]], plain: frozenset[str] = frozenset()) -> set[str]:
+        """Take these as all that a service claims. Whose problems may be others now, itself aside. plain: hosts without TLS."""
+        self._plain[name] = plain
         old = self._claims.get(name, {})
         if claims:
             self._claims[name] = claims  # their order may be another one, where nothing else is
         else:
             self._claims.pop(name, None)
+            del self._plain[name]
         if old == claims:
             return set()
         concerned = [claim for claim in {*old, *claims} if old.get(claim) != claims.get(claim)]
@@ -101,9 +110,8 @@ class Book:
 
     def _passed_by(self, name: str) -> Iterator[Problem]:
         """The hosts of a service whose TLS is passed through to another one: their paths are in it, where nobody sees them."""
-        if name in self._plain:
-            return
-        for host in dict.fromkeys(host for host, path in self._claims.get(name, {}) if path != ALL):
+        plain = self._plain.get(name, frozenset())
+        for host in dict.fromkeys(host for host, path in self._claims.get(name, {}) if path != ALL and host not in plain):
             if (host, ALL) in self._claimants and (winner := self._winner((host, ALL))) != name:
                 text = f"https://{host} is passed through to {winner} (haystack.https=passthrough), and can't be served by others too"
                 yield Problem(subject="label haystack.host", message=text)

@@ -212,7 +212,7 @@ class Builder:
             found[name] = yield from self._judged(name, moment)
             yield
         for name, each in found.items():
-            rivals |= self._book.put(name, claims.of(each) if each is not None else {}, plain=each is not None and each.https == "off")
+            rivals |= self._book.put(name, claims.of(each) if each is not None else {}, claims.plain(each))
             yield
         found.update((name, self._bare[name]) for name in rivals - found.keys())
         served: dict[str, Service | None] = {}

@@ -36,17 +36,16 @@ def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turn
     for some in stretches(owners):
         asking += [c for c in some if c.options != UNASKED]
         yield
-    options, differ = yield from _agreed(asking)
-    passing = options.get("https") == PASSTHROUGH
-    vain = _vain(asking, {c.id for c, e in members.values() if e.listener == PASSED}) if passing else ()
+    vain = _vain(asking, {c.id for c, e in members.values() if e.listener == PASSED})
     refused = yield from _refused(origin, [c for c in asking if c.options.hosts])
     web = {c.id: c for c, e in members.values() if e.speaks_http}
     yield
     path, astray = _path(web, asking)
     public, closed = _public(list(web.values()))
     yield
-    claims, unwell = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge, passing=passing)
-    problems = (*alike, *differ, *vain, *astray, *closed, *refused, *judged.problems, *unwell)
+    claims, odd = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge)
+    options, differ = yield from _own(owners, asking, {e.container for c in claims for e in c.endpoints})
+    problems = (*alike, *differ, *vain, *astray, *closed, *refused, *judged.problems, *odd)
     found = Service(name=name, spelled=spelled, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems)
     return replace(found, **options)
 
@@ -66,22 +65,23 @@ def _scope(name: str, claim: Claim) -> str:
 
 
 def _claims(
-    origin: str, name: str, members: list[Member], judged: Judged, judge: Judge, *, passing: bool
+    origin: str, name: str, members: list[Member], judged: Judged, judge: Judge
 ) -> Turns[tuple[tuple[Carried, ...], tuple[Problem, ...]]]:
     """Each host with its path, and those who carry it: judged among themselves, for no other container stands in for them.
 
-    members: those that ask for a host; passing: their TLS is passed through to those that end it.
+    members: those that ask for a host.
     """
     carriers: dict[Claim, list[Member]] = {}
     for some in stretches(members):
         for container, endpoint in some:
-            if (path := _path_for(container, endpoint, passing=passing)) is not None:
+            if (path := _path_for(container, endpoint)) is not None:
                 for host in host_names.of(origin, container):
                     carriers.setdefault((host, path), []).append((container, endpoint))
         yield
     every = {e.id: e for e in judged.endpoints if e.listener is not None} if carriers else {}
     kinds = ([e for e in every.values() if e.speaks_http], [e for e in every.values() if not e.speaks_http])
     known = {tuple(e.id for e in kind): tuple(kind) for kind in kinds}  # many hosts of one set of containers are judged once
+    agreed: dict[tuple[str, ...], dict[str, object]] = {}
     problems: list[Problem] = []
     found: list[Carried] = []
     for claim, carrying in carriers.items():
@@ -92,17 +92,20 @@ def _claims(
             known[ids], told, _ = yield from judge.judged(_scope(name, claim), carrying)
             about = (p for p in told if p.subject.startswith("health"))
             problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
+        if ids not in agreed:
+            agreed[ids], differ = yield from _agreed(list({c.id: c for c, _ in carrying}.values()), f" for {claim[0]}{claim[1]}")
+            problems += differ
         public = all(container.options.public is not False for container, _ in carrying)
-        found.append(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]))
+        found.append(replace(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]), **agreed[ids]))
         yield
     return tuple(found), tuple(problems)
 
 
-def _path_for(container: Container, endpoint: Endpoint, *, passing: bool) -> str | None:
+def _path_for(container: Container, endpoint: Endpoint) -> str | None:
     """The path below which a container's hosts lead to this endpoint, ALL where their TLS does; None: they don't."""
     if endpoint.speaks_http:
         return prefix(container.options.path)
-    return ALL if passing and endpoint.listener == PASSED else None
+    return ALL if endpoint.listener == PASSED else None
 
 
 def _vain(asking: list[Container], ending: AbstractSet[str]) -> tuple[Problem, ...]:
@@ -161,8 +164,21 @@ def _told(label: str, value: str, names: list[str], text: str) -> Problem:
     return Problem(subject=f"label haystack.{label}", message=f"{value} of {names[0]}{more} {text}")
 
 
-def _agreed(containers: list[Container]) -> Turns[tuple[dict[str, object], tuple[Problem, ...]]]:
-    """What is asked for the service as a whole; where its containers differ, the first one's word counts."""
+def _own(owners: list[Container], asking: list[Container], named: AbstractSet[str]) -> Turns[tuple[dict[str, object], tuple[Problem, ...]]]:
+    """What is asked for the service's own name: by those that have no other one, or where there are none by all, who need not agree then.
+
+    owners: all containers; asking: those with a label; named: ids of those that have names by haystack.host.
+    """
+    unnamed = [c for c in asking if c.id not in named]
+    if len(unnamed) == len(asking) or any(c.id not in named for c in owners):
+        return (yield from _agreed(unnamed))
+    agreed, _ = yield from _agreed(asking)
+    agreed.pop("max_connections", None)  # it is of endpoints, and each of them has it by its own names
+    return agreed, ()
+
+
+def _agreed(containers: list[Container], where: str = "") -> Turns[tuple[dict[str, object], tuple[Problem, ...]]]:
+    """The options that these containers ask for; where they differ, the first one's word counts. where: for people."""
     agreed: dict[str, object] = {}
     problems: list[Problem] = []
     for field in OPTIONS:
@@ -173,6 +189,6 @@ def _agreed(containers: list[Container]) -> Turns[tuple[dict[str, object], tuple
         first = next(iter(asked))
         agreed[field] = asked[first]
         if len(set(asked.values())) > 1:
-            text = f"its containers have different values; {asked[first]!r} of {first[:12]} is used"
+            text = f"its containers have different values; {asked[first]!r} of {first[:12]} is used{where}"
             problems.append(Problem(subject=f"label haystack.{field}", message=text))
     return agreed, tuple(problems)

@@ -145,10 +145,11 @@ class Endpoint(Destination, frozen=True, kw_only=True):
         return self.listener is not None and self.listener != PASSED
 
 
-class Carried(Record, frozen=True, kw_only=True):
+class Carried(ServiceOptions, frozen=True, kw_only=True):
     """A claim of a service: a haystack.host with its path prefix, and the endpoints of the containers that carry it.
 
-    They are judged among themselves: who is ready here may be out of the service, for there others stand in for it.
+    They are judged among themselves: who is ready here may be out of the service, for there others stand in for it. The options are those
+    on which these containers agree: others of the service may ask for something else.
     path: empty where it is no claim of requests, but of the host's TLS, which is passed through to them.
     public: for everybody; else for the inside alone.
     """
@@ -188,4 +189,4 @@ class Service(ServiceOptions, frozen=True, kw_only=True):
     @property
     def passed(self) -> frozenset[str]:
         """The hosts whose TLS is passed through to it."""
-        return frozenset(c.host for c in self.claims if not c.path) if self.https == PASSTHROUGH else frozenset()
+        return frozenset(c.host for c in self.claims if not c.path)

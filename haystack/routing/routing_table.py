@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from haystack.catalog.claims import ALL, prefix
-from haystack.catalog.service import OPTIONS
 from haystack.loop.turns import Turns, stretches
 from haystack.model import unheard
 from haystack.model.naming import service_name
 from haystack.model.overrides import drain_of
 from haystack.model.records import STOPPING
-from haystack.model.services import PASSTHROUGH, Cause, Endpoint, Service
+from haystack.model.services import PASSTHROUGH, Carried, Cause, Endpoint, Service
 from haystack.model.snapshot import Snapshot
 from haystack.routing import locality
 from haystack.routing.rows import LISTENERS, Defaults, EndpointRow, ServiceRow, Table, asked
@@ -89,15 +88,15 @@ def made(
     """
     if service.has_http:
         own = own_hosts(service), prefix(service.path)
-        found = [(yield from _row(service, service.endpoints, defaults, *own, live=live, public=service.public))]
+        found = [(yield from _row(service, service, defaults, *own, live=live))]
     else:
         found = [_mute(service, defaults)]
-    same = before is not None and _options(before) == _options(service) and before.passed == service.passed
+    same = before is not None and before.passed == service.passed
     old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
     for c in service.claims:
         claim = f"{c.host}{c.path}"
         row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
-        found.append(row or (yield from _row(service, c.endpoints, defaults, (c.host,), c.path, claim, live, public=c.public)))
+        found.append(row or (yield from _row(service, c, defaults, (c.host,), c.path, claim, live)))
         yield
     return found
 
@@ -107,42 +106,36 @@ def own_hosts(service: Service) -> tuple[str, ...]:
     return service.name, *service.spelled
 
 
-def _options(service: Service) -> tuple[object, ...]:
-    """What all rows of a service have in common."""
-    return tuple(getattr(service, name) for name in OPTIONS)
-
-
 def _row(
     service: Service,
-    endpoints: tuple[Endpoint, ...],
+    of: Service | Carried,
     defaults: Defaults,
     hosts: tuple[str, ...],
     path: str,
     claim: str = "",
     live: Mapping[str, ServiceRow] = NOTHING,
-    *,
-    public: bool,
 ) -> Turns[ServiceRow]:
+    """Of a service's own name, or of a claim of it."""
     was = live.get(f"{service.name} {claim}" if claim else service.name)
     before = {e.id: e for listener in was.listeners for e in listener} if was else {}
-    listeners = yield from _listeners(endpoints, before, near=defaults.near)
-    why, since = _last(endpoints)
+    listeners = yield from _listeners(of.endpoints, before, near=defaults.near)
+    why, since = _last(of.endpoints)
     yield
-    options = asked(service, defaults)
-    if service.https == PASSTHROUGH:
+    options = asked(of, defaults, defaults.https if service.claims or of.public else "on")
+    if of.https == PASSTHROUGH:
         options["https"] = _passing(service, hosts[0], path)
-    if closed := in_maintenance(endpoints):
+    if closed := in_maintenance(of.endpoints):
         options["wait_ms"] = 0  # nobody is expected within seconds
     return ServiceRow(
         name=service.name,
         hosts=hosts,
         listeners=listeners,
         path=path,
-        awaited=any(e.awaited for e in endpoints),
+        awaited=any(e.awaited for e in of.endpoints),
         why=MAINTENANCE if closed else why,
         since=0.0 if closed else since,
         claim=claim,
-        public=public,
+        public=of.public,
         **options,
     )
 

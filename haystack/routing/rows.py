@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from haystack.model.services import RETRIED, SPOKEN, Sealing, Service
+from haystack.model.records import ServiceOptions
+from haystack.model.services import RETRIED, SPOKEN, Sealing
 
 LISTENERS = ("http", "http-alt")
 ADMIN = "admin"  # the listener of the web side alone, where there is one
@@ -35,18 +36,18 @@ class Defaults(NamedTuple):
     near: bool = True
 
 
-def asked(service: Service, defaults: Defaults) -> dict[str, Any]:
-    """What a service asks of the workers, as fields of its rows: in their units, with the defaults of what it does not say."""
+def asked(options: ServiceOptions, defaults: Defaults, https: str) -> dict[str, Any]:
+    """Options as the fields of a row: in the workers' units, with the defaults of what they do not say. https: the default of that."""
     return {
-        "balance": service.balance or defaults.balance,
-        "sticky": service.sticky or "",
-        "max_connections": service.max_connections or 0,
-        "timeout_ms": max(1, int((service.timeout or defaults.timeout) * 1000)),
-        "wait_ms": int((defaults.wait if service.wait is None else service.wait) * 1000),
-        "retry": RETRIED if service.retry is None else service.retry,
-        "upgrade": service.upgrade or (),
-        "https": service.https or (defaults.https if service.claims or service.public else "on"),
-        "hsts_max_age": service.hsts_max_age or 0,
+        "balance": options.balance or defaults.balance,
+        "sticky": options.sticky or "",
+        "max_connections": options.max_connections or 0,
+        "timeout_ms": max(1, int((options.timeout or defaults.timeout) * 1000)),
+        "wait_ms": int((defaults.wait if options.wait is None else options.wait) * 1000),
+        "retry": RETRIED if options.retry is None else options.retry,
+        "upgrade": options.upgrade or (),
+        "https": options.https or https,
+        "hsts_max_age": options.hsts_max_age or 0,
     }
 
 

@@ -15,7 +15,8 @@ from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import names
-from haystack.model.services import SPOKEN, Endpoint, Service
+from haystack.model.records import ServiceOptions
+from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
@@ -35,12 +36,17 @@ class Asked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Who answers, and the claim that made it so."""
+    """Who answers, and the claim that made it so: the service by its own name, or one that it carries."""
 
     service: Service
     host: str
     path: str
-    endpoints: tuple[Endpoint, ...]
+    by: Service | Carried
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Those to which it leads, ready or not."""
+        return self.by.endpoints
 
 
 def read(url: str) -> Asked:
@@ -85,7 +91,8 @@ def lead(state: State, asked: Asked, found: Found) -> list[str]:
         f"service {found.service.name}, by {_rule(found)}",
         f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
         *_passed(asked, found),
-        _choice(state, found.service, served),
+        *_redirected(state, asked, found, listener),
+        _choice(state, found.by, served),
         *_near(state, served),
         *_detours(served),
         *_spoken(served),
@@ -181,12 +188,22 @@ def _listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int
     return ports.get(name, 0), name
 
 
-def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
+def _redirected(state: State, asked: Asked, found: Found, listener: str) -> list[str]:
+    """That a request of the HTTP listener is sent to HTTPS. That depends on a certificate."""
+    usual = state.settings.https if found.service.claims or found.by.public else "on"
+    if (found.by.https or usual) != "redirect" or listener != LISTENERS[0] or HTTPS not in state.proxy.ports:
+        return []
+    if state.certificates.picture.find(asked.host) is None:
+        return [f"haystack.https=redirect has no effect yet: no certificate is for {asked.host}"]
+    return [f"haystack.https=redirect: 308 to https://{asked.host}, but for /.well-known/acme-challenge/"]
+
+
+def _choice(state: State, options: ServiceOptions, served: list[Endpoint]) -> str:
     """How one of those that are in would be chosen."""
     ready = [e for e in served if e.ready]
     if not ready:
         told = "no endpoint is ready, but one is expected" if any(e.awaited for e in served) else "no endpoint is ready"
-        return f"{told}: 503" if service.wait == 0 else f"{told}: requests wait for a while, then 503"
+        return f"{told}: 503" if options.wait == 0 else f"{told}: requests wait for a while, then 503"
     near = state.settings.locality and [e for e in served if e.remote]  # else their weights are those that they have
     weights = locality.weights(served) if near else [e.weight for e in served]
     heavy = [e for e, weight in zip(served, weights, strict=True) if e.ready and weight] or ready
@@ -196,8 +213,8 @@ def _choice(state: State, service: Service, served: list[Endpoint]) -> str:
         return (
             f"picked: {names}, the only endpoint {'that is in' if len(ready) == 1 else 'to be asked while it has room and does not fail'}"
         )
-    sticky = f"the endpoint in cookie {service.sticky}, else " if service.sticky else ""
-    return f"picked: {sticky}by {service.balance or state.settings.balance} among {names}"
+    sticky = f"the endpoint in cookie {options.sticky}, else " if options.sticky else ""
+    return f"picked: {sticky}by {options.balance or state.settings.balance} among {names}"
 
 
 def _near(state: State, served: list[Endpoint]) -> list[str]:
@@ -243,17 +260,14 @@ def _apart(found: Found) -> list[str]:
 
 def askers(found: Found) -> list[str]:
     """That not everybody may ask."""
-    public = found.service.public
-    if found.host not in own_hosts(found.service):
-        public = any(c.public for c in found.service.claims if (c.host, c.path) == (found.host, found.path))
-    return [] if public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
+    return [] if found.by.public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
 
 
 def _claims(service: Service) -> Iterator[Found]:
     """What leads to a service, and to which of its endpoints."""
     if service.has_http:
-        yield from (Found(service, host, prefix(service.path), service.endpoints) for host in own_hosts(service))
-    yield from (Found(service, c.host, c.path, c.endpoints) for c in service.claims)
+        yield from (Found(service, host, prefix(service.path), service) for host in own_hosts(service))
+    yield from (Found(service, c.host, c.path, c) for c in service.claims)
 
 
 def _names(host: str) -> Iterator[str]:

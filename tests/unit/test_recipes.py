@@ -99,7 +99,7 @@ def test_check_tells_of_each_label_that_it_can_not_use(tmp_path, capsys):
 
 def test_each_option_of_a_service_is_in_its_rows():
     assert set(ServiceOptions.__struct_fields__) <= set(Service.__struct_fields__) & set(Options.__struct_fields__)
-    asked = set(routing_rows.asked(Service(name="x"), DEFAULTS))
+    asked = set(routing_rows.asked(Service(name="x"), DEFAULTS, "on"))
     assert asked <= set(ServiceRow.__struct_fields__)
     assert {name.removesuffix("_ms") for name in asked} == set(ServiceOptions.__struct_fields__)
 
@@ -147,7 +147,7 @@ def test_a_route_takes_all_that_is_meant_for_it_and_a_row_has_it():
     told = {name: getattr(row(Options()), name) for name in routing_rows.OF_ROUTES}
     assert Route("x", pickers.make("p2c", [], []), **told).timeout_ms == 60_000
     kept = {"max_connections"}  # of a member's endpoint
-    assert set(routing_rows.OF_ROUTES) - {"path"} == set(routing_rows.asked(Service(name="x"), DEFAULTS)) - kept
+    assert set(routing_rows.OF_ROUTES) - {"path"} == set(routing_rows.asked(Service(name="x"), DEFAULTS, "on")) - kept
 
 
 # A setting.

@@ -109,10 +109,10 @@ def _notes(target: Target, found: Found | None) -> Iterator[tuple[str, str]]:
         return
     for text in explanation.askers(found):
         yield "note", text
-    if found.service.sticky:
-        yield "note", f"a client with the cookie {found.service.sticky} gets the endpoint named there"
-    if (found.service.balance or "").startswith("hash"):
-        yield "note", f"other clients may get another endpoint: {found.service.balance}"
+    if found.by.sticky:
+        yield "note", f"a client with the cookie {found.by.sticky} gets the endpoint named there"
+    if (found.by.balance or "").startswith("hash"):
+        yield "note", f"other clients may get another endpoint: {found.by.balance}"
 
 
 def shape(target: Target, answers: list[str], found: Found | None, answer: Answer, trace: Trace | None) -> dict[str, object]:

@@ -55,10 +55,11 @@ class Wanted:
 
 
 def of(service: Service | None, usual: str = "on") -> tuple[str, ...]:
-    """The names of one service, in order; none where it is not served within TLS, or ends that itself."""
-    if service is None or (service.https or usual) in ("off", PASSTHROUGH):
+    """The names of one service, in order; none of those that are not served within TLS, or whose container ends that itself."""
+    if service is None or not service.claims:
         return ()
-    return tuple(sorted({claim.host for claim in service.claims if claim.public}))
+    sealed = {c.host for c in service.claims if c.public and (c.https or usual) not in ("off", PASSTHROUGH)}
+    return tuple(sorted(sealed - service.passed))
 
 
 def why_not(name: str, *, public: bool) -> str:

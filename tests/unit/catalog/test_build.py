@@ -81,10 +81,15 @@ def test_the_first_source_wins_and_it_is_told():
 
 
 def test_options_of_a_service_and_where_its_containers_differ():
-    one, two = container(1, options=Options(balance="random", hosts=("h",))), container(2, options=Options(balance="p2c", hosts=("i",)))
+    one, two = container(1, options=Options(balance="random", hosts=("h",))), container(2, options=Options(balance="p2c", hosts=("h",)))
     service = only(built(one, two))
-    assert (service.balance, service.hosts) == ("random", ("h", "i"))
-    assert service.problems[0].subject == "label haystack.balance"
+    assert (service.balance, service.hosts) == ("random", ("h",))
+    assert [p.subject for p in service.problems] == ["label haystack.balance"]
+    assert service.problems[0].message.endswith(" is used for h/")
+    one, two = container(1, options=Options(balance="random")), container(2, options=Options(balance="p2c"))
+    service = only(built(one, two))
+    assert (service.balance, [p.subject for p in service.problems]) == ("random", ["label haystack.balance"])
+    assert service.problems[0].message.endswith(" is used")
 
 
 def test_a_name_that_is_none_is_left_out_with_a_problem():

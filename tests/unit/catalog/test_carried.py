@@ -11,7 +11,6 @@ from haystack._fast.balance import pickers
 from haystack._fast.endpoint.endpoint import Endpoint as Compiled
 from haystack._fast.endpoint.endpoint import Member, Route
 from haystack._fast.routing.router import Router
-from haystack.catalog.service import OPTIONS
 from haystack.health.policy import WELL, Condition
 from haystack.loop.turns import at_once
 from haystack.model import ports
@@ -22,7 +21,6 @@ from haystack.proxy.worker_routes import Routes
 from haystack.routing.routing_table import Defaults
 from haystack.routing.table_updates import Tables
 from haystack.routing.tombstones import Lingering
-from tests.oracles import routing_table as oracle
 from tests.oracles.snapshot import build
 
 NGINX = "nginx.services.haystack"
@@ -286,17 +284,3 @@ def test_a_change_costs_the_claims_that_it_touches_and_not_all_of_a_service(work
     assert len(asked) == len(sites) + 1
     after = {row.key: row for row in worker.tables.whole().services}
     assert {key for key in after if after[key] is not before[key]} == {NGINX, f"{NGINX} site1.example/"}
-
-
-@pytest.mark.parametrize("option", OPTIONS)
-def test_what_one_container_asks_for_the_whole_service_reaches_the_claims_of_the_others(worker: Worker, option: str) -> None:
-    """The claim itself is as it was, and its row is another one."""
-    asked = {
-        "balance": "hash", "sticky": "c", "max_connections": 3, "timeout": 9.0, "wait": 7.0, "retry": (503,), "upgrade": ("docker",),
-        "https": "redirect", "hsts_max_age": 3600,
-    }  # fmt: skip
-    site = container(2, "site.example")
-    worker.show(site, container(1))
-    worker.show(site, container(1, options={option: asked[option]}))
-    told = oracle.of(worker.snapshot, Defaults("random", 60.0, 10.0))
-    assert worker.tables.whole().services == told.services

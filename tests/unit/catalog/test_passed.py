@@ -179,7 +179,6 @@ def test_no_certificate_is_ordered_for_it(site):
     site.show(container(1))
     service = site.snapshot.services["web.services.haystack"]
     assert wanted.of(service) == ()
-    assert wanted.of(msgspec.structs.replace(service, https=None)) == (APP,)
 
 
 def test_a_check_over_http_is_not_made_of_a_port_with_tls():

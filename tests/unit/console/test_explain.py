@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from haystack._fast.routing.router import Router
 from haystack.catalog.claims import prefix
+from haystack.catalog.service import OPTIONS
 from haystack.console.shell import run
 from haystack.loop.turns import at_once
 from haystack.model.records import Options, Problem
@@ -27,14 +28,15 @@ from tests.oracles import routing_table as oracle
 SECOND = replace(ENDPOINT, id="cdcdcdcdcdcd:80/tcp", container_name="other")
 
 
-def claimed(hosts, path, endpoints):
-    return tuple(Carried(host=host, path=prefix(path), endpoints=endpoints) for host in hosts)
+def claimed(hosts, path, endpoints, **options):
+    return tuple(Carried(host=host, path=prefix(path), endpoints=endpoints, **options) for host in hosts)
 
 
 def site(*endpoints, **fields):
     seen = picture()
     endpoints = endpoints or (ENDPOINT,)
-    claims = claimed(("shop.example", "*.shop.example"), fields.get("path"), endpoints)
+    options = {name: fields[name] for name in OPTIONS if name in fields}
+    claims = claimed(("shop.example", "*.shop.example"), fields.get("path"), endpoints, **options)
     seen.services = {NAME: Service(name=NAME, endpoints=endpoints, claims=claims, **fields)}
     return state(snapshot=seen)
 
@@ -72,6 +74,28 @@ async def test_of_https_it_says_which_certificate_there_is():
     assert "listener https, port 443" in text
     assert "picked: abababababab:80/tcp" in text
     assert "speaks no TLS" not in said("http://shop.example/")[1]
+
+
+async def test_a_redirect_to_https_is_told_as_far_as_it_has_an_effect():
+    shown = site(https="redirect")
+    assert "redirect" not in run(shown, ["explain", "http://shop.example/"]).text
+    shown.proxy.ports["https"] = 443
+    text = run(shown, ["explain", "http://shop.example/"]).text
+    assert "haystack.https=redirect has no effect yet: no certificate is for shop.example" in text
+    shown.certificates.put("folder", "x", certificates.read(*self_signed("an authority", names=("shop.example",))))
+    await asyncio.sleep(0)  # it is told soon after
+    assert "haystack.https=redirect: 308 to https://shop.example, but for" in run(shown, ["explain", "http://shop.example/"]).text
+    assert "redirect" not in run(shown, ["explain", "https://shop.example/"]).text
+
+
+def test_what_counts_is_asked_for_by_those_that_carry_the_host():
+    shown = site(sticky="sid")
+    service = shown.snapshot.services[NAME]
+    shown.snapshot.services[NAME] = replace(
+        service, sticky=None, endpoints=(ENDPOINT, SECOND), claims=claimed(("shop.example",), None, (ENDPOINT, SECOND), sticky="own")
+    )
+    assert "the endpoint in cookie own, else by" in run(shown, ["explain", "shop.example"]).text
+    assert "cookie" not in run(shown, ["explain", NAME]).text
 
 
 def test_who_is_asked_first_of_several_hosts_and_where_those_on_others_are_reached():

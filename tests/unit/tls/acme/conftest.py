@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from haystack.loop.turns import at_once
+from haystack.model.services import Carried, Service
 from haystack.tls.acme.account import Wishes
 from haystack.tls.acme.authority import Authority, Taste
 from haystack.tls.acme.client import Client
@@ -93,10 +94,7 @@ class Rig:
 
     def want(self, **services: str) -> None:
         """These services have these hosts."""
-        made = {
-            name: SimpleNamespace(https=None, claims=tuple(SimpleNamespace(host=host, public=True) for host in hosts.split(",")))
-            for name, hosts in services.items()
-        }
+        made = {name: Service(name=name, claims=tuple(Carried(host=host) for host in hosts.split(","))) for name, hosts in services.items()}
         at_once(self.issuer.follow(SimpleNamespace(version=1, services=made, changed_since=lambda _version: None)))
 
     async def round(self, *, later: float = 0.0) -> float:

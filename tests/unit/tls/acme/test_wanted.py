@@ -14,7 +14,7 @@ from haystack.tls.acme.wanted import Wanted
 
 
 def service(name, *hosts, https=None, public=True):
-    return Service(name=name, https=https, claims=tuple(Carried(host=host, public=public) for host in hosts))
+    return Service(name=name, claims=tuple(Carried(host=host, public=public, https=https) for host in hosts))
 
 
 def follow(of, *services, version=1, changed=None):
@@ -34,6 +34,12 @@ def test_public_hosts_of_a_service_each_once_in_order():
 )
 def test_a_service_that_is_not_within_tls_needs_none(label, usual, names):
     assert len(wanted.of(service("a", "www.x", https=label), usual)) == names
+
+
+def test_what_one_host_of_a_service_asks_for_is_not_asked_for_the_others():
+    own = Carried(host="own.x", path="", https="passthrough"), Carried(host="own.x")
+    claims = Carried(host="plain.x", https="off"), *own, Carried(host="www.x")
+    assert wanted.of(Service(name="a", claims=claims)) == ("www.x",)
 
 
 def test_a_change_is_taken_in_and_what_is_not_other_is_the_very_same():
