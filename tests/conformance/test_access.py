@@ -102,7 +102,7 @@ def test_only_those_inside_are_told_which_container_is_gone(origins: list[Origin
         made.show([])
         until(lambda: asked(made, FRIEND, "web.example").status == 503, 10, "it never left")
         friend, stranger = (asked(made, source, "web.example") for source in (FRIEND, STRANGER))
-        assert "(gone " in (friend.get("proxy-status") or "")
+        assert "(gone, " in (friend.get("proxy-status") or "")
         assert stranger.get("proxy-status") == "haystack; error=destination_unavailable"
         assert re.fullmatch(rb"503 Service Unavailable \(request [0-9a-f]+\)\n", stranger.body)
         assert stranger.get("retry-after") == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import uuid
 from pathlib import Path
@@ -147,6 +148,8 @@ def test_started_as_root_discovery_alone_stays_so(host, image, nginx, address_of
     logs = container.logs().decode()
     assert "privileges.kept" not in logs
     assert "workers.privileged" not in logs
+    with socket.create_connection((address_of(container), 22), 10) as client:  # the host key is made for the first client
+        assert client.recv(4) == b"SSH-"
     assert container.exec_run(["stat", "-c", "%u", "/var/lib/haystack/ssh_host_ed25519_key"], user="0").output.decode().strip() in (OWN, "")
 
 
