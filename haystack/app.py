@@ -183,7 +183,7 @@ class App:
         if not await self.proxy.start(hold=True):
             raise ReplaceError(self.proxy.hopeless or "a worker does not start")
         if self.stopping.is_set():
-            raise ReplaceError("it was told to stop")
+            raise ReplaceError(str(self.tasks.blind or "it was told to stop"))
         await self._enter(stack, self.console, self.dns)
         self.sockets.listen()
         self.proxy.open()

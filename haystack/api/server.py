@@ -57,7 +57,7 @@ class ApiServer:
         """Listen. Raises OSError when a socket cannot be made."""
         for path in self._paths:
             self._sockets.append(self._listening(path))
-        self._waiting = asyncio.create_task(self._serve(), name="api")
+        self._waiting = asyncio.create_task(on_demand.served(self._sockets, self._serve, "api"), name="api")
 
     def _listening(self, path: Path) -> socket.socket:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -75,15 +75,11 @@ class ApiServer:
 
     async def _serve(self) -> None:
         """From the first request on."""
-        try:
-            await on_demand.client(self._sockets)
-            serving: Any = await on_demand.module("haystack.api.serving")
-            web = self._web = serving.Web(self._state, self._connections, self._answers)
-            if self._leaving:
-                web.leave()
-            await web.start(self._sockets)
-        except Exception as error:
-            log.exception("task.failed", task="api", error=repr(error))
+        serving: Any = await on_demand.module("haystack.api.serving")
+        web = self._web = serving.Web(self._state, self._connections, self._answers)
+        if self._leaving:
+            web.leave()
+        await web.start(self._sockets)
 
     def leave(self) -> None:
         """End what would go on for ever: who listens to events is to ask again, whoever serves then."""

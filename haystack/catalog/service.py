@@ -5,7 +5,7 @@ Pure. Both ways to build a snapshot ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
@@ -44,7 +44,8 @@ def of(origin: str, name: str, containers: Sequence[Made], judge: Judge) -> Turn
     public, closed = _public(list(web.values()))
     yield
     claims, odd = yield from _claims(origin, name, [m for m in members.values() if m[0].options.hosts], judged, judge)
-    options, differ = yield from _own(owners, asking, {e.container for c in claims for e in c.endpoints})
+    led = {id(c.endpoints): c.endpoints for c in claims}.values()  # many hosts have the very same endpoints
+    options, differ = yield from _own(owners, asking, {e.container for endpoints in led for e in endpoints})
     problems = (*alike, *differ, *vain, *astray, *closed, *refused, *judged.problems, *odd)
     found = Service(name=name, spelled=spelled, endpoints=judged.endpoints, claims=claims, path=path, public=public, problems=problems)
     return replace(found, **options)
@@ -78,11 +79,11 @@ def _claims(
                 for host in host_names.of(origin, container):
                     carriers.setdefault((host, path), []).append((container, endpoint))
         yield
+    problems = list(_passed(carriers))
     every = {e.id: e for e in judged.endpoints if e.listener is not None} if carriers else {}
     kinds = ([e for e in every.values() if e.speaks_http], [e for e in every.values() if not e.speaks_http])
     known = {tuple(e.id for e in kind): tuple(kind) for kind in kinds}  # many hosts of one set of containers are judged once
     agreed: dict[tuple[str, ...], dict[str, object]] = {}
-    problems: list[Problem] = []
     found: list[Carried] = []
     for claim, carrying in carriers.items():
         ids = tuple(e.id for _, e in carrying)
@@ -94,11 +95,32 @@ def _claims(
             problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
         if ids not in agreed:
             agreed[ids], differ = yield from _agreed(list({c.id: c for c, _ in carrying}.values()), f" for {claim[0]}{claim[1]}")
-            problems += differ
+            problems += differ if claim[1] != ALL else ()
         public = all(container.options.public is not False for container, _ in carrying)
         found.append(replace(Carried(host=claim[0], path=claim[1], public=public, endpoints=known[ids]), **agreed[ids]))
         yield
     return tuple(found), tuple(problems)
+
+
+def _passed(carriers: dict[Claim, list[Member]]) -> Iterator[Problem]:
+    """Problems of hosts whose TLS is passed through to some of their containers: all of it is, or where the first word is another, none.
+
+    Takes out the claims of TLS that come to nothing.
+    """
+    passing = {host: [c for c, _ in members] for (host, path), members in carriers.items() if path == ALL}
+    others: dict[str, dict[str, Container]] = {}
+    for (host, _), members in carriers.items() if passing else ():
+        if host in passing:
+            others.setdefault(host, {}).update((c.id, c) for c, _ in members if c.options.https != PASSTHROUGH)
+    for host, ending in passing.items():
+        first = min((c for c in others.get(host, {}).values() if c.options.https is not None), key=lambda c: c.id, default=None)
+        if first is not None and first.id < min(c.id for c in ending):
+            del carriers[host, ALL]
+            text = f"its containers have different values; {first.options.https!r} of {first.id[:12]} is used for https://{host}"
+            yield Problem(subject="label haystack.https", message=text)
+        elif other := next(iter(others.get(host, {}).values()), None):
+            text = f"https://{host} is passed through to {ending[0].name} (haystack.https=passthrough)"
+            yield Problem(subject="label haystack.host", message=f"{text}, and can't be served by {other.name} too")
 
 
 def _path_for(container: Container, endpoint: Endpoint) -> str | None:

@@ -53,14 +53,7 @@ class Gate:
         if self._server is None or not self._server.logins.keyring.ring.rules:
             log.warning("shell.locked", reason="nobody can log in, because there is no public key", hint=HOW)
         if self._server is None:
-            self._opening = asyncio.create_task(self._open_for_first(), name="shell")
-
-    async def _open_for_first(self) -> None:
-        try:
-            await on_demand.client(self._sockets)
-            await self._open()
-        except Exception as error:
-            log.exception("task.failed", task="shell", error=repr(error))
+            self._opening = asyncio.create_task(on_demand.served(self._sockets, self._open, "shell"), name="shell")
 
     async def _open(self) -> None:
         shell: Any = await on_demand.module("haystack.console.server")

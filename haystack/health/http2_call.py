@@ -58,7 +58,11 @@ async def call(
 
     head: with the pseudo-header fields; timeout: seconds; seal: it is asked within TLS; greeting: what comes before all.
     """
-    loop, spoken = asyncio.get_running_loop(), await on_demand.module("haystack.health.http2_caller")
+    loop = asyncio.get_running_loop()
+    try:
+        spoken = await on_demand.module("haystack.health.http2_caller")
+    except (ImportError, RuntimeError, OSError) as error:  # no descriptor, no thread
+        return f"can't be asked: {error}"
     answer: asyncio.Future[Answer] = loop.create_future()
     transport: asyncio.Transport | None = None
     sock: socket.socket | None = None

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import structlog
+
+PAUSE = 1.0  # seconds until the next try, where one has failed
 _loaded: dict[str, Any] = {}
+log = structlog.get_logger(__name__)
 
 
 async def module(name: str) -> Any:
@@ -16,6 +20,19 @@ async def module(name: str) -> Any:
     if name not in _loaded:
         _loaded[name] = await asyncio.to_thread(importlib.import_module, name)
     return _loaded[name]
+
+
+async def served(sockets: Sequence[socket.socket], begin: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    """Begin once somebody connects to one of these sockets; where that fails, for want of descriptors perhaps, try again for the next."""
+    while True:
+        await client(sockets)
+        try:
+            await begin()
+        except Exception as error:
+            log.exception("task.failed", task=name, error=repr(error))
+            await asyncio.sleep(PAUSE)
+        else:
+            return
 
 
 async def client(sockets: Sequence[socket.socket]) -> None:

@@ -91,12 +91,13 @@ def made(
         found = [(yield from _row(service, service, defaults, *own, live=live))]
     else:
         found = [_mute(service, defaults)]
-    same = before is not None and before.passed == service.passed
-    old = {(c.host, c.path): c for c in before.claims} if before is not None and same else {}
+    passed = service.passed
+    old = {(c.host, c.path): c for c in before.claims} if before is not None else {}
+    changed = passed ^ before.passed if before is not None else passed
     for c in service.claims:
         claim = f"{c.host}{c.path}"
-        row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c else None
-        found.append(row or (yield from _row(service, c, defaults, (c.host,), c.path, claim, live)))
+        row = live.get(f"{service.name} {claim}") if old.get((c.host, c.path)) == c and c.host not in changed else None
+        found.append(row or (yield from _row(service, c, defaults, (c.host,), c.path, claim, live, passed=c.host in passed)))
         yield
     return found
 
@@ -114,16 +115,20 @@ def _row(
     path: str,
     claim: str = "",
     live: Mapping[str, ServiceRow] = NOTHING,
+    *,
+    passed: bool = False,
 ) -> Turns[ServiceRow]:
-    """Of a service's own name, or of a claim of it."""
+    """Of a service's own name, or of a claim of it. passed: the TLS of its host is passed through."""
     was = live.get(f"{service.name} {claim}" if claim else service.name)
     before = {e.id: e for listener in was.listeners for e in listener} if was else {}
     listeners = yield from _listeners(of.endpoints, before, near=defaults.near)
     why, since = _last(of.endpoints)
     yield
     options = asked(of, defaults, defaults.https if service.claims or of.public else "on")
-    if of.https == PASSTHROUGH:
-        options["https"] = _passing(service, hosts[0], path)
+    if path == ALL:
+        options["https"] = "raw"
+    elif of.https == PASSTHROUGH or passed:
+        options["https"] = PASSTHROUGH if passed else "on"
     if closed := in_maintenance(of.endpoints):
         options["wait_ms"] = 0  # nobody is expected within seconds
     return ServiceRow(
@@ -138,13 +143,6 @@ def _row(
         public=of.public,
         **options,
     )
-
-
-def _passing(service: Service, host: str, path: str) -> str:
-    """What a row is for, of a service whose TLS is passed through as far as it has hosts."""
-    if path == ALL:
-        return "raw"
-    return PASSTHROUGH if host in service.passed else "on"
 
 
 def in_maintenance(endpoints: Iterable[Endpoint]) -> bool:

@@ -27,7 +27,7 @@ def begun(settings: Settings, *, replace: bool = False) -> Iterator[list[Newborn
     if not replace:
         unprivileged.go_on(settings)
         with contextlib.suppress(OSError):  # the supervisor tries again, and tells
-            born += [spawn(account.account()) for _ in range(settings.workers)]
+            born.extend(spawn(account.account()) for _ in range(settings.workers))  # those that have begun stay where the next can't
     try:
         yield born
     finally:

@@ -193,7 +193,8 @@ def _redirected(state: State, asked: Asked, found: Found, listener: str) -> list
     usual = state.settings.https if found.service.claims or found.by.public else "on"
     if (found.by.https or usual) != "redirect" or listener != LISTENERS[0] or HTTPS not in state.proxy.ports:
         return []
-    if state.certificates.picture.find(asked.host) is None:
+    shown = state.certificates.picture.find(asked.host)
+    if shown is None or not shown.covers(asked.host):
         return [f"haystack.https=redirect has no effect yet: no certificate is for {asked.host}"]
     return [f"haystack.https=redirect: 308 to https://{asked.host}, but for /.well-known/acme-challenge/"]
 

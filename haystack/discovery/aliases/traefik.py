@@ -85,12 +85,15 @@ class _Routers:
         if guarded := self._guarded(routers):  # a redirect leads nobody to the container: what it leads to may be one of these
             self._open = OPEN - {REDIRECT}
             guarded = self._guarded(routers)
+        unguarded = [router for router in routers if router not in guarded]
+        redirecting = [router for router in unguarded if REDIRECT in self._of_kinds(router)]
+        serving = [router for router in unguarded if router not in redirecting] or redirecting
         for router in routers:
             name, rule = self._rule(router)
             for guard in self._guards(router):
                 what = f"its {guard} ({self._labels[f'{ROUTERS}{router}.{guard}'][1][:SHOWN]})"
                 self._odd(name, f"{what} are not understood, and {GUARDS[guard]}: set haystack.host where they are not needed", whole=True)
-            if rule and router not in guarded:
+            if rule and router in serving:
                 self._take(name, rule)
             elif router in guarded and not self._guards(router):
                 service = self._labels[f"{ROUTERS}{router}.service"][1]
@@ -99,7 +102,7 @@ class _Routers:
             self._keep(router)
         if self._hosts:
             self._found["haystack.host"] = Alias(text=",".join(self._hosts), origin=f"label {next(iter(self._hosts.values()))}")
-            if any(REDIRECT in self._of_kinds(router) for router in routers if router not in guarded):
+            if redirecting:
                 self._found["haystack.https"] = Alias(text="redirect", origin=f"label {next(iter(self._hosts.values()))}")
             if self._path and self._path != "/":
                 self._found["haystack.path"] = Alias(text=self._path, origin=f"label {next(iter(self._hosts.values()))}")
@@ -149,7 +152,9 @@ class _Routers:
 
     def _kinds(self, middleware: str) -> set[str]:
         prefix = f"{MIDDLEWARES}{middleware}."
-        return {key.removeprefix(prefix).partition(".")[0] for key in self._labels if key.startswith(prefix)}
+        kinds = {key.removeprefix(prefix).partition(".")[0] for key in self._labels if key.startswith(prefix)}
+        scheme = self._labels.get(f"{prefix}{REDIRECT}.scheme", ("", ""))[1].strip().lower()
+        return kinds if scheme == "https" else {kind if kind != REDIRECT else "" for kind in kinds}  # elsewhere, it is not understood
 
     def _keep(self, router: str) -> None:
         """Leave out hosts of which a guarded router, or one to elsewhere, is for a part: here, all of a host would be as open as the rest.

@@ -95,8 +95,35 @@ def test_a_label_that_changes_changes_the_rows_of_its_own_names_alone(worker: Wo
     assert {key for key in after if after[key] is not before[key]} == {NGINX, f"{NGINX} a.example/"}
 
 
+BOTH = tuple(ports.named(number, "tcp") for number in (80, 443))
+PASSED = {"https": "passthrough"}
+
+
+def https_of(worker: Worker) -> dict[tuple[str, str], str]:
+    return {(row.hosts[0], row.path): row.https for row in worker.tables.whole().services}
+
+
 def test_tls_that_is_passed_through_to_one_container_is_not_to_another_of_its_image(worker: Worker) -> None:
-    both = tuple(ports.named(number, "tcp") for number in (80, 443))
-    worker.show(container(1, "a.example", ports=both, options={"https": "passthrough"}), container(2, "b.example", ports=both))
-    found = {(row.hosts[0], row.path): row.https for row in worker.tables.whole().services}
-    assert found == {(NGINX, "/"): "on", ("a.example", "/"): "passthrough", ("a.example", ""): "raw", ("b.example", "/"): "on"}
+    worker.show(container(1, "a.example", ports=BOTH, options=PASSED), container(2, "b.example", ports=BOTH))
+    assert https_of(worker) == {(NGINX, "/"): "on", ("a.example", "/"): "passthrough", ("a.example", ""): "raw", ("b.example", "/"): "on"}
+    assert worker.snapshot.services[NGINX].problems == ()
+
+
+@pytest.mark.parametrize("word", ["on", "off", "redirect"])
+def test_of_a_host_whose_containers_differ_all_tls_is_passed_through_or_none(worker: Worker, word: str) -> None:
+    other = {"https": word}
+    worker.show(container(1, "a.example", ports=BOTH, options=other), container(2, "a.example", ports=BOTH, options=PASSED))
+    assert https_of(worker) == {(NGINX, "/"): word, ("a.example", "/"): word}
+    assert any(p.message.endswith("is used for https://a.example") for p in worker.snapshot.services[NGINX].problems)
+    worker.show(container(1, "a.example", ports=BOTH, options=PASSED), container(2, "a.example", ports=BOTH, options=other))
+    assert https_of(worker) == {(NGINX, "/"): "on", ("a.example", "/"): "passthrough", ("a.example", ""): "raw"}
+    assert any("can't be served by c2 too" in p.message for p in worker.snapshot.services[NGINX].problems)
+
+
+def test_one_without_the_label_whose_host_is_passed_through_to_another_is_told(worker: Worker) -> None:
+    worker.show(container(1, "a.example", ports=BOTH), container(2, "a.example", path="/b", ports=BOTH, options=PASSED))
+    assert https_of(worker)["a.example", "/"] == https_of(worker)["a.example", "/b"] == "passthrough"
+    (problem,) = worker.snapshot.services[NGINX].problems
+    assert problem.message == "https://a.example is passed through to c2 (haystack.https=passthrough), and can't be served by c1 too"
+    worker.show(container(1, "a.example", ports=BOTH), container(2, "b.example", path="/b", ports=BOTH, options=PASSED))
+    assert https_of(worker)["a.example", "/"] == "on"

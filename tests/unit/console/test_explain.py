@@ -86,6 +86,8 @@ async def test_a_redirect_to_https_is_told_as_far_as_it_has_an_effect():
     await asyncio.sleep(0)  # it is told soon after
     assert "haystack.https=redirect: 308 to https://shop.example, but for" in run(shown, ["explain", "http://shop.example/"]).text
     assert "redirect" not in run(shown, ["explain", "https://shop.example/"]).text
+    other = "http://a.shop.example/"  # which the default certificate, this one perhaps, is not for
+    assert "308" not in run(shown, ["explain", other]).text
 
 
 def test_what_counts_is_asked_for_by_those_that_carry_the_host():

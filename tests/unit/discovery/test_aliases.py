@@ -282,6 +282,20 @@ def test_a_redirect_to_what_is_guarded_opens_nothing(guard):
     assert asked(options, "hosts", "https") == ((), None)
 
 
+def test_what_is_served_is_what_routers_lead_to_and_not_what_is_redirected():
+    redirected = {"http.routers.r.rule": "Host(`a.example`) || Host(`b.example`)"} | REDIRECT
+    served = {"http.routers.s.rule": "Host(`a.example`) && PathPrefix(`/public`)"}
+    assert asked(traefik(redirected | served)[0], "hosts", "path", "https") == (("a.example",), "/public", "redirect")
+    assert asked(traefik(redirected)[0], "hosts", "path", "https") == (("a.example", "b.example"), None, "redirect")
+
+
+def test_a_redirect_to_elsewhere_than_https_is_not_understood():
+    redirected = {"http.routers.r.rule": "Host(`a.example`)"} | REDIRECT | {"http.middlewares.secure.redirectscheme.scheme": "http"}
+    options, problems = traefik(redirected)
+    assert asked(options, "hosts", "https") == ((), None)
+    assert any("are not understood" in problem.message for problem in problems)
+
+
 def test_the_port_is_that_of_the_service_which_the_router_names():
     ports = {f"http.services.{name}.loadbalancer.server.port": port for name, port in (("a", "3000"), ("b", "4000"))}
     assert traefik(ports | {"http.routers.web.rule": "Host(`x.example`)", "http.routers.web.service": "b@docker"})[0].port == 4000

@@ -32,3 +32,17 @@ async def test_the_first_client_of_any_socket_is_waited_for_and_not_accepted():
         with socket.create_connection(other.getsockname()):
             await asyncio.wait_for(waiting, 10)
             other.accept()[0].close()
+
+
+async def test_what_fails_to_begin_is_tried_again_for_the_next_client(monkeypatch):
+    monkeypatch.setattr(on_demand, "PAUSE", 0.01)
+    tries: list[int] = []
+
+    async def begin() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError("no more files")
+
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_connection(door.getsockname()):
+        await asyncio.wait_for(on_demand.served([door], begin, "shell"), 10)
+    assert len(tries) == 3

@@ -58,3 +58,19 @@ def test_a_process_for_each_worker_and_none_is_left(tmp_path):
 def test_one_that_replaces_another_has_none_yet(tmp_path):
     with ahead.begun(load({"workers": "2", "state_dir": str(tmp_path)}), replace=True) as born:
         assert born == []
+
+
+@pytest.mark.usefixtures("quiet")
+def test_those_that_have_begun_stay_where_the_next_one_can_not(tmp_path, monkeypatch):
+    first, spawn = [], ahead.spawn
+
+    def scarce(account):
+        if first:
+            raise OSError("no more processes")
+        first.append(spawn(account))
+        return first[0]
+
+    monkeypatch.setattr(ahead, "spawn", scarce)
+    with ahead.begun(load({"workers": "3", "state_dir": str(tmp_path)})) as born:
+        assert born == first
+    assert not first[0].alive
