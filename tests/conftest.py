@@ -13,6 +13,7 @@ settings.register_profile("haystack", deadline=None)
 settings.load_profile("haystack")
 
 KEPT = ("HAYSTACK_TEST_", "HAYSTACK_DEBUG")
+DIED: list[object] = []  # why processes of pytest-xdist have
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,6 +29,18 @@ def settings_of_this_machine_do_not_count(monkeypatch):
     for name in list(os.environ):
         if name.startswith("HAYSTACK_") and not name.startswith(KEPT):
             monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    if error:  # also after its last test, where no test fails by it
+        DIED.append(error)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    if DIED and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -54,6 +54,8 @@ class Sharing(LoadScopeScheduling):
             super()._assign_work_unit(node)
 
     def _reschedule(self, node: Any) -> None:
+        if self.collection is None or node not in self.registered_collections:
+            return  # it has not said yet which tests there are, and gets its work when it has
         if not self._only_measuring_is_left():
             super()._reschedule(node)
         if self._only_measuring_is_left():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TextIO, TypedDict, cast
 
 from haystack.handover import control_socket
+from haystack.proxy import account
 
 WELL, WRONG, BAD_USAGE = 0, 1, 2
 PATIENCE = 2.5  # seconds; the image's health check waits for three
@@ -58,8 +60,11 @@ def _tell(status: int, text: str, stream: TextIO | None = None) -> int:
 
 def first(folders: Sequence[Path]) -> Report:
     """What the first Haystack reports that runs with one of these state folders. Raises SilentError."""
-    barred = None
-    for path in (each for folder in folders for each in control_socket.places(folder)):
+    barred = strange = None
+    for state, path in ((each, path) for each in folders for path in control_socket.places(each)):
+        if not control_socket.is_believed(path, state, {*_own(), control_socket.owner(state)}):
+            strange = strange or path
+            continue
         try:
             return ask(path)
         except (FileNotFoundError, ConnectionRefusedError):
@@ -72,8 +77,20 @@ def first(folders: Sequence[Path]) -> Report:
             raise SilentError(f"can't ask at {path}: {getattr(error, 'strerror', None) or error}") from error
     if barred:
         raise SilentError(control_socket.denied(barred))
+    if strange:
+        whose = control_socket.owner(strange.parent)
+        how = f"ask as that one (in a container: docker exec --user {whose})"
+        raise SilentError(f"what listens at {strange} belongs to user {whose}, who is not believed: {how}")
     paths = [control_socket.control(folder) for folder in folders]
     raise SilentError(f"no answer at {' or '.join(map(str, paths))}: no Haystack runs with that state folder, or it is still starting")
+
+
+def _own() -> set[int]:
+    """The user as whom Haystack goes on where it was started as root."""
+    try:
+        return {pwd.getpwnam(account.OWN).pw_uid}
+    except KeyError:
+        return set()
 
 
 def ask(path: Path) -> Report:

@@ -92,10 +92,8 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
     home: where this one lives; waits: it does not want to replace anybody.
     """
     question = protocol.Ask(protocol.PROTOCOL, __version__, os.getpid(), home, waits, orders=True)
-    ours = control_socket.control(folder), folder / control_socket.NAME
     for path in control_socket.places(folder):
-        # anybody may make a folder beside the others', but not in the state folder
-        if (path in ours or control_socket.owner(path.parent) in _friends()) and (found := _asked_at(path, question)):
+        if control_socket.is_believed(path, folder, _friends()) and (found := _asked_at(path, question)):
             return found
     return None
 

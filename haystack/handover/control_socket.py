@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 NAME = "control.sock"
@@ -33,9 +34,27 @@ def control(folder: Path) -> Path:
 def places(folder: Path) -> list[Path]:
     """Where that of any user may be: this user's first. Those of others are in folders of their own, whose names tell whose."""
     others = (each for place in _temporary() for each in sorted(Path(place).glob(f"haystack-*-{_sum(folder)}")))
-    theirs = [each / NAME for each in others if each.name.split("-")[1] == str(each.lstat().st_uid) and not each.is_symlink()]
+    theirs = [each / NAME for each in others if _is_own(each)]
     given = folder / NAME
     return list(dict.fromkeys([control(folder), *([given] if len(os.fsencode(given)) <= LONGEST else []), *theirs]))
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether it belongs to the user whom its name tells. It may go at any time."""
+    try:
+        return folder.name.split("-")[1] == str(folder.lstat().st_uid) and not folder.is_symlink()
+    except OSError:
+        return False
+
+
+def is_believed(path: Path, folder: Path, friends: Iterable[int]) -> bool:
+    """Whether what listens there is one that serves with this state folder: anybody may make a folder beside those of others.
+
+    friends: users, beside root and this one, who are believed.
+    """
+    if path in (control(folder), folder / NAME):
+        return True
+    return owner(path.parent) in {0, os.geteuid(), *friends}
 
 
 def owner(path: Path) -> int:

@@ -7,6 +7,7 @@ this module, and nothing of account.py and socket_folder.py, which the control p
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -70,9 +71,10 @@ def confine_or_tell(uid: int, gid: int) -> None:
 def end_with_parent() -> None:
     """Have the kernel end this process with its parent: one that is stopped sees no end of its channel, and would hold its sockets.
 
-    To be called after `confine`: another user does not inherit it from itself (prctl(2), PR_SET_PDEATHSIG). Raises OSError.
+    To be called after `confine`: another user does not inherit it from itself (prctl(2), PR_SET_PDEATHSIG). Not every system has it.
     """
-    _prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    with contextlib.suppress(OSError):
+        _prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
 
 
 def call(name: str) -> None:

@@ -19,6 +19,7 @@ from haystack.discovery.docker.tls import NAMES, Certificates, TlsError, TlsOpti
 from haystack.dns import special_names
 from haystack.loop.turns import at_once
 from haystack.net import descriptors
+from haystack.proxy import landlock, sandbox
 from haystack.settings import authorities, engine_url, otel, variables
 from haystack.settings.masking import masked
 from haystack.settings.parsers import NOT_PUBLIC, PRIVATE_KEY
@@ -79,6 +80,12 @@ def warnings(settings: Settings) -> Iterator[str]:
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):
         lost = "the shell's host key changes at each start; set it to a writable folder"
         yield f"HAYSTACK_STATE_DIR: {settings.state_dir} can't be written: {why}: {lost}"
+    if folder := next((each for each in landlock.readable(sandbox.PACKAGE) if _is_within(settings.state_dir, each)), None):
+        yield f"HAYSTACK_STATE_DIR: {settings.state_dir} is within {folder}, which workers may read, and so the keys: choose another folder"
+
+
+def _is_within(path: Path, folder: str) -> bool:
+    return path.resolve().is_relative_to(Path(folder).resolve())
 
 
 def _open_engines(settings: Settings) -> Iterator[str]:

@@ -125,7 +125,8 @@ def _obey(orders: socket.socket, child: int) -> int:
             setup += data[1:]
         for descriptor in descriptors:
             with contextlib.suppress(OSError):  # the one who asked sees the channel end
-                child = _kill(child)
+                _leave(child)
+                child = 0  # should the next line fail
                 child = _begin(socket.socket(fileno=descriptor), setup, orders)
 
 
@@ -148,7 +149,7 @@ def _kill(child: int) -> int:
 
 
 def _leave(child: int) -> None:
-    """The control process has gone, which the discovery process sees too, unless it is stopped or hangs."""
+    """End a discovery process whose channel has ended, which it sees, unless it hangs: first it removes the files of its keys."""
     if child:
         os.kill(child, signal.SIGCONT)
     over = time.monotonic() + END_SECONDS

@@ -179,7 +179,6 @@ class Haystack:
         """Send a signal to it and to all that it has started."""
         os.killpg(self.process.pid, number)
         self._told |= number == signal.SIGTERM
-        self._told = True
 
     def stop(self) -> None:
         """SIGTERM, unless it was sent already; the end must be clean."""

@@ -114,5 +114,24 @@ def test_where_a_process_dies_another_one_does_the_rest(steps):
     assert done | set(run.beside) >= set(OTHERS + MEASURED)
 
 
+def test_one_that_has_not_said_its_tests_yet_gets_none():
+    """Another process ends while the one that stands in for a dead one still looks which tests there are."""
+    run = Run(OTHERS + MEASURED, 2)
+    run.step()
+    died_of = run.sharing.remove_node(run.processes.pop())
+    fresh = Process("another")
+    run.sharing.add_node(fresh)
+    run.processes[0].shutdown()  # it does what it has, and ends
+    while run.step():
+        pass
+    assert not fresh.given
+    assert not run.processes
+    run.processes.append(fresh)
+    run.sharing.add_node_collection(fresh, run.tests)
+    run.sharing.schedule()
+    run.finish()
+    assert {died_of, *run.beside} >= set(OTHERS + MEASURED)
+
+
 def test_what_is_named_is_there():
     assert [name for name in (*sharing.MEASURE, *sharing.FIRST) if not (ROOT / name).exists()] == []

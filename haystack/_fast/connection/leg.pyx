@@ -77,7 +77,10 @@ cdef class LegUser(Waiter):
         raise NotImplementedError
 
     cdef bint may_leave(self) noexcept:
-        """Whether there is another endpoint that could answer instead, while nothing of a response has gone on."""
+        """Whether there is another endpoint that could answer instead, while nothing of a response has gone on.
+
+        A response has begun already: of a request that has an effect, that of another endpoint would say something else.
+        """
         return False
 
     cdef bint on_response(self, Head *h, Framing framing, bint first) except -1:

@@ -15,6 +15,7 @@ from haystack._fast.exchange.calls cimport end_with_status, has_status, is_strea
 from haystack._fast.exchange.dispatch cimport answered_elsewhere, connected, leave_queue, look_again, lost, retry, seek, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
 from haystack._fast.exchange.relay cimport relay
+from haystack._fast.exchange.retry cimport may_leave_silent
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
 from haystack._fast.http1.flaw cimport Flaw, said
@@ -240,7 +241,8 @@ cdef class Exchange(LegUser):
         return True
 
     cdef bint may_leave(self) noexcept:
-        return self.retries.idempotent and not self.retries.body_sent and self.down.body_done() and len(self.route.queue.route.members) > 1
+        cdef bint again = self.retries.reads_only and may_leave_silent(&self.retries, self.down.body_done())
+        return again and len(self.route.queue.route.members) > 1
 
     cdef int on_timeout(self) except -1:
         cdef bint expectant = self.request.expects and self.record.received == 0
@@ -433,8 +435,7 @@ cdef class Exchange(LegUser):
         self.state = step(self.state, State.DONE)
         self.deadline = 0
         self.down = None
-        self.up = None
-        self.route = None
+        self.up = self.route = None
         self.member = self.named = self.accused = None
         self.blamed = self.detail = None
         empty(&self.head)

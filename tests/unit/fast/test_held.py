@@ -70,10 +70,26 @@ def test_it_goes_on_with_the_next_bytes_of_it(rig: Rig) -> None:
     assert bodies(client) == b"whole"
 
 
-@pytest.mark.parametrize(("method", "others"), [("GET", ONE), ("POST", BOTH)], ids=["nobody else is there", "it may not be repeated"])
+@pytest.mark.parametrize(
+    ("method", "others"),
+    [("GET", ONE), ("POST", BOTH), ("DELETE", BOTH)],
+    ids=["nobody else is there", "it may not be repeated", "it has had its effect"],
+)
 def test_it_goes_on_after_a_moment_where_it_can_be_had_nowhere_else(rig: Rig, method: str, others: int) -> None:
     client = asked(rig, method, others)
     rig.endpoints[0].send(HEAD + b"w")
+    rig.settle()
+    pass_by(rig)
+    assert bodies(client) == b"w"
+
+
+def test_it_goes_on_after_a_moment_where_it_was_sent_elsewhere_already(rig: Rig) -> None:
+    """It may be the request at which endpoints stop: it is not asked a third time."""
+    client = asked(rig)
+    rig.service.change(TWO, Manner.ENDED)
+    rig.settle()
+    rig.service.change(BOTH, Manner(0))
+    rig.endpoints[1].send(HEAD + b"w")
     rig.settle()
     pass_by(rig)
     assert bodies(client) == b"w"

@@ -455,3 +455,10 @@ def test_an_origin_that_clients_know_otherwise_is_warned_of(origin, count, monke
     monkeypatch.setenv("HAYSTACK_ORIGIN", origin)
     found = [line for line in checks.warnings(load()) if line.startswith(f"HAYSTACK_ORIGIN={origin}: ")]
     assert len(found) == count
+
+
+def test_a_state_folder_that_workers_may_read_is_told():
+    within = Path(sys.prefix) / "state"
+    (line,) = checks.warnings(load({"state_dir": str(within)}))
+    assert line.startswith(f"HAYSTACK_STATE_DIR: {within} is within ")
+    assert not list(checks.warnings(load({"state_dir": "/srv/haystack"})))
