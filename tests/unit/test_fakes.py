@@ -15,7 +15,7 @@ SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 def test_one_that_does_not_end_as_a_test_expects_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "command", lambda: SLEEPS)
-    monkeypatch.setattr(worker, "STOP_LIMIT", 0.1)
+    monkeypatch.setattr(worker, "START_LIMIT", 0.1)
     made = worker.Haystack([])
     with pytest.raises(subprocess.TimeoutExpired):
         made.killed()

@@ -273,16 +273,18 @@ cdef class Http2Server(Streams):
 
     cdef int note_state(self) except -1:
         """Put the connection into the list of idle clients, or of clients with unread output, or close it."""
+        cdef bint over
         if self.session == NULL or self.state != ConnectionState.OPEN:
             return 0
         if self.noted:
             return self.wants()         # what follows from that comes first
-        if self.transport.unsent() or self.waiting:
+        over = not nghttp2_session_want_read(self.session) and not nghttp2_session_want_write(self.session)
+        if self.transport.unsent() or (self.waiting and not over):     # of a session that is over, what waits is never sent
             if self.link.ring != &self.worker.clients.readers:
                 join(&self.worker.clients.readers, &self.link)
             return 0
         leave(&self.link)
-        if not nghttp2_session_want_read(self.session) and not nghttp2_session_want_write(self.session):
+        if over:
             if self.legs.count:
                 return self.close()
             self.state = ConnectionState.LINGERING
