@@ -187,7 +187,9 @@ def _told(label: str, value: str, names: list[str], text: str) -> Problem:
 
 
 def _own(owners: list[Container], asking: list[Container], named: AbstractSet[str]) -> Turns[tuple[dict[str, object], tuple[Problem, ...]]]:
-    """What is asked for the service's own name: by those that have no other one, or where there are none by all, who need not agree then.
+    """Options of the service's own name: those of its containers without a haystack.host; if all have one, those of all of them.
+
+    In the second case they need not agree: their labels are meant for their hosts.
 
     owners: all containers; asking: those with a label; named: ids of those that have names by haystack.host.
     """

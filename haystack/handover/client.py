@@ -99,7 +99,7 @@ def ask(folder: Path, home: str = "", *, waits: bool = False) -> Predecessor | S
 
 
 def _asked_at(path: Path, question: protocol.Ask) -> Predecessor | Successor | None:
-    """Who listens there, if anybody does. Raises ReplaceError."""
+    """The Haystack that listens there; None: none does. Raises ReplaceError."""
     with ExitStack() as bad:
         peer = bad.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         peer.settimeout(PATIENCE)

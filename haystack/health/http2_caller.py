@@ -90,7 +90,7 @@ class Caller(asyncio.Protocol):
                 self._fail(f"breaks off ({_code(event.error_code)})")
 
     def _other(self) -> str:
-        """What is spoken here instead of HTTP/2."""
+        """The protocol that the endpoint speaks instead of HTTP/2, for people."""
         return next((words for start, words in _OTHERS.items() if self._read.startswith(start)), "does not speak HTTP/2")
 
     def connection_lost(self, _exc: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""What is loaded when somebody needs it first, by a thread: to import a large library holds the loop for a tenth of a second and more."""
+"""Loads modules when they are needed first, in a thread: importing a large library blocks the loop for a tenth of a second and more."""
 
 from __future__ import annotations
 

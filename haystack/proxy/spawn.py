@@ -105,7 +105,7 @@ class Nursery:
         self._closed = False
 
     async def take(self) -> Newborn:
-        """One that was started ahead, else the spare where there is one, else a process that starts only now. Raises OSError."""
+        """A process for a worker: one that was started ahead, else the spare, else one that starts now. Raises OSError."""
         while (ready := self._waiting()) is not None:
             if ready.alive:
                 return ready

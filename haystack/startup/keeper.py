@@ -4,9 +4,9 @@ The control process gives its privileges up, and could start nobody who may use 
 that it was started as: as root without any capability but that to pass over the modes of files, for a socket, or a key, may be another
 user's. It reads nothing but its orders, and keeps the settings of discovery, so that the control process need not know an engine's key.
 
-Nobody of them outlives the control process, however that ends and whatever state they are in: the keeper wakes up then and ends the
-discovery process. Should the keeper itself be killed, the kernel ends the discovery process, and Haystack ends, for it could start none
-any more. Imports little.
+No process outlives the control process, however that ends: the keeper, also one that is stopped, is woken up and ends the discovery
+process. If the keeper is killed, the kernel ends the discovery process, and Haystack ends too, since it could start no other. Imports
+little.
 """
 
 from __future__ import annotations

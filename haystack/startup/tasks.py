@@ -14,9 +14,9 @@ log = structlog.get_logger("haystack")
 
 
 class Tasks:
-    """One that fails ends nothing else, and never silently; but without discovery a restart alone helps: then `end` is called.
+    """All of them. A task that fails is logged, and the others go on. If discovery is lost, `end` is called: only a restart brings it back.
 
-    blind: what says that nobody watches engines any more.
+    blind: the error of lost discovery; None: it works.
     """
 
     def __init__(self, end: Callable[[], None]) -> None:

@@ -141,7 +141,7 @@ class _Routers:
         return [guard for guard in given if guard != MIDDLE or not self._of_kinds(router) <= self._open]
 
     def _guarded(self, routers: list[str]) -> list[str]:
-        """Those that may keep people out, or lead elsewhere."""
+        """Routers that may restrict who comes in, or that lead to another service."""
         return [router for router in routers if self._guards(router) or not _is_own(self._labels, router)]
 
     def _of_kinds(self, router: str) -> set[str]:

@@ -1,7 +1,7 @@
 """In the control process: the sources that the discovery process watches, and that process's life.
 
-One that ends, or falls silent, is replaced, with growing pauses; what was listed stays meanwhile, and what comes back is compared with it.
-Where none can be started any more, this says so, and Haystack ends: a list that never changes again serves nobody. Never touches an engine.
+A discovery process that ends, or falls silent, is replaced, with growing pauses; what was listed stays meanwhile, and new lists are
+compared with it. If none can be started any more, Haystack ends: a list that never changes again serves nobody. Never touches an engine.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from haystack.command_line import healthcheck
 from haystack.handover import control_socket
 
 
@@ -72,3 +73,16 @@ def test_a_socket_that_one_may_not_use_is_told_with_who_may(tmp_path, monkeypatc
     assert control_socket.denied(tmp_path / "none" / "control.sock").endswith(
         f"do so as user {whose}{other} (in a container: docker exec --user {whose})"
     )
+
+
+def test_a_health_check_believes_no_socket_of_a_stranger_and_says_whose_it_is(tmp_path, monkeypatch):
+    """Anybody may make such a folder in /tmp, and answer there for a Haystack that is dead."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    state = tmp_path / "state"
+    state.mkdir()
+    strange = tmp_path / "strange" / control_socket.NAME
+    monkeypatch.setattr(control_socket, "places", lambda _: [strange])
+    monkeypatch.setattr(control_socket, "owner", lambda path: 12345 if path == strange.parent else os.geteuid())
+    monkeypatch.setattr(healthcheck, "ask", lambda _: pytest.fail("a stranger was asked"))
+    with pytest.raises(healthcheck.SilentError, match="belongs to user 12345, who is not believed"):
+        healthcheck.first([state])
