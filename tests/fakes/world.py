@@ -34,7 +34,7 @@ WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
 TICK = 0.02  # seconds between two looks at who waits
-LATE = 250  # milliseconds without an answer, as in upstream.pyx
+LATE = 250  # milliseconds without an answer: QUIET_MS of endpoint/outlier.pyx
 LIMIT = 0.5  # seconds or so after which a request without an answer has failed
 KINDS = {"refusing": "refused", "resetting": "reset", "silent": "timeout", "failing": "error"}
 

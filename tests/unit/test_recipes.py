@@ -109,18 +109,7 @@ def test_the_label_of_a_service_changes_its_row_and_one_container_that_differs_i
     word = next(word for word, (field, _) in labels._READERS.items() if field == option)
     example = next(bare(row[4]) for row in LABELS if bare(row[0]) == labels.PREFIX + word)
     found, _ = labels.read({labels.PREFIX + word: example})
-    other, _ = labels.read(
-        {
-            labels.PREFIX + word: {
-                "timeout": "7s",
-                "wait": "7s",
-                "retry": "off",
-                "max_connections": "7",
-                "https": "off",
-                "hsts_max_age": "7s",
-            }.get(word, "random")
-        }
-    )
+    other, _ = labels.read({labels.PREFIX + word: OTHERS.get(word, "random")})
     assert row(found) != row(Options())
     made = built(found, other)
     assert [p.subject for p in made.problems] == [f"label {labels.PREFIX}{word}"]

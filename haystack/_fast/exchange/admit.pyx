@@ -10,7 +10,7 @@ from haystack._fast.balance.affinity cimport recalled, request_key
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.calls cimport is_call
-from haystack._fast.exchange.dispatch cimport seek
+from haystack._fast.exchange.dispatch cimport begin_dispatch
 from haystack._fast.exchange.record cimport note_failure, note_request
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
@@ -79,7 +79,7 @@ cdef int admit(Exchange x, Head *h) except -1:
     if 0 < h.length <= x.worker.limits.kept_body and not h.chunked and not h.expect:
         x.state = step(x.state, State.BUFFER)
         return x.gather()
-    return seek(x)
+    return begin_dispatch(x)
 
 
 cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:

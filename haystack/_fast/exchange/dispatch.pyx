@@ -36,7 +36,7 @@ cdef const char *ANSWERED[5]
 ANSWERED[:] = [b"status 500", b"status 501", b"status 502", b"status 503", b"status 504"]
 
 
-cdef int seek(Exchange x) except -1:
+cdef int begin_dispatch(Exchange x) except -1:
     """The request is ready: find it an endpoint."""
     renew(x)                            # the body may have taken its time
     earn(&x.route.queue.budget)

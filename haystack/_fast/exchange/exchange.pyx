@@ -12,7 +12,7 @@ from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
 from haystack._fast.exchange.admit cimport admit, settle_host
 from haystack._fast.exchange.calls cimport end_with_status, has_status, is_stream, silence
-from haystack._fast.exchange.dispatch cimport answered_elsewhere, connected, leave_queue, look_again, lost, retry, seek, suspected, waited
+from haystack._fast.exchange.dispatch cimport answered_elsewhere, begin_dispatch, connected, leave_queue, look_again, lost, retry, suspected, waited
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
 from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.retry cimport may_leave_silent
@@ -115,7 +115,7 @@ cdef class Exchange(LegUser):
         if not whole:
             return self.on_body_late()
         self.deadline = 0
-        return seek(self)
+        return begin_dispatch(self)
 
     cdef bint takes_body(self) noexcept:
         return self.up is not None and State.SEND <= self.state <= State.RESPOND and self.up.unsent() == 0
