@@ -104,9 +104,10 @@ class Worker:
 
     def rescue(self, ended: set[Endpoint]) -> None:
         """What waits at endpoints that answer nobody any more goes elsewhere, as with bulk.rescue."""
-        for attempt in [a for a in self.waiting if a.member is not None and a.member.endpoint in ended and a.repeats == 0]:
-            self.waiting.pop(attempt).cancel()
-            self.broke(attempt, unseen=False)
+        for attempt in [a for a in self.waiting if a.member is not None and a.member.endpoint in ended]:
+            if attempt.may_leave_dead():
+                self.waiting.pop(attempt).cancel()
+                self.broke(attempt, unseen=False)
 
     @property
     def route(self) -> Route | None:
