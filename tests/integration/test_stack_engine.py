@@ -32,13 +32,12 @@ def mounted() -> list[str]:
 
 def stack(folder: Path) -> str:
     """The file with what stands for the image. folder: with that of each node, by its name."""
-    own = f"{folder}/{{{{.Node.Hostname}}}}"
     volumes = "".join(f"      - {{type: bind, source: {each}, target: {each}, read_only: true}}\n" for each in mounted())
     volumes += f"      - {{type: bind, source: {folder}, target: {folder}}}\n"
     made = STACK.replace("    image: haystack\n", f"    image: {BUSYBOX}\n    command: [{', '.join(map(str, command()))}]\n")
     made = re.sub(r"      - \{type: bind, source: /var/run/docker\.sock.*\n", volumes, made)
-    made = made.replace('"unix:///var/run/docker.sock"', f'"unix://{own}/docker.sock"\n      HAYSTACK_STATE_DIR: "{own}/state"')
-    return made.replace("    environment:\n", '    environment:\n      HAYSTACK_WORKERS: "1"\n')
+    made = made.replace('"unix:///var/run/docker.sock"', f'"unix://{folder}/{{{{.Node.Hostname}}}}/docker.sock"')
+    return made.replace("    environment:\n", '    environment:\n      HAYSTACK_WORKERS: "1"\n      HAYSTACK_TLS_LOCAL: "on"\n')
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +66,18 @@ def tasks(node) -> list[str]:
 
 
 def status(address: str, host: str = FRONT) -> int:
+    return asked(address, host)[0]
+
+
+def asked(address: str, host: str, path: str = "/") -> tuple[int, bytes]:
+    """Status and body; 0: nobody answers."""
     connection = http.client.HTTPConnection(address, timeout=5)
     try:
-        connection.request("GET", "/", headers={"Host": host})
-        return connection.getresponse().status
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except OSError:
-        return 0
+        return 0, b""
     finally:
         connection.close()
 
@@ -115,3 +120,18 @@ def test_one_that_has_gone_is_told_no_more_until_it_is_back(deployed):
     until(lambda: addresses(deployed[0].address) == everywhere - {deployed[2].address}, PATIENCE, "it is told, still")
     assert status(deployed[0].address) == 200
     until(lambda: addresses(deployed[0].address) == everywhere, PATIENCE, "no other one comes in its place")
+
+
+def test_one_that_comes_in_the_place_of_another_goes_on_with_its_keys(deployed):
+    node = deployed[1]
+    until(lambda: authority(node.address), PATIENCE, "it has none")
+    before, (gone,) = authority(node.address), tasks(node)
+    node.docker("kill", gone)
+    until(lambda: (now := tasks(node)) and gone not in now and authority(node.address), PATIENCE, lambda: logs(deployed))
+    assert authority(node.address) == before
+
+
+def authority(address: str) -> bytes:
+    """The certificate of its local CA."""
+    answered, body = asked(address, address, "/ca.pem")
+    return body if answered == 200 else b""
