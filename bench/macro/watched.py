@@ -38,13 +38,13 @@ class WatchedHaystack(AttendedHaystack):
 
     async def _attend(self, connection: asyncssh.SSHClientConnection) -> None:
         process = await connection.create_process("top", term_type="xterm-256color", term_size=SCREEN)
-        self._reading = asyncio.create_task(self._read(process.stdout))
+        self._reading = asyncio.create_task(self._look(process.stdout))
         try:
             await asyncio.wait_for(self._shown.wait(), LIMIT)
         except TimeoutError:
             raise RuntimeError("`top` shows no service") from None
 
-    async def _read(self, screen: asyncssh.SSHReader[str]) -> None:
+    async def _look(self, screen: asyncssh.SSHReader[str]) -> None:
         """Take all that `top` draws, for a terminal does not wait."""
         while drawn := await screen.read(1 << 16):
             if SERVICE in drawn:
@@ -65,6 +65,8 @@ class WatchedHaystack(AttendedHaystack):
         """End all of them. Raises RuntimeError where one was not there to the end: then the figure is of something else."""
         self._stack.close()
         over = self._reading is None or self._reading.done()
+        if self._reading is not None:
+            self._loop.call_soon_threadsafe(self._reading.cancel)
         super().stop()
         failed = [*self.scrapes.failed, *self.page.failed, *(["`top` ended before"] if over else [])]
         if failed:
