@@ -18,7 +18,10 @@ CANCEL = 8
 
 
 class Peer:
-    """An endpoint's end. streams: those that are asked for and were not answered; resets: code by stream."""
+    """An endpoint's end. streams: those that are asked for and were not answered; resets: code by stream; is_deaf: it reads nothing.
+
+    pings, pongs: how often it was asked whether it is there, and was told that Haystack is.
+    """
 
     def __init__(self, end: End) -> None:
         self.end = end
@@ -27,10 +30,13 @@ class Peer:
         self.read = 0
         self.streams: list[int] = []
         self.resets: dict[int, int] = {}
-        self.left = False
+        self.left = self.is_deaf = False
+        self.pings = self.pongs = 0
 
     def look(self) -> bool:
         """Take in what has come, and say what there is to say; whether there was anything."""
+        if self.is_deaf:
+            return False
         new = bytes(self.end.seen[self.read :])
         self.read += len(new)
         for event in self.http2.receive_data(new) if new else ():
@@ -41,6 +47,10 @@ class Peer:
                 self.streams.remove(event.stream_id)
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.left = True
+            elif isinstance(event, h2.events.PingReceived):
+                self.pings += 1
+            elif isinstance(event, h2.events.PingAckReceived):
+                self.pongs += 1
         data = self.http2.data_to_send()
         self.end.send(data)
         return bool(new or data)
