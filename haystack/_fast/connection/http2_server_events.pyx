@@ -12,6 +12,11 @@ from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.session_memory cimport session_memory
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 
+cdef extern from "nghttp2/nghttp2.h":
+    enum:
+        NGHTTP2_PRIORITY_UPDATE
+    void nghttp2_option_set_builtin_recv_extension_type(nghttp2_option *, uint8_t)
+
 cdef enum:
     FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
     GIVEN_BACK = 2048       # bytes of a body for which a client may give windows back by themselves
@@ -203,6 +208,7 @@ cdef int prepare() except -1:
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
+    nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE)    # RFC 9218, section 7.1
     return 0
 
 
