@@ -318,6 +318,7 @@ def state_of(Endpoint endpoint):
     """The OutlierState as a dict, its phase as a word."""
     return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
 
+
 def let_pass(Endpoint endpoint, int64_t ms):
     """For its connections of HTTP/2 so much time has passed, but not for their requests."""
     cdef Http2Client client
