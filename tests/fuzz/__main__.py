@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [http2] [http2_up] [dns] [upstream] [hello]: each for its time, as `make fuzz` does.
+"""python -m tests.fuzz [--seconds N] [TARGET ...], as of TARGETS, or all: each for its time, as `make fuzz` does.
 
 With clang there, the tree is copied to .make/fuzz and its extensions are built there with AddressSanitizer, UndefinedBehaviorSanitizer and
 libFuzzer's coverage; the release ones are never touched. Without, only Python code guides the search, and no memory error shows by itself.

@@ -1,7 +1,7 @@
 """Nothing is lost over TLS when containers come and go: the rounds of test_chaos.py by HTTP/1.1, by HTTP/2, and by TLS passed through.
 
-All of them ask at the same time; rounds of an engine of its own are in test_chaos.py. Where TLS is passed through, containers end it, each connection has one request, and what a container has
-in hand when it is killed goes with it: a proxy that can't read it can't ask again.
+All of them ask at the same time. Where TLS is passed through, containers end it, each connection has one request, and what a container has
+in hand when it is killed goes with it: a proxy that can't read it can't ask again. Rounds of an engine of its own are in test_chaos.py.
 """
 
 from __future__ import annotations

@@ -78,7 +78,10 @@ def test_the_page_tells_of_the_ratio_to_the_haystack_of_before():
         for peer, cpu in (("nginx", 30.0), ("HAProxy", 31.0), ("Haystack", 20.0 + n), ("earlier", 20.0))
     ]
     found = {"rows": rows, "missing": [], "cores": 2, "instructions": []}
-    assert "HTTP/1 without TLS, CPU to that of the Haystack of before: **1.05** (1.00 to 1.10), aim at most 1.02: **missed**." in report.table(found)
+    assert (
+        "HTTP/1 without TLS, CPU to that of the Haystack of before: **1.05** (1.00 to 1.10), aim at most 1.02: **missed**."
+        in report.table(found)
+    )
     found["rows"] = [row for row in rows if row["peer"] != "earlier"]
     assert "of before" not in report.table(found)
 

@@ -191,7 +191,9 @@ def test_what_one_engine_passes_through_another_one_does_not_serve_until_it_has_
     site.show_all(both)
     assert site.passed(APP) == ["10.0.0.2:443"]
     told = [p.message for p in claims.contested(site.snapshot.services.values())["a.services.haystack"]]
-    assert told == [f"https://{APP} is passed through to z.services.haystack (haystack.https=passthrough), and can't be served by others too"]
+    assert told == [
+        f"https://{APP} is passed through to z.services.haystack (haystack.https=passthrough), and can't be served by others too"
+    ]
     site.show_all({"one": both["one"]})
     for part in site.tables.expire(1e9):
         site.routes.apply(part)
