@@ -87,18 +87,6 @@ def test_a_restart_asks_for_nothing_and_replacing_neither(tmp_path):
             assert made.pebble.count("POST /order-plz") == orders
 
 
-def test_one_that_is_about_to_expire_is_renewed_and_served_until_then(tmp_path):
-    with site(tmp_path) as made:
-        old = made.authority.ca.issue_cert(NAME, not_before=days(-80), not_after=days(2))
-        folder = place(tmp_path / "state", made.pebble.url) / "certificates"
-        folder.mkdir(parents=True)
-        (folder / f"{key_of([NAME])}.pem").write_bytes(old.private_key_and_cert_chain_pem.bytes())
-        with made.haystack(NAME, HAYSTACK_STATE_DIR=str(tmp_path / "state")) as haystack:
-            haystack.wait("certificate.issued")
-            until(lambda: certified(haystack, NAME)["issuer"].startswith("Pebble"), 10, "the old one is told still")
-            assert verified(tmp_path, made, chain_of(tmp_path / "state"), NAME) == "chain.pem: OK\n"
-
-
 def trusting(made: Site) -> ssl.SSLContext:
     """Of clients that trust pebble, and who has signed what was there before."""
     context = ssl.create_default_context(cadata=made.pebble.root().decode())
@@ -114,8 +102,8 @@ def issuer(made: Site, name: str) -> str:
     return " ".join(value for part in found["issuer"] for _, value in part)
 
 
-def test_it_is_renewed_while_traffic_runs_and_no_connection_ends(tmp_path, fakes):
-    """Clients are shown the old one until the new one is there: DNS answers only when that has been seen."""
+def test_one_that_is_about_to_expire_is_renewed_while_traffic_runs_and_served_until_then(tmp_path, fakes):
+    """No connection ends with it. Clients are shown the old one until the new one is there: DNS answers only when that has been seen."""
     origin = Origin(fakes, respond()).start()
     with site(tmp_path) as made:
         made.world.silent = NAME
@@ -137,6 +125,7 @@ def test_it_is_renewed_while_traffic_runs_and_no_connection_ends(tmp_path, fakes
                 load.go_on()
                 assert kept.get(NAME).status == 200
             assert load.wrong == []
+            assert verified(tmp_path, made, chain_of(tmp_path / "state"), NAME) == "chain.pem: OK\n"
     origin.stop()
 
 
