@@ -2,6 +2,8 @@
 from libc.stdint cimport int64_t, uint8_t
 from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.cache cimport Entry
+from haystack._fast.dns.question cimport Question
+from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Responder
 from haystack._fast.dns.times cimport Times
 from haystack._fast.net.poller cimport Pollable, Poller
@@ -12,7 +14,7 @@ cdef class Waiter:
     cdef bytes key          # what tells it from other waiters
     cdef int64_t since      # nanoseconds
 
-    cdef int reply(self, const uint8_t *p, int size) except -1
+    cdef int reply(self, Question *q, uint8_t *p, int size, Limited *verdict) except -1
 
 cdef class Asked(Pollable):
     cdef Pending pending

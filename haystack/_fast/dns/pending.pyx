@@ -33,7 +33,8 @@ cdef class Waiter:
         if IS_DEBUG:
             book(Asset.WAITER, -1)
 
-    cdef int reply(self, const uint8_t *p, int size) except -1:
+    cdef int reply(self, Question *q, uint8_t *p, int size, Limited *verdict) except -1:
+        """Send the answer, as far as the rate limit lets it; verdict, PASSED before, says what that has done."""
         raise NotImplementedError
 
 
@@ -146,7 +147,9 @@ cdef class Pending:
         cdef Waiter waiter
         cdef Question question
         cdef dict waiters = asked.waiters
-        cdef Source source
+        cdef Source source = Source.CACHE if stale else Source.UPSTREAM
+        cdef Limited verdict
+        cdef int size
         cdef int64_t now = clock_ns()
         asked.waiters = {}
         self.waiting -= len(waiters)
@@ -157,11 +160,13 @@ cdef class Pending:
             if left:
                 self.clients[client] = left
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
-            source = Source.CACHE if stale else Source.UPSTREAM
-            self.times.took(now - waiter.since, 1)
-            waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, source, stale))
+            size = self.responder.give(entry, &question, &waiter.asker, self.work, source, stale)
+            verdict = Limited.PASSED
+            waiter.reply(&question, self.work, size, &verdict)
+            if verdict != Limited.DROPPED:
+                self.times.took(now - waiter.since, 1)
             if self.responder.log is not None:
-                self.responder.record(&question, &waiter.asker, Limited.PASSED, now - waiter.since)
+                self.responder.record(&question, &waiter.asker, verdict, now - waiter.since)
         return 0
 
     cdef int end(self, Asked asked) except -1:
