@@ -19,7 +19,8 @@ cdef class Waiter:
 cdef class Asked(Pollable):
     cdef Pending pending
     cdef bytes key          # of the question
-    cdef bytes group        # of the question, and of those askers whom one answer does for
+    cdef bytes crowd        # of the question, and of those askers whom one answer does for
+    cdef bytes client       # whose question it is
     cdef int64_t number
     cdef int64_t generation     # of kept answers when it was asked
     cdef dict waiters       # by their keys
@@ -31,7 +32,7 @@ cdef class Pending:
     cdef Responder responder
     cdef object send        # called with the rows for the control process
     cdef list rows          # not sent yet
-    cdef dict by_group
+    cdef dict crowds        # lists of equal questions
     cdef dict by_number
     cdef dict clients       # waiters by client
     cdef readonly Py_ssize_t waiting
@@ -44,6 +45,7 @@ cdef class Pending:
     cdef bint has_room(self, Asker *asker) except -1
     cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1
     cdef int renew(self, bytes key, bytes packet, Asker *asker) except -1
+    cdef Asked joined(self, Waiter waiter, bytes crowd, bytes client)
     cdef Asked begin(self, bytes key, bytes packet, Asker *asker, bint hot)
     cdef int give(self, Asked asked, Entry entry, bint stale) except -1
     cdef int keep(self, Entry entry) except -1
