@@ -29,6 +29,7 @@ SETTINGS = {
     "dns_forward": None,
     "acme_dns_zone": None,
     "peers": (),
+    "proxy_protocol": (),
     "http_port": 80,
     "workers": 1,
     "dns_log": "off",
