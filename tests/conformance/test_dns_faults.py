@@ -164,7 +164,7 @@ def answer(number: int, name: str) -> dns.message.Message:
     return dns.query.udp(dns.message.make_query(name, "A", use_edns=0), "127.0.0.1", timeout=LOST, port=number)
 
 
-LIMIT, NAMES = 1024, 1050  # descriptors, which Docker gives by default on many systems; names
+LIMIT, NAMES = 1024, 1050  # file descriptors of a process, as many systems have it; names
 ROUNDS = 3  # nobody answers them for 4.8 s: a busy machine may need longer for all that is to be seen meanwhile
 
 
