@@ -125,9 +125,9 @@ async def test_while_the_control_process_is_silent_what_has_ended_is_given(start
         message, took = await first(lambda: ask(server, name, use_edns=0), errors)
         assert (message.rcode(), errors(message), ttls(message)) == (rcode, [error], [30])
         assert took > 1.5  # a newer one is waited for (RFC 8767, section 5)
-        # who asks while that question is outstanding still has it too, and asks no other one
-        assert errors(await ask(server, name, use_edns=0)) == [error]
-        assert len(channel.questions) == 2
+        asked = len(channel.questions)
+        assert errors(await ask(server, name, use_edns=0)) == [error]  # the same for who asks while that question is outstanding
+        assert len(channel.questions) == asked
         upstream.reply = says(f"60 A {NEW}")
         channel.let_go()
         fresh, _ = await first(lambda: ask(server, name, use_edns=0), lambda message: not message.options)
@@ -149,7 +149,6 @@ async def test_without_an_answer_of_old_it_is_servfail_once_the_control_process_
         assert loop.time() - began > 5
         for message in messages:
             assert (message.rcode(), errors(message)) == (dns.rcode.SERVFAIL, [dns.edns.EDECode.NETWORK_ERROR])
-        assert len(channel.questions) == 1
         channel.let_go()
         assert address(await udp(server, NAME)) == OLD
 
