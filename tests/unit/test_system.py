@@ -64,7 +64,9 @@ def test_root_on_debian_gets_it_installed(machine):
 def test_clients_are_asked_for_only_by_tests(machine):
     machine.put("id", "echo 1000")
     assert "dig" not in machine.run("run")[1]
-    assert all(f" {name}" in machine.run("test")[1] for name in ("dig", "curl", "wget", "ssh", "goaccess"))
+    said = machine.run("test")[1]
+    assert all(f" {name}" in said for name in ("dig", "curl", "wget", "ssh", "goaccess", "promtool"))
+    assert said.partition("apt-get install")[2].split().count("prometheus") == 1, "one package has both of its commands"
 
 
 GOALS = [([], "run"), (["run"], "run"), (["build"], "run"), (["test"], "test"), (["lint", "type"], "test")]
