@@ -10,6 +10,7 @@ from bench.macro.peers import WIDE_HAPROXY, WIDE_NGINX, CaddyProxy, HaproxyProxy
 from bench.macro.process import Process
 from bench.macro.spanned import SpannedHaystack
 from bench.macro.traced import TracedHaystack
+from bench.macro.watched import WatchedHaystack
 from bench.macro.wrk import Load
 
 SUBJECT = "Haystack"
@@ -134,6 +135,14 @@ SCENARIOS = (
             Contestant("trace of another", TracedHaystack),
             Contestant("access log and spans", partial(SpannedHaystack, share="0.01", HAYSTACK_ACCESS_LOG="json")),
         ),
+        origin="wide",
+    ),
+    Scenario(
+        "watched",
+        "page open, `top` running, and metrics scraped each second",
+        FIRST,
+        (Aim("cpu_us", 1.03, subject="watched", base=("by nobody",)),),
+        (Contestant("by nobody", partial(HaystackProxy, services=2)), Contestant("watched", WatchedHaystack)),
         origin="wide",
     ),
 )

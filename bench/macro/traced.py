@@ -13,8 +13,8 @@ WATCHED = "bench1.services.haystack"
 LIMIT = 15.0
 
 
-class TracedHaystack(HaystackProxy):
-    """HaystackProxy whose service bench1 is traced from start() to stop(); the load is for bench0."""
+class AttendedHaystack(HaystackProxy):
+    """HaystackProxy with two services and a person at its shell from start() to stop()."""
 
     def __init__(self, origin: int, **settings: str) -> None:
         self._key = asyncssh.generate_private_key("ssh-ed25519")
@@ -25,20 +25,20 @@ class TracedHaystack(HaystackProxy):
         self._connection: asyncssh.SSHClientConnection | None = None
 
     def start(self) -> None:
-        """Start, log in and switch the trace on. Raises RuntimeError when the shell does not confirm it."""
+        """Start, log in and do what that person does. Raises RuntimeError where that does not work."""
         super().start()
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._watch(), self._loop).result(LIMIT)
+        asyncio.run_coroutine_threadsafe(self._enter(), self._loop).result(LIMIT)
 
-    async def _watch(self) -> None:
+    async def _enter(self) -> None:
         self._connection = await asyncssh.connect(
             "127.0.0.1", int(self.told["ssh"]), username="bench", client_keys=[self._key], known_hosts=None, config=None, agent_path=None
         )
-        process = await self._connection.create_process()
-        process.stdin.write(f"trace on {WATCHED}\n")
-        while "trace on" not in (line := await process.stdout.readline()):
-            if not line:
-                raise RuntimeError("the shell ended before the trace was on")
+        await self._attend(self._connection)
+
+    async def _attend(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Do it; return once it is seen to work."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Log out and end it."""
@@ -48,3 +48,14 @@ class TracedHaystack(HaystackProxy):
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         super().stop()
+
+
+class TracedHaystack(AttendedHaystack):
+    """The person has the service bench1 traced; the load is for bench0."""
+
+    async def _attend(self, connection: asyncssh.SSHClientConnection) -> None:
+        process = await connection.create_process()
+        process.stdin.write(f"trace on {WATCHED}\n")
+        while "trace on" not in (line := await process.stdout.readline()):
+            if not line:
+                raise RuntimeError("the shell ended before the trace was on")

@@ -162,9 +162,10 @@ def _muted(before: Service | None, after: Service | None) -> Turns[set[routing_t
     for some in stretches(after.endpoints if after is not None else ()):
         mute += [e for e in some if routing_table.is_mute(e)]
         yield
-    was = {e.id: e.cause for e in before.endpoints if not e.ready} if before is not None and mute else {}
-    # one that was silent may have kept what is repeated for a better reason alone
-    return {routing_table.spot(e) for e in mute if was.get(e.id) not in (None, e.cause, Cause.LOST, Cause.GONE)}
+    known = {e.id: e for e in before.endpoints if not e.ready} if before is not None and mute else {}
+    were = [(was, e) for e in mute if (was := known.get(e.id)) is not None]
+    # where it was then; one that was silent may have kept what is repeated for a better reason alone
+    return {routing_table.spot(was) for was, e in were if was.cause not in (e.cause, Cause.LOST, Cause.GONE)}
 
 
 def _stopped(before: Service | None, after: Service | None, snapshot: Snapshot) -> Turns[set[routing_table.Spot]]:

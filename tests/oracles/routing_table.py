@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from haystack.loop.turns import at_once
-from haystack.model.services import Service
+from haystack.model.services import Cause, Service
 from haystack.model.snapshot import Snapshot
-from haystack.routing.routing_table import ALIVE, Defaults, Spot, is_mute, made, parts, spots
+from haystack.routing.routing_table import ALIVE, Defaults, Spot, is_mute, made, parts, spot, spots
 from haystack.routing.rows import ServiceRow, Table
 
 
@@ -41,6 +41,13 @@ def changes(old: Table, new: Table, living: frozenset[str] | None = None) -> Ite
             replaced.append(was)
     ended = () if living is None else _ended([*before.values(), *(r for r in replaced if r)], living)
     yield from parts(new.version, changed, tuple(before), ended)
+
+
+def muted(old: Snapshot, new: Snapshot) -> set[Spot]:
+    """Endpoints that had left for another reason than that they answer nobody, which they do now."""
+    out = {e.id: e for s in old.services.values() for e in s.endpoints if not e.ready and e.cause not in (Cause.LOST, Cause.GONE)}
+    mute = [e for s in new.services.values() for e in s.endpoints if is_mute(e) and e.id in out]
+    return {spot(out[e.id]) for e in mute if out[e.id].cause != e.cause}
 
 
 def _ended(left: list[ServiceRow], living: frozenset[str]) -> tuple[Spot, ...]:

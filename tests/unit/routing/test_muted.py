@@ -39,3 +39,11 @@ def test_one_that_had_left_since_connections_failed_has_ended_when_its_node_is_k
     rig.lost = {container(1).id}
     assert ended(rig, container(1), container(2)) == set()
     assert ended(rig, replace(container(1), lost=AWAY), container(2)) == {spot(1)}
+
+
+def test_one_that_comes_to_another_address_meanwhile_has_ended_where_it_was() -> None:
+    rig = Rig()
+    ended(rig, container(1), container(2))
+    rig.lost = {container(1).id}
+    ended(rig, container(1), container(2))
+    assert ended(rig, replace(container(1), address="192.0.2.99", lost=AWAY), container(2)) == {spot(1)}
