@@ -1,29 +1,49 @@
 """Other Haystacks: who they are, and which of them live. DNS answers with the addresses of those beside this one's.
 
 They are asked for /readyz once a second: one HTTP request, so that what is asked is what clients would use. Nothing else is shared. Who has
-not answered yet is out; who refuses leaves at once, who is silent after two questions. Never does: answering anybody. On the control loop's
+not answered yet is out; who refuses leaves at once, who is silent after two questions. One that takes this Haystack for a load balancer, as
+its HAYSTACK_PROXY_PROTOCOL says, closes connections without a header: it is sent one. Never does: answering anybody. On the control loop's
 thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
+from typing import Protocol
 
 import structlog
 
 from haystack.health import http_check
-from haystack.health.trouble import REFUSED
+from haystack.health.tcp_check import GREETINGS
+from haystack.health.trouble import REFUSED, SILENT
 from haystack.model.records import Peer, Record
-from haystack.settings.addresses import place
+from haystack.settings.addresses import Networks, place
 
 HTTP = 80
 UNWELL = 500  # statuses from this one on say that it can serve nobody; any other says that it lives
+BAD_REQUEST = 400  # to a header, of one that wants none
+HEADER = GREETINGS[2]
 _log = structlog.get_logger()
 
-Ask = Callable[[str, int, bytes, float], Awaitable[tuple[int, str]]]  # as http_check.ask
 Met = Callable[[Sequence[Peer], Peer | None], None]
+
+
+class Ask(Protocol):
+    """As http_check.ask."""
+
+    async def __call__(
+        self,
+        address: str,
+        port: int,
+        request: bytes,
+        timeout: float,  # noqa: ASYNC109 - as there
+        *,
+        greeting: bytes = b"",
+    ) -> tuple[int, str]:
+        """Status, or 0 and what is the matter."""
 
 
 class Pace(Record, frozen=True, kw_only=True):
@@ -37,13 +57,16 @@ class Pace(Record, frozen=True, kw_only=True):
 class Peers:
     """configured: HAYSTACK_PEERS; http: the port of HTTP in a container of the same Swarm service.
 
-    met: told who lives, and who this one is, whenever either changes.
+    met: told who lives, and who this one is, whenever either changes; proxies: HAYSTACK_PROXY_PROTOCOL, most likely that of all.
     """
 
-    def __init__(self, configured: Iterable[str], http: int, met: Met, ask: Ask = http_check.ask, pace: Pace | None = None) -> None:
+    def __init__(
+        self, configured: Iterable[str], http: int, met: Met, ask: Ask = http_check.ask, pace: Pace | None = None, proxies: Networks = ()
+    ) -> None:
         self._configured = tuple(map(_configured, configured))
         self._http = http
         self._met = met
+        self._proxies = proxies
         self._ask = ask
         self._pace = pace or Pace()
         self._own: Peer | None = None
@@ -98,9 +121,11 @@ class Peers:
 
     async def _watch(self, peer: Peer) -> None:
         missed = 0
+        way = self._way(peer)
+        header = HEADER if way is not None and _is_in(way[0], self._proxies) else b""
         while True:
             way = self._way(peer)
-            status, why = await self._ask(*way, _request(*way), self._pace.answer) if way is not None else (0, "has no address")
+            status, why, header = await self._question(way, header) if way is not None else (0, "has no address", header)
             lives = 0 < status < UNWELL
             missed = 0 if lives else missed + 1
             if lives and peer not in self._living:
@@ -113,6 +138,16 @@ class Peers:
                 self._met(self.living, self._own)
             await asyncio.sleep(self._pace.pause)
 
+    async def _question(self, way: tuple[str, int], header: bytes) -> tuple[int, str, bytes]:
+        """Status, why there is none, and what to begin with the next time. header: what was right to begin with the last time."""
+        status, why = await self._ask(*way, _request(*way), self._pace.answer, greeting=header)
+        hung_up, unwanted = not status and why != SILENT, bool(header) and status == BAD_REQUEST
+        if not hung_up and not unwanted:
+            return status, why, header
+        other = b"" if header else HEADER
+        again, _ = await self._ask(*way, _request(*way), self._pace.answer, greeting=other)
+        return (again, "", other) if again and again != BAD_REQUEST else (status, why, header)
+
 
 def _configured(text: str) -> Peer:
     """Of ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
@@ -121,6 +156,12 @@ def _configured(text: str) -> Peer:
     except ValueError:
         address, port = place(text)
         return Peer(name=text, address=address, port=port)
+
+
+def _is_in(address: str, networks: Networks) -> bool:
+    with suppress(ValueError):  # what a manager told need not be an address
+        return any(ip_address(address) in network for network in networks)
+    return False
 
 
 def _request(address: str, port: int) -> bytes:

@@ -37,6 +37,7 @@ from haystack.model.records import Peer
 from haystack.model.snapshot import Snapshot
 from haystack.net.access import Table
 from haystack.net.sockets import Sockets
+from haystack.settings import addresses
 
 log = structlog.get_logger()
 # Linux's numbers (fcntl(2)): F_ADD_SEALS; F_SEAL_SEAL, F_SEAL_SHRINK and F_SEAL_GROW
@@ -63,6 +64,10 @@ class DnsSettings(Upstreams, Protocol):
     @property
     def peers(self) -> tuple[str, ...]:
         """HAYSTACK_PEERS."""
+
+    @property
+    def proxy_protocol(self) -> addresses.Networks:
+        """HAYSTACK_PROXY_PROTOCOL."""
 
     @property
     def http_port(self) -> int:
@@ -109,7 +114,7 @@ class DnsService:
         self.feed = ZoneFeed(settings.dns_ttl, settings.address, self._numbers, first, opened, delegated)
         self.setup: DnsSetup = msgspec.structs.replace(self.feed.setup, early=early, log=settings.dns_log != "off")
         self._opened = False
-        self.peers = Peers(settings.peers, settings.http_port, self._meet)
+        self.peers = Peers(settings.peers, settings.http_port, self._meet, proxies=settings.proxy_protocol)
         self._met: DnsPeers | None = None
         self._limits, self._times = Limits(sockets=questions), times
         self._networks = self._subnets = Networks()

@@ -15,12 +15,13 @@ class Answered(str):
 
 
 REFUSED = Answered("does not accept")  # somebody is at the address, and nobody at the port
+SILENT = "does not answer"
 
 
 def trouble(error: Exception) -> str:
     """What this error says."""
     if isinstance(error, TimeoutError):
-        return "does not answer"
+        return SILENT
     number = getattr(error, "errno", None)
     if number in _GONE:
         return REFUSED

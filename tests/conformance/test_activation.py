@@ -17,6 +17,8 @@ import pytest
 from tests.fakes.activated import UNITS, Systemd, free
 from tests.fakes.client import Client
 from tests.fakes.origin import Origin
+from tests.fakes.pki import Authority
+from tests.fakes.tls import TlsClient, trusting
 from tests.fakes.worker import Member, called, children, host, until
 
 NAMES = ("http", "http-alt", "dns", "ssh")
@@ -44,6 +46,20 @@ def test_all_listeners_are_served_at_the_sockets_of_the_units(systemd: Systemd, 
             assert str(answer.answer[0][0]) == "127.0.0.1" if where == "127.0.0.1" else answer.rcode() == 0
     systemd.stop()
     assert systemd.notified.recv(100) == b"STOPPING=1"
+
+
+def test_https_is_served_at_its_socket_with_ipv4_and_ipv6(tmp_path: Path, origin: Origin) -> None:
+    """haystack-https.socket is left out where there is no source of certificates: nobody would serve it."""
+    authority, certs = Authority(tmp_path), tmp_path / "certs"
+    certs.mkdir()
+    authority.write(certs, "inside", "*.services.haystack")
+    with Systemd(tmp_path, *NAMES, "https") as systemd:
+        systemd.start(Member("web", origin.port), HAYSTACK_CERTS=str(certs))
+        systemd.ready()
+        for where in ("127.0.0.1", "::1"):
+            with TlsClient(systemd.ports["https"], trusting(authority.path), host("web"), to=where) as client:
+                assert client.get(host("web")).status == 200
+        systemd.stop()
 
 
 def test_who_comes_while_it_is_started_again_waits_and_is_served(systemd: Systemd, origin: Origin) -> None:

@@ -108,6 +108,18 @@ def test_a_worker_that_is_killed_takes_with_it_only_what_it_had_in_hand(origin: 
         assert all(each.lost <= kills for each in askers)
 
 
+def test_what_a_worker_has_not_read_when_it_is_killed_is_the_next_ones(origin: Origin, nameserver: Nameserver) -> None:
+    """Each client asks once, and asks never again."""
+    with running(origin, nameserver, HAYSTACK_WORKERS="1") as haystack, ManyClients(port(haystack)) as clients:
+        [worker] = haystack.workers()
+        halt(worker)
+        for number in range(2 * AT_ONCE):
+            clients.send(number, WEB)
+        os.kill(worker, signal.SIGKILL)
+        answered = dict(clients.receive() for _ in range(2 * AT_ONCE))
+    assert {client: data[3] & 15 for client, data in answered.items()} == {address(number): 0 for number in range(2 * AT_ONCE)}
+
+
 def test_while_the_control_process_stands_still_the_zone_and_what_is_cached_are_answered(origin: Origin, nameserver: Nameserver) -> None:
     with running(origin, nameserver, HAYSTACK_WORKERS="1") as haystack:
         with asking(port(haystack), WEB, WEB, "cached.example", "www.cached.example") as askers:

@@ -15,7 +15,8 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.engine import FakeEngine, inspected
 from tests.fakes.pki import Authority
-from tests.fakes.socket_proxy import SocketProxy, listed
+from tests.fakes.socket_proxy import KINDS, OF_MANAGERS, SocketProxy, listed
+from tests.fakes.swarm import FakeSwarm, ident
 from tests.fakes.worker import Haystack, called, children, halt, until, wake
 
 LIMIT = 20.0
@@ -67,10 +68,35 @@ def test_a_proxy_that_lets_the_documented_calls_through_is_enough(engine: FakeEn
         until(lambda: any(path == "/_ping" for _, path, _ in proxy.asked), LIMIT, "a silent engine is not asked whether it is there")
         asked, refused = list(proxy.asked), proxy.refused
     assert refused == []
+    assert_listed(asked, listed(), listed())
+
+
+def test_a_proxy_that_lets_the_documented_calls_through_is_enough_for_a_manager_of_a_swarm() -> None:
+    with FakeSwarm() as manager:
+        manager.add_task(1, manager.add_service(1, "shop"), node=manager.add_node(2, "n2", "10.77.0.3"))
+        task = f"shop.1.{ident('task', 1)}"
+        with SocketProxy(manager.host, (*KINDS, *OF_MANAGERS)) as proxy, watching(proxy.host) as haystack:
+            until(lambda: names(haystack) == {task}, LIMIT, "the task is not listed")
+            asked, refused = list(proxy.asked), proxy.refused
+        assert refused == []
+        assert_listed(asked, listed("manager of a Swarm"), listed() | listed("manager of a Swarm"))
+
+
+def assert_listed(asked: list[tuple[str, str, bool]], made: set[str], allowed: set[str]) -> None:
+    """All that was asked is allowed, and all of these calls were made."""
     assert {method for method, _, _ in asked} == {"GET"}
-    patterns = listed()
-    assert sorted({path for _, path, _ in asked if not any(re.fullmatch(p, path) for p in patterns)}) == []
-    assert [p for p in patterns if not any(re.fullmatch(p, path) for _, path, _ in asked)] == []
+    assert sorted({path for _, path, _ in asked if not any(re.fullmatch(p, path) for p in allowed)}) == []
+    assert [p for p in made if not any(re.fullmatch(p, path) for _, path, _ in asked)] == []
+
+
+def test_a_proxy_that_refuses_the_calls_of_a_swarm_costs_the_swarm_alone() -> None:
+    with FakeSwarm() as manager:
+        manager.add(inspected(1, "web-1"), event=False)
+        manager.add_task(2, manager.add_service(1, "shop"))
+        with SocketProxy(manager.host) as proxy, watching(proxy.host) as haystack:
+            told = haystack.wait("swarm.refused")
+            until(lambda: names(haystack) == {"web-1"}, LIMIT, "it was not listed")
+    assert "SERVICES=1" in told["hint"]
 
 
 def test_only_discovery_has_connections_to_the_engine(engine: FakeEngine) -> None:

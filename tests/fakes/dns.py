@@ -9,6 +9,7 @@ from typing import Any
 
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
+from haystack.dns.forward.forwarder import SOCKETS
 from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.service import DnsService
 from haystack.net import access
@@ -28,6 +29,7 @@ SETTINGS = {
     "dns_forward": None,
     "acme_dns_zone": None,
     "peers": (),
+    "proxy_protocol": (),
     "http_port": 80,
     "workers": 1,
     "dns_log": "off",
@@ -38,16 +40,24 @@ EVERYBODY = access.read("any")
 class LocalDns:
     """service: the control process's side; worker: the other. faults: exceptions that came out of compiled code.
 
-    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in
-    SETTINGS.
+    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; sockets: to nameservers at once;
+    settings: what is other than in SETTINGS.
     """
 
     def __init__(
-        self, snapshot: Any, *, clients: int = 128, idle: float = 10.0, alone: bool = False, times: Times = TIMES, **settings: Any
+        self,
+        snapshot: Any,
+        *,
+        clients: int = 128,
+        idle: float = 10.0,
+        alone: bool = False,
+        times: Times = TIMES,
+        sockets: int = SOCKETS,
+        **settings: Any,
     ) -> None:
         self.faults: list[Exception] = []
         self.settings = SimpleNamespace(**SETTINGS | settings)
-        self.service = DnsService(self.settings, snapshot, self._down, times=times)
+        self.service = DnsService(self.settings, snapshot, self._down, questions=sockets, times=times)
         self.sockets = Sockets()
         bound = self.service.bind(self.sockets)
         # a worker has copies of its own

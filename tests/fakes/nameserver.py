@@ -14,20 +14,20 @@ SILENT = "silent.example"
 
 
 class Nameserver:
-    """UDP on a free port of loopback. asked: how often each name was; came: set as soon as a silent name was asked for.
+    """UDP on a free port. asked: how often each name was; came: set as soon as a silent name was asked for.
 
-    address: of all names; may be changed.
+    address: of all names; may be changed; at: its own.
     """
 
-    def __init__(self, ttl: int = 3600, address: str = "192.0.2.1") -> None:
+    def __init__(self, ttl: int = 3600, address: str = "192.0.2.1", at: str = "127.0.0.1") -> None:
         self.address = address
         self.asked: Counter[str] = Counter()
         self.came = threading.Event()
         self._ttl = ttl
         self._held: list[tuple[dns.message.Message, object]] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
+        self._socket.bind((at, 0))
+        self.at, self.port = at, self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -36,7 +36,7 @@ class Nameserver:
 
     def __exit__(self, *_: object) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stop:
-            stop.sendto(b"", ("127.0.0.1", self.port))
+            stop.sendto(b"", (self.at, self.port))
         self._thread.join()
         self._socket.close()
 

@@ -38,17 +38,30 @@ def free_ports(count: int) -> list[int]:
 class Pebble:
     """folder: for its certificate; dns: the port of the resolver it asks; http, tls: where it looks for challenges.
 
+    address: of it and of that resolver, for who is on another host.
     url: of its directory; ca: what its own certificate is verified by; lines: what it has said. A further start is another authority
     at the same place, which knows nobody.
     """
 
-    def __init__(self, folder: Path, dns: int, http: int, tls: int = 0, *, port: int = 0, bound: bool = False, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dns: int,
+        http: int,
+        tls: int = 0,
+        *,
+        port: int = 0,
+        bound: bool = False,
+        address: str = "127.0.0.1",
+        **environment: str,
+    ) -> None:
         self._folder = folder
         self._authority = Authority(folder)
         self.ca = self._authority.path
         self.port, self._management = free_ports(2)
         self.port = port or self.port
-        self.url = f"https://127.0.0.1:{self.port}/dir"
+        self._address = address
+        self.url = f"https://{address}:{self.port}/dir"
         self._dns, self._http, self._tls, self._bound = dns, http, tls or http, bound
         self._environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0", **environment}
         self.lines: list[str] = []
@@ -63,13 +76,13 @@ class Pebble:
 
     def start(self) -> None:
         """Answer from the return on."""
-        chain, key = self._authority.issue("127.0.0.1", "localhost")
+        chain, key = self._authority.issue("127.0.0.1", "localhost", self._address)
         (self._folder / "pebble.crt").write_bytes(chain)
         (self._folder / "pebble.key").write_bytes(key)
         (self._folder / "pebble.json").write_text(json.dumps({"pebble": self._settings()}))
         self.lines.clear()
         self._process = subprocess.Popen(
-            ["pebble", "-strict", "-config", str(self._folder / "pebble.json"), "-dnsserver", f"127.0.0.1:{self._dns}"],
+            ["pebble", "-strict", "-config", str(self._folder / "pebble.json"), "-dnsserver", f"{self._address}:{self._dns}"],
             env={**os.environ, **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,7 +103,7 @@ class Pebble:
     def _settings(self) -> dict[str, Any]:
         kid, _, secret = BINDING.partition(":")
         return {
-            "listenAddress": f"127.0.0.1:{self.port}",
+            "listenAddress": f"{self._address}:{self.port}",
             "managementListenAddress": f"127.0.0.1:{self._management}",
             "certificate": str(self._folder / "pebble.crt"),
             "privateKey": str(self._folder / "pebble.key"),

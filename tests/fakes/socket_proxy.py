@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "engine-api.md"
 KINDS = ("containers", "networks", "events", "info", "version", "images", "_ping")
-LET_THROUGH = re.compile(rf"(/v[0-9.]+)?/({'|'.join(KINDS)})(/|\?|$)")
+OF_MANAGERS = ("services", "nodes", "tasks")  # what a Swarm needs besides
 VERSION = re.compile(r"^/v[0-9.]+(?=/)")
 
 
@@ -31,17 +32,20 @@ class _Unix(HTTPConnection):
         self.sock.connect(self.path)
 
 
-def listed() -> set[str]:
-    """The calls of the page, as patterns of paths without a version."""
-    rows = re.findall(r"^\| `GET (/[^`?]*)", PAGE.read_text(), re.MULTILINE)
+def listed(of: str = "") -> set[str]:
+    """The calls of a section of the page, by words of its title, as patterns of paths without a version; of none: of its first one."""
+    first, *others = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)
+    section = next(each for each in others if of in each.partition("\n")[0]) if of else first
+    rows = re.findall(r"^\| `GET (/[^`?]*)", section, re.MULTILINE)
     return {re.sub(r"[A-Z]+", "[^/]+(/[^/]+)*", row) for row in rows}
 
 
 class SocketProxy:
-    """One that listens on 127.0.0.1. asked: (method, path without version and query, whether it was let through)."""
+    """One that listens on an address of this machine. asked: (method, path without version and query, whether it was let through)."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, kinds: Iterable[str] = KINDS, address: str = "127.0.0.1") -> None:
         self.upstream = upstream
+        self._let_through = re.compile(rf"(/v[0-9.]+)?/({'|'.join(kinds)})(/|\?|$)")
         self.asked: list[tuple[str, str, bool]] = []
         proxy = self
 
@@ -56,9 +60,9 @@ class SocketProxy:
                     return lambda: proxy.serve(self)
                 raise AttributeError(name)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
-        self.host = f"tcp://127.0.0.1:{self._server.server_address[1]}"
+        self.host = f"tcp://{address}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -79,7 +83,7 @@ class SocketProxy:
 
     def serve(self, request: BaseHTTPRequestHandler) -> None:
         """Pass one request on, or refuse it; an answer comes as it goes, however long it takes."""
-        through = request.command == "GET" and bool(LET_THROUGH.match(request.path))
+        through = request.command == "GET" and bool(self._let_through.match(request.path))
         self.asked.append((request.command, VERSION.sub("", urlsplit(request.path).path), through))
         if not through:
             request.send_error(403)

@@ -45,8 +45,10 @@ class FakeSwarm(FakeEngine):
         self.nodes[raw["ID"]] = json.dumps(raw | more, separators=(",", ":"))
         return raw["ID"]
 
-    def add_service(self, number, name, image="nginx:latest", *, replicas=1, labels=None, container=None, ports=(), mode=None, **more):
-        spec = {"ContainerSpec": {"Image": image, "Labels": container or {}, "Env": ["SECRET=hunter2"]}}
+    def add_service(
+        self, number, name, image="nginx:latest", *, replicas=1, labels=None, container=None, ports=(), mode=None, env=(), **more
+    ):
+        spec = {"ContainerSpec": {"Image": image, "Labels": container or {}, "Env": ["SECRET=hunter2", *env]}}
         raw = {
             "ID": ident("service", number),
             "Spec": {"Name": name, "Labels": labels or {}, "TaskTemplate": spec, "Mode": mode or {"Replicated": {"Replicas": replicas}}},

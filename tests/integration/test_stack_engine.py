@@ -6,7 +6,11 @@ In the place of the image is an empty one, into which this tree is mounted with 
 from __future__ import annotations
 
 import http.client
+import json
 import re
+import shutil
+import socket
+import ssl
 import sys
 from pathlib import Path
 
@@ -14,13 +18,17 @@ import dns.exception
 import dns.message
 import dns.query
 import pytest
+from cryptography import x509
 
-from tests.fakes.nodes import BUSYBOX, NGINX
+from tests.fakes.nameserver import Nameserver
+from tests.fakes.nodes import BUSYBOX, NGINX, Node, run
+from tests.fakes.pebble import Pebble
 from tests.fakes.within import within
 from tests.fakes.worker import command, until
 
 STACK = (Path(__file__).resolve().parents[2] / "deploy" / "stack.yml").read_text()
 FRONT = "front.nginx.services.haystack"
+WWW = "www.example.net"
 PATIENCE = 90.0
 
 
@@ -30,21 +38,49 @@ def mounted() -> list[str]:
     return sorted(str(each) for each in wanted if not any(above in wanted for above in each.parents))
 
 
-def stack(folder: Path) -> str:
-    """The file with what stands for the image. folder: with that of each node, by its name."""
-    own = f"{folder}/{{{{.Node.Hostname}}}}"
+def stack(folder: Path, **settings: str) -> str:
+    """The file with what stands for the image, and a folder that all nodes share. folder: with that of each node, by its name."""
     volumes = "".join(f"      - {{type: bind, source: {each}, target: {each}, read_only: true}}\n" for each in mounted())
     volumes += f"      - {{type: bind, source: {folder}, target: {folder}}}\n"
+    volumes += f"      - {{type: bind, source: {folder}/acme, target: /var/lib/haystack/acme}}\n"
+    own = "".join(f"      {name}: {json.dumps(text)}\n" for name, text in settings.items())
     made = STACK.replace("    image: haystack\n", f"    image: {BUSYBOX}\n    command: [{', '.join(map(str, command()))}]\n")
     made = re.sub(r"      - \{type: bind, source: /var/run/docker\.sock.*\n", volumes, made)
-    made = made.replace('"unix:///var/run/docker.sock"', f'"unix://{own}/docker.sock"\n      HAYSTACK_STATE_DIR: "{own}/state"')
-    return made.replace("    environment:\n", '    environment:\n      HAYSTACK_WORKERS: "1"\n')
+    made = made.replace('"unix:///var/run/docker.sock"', f'"unix://{folder}/{{{{.Node.Hostname}}}}/docker.sock"')
+    return made.replace("    environment:\n", f"    environment:\n{own}")
+
+
+class World:
+    """An authority, and DNS for it and for everybody. It looks where `dns.address` is."""
+
+    def __init__(self, nodes: list[Node], folder: Path) -> None:
+        gateway = f"{nodes[0].address.rpartition('.')[0]}.1"
+        self.dns = Nameserver(ttl=1, at=gateway)
+        self.pebble = Pebble(folder, self.dns.port, http=80, tls=443, address=gateway)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        nameserver = f"{self.dns.at}:{self.dns.port}"
+        return {"HAYSTACK_ACME": self.pebble.url, "HAYSTACK_ACME_CA": str(self.pebble.ca), "HAYSTACK_DNS_NAMESERVERS": nameserver}
 
 
 @pytest.fixture(scope="module")
-def deployed(nodes, tmp_path_factory):
+def world(nodes):
+    if shutil.which("pebble") is None:
+        pytest.skip("pebble is not installed")
+    folder = nodes[0].folder.parent
+    for name in ("acme", "pebble"):
+        (folder / name).mkdir()
+    made = World(nodes, folder / "pebble")
+    with made.dns, made.pebble:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def deployed(nodes, world, tmp_path_factory):
     file = tmp_path_factory.mktemp("stack") / "stack.yml"
-    file.write_text(stack(nodes[0].folder.parent))
+    settings = {"HAYSTACK_WORKERS": "1", "HAYSTACK_TLS_LOCAL": "on", "HAYSTACK_LOG_FORMAT": "json"}
+    file.write_text(stack(nodes[0].folder.parent, **settings, **world.settings))
     nodes[0].docker("service", "create", "--detach", "--no-resolve-image", "--name", "front", "--network", "web", "--replicas", "3", NGINX)
     nodes[0].docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), "haystack")
     try:
@@ -58,7 +94,11 @@ def deployed(nodes, tmp_path_factory):
 
 def logs(nodes) -> str:
     found = nodes[0].docker("service", "ps", "--no-trunc", "haystack_haystack", check=False)
-    return found + "".join(node.docker("logs", "--tail", "20", each, check=False) for node in nodes for each in tasks(node))
+    return found + "".join(logged(node, each)[-3000:] for node in nodes for each in tasks(node))
+
+
+def logged(node: Node, container: str) -> str:
+    return run("sh", "-c", f"docker -H {node.host} logs {container} 2>&1", check=False)
 
 
 def tasks(node) -> list[str]:
@@ -67,12 +107,18 @@ def tasks(node) -> list[str]:
 
 
 def status(address: str, host: str = FRONT) -> int:
+    return asked(address, host)[0]
+
+
+def asked(address: str, host: str, path: str = "/") -> tuple[int, bytes]:
+    """Status and body; 0: nobody answers."""
     connection = http.client.HTTPConnection(address, timeout=5)
     try:
-        connection.request("GET", "/", headers={"Host": host})
-        return connection.getresponse().status
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except OSError:
-        return 0
+        return 0, b""
     finally:
         connection.close()
 
@@ -115,3 +161,49 @@ def test_one_that_has_gone_is_told_no_more_until_it_is_back(deployed):
     until(lambda: addresses(deployed[0].address) == everywhere - {deployed[2].address}, PATIENCE, "it is told, still")
     assert status(deployed[0].address) == 200
     until(lambda: addresses(deployed[0].address) == everywhere, PATIENCE, "no other one comes in its place")
+
+
+def test_one_that_comes_in_the_place_of_another_goes_on_with_its_keys(deployed):
+    node = deployed[1]
+    until(lambda: authority(node.address), PATIENCE, "it has none")
+    before, (gone,) = authority(node.address), tasks(node)
+    node.docker("kill", gone)
+    until(lambda: (now := tasks(node)) and gone not in now and authority(node.address), PATIENCE, lambda: logs(deployed))
+    assert authority(node.address) == before
+
+
+def test_with_a_shared_folder_one_of_them_orders_and_all_serve_the_certificate(deployed, world):
+    """The authority looks at one that does not order."""
+    until(lambda: len(leading(deployed)) == 1, PATIENCE, lambda: logs(deployed))
+    world.dns.address = next(node.address for node in deployed if node not in leading(deployed))
+    deployed[0].docker("service", "update", "--detach", "--no-resolve-image", "--label-add", f"haystack.host={WWW}", "front")
+    until(lambda: all(issuer(node.address).startswith("CN=Pebble") for node in deployed), PATIENCE, lambda: logs(deployed))
+    assert len({certificate(node.address) for node in deployed}) == 1
+    assert world.pebble.count("POST /order-plz") == 1
+
+
+def leading(nodes: list[Node]) -> list[Node]:
+    """On which of them runs the one that orders."""
+    return [node for node in nodes if any("acme.leading" in logged(node, each) for each in tasks(node))]
+
+
+def certificate(address: str) -> bytes:
+    """What is shown for the name, unverified; empty: nothing is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((address, 443), 5) as sock, context.wrap_socket(sock, server_hostname=WWW) as tls:
+            return tls.getpeercert(binary_form=True) or b""
+    except OSError:
+        return b""
+
+
+def issuer(address: str) -> str:
+    found = certificate(address)
+    return x509.load_der_x509_certificate(found).issuer.rfc4514_string() if found else ""
+
+
+def authority(address: str) -> bytes:
+    """The certificate of its local CA."""
+    answered, body = asked(address, address, "/ca.pem")
+    return body if answered == 200 else b""

@@ -132,6 +132,20 @@ def test_no_alert_fires_while_all_is_well(tmp_path):
     assert try_rules(tmp_path, RULES, lasting(WELL)) == set()
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "stack.yml"])
+def test_the_state_outlives_the_container(file):
+    """In a volume that has a name: a nameless one is another one for each container, and with it host key, CA and certificates."""
+    text = (DEPLOY / file).read_text()
+    (name,) = re.findall(r"^      - (?:\{type: volume, source: )?([a-z]+)(?:, target: |:)/var/lib/haystack\b", text, re.MULTILINE)
+    assert f"\nvolumes:\n  {name}: {{}}\n" in text
+
+
+def test_the_stack_says_on_which_nodes_it_runs():
+    text = (DEPLOY / "stack.yml").read_text()
+    assert "constraints: [node.role == manager]" in text
+    assert text.startswith("# Haystack on every manager of a Swarm:")
+
+
 def test_the_dashboard_has_the_shape_that_grafana_imports():
     assert {type(BOARD[key]) for key in ("title", "uid")} == {str}
     assert BOARD["schemaVersion"] >= 36

@@ -1,6 +1,7 @@
 """An installed Haystack has what it reads from beside its modules: the page's files and the names of ports."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,16 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+EVERYWHERE = {"libc.so.6", "libm.so.6", "libpthread.so.0"}
+
+
+def test_docs_name_the_libraries_that_a_host_needs_for_a_wheel():
+    compiled = [*map(str, (ROOT / "haystack" / "_fast").rglob("*.so"))]
+    told = subprocess.run(["readelf", "--dynamic", *compiled], capture_output=True, text=True, check=True, timeout=120).stdout
+    needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", told)) - EVERYWHERE
+    assert "libnghttp2.so.14" in needed
+    page = (ROOT / "docs" / "systemd.md").read_text()
+    assert [name for name in sorted(needed) if f"`{name}`" not in page] == []
 
 
 def test_a_wheel_has_the_files_of_the_page(tmp_path):

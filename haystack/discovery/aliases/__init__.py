@@ -14,7 +14,8 @@ from haystack.discovery.aliases import nginx_proxy, traefik
 from haystack.discovery.aliases.records import Alias, Carried, Meant
 from haystack.model.records import Options, Problem
 
-KINDS: dict[str, Callable[[Carried], Meant]] = {"nginx-proxy": nginx_proxy.read, "traefik": traefik.read}
+NGINX_PROXY, TRAEFIK = "nginx-proxy", "traefik"
+KINDS: dict[str, Callable[[Carried], Meant]] = {NGINX_PROXY: nginx_proxy.read, TRAEFIK: traefik.read}
 
 
 def read(

@@ -1,7 +1,7 @@
 """What managers answer of services, tasks and nodes, as far as it is read: shapes of Docker's API from 1.30 on. Pure.
 
-No environment variable of a task is read. A field that is null or missing is as if it were empty; an element that has another shape costs
-itself alone (`elements.py`).
+Of the environment of a task nothing is kept but what `aliases/nginx_proxy.py` takes, and that with HAYSTACK_ALIASES alone. A field that is
+null or missing is as if it were empty; an element that has another shape costs itself alone (`elements.py`).
 """
 
 from __future__ import annotations
@@ -48,11 +48,18 @@ class Ports(Answer, frozen=True):
     ports: list[Port] | None = None
 
 
+class Variables(tuple[str, ...]):
+    """Those of an environment that are of use, as `NAME=VALUE`."""
+
+    __slots__ = ()
+
+
 class ContainerSpec(Answer, frozen=True):
     """What the containers of a service are made of."""
 
     image: str = ""
     labels: dict[str, str] | None = None
+    environment: Variables = msgspec.field(default=Variables(), name="Env")
 
 
 class TaskSpec(Answer, frozen=True):

@@ -7,7 +7,7 @@ is written otherwise is read as well, but as a whole. Never does: reading a sock
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Generic, TypeVar
 
@@ -23,11 +23,14 @@ _RAW = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 
 class Elements(Generic[T]):
-    """kind: of an element. bad: of each that could not be used in the last list, its beginning and why."""
+    """kind: of an element; make: of a type that JSON has not, and what stands there in JSON, makes one of it.
 
-    def __init__(self, kind: type[T]) -> None:
+    bad: of each that could not be used in the last list, its beginning and why.
+    """
+
+    def __init__(self, kind: type[T], make: Callable[[type, object], object] | None = None) -> None:
         self.bad: tuple[str, ...] = ()
-        self._decoder = msgspec.json.Decoder(kind)
+        self._decoder = msgspec.json.Decoder(kind, dec_hook=make)
         self._known: dict[Key, T] = {}
 
     def read(self, chunks: Iterable[bytes]) -> list[T]:

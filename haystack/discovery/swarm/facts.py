@@ -18,10 +18,11 @@ HOST, INGRESS = "host", "ingress"  # modes in which a port is published
 
 
 class Image(Record, frozen=True, kw_only=True):
-    """What an engine that has an image tells of it. exposed: such as ``80/tcp``."""
+    """What an engine that has an image tells of it. exposed: such as ``80/tcp``; environment: what of it is of use."""
 
     exposed: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
+    environment: tuple[str, ...] = ()
 
 
 class Facts(Record, frozen=True, kw_only=True):
@@ -43,10 +44,11 @@ class Facts(Record, frozen=True, kw_only=True):
 
 
 def of(service: Service, spec: ContainerSpec, image: Image | None, alien: tuple[str, ...] = ()) -> Facts:
-    """image: None where no manager has it; alien: HAYSTACK_ALIASES, as far as they are labels."""
+    """image: None where no manager has it; alien: HAYSTACK_ALIASES."""
     known = image or Image()
     labels = {**known.labels, **service.labels, **(spec.labels or {}), naming.SWARM_SERVICE: service.name}
-    options, odd = aliases.read(alien, labels, (), known.exposed) if alien else label_reader.read(labels)
+    environment = (*known.environment, *spec.environment)  # the last of a name counts, as in a container
+    options, odd = aliases.read(alien, labels, environment, known.exposed) if alien else label_reader.read(labels)
     image_name = naming.repository(spec.image)
     names, unnamed = naming.services(service.name, image_name, options, labels) if not service.is_job else ((), ())
     return Facts(

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
+from haystack.discovery.aliases import NGINX_PROXY, nginx_proxy
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import inspect
-from haystack.discovery.swarm.answers import Node, Service, Task
+from haystack.discovery.swarm.answers import Node, Service, Task, Variables
 from haystack.discovery.swarm.elements import Elements
 from haystack.discovery.swarm.facts import Image
 from haystack.discovery.swarm.members import Told
@@ -22,18 +23,29 @@ from haystack.model.records import Network, Problem
 WANTED = json.dumps({"desired-state": ["running", "ready"]})
 SWARM_WIDE = json.dumps({"scope": ["swarm"]})
 TOGETHER = 50  # tasks that are asked for in one question
+WITHHELD = "-"
 KEPT = 60.0  # seconds for which it is believed that no manager has an image
 
 
 class Lists:
-    """What was read last, by whichever manager: the next one has most of it, too."""
+    """What was read last, by whichever manager: the next one has most of it, too. aliases: HAYSTACK_ALIASES."""
 
-    def __init__(self) -> None:
-        self.services, self.nodes = Elements(Service), Elements(Node)
-        self.tasks, self.leaving = Elements(Task), Elements(Task)
+    def __init__(self, aliases: tuple[str, ...] = ()) -> None:
+        self._with_variables = NGINX_PROXY in aliases
+        self.services, self.nodes = Elements(Service, self._made), Elements(Node)
+        self.tasks, self.leaving = Elements(Task, self._made), Elements(Task, self._made)
         self.images: dict[str, Image | None] = {}
         self.missing: dict[str, float] = {}  # images that no manager had: until when that is believed
         self.left: dict[str, float] = {}  # tasks that are to end: until when they count as not having done so
+
+    def _made(self, _kind: type, environment: object) -> Variables:
+        return self.variables(environment)
+
+    def variables(self, environment: object) -> Variables:
+        """What is of use of an environment. All else is forgotten here, also values that are not read: names stand for them."""
+        if not self._with_variables or not isinstance(environment, list):
+            return Variables()
+        return Variables(f"{name}={text or WITHHELD}" for name, text in sorted(nginx_proxy.taken(environment).items()))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -99,7 +111,8 @@ class Manager:
                 raise
             return None
         labels = {key: text for key, text in inspect.mapping(config.get("Labels")).items() if isinstance(text, str)}
-        return Image(exposed=tuple(map(str, inspect.mapping(config.get("ExposedPorts")))), labels=labels)
+        exposed = tuple(map(str, inspect.mapping(config.get("ExposedPorts"))))
+        return Image(exposed=exposed, labels=labels, environment=self._lists.variables(config.get("Env")))
 
     def told(self, known: list[str], tasks: list[Task], services: list[Service], nodes: list[Node]) -> Told:
         """The rest of a poll. known: ids of tasks that ran, and are in the list no more."""

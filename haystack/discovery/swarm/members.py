@@ -52,7 +52,7 @@ class Row(NamedTuple):
     container: Container
 
 
-Spec = tuple[str, str, tuple[tuple[str, str], ...]]  # a service's id, an image, and labels of containers
+Spec = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]  # a service's id, an image, labels and variables of containers
 
 
 class Members:
@@ -113,7 +113,7 @@ class Members:
         return self._images.get(image) is images.get(image)
 
     def _of(self, service: Service, spec: ContainerSpec) -> Facts:
-        key = service.id, spec.image, tuple((spec.labels or {}).items())
+        key = service.id, spec.image, tuple((spec.labels or {}).items()), spec.environment
         made = self._facts.get(key)
         if made is None:
             made = self._facts[key] = facts.of(service, spec, self._images.get(spec.image), self._aliases)

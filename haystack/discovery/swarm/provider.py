@@ -32,6 +32,10 @@ from haystack.settings.masking import masked
 SOURCE = "swarm"
 UNMANAGED = "no engine of DOCKER_HOST is a manager of the Swarm"
 REFUSED = (403, 404, 405)  # statuses of a socket proxy that does not let this through
+LET_THROUGH = (
+    "let GET /services, /nodes, /tasks and /networks through "
+    "(docker-socket-proxy: SERVICES=1, NODES=1, TASKS=1, NETWORKS=1), or set HAYSTACK_SWARM=off"
+)
 _log = structlog.get_logger()
 
 
@@ -131,13 +135,14 @@ class Search:
         self._tls, self._timing = tls, timing
         self._aliases = aliases
         self._members = Members(own_place.container_id(), aliases)
-        self._lists = Lists()
+        self._lists = Lists(aliases)
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._seek = timing.seek
         self._session: Session | None = None
         self._known = False  # a picture has been told
         self._told: dict[str, float] = {}
+        self._refused: set[str] = set()  # hosts of which that has been told, since they were followed last
 
     def close(self) -> None:
         """End run() soon, from any thread."""
@@ -240,11 +245,13 @@ class Search:
             return
         if getattr(error, "status_code", None) in REFUSED and not session.polls:
             found.refused = True
-            hint = "let GET /services, /tasks, /nodes and /networks through, or set HAYSTACK_SWARM=off"
-            if self._is_due(told := border.explain(error)):
-                _log.warning("swarm.refused", error=told, hint=hint)
+            if host not in self._refused:  # which will be so at each look: it is told once
+                self._refused.add(host)
+                _log.warning("swarm.refused", error=border.explain(error), hint=LET_THROUGH)
             return
-        found.managed = found.managed or session.polls > 0
+        if session.polls:
+            found.managed = True
+            self._refused.discard(host)
         told = str(error) if isinstance(error, SessionEndedError) else border.explain(error)
         found.errors.append(f"{masked(host)}: {told}")
         if not self._stop.is_set():

@@ -1,19 +1,22 @@
 """HAYSTACK_ALIASES: what nginx-proxy and Traefik read, as Haystack's labels; what is not understood is said, but no variable's value."""
 
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haystack.discovery import aliases
-from haystack.discovery.aliases import traefik_rule
+from haystack.discovery.aliases import nginx_proxy, traefik_rule
 from haystack.discovery.aliases.traefik_rule import RuleError, Target
 from haystack.discovery.docker import inspect
 from haystack.model.records import Options
 from tests.fakes.engine import inspected
 
 BOTH = ("nginx-proxy", "traefik")
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def nginx(*environment, labels=None, exposed=("80/tcp",), kinds=("nginx-proxy",)):
@@ -92,6 +95,13 @@ def test_what_can_not_be_used_of_them_is_said_without_its_value(environment, sub
     assert problem.subject == f"variable {subject}"
     assert problem.message.startswith(told)
     assert "hunter2" not in problem.message
+
+
+@pytest.mark.parametrize("page", ["threat-model.md", "migrating-from-nginx-proxy.md"])
+def test_the_docs_say_of_how_many_variables_the_values_are_read(page):
+    words = ("five", "six", "seven", "eight", "nine")
+    (told,) = re.findall(rf"({'|'.join(words)})(?: \w+)* (?:variables|names) are", (DOCS / page).read_text())
+    assert 5 + words.index(told) == len(nginx_proxy.NAMES)
 
 
 def test_nothing_is_read_unless_it_is_asked_for_and_labels_of_its_own_come_first():

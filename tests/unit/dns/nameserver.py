@@ -36,7 +36,7 @@ def bound(port):
 class FakeNameserver:
     """reply(query message, over tcp) → message, bytes, a list of such datagrams, or None for silence; over TCP None is a closed connection.
 
-    asked counts the queries, queries keeps them as they came.
+    asked counts the queries, queries keeps them as they came, ports the ports that those over UDP came from.
     """
 
     def __init__(self, reply, port=0):
@@ -44,7 +44,7 @@ class FakeNameserver:
         self.port = port
         self.queries = []
         self.arrived = asyncio.Event()
-        self._peers = []
+        self.ports = []
 
     @property
     def asked(self):
@@ -72,6 +72,7 @@ class FakeNameserver:
 
     def _readable(self):
         data, peer = self.udp.recvfrom(4096)
+        self.ports.append(peer[1])
         for reply in self._answers(data, tcp=False):
             self.udp.sendto(reply, peer)
 

@@ -3,9 +3,12 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from haystack.dns.peers import Pace, Peers
 from haystack.health.trouble import REFUSED
 from haystack.model.records import Peer
+from haystack.settings.addresses import networks
 
 PACE = Pace(pause=0.01, answer=0.5)
 OWN = Peer(name="n1", address="10.77.0.2", near=(("net", "10.0.1.2", None),), own=True)
@@ -18,10 +21,11 @@ class World:
     def __init__(self):
         self.says, self.asked, self.met, self.news = {}, [], [], asyncio.Event()
 
-    async def ask(self, address, port, request, _patience):
+    async def ask(self, address, port, request, _patience, *, greeting=b""):
         await asyncio.sleep(0)
-        self.asked.append((address, port, request))
-        return self.says.get((address, port), (200, ""))
+        self.asked.append((address, port, greeting + request))
+        said = self.says.get((address, port), (200, ""))
+        return said(greeting) if callable(said) else said
 
     def tell(self, living, own):
         self.met.append(([peer.name for peer in living], own))
@@ -41,8 +45,8 @@ class World:
 
 
 @asynccontextmanager
-async def peers(world, *configured, http=80):
-    made = Peers(configured, http, world.tell, world.ask, PACE)
+async def peers(world, *configured, http=80, proxies=""):
+    made = Peers(configured, http, world.tell, world.ask, PACE, networks(proxies))
     made.start()
     try:
         yield made
@@ -91,6 +95,39 @@ async def test_tasks_of_its_own_service_are_asked_on_a_network_that_both_are_on(
         assert world.met[-1] == (["n3"], OWN)
         made.follow(())
         assert world.met[-1] == ([], None)
+
+
+def behind_proxies(greeting):
+    """One that takes who asks for a load balancer: HAYSTACK_PROXY_PROTOCOL."""
+    return (200, "") if greeting else (0, REFUSED)
+
+
+def before_all(greeting):
+    """One that takes nobody for one."""
+    return (400, "") if greeting else (200, "")
+
+
+@pytest.mark.parametrize("proxies", ["", "10.0.0.0/8"])
+@pytest.mark.parametrize("wanted", [behind_proxies, before_all])
+async def test_who_wants_a_proxy_header_is_sent_one_and_nobody_else(proxies, wanted):
+    world = World()
+    world.says["10.0.0.1", 80] = wanted
+    async with peers(world, "10.0.0.1", proxies=proxies) as made:
+        await world.until(lambda: made.living)
+        world.asked.clear()
+        await world.after(5)
+        assert {request.startswith(b"\r\n\r\n\0\r\nQUIT\n") for _, _, request in world.asked} == {wanted is behind_proxies}
+        world.says["10.0.0.1", 80] = (503, "")
+        await world.until(lambda: not made.living)
+
+
+async def test_the_first_question_begins_with_a_header_where_the_peer_is_a_proxy_to_this_one():
+    """It most likely has the same settings, and would log one without."""
+    world = World()
+    world.says["10.0.0.1", 80] = behind_proxies
+    async with peers(world, "10.0.0.1", proxies="10.0.0.0/8") as made:
+        await world.until(lambda: made.living)
+        assert len(world.asked) == 1
 
 
 async def test_nothing_is_told_where_nothing_has_changed():

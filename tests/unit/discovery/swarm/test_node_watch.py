@@ -9,7 +9,7 @@ from haystack.discovery.swarm import node_watch
 from haystack.discovery.swarm.node_watch import NodeWatch, Pace, answers
 from haystack.discovery.swarm.picture import Place
 
-PACE = Pace(pause=0.01, answer=0.5, misses=2, most=1000.0)
+PACE = Pace(pause=0.01, answer=0.01, misses=2, most=1000.0)
 NODE = Place(id="n1", name="node1", address="10.77.0.2")
 
 
@@ -76,6 +76,33 @@ async def test_a_node_that_falls_silent_is_told_of_and_its_return(told):
     assert await told.hears() == {"n1": "its node node1 does not answer"}
     told.said["10.77.0.2"] = True
     assert await told.hears() == {}
+
+
+async def test_one_that_has_not_answered_is_asked_again_at_once_however_many_nodes_there_are(told, monkeypatch):
+    told.watch = NodeWatch(told.tell, Pace(pause=0.01, answer=0.01, most=1.0))
+    many = {f"n{number}": Place(id=f"n{number}", name=f"node{number}", address=f"10.78.0.{number}") for number in range(2, 200)}
+    asked = []
+
+    async def answers(address, _port, _patience):
+        if address != NODE.address:
+            return True
+        asked.append(address)
+        if len(asked) == 1:
+            return True
+        told.watch.follow({"n1": NODE} | many)  # from now on, each of them is asked every 199 s
+        return False
+
+    monkeypatch.setattr(node_watch, "answers", answers)
+    told.watch.follow({"n1": NODE})
+    assert await told.hears() == {"n1": "its node node1 does not answer"}
+
+
+@pytest.mark.parametrize("nodes", [2, 100, 200, 400])
+def test_a_node_is_known_to_be_silent_within_two_seconds(nodes):
+    """At worst it falls silent just after it has answered: docs/swarm.md promises this up to 400 nodes."""
+    pace = Pace()
+    took = pace.until_next(nodes, 0) + sum(pace.until_next(nodes, missed) for missed in range(1, pace.misses)) + pace.answer
+    assert took <= 2.0
 
 
 async def test_one_that_never_answered_may_have_a_firewall(told):

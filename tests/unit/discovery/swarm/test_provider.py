@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from structlog.testing import capture_logs
 
+from haystack.catalog.registry import Registry
 from haystack.discovery.docker.provider import DockerProvider
 from haystack.discovery.docker.timing import Timing as EngineTiming
 from haystack.discovery.docker.tls import TlsOptions
@@ -19,6 +21,7 @@ from tests.fakes.swarm import OVERLAY, FakeSwarm, container_id, ident
 from tests.fakes.worker import until
 
 FAST = Timing(rest=0.1, busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.05, again=0.02, leaving=0.3)
+BY_EVENTS = Timing(rest=600.0, busy=0.02, gap=0.01, stirred=0.0)  # without one, it polls only while it is busy
 ENGINE = EngineTiming(shortest=0.01, longest=0.05, again=0.05, stopping=0.3)
 
 WEB, TWO = "web (no task)", "two (no task)"
@@ -41,8 +44,8 @@ async def polled(condition):
     await asyncio.to_thread(until, condition, 5.0, "it was not polled")
 
 
-def provider(*swarms, timing=FAST):
-    return SwarmProvider([each.host for each in swarms], Sightings("swarm"), timing=timing)
+def provider(*swarms, timing=FAST, aliases=()):
+    return SwarmProvider([each.host for each in swarms], Sightings("swarm"), timing=timing, aliases=aliases)
 
 
 async def test_tasks_are_listed_with_names_addresses_and_ports(swarm, sink):
@@ -69,11 +72,29 @@ async def test_a_poll_that_shows_nothing_new_tells_nothing(swarm, sink):
 
 
 async def test_an_event_of_a_service_has_it_poll_at_once(swarm, sink):
-    async with running(provider(swarm, timing=Timing(stirred=0.0)), sink):
+    async with running(provider(swarm, timing=BY_EVENTS), sink):
         await sink.until(lambda: sink.listings)
         swarm.add_task(1, swarm.add_service(1, "web"))
         swarm.emit("update", ident("service", 1), kind="service")
         await sink.until(lambda: sink.names and "web" in next(iter(sink.names)), timeout=5)
+
+
+async def test_an_event_of_a_node_has_it_poll_at_once(swarm, sink):
+    swarm.add_task(1, swarm.add_service(1, "web"), node=ident("node", 2))
+    async with running(provider(swarm, timing=BY_EVENTS), sink):
+        await sink.until(lambda: sink.names)
+        swarm.add_node(2, "n2", "10.77.0.3", state="down")
+        swarm.emit("update", ident("node", 2), kind="node")
+        await sink.until(lambda: sink.names == {WEB}, timeout=5)
+
+
+async def test_it_polls_again_and_again_while_an_update_runs(swarm, sink):
+    web = swarm.add_service(1, "web", UpdateStatus={"State": "updating"})
+    swarm.add_task(1, web)
+    async with running(provider(swarm, timing=BY_EVENTS), sink):
+        await sink.until(lambda: sink.names)
+        swarm.add_task(1, web, address="10.0.1.9/24")  # of which no event tells
+        await sink.until(lambda: {c.address for c in sink.listings[-1].containers} == {"10.0.1.9"}, timeout=5)
 
 
 async def test_jobs_are_left_out_of_services(swarm, sink):
@@ -225,6 +246,22 @@ async def test_a_socket_proxy_that_lets_nothing_of_it_through_is_told_of(swarm, 
             await sink.until(lambda: sink.withdrawn)
     (told,) = [each for each in logs if each["event"] == "swarm.refused"]
     assert "HAYSTACK_SWARM=off" in told["hint"]
+    assert {"SERVICES=1", "NODES=1", "TASKS=1", "NETWORKS=1"} <= set(re.findall(r"\w+=1", told["hint"]))  # the proxy's switches
+
+
+async def test_a_socket_proxy_that_goes_on_refusing_is_told_of_once_until_it_tells(swarm, sink):
+    timing = Timing(rest=0.1, busy=0.05, gap=0.01, stirred=0.2, answer=2.0, seek=0.02, seldom=0.02, again=0.02, remind=0.0)
+    swarm.refused, swarm.status = {"/services"}, 403
+    with capture_logs() as logs:
+        told = lambda: [each["event"] for each in logs].count("swarm.refused")  # noqa: E731 - a name for what is counted twice
+        async with running(provider(swarm, timing=timing), sink):
+            await sink.until(lambda: len(sink.withdrawn) > 3)
+            assert told() == 1
+            swarm.refused = set()
+            await sink.until(lambda: sink.listings)
+            swarm.refused = {"/services"}
+            swarm.cut()
+            await sink.until(lambda: told() == 2)
 
 
 async def test_a_swarm_outlives_a_proxy_that_refuses_beside_a_manager_that_is_away(swarm, sink):
@@ -248,13 +285,8 @@ async def test_a_container_is_listed_once_and_its_engine_knows_best(swarm, sink)
     """The engine of node 1 is watched, that of node 2 is not."""
     swarm.images["nginx:latest"] = {"Config": {"ExposedPorts": {"80/tcp": {}}}}
     web = swarm.add_service(1, "web", labels={"haystack.weight": "7"}, replicas=2)
-    swarm.add_task(1, web, slot=1)
     swarm.add_task(2, web, slot=2, node=ident("node", 2), address="10.0.1.6/24")
-    labels = {"com.docker.swarm.service.name": "web", "com.docker.swarm.node.id": swarm.at}
-    raw = inspected(1, f"web.1.{ident('task', 1)}", Config={"Image": "nginx:latest", "Labels": labels, "ExposedPorts": {"80/tcp": {}}})
-    raw["NetworkSettings"]["Networks"] = {"shop": {"NetworkID": OVERLAY, "IPAddress": "10.0.1.5"}}
-    assert raw["Id"] == container_id(1)
-    swarm.add(raw)
+    raw = watched_task(swarm, 1, web)
     sightings = Sightings("swarm")
     engine = Sighted(DockerProvider(swarm.host, timing=ENGINE), sightings)
     seen = {}
@@ -283,12 +315,86 @@ async def test_a_container_is_listed_once_and_its_engine_knows_best(swarm, sink)
         assert is_out(container_id(1))
 
 
+async def test_a_task_that_turns_unhealthy_is_out_at_once_where_its_engine_is_watched(swarm):
+    """Managers say that it runs, still."""
+    web = swarm.add_service(1, "web", replicas=2)
+    raws = [
+        watched_task(swarm, number, web, State={"Status": "running", "Running": True, "Health": {"Status": "healthy"}}) for number in (1, 2)
+    ]
+    registry, sightings, news = Registry("haystack"), Sightings("swarm"), asyncio.Event()
+    registry.subscribe(lambda _: news.set())
+    engine = Sighted(DockerProvider(swarm.host, timing=ENGINE), sightings)
+
+    def ready():
+        found = registry.snapshot.services.get("web.nginx.services.haystack")
+        return {endpoint.container for endpoint in found.endpoints if endpoint.ready} if found is not None else set()
+
+    async def until_ready(*wanted):
+        async with asyncio.timeout(5):
+            while ready() != {raws[number]["Id"] for number in wanted}:
+                news.clear()
+                await news.wait()
+
+    async with running(engine, registry), running(SwarmProvider([swarm.host], sightings, timing=BY_EVENTS), registry):
+        await until_ready(0, 1)
+        raws[0]["State"]["Health"]["Status"] = "unhealthy"
+        swarm.emit("health_status: unhealthy", raws[0]["Id"])
+        await until_ready(1)
+        raws[0]["State"]["Health"]["Status"] = "healthy"
+        swarm.emit("health_status: healthy", raws[0]["Id"])
+        await until_ready(0, 1)
+
+
+def watched_task(swarm, number, service, **more):
+    """A task on the fake's own node, as its engine has it, too."""
+    name = f"web.{number}.{ident('task', number)}"
+    swarm.add_task(number, service, slot=number, address=f"10.0.1.{number}/24")
+    labels = {"com.docker.swarm.service.name": "web", "com.docker.swarm.node.id": swarm.at}
+    raw = inspected(number, name, Config={"Image": "nginx:latest", "Labels": labels, "ExposedPorts": {"80/tcp": {}}}, **more)
+    raw["NetworkSettings"]["Networks"] = {"shop": {"NetworkID": OVERLAY, "IPAddress": f"10.0.1.{number}"}}
+    assert raw["Id"] == container_id(number)
+    swarm.add(raw, event=False)
+    return raw
+
+
 async def test_json_of_a_poll_keeps_no_environment(swarm, sink):
     swarm.add_task(1, swarm.add_service(1, "web"))
     async with running(provider(swarm), sink):
         await sink.until(lambda: sink.names)
     assert "hunter2" in json.dumps(list(swarm.services.values()))
     assert "hunter2" not in repr(sink.listings)
+
+
+async def test_variables_of_nginx_proxy_are_read_of_tasks_where_they_are_asked_for(swarm, sink):
+    swarm.images["nginx:latest"] = {"Config": {"Env": ["VIRTUAL_PORT=3000", "VIRTUAL_HOST=image.example"]}}
+    swarm.add_task(1, swarm.add_service(1, "web", env=["VIRTUAL_HOST=a.example", "CERT_NAME=hunter2"]), node=ident("node", 2))
+    async with running(provider(swarm, aliases=("nginx-proxy",)), sink):
+        await sink.until(lambda: sink.names)
+        (found,) = sink.listings[-1].containers
+        assert (found.options.hosts, found.options.port, found.options.labelled) == (("a.example",), 3000, True)
+        assert [problem.subject for problem in found.problems] == ["variable CERT_NAME"]
+        swarm.add_service(1, "web", env=["VIRTUAL_HOST=b.example"])
+        swarm.add_task(1, ident("service", 1), node=ident("node", 2))
+        await sink.until(lambda: {c.options.hosts for c in sink.listings[-1].containers} == {("b.example",)})
+    assert "hunter2" not in repr(sink.listings)
+
+
+@pytest.mark.parametrize("aliases", [(), ("traefik",)])
+async def test_otherwise_no_variable_is_read(swarm, sink, aliases):
+    swarm.add_task(1, swarm.add_service(1, "web", env=["VIRTUAL_HOST=a.example"]))
+    async with running(provider(swarm, aliases=aliases), sink):
+        await sink.until(lambda: sink.names)
+        assert "a.example" not in repr(sink.listings)
+
+
+@pytest.mark.parametrize("place", ["labels", "container"])
+async def test_labels_of_traefik_count_of_services_as_of_containers(swarm, sink, place):
+    rule = {"traefik.http.routers.shop.rule": "Host(`shop.example`)", "traefik.http.services.shop.loadbalancer.server.port": "3000"}
+    swarm.add_task(1, swarm.add_service(1, "web", **{place: rule}))
+    async with running(provider(swarm, aliases=("traefik",)), sink):
+        await sink.until(lambda: sink.names)
+        (found,) = sink.listings[-1].containers
+    assert (found.options.hosts, found.options.port, [p.number for p in found.ports]) == (("shop.example",), 3000, [3000])
 
 
 async def test_where_there_is_no_swarm_it_looks_seldom_or_when_an_engine_says_that_there_is(sink):
