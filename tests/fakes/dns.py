@@ -1,4 +1,7 @@
-"""DNS as in production, in one process: the control process's side, and the compiled server of one worker, on free ports of loopback."""
+"""DNS as in production, in one process: the control process's side, and the compiled server of one worker, on free ports of loopback.
+
+udp, tcp: clients of whatever answers at the `port` of something.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import asyncio
 import os
 from types import SimpleNamespace
 from typing import Any
+
+import dns.asyncquery
+import dns.message
 
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
@@ -109,3 +115,24 @@ class LocalDns:
         await self.service.close()
         self.sockets.close()
         assert self.faults == []
+
+
+async def udp(
+    server: Any, name: str, rdtype: str = "A", where: str = "127.0.0.1", *, source: str | None = None, patience: float = 5, **more: Any
+) -> dns.message.Message:
+    """The answer over UDP. more: of the message."""
+    query = dns.message.make_query(name, rdtype, **more)
+    return await dns.asyncquery.udp(query, where, timeout=patience, port=server.port, source=source)
+
+
+async def tcp(
+    server: Any, name: str, rdtype: str = "A", where: str = "127.0.0.1", *, source: str | None = None, patience: float = 5, **more: Any
+) -> dns.message.Message:
+    """The answer over TCP. more: of the message."""
+    query = dns.message.make_query(name, rdtype, **more)
+    return await dns.asyncquery.tcp(query, where, timeout=patience, port=server.port, source=source)
+
+
+def place(nameserver: Any) -> str:
+    """A nameserver of loopback, as settings have it."""
+    return f"127.0.0.1:{nameserver.address.port}"

@@ -6,7 +6,9 @@ import struct
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from haystack.dns.forward.nameservers import Nameserver
@@ -119,3 +121,28 @@ def in_turn(*replies):
 NXDOMAIN = says(rcode=dns.rcode.NXDOMAIN, authority=[f"900 SOA {SOA}"])
 SERVFAIL = says(rcode=dns.rcode.SERVFAIL)
 GOOD = says("60 A 192.0.2.1")
+TRUNCATED = says("60 A 203.0.113.1", flags=dns.flags.TC)
+
+
+def lying_about_the_name(query, tcp):
+    made = GOOD(query, tcp)
+    made.question[0].name = dns.name.from_text("other.example")
+    return made
+
+
+def lying_about_the_type(query, tcp):
+    made = GOOD(query, tcp)
+    made.question[0].rdtype = dns.rdatatype.AAAA
+    return made
+
+
+def echoing(query, tcp):
+    return query
+
+
+def cut_off(query, tcp):
+    return GOOD(query, tcp).to_wire()[:40]
+
+
+def over_tcp(reply):
+    return lambda query, tcp: reply(query, tcp) if tcp else TRUNCATED(query, tcp)

@@ -19,7 +19,20 @@ from haystack.dns.forward.nameservers import Nameserver
 from haystack.dns.forward.times import TIMES
 from tests.oracles.dns_answer import render
 from tests.unit.dns.forward.client import FAST, forwarding, resolve, resolved, until
-from tests.unit.dns.nameserver import GOOD, SERVFAIL, FakeNameserver, in_turn, says, silent
+from tests.unit.dns.nameserver import (
+    GOOD,
+    SERVFAIL,
+    TRUNCATED,
+    FakeNameserver,
+    cut_off,
+    echoing,
+    in_turn,
+    lying_about_the_name,
+    lying_about_the_type,
+    over_tcp,
+    says,
+    silent,
+)
 
 OTHER = says("60 A 192.0.2.99")
 FIRST, SECOND = "192.0.2.1", "192.0.2.99"
@@ -101,26 +114,6 @@ async def test_where_all_are_skipped_the_configured_order_holds():
         await address(forwarder)
         one.reply, two.reply = GOOD, OTHER
         assert await address(forwarder, "b.example") == FIRST
-
-
-def lying_about_the_name(query, tcp):
-    made = GOOD(query, tcp)
-    made.question[0].name = dns.name.from_text("other.example")
-    return made
-
-
-def lying_about_the_type(query, tcp):
-    made = GOOD(query, tcp)
-    made.question[0].rdtype = dns.rdatatype.AAAA
-    return made
-
-
-def echoing(query, tcp):
-    return query
-
-
-def cut_off(query, tcp):
-    return GOOD(query, tcp).to_wire()[:40]
 
 
 def short(query, tcp):
@@ -217,13 +210,6 @@ async def test_one_answer_in_another_case_is_not_accepted_and_changes_nothing():
 
     async with FakeNameserver(in_turn(forged, GOOD)) as upstream:
         assert await address(forwarding(upstream), "a-name-with-many-letters.example.com") == FIRST
-
-
-TRUNCATED = says("60 A 203.0.113.1", flags=dns.flags.TC)
-
-
-def over_tcp(reply):
-    return lambda query, tcp: reply(query, tcp) if tcp else TRUNCATED(query, tcp)
 
 
 @pytest.mark.parametrize("reply", [silent, TRUNCATED, cut_off, lying_about_the_name, SERVFAIL])
