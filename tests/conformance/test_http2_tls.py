@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -170,7 +171,8 @@ def test_nghttp(edge):
     edge.origin.script = respond(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
     url = f"https://127.0.0.1:{edge.port}/n"
     out = run(there("nghttp"), "-nv", "-H", f":authority: {WWW}", "--no-verify-peer", url, seconds=30)
-    assert b":status: " in out
+    assert re.search(rb":status: 200\b", out), out
+    assert sum(map(int, re.findall(rb"recv DATA frame <length=(\d+),", out))) == len(BODY)
 
 
 NODE = """

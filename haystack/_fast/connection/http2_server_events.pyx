@@ -13,6 +13,9 @@ from haystack._fast.http2.session_memory cimport session_memory
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 
 cdef extern from "nghttp2/nghttp2.h":
+    enum:
+        NGHTTP2_PRIORITY_UPDATE
+    void nghttp2_option_set_builtin_recv_extension_type(nghttp2_option *, uint8_t)
     void nghttp2_session_callbacks_set_on_invalid_header_callback(
         nghttp2_session_callbacks *,
         int (*)(nghttp2_session *, const nghttp2_frame *, const uint8_t *, size_t, const uint8_t *, size_t, uint8_t, void *) noexcept)
@@ -218,6 +221,7 @@ cdef int prepare() except -1:
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
+    nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE)    # RFC 9218, section 7.1
     return 0
 
 
