@@ -80,7 +80,7 @@ coverage: .make/tools .make/coverage ## which lines the tests run, compiled ones
 
 # With clang there, on extensions of its own with AddressSanitizer.
 FUZZ_SECONDS ?= 60
-fuzz: build .make/atheris ## the fuzz targets, FUZZ_SECONDS each (FUZZ: head, body, exchange, http2, dns, upstream, hello)
+fuzz: build .make/atheris ## the fuzz targets, FUZZ_SECONDS each (FUZZ: head, body, exchange, http2, http2_up, dns, upstream, hello)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 lint: .make/tools ## the linters

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -21,15 +20,13 @@ from bench.macro.peers import program
 from bench.macro.plot import draw
 from bench.macro.process import Process
 from bench.macro.report import replace, section
-from bench.macro.scenarios import Aim
-from bench.macro.summary import ratios
 from bench.tls import compare, instructions, report
 from bench.tls.peers import EarlierHaystack, Site
+from bench.tls.report import EARLIER
 from bench.tls.scenarios import SCENARIOS, Contestant, Scenario
 
 VERSIONS = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "h2load": "--version", "openssl": "version"}
 AXIS = "Haystack to the better of nginx and HAProxy; the bar is the aim"
-EARLIER = "earlier"
 
 
 def main() -> int:
@@ -100,21 +97,10 @@ def shown(found: dict[str, Any], raw: Path, *, write: bool) -> None:
     """Print the tables; with write, put them and the plot in the place of the README's."""
     text = report.table(found)
     print(f"{found['date']}, {found['machine']}\n\n{text}\n\nraw figures: bench/results/{raw.name}")
-    if before := against_earlier(found):
-        print(f"without TLS, beside the earlier Haystack: {before}")
     if write:
         measured_here = [s for s in SCENARIOS if any(row["scenario"] == s.name for row in found["rows"])]
         draw(measured_here, found["rows"], found["cores"], RESULTS / "tls.svg", AXIS)
         replace(README, "tls", section(found, text, "results/tls.svg", f"results/{raw.name}"))
-
-
-def against_earlier(found: dict[str, Any]) -> str:
-    """The ratio to the Haystack of another checkout, where it took part."""
-    rows = [row for row in found["rows"] if row["scenario"] == "plain"]
-    if not any(row["peer"] == EARLIER for row in rows):
-        return ""
-    found_ratios = ratios(rows, Aim("cpu_us", 1.02, base=(EARLIER,)))
-    return f"{statistics.median(found_ratios):.2f} ({min(found_ratios):.2f} to {max(found_ratios):.2f}), at most 1.02"
 
 
 def arguments() -> argparse.Namespace:

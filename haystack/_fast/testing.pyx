@@ -145,7 +145,7 @@ def access_line(str form, object trace, fields=()):
     """The line of a Trace whose phases and time are as exact as a line tells them."""
     cdef Log log = Log(form, trace.worker, [trace.listener], fields)
     cdef Entry entry
-    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent", "trace_id")
+    names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent", "trace_id", "protocol")
     latin = [getattr(trace, name).encode("latin-1") for name in names]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
     subject = trace.client_subject.encode()
@@ -153,6 +153,7 @@ def access_line(str form, object trace, fields=()):
     entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
     entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
     entry.referrer, entry.agent, entry.trace_id = text_of(latin[7]), text_of(latin[8]), text_of(latin[9])
+    entry.protocol = text_of(latin[10])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
     entry.subject = text_of(subject)
     entry.at_us = round(trace.time * 1000000)

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from haystack.api.errors import refused
 from haystack.api.feed import Feed
 from haystack.api.streamed import BUSY, LONGEST, STALLED, Streams
 
@@ -34,7 +35,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if self._streams.running >= self._streams.most or self._feed.ended:
-            await Response("too many listen already\n", 503, {**BUSY, "Content-Type": "text/plain"})(scope, receive, send)
+            await refused(scope, 503, "too many listen already", BUSY)(scope, receive, send)
             return
         self._streams.running += 1
         try:

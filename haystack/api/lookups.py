@@ -6,21 +6,17 @@ else's in their browsers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
-from itertools import takewhile
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from haystack.api.streamed import BUSY
-from haystack.loop.turns import Turns, in_turns
-from haystack.model.services import Endpoint
-from haystack.views import explanation, live
-from haystack.views.answers import LiveEndpoint
-from haystack.views.explanation import Asked
+from haystack.loop.turns import in_turns
+from haystack.views import explanation
+from haystack.views import lookups as views
 from haystack.views.lookup_answers import DnsAnswer, ExplainAnswer
 from haystack.views.state import State
 
@@ -51,7 +47,7 @@ class Lookups:
             asked = explanation.read(url)
         except ValueError as error:
             raise HTTPException(HTTPStatus.BAD_REQUEST, f"url: {error}") from None
-        return await in_turns(self._explained(asked))
+        return await in_turns(views.explained(self._state, asked, LISTED))
 
     async def dns(self, request: Request) -> DnsAnswer:
         """?name=&type=: what DNS says, as clients have it; type A where none is asked for. Raises HTTPException."""
@@ -65,30 +61,7 @@ class Lookups:
             lines = await self._state.responder.resolve(name, kind, _local(request))
         finally:
             self._asking -= 1
-        records = [*takewhile(lambda line: not line.startswith(";;"), lines[1:])]
-        return {"name": name, "type": kind, "records": records, "lines": lines}
-
-    def _explained(self, asked: Asked) -> Turns[ExplainAnswer]:
-        rules = yield from explanation.matching(self._state.snapshot.services.values(), asked)
-        found = rules[0] if rules else None
-        if found is not None:
-            lines = [*explanation.lead(self._state, asked, found), *explanation.shadowed(rules)]
-        else:
-            lines = [f"no service claims {asked.host}{asked.path}: {explanation.otherwise(self._state, asked)}"]
-            lines += yield from explanation.mute(self._state, asked.host)
-            lines += yield from explanation.refused(self._state, asked.host)
-        return {
-            "host": asked.host,
-            "path": asked.path,
-            "service": found.service.name if found is not None else None,
-            "rule": {"host": found.host, "path": found.path} if found is not None else None,
-            "endpoints": self._endpoints(found.endpoints if found is not None else ()),
-            "lines": lines,
-        }
-
-    def _endpoints(self, endpoints: Sequence[Endpoint]) -> list[LiveEndpoint]:
-        snapshot = self._state.snapshot
-        return [live.endpoint_shape(endpoint, live.container_dns(snapshot, endpoint)) for endpoint in endpoints[:LISTED]]
+        return views.resolved(name, kind, lines)
 
 
 def _parameter(request: Request, name: str) -> str:

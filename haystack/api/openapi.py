@@ -26,6 +26,7 @@ from haystack.views.answers import (
 from haystack.views.lookup_answers import DnsAnswer, ExplainAnswer
 
 JSON, TEXT, STREAM, HTML = "application/json", "text/plain", "text/event-stream", "text/html"
+PROBLEM = "application/problem+json"
 
 
 class Parameter(NamedTuple):
@@ -54,6 +55,8 @@ URL = Parameter("url", "a URL, or a host name with a path", "http://web.services
 TOO_MANY = (503, "too much is under way: Retry-After says when to come again")
 BAD = (400, "a parameter is missing or can't be read")
 FOREIGN = (403, "a page of another origin asks")
+NO_AUTHORITY = (404, "it has none")
+REFUSALS = (TOO_MANY, BAD, FOREIGN, NO_AUTHORITY)
 EVENTS = (
     "All rows, then each change, as server-sent events. `begin`, `change` …, `complete`: all there is, and from then on `change` alone. "
     "The data of a `change` are rows `[kind, key, value]`, where value null says that it is no more; of kind summary, service, endpoint, "
@@ -70,7 +73,7 @@ def addresses() -> dict[str, Address]:
         "/api/networks": Address("All networks, by id", dict[str, NetworkAnswer], example=sample["networks"]),
         "/api/services": Address("All endpoints, each once a service", list[ServiceAnswer], example=sample["members"]),
         "/api/certificates": Address("All certificates", list[CertificateAnswer], example=sample["certificates"]),
-        "/ca.pem": Address("The certificate of Haystack's own authority", kind="application/x-pem-file", statuses=((404, "it has none"),)),
+        "/ca.pem": Address("The certificate of Haystack's own authority", kind="application/x-pem-file", statuses=(NO_AUTHORITY,)),
         "/api/info": Address("Everything at once", InfoAnswer, example=sample["info"]),
         "/api/events": Address(EVENTS, kind=STREAM, statuses=(TOO_MANY,)),
         "/api/explain": Address(
@@ -111,10 +114,10 @@ def _operation(path: str, address: Address, schema: object) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": schema} if schema is not None else {}
     if address.example is not None:
         content["example"] = address.example
-    refusal = {JSON: {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    refusal = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
     responses: dict[str, Any] = {"200": {"description": "as it is now", "content": {address.kind: content}}}
     for status, meaning in address.statuses:
-        responses[str(status)] = {"description": meaning} | ({"content": refusal} if (status, meaning) in (BAD, FOREIGN) else {})
+        responses[str(status)] = {"description": meaning} | ({"content": refusal} if (status, meaning) in REFUSALS else {})
     return {
         "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
         "summary": address.summary.partition(". ")[0],

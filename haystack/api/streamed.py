@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from haystack.api.errors import refused
 from haystack.api.pages import Body, Page
 
 MOST = 128  # answers at once
@@ -39,8 +40,7 @@ class Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if self._streams.running >= self._streams.most:
-            busy = {**self._told, **BUSY, "Content-Type": "text/plain"}
-            await Response("too many requests at once\n", 503, busy)(scope, receive, send)
+            await refused(scope, 503, "too many requests at once", BUSY)(scope, receive, send)
             return
         self._streams.running += 1
         try:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from haystack.api import events, openapi, static
 from haystack.api.bodies import Bodies
+from haystack.api.errors import refused
 from haystack.api.events import EventStream
 from haystack.api.feed import Feed
 from haystack.api.lookups import Lookups
@@ -64,14 +65,14 @@ def guarded(view: View) -> View:
     return endpoint
 
 
-async def refusal(_request: Request, error: Exception) -> Response:
-    """A refusal as JSON; a method that is not served names those that are (RFC 9110, section 15.5.6)."""
+async def refusal(request: Request, error: Exception) -> Response:
+    """A refusal as the client wants it; a method that is not served names those that are (RFC 9110, section 15.5.6)."""
     if not isinstance(error, HTTPException):
         raise error
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.update(ALLOW)
-    return answer({"error": error.detail}, error.status_code, headers)
+    return refused(request.scope, error.status_code, error.detail, headers)
 
 
 def answer(shape: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from haystack.console.listing import json_array
 from haystack.console.long_text import Lines
-from haystack.console.tables import tabled
+from haystack.console.tables import Column, tabled
 from haystack.dns import wire
 from haystack.dns.messages import AskerRow
 from haystack.loop.turns import Turns, ordered
@@ -116,10 +116,14 @@ def text(about: Subject, rows: Sequence[Asked], width: int | None) -> Turns[list
     out = Lines()
     if about.clients is None:
         lines = ((row.containers, row.address, row.types, since(row.ago), row.times) for row in rows)
-        yield from tabled(out, ("container", "address", "types", "last", "times"), lines, width)
+        yield from tabled(
+            out, (Column("container", fold=True), Column("address", fold=True), Column("types", fold=True), "last", "times"), lines, width
+        )
     else:
         asked = ((row.name, row.types, since(row.ago), row.times, row.address) for row in rows)
-        yield from tabled(out, ("name", "types", "last", "times", "address"), asked, width)
+        yield from tabled(
+            out, (Column("name", fold=True), Column("types", fold=True), "last", "times", Column("address", fold=True)), asked, width
+        )
     return out.pieces()
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from haystack.loop.turns import STRETCH, Turns, ordered
+from haystack.model.reasons import overridden
 from haystack.model.services import Endpoint, Service
 from haystack.observe.trace import ITSELF
 from haystack.views.rates import Rate
+from haystack.views.shapes import override_shape
 from haystack.views.state import State
 
 QUIET = Rate()
@@ -111,6 +113,11 @@ def ready(service: Service) -> tuple[int, int]:
     return sum(endpoint.ready for endpoint in served), len(served)
 
 
+def state(endpoint: Endpoint) -> str:
+    """``in``, or why it is not, and what operators decided about it."""
+    return "; ".join(["in" if endpoint.ready else endpoint.reason, *overridden(endpoint)])
+
+
 def shape(row: Row) -> Mapping[str, object]:
     """For a script: seconds, and figures a second."""
     common = {
@@ -120,7 +127,8 @@ def shape(row: Row) -> Mapping[str, object]:
     if isinstance(row.subject, Endpoint):
         of = row.subject
         return {
-            "endpoint": of.id, "container": of.container_name, "ready": of.ready, "reason": of.reason, **common, "pooled": row.pooled,
+            "endpoint": of.id, "container": of.container_name, "ready": of.ready, "reason": of.reason, "weight": of.weight,
+            **common, "pooled": row.pooled, "overrides": [override_shape(each) for each in of.overrides],
         }  # fmt: skip
     good, every = ready(row.subject) if row.subject is not None else (0, 0)
     return {"service": row.name, **common, "waiting": row.waiting, "ready": good, "endpoints": every}

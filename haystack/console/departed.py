@@ -8,13 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from haystack.catalog import host_names
 from haystack.console.tables import age
-from haystack.model import endpoints
+from haystack.model import endpoints, naming
 from haystack.model.reasons import span
 from haystack.model.records import Departure
-from haystack.model.services import Endpoint
+from haystack.model.services import Cause, Endpoint
 from haystack.observe.safe_text import printable
+from haystack.views.shapes import Membership
 from haystack.views.state import State
 
 Row = tuple[object, ...]
@@ -22,10 +25,22 @@ Row = tuple[object, ...]
 
 def rows(state: State) -> list[tuple[str, Row]]:
     """(service, columns as of lists.ENDPOINT) for each endpoint of a container that has gone and is not back."""
-    found = [d for d in state.registry.departures if d.container.id not in state.snapshot.containers]
-    return [
-        (name, _row(d, e)) for d in found for name in services(state, d) for e in endpoints.endpoints(state.snapshot.origin, d.container)
-    ]
+    return [(name, _row(d, e)) for d, name, e in _gone(state)]
+
+
+def memberships(state: State) -> list[Membership]:
+    """The same for scripts, by service."""
+    found, origin = [], state.snapshot.origin
+    for departure, name, endpoint in _gone(state):
+        gone = replace(endpoint, ready=False, cause=Cause.GONE, reason=f"gone: {_end(departure)}", since=departure.at)
+        found.append(Membership(gone, name, (), None, (), dns=naming.container(origin, departure.container)))
+    return sorted(found, key=lambda each: each.name)
+
+
+def _gone(state: State) -> Iterator[tuple[Departure, str, Endpoint]]:
+    for d in state.registry.departures:
+        if d.container.id not in state.snapshot.containers:
+            yield from ((d, name, e) for name in services(state, d) for e in endpoints.endpoints(state.snapshot.origin, d.container))
 
 
 def services(state: State, departure: Departure) -> tuple[str, ...]:
@@ -42,9 +57,13 @@ def served(state: State, departure: Departure) -> tuple[str, ...]:
 
 def why(departure: Departure) -> str:
     """``exit 137, out of memory, 12.0 s ago``."""
+    return f"{_end(departure)}, {span(time.monotonic() - departure.seen)} ago"
+
+
+def _end(departure: Departure) -> str:
     told = [f"exit {departure.exit}"] if departure.exit else ["its process ended"]
     told += ["out of memory"] if departure.oom else []
-    return ", ".join([*told, f"{span(time.monotonic() - departure.seen)} ago"])
+    return ", ".join(told)
 
 
 def lines(state: State, wanted: Iterable[str] | None = None) -> Iterator[str]:

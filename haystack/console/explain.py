@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from haystack.console import departed, lists
 from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
+from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns
 from haystack.model.records import Container
 from haystack.model.services import Endpoint
@@ -21,40 +22,40 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
     """What there is to say, in pieces, and whether some service answers."""
     rules = yield from explanation.matching(state.snapshot.services.values(), asked)
     if not rules:
-        return (yield from _nobody(state, asked)), False
+        return (yield from _nobody(state, asked, width)), False
     found = rules[0]
-    out, name, now = Lines(*_safe(explanation.lead(state, asked, found))), found.service.name, time.time()
+    out, name, now = Lines(*_safe(explanation.lead(state, asked, found), width)), found.service.name, time.time()
     for container in dict.fromkeys(e.container for e in found.endpoints):
-        out.add(*_health(state.snapshot.containers.get(container)))
+        out.add(*_safe(_health(state.snapshot.containers.get(container)), width))
         yield
     for endpoint in found.endpoints:
-        out.add(*_probe(state, endpoint))
+        out.add(*_safe(_probe(state, endpoint), width))
         yield
-    out.add(*_safe(explanation.shadowed(rules)), *departed.lines(state, [name]))
-    out.add(*_safe((yield from explanation.mute(state, name, placeless=True))))
+    out.add(*_safe(explanation.shadowed(rules), width), *_safe(departed.lines(state, [name]), width))
+    out.add(*_safe((yield from explanation.mute(state, name, placeless=True)), width))
     yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
 
 
-def _nobody(state: State, asked: Asked) -> Turns[list[str]]:
+def _nobody(state: State, asked: Asked, width: int | None) -> Turns[list[str]]:
     """What there is to say where no service answers."""
     otherwise = explanation.otherwise(state, asked)
     if any(asked.host in departed.served(state, d) for d in state.registry.departures):
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
-    out = Lines(f"no service claims {printable(asked.host)}{printable(asked.path)}: {otherwise}")
+    lines = [f"no service claims {asked.host}{asked.path}: {otherwise}"]
     if (whole := lists.whole(asked.host, state)) in state.snapshot.services:
-        out.add(f"did you mean {printable(whole)}?")
+        lines.append(f"did you mean {whole}?")
     if state.settings.expose == "labelled":
-        out.add("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
-    out.add(*departed.lines(state, [asked.host]))
-    out.add(*_safe((yield from explanation.mute(state, asked.host))), *_safe((yield from explanation.refused(state, asked.host))))
-    out.add(*lists.trouble_lines(state))
-    return out.pieces()
+        lines.append("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
+    lines += departed.lines(state, [asked.host])
+    lines += yield from explanation.mute(state, asked.host)
+    lines += yield from explanation.refused(state, asked.host)
+    return Lines(*_safe([*lines, *lists.trouble_lines(state)], width)).pieces()
 
 
-def _safe(lines: Iterable[str]) -> Iterator[str]:
-    """They have text of others in them."""
-    return map(printable, lines)
+def _safe(lines: Iterable[str], width: int | None) -> Iterator[str]:
+    """They have text of others in them, and may be longer than the terminal is wide."""
+    return prose(map(printable, lines), width)
 
 
 def _health(container: Container | None) -> list[str]:

@@ -9,6 +9,7 @@ from operator import itemgetter
 from haystack.console.long_text import Lines
 from haystack.console.moments import clock, dated
 from haystack.console.tables import Column, tabled
+from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns
 from haystack.model.reports import Outcome
 from haystack.observe.journal import Entry
@@ -60,7 +61,7 @@ def replay_text(told: Replay, width: int | None) -> Turns[list[str]]:
     out = Lines(f"{dated(told.first)} to {clock(told.last)} UTC")
     if told.known > told.first:
         out.add(f"what happened before {dated(told.known)} is not known any more, or Haystack did not run")
-    out.add(*_members("in at the beginning", told.before))
+    out.add(*prose(_members("in at the beginning", told.before), width))
     events = ((e.time, (e.kind, e.about, what(e))) for e in told.events)
     outcomes = ((o.time, _outcome(told, o)) for o in told.outcomes)
     if told.events or told.outcomes:
@@ -70,9 +71,9 @@ def replay_text(told: Replay, width: int | None) -> Turns[list[str]]:
         out.add("")
     else:
         out.add("nothing happened, and no exchange went wrong")
-    out.add(*map(printable, map(_leaving, told.leavings)))
+    out.add(*prose(map(printable, map(_leaving, told.leavings)), width))
     if told.after != told.before:
-        out.add(*_members("in at the end", told.after))
+        out.add(*prose(_members("in at the end", told.after), width))
     if told.uncounted:
         out.add(f"{told.uncounted:,} more exchanges went wrong, and are only counted")
     return out.pieces()

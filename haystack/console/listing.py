@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -65,6 +65,28 @@ def json_object(items: Iterable[tuple[str, object]]) -> Turns[list[str]]:
 def json_array(items: Iterable[object]) -> Turns[list[str]]:
     """The same of an array, an item at a time."""
     return (yield from _bracketed("[", map(as_json, items), "]"))
+
+
+def json_of(fields: Mapping[str, object]) -> Turns[list[str]]:
+    """The same of an object whose lists may be long: these item by item."""
+    out, left = Lines("{"), len(fields)
+    for name, value in fields.items():
+        left -= 1
+        comma = "," if left else ""
+        if not isinstance(value, list | tuple):
+            out.add(f'  "{name}": {_indented(value, 1)}{comma}')
+            continue
+        out.add(f'  "{name}": [')
+        for number, item in enumerate(value, 1):
+            out.add(f"    {_indented(item, 2)}{',' if number < len(value) else ''}")
+            yield
+        out.add(f"  ]{comma}")
+    out.add("}")
+    return out.pieces()
+
+
+def _indented(value: object, depth: int) -> str:
+    return as_json(value).replace("\n", "\n" + "  " * depth)
 
 
 def _bracketed(before: str, items: Iterable[str], after: str) -> Turns[list[str]]:

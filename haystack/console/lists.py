@@ -8,15 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from heapq import merge
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 
-from haystack.console import departed
+from haystack.console import departed, short
 from haystack.console.command_line import nearest_of
 from haystack.console.listing import ALL, Listing, Wanted, json_array, json_object, shown
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column, age, moment, tabled
+from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
@@ -55,7 +56,7 @@ def services_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turn
         yield from shown(out, SERVICE, rows, width, wanted)
     else:
         out.add("no services yet")
-    out.add(*trouble_lines(state))
+    out.add(*prose(trouble_lines(state), width))
     return out.pieces()
 
 
@@ -73,13 +74,13 @@ def service_row(service: Service) -> tuple[object, ...]:
 
 def service_text(snapshot: Picture, service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
     """A service with its endpoints, hosts and problems, and some lines more."""
-    out, now = Lines(printable(service.name), *filter(None, [unheard.unheard(service)])), time.time()
+    out, now = Lines(printable(service.name), *prose(filter(None, [unheard.unheard(service)]), width)), time.time()
     for claim in service.claims:
-        out.add(host_line(service, claim))
+        out.add(*prose([host_line(service, claim)], width))
         yield
-    out.add(*(f"problem: {problem_line(problem)}" for problem in service.problems))
+    out.add(*prose((f"problem: {problem_line(problem)}" for problem in service.problems), width))
     yield from tabled(out, ENDPOINT, (endpoint_row(snapshot, e, now) for e in service.endpoints), width)
-    out.add(*more)
+    out.add(*prose(more, width))
     return out.pieces()
 
 
@@ -114,17 +115,15 @@ def spoken(endpoint: Endpoint) -> str:
     return f"{endpoint.listener} ({endpoint.speaks})"
 
 
-SERVICE = ("service", "ready", Column("ports", fold=True), Column("hosts", fold=True), Column("problems", spare=1))
-CONTAINER = (
-    "id",
-    Column("name", fold=True),
-    Column("image", fold=True, spare=2),
+SERVICE = (Column("service", fold=True), "ready", Column("ports", fold=True), Column("hosts", fold=True), Column("problems", spare=1))
+ENGINE = (
+    Column("source", fold=True, squeezed=24),
+    Column("id", spare=3),
+    Column("name", fold=True, squeezed=24),
     Column("address", fold=True),
-    Column("network", fold=True, spare=3),
-    Column("ports", fold=True),
-    Column("state", spare=1),
-    Column("health", spare=4),
-    Column("services", fold=True),
+    Column("version", spare=1),
+    Column("state", fold=True),
+    Column("since", spare=2),
 )
 UNWELL = frozenset({"starting", "unhealthy"})
 ENDPOINT = (
@@ -132,8 +131,8 @@ ENDPOINT = (
     Column("address", spare=2),
     Column("port", spare=3),
     Column("weight", spare=1),
-    Column("container", fold=True),
-    Column("state", fold=True),
+    Column("container", fold=True, briefer=short.name),
+    Column("state", fold=True, squeezed=16),
     Column("since", spare=4),
 )
 
@@ -149,9 +148,9 @@ def endpoints_text(state: State, width: int | None, wanted: Wanted = ALL) -> Tur
     rows = ((name.removesuffix(suffix), *row) for name, row in every)
     yield from shown(out, (Column("service", fold=True), *ENDPOINT), rows, width, wanted)
     if not wanted.texts:
-        yield from _add_health(out, snapshot.containers.values())
-        out.add(*_hidden(left, wanted), *departed.lines(state))
-    out.add(*trouble_lines(state))
+        yield from add_health(out, snapshot.containers.values(), width)
+        out.add(*_hidden(left, wanted), *prose(departed.lines(state), width))
+    out.add(*prose(trouble_lines(state), width))
     return out.pieces()
 
 
@@ -160,41 +159,11 @@ def _hidden(left: Sequence[object], wanted: Wanted) -> list[str]:
     return [f"{len(left)} of containers that ended in the last minute: --gone shows them"] if left and not wanted.gone else []
 
 
-def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
-    """A line a container, and its problems below."""
-    found = yield from ordered(state.snapshot.containers.values(), lambda c: f"{c.name}\0{c.id}")
-    if not found:
-        return Lines("no containers yet", *trouble_lines(state)).pieces()
-    out = Lines()
-    rows = (
-        (
-            c.short_id,
-            unheard.called(c.name, c.label),
-            c.image,
-            [each for each in (c.address, c.address6) if each],
-            f"{c.network or '-'}: {c.address_reason.removeprefix(f'network {c.network}: ')}",
-            [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
-            c.state,
-            c.health,
-            c.services,
-        )
-        for c in found
-    )
-    yield from shown(out, CONTAINER, rows, width, wanted)
-    for container in found if not wanted.texts else ():
-        out.add(*(printable(f"{container.name}: {why}") for why in filter(None, [unheard.unserved(container)])))
-        out.add(*(f"{printable(container.name)}: {problem_line(p)}" for p in container.problems))
-        yield
-    yield from _add_health(out, found if not wanted.texts else ())
-    out.add(*trouble_lines(state))
-    return out.pieces()
-
-
-def _add_health(out: Lines, containers: Iterable[Container]) -> Turns[None]:
+def add_health(out: Lines, containers: Iterable[Container], width: int | None) -> Turns[None]:
     """What the checks of those said that are not well."""
     for container in containers:
         if container.health in UNWELL and container.health_output:
-            out.add(health_line(container))
+            out.add(*prose([health_line(container)], width))
         yield
 
 
@@ -209,7 +178,7 @@ def networks_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turn
     if not found:
         return ["no networks yet"]
     out = Lines()
-    rows = ((n.id[:12], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
+    rows = ((n.id[: short.DIGITS], n.name, n.scope, n.driver, n.gateway, n.subnet) for n in found)
     titles = (
         "id",
         Column("name", fold=True),
@@ -232,8 +201,7 @@ def engines_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns
     if not rows:
         return ["no engines yet"]
     out = Lines()
-    titles = (Column("source", fold=True), Column("id", spare=3), "name", "address", Column("version", spare=1), Column("state", fold=True))
-    yield from shown(out, (*titles, Column("since", spare=2)), rows, width, wanted)
+    yield from shown(out, ENGINE, rows, width, wanted)
     return out.pieces()
 
 
@@ -247,16 +215,24 @@ def engines_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
 
 def services_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
     """/api/services."""
+    return (yield from _members_json(state, shapes.memberships(state.snapshot), wanted))
+
+
+def endpoints_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
+    """The same, with those that have gone where they are wanted."""
+    left = departed.memberships(state) if wanted.gone else ()
+    return (yield from _members_json(state, merge(shapes.memberships(state.snapshot), left, key=attrgetter("name")), wanted))
+
+
+def service_json(state: State, service: Service) -> Turns[list[str]]:
+    """The part of /api/services that is this one's."""
+    return (yield from _members_json(state, map(shapes.member_of(state.snapshot, service), service.endpoints), ALL))
+
+
+def _members_json(state: State, members: Iterable[shapes.Membership], wanted: Wanted) -> Turns[list[str]]:
     ttl, now = shapes.ttl_of(state), time.time()
-    every = (shapes.service_shape(each, ttl, now) for each in shapes.memberships(state.snapshot))
+    every = (shapes.service_shape(each, ttl, now) for each in members)
     return (yield from json_array(each for each in every if wanted.fits(each.values())))
-
-
-def containers_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
-    """/api/containers."""
-    snapshot = state.snapshot
-    every = ((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items())
-    return (yield from json_object((key, shape) for key, shape in every if wanted.fits((key, *shape.values()))))
 
 
 def networks_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
@@ -271,7 +247,6 @@ def problem_line(problem: Problem) -> str:
 
 
 SERVICES = Listing(services_text, services_json)
-ENDPOINTS = Listing(endpoints_text, services_json)
-CONTAINERS = Listing(containers_text, containers_json)
+ENDPOINTS = Listing(endpoints_text, endpoints_json)
 NETWORKS = Listing(networks_text, networks_json)
 ENGINES = Listing(engines_text, engines_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Mapping
 
+from haystack.console import short
 from haystack.console.command import NOT_FOUND, OK, Context, Kind, Talk, option, switch, word
 from haystack.console.command_line import nearest_of
 from haystack.console.listing import json_array
@@ -94,7 +95,7 @@ def row(picture: Picture, override: Override, now: float) -> tuple[object, ...]:
     return (
         name,
         kind,
-        override.target[:40],
+        override.target,
         override.by,
         override.why,
         f"{age(now - override.at)} ago",
@@ -104,9 +105,9 @@ def row(picture: Picture, override: Override, now: float) -> tuple[object, ...]:
 
 
 TITLES = (
-    "name",
+    Column("name", fold=True),
     "kind",
-    Column("target", spare=2),
+    Column("target", spare=2, brief=short.identity),
     Column("by", fold=True),
     Column("why", fold=True),
     "since",

@@ -6,28 +6,48 @@ import asyncio
 from collections.abc import Iterator
 
 from haystack.console.lent import Lent
+from haystack.console.wrapping import columns
 
 PROMPT = "-- {shown} of {all} lines: Space shows more, Enter one line, q ends --"
 ERASE = "\r\x1b[K"
 WAIT = 3600.0  # seconds for a key; then it is over
 
 
+def fits(pieces: list[str], width: int, height: int) -> bool:
+    """Whether all of it can be seen at once, with the prompt below it. Looks no further than to where the screen is full."""
+    room = height - 1
+    for text in _lines(pieces):
+        room -= rows(text, width)
+        if room < 0:
+            return False
+    return True
+
+
+def rows(text: str, width: int) -> int:
+    """How many rows of the screen a line takes; a wide character is not divided, so that a row may have a column less."""
+    if len(text) <= width and text.isascii():
+        return 1
+    return max(1, -(-columns(text) // max(1, width - (not text.isascii()))))
+
+
 async def show(lent: Lent, pieces: list[str], ended: asyncio.Event) -> None:
     """ended: set by Ctrl-C."""
-    total, shown, room = sum(piece.count("\n") for piece in pieces) + 1, 0, lent.size[1] - 1
+    total, shown, room, begun = sum(piece.count("\n") for piece in pieces) + 1, 0, lent.size[1] - 1, False
     for text in _lines(pieces):
-        while room == 0 and not ended.is_set():
+        tall = rows(text, lent.size[0])
+        while begun and tall > room and not ended.is_set():
             await lent.draw(PROMPT.format(shown=shown, all=total)[: max(1, lent.size[0] - 1)])  # one line: only that is erased
-            room = await _room(lent, ended)
+            page = await _page(lent, ended)
+            room, begun = tall if page == 1 else page, page == 0
             await lent.draw(ERASE)
         if ended.is_set():
             return
         await lent.line(text)
-        shown, room = shown + 1, room - 1
+        shown, room, begun = shown + 1, room - tall, True
 
 
-async def _room(lent: Lent, ended: asyncio.Event) -> int:
-    """How many lines more a person wants to see; none: an odd key."""
+async def _page(lent: Lent, ended: asyncio.Event) -> int:
+    """How many rows more a person wants to see; 1: one line, whatever it takes; none: an odd key."""
     pressed = asyncio.ensure_future(lent.key(WAIT))
     stopped = asyncio.ensure_future(ended.wait())
     try:
@@ -38,7 +58,7 @@ async def _room(lent: Lent, ended: asyncio.Event) -> int:
         stopped.cancel()
     if key in (None, "q", "Q", "escape"):
         ended.set()
-    return {"space": max(1, lent.size[1] - 1), "page down": max(1, lent.size[1] - 1), "enter": 1, "down": 1}.get(key or "", 0)
+    return {"space": max(2, lent.size[1] - 1), "page down": max(2, lent.size[1] - 1), "enter": 1, "down": 1}.get(key or "", 0)
 
 
 def _lines(pieces: list[str]) -> Iterator[str]:

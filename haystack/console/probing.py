@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from time import perf_counter
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from haystack import __version__
-from haystack.routing.rows import LISTENERS
+from haystack.routing.rows import HTTPS
+from haystack.tls import certificates
+from haystack.tls.certificate import Certificate
 from haystack.views import explanation
 from haystack.views.explanation import Asked
 from haystack.views.state import State
@@ -42,9 +47,25 @@ class Target:
         return f"{name}:{self.asked.port}" if self.asked.port is not None else name
 
 
+class Door(NamedTuple):
+    """The listener that is asked: where it is, and its name."""
+
+    address: str
+    port: int
+    name: str
+
+    @property
+    def sealed(self) -> bool:
+        """Whether requests come to it within TLS."""
+        return self.name == HTTPS
+
+
 @dataclass
 class Answer:
-    """What came back. Times in seconds since the request began; 0.0: it did not come to that. error: why not."""
+    """What came back. Times in seconds since the request began; 0.0: it did not come to that. error: why not.
+
+    sealed: when the handshake of TLS was over; version: of TLS; certificate: that was shown, None: none, or it can't be read.
+    """
 
     status: int = 0
     reason: str = ""
@@ -52,6 +73,9 @@ class Answer:
     octets: int = 0
     whole: bool = False
     connected: float = 0.0
+    sealed: float = 0.0
+    version: str = ""
+    certificate: Certificate | None = None
     first: float = 0.0
     total: float = 0.0
     error: str = ""
@@ -75,14 +99,13 @@ def read(url: str) -> Target:
     return Target(asked._replace(host=host), target)
 
 
-def listener(state: State, asked: Asked) -> tuple[str, int, str]:
-    """Address, port and name of the listener of this Haystack that is asked: the one on the URL's port, else the first."""
-    ports = state.proxy.ports
-    name = next((name for name in LISTENERS if asked.port is not None and ports.get(name) == asked.port), LISTENERS[0])
+def door(state: State, asked: Asked) -> Door:
+    """The listener of this Haystack that a client with this URL comes to: for https:// that of HTTPS, where there is one."""
+    port, name = explanation.listener(state, asked.port, tls=asked.tls)
     address = next(iter(state.settings.bind), "127.0.0.1")
     if ip_address(address).is_unspecified:
         address = "::1" if ":" in address else "127.0.0.1"
-    return address, ports.get(name, 0), name
+    return Door(address, port, name)
 
 
 def identity() -> str:
@@ -90,24 +113,38 @@ def identity() -> str:
     return f"probe-{secrets.token_hex(8)}"
 
 
-async def ask(address: str, port: int, target: Target, identity: str) -> Answer:
+async def ask(door: Door, target: Target, identity: str) -> Answer:
     """Send it, and read what comes. Says in the answer what went wrong."""
     answer, began = Answer(), perf_counter()
     try:
         async with asyncio.timeout(SECONDS):
-            await _exchange(answer, began, (address, port), target, identity)
+            await _exchange(answer, began, door, target, identity)
     except TimeoutError:
         answer.error = answer.error or f"no whole answer within {SECONDS:.0f} s"
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-        answer.error = getattr(error, "strerror", None) or str(error)
+        answer.error = _why(error)
     answer.total = perf_counter() - began
     return answer
 
 
-async def _exchange(answer: Answer, began: float, where: tuple[str, int], target: Target, identity: str) -> None:
-    reader, writer = await asyncio.open_connection(*where, limit=HEAD)
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS: {error.reason.lower().replace('_', ' ')}"
+    return getattr(error, "strerror", None) or str(error) or "the connection was closed"
+
+
+async def _exchange(answer: Answer, began: float, door: Door, target: Target, identity: str) -> None:
+    sock = await _connected(door)
+    answer.connected = perf_counter() - began
     try:
-        answer.connected = perf_counter() - began
+        reader, writer = await _opened(sock, target.asked.host if door.sealed else None)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        if door.sealed:
+            answer.sealed = perf_counter() - began
+            _look(answer, writer.get_extra_info("ssl_object"))
         head = (
             f"GET {target.target} HTTP/1.1", f"Host: {target.host}", f"User-Agent: haystack-probe/{__version__}", "Accept: */*",
             f"X-Request-Id: {identity}", "Connection: close", "", "",
@@ -117,6 +154,35 @@ async def _exchange(answer: Answer, began: float, where: tuple[str, int], target
         await _body(answer, reader)
     finally:
         writer.close()
+
+
+async def _connected(door: Door) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in door.address else socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (door.address, door.port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _opened(sock: socket.socket, host: str | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """host: whose certificate is asked for; None: without TLS. Any will do: it is this Haystack that is asked, and what it has is told."""
+    if host is None:
+        return await asyncio.open_connection(sock=sock, limit=HEAD)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return await asyncio.open_connection(sock=sock, limit=HEAD, ssl=context, server_hostname=host)
+
+
+def _look(answer: Answer, sealed: ssl.SSLObject) -> None:
+    """Which TLS it is, and whose certificate."""
+    answer.version = sealed.version() or ""
+    try:
+        answer.certificate = certificates.shown(sealed.getpeercert(binary_form=True) or b"")
+    except certificates.CertificateError:
+        answer.certificate = None
 
 
 async def _head(answer: Answer, began: float, reader: asyncio.StreamReader) -> None:

@@ -38,10 +38,10 @@ class Words(Completer):
         self._candidates = candidates
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002 - theirs
-        """What may stand where the cursor is."""
+        """What may stand where the cursor is, in whatever case it was begun."""
         words = document.text_before_cursor.split(" ")
         for candidate in self._candidates([word for word in words[:-1] if word]):
-            if candidate.startswith(words[-1].lower()):
+            if candidate.lower().startswith(words[-1].lower()):
                 yield Completion(candidate, start_position=-len(words[-1]))
 
 

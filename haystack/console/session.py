@@ -22,6 +22,7 @@ from haystack.console.output import Output
 from haystack.console.record import Record
 from haystack.console.terminal import Terminal
 from haystack.console.tracer import Tracer
+from haystack.console.wrapping import prose
 from haystack.loop.turns import in_turns
 from haystack.observe import logs
 from haystack.observe.trace import READABLE
@@ -215,7 +216,8 @@ class Session(asyncssh.SSHServerSession[str]):
         return status
 
     async def _converse(self, terminal: Terminal) -> None:
-        terminal.print("\n".join(await in_turns(welcome.lines(self._state))))
+        greeting = await in_turns(welcome.lines(self._state))
+        terminal.print("\n".join(prose(greeting, self._out.size()[0])))
 
         async def execute(line: str) -> bool:
             result = await self._execute(line)
@@ -282,8 +284,7 @@ class Session(asyncssh.SSHServerSession[str]):
 
     async def _page(self, pieces: list[str]) -> None:
         """The same a screen at a time, where it is longer than that."""
-        rows = self._out.size()[1]
-        if sum(piece.count("\n") for piece in pieces) < rows:
+        if paged.fits(pieces, *self._out.size()):
             await self._out.pieces(pieces)
             return
         ended = asyncio.Event()

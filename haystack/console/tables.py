@@ -5,22 +5,18 @@ Never colours, never interprets: every cell passes `printable`, for names come f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from io import StringIO
 from typing import NamedTuple
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
-
 from haystack.console.long_text import Lines
+from haystack.console.wrapping import columns, pieces, widest_part
 from haystack.loop.turns import Turns, at_once
 from haystack.observe.safe_text import printable
 
 NARROWEST = 20
-FOLDED = 16  # columns of the terminal that a folded cell has at least
+FOLDED, SQUEEZED = 16, 12  # columns of the terminal that a folded cell has at least; the same usually, where words are broken
 GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
@@ -28,12 +24,17 @@ GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its valu
 class Column:
     """A title with what may be done to its cells on a narrow terminal: fold them into several lines, or leave the column out.
 
-    spare: 0: it stays; the column with the highest number goes first.
+    spare: 0: it stays; the column with the highest number goes first. brief: what is shown on a terminal, however wide, in place of a cell;
+    briefer: the same where words have to be broken; squeezed: its least width then; broken: they may be, rather than that it goes.
     """
 
     title: str
     fold: bool = False
     spare: int = 0
+    brief: Callable[[str], str] | None = None
+    briefer: Callable[[str], str] | None = None
+    squeezed: int = SQUEEZED
+    broken: bool = False
 
 
 Title = str | Column
@@ -42,18 +43,23 @@ Title = str | Column
 def tabled(out: Lines, titles: Sequence[Title], rows: Iterable[Sequence[object]], width: int | None) -> Turns[None]:
     """Write the rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
 
-    What is too wide for the terminal loses its spare columns and has cells folded between words; where that is not enough, each row
-    becomes a block of lines: words cut in pieces can't be read.
+    What is too wide for the terminal loses its spare columns and has cells folded between words; where that is not enough, between parts of
+    words (wrapping.py), with as many columns as there is room for then. Where that is not enough either, each row becomes a block of lines.
     """
     heads = [title if isinstance(title, Column) else Column(title) for title in titles]
     cells: list[tuple[str, ...]] = []
     shape = Shape([columns(head.title) for head in heads], [columns(head.title) for head in heads])
     for row in rows:
         made = tuple(cell(value) for value in row)
+        if width is not None:
+            made = shortened(made, [head.brief for head in heads])
         shape.see(made, heads)
         cells.append(made)
         yield
     kept, widths = fitted(heads, shape, width)
+    if widths is None:
+        broken = [replace(head, broken=head.fold) for head in heads]
+        kept, widths = fitted(broken, (yield from _squeezed(broken, cells)), width)
     if widths is None:
         yield from blocks(out, [head.title.upper() for head in heads], cells, max(width or 0, NARROWEST))
         return
@@ -64,7 +70,7 @@ def tabled(out: Lines, titles: Sequence[Title], rows: Iterable[Sequence[object]]
 
 
 class Shape(NamedTuple):
-    """Of each column: how wide its widest cell is, and its widest word."""
+    """Of each column: how wide its widest cell is, and its widest word, or the widest part of one where they may be broken."""
 
     widest: list[int]
     words: list[int]
@@ -75,7 +81,22 @@ class Shape(NamedTuple):
             if (size := columns(text)) > self.widest[at]:
                 self.widest[at] = size
             if heads[at].fold and size > self.words[at]:
-                self.words[at] = max(self.words[at], *(columns(word) for word in text.split()))
+                self.words[at] = max(self.words[at], widest_part(text) if heads[at].broken else max(map(columns, text.split())))
+
+
+def shortened(cells: Sequence[str], how: Sequence[Callable[[str], str] | None]) -> tuple[str, ...]:
+    """A row, each cell in its shorter form, if it has one."""
+    return tuple(brief(text) if brief is not None else text for brief, text in zip(how, cells, strict=True))
+
+
+def _squeezed(heads: Sequence[Column], cells: list[tuple[str, ...]]) -> Turns[Shape]:
+    """Have the rows as short as they can be, and say how wide they are."""
+    shape, how = Shape([columns(head.title) for head in heads], [columns(head.title) for head in heads]), [head.briefer for head in heads]
+    for number, row in enumerate(cells):
+        cells[number] = shortened(row, how)
+        shape.see(cells[number], heads)
+        yield
+    return shape
 
 
 def fitted(heads: Sequence[Column], shape: Shape, width: int | None) -> tuple[list[int], list[int] | None]:
@@ -85,10 +106,10 @@ def fitted(heads: Sequence[Column], shape: Shape, width: int | None) -> tuple[li
         return kept, shape.widest
     room = max(width, NARROWEST)
     while True:
-        least = [_least(heads[at], shape, at) for at in kept]
+        needed = [_least(heads[at], shape, at) for at in kept]
         gaps = len(GAP) * (len(kept) - 1)
-        if sum(least) + gaps <= room:
-            return kept, _shared_out([shape.widest[at] for at in kept], least, room - gaps)
+        if sum(needed) + gaps <= room:
+            return kept, _shared_out([shape.widest[at] for at in kept], needed, room - gaps)
         spare = max(kept, key=lambda at: (heads[at].spare, at))
         if not heads[spare].spare:
             return kept, None
@@ -97,7 +118,7 @@ def fitted(heads: Sequence[Column], shape: Shape, width: int | None) -> tuple[li
 
 def _least(head: Column, shape: Shape, at: int) -> int:
     """How narrow a column may be: as wide as its widest word, where its cells may be folded."""
-    return min(shape.widest[at], max(shape.words[at], FOLDED)) if head.fold else shape.widest[at]
+    return min(shape.widest[at], max(shape.words[at], head.squeezed if head.broken else FOLDED)) if head.fold else shape.widest[at]
 
 
 def _shared_out(wanted: list[int], least: list[int], room: int) -> list[int]:
@@ -135,11 +156,6 @@ def taken(rows: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
         yield rows.pop()
 
 
-def columns(text: str) -> int:
-    """How many columns of a terminal it takes."""
-    return len(text) if text.isascii() else cell_len(text)
-
-
 def line(row: Sequence[str], widest: Sequence[int]) -> str:
     """One row, each cell as wide as its column."""
     return GAP.join(text + " " * (most - columns(text)) for text, most in zip(row, widest, strict=True)).rstrip()
@@ -156,14 +172,6 @@ def blocks(out: Lines, titles: Sequence[str], rows: list[tuple[str, ...]], width
             out.add(f"{title}{' ' * (left - columns(title))}{INDENT}{first}", *(f"{' ' * left}{INDENT}{piece}" for piece in more))
         between = ("",)
         yield
-
-
-def pieces(text: str, width: int) -> list[str]:
-    """The text in lines of so many columns at most, cut within words only where they are too long; one line at least."""
-    if columns(text) <= width:
-        return [text]
-    wrapped = Text(text).wrap(Console(file=StringIO(), width=width, color_system=None), width, overflow="fold")
-    return [piece.plain.rstrip() for piece in wrapped] or [""]
 
 
 def cell(value: object) -> str:

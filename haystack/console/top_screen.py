@@ -14,8 +14,9 @@ from typing import NamedTuple
 from haystack import __version__
 from haystack.console import busiest
 from haystack.console.busiest import Row, Sums
-from haystack.console.tables import age, columns
+from haystack.console.tables import age
 from haystack.console.trace_line import cut, duration
+from haystack.console.wrapping import columns
 from haystack.loop.turns import Turns
 from haystack.model import naming
 from haystack.model.services import Endpoint, Service
@@ -51,7 +52,7 @@ def _ready(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    return printable("in" if row.subject.ready else row.subject.reason) if isinstance(row.subject, Endpoint) else "-"
+    return printable(busiest.state(row.subject)) if isinstance(row.subject, Endpoint) else "-"
 
 
 SERVICES = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from haystack.console.tables import columns
+from haystack.console.wrapping import columns
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from haystack.model.overrides import told, weight_of
+from collections.abc import Iterator
+
+from haystack.model.overrides import told
 from haystack.model.services import Cause, Endpoint
 
 HAPPENED = frozenset({Cause.STOPPING, Cause.GONE, Cause.EJECTED, Cause.SILENT})  # what is told is a moment; else it is a state that lasts
@@ -18,8 +20,14 @@ def why(endpoint: Endpoint, now: float) -> str:
     if not endpoint.ready and endpoint.since > 0:
         text += _since(endpoint.cause, span(now - endpoint.since))
         text += f", back in {span(endpoint.until - now)}" if endpoint.until > 0 else ""
-    weighed = weight_of(endpoint.overrides)
-    return text if weighed is None else f"{text}; weight {weighed.weight} {told(weighed)}"
+    return "; ".join([text, *overridden(endpoint)])
+
+
+def overridden(endpoint: Endpoint) -> Iterator[str]:
+    """What operators decided about it beside what its reason tells: ``weight 10 by alice@laptop: canary, until 2026-11-30 14:02:03Z``."""
+    for each in endpoint.overrides[endpoint.cause is Cause.DRAINED :]:
+        what = f"{each.kind} of {each.name}" if each.weight is None else f"weight {each.weight}"
+        yield f"{what} {told(each)}"
 
 
 def _since(cause: Cause, time: str) -> str:

@@ -45,7 +45,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     time: Unix seconds of its end; phases in milliseconds (-1: not reached); received and sent: bytes of the bodies.
     candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
     section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
-    User-Agent; trace_id: of W3C Trace Context, or empty; client_subject: of the certificate that the client has shown, or empty.
+    User-Agent; trace_id: of W3C Trace Context, or empty; client_subject: of the certificate that the client has shown, or empty; protocol:
+    how the endpoint that was tried last is spoken to, as haystack.protocol has it, or empty.
     """
 
     time: float
@@ -74,6 +75,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     trace_id: str = ""
     client_subject: str = ""
+    protocol: str = ""
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
@@ -153,7 +155,7 @@ def span_of(packed: bytes) -> Span:
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:
     """The record of a row as _fast/exchange/record.pyx makes it. listener: what the one on this port is called."""
     when, port, client, method, host, target, identity, version, tried, service, endpoint, reused, status, received, sent = row[:15]
-    route, connect, first, total, error, detail, referrer, agent, trace_id, subject = row[15:]
+    route, connect, first, total, error, detail, referrer, agent, trace_id, subject, protocol = row[15:]
     return Trace(
         time=when,
         worker=worker,
@@ -181,4 +183,5 @@ def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) 
         user_agent=agent.decode("latin-1"),
         trace_id=trace_id.decode("latin-1"),
         client_subject=subject.decode(),
+        protocol=protocol.decode(),
     )

@@ -11,12 +11,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from haystack.model.reports import Span, Trace
+from haystack.model.services import SEALED
 
 Value = str | int | bool | list[str]
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"})
 OTHER = "_OTHER"
 CLIENT_ERRORS, SERVER_ERRORS = 400, 500
-HTTP_PORT = 80
+HTTP, HTTPS = "http", "https"  # schemes; the listener of the latter is called so, too
+PORTS = {HTTP: 80, HTTPS: 443}
+HTTP2 = ("h2c", "h2")  # protocols of endpoints that are HTTP/2
 # parameters that let in whoever has them, as signed URLs of cloud stores have: the conventions name these
 _SECRETS = re.compile(r"(?<![^?&])(AWSAccessKeyId|Signature|sig|X-Goog-Signature)=[^&]*")
 
@@ -38,16 +41,18 @@ def server(span: Span) -> Told:
     """The span of the request itself. An error is what is the server's: 5xx, or no answer."""
     trace = span.trace
     host, port = place(trace.host)
+    scheme = HTTPS if trace.listener.partition(":")[0] == HTTPS else HTTP
     path, _, query = origin_form(trace.target).partition("?")
     said: dict[str, Value | None] = {
         **_request(trace),
-        "url.scheme": "http",
+        "url.scheme": scheme,
         "url.path": path,
         "url.query": redacted(query),
         "server.address": host,
-        "server.port": port or HTTP_PORT,
+        "server.port": port or PORTS[scheme],
         "client.address": trace.client,
         "network.peer.address": trace.client,
+        "network.protocol.version": trace.version,
         "user_agent.original": trace.user_agent,
         "tls.client.subject": trace.client_subject,
         "http.request.header.x-request-id": [trace.request_id] if trace.request_id else None,
@@ -67,13 +72,15 @@ def client(span: Span) -> Told:
     trace = span.trace
     asked = trace.endpoint or trace.candidates[-1]
     host, port = place(asked)
+    scheme = HTTPS if trace.protocol in SEALED else HTTP
     said: dict[str, Value | None] = {
         **_request(trace),
-        "url.full": f"http://{asked}{redacted(origin_form(trace.target))}",
+        "url.full": f"{scheme}://{asked}{redacted(origin_form(trace.target))}",
         "server.address": host,
-        "server.port": port or HTTP_PORT,
+        "server.port": port or PORTS[scheme],
         "network.peer.address": host,
-        "network.peer.port": port or HTTP_PORT,
+        "network.peer.port": port or PORTS[scheme],
+        "network.protocol.version": "2" if trace.protocol in HTTP2 else "1.1",
         "http.request.resend_count": len(trace.candidates) - 1,
         "haystack.reused": trace.reused,
     }
@@ -125,7 +132,6 @@ def _request(trace: Trace) -> dict[str, Value | None]:
         "http.request.body.size": trace.received,
         "http.response.body.size": trace.sent,
         "http.response.status_code": trace.status,
-        "network.protocol.version": trace.version,
     }
 
 

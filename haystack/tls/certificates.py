@@ -53,9 +53,22 @@ def _read(chain: bytes, key: bytes) -> Certificate:
     names = tuple(dict.fromkeys(_names(leaf)))
     if not names:
         raise CertificateError("it is for no host name: it has no subjectAltName that can be used")
+    return _told(leaf, names, b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates), _written(private))
+
+
+def shown(der: bytes) -> Certificate:
+    """The certificate that a server has shown, without chain and key, whatever speaks against it. Raises CertificateError."""
+    try:
+        leaf = x509.load_der_x509_certificate(der)
+        return _told(leaf, tuple(dict.fromkeys(_names(leaf))))
+    except _UNREADABLE:
+        raise CertificateError("it can't be read") from None
+
+
+def _told(leaf: x509.Certificate, names: tuple[str, ...], chain: bytes = b"", key: bytes = b"") -> Certificate:
     return Certificate(
-        chain=b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates),
-        key=_written(private),
+        chain=chain,
+        key=key,
         names=names,
         kind=_kind(leaf.public_key()),
         subject=_common_name(leaf.subject),
@@ -153,7 +166,7 @@ def _is_address(text: str) -> bool:
 
 def _kind(public: PublicKeyTypes) -> str:
     if isinstance(public, ec.EllipticCurvePublicKey):
-        return f"ECDSA {CURVES[public.curve.name]}"
+        return f"ECDSA {CURVES.get(public.curve.name, public.curve.name)}"
     if isinstance(public, rsa.RSAPublicKey):
         return f"RSA {public.key_size}"
     return "Ed25519" if isinstance(public, ed25519.Ed25519PublicKey) else "Ed448"

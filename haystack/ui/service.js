@@ -1,6 +1,6 @@
 // One service: as a card in the overview, and as a view of its own.
 
-import { told } from "./certificates.js";
+import { covering, told } from "./certificates.js";
 import { arrange, breakable, make, setAttribute, setText } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
 import { judge } from "./model.js";
@@ -91,7 +91,9 @@ export class ServiceCard {
 
 function drawHost(element, claim, picture, whole) {
   const shown = `${claim.host}${claim.path && claim.path !== "/" ? claim.path : ""}`;
-  const where = link(claim.host, claim.path, picture.summary?.listeners);
+  const listeners = picture.summary?.listeners;
+  const sealed = !listeners?.https || covering(picture.certificates, claim.host) !== undefined; // without a listener, the TLS is another's before us
+  const where = link(claim.host, claim.path, listeners, sealed);
   if (element.childElementCount === 0) element.append(where ? make("a", { rel: "noreferrer" }) : make("span"), " ", make("small"));
   setText(element.firstChild, where ? where.replace(/\/$/, "") : shown);
   if (where) setAttribute(element.firstChild, "href", where);

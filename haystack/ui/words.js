@@ -26,8 +26,16 @@ export function why(endpoint, now) {
   const since = endpoint.since > 0 ? (endpoint.standing === "in" ? ` for ${age}` : happened ? `, ${age} ago` : ` (for ${age})`) : "";
   const until = endpoint.until > 0 ? `, back in ${span(endpoint.until - now)}` : "";
   const unreachable = endpoint.unreachable ? ", unreachable" : "";
-  const weighed = endpoint.override?.kind === "weight" ? `; weight set by ${endpoint.override.by}` : "";
-  return `${endpoint.reason}${since}${until}${unreachable}${weighed}`;
+  return `${endpoint.reason}${since}${until}${unreachable}${overridden(endpoint, now)}`;
+}
+
+// What operators decided about it, beside the drain that is its reason.
+function overridden(endpoint, now) {
+  const rest = endpoint.overrides.slice(endpoint.standing === "drained" ? 1 : 0);
+  return rest.map(each => {
+    const what = each.weight === null ? `${each.kind} of ${each.name}` : `weight ${each.weight}`;
+    return `; ${what} by ${each.by}${each.why ? `: ${each.why}` : ""}${each.until ? `, for ${span(each.until - now)} more` : ""}`;
+  }).join("");
 }
 
 // A container as Docker calls it, with the name that it has in DNS where that is another.
@@ -46,10 +54,12 @@ export function moment(seconds) {
 }
 
 // Where a browser finds a host with its path; null where that is no one host. The listener's own port may be published as another one:
-// the page's is right, unless the page has a listener of its own.
-export function link(host, path, listeners) {
+// the page's is right, unless the page has a listener of its own, or is within TLS and the host is not. sealed: the host can be.
+export function link(host, path, listeners, sealed) {
   if (host.startsWith("*.")) return null;
-  const apart = listeners && "admin" in listeners;
-  const port = apart ? String(listeners.http) : location.port;
-  return `http://${host}${port && port !== "80" ? `:${port}` : ""}${path || "/"}`;
+  const within = location.protocol === "https:";
+  const scheme = within && sealed ? "https" : "http";
+  const apart = (listeners && "admin" in listeners) || (within && !sealed);
+  const port = apart ? String(listeners?.http ?? "") : location.port;
+  return `${scheme}://${host}${port && port !== (scheme === "https" ? "443" : "80") ? `:${port}` : ""}${path || "/"}`;
 }

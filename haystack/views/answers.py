@@ -5,15 +5,21 @@ Times are Unix seconds. A key that says null has nothing to say.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Standing = Literal["in", "kept", "awaited", "draining", "drained", "out", "gone"]
 
 
 class ErrorAnswer(TypedDict):
-    """Why there is no answer."""
+    """Why there is no answer: problem details (RFC 9457). error: the reason, or the title where there is no other."""
 
+    type: str
+    title: str
+    status: int
     error: str
+    detail: NotRequired[str]
+    instance: NotRequired[str]
+    request_id: NotRequired[str]
 
 
 class ProblemAnswer(TypedDict):
@@ -257,6 +263,7 @@ class LiveEndpoint(TypedDict):
     until: float
     unreachable: bool
     override: OverrideAnswer | None
+    overrides: list[OverrideAnswer]
     container: str
     container_name: str
     container_dns: str

@@ -85,13 +85,13 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
 
 def lead(state: State, asked: Asked, found: Found) -> list[str]:
     """Which service it is, why, and how one of its endpoints is chosen."""
-    number, listener = _listener(state, asked.port, tls=asked.tls)
-    served = serving(found.endpoints, LISTENERS[0] if listener == HTTPS else listener)
+    number, name = listener(state, asked.port, tls=asked.tls)
+    served = serving(found.endpoints, LISTENERS[0] if name == HTTPS else name)
     lines = [
         f"service {found.service.name}, by {_rule(found)}",
-        f"listener {listener}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
+        f"listener {name}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
         *_passed(asked, found),
-        *_redirected(state, asked, found, listener),
+        *_redirected(state, asked, found, name),
         _choice(state, found.by, served),
         *_near(state, served),
         *_detours(served),
@@ -179,8 +179,8 @@ def _vouched(state: State, asked: Asked, rule: Found) -> str:
     return f"certificate for {', '.join(found.names)}, by {found.issuer}"
 
 
-def _listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int, str]:
-    """The listener on this port; the first one where none is."""
+def listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int, str]:
+    """Port and name of the listener that is asked: of TLS that of HTTPS, where there is one; else that on this port, or the first."""
     ports = state.proxy.ports
     if tls and HTTPS in ports:
         return ports[HTTPS], HTTPS
@@ -188,10 +188,10 @@ def _listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int
     return ports.get(name, 0), name
 
 
-def _redirected(state: State, asked: Asked, found: Found, listener: str) -> list[str]:
-    """That a request of the HTTP listener is sent to HTTPS. That depends on a certificate."""
+def _redirected(state: State, asked: Asked, found: Found, name: str) -> list[str]:
+    """That a request of the HTTP listener (name) is sent to HTTPS. That depends on a certificate."""
     usual = state.settings.https if found.service.claims or found.by.public else "on"
-    if (found.by.https or usual) != "redirect" or listener != LISTENERS[0] or HTTPS not in state.proxy.ports:
+    if (found.by.https or usual) != "redirect" or name != LISTENERS[0] or HTTPS not in state.proxy.ports:
         return []
     shown = state.certificates.picture.find(asked.host)
     if shown is None or not shown.covers(asked.host):

@@ -78,6 +78,7 @@ def endpoint_shape(endpoint: Endpoint, dns: str) -> LiveEndpoint:
         "until": endpoint.until,
         "unreachable": endpoint.unreachable,
         "override": shapes.override_shape(endpoint.overrides[0]) if endpoint.overrides else None,
+        "overrides": [shapes.override_shape(each) for each in endpoint.overrides],
         "container": endpoint.container[:12],
         "container_name": endpoint.container_name,
         "container_dns": dns,

@@ -30,9 +30,7 @@ from haystack.views.state import State, word_of
 from haystack.views.traffic_metrics import labels
 
 CONTENT_TYPE = CONTENT_TYPES[TEXT]
-REQUESTS = Family(
-    "haystack_requests_total", "counter", "Requests by the name asked for and the endpoint that answered, with its container."
-)
+REQUESTS = Family("haystack_requests_total", "counter", "Requests by the name asked for and the endpoint that answered, with its address.")
 CERTIFICATES = Family("haystack_certificate_not_after_seconds", "gauge", "Unix time at which a certificate expires, by its first name.")
 Count = tuple[Asked, Place, int]
 T = TypeVar("T")
@@ -208,7 +206,9 @@ def _requests(counts: Iterable[tuple[Asked, Mapping[Place, int]]]) -> Iterator[t
 
 def _requests_line(_key: str, count: Count, _now: float) -> bytes:
     (host, port), place, number = count
-    told = labels(container=place.id.partition(":")[0], endpoint=f"{place.address}:{place.port}", host=host, port=str(port))
+    address = f"[{place.address}]" if ":" in place.address else place.address
+    who = {"endpoint": place.id, "container": place.id.partition(":")[0], "address": f"{address}:{place.port}"}
+    told = labels(host=host, port=str(port), **who)
     return f"haystack_requests_total{{{told}}} {float(number)}\n".encode()
 
 

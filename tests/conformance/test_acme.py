@@ -20,8 +20,11 @@ from haystack.tls.acme.plan import key_of
 from tests.fakes.certified import Site, certificates, certified, site
 from tests.fakes.client import Client
 from tests.fakes.collector import Collector
+from tests.fakes.load import Load
+from tests.fakes.origin import Origin, respond
 from tests.fakes.pebble import BINDING, free_ports
 from tests.fakes.pki import days
+from tests.fakes.tls import TlsClient
 from tests.fakes.worker import Haystack, Member, until
 
 pytestmark = pytest.mark.skipif(shutil.which("pebble") is None, reason="pebble is not installed")
@@ -32,6 +35,11 @@ def chain_of(state: Path) -> bytes:
     """The one certificate that is kept."""
     (path,) = state.glob("acme/*/certificates/*.pem")
     return path.read_bytes()
+
+
+def kept_in(state: Path) -> list[bytes]:
+    """The certificates that are kept, each with its key."""
+    return [path.read_bytes() for path in state.glob("acme/*/certificates/*.pem")]
 
 
 def verified(folder: Path, made: Site, chain: bytes, name: str) -> str:
@@ -79,16 +87,77 @@ def test_a_restart_asks_for_nothing_and_replacing_neither(tmp_path):
             assert made.pebble.count("POST /order-plz") == orders
 
 
-def test_one_that_is_about_to_expire_is_renewed_and_served_until_then(tmp_path):
+def trusting(made: Site) -> ssl.SSLContext:
+    """Of clients that trust pebble, and who has signed what was there before."""
+    context = ssl.create_default_context(cadata=made.pebble.root().decode())
+    context.load_verify_locations(str(made.authority.path))
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # trustme's have no key identifiers
+    return context
+
+
+def issuer(made: Site, name: str) -> str:
+    """Of the certificate that a client is shown."""
+    with socket.create_connection(("127.0.0.1", made.https)) as sock, trusting(made).wrap_socket(sock, server_hostname=name) as secure:
+        found: Any = secure.getpeercert()
+    return " ".join(value for part in found["issuer"] for _, value in part)
+
+
+def test_one_that_is_about_to_expire_is_renewed_while_traffic_runs_and_served_until_then(tmp_path, fakes):
+    """No connection ends with it. Clients are shown the old one until the new one is there: DNS answers only when that has been seen."""
+    origin = Origin(fakes, respond()).start()
     with site(tmp_path) as made:
+        made.world.silent = NAME
         old = made.authority.ca.issue_cert(NAME, not_before=days(-80), not_after=days(2))
         folder = place(tmp_path / "state", made.pebble.url) / "certificates"
         folder.mkdir(parents=True)
         (folder / f"{key_of([NAME])}.pem").write_bytes(old.private_key_and_cert_chain_pem.bytes())
-        with made.haystack(NAME, HAYSTACK_STATE_DIR=str(tmp_path / "state")) as haystack:
-            haystack.wait("certificate.issued")
-            until(lambda: certified(haystack, NAME)["issuer"].startswith("Pebble"), 10, "the old one is told still")
+        settings = made.settings(HAYSTACK_STATE_DIR=str(tmp_path / "state"), HAYSTACK_HTTPS_PORT=str(made.https))
+        with Haystack([Member("web", origin.port, {"haystack.host": NAME})], **settings) as haystack:
+            load = Load().https(lambda: TlsClient(made.https, trusting(made), NAME), NAME, b"ok", keep=3, new=2)
+            with TlsClient(made.https, trusting(made), NAME) as kept, load:
+                assert made.world.came.wait(20), "it is not going to be renewed"
+                load.go_on()
+                assert kept.get(NAME).status == 200
+                assert "trustme" in issuer(made, NAME)
+                made.world.let_go()
+                haystack.wait("certificate.issued")
+                until(lambda: "Pebble" in issuer(made, NAME), 10, "the old one is shown still")
+                load.go_on()
+                assert kept.get(NAME).status == 200
+            assert load.wrong == []
             assert verified(tmp_path, made, chain_of(tmp_path / "state"), NAME) == "chain.pem: OK\n"
+    origin.stop()
+
+
+def test_a_state_folder_that_is_lost_is_written_again_or_another_account_orders_anew(tmp_path):
+    """While it runs, it has all that it needs; once it has ended, nobody knows of the account any more."""
+    other, state = "shop.example.net", tmp_path / "state"
+    with site(tmp_path) as made:
+        with made.haystack(NAME, HAYSTACK_STATE_DIR=str(state)) as first:
+            certified(first, NAME)
+            before = chain_of(state)
+            shutil.rmtree(state / "acme")
+            first.show([Member("web", 9, {"haystack.host": NAME}), Member("shop", 9, {"haystack.host": other})])
+            certified(first, other)
+            until(lambda: before in kept_in(state), 20, "it is not written again")
+        orders = made.pebble.count("POST /order-plz")
+        assert orders == 2
+        shutil.rmtree(state)
+        accounts = made.pebble.count("POST /sign-me-up")
+        with made.haystack(NAME, HAYSTACK_STATE_DIR=str(state)) as second:
+            assert certified(second, NAME)["issuer"].startswith("Pebble")
+            assert chain_of(state) != before
+        assert made.pebble.count("POST /order-plz") == orders + 1
+        assert made.pebble.count("POST /sign-me-up") == accounts + 1
+
+
+def test_where_the_state_folder_can_not_be_written_nothing_is_ordered_and_that_is_told(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "acme").write_text("a file is in the way")
+    with site(tmp_path) as made:
+        with made.haystack(NAME, HAYSTACK_STATE_DIR=str(tmp_path / "state")) as haystack:
+            assert "acme" in haystack.wait("acme.unkept")["error"]
+        assert made.pebble.count("POST /") == 0
 
 
 def test_an_authority_that_does_not_find_us_is_told_with_its_words(tmp_path):

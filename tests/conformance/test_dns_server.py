@@ -25,7 +25,7 @@ from haystack.dns.query_log import QueryLog
 from haystack.net import access
 from haystack.net.rights import Right
 from haystack.settings import forwarding as forwarding_setting
-from tests.fakes.dns import LocalDns
+from tests.fakes.dns import LocalDns, place, tcp, udp
 from tests.unit.dns.conftest import container, endpoint, picture, service
 from tests.unit.dns.forward.client import FAST
 from tests.unit.dns.nameserver import NXDOMAIN, FakeNameserver, says, silent
@@ -57,15 +57,6 @@ async def start():
     yield start
     for each in running:
         await each.close()
-
-
-async def udp(server, name, rdtype="A", where="127.0.0.1", **more):
-    query = dns.message.make_query(name, rdtype, **more)
-    return await dns.asyncquery.udp(query, where, timeout=5, port=server.port)
-
-
-async def tcp(server, name, rdtype="A", where="127.0.0.1", source=None):
-    return await dns.asyncquery.tcp(dns.message.make_query(name, rdtype), where, timeout=5, port=server.port, source=source)
 
 
 @pytest.mark.parametrize("ask", [udp, tcp])
@@ -231,10 +222,6 @@ async def test_without_a_nameserver_it_is_servfail(start):
     assert (await udp(server, "www.example.com")).rcode() == dns.rcode.SERVFAIL
 
 
-def place(upstream):
-    return f"127.0.0.1:{upstream.address.port}"
-
-
 @pytest.mark.parametrize("ask", [udp, tcp])
 async def test_an_alias_elsewhere_of_a_name_of_ours_leads_to_our_records(start, ask):
     false = ("nginx.services.haystack. 60 A 203.0.113.66", "db.services.haystack. 60 A 203.0.113.66")
@@ -301,7 +288,8 @@ async def test_a_private_reverse_zone_with_a_nameserver_is_asked_there_but_for_w
 
 async def test_names_of_ours_have_no_other_nameserver(start):
     async with FakeNameserver(says("60 A 203.0.113.66")) as upstream:
-        server = await start(forward=f"haystack={place(upstream)};localhost={place(upstream)}")
+        forward = f"haystack={place(upstream)};localhost={place(upstream)}"
+        server = await start(dns_forward=forwarding_setting.read(forward))
         assert (await udp(server, "gone.haystack")).rcode() == dns.rcode.NXDOMAIN
         assert (await udp(server, "services.haystack")).rcode() == dns.rcode.NOERROR
         assert (await udp(server, "www.localhost")).answer[0][0].to_text() == "127.0.0.1"

@@ -133,6 +133,9 @@ FRAMES = {
     "reset of nothing": raw(3, 0, 1, b"\0\0\0\x08") * 500,
     "pong": PingFrame(0, b"12345678", flags=["ACK"]).serialize() * 500,
     "settings ack": raw(4, 1, 0) * 500,
+    "goaway": raw(7, 0, 0, bytes(8)) * 500,
+    "priority update": raw(0x10, 0, 0, b"\0\0\0\1u=0") * 500,
+    "priority update of many": b"".join(raw(0x10, 0, 0, struct.pack(">I", n) + b"u=0") for n in range(1001, 2001, 2)),
 }
 
 
@@ -142,6 +145,22 @@ def test_frames_that_carry_no_request(web, frames):
         return (client.head(WEB).serialize() if number == 0 else b"") + frames
 
     assert attack(web, make) is not None
+
+
+OF_NOTHING = {"names": (b"\0\0\0", CALM), "names, Huffman": (b"\0\x80\x80", CALM), "values": (b"\0\1a\0", 0)}
+
+
+@pytest.mark.parametrize(("field", "code"), OF_NOTHING.values(), ids=OF_NOTHING.keys())
+def test_fields_of_nothing(web, field, code):
+    """CVE-2019-9516: names and values of no byte, which cost what a field costs."""
+
+    def make(client, _):
+        frame = client.head(WEB)
+        frame.data += field * (12_000 // len(field))
+        return frame.serialize()
+
+    assert attack(web, make, 500) == code
+    assert not web.origin.requests
 
 
 ON_A_STREAM = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -144,8 +145,10 @@ def run(*command, seconds=60, **how):
 
 
 def there(name):
-    """A program; the test is skipped where it is not there."""
-    return shutil.which(name) or pytest.skip(f"{name} is not installed")
+    """A program: requirements/system sees to it."""
+    path = shutil.which(name)
+    assert path, f"{name} is not installed"
+    return path
 
 
 @pytest.mark.parametrize("size", [0, 3_000_000])
@@ -168,7 +171,8 @@ def test_nghttp(edge):
     edge.origin.script = respond(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
     url = f"https://127.0.0.1:{edge.port}/n"
     out = run(there("nghttp"), "-nv", "-H", f":authority: {WWW}", "--no-verify-peer", url, seconds=30)
-    assert b":status: " in out
+    assert re.search(rb":status: 200\b", out), out
+    assert sum(map(int, re.findall(rb"recv DATA frame <length=(\d+),", out))) == len(BODY)
 
 
 NODE = """
@@ -249,12 +253,11 @@ public class Ask {
 
 def test_java(edge, tmp_path):
     """Its client asks for the host of the URL alone: a file of hosts leads that here."""
-    there("javac")
     (tmp_path / "Ask.java").write_text(JAVA)
     (tmp_path / "hosts").write_text(f"127.0.0.1 {WWW}\n")
     hosts = f"-Djdk.net.hosts.file={tmp_path / 'hosts'}"
     url = f"https://{WWW}:{edge.port}/"
-    out = run("java", hosts, str(tmp_path / "Ask.java"), url, str(edge.authority.path), seconds=120).decode().split()
+    out = run(there("java"), hosts, str(tmp_path / "Ask.java"), url, str(edge.authority.path), seconds=120).decode().split()
     assert out == ["HTTP_2", "200", "ok"] * 20
     assert {len(request.body) for request in edge.origin.requests} == {100_000}
     assert len(edge.origin.requests) == 20

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from haystack.model.records import Problem
-from haystack.model.services import Carried, Cause
+from haystack import __version__
+from haystack.model.records import Engine, Problem
+from haystack.model.services import Carried, Cause, Override
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import Store, key_of_name
 from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
+from tests.fakes.pki import self_signed
 
 pytestmark = pytest.mark.untraced
 WIDTHS = (320, 390, 768, 1280)
@@ -79,6 +83,7 @@ def varied() -> list[Any]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with Site() as made:
+        traffic(made, panic=10)
         journal = made.state.journal
         journal.add("container.died", "web-20", f"web-20 ended {EVIL}", ["down.services.haystack"])
         journal.add("operator.drain", "web-4", "drains web-4: a new kernel", ["web.services.haystack"], "ann")
@@ -91,6 +96,15 @@ def site() -> Iterator[Site]:
             ),
         )
         yield made
+
+
+def traffic(made: Site, **services: int) -> None:
+    """Figures of services and of one endpoint each: with something of everything."""
+    for short, number in services.items():
+        name, busy = f"{short}.services.haystack", endpoint(number).id
+        made.figures.histories[name] = [float(n % 60) for n in range(300)], [float(n % 3) for n in range(300)], [0.02] * 300
+        made.figures.of_services[name] = made.figures.of_endpoints[busy] = Rate(59.0, 2.0, 0.5)
+        made.figures.loads[busy] = Now(7)
 
 
 def card(page: Any, name: str) -> Any:
@@ -149,6 +163,20 @@ def test_hosts_are_links_but_for_wildcards(browser: Any, site: Site) -> None:
         assert "*.wild.example.com" in card(page, "evil").locator(".hosts").text_content()
 
 
+def test_within_tls_hosts_that_have_a_certificate_are_links_within_tls(browser: Any, tmp_path: Path) -> None:
+    pem = tmp_path / "page.pem"
+    pem.write_bytes(b"".join(self_signed("127.0.0.1", names=("localhost",))))
+    claims = Carried(host="shop.example.com", path="/x"), Carried(host="bare.example.com")
+    with Site(pem=pem) as site:
+        site.state.proxy.ports.update(http=8000, https=8443)
+        site.call(lambda: site.state.certificates.put("folder", "shop", certificate("shop.example.com")))
+        site.show(service("web", endpoint(1), claims=claims))
+        with Tab(browser, site.url, ignore_https_errors=True) as page:
+            page.wait_for_selector(f".hosts a[href='https://shop.example.com:{site.port}/x']")
+            links = card(page, "web").locator(".hosts a").evaluate_all("all => all.map(a => a.href)")
+            assert links[0::2] == ["http://web.services.haystack:8000/", "http://bare.example.com:8000/"]
+
+
 NAMES_SEEN = "[...document.querySelectorAll('h3')].some(each => each.textContent.startsWith('fresh'))"
 
 
@@ -203,12 +231,54 @@ def test_figures_are_drawn_and_move_on(browser: Any) -> None:
             assert charts.count() == 3
             assert charts.first.get_attribute("aria-label").startswith("requests: ")
             assert card(page, "web").locator(".rows .load").first.text_content() == "300/s \u00b7 500 ms2.0/s errors"
-            assert card(page, "web").locator("meter").first.get_attribute("aria-label") in ("0 in flight", "7 in flight")
+            page.wait_for_selector("meter[aria-label='7 in flight'][value='7'][max='7']")
+            assert [each.is_visible() for each in card(page, "web").locator("meter").all()] == [True, False]
             line = "[...document.querySelectorAll('.charts:not([hidden]) .line')][0].getAttribute('d')"
             drawn = charts.first.locator(".line").get_attribute("d")
             made.call(made.figures.of_services.clear)
             page.wait_for_function(f"old => {line} !== old", arg=drawn)
             assert not card(page, "idle").locator("svg").first.is_visible()
+
+
+def test_engines_are_told_with_their_version_and_whether_they_answer(browser: Any) -> None:
+    with Site() as made:
+        made.show(service("web", endpoint(1)), engines={"E": Engine(id="E", name="box", host="", address="172.17.0.1", version="27.3.1")})
+        with Tab(browser, made.url) as page:
+            (item,) = page.locator(".engines li").all()
+            assert (item.locator("b").text_content(), item.locator(".pill").text_content()) == ("box", "connected")
+            assert item.locator(".pill").get_attribute("data-standing") == "in"
+            told = item.locator("span").last.text_content()
+            assert told.startswith("Docker 27.3.1 \u00b7 172.17.0.1 \u00b7 for ")
+            facts = {each.locator("dt").text_content(): each.locator("dd").text_content() for each in page.locator("dl.facts > div").all()}
+            assert (facts["version"], facts["origin"]) == (__version__, "haystack")
+            assert (facts["listeners"], facts["workers"]) == ("http 80, http-alt 8080", "0 serving")
+            made.call(lambda: vars(made.state.registry.sources["unix:///x"]).update(connected=False, error="connection refused"))
+            made.show(service("web", endpoint(1, since=1.0)))
+            page.wait_for_selector(".engines .pill[data-standing=out]:text('lost')")
+            assert item.locator("span").last.text_content().startswith("connection refused \u00b7 Docker 27.3.1")
+
+
+def operators(*some: dict[str, Any]) -> tuple[Override, ...]:
+    """What these have decided about an endpoint."""
+    return tuple(Override(**{"scope": "endpoint", "target": "x", "name": "web-1:80", "at": time.time(), **each}) for each in some)
+
+
+def test_all_that_operators_decided_is_told_of_an_endpoint(browser: Any) -> None:
+    drain, weight = {"by": "ann", "why": "new disk"}, {"by": "bob", "weight": 7, "why": "canary", "until": time.time() + 1230}
+    whole = {"by": "cy", "scope": "service", "target": "web.services.haystack", "name": "web.services.haystack"}
+    out = {"ready": False, "cause": Cause.DRAINED, "reason": "drained by ann: new disk"}
+    with Site() as made:
+        made.show(
+            service(
+                "web", endpoint(1, weight=7, overrides=operators(weight)), endpoint(2, overrides=operators(drain, whole, weight), **out)
+            )
+        )
+        with Tab(browser, made.url) as page:
+            drained, weighed = card(page, "web").locator(".rows .why").all_text_contents()
+            told = r"weight 7 by bob: canary, for 20\.\d\u00a0min more"
+            assert re.fullmatch(rf"running for \d.+; {told}", weighed)
+            first = r"drained by ann: new disk, \d.+ ago; maintenance of web\.services\.haystack by cy"
+            assert re.fullmatch(rf"{first}; {told}", drained)
 
 
 def test_a_search_finds_services_hosts_containers_and_addresses(browser: Any, site: Site) -> None:
@@ -220,14 +290,19 @@ def test_a_search_finds_services_hosts_containers_and_addresses(browser: Any, si
             page.wait_for_function("all => [...document.querySelectorAll('h3')].map(each => each.textContent).join('') === all", arg=wanted)
 
 
+def look_up(page: Any) -> None:
+    """Both questions, and their answers."""
+    page.get_by_label("Who answers this URL?").fill("http://shop.example.com/x/y")
+    page.get_by_role("button", name="Explain").click()
+    page.wait_for_selector("text=service evil.services.haystack, by host shop.example.com")
+    page.get_by_label("What does DNS say of this name?").fill("example.com")
+    page.get_by_role("button", name="Look up").click()
+    page.wait_for_selector("text=192.0.2.1")
+
+
 def test_questions_are_answered(browser: Any, site: Site) -> None:
     with Tab(browser, site.url) as page:
-        page.get_by_label("Who answers this URL?").fill("http://shop.example.com/x/y")
-        page.get_by_role("button", name="Explain").click()
-        page.wait_for_selector("text=service evil.services.haystack, by host shop.example.com")
-        page.get_by_label("What does DNS say of this name?").fill("example.com")
-        page.get_by_role("button", name="Look up").click()
-        page.wait_for_selector("text=192.0.2.1")
+        look_up(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -242,6 +317,11 @@ def test_nothing_bars_those_who_see_or_hear_little(browser: Any, site: Site, cer
         viewport={"width": width, "height": 900},
         bypass_csp=True,
     ) as page:
+        if "certificates" not in view:
+            page.wait_for_selector("svg:visible")
+            page.wait_for_selector(".wrong:visible:text('errors')")
+        if not view:
+            look_up(page)
         found = axe.run(page).response["violations"]
         assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == []
 
@@ -275,6 +355,7 @@ def certified() -> Iterator[Site]:
             Carried(host="a.wild.example.com", public=True),
             Carried(host="bare.example.com", public=True),
         )
+        traffic(made, web=1)
         made.show(service("web", endpoint(1), claims=claims))
         made.call(lambda: fill(made.state.certificates))
         yield made

@@ -32,6 +32,7 @@ def floods() -> dict[str, tuple[int, int, int, bytes]]:
         "empty data": (DATA, 0, 1, b""),
         "unknown": (UNKNOWN, 0, 0, b"x" * 16000),
         "ping acks": (PING, 1, 0, bytes(8)),
+        "goaway": (GOAWAY, 0, 0, b"\x7f\xff\xff\xff" + bytes(4)),
     }
 
 
@@ -89,6 +90,20 @@ def test_a_large_head(h2_site: H2Site, size: int) -> None:
     name, origin = h2_site.one(large)
     response = h2_site.get(name)
     assert response.status == (200 if size < 65536 else 502)
+    origin.script = respond()
+    assert h2_site.get(name).status == 200
+
+
+@pytest.mark.parametrize("field", [b"\0\0\0", b"\0\x80\x80", b"\0\1a\0"], ids=["names", "names, Huffman", "values"])
+def test_fields_of_nothing(h2_site: H2Site, field: bytes) -> None:
+    """CVE-2019-9516."""
+
+    async def empty(call: Call) -> None:
+        call.line.raw(HEADERS, END_HEADERS, call.request.stream, OK + field * (12_000 // len(field)))
+        await call.data(b"ok", end=True)
+
+    name, origin = h2_site.one(empty)
+    assert h2_site.get(name).status == 502
     origin.script = respond()
     assert h2_site.get(name).status == 200
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.collector import Collector, attributes
 from tests.fakes.origin import Loop, Origin, refused_port, respond, respond_and_close
-from tests.fakes.worker import Haystack, Member, Site, host
+from tests.fakes.pki import Authority, server_context
+from tests.fakes.tls import TlsClient, trusting
+from tests.fakes.worker import Haystack, Member, Site, host, until
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
@@ -197,6 +200,27 @@ def test_a_request_is_a_server_span_and_a_client_span(all_of_them: Traced) -> No
     said = attributes(client)
     assert (said["network.peer.address"], said["network.peer.port"]) == ("127.0.0.1", all_of_them.origin.port)
     assert (server.status.code, client.status.code) == (0, 0)
+
+
+def test_a_span_tells_https_from_http_on_both_sides(fakes: Loop, tmp_path: Path) -> None:
+    authority, folder = Authority(tmp_path), tmp_path / "certs"
+    folder.mkdir()
+    authority.write(folder, "inside", "*.services.haystack")
+    labels = {"protocol": "https", "tls.ca": str(authority.path), "tls.server_name": "db.internal"}
+    sealed = Origin(fakes, respond(), tls=server_context(*authority.issue("db.internal"))).start()
+    made = Traced(fakes, HAYSTACK_CERTS=str(folder))
+    members = [Member("web", made.origin.port), Member("db", sealed.port, {f"haystack.{name}": text for name, text in labels.items()})]
+    made.haystack.show(members)
+    until(lambda: made.haystack.serving("db"), 20, "db never came")
+    for trace, image in ("8" * 32, "web"), ("9" * 32, "db"):
+        with TlsClient(made.haystack.wait("ready")["https"], trusting(authority.path), host(image)) as client:
+            assert client.get(host(image), "/x", fields(f"00-{trace}-{SPAN}-01")).status == 200
+        server, asked = (attributes(span) for span in spans_of(made.collector, trace, 2))
+        assert (server["url.scheme"], server["server.port"]) == ("https", 443)
+        origin, scheme = (sealed, "https") if image == "db" else (made.origin, "http")
+        assert asked["url.full"] == f"{scheme}://127.0.0.1:{origin.port}/x"
+    made.close()
+    sealed.stop()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_dig_answers_as_seen_from_the_client(shell):
 
 async def test_metrics_are_fresh(shell):
     _, out, _ = await ssh(shell, "metrics")
-    assert 'haystack_requests_total{container="abababababab",endpoint="172.17.0.2:80"' in out
+    assert 'endpoint="abababababab:80/tcp",container="abababababab",address="172.17.0.2:80"} 3.0' in out
 
 
 async def test_a_wrong_key_is_refused(shell):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -29,15 +31,15 @@ TYPED: dict[str, tuple[str, str, str]] = {
     "dig": ("dig web-001.containers.haystack", r"NOERROR.* A +127\.0\.0\.1", ""),
     "who": (f"who {SERVICE}", r"127\.0\.0\.1 +HTTP", ""),
     "probe": (f"probe {SERVICE}/x", "status +200", ""),
-    "top": ("top", r"REQ/S.*nginx .*READY|READY.*nginx", "q"),
+    "top": ("top", r"REQ/S.*READY *\n *nginx +[1-9][\d.]* +0\.0 +[\d.]+m?s +[\d.]+m?s .* 4/4", "q"),
     "tail": ("", "", ""),
     "events": ("events web-001", r"container\.started +web-001", ""),
     "replay": ("replay 1m web.nginx", r"in at the end of web\.nginx\.services\.haystack: web-001", ""),
     "cohorts": ("cohorts nginx", "all its endpoints run one image", ""),
     "drain": ("drain a --why 'new disk'", "a is drained", ""),
-    "undrain": ("undrain a", "a", ""),
-    "weight": ("weight nowhere 5", "nowhere", ""),
-    "wait": ("wait nginx>=3", "nginx", ""),
+    "undrain": ("undrain a", "a is drained no more", ""),
+    "weight": ("weight b 5 --for 1h", r"b:\d+ has weight 5 for (1\.0 h|60\.0 min)", ""),
+    "wait": ("wait nginx>=3", r"nginx\.services\.haystack: [34] of 4 endpoints are ready", ""),
     "certs": ("certs", "no certificates: set HAYSTACK_ACME", ""),
     "ca": ("ca", "HAYSTACK_TLS_LOCAL", ""),
     "trace": ("trace off", "trace off", ""),
@@ -73,19 +75,40 @@ def ask(demo: Demo) -> None:
     connection.close()
 
 
+@contextmanager
+def traffic(demo: Demo) -> Iterator[None]:
+    """Requests one after the other, for so long."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(0.05):
+            ask(demo)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_each_command_has_its_line_here() -> None:
     assert list(TYPED) == list(shell.COMMANDS)
 
 
 @pytest.mark.parametrize("name", [name for name, (line, *_) in TYPED.items() if line])
-def test_a_command_on_a_real_screen(screen: Tmux, name: str) -> None:
+def test_a_command_on_a_real_screen(demo: Demo, screen: Tmux, name: str) -> None:
     line, pattern, end = TYPED[name]
     screen.clear()
     screen.sees(r"\A\s*haystack>\s*\Z")
     screen.type(line)
-    screen.sees(pattern)
-    if end:
-        screen.press(end)
+    try:
+        with traffic(demo) if name == "top" else nullcontext():
+            screen.sees(pattern)
+    finally:
+        if end:
+            screen.press(end)
     assert "failed; the log says why" not in screen.sees(PROMPT)
 
 

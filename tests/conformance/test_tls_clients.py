@@ -21,6 +21,7 @@ from cryptography import x509
 from tests.fakes.certified import certified, site
 from tests.fakes.client import Client
 from tests.fakes.clientele import Clientele
+from tests.fakes.http2 import Http2Client
 from tests.fakes.origin import Origin, respond
 from tests.fakes.pki import Authority, days
 from tests.fakes.tls import TlsClient, openssl
@@ -176,6 +177,18 @@ def test_a_session_is_resumed_with_its_identity(door, version):
         session = first.tls.session
     with door.ask(context, session=session) as again:
         assert again.tls.session_reused
+    assert "CN%3Dalice" in door.told()[0]
+
+
+def test_over_http2_the_endpoint_hears_the_same(door):
+    context = door.clients.context(door.alice)
+    context.set_alpn_protocols(["h2"])
+    with Http2Client(door.port, context, WEB) as client:
+        numbers = [client.begin(WEB, fields=[(INFO.lower(), "forged")]) for _ in range(3)]
+        assert [client.answer(number).status for number in numbers] == [200] * 3
+    over_h2 = [request.fields(INFO) for request in door.origin.requests[-3:]]
+    door.ask(door.clients.context(door.alice)).socket.close()
+    assert over_h2 == [door.told()] * 3
     assert "CN%3Dalice" in door.told()[0]
 
 

@@ -27,7 +27,7 @@ from haystack.dns import records_file, wire
 from haystack.dns.zone import Zone
 from haystack.loop.turns import at_once
 from haystack.model.records import Engine
-from tests.oracles.knot import KNOTD, Knot, zones
+from tests.oracles.knot import Knot, zones
 from tests.unit.dns.conftest import FORWARD, OWN, Zoned, container, endpoint, picture, service
 
 HAYSTACK = ("192.0.2.7", "192.0.2.8", "2001:db8::7")  # its own addresses
@@ -77,7 +77,6 @@ def stocked():
     )
 
 
-pytestmark = pytest.mark.skipif(KNOTD is None, reason="knotd is not installed (Debian: knot)")
 PICTURE = stocked()
 ZONE = Zone.of(PICTURE, 5)
 APEXES = [key for key, node in ZONE.nodes.items() if node.apex]

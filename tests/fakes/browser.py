@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Self
 
@@ -77,9 +78,9 @@ class Now(NamedTuple):
 
 
 class Site:
-    """The web side of one state, in a thread. url: of the page."""
+    """The web side of one state, in a thread. url: of the page. pem: a file with a certificate and its key, to be within TLS."""
 
-    def __init__(self, snapshot: Snapshot | None = None, **settings: Any) -> None:
+    def __init__(self, snapshot: Snapshot | None = None, pem: Path | None = None, **settings: Any) -> None:
         self.state = state(**settings)
         self.readers: list[Callable[[Snapshot], None]] = []
         self.state.registry.subscribe = self._subscribe
@@ -88,11 +89,12 @@ class Site:
         self.state.registry.sources["unix:///x"] = SimpleNamespace(connected=True, error=None, since=time.time(), engine=engine)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/ui"
+        self.url = f"{'https' if pem else 'http'}://127.0.0.1:{self.port}/ui"
         self.figures = MadeUp()
         self.feed = Feed(self.state, SecondFigures(self.figures, self.figures))
         served = application(self.state, self.feed)
-        self._server = Uvicorn(uvicorn.Config(served, log_config=None, access_log=False, lifespan="off", ws="none"))
+        tls = {"ssl_certfile": pem, "ssl_keyfile": pem} if pem else {}
+        self._server = Uvicorn(uvicorn.Config(served, log_config=None, access_log=False, lifespan="off", ws="none", **tls))
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

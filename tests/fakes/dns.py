@@ -1,4 +1,7 @@
-"""DNS as in production, in one process: the control process's side, and the compiled server of one worker, on free ports of loopback."""
+"""DNS as in production, in one process: the control process's side, and the compiled server of one worker, on free ports of loopback.
+
+udp, tcp: clients of whatever answers at the `port` of something.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+import dns.asyncquery
+import dns.message
+
 from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
+from haystack.dns.forward.forwarder import SOCKETS
 from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.service import DnsService
 from haystack.net import access
@@ -39,16 +46,24 @@ EVERYBODY = access.read("any")
 class LocalDns:
     """service: the control process's side; worker: the other. faults: exceptions that came out of compiled code.
 
-    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; settings: what is other than in
-    SETTINGS.
+    Use start, and close at the end. clients: over TCP at once; alone: its only nameserver is itself; sockets: to nameservers at once;
+    settings: what is other than in SETTINGS.
     """
 
     def __init__(
-        self, snapshot: Any, *, clients: int = 128, idle: float = 10.0, alone: bool = False, times: Times = TIMES, **settings: Any
+        self,
+        snapshot: Any,
+        *,
+        clients: int = 128,
+        idle: float = 10.0,
+        alone: bool = False,
+        times: Times = TIMES,
+        sockets: int = SOCKETS,
+        **settings: Any,
     ) -> None:
         self.faults: list[Exception] = []
         self.settings = SimpleNamespace(**SETTINGS | settings)
-        self.service = DnsService(self.settings, snapshot, self._down, times=times)
+        self.service = DnsService(self.settings, snapshot, self._down, questions=sockets, times=times)
         self.sockets = Sockets()
         bound = self.service.bind(self.sockets)
         # a worker has copies of its own
@@ -100,3 +115,24 @@ class LocalDns:
         await self.service.close()
         self.sockets.close()
         assert self.faults == []
+
+
+async def udp(
+    server: Any, name: str, rdtype: str = "A", where: str = "127.0.0.1", *, source: str | None = None, patience: float = 5, **more: Any
+) -> dns.message.Message:
+    """The answer over UDP. more: of the message."""
+    query = dns.message.make_query(name, rdtype, **more)
+    return await dns.asyncquery.udp(query, where, timeout=patience, port=server.port, source=source)
+
+
+async def tcp(
+    server: Any, name: str, rdtype: str = "A", where: str = "127.0.0.1", *, source: str | None = None, patience: float = 5, **more: Any
+) -> dns.message.Message:
+    """The answer over TCP. more: of the message."""
+    query = dns.message.make_query(name, rdtype, **more)
+    return await dns.asyncquery.tcp(query, where, timeout=patience, port=server.port, source=source)
+
+
+def place(nameserver: Any) -> str:
+    """A nameserver of loopback, as settings have it."""
+    return f"127.0.0.1:{nameserver.address.port}"

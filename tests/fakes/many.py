@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -44,6 +45,10 @@ class ManyClients:
         """The next answer, and to which client it came. Raises TimeoutError."""
         data, ancillary, _, _ = self._socket.recvmsg(4096, 128)
         return socket.inet_ntoa(INFO.unpack_from(ancillary[0][2])[2]), data
+
+    def came(self) -> bool:
+        """Whether an answer is there."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def ask(self, numbers: range, name: str) -> dict[str, int]:
         """One question of each at once, with its number for {}; the code of each answer by client. What is lost is not there."""

@@ -16,11 +16,12 @@ SILENT = "silent.example"
 class Nameserver:
     """UDP on a free port. asked: how often each name was; came: set as soon as a silent name was asked for.
 
-    address: of all names; may be changed; at: its own.
+    address: of all names; silent: the domain of those that get no answer. Both may be changed. at: its own.
     """
 
     def __init__(self, ttl: int = 3600, address: str = "192.0.2.1", at: str = "127.0.0.1") -> None:
         self.address = address
+        self.silent = SILENT
         self.asked: Counter[str] = Counter()
         self.came = threading.Event()
         self._ttl = ttl
@@ -48,7 +49,7 @@ class Nameserver:
             query = dns.message.from_wire(data)
             name = query.question[0].name.to_text().lower().rstrip(".")
             self.asked[name] += 1
-            if name.endswith(SILENT):
+            if name.endswith(self.silent):
                 self._held.append((query, peer))
                 self.came.set()
             else:
@@ -60,6 +61,7 @@ class Nameserver:
         self._socket.sendto(made.to_wire(), peer)
 
     def let_go(self) -> None:
-        """Answer what was held back."""
+        """Answer what was held back, and hold back nothing but names below SILENT from now on."""
+        self.silent = SILENT
         for query, peer in self._held:
             self._answer(query, peer)

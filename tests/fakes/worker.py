@@ -143,6 +143,11 @@ class Haystack:
         assert found, f"no {event!r} in the log of haystack run: {self.lines[-10:]}"
         return found
 
+    def says(self, event: str, seconds: float) -> bool:
+        """Whether a log line with that event is there, or comes within so many seconds."""
+        with self._news:
+            return bool(self._news.wait_for(lambda: self._find(event), seconds))
+
     def _find(self, event: str) -> dict[str, Any] | None:
         return next((line for line in self.lines if line.get("event") == event), None)
 

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--seconds N] [head] [body] [exchange] [http2] [dns] [upstream] [hello]: each for its time, as `make fuzz` does.
+"""python -m tests.fuzz [--seconds N] [TARGET ...], as of TARGETS, or all: each for its time, as `make fuzz` does.
 
 With clang there, the tree is copied to .make/fuzz and its extensions are built there with AddressSanitizer, UndefinedBehaviorSanitizer and
 libFuzzer's coverage; the release ones are never touched. Without, only Python code guides the search, and no memory error shows by itself.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("head", "body", "exchange", "http2", "dns", "upstream", "hello")
+TARGETS = ("head", "body", "exchange", "http2", "http2_up", "dns", "upstream", "hello")
 KEPT = Path(".make").resolve()
 TREE = KEPT / "fuzz"
 PARTS = ("haystack", "tests", "setup.py", "pyproject.toml")
@@ -70,6 +70,7 @@ def run(name: str, seconds: int, tree: Path, *, native: bool) -> bool:
     if native and name not in {
         "exchange",
         "http2",
+        "http2_up",
     }:  # whose bytes are in buffers of its own; elsewhere it shows where each bytes object ends
         env |= {"PYTHONMALLOC": "malloc"}
     options = [f"-max_total_time={seconds}", "-timeout=120", "-max_len=8192", "-len_control=0", "-rss_limit_mb=4096"]

@@ -52,6 +52,7 @@ def check(packet: bytes, reply: bytes, *, tcp: bool) -> None:
     flags, questions, *counts = struct.unpack_from("!5H", reply, 2)
     if not questions:  # it could not be read
         assert reply[wire.HEADER :] in (b"", wire.opt_record(False), wire.opt_record(True))
+        assert has_edns(packet) in (None, len(reply) > wire.HEADER)
         return
     query = wire.parse(packet)
     assert reply[wire.HEADER :].startswith(query.question)
@@ -61,6 +62,14 @@ def check(packet: bytes, reply: bytes, *, tcp: bool) -> None:
     assert [record.rtype for record in found].count(wire.OPT) == query.edns
     assert not flags & wire.TC or not tcp or len(reply) > wire.LONGEST // 2
     dns.message.from_wire(reply, raise_on_truncation=False)
+
+
+def has_edns(packet: bytes) -> bool | None:
+    """Whether a message has it, a query or not; None: it is no message."""
+    try:
+        return dns.message.from_wire(packet, ignore_trailing=True).edns >= 0
+    except Exception:  # noqa: BLE001 - dnspython raises more than its own
+        return None
 
 
 def changed(data: bytes, max_size: int, seed: int) -> bytes:

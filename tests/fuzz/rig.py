@@ -64,7 +64,7 @@ class HandLoop:
         self.ready = select.poll()
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
-        self.callback = callback
+        self.fd, self.callback = fd, callback
         self.ready.register(fd, select.POLLIN)
 
     def remove_reader(self, fd: int) -> None:

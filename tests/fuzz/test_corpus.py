@@ -6,11 +6,11 @@ import gc
 
 import pytest
 
-from tests.fuzz import fuzz_body, fuzz_dns, fuzz_exchange, fuzz_head, fuzz_hello, fuzz_http2, fuzz_upstream, mutate, script
+from tests.fuzz import fuzz_body, fuzz_dns, fuzz_exchange, fuzz_head, fuzz_hello, fuzz_http2, fuzz_http2_up, fuzz_upstream, mutate, script
 
 TARGETS = {
-    "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "http2": fuzz_http2.one, "dns": fuzz_dns.one,
-    "upstream": fuzz_upstream.one, "hello": fuzz_hello.one,
+    "head": fuzz_head.one, "body": fuzz_body.one, "exchange": fuzz_exchange.one, "http2": fuzz_http2.one,
+    "http2_up": fuzz_http2_up.one, "dns": fuzz_dns.one, "upstream": fuzz_upstream.one, "hello": fuzz_hello.one,
 }  # fmt: skip
 CASES = [(name, file, data) for name in TARGETS for file, data in mutate.corpus(name).items()]
 

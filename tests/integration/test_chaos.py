@@ -11,14 +11,16 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import docker
 import pytest
 
 from bench.chaos.fleet import PYTHON, Fleet
 from bench.chaos.node import Node, missing
-from bench.chaos.rounds import Plan, played
+from bench.chaos.rounds import Plan, side_by_side
 from bench.chaos.rows import row
+from bench.chaos.sealing import Sealing
 from bench.macro.process import Haystack
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
@@ -32,12 +34,14 @@ pytestmark = pytest.mark.timeout(240)
 
 
 class Stage:
-    """Haystack before some services; play(ROW): what became of the GETs and the POSTs meanwhile."""
+    """Haystack before some services; play(ROW): what became of the GETs and the POSTs meanwhile. sealing: some of these ask within TLS."""
 
-    def __init__(self, client, host, engine=None):
+    def __init__(self, client, host, engine=None, sealing=None):
         self.client = client
         self.engine = engine
-        self.haystack = Haystack(DOCKER_HOST=host, HAYSTACK_WORKERS="2", HAYSTACK_WAIT="30s")
+        self.sealing = sealing
+        settings = sealing.settings if sealing else {}
+        self.haystack = Haystack(DOCKER_HOST=host, HAYSTACK_WORKERS="2", HAYSTACK_WAIT="30s", **settings)
         self.fleets = {}
 
     def fleet(self, kind, members, options):
@@ -48,16 +52,21 @@ class Stage:
         return self.fleets[key]
 
     def play(self, name, plan=PLAN):
+        return [done for done, *_ in self.play_each(name, [plan])]
+
+    def play_each(self, name, plans):
+        """The same of GETs and of POSTs, by each of these plans at once."""
         wanted = row(name)
         fleets = [self.fleet(wanted.kinds[method], wanted.members, wanted.options) for method in METHODS]
         shared = wanted.alone or wanted.node or fleets[0] is fleets[1]
         acts = together(wanted.act) if shared else (wanted.act, wanted.act)
         with ThreadPoolExecutor() as pool:
-            rounds = list(pool.map(lambda *one: played(self.haystack, *one, plan, self.engine), fleets, METHODS, acts))
+            rounds = list(pool.map(lambda *one: side_by_side(self.haystack, *one, plans, self.engine), fleets, METHODS, acts))
         for fleet in {id(fleet): fleet for fleet in fleets}.values():
             fleet.members.append(fleet.members.pop(0))  # who was ejected once is out for longer the next time
-        for method, done in zip(METHODS, rounds, strict=True):
-            sys.stdout.write(f"{name}, {method}: slowest {done.slowest:.0f} ms, {done.rate:.0f}/s; {done.story()}\n")
+        for method, dones in zip(METHODS, rounds, strict=True):
+            for plan, done in zip(plans, dones, strict=True):
+                sys.stdout.write(f"{name}, {plan.protocol} {method}: slowest {done.slowest:.0f} ms, {done.rate:.0f}/s; {done.story()}\n")
         return rounds
 
     def close(self):
@@ -188,31 +197,34 @@ def test_a_killed_worker_costs_what_was_in_flight_on_it_and_nothing_more(stage):
 
 
 def on_an_engine_of_its_own(client, name):
+    """What became of GETs and POSTs by HTTP, by HTTPS and by HTTP/2 within it: the engine is restarted once for all of them."""
     if lacking := missing():
         pytest.skip(f"an engine of its own needs {lacking}")
     with (
+        Sealing() as sealing,
         Node(client, ("nginx", PYTHON), live_restore=row(name).live) as node,
         node.inside(),
-        staged(node.client, node.host, node) as stage,
+        staged(node.client, node.host, node, sealing) as stage,
     ):
-        return stage.play(name)
+        within = [replace(PLAN, connections=8, pause=0.02, protocol=way, sealing=sealing) for way in ("https", "h2")]
+        return [list(each) for each in zip(*stage.play_each(name, [PLAN, *within]), strict=True)]
 
 
 @pytest.mark.timeout(300)
 def test_an_engine_that_is_restarted_with_its_containers_costs_no_get(client, images, python):
     """Its event stream ends before they do, so nobody tells: they are seen to refuse, and requests wait until they are back."""
-    gets, posts = on_an_engine_of_its_own(client, "engine-plain")
-    (begun, _), *_, (back, _) = gets.told
-    assert gets.failed == 0, gets.story()
-    assert gets.slowest < (back - begun) * 1000 + SLOWEST, gets.story()
-    assert in_flight(posts, 4), posts.story()
-    assert once(posts), posts.twice + posts.lost
+    for gets, posts in on_an_engine_of_its_own(client, "engine-plain"):
+        (begun, _), *_, (back, _) = gets.told
+        assert gets.failed == 0, gets.story()
+        assert gets.slowest < (back - begun) * 1000 + SLOWEST, gets.story()
+        assert in_flight(posts, 4), posts.story()
+        assert once(posts), posts.twice + posts.lost
 
 
 @pytest.mark.timeout(300)
 def test_an_engine_that_is_restarted_with_live_restore_costs_no_request(client, images, python):
-    gets, posts = on_an_engine_of_its_own(client, "engine")
-    for done in (gets, posts):
-        assert done.failed == 0, done.story()
-        assert done.slowest < SLOWEST, done.story()
-    assert once(posts), posts.twice + posts.lost
+    for gets, posts in on_an_engine_of_its_own(client, "engine"):
+        for done in (gets, posts):
+            assert done.failed == 0, done.story()
+            assert done.slowest < SLOWEST, done.story()
+        assert once(posts), posts.twice + posts.lost

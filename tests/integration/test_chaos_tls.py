@@ -1,7 +1,7 @@
 """Nothing is lost over TLS when containers come and go: the rounds of test_chaos.py by HTTP/1.1, by HTTP/2, and by TLS passed through.
 
 All of them ask at the same time. Where TLS is passed through, containers end it, each connection has one request, and what a container has
-in hand when it is killed goes with it: a proxy that can't read it can't ask again.
+in hand when it is killed goes with it: a proxy that can't read it can't ask again. Rounds of an engine of its own are in test_chaos.py.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import pytest
 
 from bench.chaos.fleet import Fleet
 from bench.chaos.rounds import Plan, Round, side_by_side
-from bench.chaos.rows import row
+from bench.chaos.rows import Row, row
 from bench.chaos.sealing import Sealing
 from bench.macro.process import Haystack
-from tests.integration.test_chaos import HOST, SLOWEST, once, python, together
+from tests.integration.test_chaos import HOST, SICK, SLOWEST, once, python, together
 
 __all__ = ["python"]
 
 PLAN = Plan(connections=8, pace=0.3, victims=2, pause=0.02, limit=40.0)
+ILL = replace(SICK, connections=8, limit=6.0)
 WAYS = ("https", "h2")
 pytestmark = pytest.mark.timeout(240)
 
@@ -45,6 +46,10 @@ CASTS = (
 )
 
 
+# what one that misbehaves does within TLS that is passed through, nobody sees
+READ = (Cast("python", "GET", WAYS), Cast("python", "POST", WAYS))
+
+
 class Stage:
     """Haystack with certificates before services of all casts."""
 
@@ -52,23 +57,23 @@ class Stage:
         self.client = client
         self.sealing = Sealing()
         self.haystack = Haystack(DOCKER_HOST=HOST, HAYSTACK_WORKERS="2", HAYSTACK_WAIT="30s", **self.sealing.settings)
-        self.fleets: dict[tuple[str, bool, int], Fleet] = {}
+        self.fleets: dict[tuple[str, bool, int, str], Fleet] = {}
 
-    def fleet(self, kind: str, passed: bool, members: int) -> Fleet:
-        key = kind, passed, members
+    def fleet(self, kind: str, passed: bool, wanted: Row) -> Fleet:
+        key = kind, passed, wanted.members, str(wanted.options)
         if key not in self.fleets:
             sealing = self.sealing if passed else None
-            self.fleets[key] = Fleet(self.client, kind, f"sealed{os.getpid()}x{len(self.fleets)}", sealing=sealing)
-            self.fleets[key].grow(members)
+            self.fleets[key] = Fleet(self.client, kind, f"sealed{os.getpid()}x{len(self.fleets)}", sealing=sealing, **wanted.options)
+            self.fleets[key].grow(wanted.members)
         return self.fleets[key]
 
-    def play(self, name: str, casts: tuple[Cast, ...] = CASTS) -> dict[tuple[str, str], Round]:
+    def play(self, name: str, casts: tuple[Cast, ...] = CASTS, plan: Plan = PLAN) -> dict[tuple[str, str], Round]:
         """What became of the load of each (way, method)."""
         wanted = row(name)
-        fleets = [self.fleet(cast.kind, "passthrough" in cast.ways, wanted.members) for cast in casts]
+        fleets = [self.fleet(cast.kind, "passthrough" in cast.ways, wanted) for cast in casts]
         act = wanted.act
         acts = together(act, len(casts)) if wanted.alone else shared(act, fleets)
-        plans = [[replace(PLAN, protocol=way, sealing=self.sealing) for way in cast.ways] for cast in casts]
+        plans = [[replace(plan, protocol=way, sealing=self.sealing) for way in cast.ways] for cast in casts]
 
         def one(cast: Cast, fleet: Fleet, what, how) -> list[Round]:
             return side_by_side(self.haystack, fleet, cast.method, what, how)
@@ -144,6 +149,19 @@ def test_killed_and_paused_containers_cost_no_get_and_only_the_posts_that_had_re
 def test_requests_wait_for_the_only_container_of_a_service_to_restart(stage):
     for (way, method), done in stage.play("only").items():
         assert done.failed == 0, (way, method, done.story())
+        assert once(done), (way, done.twice + done.lost)
+
+
+@pytest.mark.parametrize("name", ["sick", "failing", "silent", "resetting"])
+def test_an_endpoint_that_misbehaves_costs_no_get_and_no_post_from_the_second_second_on(stage, name):
+    for (way, method), done in stage.play(name, READ, ILL).items():
+        if method == "GET":
+            assert done.failed == 0, (way, done.story())
+            assert done.slowest < 1000 + SLOWEST, (way, done.story())
+        elif name == "silent":
+            assert done.failed <= 2 * ILL.connections, (way, done.story())
+        else:
+            assert done.failed_after(1.0) == [], (way, done.story())
         assert once(done), (way, done.twice + done.lost)
 
 

@@ -1,14 +1,18 @@
-"""Resolvers in containers, with --dns=HAYSTACK and behind the engine's own server (127.0.0.11): glibc, musl, busybox.
+"""Resolvers in containers, with --dns=HAYSTACK and behind the engine's own server (127.0.0.11).
 
-Each asks for a service, a container by its name, an alias, and a name that is not there, and has to get both families right.
+glibc, musl, busybox, Go's own, c-ares (Node), Java's, and systemd-resolved. Each asks for a service, a container by its name, in
+any case, and a name that is not there, and has to get both families right.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import os
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import docker
 import pytest
@@ -51,6 +55,64 @@ int main(int count, char **words) {
         puts("");
     }
 }
+"""
+GO = """
+package main
+import ("context"; "errors"; "fmt"; "net"; "os"; "sort"; "strings")
+func of(name, family string) string {
+    found, err := net.DefaultResolver.LookupIP(context.Background(), family, name)
+    var why *net.DNSError
+    if errors.As(err, &why) && why.IsNotFound { return "none" }
+    if err != nil { return strings.ReplaceAll(err.Error(), " ", "_") }
+    texts := []string{}
+    for _, each := range found { texts = append(texts, each.String()) }
+    sort.Strings(texts)
+    return strings.Join(texts, ",")
+}
+func main() {
+    for _, name := range os.Args[1:] { fmt.Println(name, of(name, "ip"), of(name, "ip4"), of(name, "ip6")) }
+}
+"""
+# dns.lookup is libc's, in Node's threads; dns.resolve is c-ares.
+NODE = """
+const {promises: dns} = require('node:dns');
+const all = async (what, field) => {
+  try { return (await what).map(each => field ? each[field] : each).sort().join(); } catch (error) { return error.code; }
+};
+const of = async name => [
+  ...await Promise.all([0, 4, 6].map(family => all(dns.lookup(name, {family, all: true}), 'address'))),
+  await all(dns.resolve4(name)), await all(dns.resolve6(name)), await all(dns.resolveSrv('_http._tcp.' + name), 'port'),
+];
+(async () => { for (const name of process.argv.slice(1)) console.log(JSON.stringify([name, ...await of(name)])); })();
+"""
+# With no server named, JNDI asks those of /etc/resolv.conf.
+JAVA = """
+import javax.naming.directory.*; import java.util.Hashtable;
+class Ask {
+  public static void main(String[] names) throws Exception {
+    var settings = new Hashtable<String, String>();
+    settings.put("java.naming.factory.initial", "com.sun.jndi.dns.DnsContextFactory");
+    settings.put("java.naming.provider.url", "dns:");
+    var context = new InitialDirContext(settings);
+    for (var name : names) System.out.println(name + " " + of(context, name, "A") + " " + of(context, name, "AAAA"));
+  }
+  static String of(DirContext context, String name, String type) throws Exception {
+    try {
+      var found = context.getAttributes(name, new String[] {type}).get(type);
+      return found == null ? "none" : found.get().toString();
+    } catch (javax.naming.NameNotFoundException gone) { return "gone"; }
+  }
+}
+"""
+RESOLVED = f"FROM {PYTHON}\nRUN apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd-resolved >/dev/null 2>&1\n"
+# As where systemd is: it asks the server that it is told of, and everybody else asks it, at 127.0.0.53.
+BEHIND_RESOLVED = """
+mkdir -p /etc/systemd/resolved.conf.d
+{ echo '[Resolve]'; sed -n 's/^nameserver /DNS=/p' /etc/resolv.conf; } >/etc/systemd/resolved.conf.d/asked.conf
+/lib/systemd/systemd-resolved 2>/tmp/log &
+until [ -e /run/systemd/resolve/stub-resolv.conf ]; do sleep 0.05; done
+cat /run/systemd/resolve/stub-resolv.conf >/etc/resolv.conf
+exec python -c "$@"
 """
 
 
@@ -124,23 +186,53 @@ def lines(printed):
     return {name: found for name, *found in map(str.split, printed.splitlines())}
 
 
-def test_glibc(client, host, place):
+@pytest.fixture(scope="module")
+def python(client):
+    """An image with glibc."""
     try:
         client.images.get(PYTHON)
     except docker.errors.ImageNotFound:
         pytest.skip(f"the image {PYTHON} is not there")
-    printed, code = host.once(PYTHON, ["python", "-c", GLIBC, *place.names()], **place.options)
+    return PYTHON
+
+
+def test_glibc(host, place, python):
+    printed, code = host.once(python, ["python", "-c", GLIBC, *place.names()], **place.options)
     assert (code, lines(printed)) == (0, place.names())
 
 
-def test_musl(host, place, tmp_path):
-    """musl takes NXDOMAIN for AAAA as "no such name" for A too; and asks both at once."""
-    compiler = shutil.which("musl-gcc")
-    assert compiler, "requirements/system sees to it"
-    (tmp_path / "ask.c").write_text(MUSL)
-    subprocess.run([compiler, "-static", "-O1", "-o", tmp_path / "ask", tmp_path / "ask.c"], check=True)
+@pytest.fixture(scope="module")
+def musl(tmp_path_factory):
+    """A static program with musl's resolver. It takes NXDOMAIN for AAAA as "no such name" for A too; and asks both at once."""
+    folder = tmp_path_factory.mktemp("musl")
+    (folder / "ask.c").write_text(MUSL)
+    subprocess.run([program("musl-gcc"), "-static", "-O1", "-o", folder / "ask", folder / "ask.c"], check=True)
+    return folder / "ask"
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """A static program with Go's own resolver."""
+    folder = tmp_path_factory.mktemp("go")
+    (folder / "ask.go").write_text(GO)
+    settings = {"CGO_ENABLED": "0", "GO111MODULE": "off", "GOCACHE": str(folder / "cache"), "GOPATH": str(folder)}
+    subprocess.run(
+        [program("go"), "build", "-tags", "netgo", "-o", folder / "ask", folder / "ask.go"], check=True, env=os.environ | settings
+    )
+    return folder / "ask"
+
+
+def program(name):
+    """One of this machine's: requirements/system sees to it."""
+    path = shutil.which(name)
+    assert path, f"{name} is not installed"
+    return os.path.realpath(path)  # Debian's alternatives are links by way of /etc
+
+
+@pytest.mark.parametrize("resolver", ["musl", "go"])
+def test_a_static_program(host, place, resolver, request):
     container = host.run("busybox", ["sleep", "60"], **place.options)
-    container.put_archive("/", packed(tmp_path / "ask"))
+    container.put_archive("/", packed(request.getfixturevalue(resolver)))
     code, printed = container.exec_run(["/ask", *place.names()])
     assert (code, lines(printed.decode())) == (0, place.names())
 
@@ -151,6 +243,46 @@ def packed(path):
     with tarfile.open(fileobj=held, mode="w") as archive:
         archive.add(path, arcname=path.name)
     return held.getvalue()
+
+
+def test_node(host, place, python):
+    """This machine's, with all its libraries."""
+    volumes = ["/usr:/usr:ro", f"{program('node')}:/node:ro"]
+    printed, code = host.once(python, ["/node", "-e", NODE, *place.names()], volumes=volumes, **place.options)
+    assert (code, {name: found for name, *found in map(json.loads, printed.splitlines())}) == (0, node_finds(place))
+
+
+def node_finds(place):
+    """What dns.lookup finds of any family, of IPv4, of IPv6; and dns.resolve4, resolve6 and resolveSrv, with c-ares' own words."""
+    found = {}
+    for name, (any_family, v4, v6) in place.names().items():
+        there = v4 != "none"
+        looked_up = ["ENOTFOUND" if each == "none" else each for each in (any_family, v4, v6)]
+        found[name] = [*looked_up, v4 if there else "ENOTFOUND", "ENODATA" if there else "ENOTFOUND"]
+        found[name].append("80" if name == "nginx.services.haystack" else "ENOTFOUND")
+    return found
+
+
+def test_java(host, place, python, tmp_path):
+    """This machine's runtime. Debian has its settings in /etc."""
+    (tmp_path / "Ask.java").write_text(JAVA)
+    settings = [f"{each}:{each}:ro" for each in Path("/etc").glob("java-*")]
+    volumes = ["/usr:/usr:ro", f"{tmp_path}:/asks:ro", *settings]
+    printed, code = host.once(python, [program("java"), "/asks/Ask.java", *place.names()], volumes=volumes, **place.options)
+    gone = {"gone.services.haystack": ["gone", "gone"]}
+    assert (code, lines(printed)) == (0, {name: found[1:] for name, found in place.names().items()} | gone)
+
+
+@pytest.fixture(scope="module")
+def resolved(client, python):
+    """An image with systemd-resolved, which stays: it takes ten seconds to build."""
+    client.images.build(fileobj=io.BytesIO(RESOLVED.encode()), tag="haystack-test-resolved")
+    return "haystack-test-resolved"
+
+
+def test_systemd_resolved(host, place, resolved):
+    printed, code = host.once(resolved, ["sh", "-ec", BEHIND_RESOLVED, "sh", GLIBC, *place.names()], **place.options)
+    assert (code, lines(printed)) == (0, place.names())
 
 
 def test_busybox(host, place):

@@ -61,7 +61,7 @@ class Knot:
         return self
 
     def _start(self) -> bool:
-        assert KNOTD
+        assert KNOTD, "knotd is not installed: requirements/system sees to it"
         folder, self.port = Path(self._folder.name), random.randrange(10_000, 32_000)
         conf = SERVER.format(port=self.port, folder=folder)
         for number, (name, text) in enumerate(self._zones.items()):

@@ -75,26 +75,61 @@ def test_promtool_reads_every_query_of_the_dashboard(tmp_path):
 
 
 SERIES = 'haystack_service_requests_total{instance="h",service="web",method="GET",code="%s"}'
+DURATIONS = 'haystack_service_request_duration_seconds_bucket{instance="h",service="web",le="%s"}'
+LAGS = 'haystack_discovery_lag_seconds_bucket{instance="h",le="%s"}'
+LONG = "x90"  # minutes
 CASES = {
-    "HaystackServiceErrors": [(SERIES % "2xx", "0+60x30"), (SERIES % "5xx", "0+20x30")],
-    "HaystackServiceWithoutEndpoints": [('haystack_endpoints{instance="h",service="web",ready="true"}', "0x30")],
-    "HaystackRequestsWait": [('haystack_service_queue_length{instance="h",service="web"}', "3x30")],
-    "HaystackEngineAway": [('haystack_source_connected{instance="h",source="box"}', "0x30")],
-    "HaystackDown": [('up{instance="h",job="haystack"}', "0x30")],
-    "HaystackWorkerDies": [('haystack_worker_restarts_total{instance="h",worker="0"}', "0+1x30")],
+    "HaystackServiceErrors": [(SERIES % "2xx", "0+60"), (SERIES % "5xx", "0+20")],
+    "HaystackServiceSlow": [
+        (SERIES % "2xx", "0+60"),
+        (DURATIONS % "5.0", "0+59"),
+        (DURATIONS % "10.0", "0+60"),
+        (DURATIONS % "+Inf", "0+60"),
+    ],
+    "HaystackServiceWithoutEndpoints": [('haystack_endpoints{instance="h",service="web",ready="true"}', "0")],
+    "HaystackRequestsWait": [('haystack_service_queue_length{instance="h",service="web"}', "3")],
+    "HaystackEjects": [('haystack_ejections_total{instance="h",service="web",cause="faults"}', "0+1")],
+    "HaystackEngineAway": [('haystack_source_connected{instance="h",source="box"}', "0")],
+    "HaystackDown": [('up{instance="h",job="haystack"}', "0")],
+    "HaystackWorkerDies": [('haystack_worker_restarts_total{instance="h",worker="0"}', "0+1")],
+    "HaystackDescriptorsLeak": [('process_open_fds{instance="h",job="haystack",process="worker-0"}', "0+500")],
+    "HaystackDiscoveryLate": [(LAGS % "1.0", "0+1"), (LAGS % "5.0", "0+6"), (LAGS % "+Inf", "0+6")],
+    "HaystackNameserverAway": [('haystack_nameserver_skipped{instance="h",server="10.0.0.2:53"}', "1")],
 }
+# the same with figures that a Haystack has which is well
+WELL = [
+    (SERIES % "2xx", "0+6000"),
+    (SERIES % "5xx", "0+1"),
+    *((DURATIONS % bound, values) for bound, values in (("5.0", "0+6000"), ("10.0", "0+6001"), ("+Inf", "0+6001"))),
+    ('haystack_endpoints{instance="h",service="web",ready="true"}', "2"),
+    ('haystack_service_queue_length{instance="h",service="web"}', "0"),
+    ('haystack_ejections_total{instance="h",service="web",cause="faults"}', "1"),
+    ('haystack_source_connected{instance="h",source="box"}', "1"),
+    ('up{instance="h",job="haystack"}', "1"),
+    ('haystack_worker_restarts_total{instance="h",worker="0"}', "1"),
+    ('process_open_fds{instance="h",job="haystack",process="worker-0"}', "900"),
+    *((LAGS % bound, values) for bound, values in (("1.0", "0+60"), ("5.0", "0+61"), ("+Inf", "0+61"))),
+    ('haystack_nameserver_skipped{instance="h",server="10.0.0.2:53"}', "0"),
+]
+
+
+def lasting(series):
+    return [(name, (values if "+" in values else f"{values}+0") + LONG) for name, values in series]
+
+
+def test_each_alert_is_tried():
+    assert set(CASES) == set(re.findall(r"- alert: (\w+)", RULES.read_text()))
 
 
 @needs_promtool
 @pytest.mark.parametrize("alert", CASES)
 def test_an_alert_fires_and_no_other_one(tmp_path, alert):
-    assert try_rules(tmp_path, RULES, CASES[alert]) == {alert}
+    assert try_rules(tmp_path, RULES, lasting(CASES[alert])) == {alert}
 
 
 @needs_promtool
 def test_no_alert_fires_while_all_is_well(tmp_path):
-    well = [(SERIES % "2xx", "0+60x30"), ('up{instance="h",job="haystack"}', "1x30"), ('haystack_source_connected{source="b"}', "1x30")]
-    assert try_rules(tmp_path, RULES, well) == set()
+    assert try_rules(tmp_path, RULES, lasting(WELL)) == set()
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "stack.yml"])
@@ -127,6 +162,39 @@ def test_the_dashboard_has_the_shape_that_grafana_imports():
         references = [target["refId"] for target in panel["targets"]]
         assert len(references) == len(set(references))
         assert "unit" in panel["fieldConfig"]["defaults"]
+
+
+# what Grafana's own exports have, and its models do not: no id yet, and what its editor shows of a variable's query
+UNMODELLED = {"id", "definition"}
+
+
+def lost(given, kept, where=""):
+    """The keys of a value, and the values, that another one has not kept."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        missing = {f"{where}.{key}" for key in given.keys() - kept.keys() - UNMODELLED}
+        return missing.union(*(lost(given[key], kept[key], f"{where}.{key}") for key in given.keys() & kept.keys()))
+    if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        return set().union(*(lost(*both, f"{where}[{at}]") for at, both in enumerate(zip(given, kept, strict=True))))
+    return set() if given == kept else {where}
+
+
+def read_by_grafana(board):
+    """A dashboard as Grafana's own models read it and write it again."""
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    from grafana_foundation_sdk.cog import encoder, plugins  # noqa: PLC0415 - only where it is installed
+
+    plugins.register_default_plugins()
+    return json.loads(encoder.JSONEncoder().encode(models.Dashboard.from_json(board)))
+
+
+def test_grafanas_own_models_read_all_of_the_dashboard():
+    assert lost(BOARD, read_by_grafana(BOARD)) == set()
+
+
+def test_a_key_that_grafana_does_not_know_would_be_found():
+    panel = {**PANELS[0], "titel": "x", "gridPos": {**PANELS[0]["gridPos"], "width": 3}}
+    odd = {**BOARD, "panels": [panel], "schemaversion": 36}
+    assert lost(odd, read_by_grafana(odd)) == {".panels[0].titel", ".panels[0].gridPos.width", ".schemaversion"}
 
 
 def test_no_panel_covers_another_one():

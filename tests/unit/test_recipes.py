@@ -24,7 +24,7 @@ from haystack.discovery import labels, providers
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Options, ServiceOptions
-from haystack.model.services import Service
+from haystack.model.services import Cause, Service
 from haystack.observe.trace import Trace
 from haystack.proxy import limits
 from haystack.proxy.limits import Limits
@@ -32,7 +32,7 @@ from haystack.routing import rows as routing_rows
 from haystack.routing.rows import Defaults, ServiceRow
 from haystack.settings import balance
 from haystack.settings.settings import SECRET, Settings, flag, load, variable
-from haystack.views import metrics
+from haystack.views import metrics, traffic_metrics
 from tests.fakes.metrics import all_figures
 from tests.fakes.state import state
 from tests.oracles import routing_table, snapshot
@@ -303,3 +303,19 @@ def test_the_page_has_each_metric_with_its_type_and_labels():
     }
     listed = {(bare(name), kind, frozenset(re.findall(r"`(\w+)`", labelled))) for name, kind, labelled, _ in rows("metrics.md")}
     assert told == listed
+
+
+def test_the_page_has_each_cause_for_which_an_endpoint_is_out():
+    (told,) = (meaning for name, _, _, meaning in rows("metrics.md") if bare(name) == "haystack_endpoints_unready")
+    assert set(re.findall(r"`(\w+)`", told)) == {cause.name.lower() for cause in Cause} - {"well"}
+
+
+@pytest.mark.parametrize("family", [each.name for each in (metrics.REQUESTS, *traffic_metrics.ENDPOINT_FAMILIES)])
+def test_each_metric_of_an_endpoint_names_it_by_its_container_and_port(family):
+    page = b"".join(at_once(metrics.Exposition(all_figures()).pieces())).decode()
+    found = re.findall(rf"^{family}(?:_sum)?{{(.*)}} ", page, re.MULTILINE)
+    assert found
+    for told in found:
+        named = dict(re.findall(r'(\w+)="([^"]*)"', told))
+        assert re.fullmatch(r"\w+:[0-9]+/tcp", named["endpoint"])
+        assert named["container"] == named["endpoint"].partition(":")[0]

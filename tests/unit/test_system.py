@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "requirements" / "system"
-PLAIN = ("bash", "readlink", "basename", "env", "printf")
+PLAIN = ("bash", "readlink", "basename", "env", "printf", "chmod", "rm")
 
 
 class Machine:
-    """A folder that is the whole PATH, in which commands can be put."""
+    """A folder that is the whole PATH, and /usr/sbin too, in which commands can be put."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder, folder / "apt.log"
@@ -29,7 +29,7 @@ class Machine:
 
     def run(self, *words: str) -> tuple[int, str]:
         """Status and what it said."""
-        env = {name: value for name, value in os.environ.items() if name != "CC"} | {"PATH": str(self.folder)}
+        env = {name: value for name, value in os.environ.items() if name != "CC"} | {"PATH": str(self.folder), "SBIN": str(self.folder)}
         ended = subprocess.run([SCRIPT, *words], env=env, capture_output=True, text=True, timeout=120, check=False)
         assert ended.stdout == ""
         return ended.returncode, ended.stderr
@@ -64,7 +64,29 @@ def test_root_on_debian_gets_it_installed(machine):
 def test_clients_are_asked_for_only_by_tests(machine):
     machine.put("id", "echo 1000")
     assert "dig" not in machine.run("run")[1]
-    assert all(f" {name}" in machine.run("test")[1] for name in ("dig", "curl", "wget", "ssh", "goaccess"))
+    said = machine.run("test")[1]
+    assert all(f" {name}" in said for name in ("dig", "curl", "wget", "ssh", "goaccess", "knotd", "java", "go", "promtool"))
+    assert said.partition("apt-get install")[2].split().count("prometheus") == 1, "one package has both of its commands"
+
+
+def test_no_daemon_of_what_is_installed_starts_now_or_later(machine):
+    """Knot's would take port 53, and Prometheus' 9090."""
+    policy = machine.folder / "policy-rc.d"
+    machine.put("id", "echo 0")
+    machine.put("apt-get", f'[[ $1 == update ]] || {{ {policy} knot start; echo "status $?" >> {machine.log}; }}')
+    machine.put("systemctl", f'echo "$@" >> {machine.log}')
+    assert machine.run("test")[0] == 0
+    assert machine.log.read_text().splitlines() == ["status 101", "--quiet disable knot", "--quiet disable prometheus"]
+    assert not policy.exists()
+
+
+def test_a_policy_of_the_machines_own_stays_and_without_knot_nothing_is_disabled(machine):
+    machine.put("id", "echo 0")
+    machine.put("policy-rc.d", "exit 0")
+    machine.put("systemctl", f'echo "$@" >> {machine.log}')
+    assert machine.run("run")[0] == 0
+    assert "disable" not in machine.log.read_text()
+    assert (machine.folder / "policy-rc.d").read_text() == "#!/bin/bash\nexit 0\n"
 
 
 GOALS = [([], "run"), (["run"], "run"), (["build"], "run"), (["test"], "test"), (["lint", "type"], "test")]

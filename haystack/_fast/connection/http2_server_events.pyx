@@ -12,6 +12,14 @@ from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.http2.session_memory cimport session_memory
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 
+cdef extern from "nghttp2/nghttp2.h":
+    enum:
+        NGHTTP2_PRIORITY_UPDATE
+    void nghttp2_option_set_builtin_recv_extension_type(nghttp2_option *, uint8_t)
+    void nghttp2_session_callbacks_set_on_invalid_header_callback(
+        nghttp2_session_callbacks *,
+        int (*)(nghttp2_session *, const nghttp2_frame *, const uint8_t *, size_t, const uint8_t *, size_t, uint8_t, void *) noexcept)
+
 cdef enum:
     FRAME_HEAD = 9          # bytes (RFC 9113, section 4.1)
     GIVEN_BACK = 2048       # bytes of a body for which a client may give windows back by themselves
@@ -59,6 +67,15 @@ cdef int on_header(
         return take_trailer(&connection.coming.trailer, <const char *>name, name_size, <const char *>value, value_size)
     except BaseException as error:
         return failed(connection, error)
+
+
+cdef int on_invalid_header(
+        nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size, const uint8_t *value,
+        size_t value_size, uint8_t flags, void *user) noexcept:
+    """A field that nobody may send makes the whole message malformed (RFC 9113, section 8.1.1): newer nghttp2 would only leave it out."""
+    (<Http2Server>user).charge(OF_SETTINGS)
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_PROTOCOL_ERROR)
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
 
 
 cdef int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) noexcept:
@@ -195,6 +212,7 @@ cdef int prepare() except -1:
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header)
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame)
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close)
@@ -203,6 +221,7 @@ cdef int prepare() except -1:
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_send_header_block_length(options, MOST_WRITTEN)
+    nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE)    # RFC 9218, section 7.1
     return 0
 
 

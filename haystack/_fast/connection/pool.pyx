@@ -46,9 +46,13 @@ cdef UpLeg pooled(Endpoint endpoint, bint idempotent):
     return None
 
 
-cdef bint is_whole(Http2Client client) noexcept:
-    """Whether it is at work, or nothing has come on it that could be its end."""
-    return client.legs.count > 0 or client.transport.is_still()
+cdef bint is_whole(Http2Client client) except -1:
+    """Whether it is at work, or nothing has come on it that could be its end; else it reads that before it takes anybody in."""
+    if client.legs.count > 0 or client.transport.is_still():
+        return True
+    client.transport.readable = True    # the event of that may be on its way, or never come: OpenSSL has taken it out of the socket
+    client.schedule()
+    return False
 
 
 cdef UpLeg lent(Endpoint endpoint, bint idempotent):

@@ -3,6 +3,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from haystack._fast.dns.question cimport Question
 from haystack._fast.util.linked_list cimport Link, Ring
 
+cdef enum:
+    KEY_END = 3             # octets of a question's key behind its name
+
 cdef class Entry:
     cdef bytes key
     cdef bytes body         # what follows the question

@@ -94,7 +94,7 @@ cdef bint is_spare(Entry entry, int64_t now) noexcept:
 
 cdef bytes key_of(Question *q):
     """What tells a question from others: name, type, and DO and CD, which change what a nameserver answers."""
-    cdef bytes key = PyBytes_FromStringAndSize(NULL, q.name_size + 3)
+    cdef bytes key = PyBytes_FromStringAndSize(NULL, q.name_size + KEY_END)
     cdef char *p = PyBytes_AS_STRING(key)
     memcpy(p, q.key, q.name_size)
     p[q.name_size] = <char>(q.qtype >> 8)

@@ -1,13 +1,15 @@
 """Questions for other nameservers: a worker has the control process ask, and gives the answer to all who wait for it.
 
-Equal questions are one. One client never takes all places: it may have as many as are free. Never opens a socket, never chooses a
-nameserver (haystack/dns/ does).
+Equal questions of one client are one. Those of several are told apart, for there each client has its turn, and a nameserver that asks what
+it is asked is a loop; the control process asks them once. One client never takes all places: it may have as many as are free. Never opens
+a socket, never chooses a nameserver (haystack/dns/ does).
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp
 
-from haystack._fast.dns.cache cimport is_spare
-from haystack._fast.dns.question cimport LONGEST, Question, Rcode, parse, put32
+from haystack._fast.dns.cache cimport KEY_END, is_spare
+from haystack._fast.dns.question cimport HEADER, LONGEST, Question, Rcode, parse, put32
 from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Source
 from haystack._fast.net.networks cimport Right
@@ -16,6 +18,8 @@ from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 
 cdef enum:
     FEW = 32                # places that any client may have
+    CROWD = 32              # equal questions that the control process has at once: each takes some of its time
+    TWICE = 2               # of these a client's: the second one tells that it asks again while it waits, as in a loop
     STALE_MS = 1800         # a newer answer is waited for so long (RFC 8767, section 5)
     LATE_MS = 6000          # the control process gives up after 5 s
 
@@ -33,7 +37,8 @@ cdef class Waiter:
         if IS_DEBUG:
             book(Asset.WAITER, -1)
 
-    cdef int reply(self, const uint8_t *p, int size) except -1:
+    cdef int reply(self, Question *q, uint8_t *p, int size, Limited *verdict) except -1:
+        """Send the answer, as far as the rate limit lets it; verdict, PASSED before, says what that has done."""
         raise NotImplementedError
 
 
@@ -67,7 +72,7 @@ cdef class Pending:
     def __init__(self, Poller poller, Responder responder, send, Py_ssize_t most):
         self.poller, self.responder, self.send, self.most = poller, responder, send, most
         self.times = Times(waited=True)
-        self.rows, self.by_group, self.by_number, self.clients = [], {}, {}, {}
+        self.rows, self.crowds, self.by_number, self.clients = [], {}, {}, {}
 
     cdef bint has_room(self, Asker *asker) except -1:
         """Whether this client may have one more question wait: half of the places at most, two a third each. Others always find some."""
@@ -76,10 +81,10 @@ cdef class Pending:
 
     cdef int ask(self, Waiter waiter, bytes key, Entry stale) except -1:
         """Have this question answered; the answer goes to the waiter."""
-        cdef Asked asked = self.by_group.get(group_of(key, &waiter.asker))
+        cdef bytes client = client_of(&waiter.asker)
+        cdef Asked asked = self.joined(waiter, crowd_of(key, waiter.packet, &waiter.asker), client)
         if asked is None:
             asked = self.begin(key, waiter.packet, &waiter.asker, False)
-            asked.deadline = self.poller.now + LATE_MS
         if asked.stale is None and stale is not None:
             asked.stale = stale
             asked.deadline = min(asked.deadline, self.poller.now + STALE_MS)
@@ -87,24 +92,39 @@ cdef class Pending:
             asked.waiters[waiter.key] = waiter
             waiter.since = clock_ns()
             self.waiting += 1
-            client = client_of(&waiter.asker)
             self.clients[client] = self.clients.get(client, 0) + 1
         return self.give(asked, asked.stale, True) if asked.gave_stale else 0
 
     cdef int renew(self, bytes key, bytes packet, Asker *asker) except -1:
         """Have a question asked before its answer ends: nobody waits."""
-        cdef Asked asked
-        if group_of(key, asker) not in self.by_group:
-            asked = self.begin(key, packet, asker, True)
-            asked.deadline = self.poller.now + LATE_MS
+        if crowd_of(key, packet, asker) not in self.crowds:
+            self.begin(key, packet, asker, True)
         return 0
+
+    cdef Asked joined(self, Waiter waiter, bytes crowd, bytes client):
+        """The question whose answer is this waiter's too; None: it is to be asked as this client's own."""
+        cdef Asked each, own = None
+        cdef int owned = 0
+        cdef list equal = self.crowds.get(crowd)
+        if equal is None:
+            return None
+        for each in equal:
+            if each.gave_stale or waiter.key in each.waiters:
+                return each
+            if each.client == client:
+                own, owned = own or each, owned + 1
+        if owned < TWICE and len(equal) < CROWD:
+            return None
+        return own or equal[0]
 
     cdef Asked begin(self, bytes key, bytes packet, Asker *asker, bint hot):
         cdef Asked asked = Asked()
         self.last += 1
         asked.pending, asked.key, asked.number, asked.waiters = self, key, self.last, {}
-        asked.group, asked.generation = group_of(key, asker), self.generation
-        self.by_group[asked.group] = self.by_number[asked.number] = asked
+        asked.crowd, asked.client, asked.generation = crowd_of(key, packet, asker), client_of(asker), self.generation
+        asked.deadline = self.poller.now + LATE_MS
+        self.by_number[asked.number] = asked
+        self.crowds.setdefault(asked.crowd, []).append(asked)
         self.poller.enlist(asked)
         if not self.rows:
             self.poller.called = True           # the loop is to have its turn
@@ -146,7 +166,9 @@ cdef class Pending:
         cdef Waiter waiter
         cdef Question question
         cdef dict waiters = asked.waiters
-        cdef Source source
+        cdef Source source = Source.CACHE if stale else Source.UPSTREAM
+        cdef Limited verdict
+        cdef int size
         cdef int64_t now = clock_ns()
         asked.waiters = {}
         self.waiting -= len(waiters)
@@ -157,26 +179,36 @@ cdef class Pending:
             if left:
                 self.clients[client] = left
             parse(<const uint8_t *>PyBytes_AS_STRING(waiter.packet), PyBytes_GET_SIZE(waiter.packet), &question)
-            source = Source.CACHE if stale else Source.UPSTREAM
-            self.times.took(now - waiter.since, 1)
-            waiter.reply(self.work, self.responder.give(entry, &question, &waiter.asker, self.work, source, stale))
+            size = self.responder.give(entry, &question, &waiter.asker, self.work, source, stale)
+            verdict = Limited.PASSED
+            waiter.reply(&question, self.work, size, &verdict)
+            if verdict != Limited.DROPPED:
+                self.times.took(now - waiter.since, 1)
             if self.responder.log is not None:
-                self.responder.record(&question, &waiter.asker, Limited.PASSED, now - waiter.since)
+                self.responder.record(&question, &waiter.asker, verdict, now - waiter.since)
         return 0
 
     cdef int end(self, Asked asked) except -1:
+        cdef list equal
         if self.by_number.pop(asked.number, None) is not None:
-            del self.by_group[asked.group]
+            equal = self.crowds[asked.crowd]
+            equal.remove(asked)
+            if not equal:
+                del self.crowds[asked.crowd]
             self.poller.delist(asked)
         return 0
 
 
-cdef bytes group_of(bytes key, Asker *asker):
-    """What tells questions apart that need answers of their own: a CNAME may lead to a name of ours, not the same for all."""
-    cdef uint8_t group[5]
-    group[0] = asker.rights & <int>Right.INSIDE
-    put32(group + 1, asker.network)
-    return key + PyBytes_FromStringAndSize(<const char *>group, 5)
+cdef bytes crowd_of(bytes key, bytes packet, Asker *asker):
+    """What tells questions apart that need answers of their own: a CNAME may lead to a name of ours, not the same for all.
+
+    Those with capital letters stand apart too: that is how our own come back, and no crowd of clients may hide them.
+    """
+    cdef uint8_t apart[6]
+    apart[0] = asker.rights & <int>Right.INSIDE
+    apart[1] = memcmp(PyBytes_AS_STRING(packet) + HEADER, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key) - KEY_END) != 0
+    put32(apart + 2, asker.network)
+    return key + PyBytes_FromStringAndSize(<const char *>apart, 6)
 
 
 cdef Entry failure(bytes key):

@@ -12,7 +12,7 @@ cdef enum:
 cdef bint parse(const uint8_t *packet, Py_ssize_t size, Question *q) noexcept nogil:
     """Take apart a packet of HEADER octets at least; False: it is no well-formed query.
 
-    Also then `edns` says whether an OPT record was seen before the fault: the answer bears one (RFC 6891, section 6.1.1).
+    Also then `edns` says whether an OPT record was seen: the answer bears one (RFC 6891, section 6.1.1).
     """
     q.packet = packet
     q.flags = <uint16_t>at16(packet + 2)
@@ -22,11 +22,12 @@ cdef bint parse(const uint8_t *packet, Py_ssize_t size, Question *q) noexcept no
     q.failed = at16(packet + 4) != 1 or at16(packet + 6) != 0 or at16(packet + 8) != 0 or not read_name(packet, size, q)
     if q.failed or HEADER + q.name_size + 4 > size:
         q.failed = True
+        look_for_edns(packet, size, q)
         return False
     q.size = q.name_size + 4
     q.qtype = <uint16_t>at16(packet + HEADER + q.name_size)
     q.qclass = <uint16_t>at16(packet + HEADER + q.name_size + 2)
-    q.failed = not read_additional(packet, size, at16(packet + 10), q)
+    q.failed = not read_additional(packet, size, HEADER + q.size, q)
     return not q.failed
 
 
@@ -68,11 +69,27 @@ cdef bint set_name(Question *q, const uint8_t *wire, Py_ssize_t size) noexcept n
     return read_name(wire - HEADER, HEADER + size, q)
 
 
-cdef bint read_additional(const uint8_t *packet, Py_ssize_t size, int count, Question *q) noexcept nogil:
-    """One OPT record at most, owned by the root. What else is in the additional section is not ours, but has to be whole."""
-    cdef Py_ssize_t at = HEADER + q.size, start
+cdef void look_for_edns(const uint8_t *packet, Py_ssize_t size, Question *q) noexcept nogil:
+    """Whether what is no query has an OPT record, behind as many questions and records as it says: none, or those of NOTIFY and UPDATE."""
+    cdef Py_ssize_t at = HEADER
     cdef int _left
-    for _left in range(count):
+    for _left in range(at16(packet + 4)):
+        at = name_end(packet, size, at)
+        if at < 0 or at + 4 > size:
+            return
+        at += 4
+    for _left in range(at16(packet + 6) + at16(packet + 8)):
+        at = record_end(packet, size, at)
+        if at < 0:
+            return
+    read_additional(packet, size, at, q)
+
+
+cdef bint read_additional(const uint8_t *packet, Py_ssize_t size, Py_ssize_t at, Question *q) noexcept nogil:
+    """One OPT record at most, owned by the root. What else is in the additional section is not ours, but has to be whole."""
+    cdef Py_ssize_t start
+    cdef int _left
+    for _left in range(at16(packet + 10)):
         start = at
         at = name_end(packet, size, at)
         if at < 0 or at + FIXED > size:
@@ -117,6 +134,15 @@ cdef Py_ssize_t name_end(const uint8_t *packet, Py_ssize_t size, Py_ssize_t at) 
             return -1
         at += c + 1
     return -1
+
+
+cdef Py_ssize_t record_end(const uint8_t *packet, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
+    """Where a record ends; -1: it is cut off."""
+    at = name_end(packet, size, at)
+    if at < 0 or at + FIXED > size:
+        return -1
+    at += FIXED + at16(packet + at + 8)
+    return at if at <= size else -1
 
 
 cdef int limit(Question *q, bint tcp) noexcept nogil:

@@ -65,5 +65,5 @@ cdef class Responder:
     cdef void set_own(self, Own *own, Asker *asker) noexcept
     cdef int set_all(self, Own *own, Asker *asker) except -1
     cdef bint is_own_reverse(self, Question *q, Asker *asker) noexcept
-    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept
+    cdef int truncate(self, Question *q, Asker *asker, uint8_t *p) noexcept
     cdef int overload(self, Asker *asker, uint8_t *p) except -2

@@ -164,12 +164,12 @@ cdef class Responder:
         self.count(source, kind_of(q.qtype), min(entry.rcode, RCODES - 1))
         return write(entry, p, q, limit(q, asker.tcp), self.now, stale)
 
-    cdef int truncate(self, Asker *asker, uint8_t *p) noexcept:
+    cdef int truncate(self, Question *q, Asker *asker, uint8_t *p) noexcept:
         """Replace the answer just written by the question alone with TC, so that a real client asks again over TCP."""
         cdef Message m
-        if self.question.failed:
+        if q.failed:
             return 0
-        begin(&m, p, &self.question, limit(&self.question, asker.tcp), 0)
+        begin(&m, p, q, limit(q, asker.tcp), 0)
         m.flags = <int>Flag.TC | (Flag.RA if asker.rights & <int>Right.RECURSION else 0)
         return finish(&m, Rcode.NOERROR, NULL, 0)
 

@@ -9,7 +9,7 @@ from libc.string cimport memset
 from posix.unistd cimport close as close_fd
 
 from haystack._fast.dns.asker cimport describe, plain_address, sockaddr, sockaddr_storage
-from haystack._fast.dns.question cimport at16, essence, put16
+from haystack._fast.dns.question cimport Question, at16, essence, put16
 from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP
@@ -211,7 +211,7 @@ cdef class DnsConnection(Connection):
 cdef class TcpWaiter(Waiter):
     """A query over TCP that waits for its answer."""
 
-    cdef int reply(self, const uint8_t *p, int size) except -1:
+    cdef int reply(self, Question *_q, uint8_t *p, int size, Limited *_verdict) except -1:
         cdef DnsConnection connection = self.connection
         cdef uint8_t length[2]
         if connection.state != ConnectionState.OPEN:

@@ -10,7 +10,7 @@ from haystack._fast.dns.asker cimport Asker
 from haystack._fast.dns.cache cimport Entry, key_of, write
 from haystack._fast.dns.pending cimport Pending, Waiter
 from haystack._fast.dns.question cimport HEADER, LONGEST, PAYLOAD, Question, limit as limit_of, parse
-from haystack._fast.dns.rate_limit cimport RateLimit, is_outside
+from haystack._fast.dns.rate_limit cimport Limited, RateLimit, is_outside
 from haystack._fast.dns.responder cimport Responder
 
 
@@ -55,7 +55,7 @@ cdef class Heard(Waiter):
 
     cdef list replies
 
-    cdef int reply(self, const uint8_t *p, int size) except -1:
+    cdef int reply(self, Question *_q, uint8_t *p, int size, Limited *_verdict) except -1:
         self.replies.append((self.packet, p[:size]))
         return 0
 

@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t
 from haystack._fast.dns.asker cimport Asker, sockaddr_storage
 from haystack._fast.dns.batches cimport CONTROL, mmsghdr, msghdr
 from haystack._fast.dns.pending cimport Waiter
+from haystack._fast.dns.question cimport Question
 from haystack._fast.dns.rate_limit cimport Limited
 from haystack._fast.dns.server cimport DnsServer
 from haystack._fast.net.poller cimport LentSocket
@@ -13,7 +14,7 @@ cdef class UdpSocket(LentSocket):
     cdef int leave(self) except -1
     cdef int read(self) except -1
     cdef int answer_all(self, int count) except -1
-    cdef int limited(self, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept
+    cdef int limited(self, Question *q, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept
     cdef int wait_for(self, msghdr *head, Asker *asker) except -1
     cdef int send(self, mmsghdr *heads, int count) except -1
 

@@ -151,7 +151,7 @@ cdef class UdpSocket(LentSocket):
                 continue
             verdict = Limited.PASSED
             if is_outside(&asker):
-                size = self.limited(&asker, <uint8_t *>outgoing.parts[answers].iov_base, size, &verdict)
+                size = self.limited(&server.responder.question, &asker, <uint8_t *>outgoing.parts[answers].iov_base, size, &verdict)
             if server.responder.log is not None:
                 server.responder.record(&server.responder.question, &asker, verdict, clock_ns() - began)
             if size > 0:
@@ -163,15 +163,15 @@ cdef class UdpSocket(LentSocket):
         server.at_once.took(clock_ns() - began, answers)
         return 0
 
-    cdef int limited(self, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept:
+    cdef int limited(self, Question *q, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept:
         """How many octets of an answer to somebody outside are sent, by the verdict: all, those of a truncated one, or none."""
         cdef DnsServer server = self.server
         cdef int rcode = answer[3] & 15
-        cdef uint32_t what = <uint32_t>rcode if rcode else server.responder.question.digest ^ server.responder.question.qtype
+        cdef uint32_t what = <uint32_t>rcode if rcode else q.digest ^ q.qtype
         verdict[0] = server.rate_limit.judge(asker, what, server.responder.now)
         if verdict[0] == Limited.PASSED:
             return size
-        return server.responder.truncate(asker, answer) if verdict[0] == Limited.SLIPPED else 0
+        return server.responder.truncate(q, asker, answer) if verdict[0] == Limited.SLIPPED else 0
 
     cdef int wait_for(self, msghdr *head, Asker *asker) except -1:
         """Have the control process asked."""
@@ -215,13 +215,15 @@ cdef int duplicate(int fd) except -1:
 cdef class UdpWaiter(Waiter):
     """A datagram that waits for its answer."""
 
-    cdef int reply(self, const uint8_t *p, int size) except -1:
+    cdef int reply(self, Question *q, uint8_t *p, int size, Limited *verdict) except -1:
         cdef mmsghdr head
         cdef iovec part
-        if self.socket.fd < 0:
+        if is_outside(&self.asker):
+            size = self.socket.limited(q, &self.asker, p, size, verdict)
+        if self.socket.fd < 0 or size <= 0:
             return 0
         memset(&head, 0, sizeof(head))
-        part.iov_base, part.iov_len = <void *>p, size
+        part.iov_base, part.iov_len = p, size
         head.msg_hdr.msg_iov, head.msg_hdr.msg_iovlen = &part, 1
         head.msg_hdr.msg_name, head.msg_hdr.msg_namelen = &self.peer, self.peer_size
         head.msg_hdr.msg_control, head.msg_hdr.msg_controllen = self.control, self.control_size

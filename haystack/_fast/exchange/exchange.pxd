@@ -49,6 +49,7 @@ cdef struct Noted:              # where in the kept head stands what is told of 
 cdef struct Record:             # what is told and counted of it
     int told                    # Told
     bint reused                 # its endpoint's connection had carried others
+    int spoken                  # 1 + the Protocol of the endpoint that was tried last; 0: none was
     int status
     const char *error           # RFC 9209, section 2.3
     const char *retried         # the same of the first endpoint that it was taken away from; NULL: of none

@@ -19,11 +19,16 @@ from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.net.poller cimport wall_ns
 from haystack._fast.util.buffer cimport add
 
+# what haystack.protocol calls each, by Record.spoken
+cdef const char *PROTOCOLS[5]
+PROTOCOLS[:] = [b"", b"http", b"h2c", b"h2", b"https"]
+
 
 cdef int note_try(Exchange x, Member member) except -1:
-    """Note the endpoint's label, with a NUL behind it."""
+    """Note the endpoint's label, with a NUL behind it, and how it is spoken to."""
     cdef Py_ssize_t size
     cdef const char *label = PyUnicode_AsUTF8AndSize(member.endpoint.label, &size)
+    x.record.spoken = 1 + member.endpoint.protocol
     return add(&x.record.tried, label, size + 1)
 
 
@@ -157,6 +162,8 @@ cdef int describe_request(Entry *entry, Exchange x, bytes name) except -1:
 cdef int describe_way(Entry *entry, Exchange x) except -1:
     """Where it went, and how it ended."""
     entry.candidates = Text(x.record.tried.data, <int>x.record.tried.end)
+    if not x.is_raw():                  # whose endpoint speaks whatever its client does
+        entry.protocol = Text(PROTOCOLS[x.record.spoken], <int>strlen(PROTOCOLS[x.record.spoken]))
     entry.error = Text(x.record.error, <int>strlen(x.record.error))
     if x.detail is not None:
         entry.detail = Text(PyBytes_AS_STRING(x.detail), <int>PyBytes_GET_SIZE(x.detail))
@@ -215,5 +222,5 @@ cdef tuple row_of(Exchange x, const Entry *entry):
         entry.route_ns / 1e6, entry.connect_ns / 1e6 if entry.connect_ns >= 0 else -1.0,
         entry.first_ns / 1e6 if entry.first_ns >= 0 else -1.0, entry.total_ns / 1e6, bytes_of(entry.error),
         bytes_of(entry.detail), bytes_of(entry.referrer), bytes_of(entry.agent), bytes_of(entry.trace_id),
-        bytes_of(entry.subject),
+        bytes_of(entry.subject), bytes_of(entry.protocol),
     )

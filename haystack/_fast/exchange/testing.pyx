@@ -1,6 +1,7 @@
 """The decisions about requests and endpoints as Python classes, for tests and simulations only. Haystack does not import it."""
 from libc.stdint cimport int64_t, uint64_t
 
+from haystack._fast.connection.http2_client cimport Http2Client
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
@@ -15,6 +16,7 @@ from haystack._fast.exchange.retry cimport (
     RetryState, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent, moved,
 )
 from haystack._fast.exchange.states cimport State, check_step
+from haystack._fast.util.linked_list cimport Link
 
 FAULTS = {"refused": Fault.REFUSED, "reset": Fault.RESET, "timeout": Fault.TIMEOUT, "error": Fault.ERROR}
 PHASES = {Phase.HEALTHY: "healthy", Phase.SUSPECT: "suspect", Phase.SILENT: "silent"}
@@ -369,3 +371,18 @@ def judge_member(Member member, Queue queue, int64_t now):
 def state_of(Endpoint endpoint):
     """The OutlierState as a dict, its phase as a word."""
     return <dict>endpoint.outlier | {"phase": PHASES[endpoint.outlier.phase]}
+
+
+def let_pass(Endpoint endpoint, int64_t ms):
+    """For its connections of HTTP/2 so much time has passed, but not for their requests."""
+    cdef Http2Client client
+    cdef Link *at = endpoint.http2.all.oldest
+    while at != NULL:
+        client = <Http2Client>at.owner
+        at = at.newer
+        client.times.heard -= ms
+        client.times.busy_since -= ms
+        client.times.asked -= ms
+        if client.times.pinged:
+            client.times.pinged -= ms
+        client.set_deadline()

@@ -11,6 +11,7 @@ cdef struct Entry:
     int listener                # its index
     # as they came: one character a byte
     Text client, method, host, target, identity, referrer, agent, error, detail
+    Text protocol               # how the endpoint that was tried last is spoken to
     Text trace_id
     Text subject                # UTF-8: of the client's certificate
     Text service, endpoint      # UTF-8

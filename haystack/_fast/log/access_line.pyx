@@ -66,8 +66,10 @@ FIELDS = {
     "user_agent": ("user_agent.original", Kind.LATIN, place(&shape.agent)),
     "trace_id": ("trace.id", Kind.LATIN, place(&shape.trace_id)),
     "client_subject": ("tls.client.subject", Kind.UTF8, place(&shape.subject)),
+    "protocol": ("haystack.protocol", Kind.LATIN, place(&shape.protocol)),
 }
-ASKED_FOR = ("trace_id", "client_subject")   # what JSON has only where it is chosen: who reads these lines counts on what they always had
+# what JSON has only where it is chosen: who reads these lines counts on what they always had
+ASKED_FOR = ("trace_id", "client_subject", "protocol")
 cdef frozenset STRINGS = frozenset((Kind.LATIN, Kind.UTF8, Kind.HOST, Kind.VERSION, Kind.CLOCK, Kind.LISTENER))
 
 
@@ -230,7 +232,8 @@ cdef size_t longest(const Entry *entry) noexcept nogil:
     """The most bytes that the texts of this entry can be."""
     cdef size_t texts = entry.client.size + entry.method.size + entry.host.size + entry.target.size + entry.identity.size
     texts += entry.referrer.size + entry.agent.size + entry.error.size + entry.detail.size + entry.service.size + entry.endpoint.size
-    return WORST * (texts + entry.trace_id.size + entry.subject.size) + (WORST + COMMA) * <size_t>entry.candidates.size
+    texts += entry.trace_id.size + entry.subject.size + entry.protocol.size
+    return WORST * texts + (WORST + COMMA) * <size_t>entry.candidates.size
 
 
 cdef inline char *put(char *out, const char *data, size_t size) noexcept nogil:

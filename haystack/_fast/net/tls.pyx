@@ -237,6 +237,7 @@ cdef class TlsTransport(Transport):
         cdef size_t n = 0
         if self.tls.phase != TlsPhase.SECURE or self.tls.ssl == NULL or self.tls.ended:
             return False
+        self.tls.wire.empty = False     # what has come since it was read last, no event may have told of yet
         ERR_clear_error()
         return SSL_peek_ex(self.tls.ssl, &byte, 1, &n) != 1 and SSL_get_error(self.tls.ssl, 0) == SSL_ERROR_WANT_READ
 

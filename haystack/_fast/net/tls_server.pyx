@@ -63,7 +63,7 @@ cdef class Credential:
                 book(Asset.TLS, -1)
 
     cdef SSL_CTX *ready(self, TlsServer server) noexcept:
-        """Its context, made now if it was not yet; NULL: OpenSSL can't use it, which is told once."""
+        """Its context, made now if it was not yet (docs/decisions/0021); NULL: OpenSSL can't use it, which is told once."""
         cdef bytes chain = self.chain, key = self.key
         if self.context != NULL or chain is None:
             return self.context

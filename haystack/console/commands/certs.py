@@ -18,7 +18,7 @@ from haystack.views.state import State
 TITLES = (
     Column("names", fold=True),
     "source",
-    Column("issuer", spare=2),
+    Column("issuer", fold=True, spare=2),
     "expires",
     Column("renewal", spare=1),
     Column("error", fold=True),

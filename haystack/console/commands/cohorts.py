@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from haystack.console import listing, lists
+from haystack.console import listing, lists, short
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, word
 from haystack.console.command_line import nearest_of
 from haystack.console.long_text import Lines
@@ -20,8 +20,8 @@ from haystack.views.state import State
 
 COLUMNS = (
     "image id",
-    Column("image", fold=True, spare=1),
-    Column("containers", fold=True, spare=2),
+    Column("image", fold=True, spare=1, brief=short.image, broken=True),
+    Column("containers", fold=True, spare=2, broken=True),
     "ready",
     "requests",
     "errors",
@@ -30,8 +30,6 @@ COLUMNS = (
     Column("odd", fold=True),
 )
 SHOWN = 3  # containers that are named
-DIGITS = 12  # of an image's id, as Docker shows it
-DIGEST = "sha256:"
 
 
 async def ahead(state: State, _asked: Asked, context: Context) -> Context:
@@ -70,7 +68,7 @@ def row(cohort: Cohort) -> tuple[object, ...]:
     """An image as a person reads it."""
     more = len(cohort.containers) - SHOWN
     return (
-        cohort.digest.removeprefix(DIGEST)[:DIGITS] if cohort.digest.startswith(DIGEST) else None,
+        short.identity(cohort.digest) if cohort.digest.startswith(short.DIGEST) else None,
         cohort.image,
         [*cohort.containers[:SHOWN], *([f"{more} more"] if more > 0 else [])],
         f"{cohort.ready}/{cohort.endpoints}",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
-from itertools import takewhile
 
-from haystack.console.command import NOT_FOUND, OK, USAGE, Asked, Command, Context, Result, option, word
+from haystack.console.command import JSON, NOT_FOUND, OK, USAGE, Asked, Command, Context, Result, option, word
+from haystack.console.listing import as_json
 from haystack.observe.safe_text import printable
+from haystack.views import lookups
 from haystack.views.state import State
 
 TYPES = ("A", "AAAA", "CNAME", "HTTPS", "MX", "CAA", "PTR", "SRV", "TXT", "NS", "SOA", "ANY")
@@ -23,9 +24,9 @@ def dig(state: State, asked: Asked, context: Context) -> Result:
         return Result(f"a name, or -x with an address; usage: {COMMAND.usage}", USAGE)
     name, kind = question(asked)
     answers = state.responder.lookup(name, kind, context.local) if context.heard is None else [*map(str, context.heard)]
-    records = [*takewhile(is_record, answers[1:])]  # of the answer: what follows is of other sections
-    lines = answers or [f"no {kind} record for {name}"]
-    return Result("\n".join(printable(line) for line in lines), OK if records else NOT_FOUND)
+    told, lines = lookups.resolved(name, kind, answers), answers or [f"no {kind} record for {name}"]
+    text = as_json(told) if asked["json"] else "\n".join(printable(line) for line in lines)
+    return Result(text, OK if told["records"] else NOT_FOUND)
 
 
 async def ahead(state: State, asked: Asked, context: Context) -> Context:
@@ -40,11 +41,6 @@ def question(asked: Mapping[str, str | None]) -> tuple[str, str]:
     if asked["reverse"] is not None:
         return asked["reverse"], asked["type"] or "PTR"
     return asked["name"] or "", asked["type"] or "A"
-
-
-def is_record(line: str) -> bool:
-    """Whether a line of an answer is a record."""
-    return not line.startswith(";;")
 
 
 def reverse(text: str) -> str:
@@ -69,6 +65,7 @@ COMMAND = Command(
         word("name", "NAME", "any name", takes=dns_name, needed=False),
         word("type", "TYPE", "a type of records; else A, and PTR with -x", takes=str.upper, completes=TYPES, needed=False),
         option("reverse", "ADDRESS", "the names of an address", takes=reverse, flags=("-x",)),
+        JSON,
     ),
     dig,
     ahead=ahead,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haystack.console import lists
 from haystack.console.command import JSON, Action, Asked, Command, Context, Kind, Result, switch, word
+from haystack.console.containers import CONTAINERS
 from haystack.console.listing import Listing, Wanted
 from haystack.loop.turns import Turns
 from haystack.views.state import State
@@ -30,7 +31,7 @@ def command(name: str, listing: Listing, summary: str, example: str, names: Kind
 
 COMMANDS = (
     command("services", lists.SERVICES, "all services, and how many of their endpoints are ready", "services web", Kind.SERVICES),
-    command("containers", lists.CONTAINERS, "all containers, their addresses and services", "containers 172.17.0", Kind.CONTAINERS),
+    command("containers", CONTAINERS, "all containers, their addresses and services", "containers 172.17.0", Kind.CONTAINERS),
     command("networks", lists.NETWORKS, "all networks", "networks bridge"),
     command("engines", lists.ENGINES, "all sources of containers, and whether they answer", "engines"),
     command("endpoints", lists.ENDPOINTS, "all endpoints of all services", "endpoints out", Kind.SERVICES, gone=True),

@@ -23,4 +23,4 @@ async def ahead(state: State, _asked: Asked, context: Context) -> Context:
     return context
 
 
-COMMAND = Command("metrics", "show the Prometheus metrics", action=metrics, ahead=ahead)
+COMMAND = Command("metrics", "show the Prometheus metrics", action=metrics, ahead=ahead, example="metrics")

@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import Iterator
 from time import perf_counter
 
+from haystack.catalog.claims import ALL
 from haystack.console import listing, probing
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Talk, word
 from haystack.console.exchanges import Names
-from haystack.console.probing import Answer, Target
+from haystack.console.probing import Answer, Door, Target
 from haystack.console.trace_line import duration, phase, size
 from haystack.loop.turns import in_turns
 from haystack.model.balance import parts
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 from haystack.observe.trace import ITSELF
+from haystack.tls.certificate import day
 from haystack.views import explanation
 from haystack.views.explanation import Found
 from haystack.views.state import State
 
 TRACE_SECONDS = 2.0  # a worker tells of an exchange within a fraction of one
+PERMANENT_REDIRECT = 308  # what Haystack itself answers where HTTP leads to HTTPS
 SERVER_ERROR = 500  # the first status of these (RFC 9110, section 15.6)
 SHOWN = ("content-type", "content-length", "location", "retry-after", "server", "via", "proxy-status")
 LEFT = 10  # columns of the names of phases
@@ -33,17 +36,16 @@ async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int
     began = perf_counter()
     answers = state.responder.lookup(target.asked.host, "A", context.local)
     await say.line("name", "; ".join(" ".join(line.removeprefix(";; ").split()) for line in answers), perf_counter() - began)
-    address, port, listener = probing.listener(state, target.asked)
-    other = target.asked.port not in (None, port)
-    await say.line("listener", f"{listener}, {address}:{port}" + (f", for no listener is on port {target.asked.port}" if other else ""))
+    door = probing.door(state, target.asked)
+    await say.line("listener", f"{door.name}, {door.address}:{door.port}{_elsewhere(target, door)}")
     found = await in_turns(explanation.find(state.snapshot.services.values(), target.asked))
     await say.line("service", f"{found.service.name}, by host {found.host} and path {found.path}" if found else "none claims this URL")
-    answer, trace = await exchange(state, target, (address, port), found)
-    for name, text in (*_way(state, trace, answer), *_told(answer), *_notes(target, found)):
+    answer, trace = await exchange(state, target, door, found)
+    for name, text in (*_way(state, trace, answer, found), *_sealed(answer, target), *_told(answer), *_notes(target, door, found, answer)):
         await say.line(name, text)
     if asked["json"]:
         await talk.line(listing.as_json(shape(target, answers, found, answer, trace)))
-    return OK if answer.status and answer.status < SERVER_ERROR and trace is not None and trace.endpoint and not trace.error else NOT_FOUND
+    return OK if _is_well(answer, trace, found) else NOT_FOUND
 
 
 class _Said:
@@ -59,12 +61,33 @@ class _Said:
             await self._talk.line(f"{name:<{LEFT}}{printable(text)}{took}")
 
 
-async def exchange(state: State, target: Target, where: tuple[str, int], found: Found | None) -> tuple[Answer, Trace | None]:
+def _elsewhere(target: Target, door: Door) -> str:
+    """Why it is not the port of the URL that is asked, where it is not."""
+    if target.asked.port in (None, door.port):
+        return ""
+    return f", for no listener{' of https' if door.sealed else ''} is on port {target.asked.port}"
+
+
+def _is_well(answer: Answer, trace: Trace | None, found: Found | None) -> bool:
+    """Whether an endpoint has answered, and not with an error of its own."""
+    if not answer.status or answer.status >= SERVER_ERROR:
+        return False
+    return _is_passed(found) or (trace is not None and bool(trace.endpoint) and not trace.error)
+
+
+def _is_passed(found: Found | None) -> bool:
+    """Whether the TLS is the endpoint's own: what it says is said by nobody else, and no worker can read it."""
+    return found is not None and found.path == ALL
+
+
+async def exchange(state: State, target: Target, door: Door, found: Found | None) -> tuple[Answer, Trace | None]:
     """The request, and what its worker tells of it; None: it told nothing."""
     identity = probing.identity()
     async with state.traces.subscribe(found.service.name if found else None, wants=lambda trace: trace.request_id == identity) as traces:
         await state.refresh()  # a worker answers this behind the order to trace
-        answer = await probing.ask(*where, target, identity)
+        answer = await probing.ask(door, target, identity)
+        if _is_passed(found) or (door.sealed and not answer.sealed):
+            return answer, None
         try:
             async with asyncio.timeout(TRACE_SECONDS):
                 return answer, await anext(traces)
@@ -72,9 +95,11 @@ async def exchange(state: State, target: Target, where: tuple[str, int], found: 
             return answer, None
 
 
-def _way(state: State, trace: Trace | None, answer: Answer) -> Iterator[tuple[str, str]]:
+def _way(state: State, trace: Trace | None, answer: Answer, found: Found | None) -> Iterator[tuple[str, str]]:
     """Where it went, and how long each phase took."""
-    if trace is None:
+    if _is_passed(found):
+        yield "inside", "not known: the TLS is passed through to the endpoint, and the worker reads nothing of it"
+    elif trace is None:
         yield "inside", "not known: no worker tells of this request, or of too many others"
     else:
         failed = ", ".join(trace.candidates[:-1])
@@ -86,8 +111,23 @@ def _way(state: State, trace: Trace | None, answer: Answer) -> Iterator[tuple[st
         if trace.error:
             yield "error", f"{trace.error}{f' ({trace.detail})' if trace.detail else ''}"
         yield "id", trace.request_id
-    seen = (("connect", answer.connected), ("first byte", answer.first), ("total", answer.total))
+    seen = [("connect", answer.connected), ("first byte", answer.first), ("total", answer.total)]
+    seen[1:1] = [("handshake", answer.sealed)] if answer.sealed else []
     yield "client", ", ".join(f"{name} {duration(seconds * 1000) if seconds else '-'}" for name, seconds in seen)
+
+
+def _sealed(answer: Answer, target: Target) -> Iterator[tuple[str, str]]:
+    """The TLS that it went through, and what clients may have against the certificate."""
+    shown, host = answer.certificate, target.asked.host
+    if not answer.sealed:
+        return
+    if shown is None:
+        yield "tls", f"{answer.version}, with a certificate that can't be read"
+        return
+    yield "tls", f"{answer.version}, certificate for {', '.join(shown.names)}, by {shown.issuer}, valid until {day(shown.not_after)}"
+    against = [] if shown.covers(host) else [f"it is not for {host}"]
+    for text in filter(None, [*against, shown.flaw()]):
+        yield "note", f"clients refuse the certificate: {text}"
 
 
 def _told(answer: Answer) -> Iterator[tuple[str, str]]:
@@ -102,10 +142,12 @@ def _told(answer: Answer) -> Iterator[tuple[str, str]]:
             yield "field", f"{name}: {text}"
 
 
-def _notes(target: Target, found: Found | None) -> Iterator[tuple[str, str]]:
+def _notes(target: Target, door: Door, found: Found | None, answer: Answer) -> Iterator[tuple[str, str]]:
     """What may be different for others than for this request, which came from Haystack itself and without a cookie."""
-    if target.asked.tls:
-        yield "note", "this was sent without TLS"
+    if target.asked.tls and not door.sealed:
+        yield "note", "nothing listens for https, so this was sent without TLS"
+    if answer.status == PERMANENT_REDIRECT and not door.sealed and answer.field("location").startswith("https://"):
+        yield "note", f"Haystack sends plain HTTP to HTTPS: probe {answer.field('location')} goes on to an endpoint"
     if found is None:
         return
     for text in explanation.askers(found):
@@ -121,9 +163,18 @@ def shape(target: Target, answers: list[str], found: Found | None, answer: Answe
     return {
         "host": target.asked.host, "target": target.target, "dns": answers, "service": found.service.name if found else None,
         "status": answer.status, "reason": answer.reason, "headers": [list(pair) for pair in answer.fields], "body": answer.octets,
-        "whole": answer.whole, "connected": answer.connected, "first": answer.first, "total": answer.total, "error": answer.error,
+        "whole": answer.whole, "connected": answer.connected, "sealed": answer.sealed, "first": answer.first, "total": answer.total,
+        "error": answer.error, "tls": _tls_shape(answer),
         "trace": {name: getattr(trace, name) for name in trace.__struct_fields__} if trace else None,
     }  # fmt: skip
+
+
+def _tls_shape(answer: Answer) -> dict[str, object] | None:
+    shown = answer.certificate
+    if not answer.sealed:
+        return None
+    of = {"names": list(shown.names), "issuer": shown.issuer, "not_after": shown.not_after} if shown is not None else None
+    return {"version": answer.version, "certificate": of}
 
 
 COMMAND = Command(
@@ -132,6 +183,6 @@ COMMAND = Command(
     (word("url", "URL", "a URL, or a host name with a path, of a service of Haystack's", takes=probing.read), JSON),
     live=probe,
     example="probe http://nginx.services.haystack/login",
-    more="It is a GET to a listener of this Haystack, never to another address. Redirects are not followed. "
+    more="It is a GET to a listener of this Haystack, never to another address; for https:// within TLS. Redirects are not followed. "
     "Status 0: an endpoint answered, and not with 5xx.",
 )

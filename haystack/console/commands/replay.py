@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 
-import msgspec
-
 from haystack.console import happenings, listing, lists, moments
 from haystack.console.command import JSON, NOT_FOUND, Asked, Command, Context, Kind, Result, option, word
-from haystack.console.long_text import Lines
 from haystack.loop.turns import Turns
 from haystack.model import spelling
 from haystack.observe.safe_text import printable
@@ -28,7 +25,8 @@ def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
         text = f"what happened then is not known: all is known from {moments.dated(told.known)} UTC on"
         return Result(text, NOT_FOUND)
     if asked["json"]:
-        return Result((yield from json(told)))
+        fields = {name: getattr(told, name) for name in told.__struct_fields__}
+        return Result((yield from listing.json_of(fields)))
     return Result((yield from happenings.replay_text(told, context.width)))
 
 
@@ -36,27 +34,6 @@ def _is_known(told: Replay, service: str) -> bool:
     """Whether anything was told of a service itself."""
     events = any(service in (event.about, *event.services) for event in told.events)
     return events or bool(told.outcomes) or any((*told.before.values(), *told.after.values()))
-
-
-def json(told: Replay) -> Turns[list[str]]:
-    """All fields of it, one a line; lists item by item."""
-    out, last = Lines("{"), told.__struct_fields__[-1]
-    for name in told.__struct_fields__:
-        value, comma = getattr(told, name), "" if name == last else ","
-        if not isinstance(value, tuple):
-            out.add(f'  "{name}": {_indented(value, 1)}{comma}')
-            continue
-        out.add(f'  "{name}": [')
-        for number, item in enumerate(value, 1):
-            out.add(f"    {_indented(item, 2)}{',' if number < len(value) else ''}")
-            yield
-        out.add(f"  ]{comma}")
-    out.add("}")
-    return out.pieces()
-
-
-def _indented(value: object, depth: int) -> str:
-    return listing.as_json(msgspec.to_builtins(value)).replace("\n", "\n" + "  " * depth)
 
 
 USUAL = ("1m", "5m", "10m", "1h")

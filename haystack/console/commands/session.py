@@ -17,6 +17,6 @@ def leave(_state: State, _asked: Asked, _context: Context) -> Result:
     return Result("", effect=Leave())
 
 
-VERSION = Command("version", "show the version", action=version)
-EXIT = Command("exit", "end the session; also exit(), quit and Ctrl-D", action=leave)
-QUIT = Command("quit", "end the session", action=leave)
+VERSION = Command("version", "show the version", action=version, example="version")
+EXIT = Command("exit", "end the session; also exit(), quit and Ctrl-D", action=leave, example="exit")
+QUIT = Command("quit", "end the session", action=leave, example="quit")

@@ -18,7 +18,7 @@ from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
 SECOND = 1.0
-COMMON = ("req/s", "err/s", "p50", "p99", "in flight")
+COMMON: tuple[Title, ...] = ("req/s", "err/s", Column("p50", spare=2), "p99", "in flight")
 
 
 async def top(state: State, asked: Asked, context: Context, talk: Talk) -> int:
@@ -70,7 +70,7 @@ def table(state: State, found: list[Row], service: str | None, width: int | None
     out = Lines()
     titles: tuple[Title, ...] = (Column("service", fold=True), *COMMON, "queue", "ready")
     if service is not None:
-        titles = (Column("container", fold=True), "endpoint", *COMMON, Column("state", fold=True))
+        titles = (Column("container", fold=True), Column("endpoint", spare=1), *COMMON, Column("state", fold=True))
     yield from tabled(out, titles, (cells(row, state.snapshot.origin) for row in found), width)
     return out.pieces()
 
@@ -82,7 +82,7 @@ def cells(row: Row, origin: str) -> tuple[object, ...]:
     common = (f"{rate.requests:.1f}", f"{rate.errors:.1f}", *times, row.in_flight)
     if isinstance(row.subject, Endpoint):
         of = row.subject
-        return of.container_name, of.id, *common, "in" if of.ready else of.reason
+        return of.container_name, of.id, *common, busiest.state(of)
     good, every = busiest.ready(row.subject) if row.subject else (0, 0)
     return naming.short_name(row.name, origin), *common, row.waiting, f"{good}/{every}"
 

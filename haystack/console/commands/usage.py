@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from haystack.console.command import NOT_FOUND, Asked, Command, Context, Kind, Result, word
 from haystack.console.suggestions import suggested
-from haystack.console.tables import Column, pieces, table
+from haystack.console.tables import Column, table
+from haystack.console.wrapping import prose
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
@@ -20,18 +21,13 @@ def all_commands(commands: Mapping[str, Command], width: int | None) -> str:
 
 def of(command: Command, width: int | None) -> str:
     """How one command is used, what its arguments are, and an example."""
-    lines = [*_folded(f"usage: {command.usage}", width), *_folded(command.summary, width)]
+    lines = [*prose([f"usage: {command.usage}", command.summary], width)]
     if command.arguments:
         titles = (Column("argument", fold=True), Column("what it is", fold=True))
         lines += ["", table(titles, [(_shown(each), each.told) for each in command.arguments], width)]
-    lines += ["", *_folded(command.more, width)] if command.more else []
+    lines += ["", *prose([command.more], width)] if command.more else []
     lines += ["", f"example: {command.example}"] if command.example else []
     return "\n".join(lines)
-
-
-def _folded(text: str, width: int | None) -> list[str]:
-    """In lines that fit the terminal."""
-    return [text] if width is None else pieces(text, width)
 
 
 def _shown(argument: object) -> str:

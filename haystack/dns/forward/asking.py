@@ -24,14 +24,14 @@ Result = TypeVar("Result")
 class Question(Generic[Key, Result]):
     """One question, for all who ask it.
 
-    until: when it is given up, by the loop's clock; charged: the client whose question it is; patience: when there is something to settle
-    it with, whatever becomes of it.
+    until: when it is given up, by the loop's clock; charged: the client whose question it is; turn: the client in whose turn it is asked;
+    patience: when there is something to settle it with, whatever becomes of it.
     """
 
     def __init__(self, key: Key, query: wire.Query, client: str) -> None:
         self.key = key
         self.query = query
-        self.charged = client
+        self.charged = self.turn = client
         self.clients: set[str] = set()
         self.until = 0.0
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -105,6 +105,7 @@ class Asking(Generic[Key, Result]):
         while turn := self._queue.next(self._places.take):
             client, question = turn
             self._leave(question)
+            question.turn = client
             question.task = asyncio.get_running_loop().create_task(self._run(question))
             question.task.add_done_callback(functools.partial(self._done, question, client))
 

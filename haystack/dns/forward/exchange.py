@@ -18,6 +18,7 @@ from haystack.dns.forward import message
 from haystack.dns.forward.message import Reply, Sent, Verdict
 from haystack.dns.forward.nameservers import Nameserver
 from haystack.dns.forward.rewriting import Own
+from haystack.dns.forward.shares import Shares
 from haystack.dns.forward.standing import Failure, Standing
 from haystack.dns.forward.times import Times
 from haystack.net.descriptors import SHORTAGES
@@ -107,21 +108,23 @@ class Datagrams:
 
 
 class Spare:
-    """Sockets beyond the one that each question has: for a second nameserver, and for one that may be back."""
+    """Sockets beyond the one that each question has: for a second nameserver, and for one that may be back. places: of all clients."""
 
-    def __init__(self, count: int) -> None:
-        self._left = count
+    def __init__(self, places: Shares, client: str = "") -> None:
+        self._places = places
+        self._client = client
+
+    def of(self, client: str) -> Spare:
+        """The same, for the questions of this client."""
+        return Spare(self._places, client)
 
     def take(self) -> bool:
-        """One more; False: there is none."""
-        if not self._left:
-            return False
-        self._left -= 1
-        return True
+        """One more; False: there is none, or this client has its share."""
+        return self._places.take(self._client)
 
     def give(self) -> None:
         """Give one back."""
-        self._left += 1
+        self._places.give(self._client)
 
 
 class Means(NamedTuple):

@@ -26,7 +26,7 @@ from haystack.dns.forward.own_names import Nobody, OwnNames, completed
 from haystack.dns.forward.resolved import STALE_TTL, Resolved, Source
 from haystack.dns.forward.rewriting import Own, own
 from haystack.dns.forward.routes import Routes
-from haystack.dns.forward.shares import client_of
+from haystack.dns.forward.shares import Shares, client_of
 from haystack.dns.forward.standing import Standing, Standings, order
 from haystack.dns.forward.times import TIMES, Times
 
@@ -80,7 +80,7 @@ class Forwarder:
         self._loops = Loops()
         self._outages = Outages()
         spare = max(1, limits.sockets // _SPARE)
-        self._means = Means(times, Spare(spare), self._loops.note, self._believed)
+        self._means = Means(times, Spare(Shares(spare)), self._loops.note, self._believed)
         self._asking: Asking[Key, Resolved] = Asking(
             self._ask,
             resolved.BUSY,
@@ -214,7 +214,8 @@ class Forwarder:
         asked, probed = order(self._standings.of(self.routes.of(query.key)), now)
         if probed is not None:
             self._later(probed, query)
-        found, server = await race.Race(query, asked, question.until, self._means).run()
+        means = self._means._replace(spare=self._means.spare.of(question.turn))
+        found, server = await race.Race(query, asked, question.until, means).run()
         self._outages.look(self._standings.of(self.routes.of(query.key)))
         if found is None:
             failure = resolved.NO_ANSWER if server is None else resolved.BAD_ANSWER._replace(server=text(server))

@@ -1,7 +1,7 @@
 """Whether a name leads to us, as far as we can see: asked before an authority is, which would only find the same and count it against us.
 
 By address where our own are known (HAYSTACK_ADDRESS, or those of this machine). Behind another's address, as in a container, only asking
-there tells: for a token that nobody else knows. Blocks nobody: each look is bounded.
+there tells (who_answers.py), in the way in which the authority will. Blocks nobody: each look is bounded.
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ import contextlib
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from haystack.dns.outside import OutsideError
 from haystack.tls.acme.errors import ChallengeError
 from haystack.tls.acme.orders import Proof
+from haystack.tls.acme.who_answers import Heard
 
-SECONDS = 5.0  # for one address
 MOST = 8  # addresses of a name that are asked
-READ = 4096
-PORT = 80  # where authorities look (RFC 8555, section 8.3)
-PATH = "/.well-known/acme-challenge/"
 _ADDRESS = "set HAYSTACK_ADDRESS to the address at which others reach Haystack, if it is that one"
 
 
@@ -43,28 +40,34 @@ class World(Protocol):
 
 
 class Shown(Protocol):
-    """Who answers at PATH."""
+    """Who shows a challenge."""
 
     async def show(self, proof: Proof) -> None:
-        """Answer for this from now on."""
+        """Show this from now on. Raises ChallengeError."""
 
     async def hide(self, proof: Proof) -> None:
         """And no more."""
 
 
+class Way(NamedTuple):
+    """How an address is asked. port: for people."""
+
+    shown: Shown
+    ask: Callable[[str, Proof], Awaitable[Heard]]
+    port: int
+
+
 Ours = Callable[[], Sequence[object]]
-Fetch = Callable[[str, str, str], Awaitable[str]]
 
 
 class Reach:
-    """world: DNS as others see it; shown: our own answers; ours: our own addresses; given: whether a person has set these."""
+    """world: DNS as others see it; way: how the authority will look; ours: our own addresses; given: whether a person has set these."""
 
-    def __init__(self, world: World, shown: Shown, ours: Ours, *, given: bool, fetch: Fetch | None = None) -> None:
+    def __init__(self, world: World, way: Way, ours: Ours, *, given: bool) -> None:
         self._world = world
-        self._shown = shown
+        self._way = way
         self._ours = ours
         self._given = given
-        self._fetch = fetch or fetched
 
     async def why_not(self, name: str) -> str:
         """Why an authority that asks for this name would not find us; empty: it would."""
@@ -83,32 +86,20 @@ class Reach:
     async def _asked(self, name: str, addresses: Sequence[str], told: str) -> str:
         """Who answers there: us, or somebody else."""
         proof = Proof(name, secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        shown, ask, port = self._way
         try:
-            await self._shown.show(proof)
+            await shown.show(proof)
         except ChallengeError as error:
             return str(error)
         try:
-            heard = await asyncio.gather(*(self._fetch(each, name, PATH + proof.token) for each in addresses[:MOST]))
+            heard = await asyncio.gather(*(ask(each, proof) for each in addresses[:MOST]))
         finally:
-            await self._shown.hide(proof)
-        if any(proof.authorization in each for each in heard):
+            await shown.hide(proof)
+        if Heard.US in heard:
             return ""
-        return f"{told}: something else answers there" if any(heard) else f"{told}, and nothing answers there from here; {_ADDRESS}"
-
-
-async def fetched(address: str, name: str, path: str) -> str:
-    """The beginning of what is answered there over HTTP; empty: nothing is."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
-    try:
-        async with asyncio.timeout(SECONDS):
-            stream, out = await asyncio.open_connection(address, PORT, limit=READ)
-            try:
-                out.write(request)
-                return (await stream.read(READ)).decode("latin-1")
-            finally:
-                out.close()
-    except OSError:
-        return ""
+        if Heard.ANOTHER in heard:
+            return f"{told}: something else answers there"
+        return f"{told}, and nothing answers at its port {port} from here; {_ADDRESS}"
 
 
 def within(name: str, zone: str) -> bool:

@@ -24,11 +24,12 @@ from haystack.tls.acme.http_client import HttpClient, trusting
 from haystack.tls.acme.issuer import Issuer
 from haystack.tls.acme.lease import Lease
 from haystack.tls.acme.orders import Solver
-from haystack.tls.acme.reach import Reach, World, challenge_name
+from haystack.tls.acme.reach import Reach, Way, World, challenge_name
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shared_proofs import SharedProofs
 from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.solvers import ALPN, DNS, HTTP, AlpnChallenges, DnsChallenges, HttpChallenges
+from haystack.tls.acme.who_answers import HTTP_PORT, TLS_PORT, over_http, over_tls
 from haystack.tls.store import Store
 
 AGENT = f"haystack/{__version__}"
@@ -98,12 +99,18 @@ class Acme:
             folder,
             lease,
             lambda window, damaged: Shelf(folder, house.store, window, damaged),
-            Reach(house.world, self.http, lambda: settings.address or house.addresses(), given=bool(settings.address)),
+            Reach(house.world, self._way(), lambda: settings.address or house.addresses(), given=bool(settings.address)),
             Delegated(house.world, zone) if zone else None,
             reports,
             public=authorities.is_public(settings.acme),
             https=settings.https,
         )
+
+    def _way(self) -> Way:
+        """How the authority will look for a name that has to lead here: by the challenge that is preferred."""
+        if next((kind for kind in self._settings.acme_challenges if kind in (HTTP, ALPN)), HTTP) == ALPN:
+            return Way(AlpnChallenges(self._house.store.challenge, self._house.heard), over_tls, TLS_PORT)
+        return Way(self.http, over_http, HTTP_PORT)
 
     def _solvers(self) -> dict[str, Solver]:
         """By the kind of challenge, the preferred one first."""

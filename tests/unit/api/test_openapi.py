@@ -38,8 +38,8 @@ def check(answer, schema):
     jsonschema.Draft202012Validator(whole).validate(answer)
 
 
-def schema_of(path, status="200"):
-    return PATHS[path]["get"]["responses"][status]["content"]["application/json"]["schema"]
+def schema_of(path, status="200", kind="application/json"):
+    return PATHS[path]["get"]["responses"][status]["content"][kind]["schema"]
 
 
 def rich():
@@ -87,7 +87,7 @@ async def test_a_refusal_is_as_it_says(path):
     async with httpx.AsyncClient(transport=transport, base_url="http://haystack") as client:
         answer = await client.get(path)
     assert answer.status_code == 400
-    check(answer.json(), schema_of(path, "400"))
+    check(answer.json(), schema_of(path, "400", answer.headers["content-type"]))
 
 
 def test_an_answer_with_a_key_more_or_less_would_be_found():

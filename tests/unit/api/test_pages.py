@@ -170,7 +170,7 @@ async def test_metrics_read_back_as_they_were_meant():
         text = (await asking.get("/metrics")).text
     found = {family.name: family for family in parser.text_string_to_metric_families(text)}
     (sample,) = found["haystack_requests"].samples
-    assert sample.labels == {"host": NAME, "port": "80", "endpoint": "172.17.0.2:80", "container": ID[:12]}
+    assert sample.labels == {"host": NAME, "port": "80", "endpoint": f"{ID[:12]}:80/tcp", "container": ID[:12], "address": "172.17.0.2:80"}
     assert [(s.labels["ready"], s.value) for s in found["haystack_endpoints"].samples] == [("true", 1.0), ("false", 0.0)]
 
 

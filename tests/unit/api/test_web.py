@@ -42,9 +42,12 @@ async def test_the_root_leads_to_the_page():
     assert (answer.status_code, answer.headers["location"]) == (307, "/ui")
 
 
-async def test_an_unknown_address_is_404_in_json():
-    answer = await ask("/api/secrets")
-    assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+async def test_an_unknown_address_is_404_in_problem_details():
+    answer = await ask("/api/secrets", **{"X-Request-Id": "a/b"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json() == {
+        "type": "about:blank", "title": "Not Found", "status": 404, "error": "Not Found", "instance": "a%2Fb", "request_id": "a/b",
+    }  # fmt: skip
 
 
 async def test_a_container_shows_the_network_whose_address_was_chosen():
@@ -117,7 +120,8 @@ async def test_where_an_engine_is_is_told_to_nobody(path):
 
 async def test_metrics_name_requests_services_and_workers():
     text = (await ask("/metrics")).text
-    assert f'haystack_requests_total{{container="abababababab",endpoint="172.17.0.2:80",host="{NAME}",port="80"}} 3.0' in text
+    where = 'endpoint="abababababab:80/tcp",container="abababababab",address="172.17.0.2:80"'
+    assert f'haystack_requests_total{{host="{NAME}",port="80",{where}}} 3.0' in text
     assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 1.0' in text
     assert 'haystack_workers{state="serving"} 1.0' in text
 

@@ -49,7 +49,11 @@ class Site:
         self.snapshot = Snapshot(version=0, created=0.0, origin="haystack")
 
     def show(self, *containers: Container) -> None:
-        listings = {"x": Listing(containers=containers)}
+        self.show_all({"x": containers})
+
+    def show_all(self, engines: dict[str, tuple[Container, ...]]) -> None:
+        """The same of several engines."""
+        listings = {name: Listing(containers=containers) for name, containers in engines.items()}
         self.snapshot = build(self.snapshot.version + 1, "haystack", listings, 0.0, self.snapshot)
         for part in at_once(self.tables.follow(self.snapshot, 0.0)):
             self.routes.apply(part)
@@ -159,6 +163,42 @@ def test_two_services_that_want_the_same_name_passed_through(site):
     assert f"{APP} is served by a.services.haystack, which claims it too" in site.problems()
     site.show(container(1, "b"))
     assert site.passed(APP) == ["10.0.0.1:443"]
+
+
+def of_engines(first: Container, second: Container, *, turned: bool) -> dict[str, tuple[Container, ...]]:
+    """One container of each of two engines, in the order in which these were listed."""
+    listed = {name: (msgspec.structs.replace(each, engine=name),) for name, each in (("one", first), ("two", second))}
+    return dict(reversed(listed.items())) if turned else listed
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("https", [None, "passthrough"])
+def test_of_two_engines_services_the_first_by_name_has_a_host_and_the_other_is_told(site, https, turned):
+    """Whichever engine was listed first: its containers' labels weigh no more than those of the other."""
+    site.show_all(of_engines(container(1, "b", https=https), container(2, "a", https=https), turned=turned))
+    lost = claims.contested(site.snapshot.services.values())
+    assert lost.keys() == {"b.services.haystack"}
+    assert {f"{APP}/ is served by a.services.haystack, which claims it too"} <= {p.message for p in lost["b.services.haystack"]}
+    found = site.router.lookup(0, APP.encode(), b"/")
+    assert [m.endpoint.label for m in found.members] == ["10.0.0.2:80"]
+    assert site.passed(APP) == (["10.0.0.2:443"] if https else None)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_one_engine_passes_through_another_one_does_not_serve_until_it_has_gone(site, turned):
+    """Also where the service that is served is the first by name: one of the two can read the bytes, and the other says so."""
+    both = of_engines(container(1, "a", https=None), container(2, "z"), turned=turned)
+    site.show_all(both)
+    assert site.passed(APP) == ["10.0.0.2:443"]
+    told = [p.message for p in claims.contested(site.snapshot.services.values())["a.services.haystack"]]
+    assert told == [
+        f"https://{APP} is passed through to z.services.haystack (haystack.https=passthrough), and can't be served by others too"
+    ]
+    site.show_all({"one": both["one"]})
+    for part in site.tables.expire(1e9):
+        site.routes.apply(part)
+    assert site.passed(APP) is None
+    assert claims.contested(site.snapshot.services.values()) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from haystack.console import welcome
 from haystack.console.command import Context, Leave, LogLevel, Trace
@@ -10,7 +11,8 @@ from haystack.console.shell import COMMANDS, Call, completions, read, run
 from haystack.loop.turns import at_once
 from haystack.model import ports
 from haystack.model.records import Container, Listing, Problem
-from tests.fakes.state import NAME, picture, state
+from haystack.model.services import Override, Service
+from tests.fakes.state import ENDPOINT, NAME, picture, state
 from tests.oracles.snapshot import build
 
 
@@ -26,6 +28,36 @@ def test_json_is_json(line):
     result = run(state(), [line, "--json"])
     assert result.status == 0
     assert json.loads(result.text)
+
+
+def told(*words):
+    result = run(state(), [*words, "--json"])
+    return result.status, json.loads(result.text)
+
+
+def test_a_service_is_its_part_of_the_api_for_scripts():
+    shown = state(snapshot=picture())
+    shown.snapshot.services["other.services.haystack"] = Service(name="other.services.haystack", endpoints=(ENDPOINT,))
+    every, own = (json.loads(run(shown, words).text) for words in (["services", "--json"], ["service", "nginx", "--json"]))
+    assert (own, len(every)) == ([each for each in every if each["name"] == NAME], 2)
+    assert run(state(), ["service", "nowhere", "--json"]).status == 1
+
+
+def test_an_explanation_is_that_of_the_api_for_scripts():
+    status, found = told("explain", f"http://{NAME}/x")
+    assert (status, found["service"], found["rule"]) == (0, NAME, {"host": NAME, "path": "/"})
+    assert [each["id"] for each in found["endpoints"]] == [ENDPOINT.id]
+    assert found["lines"][0] == f"service {NAME}, by host {NAME} and path prefix /"
+    status, found = told("explain", "nobody.example")
+    assert (status, found["service"], found["lines"]) == (1, None, ["no service claims nobody.example/: 404"])
+
+
+def test_an_answer_of_dns_is_that_of_the_api_for_scripts():
+    status, found = told("dig", NAME)
+    assert (status, found["name"], found["type"], found["records"]) == (0, NAME, "A", [f"{NAME}. 5 IN A 127.0.0.1"])
+    assert found["lines"] == [";; NOERROR, 1 answer", *found["records"]]
+    status, found = told("dig", "nowhere", "aaaa")
+    assert (status, found["type"], found["records"]) == (1, "AAAA", [])
 
 
 @pytest.mark.parametrize("name", ["nginx", "NGINX", NAME, NAME + "."])
@@ -70,6 +102,14 @@ def test_the_api_says_the_same_for_the_page():
     assert json.loads(run(state(), ["services", "--json"]).text)[0]["hint"] is None
 
 
+@pytest.mark.parametrize("words", [["service", "nginx"], ["endpoints"], ["explain", f"http://{NAME}/"]])
+def test_a_weight_of_an_operators_is_told_wherever_its_endpoint_is(words):
+    seen = picture()
+    made = Override(scope="endpoint", target=ENDPOINT.id, name="web:80", weight=7, by="ann", why="canary", at=1.0, until=1_800_000_000.0)
+    seen.services = {NAME: Service(name=NAME, endpoints=(replace(ENDPOINT, weight=7, overrides=(made,)),))}
+    assert "ready: running; weight 7 by ann: canary, until 2027-01-15 08:00:00Z" in run(state(snapshot=seen), words).text
+
+
 def test_an_unknown_service_names_the_nearest():
     result = run(state(), ["service", "ngnix"])
     assert result.status == 1
@@ -90,7 +130,19 @@ def test_wrong_use_says_the_usage(words):
     assert "usage: " in result.text
 
 
-@pytest.mark.parametrize("line", ["trace on", "trace(true)", "trace(True)", "haystack.trace(True)", "TRACE ON", "trace( true );"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "trace on",
+        "trace(true)",
+        "trace(True)",
+        "haystack.trace(True)",
+        "TRACE ON",
+        "trace( true );",
+        "haystack:trace(true)",
+        "haystack:trace(true).",
+    ],
+)
 def test_every_form_of_trace_on(line):
     assert run(state(), line.split()).effect == Trace(on=True)
 
@@ -153,8 +205,8 @@ def test_a_table_keeps_to_the_terminal_and_without_one_folds_nothing():
 
 def test_completion_offers_what_may_follow():
     known = state()
-    assert completions(known, ["service"]) == ["nginx"]
-    assert completions(known, ["service", "nginx"]) == []
+    assert completions(known, ["service"]) == ["nginx", "--json"]
+    assert completions(known, ["service", "nginx"]) == ["--json"]
     assert completions(known, ["trace"]) == ["on", "off", "--own"]
     assert completions(known, ["trace", "on"]) == ["nginx", "--own"]
     assert completions(known, ["services"]) == ["nginx", "--json"]
@@ -179,8 +231,10 @@ def test_help_of_a_command_has_its_usage_arguments_and_an_example_that_is_read(n
     assert result.status == 0
     assert f"usage: {command.usage}" in result.text
     assert all(each.told in result.text for each in command.arguments)
-    if command.arguments:
-        assert isinstance(read(command.example.split()), Call)
+    assert result.text.endswith(f"\nexample: {command.example}")
+    call = read(command.example.split())
+    assert isinstance(call, Call)
+    assert call.command is command
 
 
 @pytest.mark.parametrize("word", ["?", "-h", "--help"])
@@ -229,6 +283,17 @@ def test_a_network_is_named_once_with_the_reason_for_its_address():
     lines = run(state(snapshot=build(1, "haystack", {"x": Listing(containers=(one,))}, 1.0)), ["containers"]).text.splitlines()
     assert "front: its only network" in lines[2]
     assert "network front" not in lines[2]
+
+
+def test_containers_show_both_addresses():
+    one = Container(id="1" * 64, name="one", engine="E", address="10.0.0.2", address6="fd00:1::2", network="front")
+    six = Container(id="2" * 64, name="six", engine="E", address6="fd00:1::3", network="front")
+    shown = state(snapshot=build(1, "haystack", {"x": Listing(containers=(one, six))}, 1.0))
+    for width in (None, 100):
+        lines = run(shown, ["containers"], Context(width=width)).text.splitlines()
+        assert "   10.0.0.2, fd00:1::2   " in lines[2]
+        assert "   fd00:1::3 " in lines[3]
+    assert len(run(shown, ["containers", "fd00:1::3"]).text.splitlines()) == 3
 
 
 def test_the_greeting_says_whose_problem_it_names():
@@ -292,9 +357,7 @@ def test_dig_of_an_address_asks_for_its_names():
     assert run(state(), ["dig"]).status == 2
 
 
-@pytest.mark.parametrize(
-    "words", [["dig", NAME, "--json"], ["trace", "on", "--json"], ["service", "nginx", "--json"], ["version", "--json"]]
-)
+@pytest.mark.parametrize("words", [["dig", NAME, "--jsn"], ["trace", "on", "--json"], ["service", "nginx", "--all"], ["version", "--json"]])
 def test_an_option_is_no_argument(words):
     result = run(state(), words)
     assert (result.status, result.effect) == (2, None)

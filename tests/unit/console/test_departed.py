@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import msgspec
@@ -46,6 +47,17 @@ def test_endpoints_show_it_as_gone_with_exit_status_memory_and_time():
     assert "gone: exit 137, out of memory, 12.0 s ago" in line
     assert "one: last health check: no\\x1b[2J database" in text
     assert "\x1b" not in text
+
+
+def test_json_has_it_where_it_is_asked_for():
+    here = msgspec.structs.replace(ONE, id="b" * 64, name="other", address="10.0.0.8")
+    other, gone = json.loads(shell.run(shown(here), ["endpoints", "--gone", "--json"]).text)
+    assert (gone["id"], gone["name"], gone["container_name"]) == ("aaaaaaaaaaaa:80/tcp", "nginx.services.haystack", "one")
+    assert (gone["ready"], gone["cause"], gone["since"]) == (False, "gone: exit 137, out of memory", 100.0)
+    assert gone["reason"].startswith("gone: exit 137, out of memory ")
+    assert gone.keys() == other.keys()
+    for words in (["endpoints", "--json"], ["endpoints", "other", "--gone", "--json"], ["services", "--json"]):
+        assert [each["id"] for each in json.loads(shell.run(shown(here), words).text)] == ["bbbbbbbbbbbb:80/tcp"], words
 
 
 @pytest.mark.parametrize(

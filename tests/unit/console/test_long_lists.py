@@ -15,7 +15,16 @@ MANY = 2000
 MOST = 4 * MANY  # calls in a step: one look at each of all there is, and no more
 LINES = [
     *("services", "containers", "endpoints", "networks", "services --json", "containers --json", "endpoints --json", "metrics"),
-    *(f"service {NAME}", "service nobody", f"explain {NAME}", "explain n7.services.haystack", "explain nobody.services.haystack"),
+    *(
+        f"service {NAME}",
+        f"service {NAME} --json",
+        f"explain {NAME} --json",
+        "endpoints --gone --json",
+        "service nobody",
+        f"explain {NAME}",
+        "explain n7.services.haystack",
+        "explain nobody.services.haystack",
+    ),
 ]
 
 

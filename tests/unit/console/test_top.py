@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from haystack.console import busiest
 from haystack.console.busiest import SORTS
+from haystack.console.commands import top
 from haystack.console.top_screen import AROUND, Screen, fitted
 from haystack.console.top_screen import SERVICES as COLUMNS
 from haystack.loop.turns import at_once
 from haystack.model.durations import slot_of
-from haystack.model.services import Service
+from haystack.model.services import Override, Service
 from haystack.proxy.traffic import Now
 from tests.fakes.state import ENDPOINT, NAME, state
 
@@ -61,6 +62,19 @@ def test_the_endpoints_of_a_service_have_figures_of_their_own():
     assert (row.name, row.rate.requests, row.rate.errors) == ("web:80/tcp", 50.0, 5.0)
     assert at_once(busiest.rows(here, "nobody", "rate")) is None
     assert json.loads(json.dumps(busiest.shape(row)))["container"] == "c-web"
+
+
+def test_what_operators_decided_is_told_with_an_endpoint():
+    here = crowd(web=(50, 5, 1))
+    (service,) = here.snapshot.services.values()
+    weight = Override(scope="endpoint", target="web:80/tcp", name="c-web:80", weight=7, by="ann", why="canary", at=1.0)
+    weighed = replace(service.endpoints[0], weight=7, overrides=(weight,))
+    here.snapshot.services[service.name] = replace(service, endpoints=(weighed,))
+    (row,) = at_once(busiest.rows(here, service.name, "rate"))
+    shape = busiest.shape(row)
+    assert (shape["weight"], [each["by"] for each in shape["overrides"]]) == (7, ["ann"])
+    assert top.cells(row, "haystack")[-1] == "in; weight 7 by ann: canary"
+    assert "in; weight 7 by ann: ca\u2026" in "\n".join(text(at_once(screen(here, service=service.name).frame(120, 20))))
 
 
 def text(frame):

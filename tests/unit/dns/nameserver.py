@@ -6,7 +6,9 @@ import struct
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from haystack.dns.forward.nameservers import Nameserver
@@ -36,7 +38,7 @@ def bound(port):
 class FakeNameserver:
     """reply(query message, over tcp) → message, bytes, a list of such datagrams, or None for silence; over TCP None is a closed connection.
 
-    asked counts the queries, queries keeps them as they came.
+    asked counts the queries, queries keeps them as they came, ports the ports that those over UDP came from.
     """
 
     def __init__(self, reply, port=0):
@@ -44,7 +46,7 @@ class FakeNameserver:
         self.port = port
         self.queries = []
         self.arrived = asyncio.Event()
-        self._peers = []
+        self.ports = []
 
     @property
     def asked(self):
@@ -72,6 +74,7 @@ class FakeNameserver:
 
     def _readable(self):
         data, peer = self.udp.recvfrom(4096)
+        self.ports.append(peer[1])
         for reply in self._answers(data, tcp=False):
             self.udp.sendto(reply, peer)
 
@@ -118,3 +121,28 @@ def in_turn(*replies):
 NXDOMAIN = says(rcode=dns.rcode.NXDOMAIN, authority=[f"900 SOA {SOA}"])
 SERVFAIL = says(rcode=dns.rcode.SERVFAIL)
 GOOD = says("60 A 192.0.2.1")
+TRUNCATED = says("60 A 203.0.113.1", flags=dns.flags.TC)
+
+
+def lying_about_the_name(query, tcp):
+    made = GOOD(query, tcp)
+    made.question[0].name = dns.name.from_text("other.example")
+    return made
+
+
+def lying_about_the_type(query, tcp):
+    made = GOOD(query, tcp)
+    made.question[0].rdtype = dns.rdatatype.AAAA
+    return made
+
+
+def echoing(query, tcp):
+    return query
+
+
+def cut_off(query, tcp):
+    return GOOD(query, tcp).to_wire()[:40]
+
+
+def over_tcp(reply):
+    return lambda query, tcp: reply(query, tcp) if tcp else TRUNCATED(query, tcp)

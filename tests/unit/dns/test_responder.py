@@ -5,8 +5,12 @@ import struct
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
+import dns.opcode
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
+import dns.update
 import pytest
 
 from haystack.dns import wire
@@ -152,6 +156,65 @@ def test_other_opcodes_are_notimp(responder, opcode):
     reply = responder.answer(VALID[:2] + bytes((opcode << 3,)) + VALID[3:], OWN, tcp=False)
     assert rcode_of(reply) == wire.NOTIMP
     assert reply[2] >> 3 & 15 == opcode
+    assert reply[12:] == wire.opt_record(False)
+
+
+def notify():
+    """RFC 1996, section 3.7."""
+    message = dns.message.make_query("haystack", "SOA")
+    message.set_opcode(dns.opcode.NOTIFY)
+    message.answer.append(dns.rrset.from_text("haystack.", 5, "IN", "SOA", "ns.haystack. host.haystack. 1 2 3 4 5"))
+    return message
+
+
+def update():
+    """RFC 2136, section 2: a prerequisite, and a record to add."""
+    message = dns.update.UpdateMessage("haystack")
+    message.present("web")
+    message.add("web", 60, "A", "192.0.2.1")
+    return message
+
+
+def questions(count):
+    message = dns.message.make_query("haystack", "A")
+    message.question = [dns.rrset.RRset(dns.name.from_text(f"{n}.haystack"), 1, 1) for n in range(count)]
+    return message
+
+
+@pytest.mark.parametrize("dnssec", [False, True])
+@pytest.mark.parametrize("edns", [False, True])
+@pytest.mark.parametrize(
+    ("message", "rcode"),
+    [(notify(), wire.NOTIMP), (update(), wire.NOTIMP), (questions(0), wire.FORMERR), (questions(2), wire.FORMERR)],
+    ids=["NOTIFY", "UPDATE", "no question", "two questions"],
+)
+def test_what_is_no_query_is_answered_with_edns_where_it_has_it(responder, message, rcode, edns, dnssec):
+    """RFC 6891, sections 6.1.1 and 7. A cookie alone (RFC 7873, section 5.4) is none. Where the counts were odd, EDNS was not seen."""
+    if edns:
+        message.use_edns(0, ednsflags=dns.flags.DO * dnssec, options=[dns.edns.GenericOption(10, b"12345678")])
+    else:
+        message.use_edns(False)
+    reply = responder.answer(message.to_wire(), OWN, tcp=False)
+    assert rcode_of(reply) == rcode
+    assert reply[2] >> 3 & 15 == message.opcode()
+    assert reply[12:] == (wire.opt_record(dnssec) if edns else b"")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [b"\xc0\x0c\0\1\0\1", (b"\x3f" + b"a" * 63) * 4 + b"\0\0\1\0\1"],
+    ids=["a pointer in the question", "a name of more than 255 octets"],
+)
+def test_so_is_a_question_that_is_none(responder, question):
+    query = VALID[:4] + struct.pack("!4H", 1, 0, 0, 1) + question + wire.opt_record(False)
+    reply = responder.answer(query, OWN, tcp=False)
+    assert (rcode_of(reply), reply[12:]) == (wire.FORMERR, wire.opt_record(False))
+
+
+@pytest.mark.parametrize("counts", [(65535, 65535, 65535, 65535), (0, 65535, 65535, 1), (3, 0, 0, 1), (1, 1, 0, 0)])
+def test_what_has_less_than_it_says_has_no_edns(responder, counts):
+    reply = responder.answer(VALID[:4] + struct.pack("!4H", *counts) + VALID[12:], OWN, tcp=False)
+    assert (rcode_of(reply), reply[12:]) == (wire.FORMERR, b"")
 
 
 @pytest.mark.parametrize("counts", [(0, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 2), (65535, 65535, 65535, 65535)])

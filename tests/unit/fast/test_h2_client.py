@@ -18,7 +18,10 @@ CANCEL = 8
 
 
 class Peer:
-    """An endpoint's end. streams: those that are asked for and were not answered; resets: code by stream."""
+    """An endpoint's end. streams: those that are asked for and were not answered; resets: code by stream; is_deaf: it reads nothing.
+
+    pings, pongs: how often it was asked whether it is there, and was told that Haystack is.
+    """
 
     def __init__(self, end: End) -> None:
         self.end = end
@@ -27,10 +30,13 @@ class Peer:
         self.read = 0
         self.streams: list[int] = []
         self.resets: dict[int, int] = {}
-        self.left = False
+        self.left = self.is_deaf = False
+        self.pings = self.pongs = 0
 
     def look(self) -> bool:
         """Take in what has come, and say what there is to say; whether there was anything."""
+        if self.is_deaf:
+            return False
         new = bytes(self.end.seen[self.read :])
         self.read += len(new)
         for event in self.http2.receive_data(new) if new else ():
@@ -41,6 +47,10 @@ class Peer:
                 self.streams.remove(event.stream_id)
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.left = True
+            elif isinstance(event, h2.events.PingReceived):
+                self.pings += 1
+            elif isinstance(event, h2.events.PingAckReceived):
+                self.pongs += 1
         data = self.http2.data_to_send()
         self.end.send(data)
         return bool(new or data)
@@ -214,3 +224,35 @@ def test_a_refused_endpoint(rig: Rig, peers: Peers) -> None:
         client.send(POST)
     peers.settle()
     assert all(client.seen.startswith(b"HTTP/1.1 502 ") for client in clients)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+@pytest.mark.parametrize("request_", [GET, POST])
+def test_a_head_a_reset_and_a_goaway_in_one_batch_leave_nothing_behind(rig: Rig, peers: Peers, request_: bytes) -> None:
+    """CVE-2023-35945. What the endpoint has not processed is sent again, on a connection of its own."""
+    endpoint = rig.service.endpoints[0]
+    clients = [rig.connect() for _ in range(3)]
+    for number in range(10):
+        for client in clients:
+            client.send(request_)
+        peers.settle()
+        peer = peers.all[-1]
+        (first, *others) = peer.streams
+        head, reset = frame(1, 4, first, b"\x88"), frame(3, 0, first, CANCEL.to_bytes(4, "big"))
+        peer.end.send(head + reset + frame(7, 0, 0, first.to_bytes(4, "big") + bytes(4)))
+        peers.settle()
+        assert peer.end.over
+        assert len(peers.all) == number + 2
+        assert peers.waiting[-1] == endpoint.in_flight == len(others)
+        for _ in others:
+            peers.all[-1].answer()
+        peers.settle()
+        assert [client.seen.endswith(b"\r\n\r\nok") for client in clients] == [False, True, True]
+        assert (endpoint.in_flight, endpoint.pooled) == (0, 1)
+        rig.drop(clients[0])
+        clients[0] = rig.connect()
+        peers.settle()
+    assert rig.poller.open_sockets - rig.sockets == len(clients) + 1

@@ -26,7 +26,7 @@ TRACES = st.builds(
     client=LATIN, method=LATIN, host=LATIN, target=LATIN, service=NAMES, candidates=st.lists(NAMES, max_size=8).map(tuple), endpoint=NAMES,
     reused=st.booleans(), status=st.integers(0, 999), received=COUNT, sent=COUNT, route_ms=PHASE, connect_ms=REACHED, first_byte_ms=REACHED,
     total_ms=PHASE, request_id=LATIN, version=st.sampled_from(["1.0", "1.1"]), error=LATIN, detail=LATIN,
-    referrer=LATIN, user_agent=LATIN, trace_id=LATIN, client_subject=NAMES,
+    referrer=LATIN, user_agent=LATIN, trace_id=LATIN, client_subject=NAMES, protocol=LATIN,
 )  # fmt: skip
 ALL = tuple(FIELDS)
 

@@ -61,6 +61,8 @@ class Edge:
     def connect(self) -> socket.socket:
         sock = socket.socket(self.socket.family)
         sock.connect(self.socket.getsockname())
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent is there at once
         sock.settimeout(5)
         return sock
 
@@ -108,10 +110,16 @@ class Edge:
 class Client:
     """TLS on a socket whose bytes are read when the test wants it."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> None:
         self.sock = sock
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._in, self._out, server_hostname=NAME)
+        self.tls = context.wrap_bio(self._in, self._out, server_hostname=NAME, session=session)
+
+    def begin(self) -> None:
+        """Send the hello."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        self.sock.sendall(self._out.read())
 
     def handshake(self) -> None:
         while True:
@@ -144,6 +152,18 @@ class Client:
             at += 5 + int.from_bytes(data[at + 3 : at + 5], "big")
             count += 1
         return count
+
+    def so_far(self) -> bytes:
+        """What has come within TLS and was not read yet."""
+        self.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while data := self.sock.recv(65536):
+                self._in.write(data)
+        self.sock.settimeout(5)
+        try:
+            return self.tls.read(65536)
+        except ssl.SSLWantReadError:
+            return b""
 
     def rest(self) -> bytes:
         """All that comes until an end within TLS. Raises EOFError for another one."""

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.model.reasons import span, why
-from haystack.model.services import Cause
+from haystack.model.services import Cause, Override
 from tests.fakes.state import ENDPOINT
 
 
@@ -28,3 +28,18 @@ def test_a_state_that_lasts_is_told_with_its_length():
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (90, "1.5 min"), (7200, "2.0 h"), (1e6, "11.6 d")])
 def test_spans(seconds, text):
     assert span(seconds) == text
+
+
+def override(**fields):
+    return Override(**{"scope": "endpoint", "target": "x", "name": "web:80", "by": "ann", "at": 1.0, **fields})
+
+
+def test_all_that_operators_decided_is_told_beside_the_reason():
+    weight = override(weight=7, why="canary", until=1_800_000_000.0)
+    told = "weight 7 by ann: canary, until 2027-01-15 08:00:00Z"
+    assert why(replace(ENDPOINT, overrides=(weight,)), 9.0) == f"running; {told}"
+    drain, whole = override(why="new disk"), override(scope="service", name="nginx.services.haystack", by="bob")
+    drained = replace(ENDPOINT, ready=False, cause=Cause.DRAINED, reason="drained by ann: new disk", overrides=(drain, whole, weight))
+    assert why(drained, 9.0) == f"drained by ann: new disk; maintenance of nginx.services.haystack by bob; {told}"
+    gone = replace(drained, cause=Cause.GONE, reason="died", overrides=(drain,))
+    assert why(gone, 9.0) == "died; drain of web:80 by ann: new disk"

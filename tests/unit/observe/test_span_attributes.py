@@ -77,6 +77,31 @@ def test_a_host_is_address_and_port(host: str, address: str | None, port: int) -
     assert (said.get("server.address"), said["server.port"]) == (address, port)
 
 
+@pytest.mark.parametrize(
+    ("listener", "host", "scheme", "port"),
+    [
+        ("http:80", "a.example", "http", 80),
+        ("http-alt:8080", "a.example:8080", "http", 8080),
+        ("https:443", "a.example", "https", 443),
+        ("https:8443", "a.example:8443", "https", 8443),
+    ],
+)
+def test_the_listener_tells_the_scheme(listener: str, host: str, scheme: str, port: int) -> None:
+    said = span_attributes.server(span(listener=listener, host=host)).attributes
+    assert (said["url.scheme"], said["server.port"]) == (scheme, port)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "scheme", "version"),
+    [("", "http", "1.1"), ("http", "http", "1.1"), ("h2c", "http", "2"), ("h2", "https", "2"), ("https", "https", "1.1")],
+)
+def test_the_endpoints_protocol_tells_the_scheme_and_version_of_what_it_was_asked(protocol: str, scheme: str, version: str) -> None:
+    given = span(endpoint="10.0.0.1:8443", protocol=protocol, version="2")
+    said = span_attributes.client(given).attributes
+    assert (said["url.full"], said["network.protocol.version"]) == (f"{scheme}://10.0.0.1:8443/x", version)
+    assert span_attributes.server(given).attributes["network.protocol.version"] == "2"
+
+
 def test_the_endpoint_is_whom_the_client_span_is_about() -> None:
     given = span(candidates=("10.0.0.1:80", "[fd00::1]:8000"), endpoint="[fd00::1]:8000", target="/x?sig=1", reused=True)
     said = span_attributes.client(given).attributes

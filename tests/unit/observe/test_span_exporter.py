@@ -19,7 +19,7 @@ LIMIT = 20.0
 def packed(count: int = 1) -> list[bytes]:
     """As a worker has them: exchange/record.pyx makes the rows."""
     way = b"172.17.0.9:80\0172.17.0.2:80\0", "web", "172.17.0.2:80", True, 200, 0, 612, 0.01, -1.0, 1.5, 2.25
-    row = (1.0, 80, b"10.0.0.1", b"GET", b"web", b"/x", b"", 11, *way, b"", b"", b"", b"", TRACE.encode(), b"")
+    row = (1.0, 80, b"10.0.0.1", b"GET", b"web", b"/x", b"", 11, *way, b"", b"", b"", b"", TRACE.encode(), b"", b"http")
     return [packed_span((row, b"a" * 16, b"", b"c" * 16), 0, lambda port: f"http:{port}") for _ in range(count)]
 
 

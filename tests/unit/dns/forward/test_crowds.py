@@ -46,6 +46,20 @@ async def test_a_thousand_slow_questions_of_one_client_are_nothing_to_another():
         await asyncio.gather(*tasks)
 
 
+async def test_a_flooding_client_leaves_others_sockets_for_the_second_nameserver():
+    """All of them went to its slow questions, and what the first one did not answer was SERVFAIL for others."""
+    times = PATIENT._replace(resend=(0.05, 0.1))
+    async with FakeNameserver(silent) as first, FakeNameserver(silent_below_slow) as second:
+        forwarder = forwarding(first, second, times=times, limits=Limits(sockets=8))
+        tasks = flood(forwarder, 20)
+        await until(lambda: second.asked >= 1 and forwarder.figures().asked == 3)
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert (await resolve(forwarder, "quick.example", client=OTHER)).answer
+        await forwarder.close()
+        await asyncio.gather(*tasks)
+
+
 async def test_equal_questions_of_one_client_are_nothing_to_another():
     async with FakeNameserver(silent_below_slow) as upstream:
         forwarder = forwarding(upstream, times=PATIENT, limits=Limits(waiters=500))

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import random
 
 import dns.flags
@@ -13,12 +14,25 @@ import pytest
 
 from haystack.dns import wire
 from haystack.dns.forward import exchange
-from haystack.dns.forward.forwarder import Limits
+from haystack.dns.forward.forwarder import SOCKETS, Limits
 from haystack.dns.forward.nameservers import Nameserver
 from haystack.dns.forward.times import TIMES
 from tests.oracles.dns_answer import render
 from tests.unit.dns.forward.client import FAST, forwarding, resolve, resolved, until
-from tests.unit.dns.nameserver import GOOD, SERVFAIL, FakeNameserver, in_turn, says, silent
+from tests.unit.dns.nameserver import (
+    GOOD,
+    SERVFAIL,
+    TRUNCATED,
+    FakeNameserver,
+    cut_off,
+    echoing,
+    in_turn,
+    lying_about_the_name,
+    lying_about_the_type,
+    over_tcp,
+    says,
+    silent,
+)
 
 OTHER = says("60 A 192.0.2.99")
 FIRST, SECOND = "192.0.2.1", "192.0.2.99"
@@ -102,26 +116,6 @@ async def test_where_all_are_skipped_the_configured_order_holds():
         assert await address(forwarder, "b.example") == FIRST
 
 
-def lying_about_the_name(query, tcp):
-    made = GOOD(query, tcp)
-    made.question[0].name = dns.name.from_text("other.example")
-    return made
-
-
-def lying_about_the_type(query, tcp):
-    made = GOOD(query, tcp)
-    made.question[0].rdtype = dns.rdatatype.AAAA
-    return made
-
-
-def echoing(query, tcp):
-    return query
-
-
-def cut_off(query, tcp):
-    return GOOD(query, tcp).to_wire()[:40]
-
-
 def short(query, tcp):
     return query.to_wire()[:2] + b"\x81\x80"
 
@@ -180,6 +174,8 @@ async def test_the_case_of_a_name_is_random_and_so_are_id_and_port():
         names = {query[12:].split(b"\x07", 1)[0] for query in upstream.queries}
         assert all(name != name.lower() for name in names)
         assert len({query[:2] for query in upstream.queries}) > 15
+        assert len(set(upstream.ports)) > 15
+        assert len({after - before for before, after in itertools.pairwise(upstream.ports)}) > 15  # nor can the next one be counted
 
 
 async def test_the_client_sees_its_own_case():
@@ -214,13 +210,6 @@ async def test_one_answer_in_another_case_is_not_accepted_and_changes_nothing():
 
     async with FakeNameserver(in_turn(forged, GOOD)) as upstream:
         assert await address(forwarding(upstream), "a-name-with-many-letters.example.com") == FIRST
-
-
-TRUNCATED = says("60 A 203.0.113.1", flags=dns.flags.TC)
-
-
-def over_tcp(reply):
-    return lambda query, tcp: reply(query, tcp) if tcp else TRUNCATED(query, tcp)
 
 
 @pytest.mark.parametrize("reply", [silent, TRUNCATED, cut_off, lying_about_the_name, SERVFAIL])
@@ -280,8 +269,8 @@ async def test_without_a_descriptor_it_is_no_nameservers_fault(monkeypatch):
 async def test_without_a_spare_socket_the_next_is_asked_once_the_first_has_failed():
     async with FakeNameserver(silent) as first, FakeNameserver(OTHER) as second:
         forwarder = forwarding(first, second, times=FAST._replace(limit=5.0, resend=tuple(n / 50 for n in range(1, 200))))
-        while forwarder._means.spare.take():
-            pass
+        for n in range(SOCKETS):
+            forwarder._means.spare.of(str(n)).take()
         waiting = asyncio.create_task(address(forwarder))
         await until(lambda: first.asked > 3)
         assert second.asked == 0
@@ -311,10 +300,10 @@ async def test_sockets_for_second_nameservers_are_given_back(reply):
     async with FakeNameserver(silent) as dead, FakeNameserver(silent) as dying, FakeNameserver(silent) as third:
         forwarder = forwarding(dead, dying, third, times=FAST, limits=Limits(sockets=40))
         waiting = [asyncio.create_task(resolve(forwarder, f"{n}.example")) for n in range(8)]
-        await until(lambda: forwarder._means.spare._left < 5)
+        await until(lambda: forwarder._means.spare._places.used > 3)
         third.reply = reply
         await asyncio.gather(*waiting)
-        assert forwarder._means.spare._left == 10
+        assert forwarder._means.spare._places.used == 0
 
 
 async def test_figures_tell_how_each_nameserver_is():

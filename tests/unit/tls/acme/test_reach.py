@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from haystack.dns.outside import OutsideError
-from haystack.tls.acme import reach
 from haystack.tls.acme.errors import ChallengeError
-from haystack.tls.acme.reach import Reach, challenge_name
-from haystack.tls.acme.solvers import HttpChallenges
+from haystack.tls.acme.reach import Reach, Way, challenge_name
+from haystack.tls.acme.who_answers import Heard
 
 NAME = "www.example.com"
 
@@ -30,17 +27,30 @@ class World:
         return self.aliases.get(name, name)
 
 
-async def heard():
-    pass
+class Shown:
+    """What is shown at the moment."""
+
+    def __init__(self):
+        self.proofs = []
+
+    async def show(self, proof):
+        self.proofs.append(proof)
+
+    async def hide(self, proof):
+        self.proofs.remove(proof)
 
 
 @pytest.fixture
 def shown():
-    return HttpChallenges(lambda _pending: None, heard)
+    return Shown()
 
 
-def made(world, shown, *, ours=("203.0.113.5",), given=True, fetch=None):
-    return Reach(world, shown, lambda: ours, given=given, fetch=fetch)
+async def nobody(_address, _proof):
+    return Heard.NOBODY
+
+
+def made(world, shown, *, ours=("203.0.113.5",), given=True, ask=nobody):
+    return Reach(world, Way(shown, ask, 80), lambda: ours, given=given)
 
 
 @pytest.mark.parametrize("addresses", [("203.0.113.5",), ("192.0.2.1", "203.0.113.5"), ("2001:db8:0:0::5",)])
@@ -61,33 +71,25 @@ async def test_no_address_and_no_answer_are_told(shown):
 async def test_behind_anothers_address_it_is_ours_if_we_answer_there(shown):
     """As in a container, whose machine has the public address."""
 
-    async def fetch(_address, name, path):
-        return f"HTTP/1.1 200 OK\r\n\r\n{shown.answer(name, path.rpartition('/')[2])}"
+    async def ask(address, proof):
+        assert shown.proofs == [proof]
+        return Heard.US if (address, proof.name) == ("192.0.2.1", NAME) else Heard.NOBODY
 
-    assert await made(World(("192.0.2.1",)), shown, given=False, fetch=fetch).why_not(NAME) == ""
-    assert shown.pending == ()
+    assert await made(World(("192.0.2.9", "192.0.2.1")), shown, given=False, ask=ask).why_not(NAME) == ""
+    assert shown.proofs == []
 
 
 async def test_somebody_else_who_answers_there_is_told(shown):
-    async def fetch(_address, _name, path):
-        return f"HTTP/1.1 200 OK\r\n\r\n{path}"
+    async def ask(_address, _proof):
+        return Heard.ANOTHER
 
-    assert "something else answers there" in await made(World(("192.0.2.1",)), shown, given=False, fetch=fetch).why_not(NAME)
+    assert "something else answers there" in await made(World(("192.0.2.1",)), shown, given=False, ask=ask).why_not(NAME)
 
 
 async def test_nobody_who_answers_there_is_told_with_what_to_do(shown):
-    async def fetch(_address, _name, _path):
-        return ""
-
-    assert "set HAYSTACK_ADDRESS" in await made(World(("192.0.2.1",)), shown, given=False, fetch=fetch).why_not(NAME)
-
-
-async def test_who_does_not_answer_is_not_waited_for_long(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(reach, "PORT", silent.getsockname()[1])
-        monkeypatch.setattr(reach, "SECONDS", 0.2)
-        assert await reach.fetched("127.0.0.1", NAME, "/") == ""
-    assert await reach.fetched("127.0.0.1", NAME, "/") == ""
+    why = await made(World(("192.0.2.1",)), shown, given=False).why_not(NAME)
+    assert "nothing answers at its port 80 from here" in why
+    assert "set HAYSTACK_ADDRESS" in why
 
 
 LABEL = "_acme-challenge"

@@ -1,0 +1,76 @@
+"""The list of containers: which columns a person sees, with what is wrong with them below, and the JSON that a script gets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from haystack.console import short
+from haystack.console.listing import ALL, Listing, Wanted, json_object, shown
+from haystack.console.lists import add_health, problem_line, trouble_lines
+from haystack.console.long_text import Lines
+from haystack.console.tables import Column
+from haystack.console.wrapping import prose
+from haystack.loop.turns import Turns, ordered
+from haystack.model import unheard
+from haystack.model.records import Container
+from haystack.observe.safe_text import printable
+from haystack.views import shapes
+from haystack.views.state import State
+
+CONTAINER = (
+    "id",
+    Column("name", fold=True, briefer=short.name),
+    Column("image", fold=True, spare=2, brief=short.image),
+    Column("address", fold=True, squeezed=20),
+    Column("network", fold=True, spare=3),
+    Column("ports", fold=True, squeezed=9),
+    Column("state", spare=1),
+    Column("health", spare=4),
+    Column("services", fold=True, squeezed=16),
+)
+
+
+def containers_text(state: State, width: int | None, wanted: Wanted = ALL) -> Turns[list[str]]:
+    """A line a container, and its problems below."""
+    found = yield from ordered(state.snapshot.containers.values(), lambda c: f"{c.name}\0{c.id}")
+    if not found:
+        return Lines("no containers yet", *trouble_lines(state)).pieces()
+    out = Lines()
+    rows = (
+        (
+            c.short_id,
+            unheard.called(c.name, c.label),
+            c.image,
+            [each for each in (c.address, c.address6) if each],
+            f"{c.network or '-'}: {c.address_reason.removeprefix(f'network {c.network}: ')}",
+            [f"{p.number}/{p.protocol}" for p in c.ports] or "none",
+            c.state,
+            c.health,
+            c.services,
+        )
+        for c in found
+    )
+    yield from shown(out, CONTAINER, rows, width, wanted)
+    for container in found if not wanted.texts else ():
+        out.add(*prose(_wrong(container), width))
+        yield
+    yield from add_health(out, found if not wanted.texts else (), width)
+    out.add(*prose(trouble_lines(state), width))
+    return out.pieces()
+
+
+def _wrong(container: Container) -> Iterator[str]:
+    """Why it is in no service, and its problems."""
+    if why := unheard.unserved(container):
+        yield printable(f"{container.name}: {why}")
+    yield from (f"{printable(container.name)}: {problem_line(problem)}" for problem in container.problems)
+
+
+def containers_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
+    """/api/containers."""
+    snapshot = state.snapshot
+    every = ((key, shapes.container_shape(snapshot.origin, c)) for key, c in snapshot.containers.items())
+    return (yield from json_object((key, shape) for key, shape in every if wanted.fits((key, *shape.values()))))
+
+
+CONTAINERS = Listing(containers_text, containers_json)
