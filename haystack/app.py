@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 
 import structlog
-import uvloop
 
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console.gate import Gate
-from haystack.discovery import own_place, providers
-from haystack.discovery.apart.remote import Apart, NoDiscoveryError, Remote
+from haystack.discovery import own_place
+from haystack.discovery.apart.remote import Remote
 from haystack.discovery.exposure import Labelled
 from haystack.discovery.provider import Provider
 from haystack.dns.lookup import Lookup
 from haystack.dns.service import DnsService, shared_counters
-from haystack.handover import protocol, standby
+from haystack.handover import protocol
 from haystack.handover.client import Predecessor, ReplaceError
 from haystack.handover.identity import Memory, home
 from haystack.handover.server import Giver
@@ -37,7 +34,7 @@ from haystack.health import lost_engines
 from haystack.health.monitor import Monitor
 from haystack.loop import garbage
 from haystack.loop.stop_signals import StopSignals
-from haystack.loop.turns import Turns, at_once, in_turns, share
+from haystack.loop.turns import Turns, at_once, in_turns
 from haystack.model.snapshot import Snapshot
 from haystack.net import activation, descriptors
 from haystack.net.access import Acl
@@ -48,15 +45,13 @@ from haystack.observe.past import Past
 from haystack.observe.story import Story
 from haystack.observe.trace import TraceHub, logged
 from haystack.operator.door import Operator
-from haystack.proxy import socket_folder
 from haystack.proxy.lending import DNS_TCP, DNS_UDP, ROTATION
 from haystack.proxy.spawn import Newborn
 from haystack.proxy.supervisor import Supervisor
 from haystack.proxy.via import new_instance
 from haystack.settings.settings import Settings
-from haystack.startup import checks, choice, greeting, line_logs, patience, unprivileged
+from haystack.startup import checks, choice, greeting, line_logs, patience
 from haystack.startup.certifying import Certifying
-from haystack.startup.keeper import Keeper
 from haystack.startup.tasks import Tasks
 from haystack.tls.service import TlsService
 from haystack.tls.trust import Trust
@@ -66,7 +61,6 @@ from haystack.views.state import State
 HANDOVER_SECONDS = 30.0  # for what is in flight when another one serves: nobody waits for this one to end
 CERTIFICATES = "certificates"  # the name of the tasks that have them made
 ACTIVATION = "see docs/systemd.md for names, ports and addresses"
-Watched = Callable[[], Sequence[Provider]]
 Born = list[Newborn] | tuple[()]
 log = structlog.get_logger("haystack")
 
@@ -105,7 +99,7 @@ class App:
         self.certifying = Certifying(settings, self.tls.store, self.registry, self.proxy, self.dns, instance)
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
-            rates=Rates(self.proxy.traffic), ejections=self.health.ejections, certificates=self.tls.store, ca=self.certifying.ca,
+            rates=Rates(self.proxy.traffic), ejections=self.health.ejections.counts, certificates=self.tls.store, ca=self.certifying.ca,
             discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0),
         )  # fmt: skip
         self.console = Gate(self.state, rooms.ssh)
@@ -269,43 +263,3 @@ class App:
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:
         yield from self.acl.follow(snapshot.networks)
-
-
-async def serve(settings: Settings, watched: Watched, *, replace: bool = False, born: Born = ()) -> None:
-    """Run one Haystack from start to stop. Raises PortError, WorkersError, ReplaceError and NoDiscoveryError."""
-    old = None
-    if replace:
-        try:
-            old = await standby.predecessor(settings.state_dir, home())
-        except standby.StoppedError:
-            return
-        unprivileged.go_on(settings)  # not before: one that is replaced, of an older version, is root, and trusts nobody else
-    sources = watched()
-    with socket_folder.folder() as folder:
-        try:
-            await App(settings, sources, folder, old, born).run()
-        finally:
-            if old is not None:
-                old.close()
-
-
-def main(settings: Settings, *, demo: bool, replace: bool = False, keeper: Keeper | None = None, born: Born = ()) -> int:
-    """Run until told to stop; the status to exit with, once startup/ahead.py has begun.
-
-    keeper: who watches engines, in processes of their own; None: this one does; born: processes for workers.
-    """
-    garbage.seldom()
-    share()
-    watched = Apart(keeper.channel, keeper).sources if keeper else partial(providers, settings, demo=demo)
-    try:
-        uvloop.run(serve(settings, watched, replace=replace, born=born))
-    except (PortError, WorkersError, ReplaceError, NoDiscoveryError, socket_folder.FolderError) as error:
-        kept = "nothing was replaced: " if isinstance(error, ReplaceError) else ""  # the old one serves on
-        sys.stderr.write(f"haystack: {kept}{error}\n")
-        return 1
-    except (OSError, RuntimeError) as error:
-        if not (why := descriptors.shortage(error)):
-            raise
-        sys.stderr.write(f"haystack: {why}\n")
-        return 1
-    return 0

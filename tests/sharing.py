@@ -16,7 +16,10 @@ MEASURE = (
     "tests/conformance/test_http2_floods.py",
     "tests/integration/test_chaos.py",
     "tests/integration/test_chaos_tls.py",
+    "tests/unit/discovery/swarm/test_large.py",
     "tests/unit/fast/test_pick_cost.py",
+    "tests/unit/net/test_access_cost.py",
+    "tests/unit/proxy/test_worker_routes_cost.py",
 )
 # The longest begin first, so that none is alone at the end.
 FIRST = ("tests/integration/",)

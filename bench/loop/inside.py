@@ -19,8 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from haystack import app
-from haystack.command_line import commands
+from haystack.command_line import commands, running
 
 TICK = 0.001
 LONG, AGAIN = 0.004, 0.002  # seconds
@@ -97,7 +96,7 @@ def told(holds: list[dict[str, Any]]) -> str:
 
 def main(report: Path) -> int:
     """Run until told to stop; the status to exit with."""
-    watch, serve = Watch(), app.serve
+    watch, serve = Watch(), running.serve
 
     async def watched(*given: Any, **more: Any) -> None:
         ticker = asyncio.create_task(watch.run())
@@ -107,7 +106,7 @@ def main(report: Path) -> int:
             signal.setitimer(signal.ITIMER_REAL, 0)
             ticker.cancel()
 
-    app.serve = watched
+    running.serve = watched
     try:
         return commands.main(["run"])
     finally:

@@ -9,26 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from operator import is_
-from types import MappingProxyType
 from typing import NamedTuple
 
 from haystack.catalog import build, claims, container_names, service
 from haystack.catalog.intake import Arrival
+from haystack.catalog.merged import NONE, Merged, Sources
 from haystack.catalog.service import Made
 from haystack.catalog.verdicts import Conditions, Judge
 from haystack.loop.turns import Turns, stretches
 from haystack.model import endpoints
-from haystack.model.listed import Some, differing
 from haystack.model.overrides import Overrides
-from haystack.model.records import Container, Listing, Network, Problem
+from haystack.model.records import Container, Network, Problem
 from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Found, Snapshot
 from haystack.model.sorted_map import SortedMap
 
-Sources = Mapping[str, Listing]
 Told = tuple[Found, ...]
 CONTAINERS, SERVICES = range(2)
-NONE: Mapping[str, Arrival] = MappingProxyType({})
 
 
 class Moment(NamedTuple):
@@ -49,9 +46,8 @@ class Builder:
         self._origin = previous.origin
         self._last = previous
         self._fresh = True
-        self._listings: Sources = {}
-        self._listed: dict[str, dict[str, Container]] = {}
-        self._containers: dict[str, Container] = {}
+        self._merged = Merged()
+        self._containers = self._merged.containers
         self._made: dict[str, tuple[Endpoint, ...]] = {}
         self._names: dict[str, tuple[str, ...]] = {}
         self._members: dict[str, dict[str, None]] = {}
@@ -61,7 +57,6 @@ class Builder:
         self._owners: dict[str, str] = {}  # by endpoint: its container
         self._slow: set[str] = set()
         self._networks: list[tuple[Network, ...]] = []  # of each source, as of the last build
-        self._twice: list[Found] = []
         self._problems: list[SortedMap[Told]] = [SortedMap.of({}), SortedMap.of({})]  # of CONTAINERS, of SERVICES
         self._blamed: list[dict[str, Told | None]] = [{}, {}]  # what is other in this build
 
@@ -80,7 +75,7 @@ class Builder:
         another one while this goes on: tell of it in the next build. arrivals: of sources, how what they list differs from what they listed
         before, where that is known.
         """
-        touched = yield from self._take(listings, arrivals)
+        touched = yield from self._merged.take(listings, arrivals)
         if self._fresh:
             touched |= self._last.containers.keys()
         touched |= yield from self._called.follow(touched, self._containers)
@@ -100,69 +95,6 @@ class Builder:
         return self._made_of(listings, networks, touched, served, now)
 
     # -- containers
-
-    def _take(self, listings: Sources, arrivals: Mapping[str, Arrival]) -> Turns[set[str]]:
-        """Take the listings in. The ids of containers that are new, other or gone."""
-        suspects: set[str] = set()
-        if list(listings) != list(self._listings):  # who lists first has changed
-            suspects.update(*self._listed.values())
-            self._listed = {source: mine for source, mine in self._listed.items() if source in listings}
-        for source, listing in listings.items():
-            old = self._listings.get(source)
-            arrival = arrivals.get(source)
-            if old is not None and arrival is not None and arrival.before is old.containers:
-                suspects |= self._arrived(source, arrival)
-            elif old is None or old.containers is not listing.containers:
-                suspects |= yield from self._relisted(source, old.containers if old else (), listing.containers)
-        self._listings = dict(listings)
-        if suspects:
-            self._twice = build.duplicates(listings)
-        touched: set[str] = set()
-        for identity in suspects:
-            if self._settle(identity):
-                touched.add(identity)
-            yield
-        return touched
-
-    def _arrived(self, source: str, arrival: Arrival) -> set[str]:
-        """Bring what `source` lists up to date: whoever may be another one."""
-        mine = self._listed.setdefault(source, {})
-        for identity, container in arrival.changes.items():
-            if container is not None:
-                mine[identity] = container
-            else:
-                mine.pop(identity, None)
-        return set(arrival.changes)
-
-    def _relisted(self, source: str, old: Some, new: Some) -> Turns[set[str]]:
-        """Bring what `source` lists up to date, looking only between the first and the last difference: whoever may be another one."""
-        left, right = differing(old, new)
-        mine = self._listed.setdefault(source, {})
-        there: set[str] = set()
-        suspects: set[str] = set()
-        for some in right:
-            there.update(c.id for c in some)
-            suspects.update(c.id for c in some if mine.get(c.id) is not c)
-            mine.update((c.id, c) for c in some)
-            yield
-        for some in left:
-            suspects.update(c.id for c in some if c.id not in there and mine.pop(c.id, None) is not None)
-            yield
-        if len(mine) == len(new):
-            return suspects
-        self._listed[source] = {c.id: c for c in reversed(tuple(new))}  # it lists one twice: the first counts
-        return {c.id for c in (*old, *new)}
-
-    def _settle(self, identity: str) -> bool:
-        """Let the first source that lists a container have it. Whether anything has changed by this."""
-        found = next((mine[identity] for source in self._listings if identity in (mine := self._listed.get(source, {}))), None)
-        if found is not None and not found.options.enable:
-            found = None
-        old = self._containers.get(identity)
-        if found is None:
-            return self._containers.pop(identity, None) is not None
-        self._containers[identity] = found
-        return found != old
 
     def _place(self, identity: str) -> None:
         """Put a container into its services, and out of those that it has left."""
@@ -291,7 +223,7 @@ class Builder:
     def _told(self, listings: Sources) -> tuple[Found, ...]:
         """Every problem. Unchanged problems keep their objects."""
         told: list[Found] = [(source, p) for source, listing in listings.items() for p in listing.problems]
-        told += self._twice
+        told += self._merged.twice
         self._problems = [kept.changed(new) for kept, new in zip(self._problems, self._blamed, strict=True)]
         self._blamed = [{}, {}]
         for kept in self._problems:

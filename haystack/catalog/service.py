@@ -90,9 +90,9 @@ def _claims(
         if ids not in known and judged.well.issuperset(ids):
             known[ids] = tuple(every[i] for i in ids)
         elif ids not in known:
-            known[ids], told, _ = yield from judge.judged(_scope(name, claim), carrying)
-            about = (p for p in told if p.subject.startswith("health"))
-            problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in about]
+            apart = yield from judge.judged(_scope(name, claim), carrying)
+            known[ids] = apart.endpoints
+            problems += [Problem(subject=f"{p.subject} for {claim[0]}{claim[1]}", message=p.message) for p in apart.panics]
         if ids not in agreed:
             agreed[ids], differ = yield from _agreed(list({c.id: c for c, _ in carrying}.values()), f" for {claim[0]}{claim[1]}")
             problems += differ if claim[1] != ALL else ()

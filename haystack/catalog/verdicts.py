@@ -21,6 +21,7 @@ from haystack.model.services import Endpoint, Override
 
 Member = tuple[Container, Endpoint]
 Conditions = Callable[[Container, Endpoint], Condition]
+Problems = tuple[list[Problem], list[Problem]]
 
 
 def _kind(endpoint: Endpoint) -> str:
@@ -41,10 +42,14 @@ def _unreached(containers: list[Container]) -> list[Problem]:
 
 
 class Judged(NamedTuple):
-    """What comes of it, in the order of the members. well: ids of those whose verdict does not depend on the others."""
+    """What comes of it, in the order of the members. panics: of the problems, those of kinds of which nobody is well.
+
+    well: ids of those whose verdict does not depend on the others.
+    """
 
     endpoints: tuple[Endpoint, ...]
     problems: tuple[Problem, ...]
+    panics: tuple[Problem, ...]
     well: set[str]
 
 
@@ -70,14 +75,17 @@ class Judge(NamedTuple):
                 kinds.setdefault(_kind(member[1]), []).append(member)
             yield
         found: dict[str, Endpoint] = {}
+        problems: list[Problem] = []
         panics: list[Problem] = []
         well: set[str] = set()
         for kind, peers in kinds.items():
-            panics += yield from self._judge(name, kind, peers, found, well)
-        return Judged(tuple(found[e.id] for _, e in members), tuple(panics), well)
+            unreached, panic = yield from self._judge(name, kind, peers, found, well)
+            problems += (*unreached, *panic)
+            panics += panic
+        return Judged(tuple(found[e.id] for _, e in members), tuple(problems), tuple(panics), well)
 
-    def _judge(self, name: str, kind: str, peers: list[Member], found: dict[str, Endpoint], well: set[str]) -> Turns[list[Problem]]:
-        """Those of one kind: into `found`, and into `well`."""
+    def _judge(self, name: str, kind: str, peers: list[Member], found: dict[str, Endpoint], well: set[str]) -> Turns[Problems]:
+        """Those of one kind: into `found`, and into `well`. Returns who can't be reached, and that nobody is well."""
         before = self.before.get(name, {})
         service = name.partition(" ")[0]
         known: list[policy.Member] = []
@@ -93,10 +101,9 @@ class Judge(NamedTuple):
             found.update((e.id, self._with(before.get(e.id), c, e, v, order)) for (c, e), v, order in judged)
             well.update(e.id for (_, e), v, _ in judged if v.well)
             yield
-        problems = _unreached([c for c, condition in known if condition.unreachable])
-        if unwell := sum(v.panic for v in verdicts):
-            problems.append(Problem(subject=f"health of {kind}", message=_panic(unwell, len(peers))))
-        return problems
+        unwell = sum(v.panic for v in verdicts)
+        panic = [Problem(subject=f"health of {kind}", message=_panic(unwell, len(peers)))] if unwell else []
+        return _unreached([c for c, condition in known if condition.unreachable]), panic
 
     def _with(
         self, old: Endpoint | None, container: Container, endpoint: Endpoint, verdict: Verdict, orders: tuple[Override, ...]

@@ -1,7 +1,7 @@
 """The command line: `haystack run | demo | check | help`, each with a flag for every setting.
 
 Never does the work itself: it turns words into settings, says in one line what is wrong with them (status 2), and hands
-over to app.py. `haystack auto`, not in the help, is `make run`: run where an engine answers, else demo.
+over to running.py. `haystack auto`, not in the help, is `make run`: run where an engine answers, else demo.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def run(settings: Settings, *, replace: bool = False, keeper: Keeper | None = No
             complain(f"discovery can't be started: {error.strerror or error}")
             return 1
     with ahead.begun(settings, replace=replace) as born:
-        from haystack import app  # noqa: PLC0415 - `--version` and a bad flag need none of it, and workers start meanwhile
+        from haystack.command_line import running  # noqa: PLC0415 - `--version` and a bad flag need none of it, and workers start meanwhile
 
-        return app.main(settings, demo=False, replace=replace, born=born, **_apart(keeper))
+        return running.main(settings, demo=False, replace=replace, born=born, **_apart(keeper))
 
 
 def _apart(keeper: Keeper | None) -> dict[str, Any]:
@@ -112,9 +112,9 @@ def demo(settings: Settings) -> int:
     checks.refuse(used)
     told(settings, used)
     with ahead.begun(used) as born:
-        from haystack import app  # noqa: PLC0415 - as above
+        from haystack.command_line import running  # noqa: PLC0415 - as above
 
-        return app.main(used, demo=True, born=born)
+        return running.main(used, demo=True, born=born)
 
 
 def told(asked: Settings, used: Settings) -> Settings:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
 from msgspec.structs import replace
 
-from haystack.health import outliers, ramp, reached
+from haystack.health import ramp, reached
 from haystack.health.admission import LOOKS, UNKNOWN, Arrivals, Connect
 from haystack.health.asking import ask
+from haystack.health.ejections import Ejections
 from haystack.health.orphans import Orphans
-from haystack.health.outliers import History
 from haystack.health.policy import WELL, Condition
 from haystack.health.prober import AT_ONCE, Ask, Prober
 from haystack.health.sealed import Seal, Unsealed, unsealed
@@ -36,9 +34,6 @@ from haystack.observe.journal import Note, unnoted
 
 # Address, port, the container's start, and how it is spoken to: whoever has another one is another endpoint.
 Life = tuple[str, int, float, str, Sealing | None]
-
-
-_log = structlog.get_logger()
 YOUNG = 60.0  # seconds for which a container may be starting still
 
 
@@ -60,9 +55,8 @@ class Monitor:
         note: Note = unnoted,
     ) -> None:
         self.seal: Callable[[Endpoint], Seal | Unsealed] = unsealed  # how to speak to one that is within TLS
-        self.ejections: Counter[tuple[str, str]] = Counter()  # by service and cause: faults, silent
+        self.ejections = Ejections(self._doubt, clock, note)
         self._changed = changed
-        self._note = note
         self._clock = clock
         self._connect, self._ask = connect, asker
         self._arrivals = Arrivals(changed, connect, clock, looks)
@@ -73,14 +67,10 @@ class Monitor:
         self._lives: dict[str, Life] = {}
         self._published: dict[str, tuple[Container, Endpoint]] = {}  # who may be reached at a published port instead
         self._of: dict[str, frozenset[str]] = {}  # by container: its endpoints among `_lives`
-        self._names: dict[str, str] = {}  # of the containers of these endpoints
         self._slow: dict[str, float] = {}  # who starts slowly: the seconds of a step
         self._expected: set[str] = set()
         self._doubtful: set[str] = set()
         self._step: asyncio.TimerHandle | None = None
-        self._exempt: set[str] = set()  # by haystack.eject=off
-        self._histories: dict[str, History] = {}
-        self._out: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # who is ejected: when that ends, Unix seconds
 
     def expect(self, containers: Iterable[Container]) -> None:
         """These containers ran before we looked: in the next snapshot they are in, but for those that may be starting with us."""
@@ -112,10 +102,7 @@ class Monitor:
         known = WELL
         if why or waiting or failing:
             known = Condition(waiting=why or waiting, overdue=overdue, lost=self._arrivals.lost(endpoint.id), failing=failing)
-        if endpoint.id not in self._out:
-            return known
-        history, (_, until) = self._histories[endpoint.id], self._out[endpoint.id]
-        return replace(known, ejected=history.why, silent=history.silent, ejected_at=history.since, until=until)
+        return self.ejections.applied(endpoint.id, known)
 
     def doubtful(self) -> set[str]:
         """Ids of endpoints whose condition may have changed since this was asked last."""
@@ -147,37 +134,10 @@ class Monitor:
                 continue
             if row.refused or (row.timeouts and self._arrivals.hindered(row.key)):
                 self._arrivals.doubt(row.key, worked=row.requests > row.refused + row.resets + row.timeouts)
-            if row.key in self._exempt:
-                continue
-            now = self._clock()
-            old = self._histories.get(row.key, History(heard=now))
-            new = self._histories[row.key] = outliers.hear(old, row, now)
-            if new.until > old.until:
-                self._eject(row, new)
+            self.ejections.hear(row)
 
-    def _eject(self, row: FailureRow, history: History) -> None:
-        seconds = history.until - history.since
-        self.ejections[row.service, "silent" if history.silent else "faults"] += 1
-        self._cancel(row.key)  # its time may be up by the clock, and its timer late
-        _log.warning("endpoint.ejected", endpoint=row.key, service=row.service, reason=history.why, seconds=seconds, times=history.times)
-        text = f"is ejected for {seconds:g} s: {history.why}"
-        self._note("endpoint.ejected", self._names.get(row.key, row.key), text, (row.service,), identity=row.key)
-        self._out[row.key] = asyncio.get_running_loop().call_later(seconds, self._return, row.key), time.time() + seconds
-        self._doubtful.add(row.key)
-        self._changed()
-
-    def _cancel(self, identity: str) -> None:
-        """Its ejection, where it is out, has no end of its own any more."""
-        if identity in self._out:
-            self._out.pop(identity)[0].cancel()
-
-    def _return(self, identity: str) -> None:
-        """Its time is up, or it is ejected no more."""
-        if identity not in self._out:
-            return
-        self._cancel(identity)
-        _log.info("endpoint.returned", endpoint=identity)
-        self._note("endpoint.returned", self._names.get(identity, identity), "its ejection is over", identity=identity)
+    def _doubt(self, identity: str) -> None:
+        """Something else is known of this endpoint now."""
         self._doubtful.add(identity)
         self._changed()
 
@@ -196,8 +156,7 @@ class Monitor:
         for name in services & snapshot.services.keys():
             self._note_slow(snapshot, snapshot.services[name])
             yield
-        for key in [key for key in self.ejections if key[0] not in snapshot.services]:
-            del self.ejections[key]
+        self.ejections.keep(snapshot.services)
         self._warm(min(self._slow.values(), default=0.0))
         self._expected.clear()
 
@@ -212,7 +171,6 @@ class Monitor:
             if gone not in lives or self._lives.get(gone) != _life(*lives[gone]):
                 self._forget(gone)
         for key, life in lives.items():
-            self._names[key] = life[0].name
             if key not in self._lives:
                 self._lives[key] = _life(*life)
                 self._begin(*life)
@@ -221,10 +179,7 @@ class Monitor:
             if (there := reached.published(life[0], life[1].port, life[1].protocol)) is not None:
                 self._published[key] = life
             self._arrivals.note(key, life[0].obstacle, there)
-            self._exempt.discard(key)
-            if not life[0].options.eject:
-                self._exempt.add(key)
-                self._return(key)
+            self.ejections.watch(key, life[0].name, exempt=not life[0].options.eject)
         self._of.pop(identity, None)
         if lives:
             self._of[identity] = frozenset(lives)
@@ -277,8 +232,7 @@ class Monitor:
     def _probe_anew(self, container: Container, endpoint: Endpoint) -> None:
         """The labels of one that stays say something else by now, as those in a static file may: it is in until it shows otherwise."""
         self._probe(container, endpoint, running=True)
-        self._doubtful.add(endpoint.id)
-        self._changed()
+        self._doubt(endpoint.id)
 
     def _moved(self, identity: str) -> None:
         """It is reached at another place than before: its probe goes there, too."""
@@ -288,13 +242,10 @@ class Monitor:
     def _forget(self, identity: str) -> None:
         self._lives.pop(identity, None)
         self._published.pop(identity, None)
-        self._names.pop(identity, None)
-        self._exempt.discard(identity)
         self._slow.pop(identity, None)
         self._arrivals.drop(identity)
         self._prober.drop(identity)
-        self._histories.pop(identity, None)
-        self._cancel(identity)
+        self.ejections.forget(identity)
 
 
 def _life(container: Container, endpoint: Endpoint) -> Life:

@@ -27,12 +27,12 @@ def later(seconds: float, what: Callable[[], None]) -> Callable[[], None]:
 
 
 class Lines(Protocol):
-    """What takes lines: a Crowd, or who passes them on to one."""
+    """What takes lines: a Crowd, or who passes them on to one. private: the reason among the fields is for the log and the shell alone."""
 
-    def info(self, event: str, **fields: object) -> None:
+    def info(self, event: str, *, private: bool = False, **fields: object) -> None:
         """A line for who follows along."""
 
-    def warning(self, event: str, **fields: object) -> None:
+    def warning(self, event: str, *, private: bool = False, **fields: object) -> None:
         """A line for who looks for what is wrong."""
 
 
@@ -48,11 +48,11 @@ class Crowd:
         self._seen: Counter[tuple[str, str]] = Counter()  # by level and event
         self._cancel: Callable[[], None] | None = None
 
-    def info(self, event: str, **fields: object) -> None:
+    def info(self, event: str, *, private: bool = False, **fields: object) -> None:  # noqa: ARG002 - this is the log
         """A line for who follows along."""
         self._write("info", event, fields)
 
-    def warning(self, event: str, **fields: object) -> None:
+    def warning(self, event: str, *, private: bool = False, **fields: object) -> None:  # noqa: ARG002 - as above
         """A line for who looks for what is wrong."""
         self._write("warning", event, fields)
 

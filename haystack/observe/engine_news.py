@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from haystack.model import source_names
 from haystack.model.records import Engine
 from haystack.observe.journal import Note
-
-# of sources that are no engines, by what their keys begin with
-NAMES = {"file": "the static file", "demo": "the demo", "swarm": "the Swarm"}
 
 
 class EngineNews:
@@ -33,4 +31,5 @@ class EngineNews:
 
 
 def _name(source: str, engine: Engine | None) -> str:
-    return NAMES.get(source.partition(":")[0]) or (engine.name if engine is not None else "") or "an engine"
+    kind = source_names.kind(source)
+    return f"the {kind}" if kind else source_names.name(source, engine) or "an engine"

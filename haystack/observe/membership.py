@@ -16,7 +16,7 @@ from haystack.model.services import Service
 from haystack.model.snapshot import Snapshot
 from haystack.observe.attendance import Attendance
 from haystack.observe.bursts import Lines
-from haystack.observe.outages import by_claim
+from haystack.observe.outages import Why, by_claim
 
 REMOVED = "removed"
 NOBODY: frozenset[str] = frozenset()
@@ -37,11 +37,11 @@ class Moves:
         self._last: Snapshot | None = None
         self._in: dict[str, frozenset[str]] = {}  # by service: the containers that are in, for its own name or for a host
         self._idle: set[str] = set()  # containers that run and are in no service, and were told
-        self._why: dict[str, str] = {}  # by service: why somebody left it with the newest snapshot
+        self._why: dict[str, Why] = {}  # by service: why somebody left it with the newest snapshot
 
-    def why(self, service: str) -> str:
-        """Why a container left this service with the newest snapshot; empty: none did."""
-        return self._why.get(service, "")
+    def why(self, service: str) -> Why:
+        """Why a container left this service with the newest snapshot."""
+        return self._why.get(service, Why())
 
     def size(self, service: str) -> int:
         """How many containers are in this service."""
@@ -101,9 +101,11 @@ class Moves:
         for identity, services in left.items():
             container = snapshot.containers.get(identity) or (self._last.containers.get(identity) if self._last is not None else None)
             if container is not None:
-                reason = _why(snapshot, identity, services, ended.get(identity))
-                self._why.update(dict.fromkeys(services, reason))
-                self._crowd.info("container.left", name=container.name, id=container.short_id, services=services, reason=reason)
+                why = _why(snapshot, identity, services, ended.get(identity))
+                self._why.update(dict.fromkeys(services, why))
+                self._crowd.info(
+                    "container.left", private=why.private, name=container.name, id=container.short_id, services=services, reason=why.text
+                )
             yield
 
     def _tell_idle(self, snapshot: Snapshot, identities: Iterable[str]) -> Turns[None]:
@@ -125,15 +127,15 @@ def members(service: Service | None) -> frozenset[str]:
     return frozenset(e.container for endpoints in by_claim(service).values() for e in endpoints if e.ready)
 
 
-def _why(snapshot: Snapshot, identity: str, services: Iterable[str], ended: Departure | None) -> str:
+def _why(snapshot: Snapshot, identity: str, services: Iterable[str], ended: Departure | None) -> Why:
     """Why a container is not in these services any more."""
     found = (snapshot.services.get(name) for name in services)
     out = [e for service in found if service is not None for e in service.endpoints if e.container == identity and not e.ready]
     if out:
-        return cause(max(out, key=lambda e: e.since))
+        return Why(cause(max(out, key=lambda e: e.since)))
     if identity in snapshot.containers:
-        return "its labels, name or ports have changed"
+        return Why("its labels, name or ports have changed")
     if ended is None:
-        return REMOVED
+        return Why(REMOVED)
     told = f"exit {ended.exit}" if ended.exit else "its process ended"
-    return f"{told}, out of memory" if ended.oom else told
+    return Why(f"{told}, out of memory" if ended.oom else told, private=bool(ended.exit))

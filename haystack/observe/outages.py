@@ -28,15 +28,22 @@ class Led(NamedTuple):
     claim: str
 
 
+class Why(NamedTuple):
+    """Why a container left a service; empty: none did. private: as bursts.Lines has it."""
+
+    text: str = ""
+    private: bool = False
+
+
 class Outages:
-    """url: of a host as a person types it; clock: seconds that only grow; why: why a container left a service just now, empty: none did."""
+    """url: of a host as a person types it; clock: seconds that only grow; why: why a container left a service just now."""
 
     def __init__(
         self,
         url: Callable[[str], str],
         crowd: Lines,
         clock: Callable[[], float] = time.monotonic,
-        why: Callable[[str], str] = lambda _service: "",
+        why: Callable[[str], Why] = lambda _service: Why(),
     ) -> None:
         self._url = url
         self._crowd = crowd
@@ -82,8 +89,8 @@ class Outages:
         self._down[led] = self._clock(), told
         if told:
             # why the one that was in to the last is out
-            reason = cause(max(endpoints, key=lambda e: e.since)) if endpoints else self._why(led.name) or GONE
-            self._crowd.warning("service.down", name=led.name, host=led.claim or None, reason=reason)
+            why = Why(cause(max(endpoints, key=lambda e: e.since))) if endpoints else self._why(led.name)
+            self._crowd.warning("service.down", private=why.private, name=led.name, host=led.claim or None, reason=why.text or GONE)
 
     def _tell_up(self, led: Led, service: Service, since: float | None) -> None:
         after = None if since is None else round(self._clock() - since, 1)

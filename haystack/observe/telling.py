@@ -13,7 +13,7 @@ from haystack.observe.journal import Note
 
 SHOWN = 3  # services that a text names
 Size = Callable[[str], int]  # how many containers are in a service
-Fields = Mapping[str, object]
+Fields = Mapping[str, object]  # of a line, and ``private``, as bursts.Lines has it
 
 
 class Told(NamedTuple):
@@ -35,14 +35,14 @@ class Telling:
         self._note = note
         self._size = size
 
-    def info(self, event: str, **fields: object) -> None:
+    def info(self, event: str, *, private: bool = False, **fields: object) -> None:
         """A line for who follows along."""
-        self._tell(event, fields)
+        self._tell(event, {**fields, "private": private})
         self._pass(self._crowd.info, event, fields)
 
-    def warning(self, event: str, **fields: object) -> None:
+    def warning(self, event: str, *, private: bool = False, **fields: object) -> None:
         """A line for who looks for what is wrong."""
-        self._tell(event, fields)
+        self._tell(event, {**fields, "private": private})
         self._pass(self._crowd.warning, event, fields)
 
     def _pass(self, to: Callable[..., None], event: str, fields: Fields) -> None:
@@ -71,7 +71,7 @@ def joined(fields: Fields, size: Size) -> Told:
 def left(fields: Fields, size: Size) -> Told:
     """A container is out."""
     services, reason = _names(fields), str(fields["reason"])
-    public = "its process ended" if reason.startswith("exit ") else reason
+    public = "its process ended" if fields["private"] else reason
     text = f"gets no more requests for {listed(services)}: {public}{_count(services, size, 'endpoint', 'left')}"
     return Told("endpoint.out", str(fields["name"]), text, services, str(fields["id"]), reason if public != reason else "")
 
@@ -99,7 +99,7 @@ def up(fields: Fields, _size: Size) -> Told:
 def down(fields: Fields, _size: Size) -> Told:
     """A service, or a host of it, leads to nobody."""
     reason = str(fields["reason"])
-    public = "its last container ended" if reason.startswith("exit ") else reason
+    public = "its last container ended" if fields["private"] else reason
     detail = reason if public != reason else ""
     return Told("service.down", _place(fields), f"has no endpoint that is ready: {public}", (str(fields["name"]),), detail=detail)
 

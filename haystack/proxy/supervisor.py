@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -21,7 +20,7 @@ from haystack.loop.turns import Turns, at_once
 from haystack.model.snapshot import Snapshot
 from haystack.net import access
 from haystack.net.sockets import Sockets
-from haystack.proxy import account, heartbeat, hung_worker, ipc, worker_setup
+from haystack.proxy import account, heartbeat, ipc, worker_life, worker_setup
 from haystack.proxy.counters import Asked, Counts
 from haystack.proxy.inquiries import Inquiries
 from haystack.proxy.readers import Readers
@@ -37,9 +36,6 @@ from haystack.tls.messages import Authorities
 
 REFRESH_SECONDS = 0.25
 START_SECONDS = 10
-STEADY_SECONDS = 1.0  # a worker that lived for so long is no one that can't start: the next one comes at once
-MAX_PAUSE = 5.0
-INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)  # which a worker ignores from its first line on: a signal to all processes was faster
 KILL_SECONDS = 0.7  # with the default drain of 9 s all is over before the 10 s of `docker stop` are
 log = structlog.get_logger("haystack.proxy")
 
@@ -71,6 +67,10 @@ class Supervisor:
         self._hold = False
         self.account = account.account()
         self._nursery = Nursery(self.account, born)
+        self._lives = worker_life.Lives(
+            self._nursery, self._stopping, greet=self._greet, take=self._take, died=self._died,
+            gone=lambda slot: self.traffic.gauges.forget(slot.slot),
+        )  # fmt: skip
         self._served = False
         self._watch: asyncio.Task[None] | None = None
         self._farewell: ipc.Drain | None = None
@@ -111,7 +111,7 @@ class Supervisor:
         if os.geteuid() == 0 and self.account is None:
             why = "they run as root: without these (which /proc tells) they can't change to another user"
             log.warning("workers.privileged", reason=why, missing=account.missing())
-        self._tasks = [asyncio.create_task(self._keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
+        self._tasks = [asyncio.create_task(self._lives.keep(slot), name=f"worker {slot.slot}") for slot in self.workers]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(slot.settled.wait() for slot in self.workers))
@@ -221,90 +221,35 @@ class Supervisor:
             if slot.channel is not None and slot.state != "dead":
                 slot.channel.send(message)
 
-    async def _keep(self, slot: Slot) -> None:
-        """Keep one worker running: at once after a death, with growing pauses where it dies again and again."""
-        pause = 0.0
-        loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
-            slot.started = loop.time()
-            failure = await self._try(slot)
-            if self._stopping.is_set():
-                if slot.status:
-                    log.error("worker.failed", slot=slot.slot, pid=slot.pid, status=slot.status)
-                return
-            steady = loop.time() - slot.started > STEADY_SECONDS
-            pause = 0.0 if steady else min(MAX_PAUSE, pause * 2 or 0.05)
-            if slot.status in INTERRUPTED:
-                await asyncio.sleep(pause)
-                continue
-            slot.died(loop.time(), steady=steady)
-            self.readers.note("worker.died", f"worker {slot.slot}", slot.last)
-            if failure is not None:
-                log.error("worker.start_failed", slot=slot.slot, error=str(failure))
-            log.error("worker.died", slot=slot.slot, pid=slot.pid, status=slot.status)
-            if slot.trouble and not self._served:
-                self._give_up(slot)
-            await asyncio.sleep(pause)
+    def _died(self, slot: Slot) -> None:
+        """A worker has died. If none has ever served, and this one does again and again, more of that is no help."""
+        self.readers.note("worker.died", f"worker {slot.slot}", slot.last)
+        if slot.trouble and not self._served:
+            self.hopeless = f"no worker starts: {slot.trouble}"
+            for each in self.workers:
+                each.settled.set()
+            self.readers.hopeless()
 
-    async def _try(self, slot: Slot) -> Exception | None:
-        """One life of a worker; why it could not begin, if so. Whatever that is: its place must not stay empty."""
-        try:
-            await self._run(slot)
-        except Exception as error:  # noqa: BLE001 - as above
-            return error
-        return None
-
-    def _give_up(self, slot: Slot) -> None:
-        """No worker has ever served, and this one has died again: more of that is no help."""
-        self.hopeless = f"no worker starts: {slot.trouble}"
-        for each in self.workers:
-            each.settled.set()
-        self.readers.hopeless()
-
-    async def _run(self, slot: Slot) -> None:
-        """One life of a worker, from its start to its end."""
-        slot.born = None
-        born = slot.born = await self._nursery.take()
-        slot.pid, slot.state, slot.pulse = born.process.pid, "starting", heartbeat.Pulse()
-        slot.channel = ipc.Channel(born.sock)
-        slot.forget()
-        try:
-            born.lend(slot.sockets)
-            await slot.channel.open()
-            slot.channel.send(self._setup(slot))
-            for order in self._orders.values():
-                slot.channel.send(order)
-            for message in self.tls.welcome() if self.tls is not None else ():
-                slot.channel.send(message)
-            slot.channel.send(self._tables.whole())
-            for message in self.dns.welcome() if self.dns is not None else ():
-                slot.channel.send(message)
-            self._send_away(slot)  # the end may have come while it started
-            async for message in slot.channel.messages():
-                try:
-                    self._take(slot, slot.channel, message)
-                except Exception as error:
-                    log.exception("worker.report_failed", slot=slot.slot, pid=slot.pid, error=str(error))
-            await born.ended()
-        finally:
-            slot.state = "dead"
-            self.traffic.gauges.forget(slot.slot)
-            slot.channel.close()
-            slot.channel = None
-            await born.end()
+    def _greet(self, slot: Slot, channel: ipc.Channel) -> None:
+        """Tell a worker that begins all that it has to know."""
+        channel.send(self._setup(slot))
+        for order in self._orders.values():
+            channel.send(order)
+        for message in self.tls.welcome() if self.tls is not None else ():
+            channel.send(message)
+        channel.send(self._tables.whole())
+        for message in self.dns.welcome() if self.dns is not None else ():
+            channel.send(message)
+        self._send_away(slot)  # the end may have come while it started
 
     async def _look(self) -> None:
-        """Look at every worker again and again; one that has fallen silent is asked where it is, and ended: `_keep` replaces it."""
+        """Look at every worker again and again."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(heartbeat.LOOK)
             self.traffic.expire(loop.time())
             for slot in self.workers:
-                if slot.deaths and slot.state == "serving" and loop.time() - slot.started > STEADY_SECONDS:
-                    slot.deaths = 0
-                starving = heartbeat.starved(slot.pid)
-                if slot.channel is not None and slot.pulse.stopped(starting=slot.state == "starting", starved=starving):
-                    await hung_worker.end(slot)
+                await worker_life.look(slot)
 
     def _setup(self, slot: Slot) -> ipc.Setup:
         setup = worker_setup.setup(self._settings, slot.slot, self.ports, self._admin_socket, self._instance)

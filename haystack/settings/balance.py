@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from haystack.model.balance import parts
+
 BALANCES = ("p2c", "random", "roundrobin", "leastconn", "ewma", "hash")
 KEYS = ("hash:path", "hash:header:NAME", "hash:cookie:NAME")
 TAKES = f"one of {', '.join((*BALANCES, *KEYS))}"
@@ -22,4 +24,4 @@ def read(text: object) -> str:
         return lower
     if not _KEY.fullmatch(lower):
         raise ValueError("no such algorithm")
-    return f"hash:cookie:{word.partition(':')[2].partition(':')[2]}" if lower.startswith("hash:cookie:") else lower
+    return f"hash:cookie:{parts(word).name}" if parts(lower).key == "cookie" else lower

@@ -17,6 +17,7 @@ from typing import Protocol
 from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.model import source_names
 from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem
 from haystack.model.services import Service
@@ -263,13 +264,11 @@ class State:
         """The sources by names that don't tell where they are: that is for the shell alone."""
         named: dict[str, Source] = {}
         for number, (key, source) in enumerate(sorted(self.registry.sources.items()), 1):
-            name = KINDS.get(key.partition(":")[0]) or (source.engine.name if source.engine else "") or f"engine {number}"
+            name = source_names.name(key, source.engine) or f"engine {number}"
             named[f"{name} ({number})" if name in named else name] = source
         return list(named.items())
 
 
-# of sources that are no engines, by what their keys begin with
-KINDS = {"file": "static file", "demo": "demo", "swarm": "Swarm"}
 # The supervisor's words for a worker are starting, serving, draining and dead; only one of these takes new requests.
 RUNNING = frozenset({"serving", "running"})
 

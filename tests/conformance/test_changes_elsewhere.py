@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.test_http2_websocket import echo
-from tests.conformance.test_passthrough import hello
 from tests.fakes import h2_origin
 from tests.fakes.client import Client
 from tests.fakes.far_end import FarEnd
@@ -19,7 +18,7 @@ from tests.fakes.h2_origin import H2Origin
 from tests.fakes.http2 import Http2Client
 from tests.fakes.origin import Call, Loop, Origin
 from tests.fakes.pki import Authority
-from tests.fakes.tls import TlsClient, trusting
+from tests.fakes.tls import TlsClient, hello, trusting
 from tests.fakes.worker import Haystack, Member, host, until
 
 CHANGES = 100

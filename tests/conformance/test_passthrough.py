@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import ssl
 import subprocess
 import threading
 import time
@@ -16,75 +15,24 @@ from typing import Any
 import pytest
 
 from tests.fakes.client import Client
-from tests.fakes.far_end import FarEnd, echo, ends, hangs, https, resets, tls
-from tests.fakes.origin import Loop, Origin, respond
+from tests.fakes.far_end import FarEnd, echo
+from tests.fakes.passing import OWN, PASSED, RAW, SERVED, WILD, Edge, passing
 from tests.fakes.pki import Authority
-from tests.fakes.tls import Memory, TlsClient, failure, hello, openssl, trusting
+from tests.fakes.tls import Memory, failure, hello, openssl
 from tests.fakes.worker import Haystack, Member, host, resident, until
-
-OWN, WILD, RAW, SERVED = "own.example.com", "*.wild.example.com", "raw.example.net", "served.example.com"
-PASSED = {"haystack.https": "passthrough"}
-
-
-class Edge:
-    """A Haystack that ends TLS for one name, and passes it through for others."""
-
-    def __init__(self, folder: Path, loop: Loop, **settings: str) -> None:
-        self.authority = Authority(folder)
-        self.certs = folder / "certs"
-        self.certs.mkdir()
-        self.authority.write(self.certs, "served", SERVED, "other.wild.example.com")
-        self.log = (folder / "access.log").open("w+b")
-        self.origin = Origin(loop, respond()).start()
-        self.ends = [FarEnd(https, f"end{n}") for n in range(2)]
-        self.raw = FarEnd(echo)
-        context = tls(*self.authority.issue(OWN, WILD), folder)
-        for each in self.ends:
-            each.context = context
-        own = PASSED | {"haystack.host": f"{OWN},{WILD}"}
-        self.members: list[Member | None] = [
-            Member("served", self.origin.port, {"haystack.host": f"{SERVED},other.wild.example.com"}),
-            *(Member("own", each.port, own) for each in self.ends),
-            Member("raw", self.raw.port, PASSED | {"haystack.host": RAW, "haystack.wait": "1s", "haystack.timeout": "2s"}),
-        ]
-        chosen = {"HAYSTACK_CERTS": str(self.certs), "HAYSTACK_ACCESS_LOG": "json", "HAYSTACK_HEAD_TIMEOUT": "1s"}
-        self.haystack = Haystack([m for m in self.members if m], out=self.log, **(chosen | settings))
-
-    @property
-    def port(self) -> int:
-        return int(self.haystack.wait("ready")["https"])
-
-    def context(self, **more: Any) -> ssl.SSLContext:
-        return trusting(self.authority.path, **more)
-
-    def client(self, name: str = OWN, **how: Any) -> TlsClient:
-        return TlsClient(self.port, how.pop("context", None) or self.context(), name, **how)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in Path(self.log.name).read_text().splitlines()]
-
-    def close(self) -> None:
-        for each in (*self.ends, self.raw):
-            each.close()
-        self.origin.stop()
-        self.log.close()
 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory, fakes) -> Iterator[Edge]:
-    made = Edge(tmp_path_factory.mktemp("edge"), fakes)
-    with made.haystack:
+    with passing(tmp_path_factory.mktemp("edge"), fakes) as made:
         yield made
-    made.close()
 
 
 @pytest.fixture
 def fresh(tmp_path, fakes) -> Iterator[Edge]:
     """One that a test may break."""
-    made = Edge(tmp_path, fakes)
-    with made.haystack:
+    with passing(tmp_path, fakes) as made:
         yield made
-    made.close()
 
 
 # Where it goes.
@@ -300,179 +248,6 @@ def test_explain_and_the_claims_tell_of_it(edge):
         assert told["service"] == host("served")
 
 
-def alert(data: bytes) -> bool:
-    return data == b"\x15\x03\x03\x00\x02\x02\x50"
-
-
-@pytest.mark.parametrize(
-    ("manner", "error"), [(resets, "connection_terminated"), (ends, "connection_terminated"), (hangs, "http_response_timeout")]
-)
-def test_an_endpoint_that_fails_alone_is_told_with_an_alert(edge, manner, error):
-    edge.raw.manner = manner
-    before = len(edge.lines())
-    try:
-        with Client(edge.port, timeout=10) as client:
-            assert alert(client.send(hello(RAW)).rest())
-        until(lambda: any(line["error"] == error and line["status"] in (502, 504) for line in edge.lines()[before:]), 9, "no line")
-    finally:
-        edge.raw.manner = echo
-
-
-@pytest.mark.parametrize("manner", [resets, ends])
-def test_a_hello_goes_to_another_endpoint_where_one_says_nothing(fresh, manner):
-    fresh.ends[0].manner = manner
-    for _ in range(20):
-        with fresh.client() as client:
-            assert client.get(OWN).body == b"end1"
-
-
-def test_what_came_behind_the_hello_goes_nowhere_else(edge):
-    """It may have had an effect: early data (RFC 8446, section 8)."""
-    edge.raw.manner = resets
-    try:
-        seen = edge.raw.connections
-        with Client(edge.port, timeout=10) as client:
-            assert alert(client.send(hello(RAW) + b"\x17\x03\x03\x00\x05early").rest())
-        assert edge.raw.connections == seen + 1
-    finally:
-        edge.raw.manner = echo
-
-
-def test_a_client_that_goes_before_an_answer_takes_its_connection_along(edge):
-    edge.raw.manner = hangs
-    try:
-        seen, before = len(edge.raw.heard), len(edge.lines())
-        with Client(edge.port) as client:
-            client.send(hello(RAW))
-            until(lambda: len(edge.raw.heard) > seen, 9, "nothing came")
-        until(lambda: any(line["error"] == "connection_terminated" for line in edge.lines()[before:]), 1.5, "it waits on")
-    finally:
-        edge.raw.manner = echo
-
-
-def test_an_endpoint_that_goes_takes_no_connection_of_a_new_client(fresh):
-    """While one container is there: 0 failed."""
-    failed: list[object] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        while not done.is_set():
-            try:
-                with fresh.client() as client:
-                    if client.get(OWN).status != 200:
-                        failed.append("status")
-            except OSError as error:
-                if established(error):
-                    continue
-                failed.append(error)
-
-    def established(error: OSError) -> bool:
-        """The tunnel was there already: it ends with its endpoint, whoever passes it on."""
-        return isinstance(error, ConnectionError) and "handshake" not in str(error).lower()
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for each in threads:
-        each.start()
-    time.sleep(0.3)
-    fresh.ends[0].close()
-    time.sleep(0.5)
-    fresh.haystack.show([fresh.members[0], None, *fresh.members[2:]])
-    until(lambda: fresh.haystack.serving("own") == 1, 10, "it is in still")
-    done.set()
-    for each in threads:
-        each.join(10)
-    assert failed == []
-
-
-def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is_told(fresh):
-    """Others have their next connection elsewhere; nobody takes the cut for an end of the data."""
-    sessions = [fresh.client() for _ in range(6)]
-    for each in sessions:
-        assert each.get(OWN).status == 200
-    mine = {id(each): each.get(OWN).body for each in sessions}
-    assert set(mine.values()) == {b"end0", b"end1"}
-    fresh.ends[0].close()
-    for each in sessions:
-        if mine[id(each)] == b"end0":
-            with pytest.raises((ConnectionError, ssl.SSLError)):
-                to_its_end(each)
-        else:
-            assert each.get(OWN).body == b"end1"
-        each.socket.close()
-    until(lambda: len([line for line in fresh.lines() if line["host"] == OWN]) == 6, 9, "not all are told of")
-    for line in (line for line in fresh.lines() if line["host"] == OWN):
-        assert (line["status"], line["received"] > 0, line["sent"] > 0) == (101, True, True)
-    with fresh.client(timeout=20) as client:
-        assert client.get(OWN).body == b"end1"
-
-
-def to_its_end(client: TlsClient) -> None:
-    """Ask, and read until the other side has said that this was all; raises where it never does."""
-    client.tls.suppress_ragged_eofs = False  # an end of TCP alone says nothing
-    client.tls.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    while client.tls.recv(65536):
-        pass
-
-
-def test_without_an_endpoint_a_client_waits_for_one_and_then_has_an_alert(fresh):
-    fresh.haystack.show([*fresh.members[:3], None])
-    until(lambda: fresh.haystack.serving("raw") == 0, 10, "it is in still")
-    with Client(fresh.port, timeout=10) as client:
-        assert alert(client.send(hello(RAW)).rest())
-    with Client(fresh.port, timeout=10) as client:
-        client.send(data := hello("a.wild.example.com"))
-        client.take(1)
-    assert data
-
-
-def test_connections_wait_while_an_endpoint_has_its_most(tmp_path, fakes):
-    end = FarEnd(echo)
-    authority = Authority(tmp_path)
-    (tmp_path / "certs").mkdir()
-    authority.write(tmp_path / "certs", "served", SERVED)
-    labels = PASSED | {"haystack.host": RAW, "haystack.max_connections": "1"}
-    with Haystack([Member("raw", end.port, labels)], HAYSTACK_CERTS=str(tmp_path / "certs")) as haystack, end:
-        port, data = int(haystack.wait("ready")["https"]), hello(RAW)
-        with Client(port) as second:
-            with Client(port) as first:
-                assert first.send(data).take(len(data)) == data
-                second.send(data)
-                second.socket.settimeout(0.3)
-                with pytest.raises(TimeoutError):
-                    second.take(1)
-            second.socket.settimeout(5)
-            assert second.take(len(data)) == data
-
-
-def test_a_silent_tunnel_has_its_time(tmp_path, fakes):
-    made = Edge(tmp_path, fakes, HAYSTACK_TUNNEL_TIMEOUT="300ms")
-    with made.haystack, Client(made.port) as client:
-        data = hello(RAW)
-        assert client.send(data).take(len(data)) == data
-        assert client.closed()
-    made.close()
-
-
-def test_a_drain_lets_tunnels_end(fresh):
-    data = hello(RAW)
-    with Client(fresh.port) as client:
-        assert client.send(data).take(len(data)) == data
-        fresh.haystack.terminate()
-        fresh.haystack.wait("haystack.stopping")
-        assert client.send(b"more").take(4) == b"more"
-    fresh.haystack.stop()
-
-
-def test_a_tunnel_stays_while_another_service_changes(fresh):
-    data = hello(RAW)
-    with Client(fresh.port) as client:
-        assert client.send(data).take(len(data)) == data
-        for turn in range(3):
-            fresh.haystack.show([*fresh.members[:2], fresh.members[2] if turn % 2 else None, fresh.members[3]])
-            until(lambda turn=turn: fresh.haystack.serving("own") == (2 if turn % 2 else 1), 10, "no change")
-        assert client.send(b"more").take(4) == b"more"
-
-
 # Who may have it.
 
 
@@ -512,11 +287,3 @@ def test_a_label_that_leads_nowhere_is_told(fresh):
         rows = json.loads(client.get("localhost", "/api/services").body)
     (told,) = {p["message"] for row in rows if row["name"] == host("lost") for p in row["problems"]}
     assert "there is none" in told
-
-
-def test_a_frozen_endpoint_is_passed_by(fresh):
-    """Connections that are made and never answered."""
-    fresh.ends[0].manner = hangs
-    while not fresh.ends[0].heard:
-        with fresh.client(timeout=20) as client:
-            assert client.get(OWN).body == b"end1"

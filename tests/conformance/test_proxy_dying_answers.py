@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import time
 from itertools import count
 
 import pytest
 
+from tests.fakes.client import Client
 from tests.fakes.origin import OK, Call, Script, inform, pieces, respond
 from tests.fakes.worker import Site
 
@@ -75,12 +78,23 @@ def test_what_may_not_be_repeated_is_a_502_and_no_broken_answer(site: Site) -> N
     assert sum(len(origin.requests) for origin in origins) == 1
 
 
+def segments(client: Client) -> int:
+    """Segments with data that have come so far (tcpi_data_segs_in): one for each of Haystack's writes, however late they are read."""
+    info = client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+    return int.from_bytes(info[152:156], sys.byteorder)
+
+
 def test_a_small_answer_that_comes_in_pieces_goes_down_in_one(site: Site) -> None:
+    """On a busy machine the endpoint may take longer than the head waits: then that goes down alone. Mostly it does not."""
     name, _ = site.one(pieces(HEAD[:20], HEAD[20:], b"wh", b"ole", gap=0.003))
     with site.client() as client:
-        for _ in range(5):
-            client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-            assert client.socket.recv(65536).endswith(b"\r\n\r\nwhole")
+
+        def came_in_one() -> bool:
+            before = segments(client)
+            assert client.get(name).body == b"whole"
+            return segments(client) == before + 1
+
+        assert any(all(came_in_one() for _ in range(3)) for _ in range(100))
 
 
 @pytest.mark.parametrize("size", [30_000, 40_000, 500_000])

@@ -16,12 +16,11 @@ from tests.fakes.worker import Haystack, Member, host, until
 
 HEAD = 2048
 FIELDS = 8
-SHORT = 0.3
-SETTINGS = {
-    "HAYSTACK_MAX_HEAD": str(HEAD),
-    "HAYSTACK_MAX_HEADERS": str(FIELDS),
+SHORT, PATIENT = 0.3, 2.0
+SIZES = {"HAYSTACK_MAX_HEAD": str(HEAD), "HAYSTACK_MAX_HEADERS": str(FIELDS)}
+TIMES = {
     "HAYSTACK_HEAD_TIMEOUT": "300ms",
-    "HAYSTACK_IDLE_TIMEOUT": "600ms",
+    "HAYSTACK_IDLE_TIMEOUT": "1500ms",
     "HAYSTACK_TIMEOUT": "300ms",
     "HAYSTACK_POOL_IDLE": "300ms",
 }
@@ -37,9 +36,25 @@ def origin(fakes: Loop) -> Iterator[Origin]:
 
 @pytest.fixture(scope="module")
 def small(origin: Origin) -> Iterator[int]:
-    """The port of a Haystack with small limits. Its service `web` answers at once, `patient` has more time than the others."""
-    members = [Member("web", origin.port), Member("patient", origin.port, {"haystack.timeout": "1s"})]
-    with Haystack(members, **SETTINGS) as haystack:
+    """The port of a Haystack with small limits of sizes."""
+    with Haystack([Member("web", origin.port)], **SIZES) as haystack:
+        yield haystack.port
+
+
+@pytest.fixture(scope="module")
+def pooled(fakes: Loop) -> Iterator[Origin]:
+    """The one of the service `pooled` alone."""
+    made = Origin(fakes, respond()).start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def hasty(origin: Origin, pooled: Origin) -> Iterator[int]:
+    """The port of a Haystack with short times: too short for an answer of `web` on a busy machine. `patient` and `pooled` have more."""
+    more = {"haystack.timeout": f"{PATIENT:g}s"}
+    members = [Member("web", origin.port), Member("patient", origin.port, more), Member("pooled", pooled.port, more)]
+    with Haystack(members, **TIMES) as haystack:
         yield haystack.port
 
 
@@ -60,8 +75,8 @@ def sent(port: int, *pieces: bytes) -> Response:
         return client.send(*pieces).response()
 
 
-def served(client: Client) -> bool:
-    return client.get(host("web")).status == 200
+def served(client: Client, service: str = "web") -> bool:
+    return client.get(host(service)).status == 200
 
 
 @pytest.mark.parametrize(("size", "status"), [(HEAD - 1, 200), (HEAD, 200), (HEAD + 1, 431), (3 * HEAD, 431), (60_000, 431)])
@@ -93,9 +108,9 @@ def test_a_head_of_more_fields_than_it_may_have_is_431(small: int, count: int, s
     assert sent(small, (REQUEST + "A: b\r\n" * (count - 1) + "\r\n").encode()).status == status
 
 
-def test_a_head_that_takes_too_long_is_408(small: int) -> None:
+def test_a_head_that_takes_too_long_is_408(hasty: int) -> None:
     """RFC 9110, section 15.5.9: the time runs from its first byte, whatever comes after."""
-    with Client(small) as client:
+    with Client(hasty) as client:
         began = time.monotonic()
         client.send(REQUEST.encode())
         assert client.response().status == 408
@@ -103,20 +118,20 @@ def test_a_head_that_takes_too_long_is_408(small: int) -> None:
         assert client.closed()
 
 
-def test_a_connection_without_a_request_is_closed_without_a_word(small: int) -> None:
+def test_a_connection_without_a_request_is_closed_without_a_word(hasty: int) -> None:
     """RFC 9112, section 9.5: there is nobody to answer."""
-    with Client(small) as new, Client(small) as used:
-        assert served(used)
+    with Client(hasty) as used, Client(hasty) as new:
+        assert served(used, "patient")
         assert new.closed()
         assert used.closed()
 
 
-def test_the_usual_time_for_an_answer_is_a_setting_and_a_label_has_the_last_word(small: int, origin: Origin) -> None:
+def test_the_usual_time_for_an_answer_is_a_setting_and_a_label_has_the_last_word(hasty: int, origin: Origin) -> None:
     """RFC 9110, section 15.6.5."""
     origin.script = never()
     try:
-        for name, least in (("web", SHORT), ("patient", 1.0)):
-            with Client(small) as client:
+        for name, least in (("web", SHORT), ("patient", PATIENT)):
+            with Client(hasty) as client:
                 began = time.monotonic()
                 assert client.get(host(name)).status == 504
                 assert least <= time.monotonic() - began < least + 1.5
@@ -124,11 +139,12 @@ def test_the_usual_time_for_an_answer_is_a_setting_and_a_label_has_the_last_word
         origin.script = respond()
 
 
-def test_a_pooled_connection_rests_for_a_while_only(small: int, origin: Origin) -> None:
+def test_a_pooled_connection_rests_for_a_while_only(hasty: int, pooled: Origin) -> None:
     """Settings: HAYSTACK_POOL_IDLE."""
-    with Client(small) as client:
-        assert served(client)
-    until(lambda: not origin.open, 3, "a pooled connection stayed")
+    with Client(hasty) as client:
+        assert served(client, "pooled")
+    assert pooled.connections
+    until(lambda: not pooled.open, 8, "a pooled connection stayed")
 
 
 @pytest.mark.parametrize(("size", "connections"), [("1", 1), ("0", 3)])

@@ -18,11 +18,13 @@ from tests.fakes.worker import Haystack, Member, host
 
 LIMIT = 0.3
 LABEL = {"haystack.timeout": "300ms"}
+LONG, STEPS, STEP = 2.0, 10, 0.25  # a limit, and steps that are far from it one by one, and beyond it together
+LONGER = {"haystack.timeout": f"{LONG:g}s"}
 
 
 @dataclass
 class Slow:
-    """A Haystack with services `slow` (its origin does as told), `deaf` (nobody ever accepts) and `deafpair` (one of two)."""
+    """A Haystack with services `slow` and `drips` (their origin does as told), `deaf` (nobody ever accepts) and `deafpair` (one of two)."""
 
     haystack: Haystack
     origin: Origin
@@ -51,15 +53,16 @@ def slow(fakes: Loop) -> Iterator[Slow]:
     origin, good = Origin(fakes, never()).start(), Origin(fakes, respond()).start()
     with ExitStack() as stack:
         deaf = full(stack)
-        members = [Member("slow", origin.port, LABEL), Member("deaf", deaf), Member("deafpair", deaf), Member("deafpair", good.port)]
+        members = [Member("slow", origin.port, LABEL), Member("drips", origin.port, LONGER)]
+        members += [Member("deaf", deaf), Member("deafpair", deaf), Member("deafpair", good.port)]
         yield Slow(stack.enter_context(Haystack(members)), origin, good)
     origin.stop()
     good.stop()
 
 
-def timed(client: Client, **request: str) -> tuple[Response, float]:
+def timed(client: Client, service: str = "slow", **request: str) -> tuple[Response, float]:
     began = time.monotonic()
-    return client.get(host("slow"), **request), time.monotonic() - began
+    return client.get(host(service), **request), time.monotonic() - began
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -73,7 +76,7 @@ def test_an_endpoint_that_never_answers_is_504_and_says_why(slow: Slow, method: 
         assert "error=http_response_timeout" in (response.get("proxy-status") or "")
         assert seconds >= LIMIT  # its client waits for 8 s, and without the label it would take longer
         slow.origin.script = respond()
-        assert client.get(host("slow")).status == 200, "the client's connection goes on, and the endpoint's is another"
+        assert client.get(host("drips")).status == 200, "the client's connection goes on"
     assert len(slow.origin.requests) == before + 2, "it was sent, so it is not sent again (RFC 9110, section 9.2.2)"
 
 
@@ -87,14 +90,14 @@ def test_a_client_that_waits_for_100_is_not_blamed_for_an_endpoint_that_never_sa
 
 
 def take_slowly(listener: socket.socket, size: int) -> None:
-    """An endpoint: of a body of so many bytes it takes two MB in two seconds, then the rest, and answers."""
+    """An endpoint: of a body of so many bytes it takes three MB in three seconds, then the rest, and answers."""
     taken = 0
     with listener.accept()[0] as sock:
         while taken < size:
             data = sock.recv(50_000)
             assert data, "it is given up"
             taken += len(data)
-            time.sleep(0.05 if taken < 2_000_000 else 0)
+            time.sleep(0.05 if taken < 3_000_000 else 0)
         sock.sendall(OK)
 
 
@@ -106,7 +109,7 @@ def test_an_endpoint_that_takes_a_body_slowly_is_given_time() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         pool.submit(take_slowly, listener, size)
-        with Haystack([Member("web", listener.getsockname()[1], LABEL)]) as haystack, Client(haystack.port) as client:
+        with Haystack([Member("web", listener.getsockname()[1], {"haystack.timeout": "1s"})]) as haystack, Client(haystack.port) as client:
             client.send(f"PUT / HTTP/1.1\r\nHost: {host('web')}\r\nContent-Length: {size}\r\n\r\n".encode(), bytes(size))
             assert client.response().status == 200
 
@@ -156,28 +159,28 @@ def test_an_answer_longer_than_the_limit_that_never_rests_is_whole(slow: Slow) -
     """Product: haystack.timeout is for silence; a stream may go on for ever."""
 
     async def drip(call: Call) -> None:
-        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(LIMIT / 4)
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % STEPS)
+        for _ in range(STEPS):
+            await asyncio.sleep(STEP)
             await call.send(b"x")
 
     slow.origin.script = drip
     with slow.client() as client:
-        response, seconds = timed(client)
-        assert (response.body, response.complete) == (b"x" * 8, True)
-        assert seconds > LIMIT * 1.5
+        response, seconds = timed(client, "drips")
+        assert (response.body, response.complete) == (b"x" * STEPS, True)
+        assert seconds > LONG
 
 
 def test_a_body_longer_than_the_limit_that_never_rests_is_whole(slow: Slow) -> None:
     """Product: the same, the other way; the endpoint's time begins when it has all of the request."""
     slow.origin.script = respond()
     with slow.client() as client:
-        client.send(f"PUT / HTTP/1.1\r\nHost: {host('slow')}\r\nContent-Length: 1600\r\n\r\n".encode())
-        for _ in range(8):
-            time.sleep(LIMIT / 4)
+        client.send(f"PUT / HTTP/1.1\r\nHost: {host('drips')}\r\nContent-Length: {200 * STEPS}\r\n\r\n".encode())
+        for _ in range(STEPS):
+            time.sleep(STEP)
             client.send(b"x" * 200)
         assert client.response().status == 200
-    assert slow.origin.requests[-1].body == b"x" * 1600
+    assert slow.origin.requests[-1].body == b"x" * 200 * STEPS
 
 
 def test_an_endpoint_that_does_not_accept_is_504(slow: Slow) -> None:

@@ -15,6 +15,7 @@ LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 LOGGER = re.compile(r"_?log|self\._log|(self\.)?_?crowd")
 COUNTED = "Tally"  # tells the first line of its event, and counts the others
 INDIRECT = {COUNTED: "warning", "tell": ""}  # what logs its first argument, and at which level; empty: at one that it chose before
+NO_FIELDS = frozenset({"private"})  # of bursts.Lines: never written
 ALWAYS = frozenset({"event", "level", "logger", "timestamp", "exception", "exc_info"})
 ROW = re.compile(r"^\| `([a-z._]+)` \| (\w+(?: or \w+)*) \| (.+?) \| ?(.*?) \|$", re.MULTILINE)
 
@@ -70,7 +71,7 @@ def calls() -> Iterator[Call]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and (level := _level(node)) is not None:
                 where = f"{path.relative_to(ROOT)}:{node.lineno}"
-                fields = frozenset(keyword.arg for keyword in node.keywords if keyword.arg) - ALWAYS
+                fields = frozenset(keyword.arg for keyword in node.keywords if keyword.arg) - ALWAYS - NO_FIELDS
                 more = any(keyword.arg is None for keyword in node.keywords) or ast.unparse(node.func) == COUNTED
                 yield Call(where, _text(node.args[0], constants) if node.args else None, level, fields, more)
 

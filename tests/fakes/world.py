@@ -34,7 +34,7 @@ WORKERS = 2
 TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
 TICK = 0.02  # seconds between two looks at who waits
-LATE = 250  # milliseconds without an answer, as in upstream.pyx
+LATE = 250  # milliseconds without an answer: QUIET_MS of endpoint/outlier.pyx
 LIMIT = 0.5  # seconds or so after which a request without an answer has failed
 KINDS = {"refusing": "refused", "resetting": "reset", "silent": "timeout", "failing": "error"}
 
@@ -104,9 +104,10 @@ class Worker:
 
     def rescue(self, ended: set[Endpoint]) -> None:
         """What waits at endpoints that answer nobody any more goes elsewhere, as with bulk.rescue."""
-        for attempt in [a for a in self.waiting if a.member is not None and a.member.endpoint in ended and a.repeats == 0]:
-            self.waiting.pop(attempt).cancel()
-            self.broke(attempt, unseen=False)
+        for attempt in [a for a in self.waiting if a.member is not None and a.member.endpoint in ended]:
+            if attempt.may_leave_dead():
+                self.waiting.pop(attempt).cancel()
+                self.broke(attempt, unseen=False)
 
     @property
     def route(self) -> Route | None:

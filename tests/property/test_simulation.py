@@ -142,7 +142,7 @@ def nothing_is_left(world):
     world.rest(LONGEST)
     world.empty()
     monitor = world.monitor
-    assert (monitor._lives, monitor._histories, monitor._out) == ({}, {}, {})
+    assert (monitor._lives, monitor.ejections._histories, monitor.ejections._out) == ({}, {}, {})
     for worker in world.workers:
         for _ in range(2):  # endpoints stay for one time more
             worker.routes.forget_drained()

@@ -5,6 +5,7 @@ from haystack._fast.balance.hash import Hash
 from haystack._fast.balance.random import P2C, Random
 from haystack._fast.balance.round_robin import LeastConn, RoundRobin
 from haystack._fast.endpoint.endpoint cimport Picker
+from haystack.model.balance import parts
 
 PICKERS = {"p2c": P2C, "random": Random, "roundrobin": RoundRobin, "leastconn": LeastConn, "ewma": Ewma, "hash": Hash}
 
@@ -15,7 +16,7 @@ def make(str balance, list members, list weights, Picker old=None):
     old: the one that it takes over from, whose turns go on; where nothing has changed for it, it is given back itself. KeyError: no such
     algorithm.
     """
-    kind = PICKERS[balance.partition(":")[0]]
+    kind = PICKERS[parts(balance).algorithm]
     if old is not None and type(old) is kind and old.serves(members, weights):
         return old
     return kind(members, weights, old)

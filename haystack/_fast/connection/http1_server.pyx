@@ -16,7 +16,7 @@ from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, MAX_HEAD, parse_request
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
 from haystack._fast.net.tls_server cimport TlsServerTransport
-from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
+from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable, step
 from haystack._fast.util.buffer cimport add, pending, release, take
 from haystack._fast.util.linked_list cimport leave
 
@@ -227,7 +227,7 @@ cdef class Http1Server(Http1Connection):
             return 0
         self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         if not self.keep_alive:
-            self.state = ConnectionState.DRAINING
+            self.state = step(self.state, ConnectionState.DRAINING)
             return 0 if self.transport.unsent() else close_in_order(self)
         if self.transport.unsent() == 0:
             self.rest()

@@ -16,7 +16,7 @@ from haystack._fast.http2.fields cimport Pseudo, begin, drop, end_request
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
-from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable
+from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable, step
 from haystack._fast.util.buffer cimport Buffer, add, take
 from haystack._fast.util.linked_list cimport Link, join, leave
 from haystack._fast.worker.worker_state cimport SCRATCH
@@ -106,7 +106,7 @@ cdef class Http2Server(Streams):
     cdef int close(self) except -1:
         """Close with a GOAWAY, so that the client can repeat requests that came too late (RFC 9113, section 6.8)."""
         if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
-            self.state = ConnectionState.DRAINING
+            self.state = step(self.state, ConnectionState.DRAINING)
             nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
             self.pump()
         return self.transport.close()
@@ -287,7 +287,7 @@ cdef class Http2Server(Streams):
         if over:
             if self.legs.count:
                 return self.close()
-            self.state = ConnectionState.LINGERING
+            self.state = step(self.state, ConnectionState.LINGERING)
             self.transport.end_output()
             self.end_by = self.worker.poller.now + LINGER_MS
             return drop_input(self)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 
 from haystack._fast.net.tcp cimport unacknowledged
-from haystack._fast.net.transport cimport ConnectionState
+from haystack._fast.net.transport cimport ConnectionState, step
 from haystack._fast.worker.worker_state cimport SCRATCH
 
 cdef enum:
@@ -24,7 +24,7 @@ cdef int close_in_order(Http1Server client) except -1:
     if client.leg.body.done and not client.transport.readable:
         return client.close()
     client.transport.end_output()
-    client.state = ConnectionState.LINGERING
+    client.state = step(client.state, ConnectionState.LINGERING)
     return drop_input(client)
 
 

@@ -20,6 +20,7 @@ from haystack._fast.net.transport cimport Connection
 from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport Link, leave as leave_ring
 from haystack._fast.util.random_numbers cimport next_random
+from haystack.model.balance import parts
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -48,7 +49,7 @@ cdef extern from "sys/un.h" nogil:
 
 MODES = {"on": Https.BOTH, "redirect": Https.REDIRECT, "off": Https.WITHOUT, "passthrough": Https.PASSED, "raw": Https.RAW}
 PROTOCOLS = {"http": Protocol.HTTP1, "h2c": Protocol.H2C, "h2": Protocol.H2, "https": Protocol.HTTPS}
-KEY_KINDS = {"path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
+KEY_KINDS = {"": KeyKind.BY_ADDRESS, "path": KeyKind.BY_PATH, "header": KeyKind.BY_HEADER, "cookie": KeyKind.BY_COOKIE}
 
 
 cdef void leave(Watch *watch) noexcept:
@@ -458,12 +459,9 @@ cdef class Route:
         self.via = b"Via: 1.1 %s\r\n" % via.encode() if via else b""
         for status in retry:
             self.retried |= 1 << (status - 500)
-        algorithm, _, key = balance.partition(":")
-        kind, _, name = key.partition(":")
-        self.key_kind = KeyKind.BY_NOTHING
-        if algorithm == "hash":
-            self.key_kind = KEY_KINDS.get(kind, KeyKind.BY_ADDRESS)
-        self.key_name = name.encode()
+        chosen = parts(balance)
+        self.key_kind = KEY_KINDS[chosen.key] if chosen.keyed else KeyKind.BY_NOTHING
+        self.key_name = chosen.name.encode()
         self.tokens = {}
         if sticky:
             self.sticky = sticky.encode()

@@ -1,17 +1,19 @@
-"""Routes a request by its head: determines client, service and access. Requests that can't be routed are answered here.
+"""Takes each request in and routes it by its head: determines client, service and access. What can't be routed is answered here.
 
 Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
 from haystack._fast.balance.affinity cimport recalled, request_key
-from haystack._fast.connection.leg cimport Peer
+from haystack._fast.connection.leg cimport DownLeg, Handler, Peer
 from haystack._fast.endpoint.endpoint cimport Https, Route
 from haystack._fast.exchange.calls cimport is_call
-from haystack._fast.exchange.dispatch cimport seek
+from haystack._fast.exchange.dispatch cimport begin_dispatch
 from haystack._fast.exchange.record cimport note_failure, note_request
+from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.exchange.tracing cimport join_trace
@@ -23,8 +25,11 @@ from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.net.tls_server cimport Credential
 from haystack._fast.routing.router import BadHostError
+from haystack._fast.util.buffer cimport add
 from haystack._fast.util.digits cimport write_hex
+from haystack._fast.util.linked_list cimport Link, leave
 from haystack._fast.util.random_numbers cimport next_random
+from haystack._fast.worker.worker_state cimport Beginning
 
 cdef bytes PROOFS = b"/.well-known/acme-challenge/"
 cdef bytes NOT_FOUND = b"no service has this host name and path"
@@ -79,7 +84,7 @@ cdef int admit(Exchange x, Head *h) except -1:
     if 0 < h.length <= x.worker.limits.kept_body and not h.chunked and not h.expect:
         x.state = step(x.state, State.BUFFER)
         return x.gather()
-    return seek(x)
+    return begin_dispatch(x)
 
 
 cdef bint is_named(Head *h, Credential shown, bytes asked) except -1:
@@ -225,3 +230,43 @@ cdef int answer_last(Exchange x, Head *h, int64_t forwards) except -1:
         # a reflected request shows scripts what they may not read, as cookies (section 9.3.8); nginx has no TRACE either
         return x.fail(501, b"http_request_error", b"this proxy does not support TRACE")
     return x.answer(200, b"", b"Max-Forwards is 0, so this is the proxy's own answer")
+
+
+cdef Exchange spare(WorkerState worker):
+    """An exchange that has ended, or a new one."""
+    cdef Link *link = worker.spares.newest
+    cdef Exchange x
+    if link == NULL:
+        return Exchange()
+    x = <Exchange>link.owner
+    leave(link)
+    Py_DECREF(x)                        # the ring's reference
+    return x
+
+
+cdef class Exchanges(Handler):
+    """Makes the exchanges of a worker: what its clients' legs hand requests to."""
+
+    def __init__(self, WorkerState worker):
+        self.worker = worker
+
+    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
+        cdef WorkerState worker = self.worker
+        cdef Exchange x = spare(worker)
+        x.begin(worker, leg)
+        add(&x.head, h.method, size)
+        worker.beginning = Beginning(h, NULL, <void *>x)
+        admit(x, h)
+        worker.beginning.head = NULL
+        return 0
+
+    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
+        cdef WorkerState worker = self.worker
+        cdef Exchange x = spare(worker)
+        x.begin(worker, leg)
+        x.record.told = worker.told(None)
+        x.record.t_routed = x.record.t_start
+        return x.fail(status, error, detail)
+
+    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1:
+        return relay(self.worker, leg, route, name, size)

@@ -4,6 +4,8 @@ An endpoint without room is passed over, and waited for when all are.
 """
 from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Queue, was_tried
 from haystack._fast.endpoint.outlier cimport Phase, probe_is_due
+from haystack._fast.endpoint.retry_budget cimport spend
+from haystack._fast.exchange.retry cimport moved
 
 cdef enum:
     PROBE_BY_ANY_MS = 5000      # a request that can't be repeated is a silent endpoint's probe only where no other has come for so long
@@ -100,6 +102,16 @@ cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now)
     """The member that a request could be moved to; None: nobody has room and has answered well of late."""
     cdef Member member = picked(route, c, True, idempotent, now)
     return None if member is None or member.endpoint.outlier.avoid_until > now or member.endpoint.is_full() else member
+
+
+cdef Member elsewhere(Route route, Candidates *c, RetryState *r, int64_t now):
+    """The member that a request is moved to from one that may have seen it, at the cost of a repetition; None: it stays where it is."""
+    cdef Member member = untroubled(route, c, r.idempotent, now)
+    if member is None or not spend(&route.queue.budget, now):
+        return None
+    moved(r)
+    c.passed = 0
+    return member
 
 
 cdef Member with_room(Route route, Candidates *c):

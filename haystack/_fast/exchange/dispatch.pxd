@@ -3,7 +3,7 @@ from haystack._fast.endpoint.endpoint cimport Member
 from haystack._fast.exchange.exchange cimport Exchange
 from haystack._fast.http1.serialize cimport Client
 
-cdef int seek(Exchange x) except -1
+cdef int begin_dispatch(Exchange x) except -1
 cdef int connected(Exchange x) except -1
 cdef int introduce(Exchange x) except -1
 cdef void leave_queue(Exchange x) noexcept

@@ -11,13 +11,13 @@ from haystack._fast.connection.leg cimport Peer, UpLeg
 from haystack._fast.connection.pool cimport dial, pooled
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, take_on
 from haystack._fast.endpoint.outlier cimport Fault, probe_sent, probe_unsent, sample_answered
-from haystack._fast.endpoint.retry_budget cimport earn, spend
+from haystack._fast.endpoint.retry_budget cimport earn
 from haystack._fast.exchange.admit cimport describe_client
-from haystack._fast.exchange.candidates cimport has_others, next_member, note, untroubled
+from haystack._fast.exchange.candidates cimport elsewhere, has_others, next_member, note
 from haystack._fast.exchange.pending cimport Decision, Reason, for_cause, for_endpoint, for_news, for_room
 from haystack._fast.exchange.record cimport note_retry, note_try
 from haystack._fast.exchange.retry cimport (
-    MOST_REPEATS, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent, moved,
+    MOST_REPEATS, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent,
 )
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.forwarding cimport find_client
@@ -36,7 +36,7 @@ cdef const char *ANSWERED[5]
 ANSWERED[:] = [b"status 500", b"status 501", b"status 502", b"status 503", b"status 504"]
 
 
-cdef int seek(Exchange x) except -1:
+cdef int begin_dispatch(Exchange x) except -1:
     """The request is ready: find it an endpoint."""
     renew(x)                            # the body may have taken its time
     earn(&x.route.queue.budget)
@@ -369,12 +369,10 @@ cdef int move(Exchange x, const char *why, const char *error, int status) except
     """Go elsewhere, if somebody is there and the budget allows; whether it does. why: what is told of that."""
     cdef Member member
     renew(x)
-    member = untroubled(x.route, &x.candidates, x.retries.idempotent, x.worker.poller.now)
-    if member is None or not spend(&x.route.queue.budget, x.worker.poller.now):
+    member = elsewhere(x.route, &x.candidates, &x.retries, x.worker.poller.now)
+    if member is None:
         return 0
-    moved(&x.retries)
     x.worker.traffic.retried(x.member)
-    x.candidates.passed = 0
     note_retry(x, x.member, why)
     x.detach(False)
     x.record.error = error

@@ -1,6 +1,6 @@
 # One request and its response: a leg on each side, the request's head, its route and its record. It has no socket.
 from libc.stdint cimport int64_t
-from haystack._fast.connection.leg cimport DownLeg, Handler, LegUser
+from haystack._fast.connection.leg cimport DownLeg, LegUser
 from haystack._fast.endpoint.endpoint cimport Member, Route
 from haystack._fast.exchange.candidates cimport Candidates
 from haystack._fast.exchange.pending cimport PendingState
@@ -94,6 +94,3 @@ cdef class Exchange(LegUser):
     cdef DownLeg end(self)
     cdef bint is_raw(self) noexcept
     cdef int recycle(self) except -1
-
-cdef class Exchanges(Handler):
-    cdef WorkerState worker

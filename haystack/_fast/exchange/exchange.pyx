@@ -3,18 +3,19 @@
 admit.pyx finds the route, dispatch.pyx the endpoint; record.pyx tells of it at the end. Times in milliseconds of the poller's clock, phases
 in nanoseconds. Status and error words: RFC 9110 section 15, RFC 9209 section 2.3.
 """
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from haystack._fast.connection.leg cimport DownLeg, UpLeg
 from haystack._fast.endpoint.endpoint cimport Endpoint, Member, let_go, speak
 from haystack._fast.endpoint.outlier cimport Fault
-from haystack._fast.exchange.admit cimport admit, settle_host
+from haystack._fast.exchange.admit cimport settle_host
 from haystack._fast.exchange.calls cimport end_with_status, has_status, is_stream, silence
-from haystack._fast.exchange.dispatch cimport answered_elsewhere, connected, leave_queue, look_again, lost, retry, seek, suspected, waited
+from haystack._fast.exchange.dispatch cimport (
+    answered_elsewhere, begin_dispatch, connected, leave_queue, look_again, lost, retry, suspected, waited,
+)
 from haystack._fast.exchange.record cimport count_exchange, note_failure, write_record
-from haystack._fast.exchange.relay cimport relay
 from haystack._fast.exchange.retry cimport may_leave_silent
 from haystack._fast.exchange.states cimport State, step
 from haystack._fast.http1.body cimport Framing
@@ -25,7 +26,7 @@ from haystack._fast.http1.upgrade cimport keeps_to
 from haystack._fast.net.networks cimport Right
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.util.buffer cimport Buffer, add, release, take
-from haystack._fast.util.linked_list cimport Link, join, leave
+from haystack._fast.util.linked_list cimport join, leave
 from haystack._fast.worker.worker_state cimport Beginning
 
 cdef enum:
@@ -115,7 +116,7 @@ cdef class Exchange(LegUser):
         if not whole:
             return self.on_body_late()
         self.deadline = 0
-        return seek(self)
+        return begin_dispatch(self)
 
     cdef bint takes_body(self) noexcept:
         return self.up is not None and State.SEND <= self.state <= State.RESPOND and self.up.unsent() == 0
@@ -458,43 +459,3 @@ cdef int empty(Buffer *buffer) except -1:
     if buffer.capacity > IDLE_KEPT:
         release(buffer)
     return 0
-
-
-cdef Exchange spare(WorkerState worker):
-    """An exchange that has ended, or a new one."""
-    cdef Link *link = worker.spares.newest
-    cdef Exchange x
-    if link == NULL:
-        return Exchange()
-    x = <Exchange>link.owner
-    leave(link)
-    Py_DECREF(x)                        # the ring's reference
-    return x
-
-
-cdef class Exchanges(Handler):
-    """Makes the exchanges of a worker."""
-
-    def __init__(self, WorkerState worker):
-        self.worker = worker
-
-    cdef int on_request(self, DownLeg leg, Head *h, size_t size) except -1:
-        cdef WorkerState worker = self.worker
-        cdef Exchange x = spare(worker)
-        x.begin(worker, leg)
-        add(&x.head, h.method, size)
-        worker.beginning = Beginning(h, NULL, <void *>x)
-        admit(x, h)
-        worker.beginning.head = NULL
-        return 0
-
-    cdef int on_bad_request(self, DownLeg leg, int status, const char *error, bytes detail) except -1:
-        cdef WorkerState worker = self.worker
-        cdef Exchange x = spare(worker)
-        x.begin(worker, leg)
-        x.record.told = worker.told(None)
-        x.record.t_routed = x.record.t_start
-        return x.fail(status, error, detail)
-
-    cdef int on_passed(self, DownLeg leg, Route route, bytes name, size_t size) except -1:
-        return relay(self.worker, leg, route, name, size)

@@ -1,7 +1,7 @@
 # A listening socket of a worker.
 from libc.stdint cimport uint64_t
 from haystack._fast.connection.server cimport ServerConnection
-from haystack._fast.exchange.exchange cimport Exchanges
+from haystack._fast.exchange.admit cimport Exchanges
 from haystack._fast.exchange.introduced cimport Door
 from haystack._fast.net.tls_server cimport TlsServer
 

@@ -10,7 +10,7 @@ from posix.unistd cimport close as close_fd, dup
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.connection.server cimport ServerConnection
-from haystack._fast.exchange.exchange cimport Exchanges
+from haystack._fast.exchange.admit cimport Exchanges
 from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.http1.local_reply cimport Form, write_answer
 from haystack._fast.net.epoll cimport EPOLLET, EPOLLIN, EPOLLRDHUP

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 
 from haystack._fast.balance.affinity cimport address_key
 from haystack._fast.connection.leg cimport Peer
-from haystack._fast.exchange.dispatch cimport seek
+from haystack._fast.exchange.dispatch cimport begin_dispatch
 from haystack._fast.exchange.record cimport note_failure
 from haystack._fast.exchange.retry cimport RetryState
 from haystack._fast.exchange.states cimport State, step
@@ -109,4 +109,4 @@ cdef int relay(WorkerState worker, DownLeg leg, Route route, bytes name, size_t 
     x.candidates.key = address_key(route, peer.address, peer.address_size)
     if peer.rights & <int>Right.INSIDE:
         worker.clients.callers.note(peer.address, peer.address_size, route.service, worker.poller.now)
-    return seek(x) if x.read_hello(size) else 0
+    return begin_dispatch(x) if x.read_hello(size) else 0

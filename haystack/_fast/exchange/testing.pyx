@@ -8,13 +8,14 @@ from haystack._fast.endpoint.outlier cimport (
     MOST_VAIN, Action, Fault, OutlierState, Phase, ServiceView, answers, calm, failed as has_failed, judge, limits, probe_is_due,
     probe_sent, probe_unsent, restart, sample_answered, sampled, still_watched, waits, went_well,
 )
-from haystack._fast.endpoint.retry_budget cimport FIRST, RetryBudget, earn as earn_retry, spend as spend_retry
-from haystack._fast.exchange.candidates cimport Candidates, has_others, next_member, note, untroubled
+from haystack._fast.endpoint.retry_budget cimport EARNED, FIRST, MOST, RetryBudget, earn as earn_retry, spend as spend_retry
+from haystack._fast.exchange.candidates cimport Candidates, elsewhere, has_others, next_member, note
 from haystack._fast.exchange.outliers cimport Watched
 from haystack._fast.exchange.pending cimport Decision, PendingState, Reason, for_cause, for_endpoint, for_news, for_room
 from haystack._fast.exchange.retry cimport (
-    RetryState, Verdict, after_break, may_leave_dead, may_leave_failing, may_leave_silent, moved,
+    RetryState, Verdict, acquit, after_break, blame, may_leave_dead, may_leave_failing, may_leave_silent, moved,
 )
+from haystack._fast.exchange.states cimport State, check_step
 from haystack._fast.util.linked_list cimport Link
 
 FAULTS = {"refused": Fault.REFUSED, "reset": Fault.RESET, "timeout": Fault.TIMEOUT, "error": Fault.ERROR}
@@ -27,6 +28,15 @@ DECISIONS = {
     Decision.QUEUE_FULL: "queue full", Decision.GO_ON: "go on", Decision.LOOK_AGAIN: "look again",
     Decision.WAIT_FOR_ENDPOINT: "wait for endpoint",
 }
+STATES = {
+    "read": State.READ, "buffer": State.BUFFER, "pending": State.PENDING, "connect": State.CONNECT, "send": State.SEND,
+    "respond": State.RESPOND, "tunnel": State.TUNNEL, "done": State.DONE,
+}
+
+
+def check_state_step(str before, str after):
+    """AssertionError: an exchange does not go from one state to the other."""
+    check_step(<State><int>STATES[before], <State><int>STATES[after])
 
 
 cdef set words_of(int actions):
@@ -98,6 +108,7 @@ cdef class Retry:
 
     cdef RetryState state
     cdef RetryBudget budget
+    cdef list blamed
 
     def __init__(self, bint idempotent=True, bint reads_only=True, bint body_sent=False, int repeats=0):
         self.state = RetryState(idempotent, reads_only, body_sent, False, repeats)
@@ -123,8 +134,42 @@ cdef class Retry:
     def moved(self):
         moved(&self.state)
 
+    def blame(self, Endpoint endpoint):
+        """It was this endpoint that broke the request off."""
+        self.blamed = blame(self.blamed, endpoint)
+
+    def acquit(self):
+        """The endpoints that are blamed still."""
+        self.blamed = acquit(&self.state, self.blamed)
+        return [endpoint for endpoint, _ in self.blamed or ()]
+
     def __getattr__(self, str name):
         return (<dict>self.state)[name]
+
+
+cdef class Budget:
+    """A service's RetryBudget, in requests; times in milliseconds. earned: by a new one; first: it begins with; most: that it may save."""
+
+    cdef RetryBudget budget
+    earned = EARNED / 1000.0
+    first = FIRST / 1000.0
+    most = MOST / 1000.0
+
+    def __init__(self):
+        self.budget.saved = FIRST
+
+    def earn(self, int count=1):
+        """So many new requests."""
+        cdef int _each
+        for _each in range(count):
+            earn_retry(&self.budget)
+
+    def spend(self, int64_t now):
+        return bool(spend_retry(&self.budget, now))
+
+    @property
+    def saved(self):
+        return self.budget.saved / 1000.0
 
 
 cdef class Pending:
@@ -164,6 +209,7 @@ cdef class Attempt:
     cdef readonly Member member         # that has it now; None: nobody
     cdef Candidates candidates
     cdef RetryState state
+    cdef list blamed
     cdef bint full
     cdef readonly int64_t begun
     cdef bint late
@@ -231,22 +277,30 @@ cdef class Attempt:
 
     def broke(self, int64_t now, bint unseen):
         """Its new connection broke before a response. Returns what to do with the request."""
+        cdef Endpoint endpoint = self.member.endpoint
         self.leave()
-        verdict = VERDICTS[after_break(&self.state, unseen, False, False, &self.route.queue.budget, now)]
+        self.blamed = acquit(&self.state, self.blamed)
+        verdict = VERDICTS[after_break(&self.state, unseen, False, endpoint.stopped, &self.route.queue.budget, now)]
+        if not unseen and not endpoint.stopped:
+            self.blamed = blame(self.blamed, endpoint)
         self.renew()
         return verdict
+
+    def may_leave_dead(self):
+        """Whether the request may leave its endpoint, which has it and answers nobody any more."""
+        self.blamed = acquit(&self.state, self.blamed)
+        return bool(may_leave_dead(&self.state, False, self.member.endpoint.stopped))
 
     def move(self, int64_t now):
         """Move the request from a silent endpoint to one that answers, if that is allowed. Returns whether it was moved."""
         cdef Member member
+        self.blamed = acquit(&self.state, self.blamed)
         if not may_leave_silent(&self.state, True):
             return False
         self.renew()
-        member = untroubled(self.route, &self.candidates, self.state.idempotent, now)
-        if member is None or not spend_retry(&self.route.queue.budget, now):
+        member = elsewhere(self.route, &self.candidates, &self.state, now)
+        if member is None:
             return False
-        moved(&self.state)
-        self.candidates.passed = 0
         self.leave()
         self.go(member, now)
         return True

@@ -1,6 +1,7 @@
 """What parsers of this room make of bytes, for tests and fuzz targets alone."""
 from haystack._fast.net.client_hello cimport Asked, Hello, read_hello
 from haystack._fast.net.proxy_header cimport MOST_WRITTEN, Ends, read_header, write_header
+from haystack._fast.net.transport cimport ConnectionState, check_step
 
 cdef extern from "sys/socket.h" nogil:
     enum:
@@ -10,6 +11,16 @@ cdef extern from "sys/socket.h" nogil:
         unsigned short sa_family
 cdef extern from "arpa/inet.h" nogil:
     const char *inet_ntop(int, const void *, char *, unsigned int)
+
+CONNECTION_STATES = {
+    "open": ConnectionState.OPEN, "draining": ConnectionState.DRAINING, "lingering": ConnectionState.LINGERING,
+    "closed": ConnectionState.CLOSED,
+}
+
+
+def check_connection_step(str before, str after):
+    """AssertionError: a connection does not go from one to the other."""
+    check_step(<ConnectionState><int>CONNECTION_STATES[before], <ConnectionState><int>CONNECTION_STATES[after])
 
 
 def proxy_header(bytes data):

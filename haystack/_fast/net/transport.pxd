@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP
 from haystack._fast.net.poller cimport Socket
 from haystack._fast.net.splice cimport Pipe
+from haystack._fast.util.allocations cimport IS_DEBUG
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
 
@@ -11,6 +12,14 @@ cdef enum ConnectionState:
     DRAINING            # its last bytes go out, then it ends
     LINGERING           # all is said; what the client still sends is read and dropped
     CLOSED
+
+cdef int check_step(ConnectionState before, ConnectionState after) except -1
+
+cdef inline ConnectionState step(ConnectionState before, ConnectionState after) except? ConnectionState.OPEN:
+    """The state that follows. Which one may, is checked in the debug build."""
+    if IS_DEBUG:
+        check_step(before, after)
+    return after
 
 cdef class Transport(Socket):
     cdef Connection owner   # None once closed

@@ -35,6 +35,20 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t send(int, const void *, size_t, int)
     ssize_t sendmsg(int, const msghdr *, int)
 
+cdef int[4] FOLLOWING = [
+    1 << ConnectionState.DRAINING | 1 << ConnectionState.LINGERING | 1 << ConnectionState.CLOSED,   # OPEN: LINGERING with HTTP/2
+    1 << ConnectionState.LINGERING | 1 << ConnectionState.CLOSED,       # DRAINING
+    1 << ConnectionState.CLOSED,                                        # LINGERING
+    0,                                                                  # CLOSED
+]
+
+
+cdef int check_step(ConnectionState before, ConnectionState after) except -1:
+    """AssertionError: no such transition. docs/architecture.md draws the table."""
+    if not FOLLOWING[<int>before] >> <int>after & 1:
+        raise AssertionError(f"a connection does not go from state {<int>before} to {<int>after}")
+    return 0
+
 
 cdef class Transport(Socket):
     """One non-blocking socket and its unsent bytes."""
@@ -314,7 +328,7 @@ cdef class Connection:
     cdef int on_closed(self) except -1:
         """Its transport has been closed, by whomever."""
         leave(&self.link)
-        self.state = ConnectionState.CLOSED
+        self.state = step(self.state, ConnectionState.CLOSED)
         return 0
 
     cdef int close(self) except -1:

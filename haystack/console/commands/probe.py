@@ -13,6 +13,7 @@ from haystack.console.exchanges import Names
 from haystack.console.probing import Answer, Door, Target
 from haystack.console.trace_line import duration, phase, size
 from haystack.loop.turns import in_turns
+from haystack.model.balance import parts
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 from haystack.observe.trace import ITSELF
@@ -153,7 +154,7 @@ def _notes(target: Target, door: Door, found: Found | None, answer: Answer) -> I
         yield "note", text
     if found.by.sticky:
         yield "note", f"a client with the cookie {found.by.sticky} gets the endpoint named there"
-    if (found.by.balance or "").startswith("hash"):
+    if parts(found.by.balance or "").keyed:
         yield "note", f"other clients may get another endpoint: {found.by.balance}"
 
 

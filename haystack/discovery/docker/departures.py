@@ -16,7 +16,7 @@ SECONDS = 90.0  # a minute is promised, and a list is made only when something h
 MOST = 200
 
 
-class Graves:
+class Departures:
     """Departures by container id. clock: seconds that only grow."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class Graves:
         self._found: dict[str, Departure] = {}
         self._starved: dict[str, None] = {}
 
-    def starve(self, identity: str) -> bool:
+    def starved(self, identity: str) -> bool:
         """Something in this container was killed for lack of memory: its end comes next, or was told just before. Whether that is news."""
         if identity in self._found:
             return self.examine(identity, oom=True, output="") is not None
@@ -40,7 +40,7 @@ class Graves:
         found = self._found.get(identity)
         return found.container.name if found else ""
 
-    def bury(self, container: Container, at: float, status: str) -> None:
+    def ended(self, container: Container, at: float, status: str) -> None:
         """It has ended."""
         self._found.pop(container.id, None)
         oom = container.id in self._starved

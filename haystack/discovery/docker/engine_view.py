@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from haystack.discovery import network_stack, own_place
 from haystack.discovery.address import Surroundings, placed
-from haystack.discovery.docker.departures import Graves
+from haystack.discovery.docker.departures import Departures
 from haystack.discovery.docker.inspect import SHARED, Found
 from haystack.discovery.reachability import Stand, Standpoint
 from haystack.model.listed import Listed
@@ -40,7 +40,7 @@ class View:
     def __init__(self, own: str = "", aliases: tuple[str, ...] = ()) -> None:
         self.aliases = aliases
         self.engine: Engine | None = None
-        self.graves = Graves()
+        self.gone = Departures()
         self._own = own
         self._networks: dict[str, Network] = {}
         self._found: dict[str, Found] = {}
@@ -98,11 +98,11 @@ class View:
         for kept in (self._sharers, self._hidden):
             kept.discard(identity)
 
-    def bury(self, identity: str, at: float, status: str) -> None:
+    def end(self, identity: str, at: float, status: str) -> None:
         """Forget a container whose process has ended, but for how."""
         found = self._found.get(identity)
         if found is not None and identity not in self._hidden:
-            self.graves.bury(self._marked(placed(found, self._surroundings(), self._found)), at, status)
+            self.gone.ended(self._marked(placed(found, self._surroundings(), self._found)), at, status)
         self.remove(identity)
 
     def keep(self, identities: Iterable[str]) -> None:
@@ -177,7 +177,7 @@ class View:
                 changes[identity] = shown
         self._stale.clear()
         self._listed = self._listed.changed(changes)
-        departures = self.graves.departures()
+        departures = self.gone.departures()
         if self.engine is not None and self.engine.remote != around.here.remote:
             self.engine = replace(self.engine, remote=around.here.remote)  # it has Haystack's own container
         return Listing(engine=self.engine, networks=self._all_networks, containers=self._listed, departures=departures)

@@ -58,7 +58,7 @@ class Looks:
                 return False  # it was removed at its end
             raise
         found = inspect.ended(raw)
-        more = self._view.graves.examine(identity, oom=found[0], output=found[1]) if found is not None else None
+        more = self._view.gone.examine(identity, oom=found[0], output=found[1]) if found is not None else None
         if more is None:
             return False
         ended = more.container

@@ -221,8 +221,8 @@ class Watch:
 
     def _starved(self, identity: str) -> None:
         """Told once, for the engine tells it many times; and often not before the end."""
-        if self._view.graves.starve(identity):
-            name = self._view.name(identity) or self._view.graves.name(identity)
+        if self._view.gone.starved(identity):
+            name = self._view.name(identity) or self._view.gone.name(identity)
             _log.warning("container.starved", name=name, id=identity[:12], reason="a process in it was killed because memory ran out")
             self._touch()
 
@@ -236,7 +236,7 @@ class Watch:
             return
         name, killed = self._view.name(identity), self._view.signal(identity)
         self._crowd.info("container.died", name=name, id=identity[:12], exit=event.status, signal=killed)
-        self._view.bury(identity, event.seconds or time.time(), event.status)
+        self._view.end(identity, event.seconds or time.time(), event.status)
         self._autopsies[identity] = time.monotonic() + self._timing.burst
 
     def _due(self) -> None:

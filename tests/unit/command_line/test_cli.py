@@ -177,7 +177,7 @@ def test_where_the_unprivileged_port_is_taken_too_any_free_one_will_do(monkeypat
 def test_the_demo_says_which_ports_are_others_than_one_would_expect(monkeypatch, capsys):
     started = []
     monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
-    monkeypatch.setattr("haystack.app.main", lambda settings, **_: started.append(settings) or 0)
+    monkeypatch.setattr("haystack.command_line.running.main", lambda settings, **_: started.append(settings) or 0)
     monkeypatch.setattr(choice, "bindable", lambda _address, port, _kind=None: port not in (80, 22, 2222))
     assert status(["demo"]) == 0
     assert ports_of(started[0]) == (8000, 8080, 53, 0)

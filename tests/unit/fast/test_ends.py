@@ -52,12 +52,12 @@ def later(rig, seconds):
 
 
 def test_the_last_chunk_gives_the_endpoint_its_time(rig: Rig) -> None:
-    rig.service.timeout_ms = 1000
+    rig.service.timeout_ms = 3000
     rig.service.change(ONE, Manner(0))
     client = ask(rig, CHUNKED)
-    later(rig, 0.6)
+    later(rig, 1.6)
     ask(rig, b"0\r\n\r\n", client)
-    later(rig, 0.6)
+    later(rig, 1.6)
     answer(rig)
     assert bytes(client.seen).startswith(b"HTTP/1.1 200")
     assert rig.worker.take_faults() == []

@@ -157,6 +157,41 @@ def test_never_more_than_half_is_silent():
     assert outlier.phase == "suspect"
 
 
+def test_where_half_is_silent_already_many_that_wait_still_have_their_probe():
+    outlier = waiting(count=5)
+    outlier.judge(1000 + QUIET, answered_at=1100)
+    assert outlier.judge(1000 + 4 * QUIET, answered_at=1100, silent=2) == {"probe"}
+    assert outlier.phase == "suspect"
+
+
+def test_nor_is_one_condemned_by_a_sample_where_half_is_silent_already():
+    outlier = waiting()
+    outlier.judge(1250, **IDLE)
+    outlier.sampled(1000, 1250)
+    outlier.left()
+    assert outlier.sample_answered(1250, 1275)
+    assert outlier.judge(1290, silent=2, **IDLE) == set()
+    assert (outlier.phase, outlier.proven) == ("healthy", False)
+
+
+def test_those_that_wait_for_a_process_that_has_just_begun_are_not_held_against_it():
+    """Of it nothing is known: it has answered nobody, and they were sent to the one before."""
+    outlier = waiting()
+    outlier.restart()
+    assert (outlier.late, outlier.quiet_since, outlier.answered_at) == (3, 0, 0)
+    assert outlier.judge(60_000, answered_at=59_999) == set()
+    assert outlier.phase == "healthy"
+
+
+def test_one_that_only_a_probe_waited_for_was_quiet_since_that_was_sent():
+    outlier = Outlier()
+    outlier.probe_sent(1200)
+    outlier.sampled(1200, 1250)
+    assert outlier.sample_answered(1250, 1275)
+    assert outlier.judge(1290, **IDLE) == {"report"}
+    assert (outlier.quiet_since, outlier.quiet_ms) == (0, 90)
+
+
 IDLE = {"answered_at": 900, "well": 3, "idle": 2}
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from haystack._fast.exchange.testing import Retry
+from haystack._fast.endpoint.endpoint import Endpoint
+from haystack._fast.exchange.testing import Budget, Retry
 
 NOW = 1000
 
@@ -93,3 +94,74 @@ def test_an_error_is_asked_about_elsewhere_only_for_what_reads():
 def test_it_is_so_for_the_statuses_that_the_service_names():
     asked = [status for status in range(500, 600) if Retry().may_leave_failing(status, [500, 503])]
     assert asked == [500, 503]
+
+
+def endpoint(name="a"):
+    return Endpoint(name, ("192.0.2.1", 80))
+
+
+def test_an_endpoint_that_turns_out_to_have_been_told_to_stop_is_acquitted():
+    """That may be heard of after it has broken off: then the repetition was none."""
+    retry, stopped, other = Retry(), endpoint("stopped"), endpoint("other")
+    for each in (stopped, other):
+        assert retry.after_break(NOW) != "unsafe"
+        retry.blame(each)
+    assert retry.acquit() == [stopped, other]
+    assert retry.repeats == 2
+    stopped.stop()
+    assert retry.acquit() == [other]
+    assert retry.repeats == 1
+    assert retry.acquit() == [other], "only once"
+    assert retry.repeats == 1
+
+
+def test_one_that_had_been_told_to_stop_before_is_not_acquitted_by_that():
+    retry, restarted = Retry(), endpoint()
+    restarted.stop()
+    restarted.begin(2.0)
+    retry.after_break(NOW)
+    retry.blame(restarted)
+    assert retry.acquit() == [restarted]
+    assert retry.repeats == 1
+
+
+def test_where_nobody_is_blamed_there_is_nobody_to_acquit():
+    retry = Retry(repeats=1)
+    assert retry.acquit() == []
+    assert retry.repeats == 1
+
+
+# The budget.
+
+
+def test_a_fifth_of_all_new_requests_may_be_sent_again():
+    budget = Budget()
+    budget.earn(10)
+    assert budget.saved == budget.first + 2
+
+
+def test_no_more_than_so_much_is_saved_up():
+    budget = Budget()
+    budget.earn(int((budget.most - budget.first) / budget.earned) - 1)
+    assert budget.saved == budget.most - budget.earned
+    budget.earn(3)
+    assert budget.saved == budget.most
+
+
+def test_what_comes_in_any_case_fills_it_to_what_it_began_with_and_no_further():
+    budget = Budget()
+    assert all(budget.spend(NOW) for _ in range(200))
+    assert not budget.spend(NOW)
+    assert budget.spend(NOW + 1000)
+    assert budget.saved == 9
+    assert budget.spend(NOW + 3_600_000)
+    assert budget.saved == budget.first - 1
+
+
+def test_a_budget_that_has_more_than_it_began_with_gets_nothing_for_time():
+    budget = Budget()
+    budget.earn(10)
+    assert budget.spend(NOW)
+    assert budget.saved == budget.first + 1
+    assert budget.spend(NOW + 3_600_000)
+    assert budget.saved == budget.first

@@ -156,7 +156,7 @@ async def test_who_fails_too_often_is_out_for_a_while_and_it_shows(rig, monkeypa
     (endpoint,) = [e for e in rig.registry.snapshot.services[NAME].endpoints if not e.ready]
     assert 0 < endpoint.until - endpoint.since < 1
     await rig.until(lambda seen: seen[1] == (True, "running", False))
-    assert rig.monitor.ejections == {(NAME, "faults"): 1}
+    assert rig.monitor.ejections.counts == {(NAME, "faults"): 1}
 
 
 async def test_a_label_exempts_from_ejection(rig):
@@ -164,7 +164,7 @@ async def test_a_label_exempts_from_ejection(rig):
     rig.list(container(1), container(2, options=Options(eject=False)))
     rig.monitor.failures([failed(2, errors=5), failed(1, errors=5)])
     await rig.until(lambda seen: seen[0] == (False, "ejected: 5 failures in a row (5 5xx)", False))
-    assert rig.monitor._out.keys() == {"111111111111:80/tcp"}
+    assert rig.monitor.ejections._out.keys() == {"111111111111:80/tcp"}
 
 
 async def test_a_label_that_comes_while_it_is_ejected_ends_that(rig):
@@ -187,13 +187,13 @@ async def test_who_refuses_is_out_until_it_accepts(rig):
 
 async def test_one_that_is_ejected_again_when_its_time_is_up_but_not_its_timer_stays_out(rig, monkeypatch):
     rig.list(container(1), container(2))
-    rig.monitor._clock = lambda: now
+    rig.monitor.ejections._clock = lambda: now
     now = 1000.0
     rig.monitor.failures([failed(2, errors=5)])
-    (first, _), history = rig.monitor._out["222222222222:80/tcp"], rig.monitor._histories["222222222222:80/tcp"]
+    (first, _), history = rig.monitor.ejections._out["222222222222:80/tcp"], rig.monitor.ejections._histories["222222222222:80/tcp"]
     now = history.until
     rig.monitor.failures([failed(2, errors=5)])
-    (second, _) = rig.monitor._out["222222222222:80/tcp"]
+    (second, _) = rig.monitor.ejections._out["222222222222:80/tcp"]
     assert (first.cancelled(), second.cancelled()) == (True, False)
 
 
@@ -202,7 +202,7 @@ async def test_an_ejection_ends_with_its_container(rig):
     rig.list(container(1), container(2))
     rig.monitor.failures([failed(2, resets=5)])
     rig.list(container(1))
-    assert (rig.monitor._out, rig.monitor._histories) == ({}, {})
+    assert (rig.monitor.ejections._out, rig.monitor.ejections._histories) == ({}, {})
 
 
 async def test_one_that_is_probed_joins_and_leaves_by_its_answers(rig):

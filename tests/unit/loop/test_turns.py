@@ -7,7 +7,7 @@ from time import perf_counter
 import pytest
 import structlog
 
-from haystack import app
+from haystack.command_line import running
 from haystack.loop import turns
 from haystack.loop.turns import TURN, Job, at_once, in_turns, ordered
 from haystack.settings.settings import load
@@ -116,9 +116,9 @@ def test_the_control_process_has_threads_that_compute_hand_over_soon(monkeypatch
         found.append(sys.getswitchinterval())
 
     before, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    monkeypatch.setattr(app.uvloop, "run", run)
+    monkeypatch.setattr(running.uvloop, "run", run)
     try:
-        assert app.main(load({"state_dir": str(tmp_path), "docker_host": "tcp://127.0.0.1:1"}), demo=False) == 0
+        assert running.main(load({"state_dir": str(tmp_path), "docker_host": "tcp://127.0.0.1:1"}), demo=False) == 0
     finally:
         sys.setswitchinterval(before)
         gc.set_threshold(*thresholds)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from haystack import app
-from haystack.command_line import commands
+from haystack.command_line import commands, running
 from haystack.discovery.docker.tls import TlsOptions
 from haystack.proxy.account import Account
 from haystack.settings import otel
@@ -38,7 +37,7 @@ def starts(monkeypatch):
     """How often anything was started."""
     calls = []
     monkeypatch.setattr(ahead, "begun", lambda *_, **_more: contextlib.nullcontext([]))
-    monkeypatch.setattr(app, "main", lambda *args, **_more: calls.append(args) or 0)
+    monkeypatch.setattr(running, "main", lambda *args, **_more: calls.append(args) or 0)
     return calls
 
 
