@@ -114,7 +114,8 @@ def _operation(path: str, address: Address, schema: object) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": schema} if schema is not None else {}
     if address.example is not None:
         content["example"] = address.example
-    refusal = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    refusal: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    refusal |= {kind: {"schema": {"type": "string"}} for kind in ("text/html", "text/plain")}  # by Accept
     responses: dict[str, Any] = {"200": {"description": "as it is now", "content": {address.kind: content}}}
     for status, meaning in address.statuses:
         responses[str(status)] = {"description": meaning} | ({"content": refusal} if (status, meaning) in REFUSALS else {})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from haystack.console import departed, lists
 from haystack.console.long_text import Lines
 from haystack.console.tables import tabled
 from haystack.console.wrapping import prose
-from haystack.loop.turns import Turns
+from haystack.loop.turns import Turns, stretches
 from haystack.model.records import Container
 from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
@@ -31,8 +31,8 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
     for endpoint in found.endpoints:
         out.add(*_safe(_probe(state, endpoint), width))
         yield
-    out.add(*_safe(explanation.shadowed(rules), width), *_safe(departed.lines(state, [name]), width))
-    out.add(*_safe((yield from explanation.mute(state, name, placeless=True)), width))
+    more = [*explanation.shadowed(rules), *departed.lines(state, [name]), *(yield from explanation.mute(state, name, placeless=True))]
+    yield from _added(out, more, width)
     yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
 
@@ -50,7 +50,16 @@ def _nobody(state: State, asked: Asked, width: int | None) -> Turns[list[str]]:
     lines += departed.lines(state, [asked.host])
     lines += yield from explanation.mute(state, asked.host)
     lines += yield from explanation.refused(state, asked.host)
-    return Lines(*_safe([*lines, *lists.trouble_lines(state)], width)).pieces()
+    out = Lines()
+    yield from _added(out, [*lines, *lists.trouble_lines(state)], width)
+    return out.pieces()
+
+
+def _added(out: Lines, lines: Sequence[str], width: int | None) -> Turns[None]:
+    """Add many of these."""
+    for some in stretches(lines):
+        out.add(*_safe(some, width))
+        yield
 
 
 def _safe(lines: Iterable[str], width: int | None) -> Iterator[str]:

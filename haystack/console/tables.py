@@ -16,7 +16,7 @@ from haystack.loop.turns import Turns, at_once
 from haystack.observe.safe_text import printable
 
 NARROWEST = 20
-FOLDED, SQUEEZED = 16, 12  # columns of the terminal that a folded cell has at least; the same usually, where words are broken
+FOLDED, SQUEEZED = 16, 12  # least width of a folded cell; of one whose words may be cut, if its column says no other
 GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
@@ -25,7 +25,7 @@ class Column:
     """A title with what may be done to its cells on a narrow terminal: fold them into several lines, or leave the column out.
 
     spare: 0: it stays; the column with the highest number goes first. brief: what is shown on a terminal, however wide, in place of a cell;
-    briefer: the same where words have to be broken; squeezed: its least width then; broken: they may be, rather than that it goes.
+    briefer: the same where words have to be broken; squeezed: its least width then; broken: its words may be cut.
     """
 
     title: str
@@ -81,7 +81,7 @@ class Shape(NamedTuple):
             if (size := columns(text)) > self.widest[at]:
                 self.widest[at] = size
             if heads[at].fold and size > self.words[at]:
-                self.words[at] = max(self.words[at], widest_part(text) if heads[at].broken else max(map(columns, text.split())))
+                self.words[at] = max(self.words[at], widest_part(text) if heads[at].broken else max(map(columns, text.split()), default=0))
 
 
 def shortened(cells: Sequence[str], how: Sequence[Callable[[str], str] | None]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def _cut(word: str, width: int) -> list[str]:
             found.append(line)
             line = ""
         line += part
-        while columns(line) > width:
+        while columns(line[: 2 * width + 1]) > width:  # not of all that is left: it may be long
             size = _fitting(line, width)
             found.append(line[:size])
             line = line[size:]

@@ -46,7 +46,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     candidates: ``IP:PORT`` in the order in which they were tried, the last one being `endpoint`; error: a word of RFC 9209,
     section 2.3, or empty; detail: the same in words, as the answer has it; referrer, user_agent: what the client says in Referer and
     User-Agent; trace_id: of W3C Trace Context, or empty; client_subject: of the certificate that the client has shown, or empty; protocol:
-    how the endpoint that was tried last is spoken to, as haystack.protocol has it, or empty.
+    how the endpoint that was tried last is spoken to, as haystack.protocol has it; empty where none was, or TLS is passed through.
     """
 
     time: float

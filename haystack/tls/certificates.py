@@ -60,7 +60,7 @@ def shown(der: bytes) -> Certificate:
     """The certificate that a server has shown, without chain and key, whatever speaks against it. Raises CertificateError."""
     try:
         leaf = x509.load_der_x509_certificate(der)
-        return _told(leaf, tuple(dict.fromkeys(_names(leaf))))
+        return _told(leaf, tuple(dict.fromkeys(_alternative_names(leaf) or ())))
     except _UNREADABLE:
         raise CertificateError("it can't be read") from None
 
@@ -138,15 +138,19 @@ def _refuse_weak(certificate: x509.Certificate) -> None:
 
 def _names(leaf: x509.Certificate) -> Iterable[str]:
     """Host names and addresses of its subjectAltName; one without any has that of its common name, as old ones do."""
+    found = _alternative_names(leaf)
+    return _usable([_common_name(leaf.subject)]) if found is None else found
+
+
+def _alternative_names(leaf: x509.Certificate) -> list[str] | None:
+    """Those of its subjectAltName, the only ones that clients look at (RFC 9525, section 2); None: it has none."""
     try:
         said = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        yield from _usable([_common_name(leaf.subject)])
-        return
+        return None
     except ValueError:
         raise CertificateError("its subjectAltName can't be read") from None
-    yield from _usable(said.get_values_for_type(x509.DNSName))
-    yield from (str(address) for address in said.get_values_for_type(x509.IPAddress))
+    return [*_usable(said.get_values_for_type(x509.DNSName)), *map(str, said.get_values_for_type(x509.IPAddress))]
 
 
 def _usable(names: Iterable[str]) -> Iterable[str]:

@@ -77,7 +77,7 @@ export class ServiceCard {
   }
 
   drawHosts(service, picture) {
-    const claims = new Map([[`${service.name}${service.path ?? ""}`, { host: service.name, path: service.path, own: true, public: service.public }]]);
+    const claims = new Map([[`${service.name}${service.path ?? ""}`, { host: service.name, path: service.path, own: true, public: service.public, https: service.https }]]);
     for (const claim of service.hosts) claims.set(`${claim.host}${claim.path}`, claim);
     arrange(this.hosts, this.parts.hosts, service.http ? [...claims.keys()] : [], () => make("li"));
     for (const [key, element] of this.parts.hosts) drawHost(element, claims.get(key), picture, this.whole);
@@ -92,7 +92,8 @@ export class ServiceCard {
 function drawHost(element, claim, picture, whole) {
   const shown = `${claim.host}${claim.path && claim.path !== "/" ? claim.path : ""}`;
   const listeners = picture.summary?.listeners;
-  const sealed = !listeners?.https || covering(picture.certificates, claim.host) !== undefined; // without a listener, the TLS is another's before us
+  const covered = !listeners?.https || covering(picture.certificates, claim.host) !== undefined; // without a listener, the TLS is another's before us
+  const sealed = claim.https !== "off" && covered;
   const where = link(claim.host, claim.path, listeners, sealed);
   if (element.childElementCount === 0) element.append(where ? make("a", { rel: "noreferrer" }) : make("span"), " ", make("small"));
   setText(element.firstChild, where ? where.replace(/\/$/, "") : shown);

@@ -54,12 +54,12 @@ export function moment(seconds) {
 }
 
 // Where a browser finds a host with its path; null where that is no one host. The listener's own port may be published as another one:
-// the page's is right, unless the page has a listener of its own, or is within TLS and the host is not. sealed: the host can be.
+// the page's is right, unless the page has a listener of its own, or came over https and the host is not served over it. sealed: it is.
 export function link(host, path, listeners, sealed) {
   if (host.startsWith("*.")) return null;
   const within = location.protocol === "https:";
   const scheme = within && sealed ? "https" : "http";
   const apart = (listeners && "admin" in listeners) || (within && !sealed);
-  const port = apart ? String(listeners?.http ?? "") : location.port;
+  const port = apart ? String(listeners?.[scheme] ?? "") : location.port;
   return `${scheme}://${host}${port && port !== (scheme === "https" ? "443" : "80") ? `:${port}` : ""}${path || "/"}`;
 }

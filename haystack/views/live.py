@@ -49,10 +49,13 @@ def service_shape(service: Service, state: State) -> Shape:
     """A service without its endpoints, which have rows of their own, and without its problems."""
     return {
         "name": service.name,
-        "hosts": [{"host": c.host, "path": c.path, "public": c.public} for c in service.claims if c.path],
+        "hosts": [
+            {"host": c.host, "path": c.path, "public": c.public, "https": c.https or state.settings.https} for c in service.claims if c.path
+        ],
         "path": service.path,
         "public": service.public,
         "http": service.has_http,
+        "https": service.https or state.settings.https,
         "balance": service.balance or state.settings.balance,
         "sticky": service.sticky,
         "hint": unheard.unheard(service) or None,

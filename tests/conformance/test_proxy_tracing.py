@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -208,19 +209,20 @@ def test_a_span_tells_https_from_http_on_both_sides(fakes: Loop, tmp_path: Path)
     authority.write(folder, "inside", "*.services.haystack")
     labels = {"protocol": "https", "tls.ca": str(authority.path), "tls.server_name": "db.internal"}
     sealed = Origin(fakes, respond(), tls=server_context(*authority.issue("db.internal"))).start()
-    made = Traced(fakes, HAYSTACK_CERTS=str(folder))
-    members = [Member("web", made.origin.port), Member("db", sealed.port, {f"haystack.{name}": text for name, text in labels.items()})]
-    made.haystack.show(members)
-    until(lambda: made.haystack.serving("db"), 20, "db never came")
-    for trace, image in ("8" * 32, "web"), ("9" * 32, "db"):
-        with TlsClient(made.haystack.wait("ready")["https"], trusting(authority.path), host(image)) as client:
-            assert client.get(host(image), "/x", fields(f"00-{trace}-{SPAN}-01")).status == 200
-        server, asked = (attributes(span) for span in spans_of(made.collector, trace, 2))
-        assert (server["url.scheme"], server["server.port"]) == ("https", 443)
-        origin, scheme = (sealed, "https") if image == "db" else (made.origin, "http")
-        assert asked["url.full"] == f"{scheme}://127.0.0.1:{origin.port}/x"
-    made.close()
-    sealed.stop()
+    with ExitStack() as stack:
+        stack.callback(sealed.stop)
+        made = Traced(fakes, HAYSTACK_CERTS=str(folder))
+        stack.callback(made.close)
+        members = [Member("web", made.origin.port), Member("db", sealed.port, {f"haystack.{name}": text for name, text in labels.items()})]
+        made.haystack.show(members)
+        until(lambda: made.haystack.serving("db"), 20, "db never came")
+        for trace, image in ("8" * 32, "web"), ("9" * 32, "db"):
+            with TlsClient(made.haystack.wait("ready")["https"], trusting(authority.path), host(image)) as client:
+                assert client.get(host(image), "/x", fields(f"00-{trace}-{SPAN}-01")).status == 200
+            server, asked = (attributes(span) for span in spans_of(made.collector, trace, 2))
+            assert (server["url.scheme"], server["server.port"]) == ("https", 443)
+            origin, scheme = (sealed, "https") if image == "db" else (made.origin, "http")
+            assert asked["url.full"] == f"{scheme}://127.0.0.1:{origin.port}/x"
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,13 @@ def sealed(fakes, tmp_path_factory):
     key.write_private_key(folder / "good")
     (folder / "good").chmod(0o600)
     made, own = Origin(fakes, respond()).start(), FarEnd(answers_once)
+    moved = Origin(
+        fakes, respond(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://other.example/\r\nContent-Length: 0\r\n\r\n")
+    ).start()
     own.context = tls(*authority.issue(OWN), folder)
     members = [
         Member("app", made.port, {"haystack.host": f"{SHOP},{LATE},bare.example.com", "haystack.https": "redirect"}),
+        Member("moved", moved.port),
         Member("own", own.port, {"haystack.host": OWN, "haystack.https": "passthrough"}),
     ]
     public = key.export_public_key().decode()
@@ -149,6 +153,7 @@ def sealed(fakes, tmp_path_factory):
         ports = haystack.wait("ready")
         yield SimpleNamespace(port=ports["ssh"], keys=folder, http=ports["http"], https=ports["https"])
     made.stop()
+    moved.stop()
     own.close()
 
 
@@ -185,6 +190,18 @@ async def test_a_url_that_is_sent_to_https_says_what_to_probe(sealed):
     status, told = await probed(sealed, f"http://{SHOP}/x")
     assert (status, told["status"][0][:3], told["endpoint"]) == (1, "308", ["none"])
     assert any(f"probe https://{SHOP}" in note for note in told["note"])
+
+
+async def test_an_endpoint_that_sends_elsewhere_does_so_itself(sealed):
+    status, told = await probed(sealed, f"http://{host('moved')}/")
+    assert (status, told["status"][0][:3]) == (0, "308")
+    assert told["endpoint"][0].startswith("movedx")
+    assert "Haystack sends plain HTTP to HTTPS" not in str(told)
+
+
+async def test_plain_http_to_a_host_whose_tls_is_passed_through_is_no_answer_of_its_endpoint(sealed):
+    status, told = await probed(sealed, f"http://{OWN}/")
+    assert (status, told["status"][0][:3], told["endpoint"]) == (1, "308", ["none"])
 
 
 async def test_what_clients_have_against_a_certificate_is_told(sealed):

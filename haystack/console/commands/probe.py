@@ -41,11 +41,12 @@ async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int
     found = await in_turns(explanation.find(state.snapshot.services.values(), target.asked))
     await say.line("service", f"{found.service.name}, by host {found.host} and path {found.path}" if found else "none claims this URL")
     answer, trace = await exchange(state, target, door, found)
-    for name, text in (*_way(state, trace, answer, found), *_sealed(answer, target), *_told(answer), *_notes(target, door, found, answer)):
+    heard = (*_sealed(answer, target), *_told(answer), *_notes(target, door, found, answer, trace))
+    for name, text in (*_way(state, door, trace, answer, found), *heard):
         await say.line(name, text)
     if asked["json"]:
         await talk.line(listing.as_json(shape(target, answers, found, answer, trace)))
-    return OK if _is_well(answer, trace, found) else NOT_FOUND
+    return OK if _is_well(door, answer, trace, found) else NOT_FOUND
 
 
 class _Said:
@@ -68,16 +69,16 @@ def _elsewhere(target: Target, door: Door) -> str:
     return f", for no listener{' of https' if door.sealed else ''} is on port {target.asked.port}"
 
 
-def _is_well(answer: Answer, trace: Trace | None, found: Found | None) -> bool:
+def _is_well(door: Door, answer: Answer, trace: Trace | None, found: Found | None) -> bool:
     """Whether an endpoint has answered, and not with an error of its own."""
     if not answer.status or answer.status >= SERVER_ERROR:
         return False
-    return _is_passed(found) or (trace is not None and bool(trace.endpoint) and not trace.error)
+    return _is_passed(door, found) or (trace is not None and bool(trace.endpoint) and not trace.error)
 
 
-def _is_passed(found: Found | None) -> bool:
-    """Whether the TLS is the endpoint's own: what it says is said by nobody else, and no worker can read it."""
-    return found is not None and found.path == ALL
+def _is_passed(door: Door, found: Found | None) -> bool:
+    """Whether it goes within TLS that ends at the endpoint: then the endpoint alone answers, and no worker can read what it says."""
+    return door.sealed and found is not None and found.path == ALL
 
 
 async def exchange(state: State, target: Target, door: Door, found: Found | None) -> tuple[Answer, Trace | None]:
@@ -86,7 +87,7 @@ async def exchange(state: State, target: Target, door: Door, found: Found | None
     async with state.traces.subscribe(found.service.name if found else None, wants=lambda trace: trace.request_id == identity) as traces:
         await state.refresh()  # a worker answers this behind the order to trace
         answer = await probing.ask(door, target, identity)
-        if _is_passed(found) or (door.sealed and not answer.sealed):
+        if _is_passed(door, found) or (door.sealed and not answer.sealed):
             return answer, None
         try:
             async with asyncio.timeout(TRACE_SECONDS):
@@ -95,9 +96,9 @@ async def exchange(state: State, target: Target, door: Door, found: Found | None
             return answer, None
 
 
-def _way(state: State, trace: Trace | None, answer: Answer, found: Found | None) -> Iterator[tuple[str, str]]:
+def _way(state: State, door: Door, trace: Trace | None, answer: Answer, found: Found | None) -> Iterator[tuple[str, str]]:
     """Where it went, and how long each phase took."""
-    if _is_passed(found):
+    if _is_passed(door, found):
         yield "inside", "not known: the TLS is passed through to the endpoint, and the worker reads nothing of it"
     elif trace is None:
         yield "inside", "not known: no worker tells of this request, or of too many others"
@@ -124,7 +125,8 @@ def _sealed(answer: Answer, target: Target) -> Iterator[tuple[str, str]]:
     if shown is None:
         yield "tls", f"{answer.version}, with a certificate that can't be read"
         return
-    yield "tls", f"{answer.version}, certificate for {', '.join(shown.names)}, by {shown.issuer}, valid until {day(shown.not_after)}"
+    names = ", ".join(shown.names) or "no host name"
+    yield "tls", f"{answer.version}, certificate for {names}, by {shown.issuer}, valid until {day(shown.not_after)}"
     against = [] if shown.covers(host) else [f"it is not for {host}"]
     for text in filter(None, [*against, shown.flaw()]):
         yield "note", f"clients refuse the certificate: {text}"
@@ -142,11 +144,12 @@ def _told(answer: Answer) -> Iterator[tuple[str, str]]:
             yield "field", f"{name}: {text}"
 
 
-def _notes(target: Target, door: Door, found: Found | None, answer: Answer) -> Iterator[tuple[str, str]]:
+def _notes(target: Target, door: Door, found: Found | None, answer: Answer, trace: Trace | None) -> Iterator[tuple[str, str]]:
     """What may be different for others than for this request, which came from Haystack itself and without a cookie."""
     if target.asked.tls and not door.sealed:
         yield "note", "nothing listens for https, so this was sent without TLS"
-    if answer.status == PERMANENT_REDIRECT and not door.sealed and answer.field("location").startswith("https://"):
+    own = trace is not None and not trace.endpoint
+    if own and answer.status == PERMANENT_REDIRECT and not door.sealed and answer.field("location").startswith("https://"):
         yield "note", f"Haystack sends plain HTTP to HTTPS: probe {answer.field('location')} goes on to an endpoint"
     if found is None:
         return

@@ -1,5 +1,7 @@
 """Lists of thousands: no step of the work holds the loop for long, and the text comes in pieces."""
 
+from types import SimpleNamespace
+
 import pytest
 from msgspec.structs import replace
 
@@ -47,6 +49,18 @@ def large():
 @pytest.mark.parametrize("width", [None, 80])
 def test_no_step_does_much(large, line, width):
     steps, asked = [], work(large, line.split(), Context(width))
+    while not steps or steps[-1]:
+        steps.append(calls(lambda: next(asked, None)) if asked.gi_frame is not None else 0)
+    assert max(steps) < MOST
+
+
+@pytest.mark.parametrize("name", [NAME, "nobody.services.haystack"])
+def test_no_step_does_much_for_a_crowd_without_ports(large, name):
+    """`explain` tells of each of them."""
+    seen = large.snapshot
+    crowd = {i: replace(c, ports=(), services=(name.partition(".")[0],)) for i, c in seen.containers.items()}
+    made = state(snapshot=SimpleNamespace(**vars(seen) | {"containers": crowd}))
+    steps, asked = [], work(made, ["explain", name], Context(80))
     while not steps or steps[-1]:
         steps.append(calls(lambda: next(asked, None)) if asked.gi_frame is not None else 0)
     assert max(steps) < MOST

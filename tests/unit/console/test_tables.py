@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from haystack.console import happenings, short, wrapping
 from haystack.console.command import Context
 from haystack.console.commands import top
+from haystack.console.long_text import Lines
 from haystack.console.shell import run
+from haystack.console.tables import Column, tabled
 from haystack.dns.messages import AskerRow
 from haystack.loop.turns import at_once
 from haystack.model.overrides import Overrides
@@ -254,3 +256,16 @@ def test_a_word_is_broken_behind_a_sign_and_within_its_parts_only_where_it_has_t
 def test_prose_keeps_whole_words_and_is_left_alone_without_a_terminal() -> None:
     assert list(wrapping.prose(["one two three", "four"], 8)) == ["one two", "three", "four"]
     assert list(wrapping.prose(["one two three"], None)) == ["one two three"]
+
+
+def test_a_cell_of_blanks_breaks_no_list() -> None:
+    out = Lines()
+    at_once(tabled(out, [Column("why", fold=True), "by"], [("\u3000" * 60, "me"), ("   " * 60, "me")], 40))
+    assert "me" in "".join(out.pieces())
+
+
+def test_a_word_without_end_is_not_measured_to_its_end_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr(wrapping, "columns", lambda text: measured.append(len(text)) or len(text))
+    assert wrapping.pieces("\u00e9" * 50_000, 80) == ["\u00e9" * 80] * 625
+    assert sum(measured) < 10 * 50_000

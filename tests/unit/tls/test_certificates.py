@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
+import ssl
 
 import pytest
 from cryptography import x509
@@ -38,6 +39,11 @@ def test_names_are_those_of_the_subject_alternative_name(authority):
 
 def test_without_one_the_common_name_counts():
     assert certificates.read(*self_signed("old.example.com")).names == ("old.example.com",)
+
+
+def test_of_one_that_a_server_shows_it_does_not_count_for_clients_do_not_look_at_it():
+    der = ssl.PEM_cert_to_DER_cert(self_signed("old.example.com")[0].decode())
+    assert certificates.shown(der).names == ()
 
 
 def test_one_for_no_name_is_refused():
