@@ -15,7 +15,7 @@ from tests.integration.test_replay_engine import PYTHON, Shell
 
 REPOSITORY = f"cohorts{os.getpid()}"
 SERVICE = f"{REPOSITORY}.services.haystack"
-REQUESTS = 450
+FAILED = 40  # requests, before that is looked at
 TAGS = (("1", "no"), ("2", "yes"))  # with whether it is worse
 # one of the second image fails with each third request
 SERVE = """
@@ -41,11 +41,15 @@ def releases(client, host):
     except docker.errors.ImageNotFound:
         pytest.skip(f"{PYTHON} is not there")
     base = host.run(PYTHON, ["sleep", "600"], labels={"haystack.enable": "false"})
-    made = [base.commit(REPOSITORY, tag, conf={"Env": [f"WORSE={worse}"], "Cmd": ["python3", "-c", SERVE]}) for tag, worse in TAGS]
-    yield made
-    host.close()  # what runs of them
-    for image in made:
-        client.images.remove(image.id, force=True)
+    made = []
+    try:
+        for tag, worse in TAGS:
+            made.append(base.commit(REPOSITORY, tag, conf={"Env": [f"WORSE={worse}"], "Cmd": ["python3", "-c", SERVE]}))
+        yield made
+    finally:
+        host.close()  # what runs of them
+        for image in made:
+            client.images.remove(image.id, force=True)
 
 
 @pytest.fixture
@@ -72,15 +76,17 @@ def test_the_worse_of_two_images_is_marked_with_the_figures_that_its_clients_had
     of_good = [host.run(good.id, name=f"{REPOSITORY}{letter}", labels=labels) for letter in "ab"]
     of_worse = host.run(worse.id, name=f"{REPOSITORY}c", labels=labels)
     assert shell.told("wait", f"'{SERVICE}>=3'")["met"]
+    statuses: Counter[int] = Counter()
     with ThreadPoolExecutor(8) as pool:
-        statuses = Counter(pool.map(ask, [shell.haystack.port] * REQUESTS))
-    assert set(statuses) == {200, 500}
+        while statuses[500] < FAILED:  # a new endpoint gets few at first, and so does one that fails
+            statuses.update(pool.map(ask, [shell.haystack.port] * 50))
+            assert set(statuses) <= {200, 500}
 
     cohorts = {each["digest"]: each for each in shell.told("cohorts", SERVICE)}
     assert set(cohorts) == {good.id, worse.id}
     assert cohorts[good.id]["containers"] == sorted(each.name for each in of_good)
     assert cohorts[worse.id]["containers"] == [of_worse.name]
-    assert sum(each["requests"] for each in cohorts.values()) == REQUESTS
+    assert sum(each["requests"] for each in cohorts.values()) == statuses.total()
     assert (cohorts[good.id]["errors"], cohorts[worse.id]["errors"]) == (0, statuses[500])
     assert cohorts[good.id]["odd"] == ""
     assert cohorts[worse.id]["odd"].startswith("more errors: ")
