@@ -13,6 +13,7 @@ import dns.asyncquery
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.rcode
 import pytest
 import structlog.testing
@@ -208,6 +209,32 @@ async def test_forwarded_answers_to_one_network_outside_are_limited_and_the_log_
         assert await limits_told(log.take()[0]) == {"": passed, "truncated": limit.slipped, "dropped": limit.dropped}
         reply = await dns.asyncquery.tcp(dns.message.make_query("long.example", "TXT"), "127.0.0.1", timeout=5, port=server.port)
         assert reply.answer
+
+
+async def test_what_is_refused_unread_goes_out_in_place_of_a_truncated_answer_with_its_opcode():
+    """Malformed queries got nothing then, though they were counted as truncated; NOTIFY was told that there is no error."""
+    async with FakeNameserver(says("60 A 192.0.2.1")) as upstream, serving(upstream) as server:
+        server.worker.admit(Networks(*STRANGERS))
+        notify = dns.message.make_query("a.example", "SOA")
+        notify.set_opcode(dns.opcode.NOTIFY)
+        for packet, rcode in (bytes(12), dns.rcode.FORMERR), (notify.to_wire(), dns.rcode.NOTIMP):
+            limit = server.worker.server.rate_limit
+            before, dropped, sent, replies = limit.slipped + limit.dropped, limit.dropped, 0, []
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.setblocking(False)
+                client.connect(("127.0.0.1", server.port))
+                while limit.slipped + limit.dropped < before + 4:
+                    client.send(packet)
+                    sent += 1
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        replies.append(dns.message.from_wire(client.recv(512)))
+            assert len(replies) == sent - (limit.dropped - dropped)
+            assert {(each.rcode(), each.opcode(), bool(each.flags & dns.flags.TC)) for each in replies} == {
+                (rcode, dns.opcode.QUERY if rcode == dns.rcode.FORMERR else dns.opcode.NOTIFY, False)
+            }
 
 
 async def limits_told(rows):

@@ -104,13 +104,14 @@ class Ask {
   }
 }
 """
-RESOLVED = f"FROM {PYTHON}\nRUN apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd-resolved >/dev/null 2>&1\n"
+RESOLVED = f"FROM {PYTHON}\nRUN apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd-resolved >/dev/null\n"
 # As where systemd is: it asks the server that it is told of, and everybody else asks it, at 127.0.0.53.
 BEHIND_RESOLVED = """
 mkdir -p /etc/systemd/resolved.conf.d
 { echo '[Resolve]'; sed -n 's/^nameserver /DNS=/p' /etc/resolv.conf; } >/etc/systemd/resolved.conf.d/asked.conf
 /lib/systemd/systemd-resolved 2>/tmp/log &
-until [ -e /run/systemd/resolve/stub-resolv.conf ]; do sleep 0.05; done
+pid=$!
+until [ -e /run/systemd/resolve/stub-resolv.conf ]; do kill -0 $pid || { cat /tmp/log; exit 1; }; sleep 0.05; done
 cat /run/systemd/resolve/stub-resolv.conf >/etc/resolv.conf
 exec python -c "$@"
 """

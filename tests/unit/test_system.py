@@ -49,7 +49,7 @@ def test_a_missing_compiler_is_told_in_one_line_with_what_to_type(machine):
     assert status == 1
     assert said.count("\n") == 1
     assert said.startswith("haystack: make needs a C compiler")
-    assert "sudo apt-get install gcc" in said
+    assert "sudo apt-get install --no-install-recommends gcc" in said
     assert not machine.log.exists()
 
 

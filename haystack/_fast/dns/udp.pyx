@@ -11,7 +11,7 @@ from posix.unistd cimport dup
 
 from haystack._fast.dns.asker cimport describe
 from haystack._fast.dns.batches cimport BATCH, Batch, iovec
-from haystack._fast.dns.question cimport essence
+from haystack._fast.dns.question cimport Rcode, essence
 from haystack._fast.dns.rate_limit cimport is_outside
 from haystack._fast.dns.responder cimport Verdict
 from haystack._fast.net.poller cimport clock_ns
@@ -164,12 +164,15 @@ cdef class UdpSocket(LentSocket):
         return 0
 
     cdef int limited(self, Question *q, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept:
-        """How many octets of an answer to somebody outside are sent, by the verdict: all, those of a truncated one, or none."""
+        """How many octets of an answer to somebody outside are sent, by the verdict: all, those of a truncated one, or none.
+
+        What is refused unread is as short as a truncated answer, and goes out in its place: it has the opcode.
+        """
         cdef DnsServer server = self.server
         cdef int rcode = answer[3] & 15
         cdef uint32_t what = <uint32_t>rcode if rcode else q.digest ^ q.qtype
         verdict[0] = server.rate_limit.judge(asker, what, server.responder.now)
-        if verdict[0] == Limited.PASSED:
+        if verdict[0] == Limited.PASSED or (verdict[0] == Limited.SLIPPED and (rcode == Rcode.FORMERR or rcode == Rcode.NOTIMP)):
             return size
         return server.responder.truncate(q, asker, answer) if verdict[0] == Limited.SLIPPED else 0
 

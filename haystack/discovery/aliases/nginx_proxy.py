@@ -26,10 +26,15 @@ UNREAD = {
 }
 
 
-def taken(environment: Iterable[Any]) -> dict[str, str]:
-    """The variables of these names, of `NAME=VALUE`s; of those that are not understood, the names alone."""
+def last(environment: Iterable[Any]) -> dict[str, str]:
+    """The variables of these names, of `NAME=VALUE`s, where the last of a name counts: also one that takes the value away."""
     pairs = (each.partition("=") for each in environment if isinstance(each, str) and each.startswith((*NAMES, *UNREAD)))
-    return {name: value.strip() if name in NAMES else "" for name, _, value in pairs if name in (*NAMES, *UNREAD) and value.strip()}
+    return {name: value.strip() for name, _, value in pairs if name in (*NAMES, *UNREAD)}
+
+
+def taken(environment: Iterable[Any]) -> dict[str, str]:
+    """Those that have a value; of those that are not understood, the names alone."""
+    return {name: value if name in NAMES else "" for name, value in last(environment).items() if value}
 
 
 def read(carried: Carried) -> Meant:

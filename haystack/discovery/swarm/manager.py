@@ -42,10 +42,11 @@ class Lists:
         return self.variables(environment)
 
     def variables(self, environment: object) -> Variables:
-        """What is of use of an environment. All else is forgotten here, also values that are not read: names stand for them."""
+        """What is of use of an environment, also to take that of an image away. All else is forgotten here, and so are values not read."""
         if not self._with_variables or not isinstance(environment, list):
             return Variables()
-        return Variables(f"{name}={text or WITHHELD}" for name, text in sorted(nginx_proxy.taken(environment).items()))
+        found = sorted(nginx_proxy.last(environment).items())
+        return Variables(f"{name}={WITHHELD if text and name not in nginx_proxy.NAMES else text}" for name, text in found)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

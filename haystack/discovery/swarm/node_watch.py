@@ -2,7 +2,7 @@
 
 A node counts as silent when it has answered before, and neither accepts nor refuses connections any more. It is asked at the port of the
 Swarm's own gossip, which all nodes have open to one another. Who has not answered is asked again at once, so that it is found out within
-2 s also where each of very many nodes is asked less often. Never does: deciding what becomes of its tasks. On the control loop's thread.
+2 s also where each of up to 400 nodes is asked less often. Never does: deciding what becomes of its tasks. On the control loop's thread.
 """
 
 from __future__ import annotations

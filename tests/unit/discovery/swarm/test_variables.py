@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from haystack.discovery.aliases import nginx_proxy
 from haystack.discovery.swarm.manager import Lists
 
 ENVIRONMENT = ["SECRET=hunter2", "VIRTUAL_HOST=a.example", "VIRTUAL_PORT=3000", "CERT_NAME=hunter2", None, 7]
@@ -17,6 +18,14 @@ def read(lists, environment):
 
 def test_with_the_alias_its_variables_are_kept_and_of_those_that_are_not_understood_no_value():
     assert read(Lists(("nginx-proxy",)), ENVIRONMENT) == ("CERT_NAME=-", "VIRTUAL_HOST=a.example", "VIRTUAL_PORT=3000")
+
+
+def test_what_a_service_takes_away_from_its_image_is_away():
+    lists = Lists(("nginx-proxy",))
+    image = lists.variables(["VIRTUAL_HOST=image.example", "VIRTUAL_PORT=80", "CERT_NAME=x"])
+    both = (*image, *read(lists, ["VIRTUAL_HOST=", "VIRTUAL_PORT", "CERT_NAME="]))
+    assert nginx_proxy.taken(image) == {"VIRTUAL_HOST": "image.example", "VIRTUAL_PORT": "80", "CERT_NAME": ""}
+    assert nginx_proxy.taken(both) == {}
 
 
 @pytest.mark.parametrize("aliases", [(), ("traefik",)])
