@@ -1,8 +1,8 @@
 """Questions for other nameservers: a worker has the control process ask, and gives the answer to all who wait for it.
 
-Equal questions of one client are one, or two. Those of several are told apart, for there each client has its turn, and a nameserver that asks what
-it is asked is a loop; the control process asks them once. One client never takes all places: it may have as many as are free. Never opens
-a socket, never chooses a nameserver (haystack/dns/ does).
+Equal questions of one client are one, or two. Those of several are told apart, for there each client has its turn, and a nameserver that
+asks what it is asked is a loop; the control process asks them once. One client never takes all places: it may have as many as are free.
+Never opens a socket, never chooses a nameserver (haystack/dns/ does).
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
