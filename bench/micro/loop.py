@@ -58,6 +58,7 @@ DNS = SimpleNamespace(
     dns_ttl=5,
     address=(),
     peers=(),
+    proxy_protocol=(),
     http_port=80,
     bind=(),
     dns_port=0,
