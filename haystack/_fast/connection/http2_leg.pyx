@@ -452,6 +452,11 @@ cdef Http2ServerLeg spare_leg():
     return <Http2ServerLeg>spare_legs.pop() if spare_legs else Http2ServerLeg()
 
 
+def forget_spares():
+    """Free those that are kept for new requests, whose memory would look as if it had leaked."""
+    spare_legs.clear()
+
+
 cdef int recycle(Http2ServerLeg leg) except -1:
     """Its memory is for the next one."""
     if leg.noted or leg.user is not None or len(spare_legs) >= SPARES:
