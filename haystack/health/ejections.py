@@ -66,7 +66,7 @@ class Ejections:
             self._eject(row, new)
 
     def applied(self, identity: str, known: Condition) -> Condition:
-        """What is known of an endpoint, with its ejection where it is out."""
+        """The condition of an endpoint, with its ejection if it is ejected."""
         if identity not in self._out:
             return known
         history, (_, until) = self._histories[identity], self._out[identity]

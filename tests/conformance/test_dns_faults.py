@@ -286,7 +286,7 @@ class Late(threading.Thread):
 
     @property
     def recent(self) -> list[int]:
-        """Those that a nameserver had time for still (4.8 s)."""
+        """The numbers of the questions whose 4.8 s for an answer were not nearly over."""
         return [number for number, when in self.sent.items() if max(self.sent.values()) - when < HELD]
 
 

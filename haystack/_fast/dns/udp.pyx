@@ -166,7 +166,7 @@ cdef class UdpSocket(LentSocket):
     cdef int limited(self, Question *q, Asker *asker, uint8_t *answer, int size, Limited *verdict) noexcept:
         """How many octets of an answer to somebody outside are sent, by the verdict: all, those of a truncated one, or none.
 
-        What is refused unread is as short as a truncated answer, and goes out in its place: it has the opcode.
+        FORMERR and NOTIMP have no records, so they are sent as they are instead of a truncated answer.
         """
         cdef DnsServer server = self.server
         cdef int rcode = answer[3] & 15

@@ -42,7 +42,7 @@ class Lists:
         return self.variables(environment)
 
     def variables(self, environment: object) -> Variables:
-        """What is of use of an environment, also to take that of an image away. All else is forgotten here, and so are values not read."""
+        """The variables of nginx-proxy in an environment, also empty ones, which override the image's. Nothing else of it is kept."""
         if not self._with_variables or not isinstance(environment, list):
             return Variables()
         found = sorted(nginx_proxy.last(environment).items())

@@ -40,7 +40,7 @@ class World(Protocol):
 
 
 class Shown(Protocol):
-    """Who shows a challenge."""
+    """The part of Haystack that answers challenges of one kind."""
 
     async def show(self, proof: Proof) -> None:
         """Show this from now on. Raises ChallengeError."""

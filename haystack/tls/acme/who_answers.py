@@ -18,7 +18,7 @@ PROTOCOL = "acme-tls/1"
 
 
 class Heard(Enum):
-    """Who it is."""
+    """Who answered: nobody, another server, or this Haystack."""
 
     NOBODY = 0
     ANOTHER = 1
