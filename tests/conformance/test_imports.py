@@ -33,7 +33,7 @@ _watch("worker" if any(word.endswith("launch.py") for word in sys.orig_argv) els
 NOT_IN_WORKERS = {
     "pydantic", "pydantic_settings", "structlog", "rich", "pygments", "docker", "requests", "asyncssh", "prompt_toolkit", "starlette",
     "uvicorn", "prometheus_client", "dnslib", "cryptography", "email", "http", "json", "urllib", "pathlib", "tempfile", "shutil",
-    "ipaddress", "zoneinfo", "csv", "argparse",
+    "ipaddress", "zoneinfo", "csv", "argparse", "ctypes", "_ssl", "hashlib", "secrets", "random", "html", "subprocess", "locale", "ast",
 }  # fmt: skip
 MOST_IN_WORKERS = 330
 NOT_AT_START = {
