@@ -14,7 +14,7 @@ def keep() -> None:
     The kernel clears each of them first: at 20,000 lines a second that cost more than all else that is done with a line. Where malloc is
     not glibc's, nothing changes.
     """
-    import ctypes  # noqa: PLC0415 - a third of a MiB, which each worker would have at its start
+    import ctypes  # noqa: PLC0415 - a worker, which may import nothing late, has _fast/util/kernel.pyx: this would take a third of a MiB
 
     with contextlib.suppress(AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

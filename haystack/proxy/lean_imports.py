@@ -1,7 +1,8 @@
 """Imports a worker's libraries without what they would import for work that it never has: 2 MiB of its own for each worker.
 
 A worker's TLS is compiled (_fast/net/tls.pyx) and needs no module `ssl`, it starts no process (sandbox.py), and reads no source text.
-Whoever imports one of these modules later gets the real one; a library keeps what it was given.
+Whoever imports one of these modules later, as a test that runs a worker's code in its own process may, gets the real one; a library keeps
+what it was given.
 """
 
 from __future__ import annotations

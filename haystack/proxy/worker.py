@@ -26,10 +26,10 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
-from haystack._fast.util.kernel import give_back
+from haystack._fast.util.kernel import give_back, keep
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
-from haystack.loop import memory
+from haystack.loop.memory import KEPT
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
 from haystack.proxy import ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
@@ -127,7 +127,7 @@ class Worker:
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
         if setup.access_log != "off":
-            memory.keep()
+            keep(KEPT)
             listeners = [self._listener(port) for port in setup.ports]
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:

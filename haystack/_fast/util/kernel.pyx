@@ -1,4 +1,4 @@
-"""System calls and a call of the C library that Python has not: ctypes would take a third of a MiB in each worker for them."""
+"""System calls and calls of the C library that Python has not: ctypes would take a third of a MiB in each worker for them."""
 from libc.errno cimport errno
 from libc.stdint cimport uintptr_t
 from libc.string cimport strerror
@@ -11,13 +11,16 @@ cdef extern from *:
     #ifdef __GLIBC__
     #include <malloc.h>
     #define HAYSTACK_TRIM() malloc_trim(0)
+    #define HAYSTACK_KEEP(size) (mallopt(M_TRIM_THRESHOLD, size), mallopt(M_MMAP_THRESHOLD, size))
     #else
     #define HAYSTACK_TRIM() 0
+    #define HAYSTACK_KEEP(size) (void)(size)
     #endif
     """
     int libc_prctl "prctl" (int, ...)
     long libc_syscall "syscall" (long, ...)
     int HAYSTACK_TRIM()
+    void HAYSTACK_KEEP(int)
 
 
 cdef unsigned long NOTHING = 0
@@ -42,3 +45,8 @@ def syscall(long number, first, second, third, fourth=0):
 def give_back():
     """Let the kernel have what malloc holds and nobody uses: malloc_trim(3). Where malloc is not glibc's, nothing happens."""
     HAYSTACK_TRIM()
+
+
+def keep(int size):
+    """Keep up to so many bytes of what is freed, as loop/memory.py does and says."""
+    HAYSTACK_KEEP(size)
