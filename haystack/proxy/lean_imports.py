@@ -23,7 +23,7 @@ class Absent(ModuleType):
 
 # One after the other: a library, and what it is imported without. None: as if that were not installed, for which it has a way of its own
 LIBRARIES: tuple[tuple[str, dict[str, ModuleType | None]], ...] = (
-    ("inspect", {"ast": Absent("ast")}),
+    ("inspect", {"ast": Absent("ast")} if sys.version_info < (3, 14) else {}),  # since then it uses it for annotations
     ("asyncio", {"ssl": None, "subprocess": Absent("subprocess")}),
     ("uvloop", {"ssl": Absent("ssl"), "subprocess": Absent("subprocess")}),
     ("msgspec", {"typing_extensions": None, "msgspec.inspect": Absent("msgspec.inspect")}),

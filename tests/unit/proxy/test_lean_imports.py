@@ -15,7 +15,7 @@ REAL_ONES = """
 import sys
 from haystack.proxy import launch
 launch.imported()
-print({"ssl", "subprocess", "ast", "typing_extensions", "msgspec.inspect"} & set(sys.modules))
+print({"ssl", "subprocess", "typing_extensions", "msgspec.inspect"} & set(sys.modules))
 import ast, msgspec, ssl, subprocess
 import msgspec.inspect
 print(ast.literal_eval("1"), subprocess.PIPE, ssl.create_default_context().check_hostname, msgspec.inspect.type_info(int))
