@@ -332,10 +332,10 @@ def sent(container, name):
     subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 
-def test_its_health_check_goes_from_starting_to_healthy_and_notices_a_control_process_that_hangs(
-    host, image, nginx, address_of, eventually
-):
+def test_its_health_check_goes_from_starting_to_healthy_and_notices_a_control_process_that_hangs(host, image, address_of, eventually):
     """While that hangs, the workers serve on."""
+    nginx = f"hung{TOKEN}"
+    host.run("nginx", name=f"{nginx}-1")
     faster = ["--health-interval", "1s", "--health-retries", "2"]
     container = host.typed(["docker", "run", "-d", "-e", "HAYSTACK_WORKERS=2", *faster, *MOUNT, image])
 
@@ -349,7 +349,8 @@ def test_its_health_check_goes_from_starting_to_healthy_and_notices_a_control_pr
     sent(container, "STOP")
     try:
         eventually(lambda: health() == "unhealthy", 40, "nobody has noticed")
-        assert "Haystack does not answer within" in container.attrs["State"]["Health"]["Log"][-1]["Output"]
+        told = container.attrs["State"]["Health"]["Log"][-1]["Output"]
+        assert re.search("Haystack does not answer within|exceeded timeout", told), told  # Docker's own patience is half a second more
         assert "nginx" in asked(container, nginx, address_of)
     finally:
         sent(container, "CONT")
