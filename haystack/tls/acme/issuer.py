@@ -244,10 +244,10 @@ class Issuer:
             raise
         self.shelf.put(task.key, made)
         if self.shelf.held[task.key].renewal < (now := self._clock()) + SOON:
-            error = AcmeError(f"what was issued is due for renewal: it is valid until {day(made.not_after)}, and here it is {day(now)}")
-            self._blame(task, error, history, now)
+            due = AcmeError(f"what was issued is due for renewal: it is valid until {day(made.not_after)}, and here it is {day(now)}")
+            self._blame(task, due, history, now)
             await self._save(history)
-            return error
+            return due
         history.issued(task.names)
         self._reports.issued(task, made, self.shelf.held[task.key].renewal)
         return None
