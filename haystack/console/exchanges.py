@@ -66,6 +66,11 @@ class Names:
         self._version = -1
         self._of: dict[str, dict[str, str]] = {}
 
+    @property
+    def origin(self) -> str:
+        """The last part of the names of services."""
+        return self._state.snapshot.origin
+
     def name(self, trace: Trace) -> str:
         """Who answered; empty: nobody."""
         if trace.service == ITSELF:

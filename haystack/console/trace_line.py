@@ -6,8 +6,10 @@ Nothing of it moves a terminal's cursor: hosts, paths and request ids are what c
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from haystack.console.wrapping import columns
+from haystack.model import naming
 from haystack.model.reports import Trace
 from haystack.observe.safe_text import printable
 
@@ -16,7 +18,7 @@ LONGEST = 12  # of a method that is shown
 PLAIN = "\x1b[0m"
 COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}  # by a status's class: green, cyan, yellow, red
 NO_ANSWER = "\x1b[35m"  # magenta
-LEAST = 30  # columns that a URL has, however narrow the terminal is
+LEAST, LEAST_HOST = 12, 5  # columns of a URL, an endpoint or an error that is cut, and of a host
 CUT = "…"
 
 
@@ -31,14 +33,58 @@ def whole(trace: Trace) -> str:
     return printable(f"{lead(trace)} {' '.join(words)}{failure(trace)}")
 
 
-def brief(trace: Trace, endpoint: str, width: int | None = None, *, colour: bool = False) -> str:
-    """The gist: the same columns, the URL, who answered, the size, and what failed. width: of the terminal; the URL is cut to fit."""
+def brief(trace: Trace, endpoint: str, width: int | None = None, *, origin: str = "", colour: bool = False) -> str:
+    """The gist: the same columns, the URL, who answered, the size, and what failed. width: of the terminal, which is never exceeded.
+
+    origin: of the names of services, which are shortened first where there is too little room.
+    """
     before = printable(lead(trace)) + " "
-    behind = printable(f"  {endpoint or '-'}  {size(trace.sent)}  {trace.error}".rstrip())
-    middle = printable(url(trace))
+    behind = Behind(printable(url(trace)), printable(endpoint) or "-", size(trace.sent), printable(trace.error))
     if width is not None:
-        middle = cut(middle, max(LEAST, width - columns(before) - columns(behind)))
-    return f"{painted(trace.status)}{before}{PLAIN}{middle}{behind}" if colour else before + middle + behind
+        before = cut(before, width)
+        behind = fitted(behind, printable(shortest(trace.host, origin)), printable(trace.target), max(0, width - columns(before)))
+    told = behind.text if width is None else cut(behind.text, max(0, width - columns(before)))
+    return f"{painted(trace.status)}{before}{PLAIN}{told}" if colour else before + told
+
+
+class Behind(NamedTuple):
+    """What stands behind the columns that all lines have."""
+
+    url: str
+    endpoint: str
+    size: str
+    error: str
+
+    @property
+    def text(self) -> str:
+        """As it is shown."""
+        return "  ".join(filter(None, self))
+
+
+def fitted(told: Behind, host: str, target: str, room: int) -> Behind:
+    """The same in so many columns: first the host is short, then cut, then the path, then the endpoint and the error, each to its least."""
+    if (over := columns(told.text) - room) <= 0:
+        return told
+    wide = columns(told.url) - over
+    told = told._replace(url=located(host, target, max(LEAST, wide)))
+    over = columns(told.text) - room
+    told = told._replace(endpoint=middle(told.endpoint, max(LEAST, columns(told.endpoint) - over)) if over > 0 else told.endpoint)
+    over = columns(told.text) - room
+    return told._replace(error=cut(told.error, max(LEAST, columns(told.error) - over))) if over > 0 else told
+
+
+def located(host: str, target: str, width: int) -> str:
+    """Host and path in so many columns. The path tells more: the host is cut first, and the path loses its middle."""
+    if columns(host) + columns(target) <= width or not target:
+        return cut(host + target, width)
+    host = cut(host, max(LEAST_HOST, width - columns(target)))
+    return host + middle(target, width - columns(host))
+
+
+def shortest(host: str, origin: str) -> str:
+    """A service's short name, with the port where there is one; another host as it is."""
+    name, colon, port = host.partition(":")
+    return naming.short_name(name, origin) + colon + port if origin else host
 
 
 def lead(trace: Trace) -> str:
@@ -87,10 +133,23 @@ def size(octets: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in so many columns."""
+    """The text in so many columns, without its end."""
     if columns(text) <= width:
         return text
-    kept = text[: width - 1]
-    while columns(kept) > width - 1:
+    return begun(text, width - 1) + CUT if width > 0 else ""
+
+
+def middle(text: str, width: int) -> str:
+    """The text in so many columns, without its middle: what tells things of one kind apart often stands at the end."""
+    if columns(text) <= width:
+        return text
+    end = begun(text[::-1], (width - 1) // 2)[::-1]
+    return begun(text, width - 1 - columns(end)) + CUT + end if width > 0 else ""
+
+
+def begun(text: str, width: int) -> str:
+    """As much of its beginning as so many columns hold."""
+    kept = text[: max(0, width)]
+    while columns(kept) > max(0, width):
         kept = kept[:-1]
-    return kept + CUT
+    return kept

@@ -47,7 +47,8 @@ async def show(traces: Subscription, names: Names, talk: Talk, context: Context,
     def line(trace: Trace) -> str:
         if json:
             return exchanges.as_json(trace)
-        return trace_line.brief(trace, names.name(trace), talk.size[0] if talk.terminal else None, colour=context.colour)
+        width = talk.size[0] if talk.terminal else None
+        return trace_line.brief(trace, names.name(trace), width, origin=names.origin, colour=context.colour)
 
     lost = 0
     while True:

@@ -40,11 +40,43 @@ def test_what_all_lines_have_in_columns_begins_at_the_same_places():
     assert {line.index("nginx.services") for line in lines} == {34}
 
 
-@pytest.mark.parametrize("width", [20, 60, 80, 200])
-def test_the_url_is_cut_to_the_width_and_nothing_else(width):
-    line = brief(trace(target="/" + "long/" * 100), "web-001", width)
-    assert line.endswith("…  web-001  612B")
-    assert len(line) == max(width, 34 + 30 + 15)
+@pytest.mark.parametrize("width", [0, 1, 20, 34, 40, 60, 80, 100, 200])
+@pytest.mark.parametrize("told", ["web", "newuser-web-00002"])
+@pytest.mark.parametrize("error", ["", "destination_unavailable", "tls_certificate_error"])
+def test_a_line_is_never_wider_than_the_terminal(width, told, error):
+    line = brief(trace(target="/" + "long/" * 100, error=error), told, width, origin="haystack")
+    assert len(line) == width
+    if width >= 100:
+        assert line.endswith(f"  {told}  612B{error and '  '}{error}")
+
+
+def test_what_fits_is_shown_whole():
+    line = brief(trace(), "web", origin="haystack")
+    assert "nginx.services.haystack/x  web  612B" in line
+    assert brief(trace(), "web", len(line), origin="haystack") == line
+
+
+@pytest.mark.parametrize(
+    ("width", "host", "target", "shown"),
+    [
+        (80, "newuser-web.nginx.services.haystack", "/a.css", "newuser-web.ng…/a.css  newuser-web-00002  153B"),
+        (87, "newuser-web.nginx.services.haystack", "/a.css", "newuser-web.nginx/a.css  newuser-web-00002  153B"),
+        (87, "newuser-web.nginx.services.haystack:8080", "/", "newuser-web.nginx:8080/  newuser-web-00002  153B"),
+        (80, "newuser-web.nginx.services.haystack", "/report?month=11", "newu…/report?month=11  newuser-web-00002  153B"),
+        (80, "newuser-web.nginx.services.haystack", "/report/2026?month=11", "newu…/report/…onth=11  newuser-web-00002  153B"),
+        (80, "shop.example.com", "/a.css", "shop.example.c…/a.css  newuser-web-00002  153B"),
+        (80, "newuser-web.nginx.services.haystack", "*", "newuser-web.nginx*  newuser-web-00002  153B"),
+    ],
+)
+def test_the_host_is_shortened_before_the_path(width, host, target, shown):
+    line = brief(trace(host=host, target=target, sent=153), "newuser-web-00002", width, origin="haystack")
+    assert line[34:] == shown
+
+
+def test_an_error_is_not_pushed_out_of_the_terminal():
+    failed = trace(host="newuser.py.services.haystack", target="/slow", status=504, sent=98, error="http_response_timeout")
+    assert brief(failed, "newuser-001", 100, origin="haystack")[34:] == "newuser.py/slow  newuser-001  98B  http_response_timeout"
+    assert brief(failed, "newuser-001", 80, origin="haystack")[34:] == "newuse…/slow  newuser-001  98B  http_response…"
 
 
 def test_a_colour_is_that_of_the_statuss_class_and_ends_before_the_url():
