@@ -8,7 +8,7 @@ from haystack.model.overrides import told
 from haystack.model.services import Cause, Endpoint
 
 HAPPENED = frozenset({Cause.STOPPING, Cause.GONE, Cause.EJECTED, Cause.SILENT})  # what is told is a moment; else it is a state that lasts
-UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+UNITS = ((86400.0, 3600.0, "d"), (3600.0, 60.0, "h"), (60.0, 1.0, "min"))  # seconds in each, and in the next smaller one
 
 
 def why(endpoint: Endpoint, now: float) -> str:
@@ -44,8 +44,8 @@ def cause(endpoint: Endpoint) -> str:
 
 
 def span(seconds: float) -> str:
-    """``2.1 s``, ``3.5 min``, ``2.0 h``, ``4.2 d``. Clocks of two machines may differ: less than nothing is nothing."""
-    for size, unit in UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
+    """``2.1 s``, ``3.5 min``, ``2 h``, ``4.2 d``. Clocks of two machines may differ: less than nothing is nothing."""
+    for size, smaller, unit in UNITS:
+        if seconds > size - smaller / 20:  # what would be rounded to 60 of the smaller unit is one of this
+            return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
     return f"{max(seconds, 0.0):.1f} s"

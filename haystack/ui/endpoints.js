@@ -36,7 +36,7 @@ export class Endpoints {
     setAttribute(container, "title", endpoint.id);
     setText(address, place(endpoint));
     setAttribute(address, "title", endpoint.address_reason);
-    setText(protocol, endpoint.listener ?? (endpoint.type === "tcp" ? endpoint.port_name : `${endpoint.port_name}/${endpoint.type}`));
+    setText(protocol, spoken(endpoint));
     setText(weight, endpoint.share < 1 ? `${endpoint.weight} × ${endpoint.share.toFixed(2)}` : String(endpoint.weight));
     this.fillLoad(load, this.figures.endpoints.get(endpoint.id));
     setText(reason, why(endpoint, Date.now() / 1000));
@@ -61,6 +61,12 @@ function begin() {
   row.firstChild.append(make("span", { class: "pill" }));
   row.querySelector(".load").append(make("span"), make("span", { class: "wrong" }), make("meter", { min: "0" }));
   return row;
+}
+
+// What its port is for, and how it is spoken to, where that is not HTTP/1.1 in plain text.
+function spoken(endpoint) {
+  if (endpoint.listener === null) return endpoint.type === "tcp" ? endpoint.port_name : `${endpoint.port_name}/${endpoint.type}`;
+  return endpoint.protocol === "http" ? endpoint.listener : `${endpoint.listener} (${endpoint.protocol})`;
 }
 
 export function compare(a, b) {

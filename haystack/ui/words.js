@@ -1,6 +1,6 @@
 // Numbers, times and states as people read them.
 
-const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+const UNITS = [[86400, 3600, "d"], [3600, 60, "h"], [60, 0, "min"]]; // seconds in each, and in the next smaller one that is rounded
 
 export const STANDINGS = {
   in: "in", kept: "kept in", awaited: "awaited", draining: "draining", drained: "drained", out: "out", gone: "gone",
@@ -9,9 +9,11 @@ export const STANDINGS = {
 // Of one that is in such a standing, or is back at a known time, the reason tells of a moment; else of a state that lasts.
 const HAPPENED = new Set(["draining", "drained", "gone"]);
 
-// Seconds: "4 s", "3.5 min", "2.0 h".
+// Seconds: "4 s", "3.5 min", "2 h".
 export function span(seconds) {
-  for (const [size, unit] of UNITS) if (seconds >= size) return `${(seconds / size).toFixed(1)}\u00a0${unit}`;
+  for (const [size, smaller, unit] of UNITS) {
+    if (seconds >= size - smaller / 20) return `${(seconds / size).toFixed(1).replace(/\.0$/, "")}\u00a0${unit}`;
+  }
   return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
 }
 

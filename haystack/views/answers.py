@@ -202,6 +202,7 @@ class LiveEndpoint(TypedDict):
     type: str
     port_name: str
     listener: str | None
+    protocol: str | None
     weight: int
     share: float
     standing: Standing

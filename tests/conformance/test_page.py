@@ -76,7 +76,7 @@ def varied() -> list[Any]:
         service("panic", *(endpoint(n, cause=Cause.EJECTED, reason=REASON, until=now + 30) for n in range(10, 13))),
         service("down", endpoint(20, ready=False, cause=Cause.GONE, reason="died", container_name=LONG)),
         service("slow", endpoint(30, share=0.25), waiting),
-        service("db", endpoint(40, listener=None, port=5432, port_name="postgresql")),
+        service("db", endpoint(40, listener=None, port=54321, port_name="postgresql", address="172.117.100.231")),
         service("evil", endpoint(50, container_name=EVIL, reason=EVIL), claims=claims, problems=(odd,)),
     ]
 
@@ -135,6 +135,16 @@ def test_many_problems_leave_room_for_the_services_until_all_are_asked_for(brows
         page.get_by_role("button", name="Show all 12 problems").click()
         assert items.count() == 12
         assert not page.get_by_role("button", name="Show all 12 problems").is_visible()
+
+
+def test_a_protocol_that_is_not_plain_http_is_told_beside_the_listener(browser: Any) -> None:
+    with Site() as made:
+        made.show(
+            service("web", endpoint(1), endpoint(2, speaks="https"), endpoint(3, speaks="h2c"), endpoint(4, listener=None, port_name="ssh"))
+        )
+        with Tab(browser, f"{made.url}#/service/web.services.haystack") as page:
+            cells = page.locator(".rows .protocol")
+            assert sorted(cells.all_inner_texts()) == ["http", "http (h2c)", "http (https)", "ssh"]
 
 
 def test_what_is_kept_in_by_panic_is_amber_and_not_green(browser: Any, site: Site) -> None:
@@ -304,7 +314,14 @@ def test_all_that_operators_decided_is_told_of_an_endpoint(browser: Any) -> None
 
 def test_a_search_finds_services_hosts_containers_and_addresses(browser: Any, site: Site) -> None:
     with Tab(browser, site.url) as page:
-        found = {"panic": ["panic"], "shop.example": ["evil"], "web-30": ["slow"], "172.18.0.40": ["db"], "draining": ["web"], "zzz": []}
+        found = {
+            "panic": ["panic"],
+            "shop.example": ["evil"],
+            "web-30": ["slow"],
+            "172.117.100.231": ["db"],
+            "draining": ["web"],
+            "zzz": [],
+        }
         for words, names in found.items():
             page.get_by_role("searchbox").fill(words)
             wanted = "".join(f"{name}.services.haystack" for name in names)
@@ -410,7 +427,7 @@ def test_certificates_have_a_view_with_what_is_wrong_first(browser: Any, certifi
         assert EVIL in told[0][6]
         assert told[1][3].startswith("ended 2.")
         assert told[2][2:7] == [EVIL, "9\u00a0days", "folder", "", "there is no wild.key beside wild.crt"]
-        assert told[4][2:7] == ["R11", "60\u00a0days", "ACME", "in 30.0\u00a0d", ""]
+        assert told[4][2:7] == ["R11", "60\u00a0days", "ACME", "in 30\u00a0d", ""]
         page.locator("#search").fill("example.com valid")
         page.wait_for_selector("h1:text('Certificates: 1 of 5')")
         page.go_back()
@@ -456,7 +473,7 @@ SPLIT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [*WIDTHS, 1090])
 def test_no_width_breaks_inside_words_or_scrolls_sideways(browser: Any, site: Site, certified: Site, width: int) -> None:
     for url in (site.url, f"{certified.url}#/certificates", f"{certified.url}#/service/web.services.haystack"):
         with Tab(browser, url, viewport={"width": width, "height": 900}) as page:

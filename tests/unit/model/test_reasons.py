@@ -25,7 +25,21 @@ def test_a_state_that_lasts_is_told_with_its_length():
     assert why(out, 131.3) == "port 80 does not accept (for 31.3 s)"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (90, "1.5 min"), (7200, "2.0 h"), (1e6, "11.6 d")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (59.9, "59.9 s"),
+        (90, "1.5 min"),
+        (7200, "2 h"),
+        (1e6, "11.6 d"),
+        (600, "10 min"),
+        (3599.99, "1 h"),
+        (3590, "59.8 min"),
+        (59.97, "1 min"),
+        (86_399, "1 d"),
+    ],
+)
 def test_spans(seconds, text):
     assert span(seconds) == text
 
