@@ -13,10 +13,22 @@ from haystack.model.spelling import nearest
 from haystack.settings.settings import Settings, SettingsError, variable
 
 PREFIX, DOCKER = "HAYSTACK_", "DOCKER_"
+LIKE = 0.65  # likeness of a name to a setting's from which on that is named
 MISSPELT = 0.8  # likeness of a name to a setting's from which on it is taken for one
 _INJECTED = re.compile(
     r"HAYSTACK(_.+)?_(SERVICE_(HOST|PORT(_.+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?|ENV_.+)|HAYSTACK_(NAME|PORT)", re.DOTALL
 )
+# What other programs call it → the setting
+_FOREIGN = {
+    **dict.fromkeys(("LISTEN", "LISTEN_ADDR", "LISTEN_ADDRESS", "HOST", "ADDR", "BIND_ADDR", "BIND_ADDRESS", "INTERFACE"), "HAYSTACK_BIND"),
+    **dict.fromkeys(("DOMAIN", "TLD", "ZONE", "SUFFIX"), "HAYSTACK_ORIGIN"),
+    **dict.fromkeys(("THREADS", "PROCESSES", "CPUS"), "HAYSTACK_WORKERS"),
+    **dict.fromkeys(("SSH_KEY", "SSH_KEYS", "AUTHORIZED_KEYS", "PUBLIC_KEY"), "HAYSTACK_SSH_AUTHORIZED_KEYS"),
+    **dict.fromkeys(("UPSTREAM_DNS", "RESOLVER", "RESOLVERS", "NAMESERVER", "DNS_SERVERS", "DNS"), "HAYSTACK_DNS_NAMESERVERS"),
+    **dict.fromkeys(("VERBOSITY", "LOGGING"), "HAYSTACK_LOG_LEVEL"),
+    **dict.fromkeys(("DATA", "DATA_DIR", "DATADIR"), "HAYSTACK_STATE_DIR"),
+    **dict.fromkeys(("EMAIL", "LETSENCRYPT_EMAIL"), "HAYSTACK_ACME_EMAIL"),
+}
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -54,7 +66,7 @@ def _told(name: str, text: str) -> str | None:
     """None: nothing is to be told of it. Docker's own variables are many, so of these only one that is nearly a setting's counts."""
     if name.upper().startswith(DOCKER):
         return _right(name, MISSPELT) or None
-    return "" if injected(name, text) else _right(name)
+    return "" if injected(name, text) else _FOREIGN.get(name.upper().removeprefix(PREFIX), "") or _right(name)
 
 
 def _strangers(environment: Mapping[str, str]) -> set[str]:
@@ -62,7 +74,7 @@ def _strangers(environment: Mapping[str, str]) -> set[str]:
     return {name for name in environment if name.upper().startswith((PREFIX, DOCKER)) and name not in known}
 
 
-def _right(given: str, cutoff: float = 0.6) -> str:
+def _right(given: str, cutoff: float = LIKE) -> str:
     """The setting nearest to this name. What all have in common before it says nothing."""
     upper = given.upper().replace("-", "_").replace(".", "_")
     prefix = PREFIX if upper.startswith(PREFIX) else DOCKER

@@ -45,4 +45,7 @@ def _known_as(problem: Problem, aliases: Mapping[str, Alias]) -> Problem:
     if alias.shown:
         return Problem(subject=alias.origin, message=f"read as {problem.subject.removeprefix('label ')}: {problem.message}")
     _, found, takes = problem.message.rpartition(" is not ")
-    return Problem(subject=alias.origin, message=f"its value is not {takes}" if found else "its value can't be used; ignored")
+    return Problem(
+        subject=alias.origin,
+        message=f"its value is not {takes.replace('label ignored', 'variable ignored')}" if found else "its value can't be used; ignored",
+    )

@@ -71,8 +71,12 @@ def test_an_access_that_is_not_understood_is_none_from_outside():
 @pytest.mark.parametrize(
     ("environment", "subject", "told"),
     [
-        (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2"), "VIRTUAL_PORT", "its value is not a number from 1 to 65535; label ignored"),
-        (("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=hunter2"), "VIRTUAL_PATH", "its value is not a path that starts with /; label ignored"),
+        (("VIRTUAL_HOST=a.example", "VIRTUAL_PORT=hunter2"), "VIRTUAL_PORT", "its value is not a number from 1 to 65535; variable ignored"),
+        (
+            ("VIRTUAL_HOST=a.example", "VIRTUAL_PATH=hunter2"),
+            "VIRTUAL_PATH",
+            "its value is not a path that starts with /; variable ignored",
+        ),
         (
             ("VIRTUAL_HOST=a.example", "NETWORK_ACCESS=hunter2"),
             "NETWORK_ACCESS",

@@ -111,6 +111,15 @@ def test_what_links_and_orchestrators_inject_never_stops_a_start_and_is_warned_o
     assert "HAYSTACK_PORT" in unknown({"HAYSTACK_PORT": "8080"})
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("LISTEN", "BIND"), ("LISTEN_ADDR", "BIND"), ("DOMAIN", "ORIGIN"), ("THREADS", "WORKERS"), ("RESOLVERS", "DNS_NAMESERVERS")],
+)
+def test_what_others_call_a_setting_is_only_warned_of_with_its_name_here(name, right):
+    assert misspelt({f"HAYSTACK_{name}": "x"}) is None
+    assert unknown({f"HAYSTACK_{name}": "x"}) == {f"HAYSTACK_{name}": f"HAYSTACK_{right}"}
+
+
 def test_a_docker_variable_is_nobodys_but_dockers_so_a_misspelt_one_is_only_warned_of():
     assert misspelt({"DOCKER_HOSTS": "x"}) is None
     assert unknown({"DOCKER_HOSTS": "x", "DOCKER_CONTEXT": "y"}) == {"DOCKER_HOSTS": "DOCKER_HOST"}
