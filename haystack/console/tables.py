@@ -17,6 +17,7 @@ from haystack.observe.safe_text import printable
 
 NARROWEST = 20
 FOLDED, SQUEEZED = 16, 12  # least width of a folded cell; of one whose words may be cut, if its column says no other
+WIDEST = 120  # of a column, where there is no terminal: one long cell would have all rows as long
 GAP, INDENT = " " * 3, "  "  # between columns, and between a title and its value
 
 
@@ -41,8 +42,9 @@ Title = str | Column
 
 
 def tabled(out: Lines, titles: Sequence[Title], rows: Iterable[Sequence[object]], width: int | None) -> Turns[None]:
-    """Write the rows under their titles. width: columns of the terminal, None where there is none: nothing is cut then, for grep and awk.
+    """Write the rows under their titles. width: columns of the terminal, None where there is none.
 
+    Without one nothing is cut, for grep and awk; a cell wider than WIDEST shifts what follows it in its own row alone.
     What is too wide for the terminal loses its spare columns and has cells folded between words; where that is not enough, between parts of
     words (wrapping.py), with as many columns as there is room for then. Where that is not enough either, each row becomes a block of lines.
     """
@@ -65,7 +67,7 @@ def tabled(out: Lines, titles: Sequence[Title], rows: Iterable[Sequence[object]]
         return
     out.add(line([heads[at].title.upper() for at in kept], widths), "\u2500" * (sum(widths) + len(GAP) * (len(widths) - 1)))
     for made in taken(cells):
-        out.add(*folded([made[at] for at in kept], widths))
+        out.add(*folded([made[at] for at in kept], widths, whole=width is None))
         yield
 
 
@@ -103,7 +105,7 @@ def fitted(heads: Sequence[Column], shape: Shape, width: int | None) -> tuple[li
     """Which columns are shown, and how wide each is; None: they don't fit."""
     kept = list(range(len(heads)))
     if width is None:
-        return kept, shape.widest
+        return kept, [min(size, WIDEST) for size in shape.widest]
     room = max(width, NARROWEST)
     while True:
         needed = [_least(heads[at], shape, at) for at in kept]
@@ -133,9 +135,9 @@ def _shared_out(wanted: list[int], least: list[int], room: int) -> list[int]:
     return found
 
 
-def folded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """A row in as many lines as its tallest cell."""
-    if all(columns(text) <= most for text, most in zip(cells, widths, strict=True)):
+def folded(cells: Sequence[str], widths: Sequence[int], *, whole: bool = False) -> list[str]:
+    """A row in as many lines as its tallest cell; whole: in one."""
+    if whole or all(columns(text) <= most for text, most in zip(cells, widths, strict=True)):
         return [line(cells, widths)]
     parts = [pieces(text, most) for text, most in zip(cells, widths, strict=True)]
     tall = max(map(len, parts))

@@ -275,3 +275,14 @@ def test_a_word_without_end_is_not_measured_to_its_end_for_each_line(monkeypatch
     monkeypatch.setattr(wrapping, "columns", lambda text: measured.append(len(text)) or len(text))
     assert wrapping.pieces("\u00e9" * 50_000, 80) == ["\u00e9" * 80] * 625
     assert sum(measured) < 10 * 50_000
+
+
+def test_without_a_terminal_one_long_cell_does_not_make_all_rows_long():
+    """A certificate of 3,000 names had `certs` print a megabyte for a dozen rows."""
+    out, names = Lines(), ", ".join(f"{n}.shop.example.com" for n in range(3000))
+    rows = [(names, "file", "R11"), *((f"{n}.example.com", "file", "R11") for n in range(12))]
+    at_once(tabled(out, ("names", "source", "issuer"), rows, None))
+    lines = "".join(out.pieces()).splitlines()
+    assert lines[2] == f"{names}   file     R11"
+    assert max(map(len, [*lines[:2], *lines[3:]])) < 200
+    assert {line.index("file") for line in lines[3:]} == {lines[0].index("SOURCE")}
