@@ -140,6 +140,8 @@ class Kind(enum.Enum):
     CONTAINERS = enum.auto()
     SUBJECTS = enum.auto()  # any of these
     DRAINED = enum.auto()
+    HOSTS = enum.auto()  # whole names of services, and their hosts
+    NAMES = enum.auto()  # all that DNS has of services and containers
     COMMANDS = enum.auto()
 
 

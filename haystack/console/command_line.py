@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from haystack.loop.turns import Turns
 
 CALL = re.compile(r"(?:haystack\s*[.:]\s*)?([A-Za-z_]\w*)\s*\((.*)\)\s*[.;]?", re.DOTALL)
+MOST = 3  # words that are named where several are as near
 SWITCH = {"true": "on", "false": "off", "1": "on", "0": "off"}
 
 
@@ -38,11 +39,12 @@ def normal(words: Iterable[str]) -> list[str]:
 
 
 def nearest_of(word: str, known: Iterable[str]) -> Turns[str]:
-    """``; did you mean X?`` for the known word nearest to this one, or nothing."""
-    best, likeness = "", 0.0
+    """``; did you mean X?`` for the known word nearest to this one, or for MOST that are as near; or nothing."""
+    best, likeness = dict[str, None](), 0.0
     for each in known:
         close = difflib.get_close_matches(word.lower(), [each], n=1, cutoff=0.5)
-        if close and (found := difflib.SequenceMatcher(None, each, word.lower()).ratio()) > likeness:
-            best, likeness = each, found
+        if close and (found := difflib.SequenceMatcher(None, each, word.lower()).ratio()) >= likeness:
+            best, likeness = {**(best if found == likeness else {}), each: None}, found
         yield
-    return f"; did you mean {best}?" if best else ""
+    *some, last = sorted(best)[:MOST] or [""]
+    return f"; did you mean {', '.join(some)}{' or ' if some else ''}{last}?" if last else ""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from haystack.console.output import Output
+from haystack.console.wrapping import prose
 
 INTERRUPTS = frozenset({"\x03", "\x04"})  # Ctrl-C and Ctrl-D
 MOST_KEYS = 1000  # that wait; further ones are dropped
@@ -39,9 +40,9 @@ class Lent:
         self._out.lines(text)
 
     async def complain(self, text: str) -> None:
-        """The same to standard error, where there is one apart."""
+        """The same to standard error, where there is one apart; on a terminal in lines that end between words."""
         await self._out.ready.wait()
-        self._out.complain(text)
+        self._out.complain("\n".join(prose(text.split("\n"), self.size[0] if self.terminal else None)))
 
     async def draw(self, text: str) -> None:
         """Send this as it is."""

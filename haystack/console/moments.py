@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from haystack.model import spelling
 
@@ -30,9 +31,17 @@ def read(text: str, now: float) -> float:
     return found
 
 
-def past(text: str) -> float:
-    """The same by the clock of this machine."""
-    return read(text, time.time())
+class Beginning(NamedTuple):
+    """Unix seconds, and whether it was told as how long ago that is."""
+
+    at: float
+    ago: bool
+
+
+def past(text: str) -> Beginning:
+    """The same by the clock of this machine. Raises ValueError."""
+    now = time.time()
+    return Beginning(read(text, now), ago=_of_clock(text.strip(), now) is None and _of_date(text.strip()) is None)
 
 
 def _of_clock(text: str, now: float) -> float | None:

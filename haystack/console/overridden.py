@@ -82,7 +82,7 @@ def called(target: Target) -> str:
 
 
 def remaining(override: Override, now: float) -> str:
-    """``, until 2026-11-30 14:02:03Z (10.0 min)``; nothing where it has no end."""
+    """``, until 2026-11-30 14:02:03Z (10 min)``; nothing where it has no end."""
     return f" for {span(override.until - now)}" if override.until else ""
 
 

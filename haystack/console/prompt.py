@@ -42,9 +42,10 @@ class Words(Completer):
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002 - theirs
         """What may stand where the cursor is, in whatever case it was begun."""
         words = document.text_before_cursor.split(" ")
+        begun = words[-1].rpartition("://")[2].lower()  # a scheme stays as it was typed
         for candidate in self._candidates([word for word in words[:-1] if word]):
-            if candidate.lower().startswith(words[-1].lower()):
-                yield Completion(candidate, start_position=-len(words[-1]))
+            if candidate.lower().startswith(begun):
+                yield Completion(candidate, start_position=-len(begun))
 
 
 class Kept(Shown):

@@ -6,8 +6,8 @@ Pure, but for what others are asked before (Command.ahead): nothing here prints 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from haystack.console import words
 from haystack.console.command import HERE, USAGE, Asked, Command, Context, Kind, Live, Result, Talk
@@ -40,7 +40,9 @@ from haystack.console.commands import (
 )
 from haystack.console.lists import short_names
 from haystack.console.suggestions import suggested
+from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, at_once, in_turns
+from haystack.model import naming
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
 
@@ -107,7 +109,7 @@ async def answer(state: State, line: Sequence[str], context: Context = HERE) -> 
     """Do what the words say: ask others where it needs that, some seconds at most; the rest in turns."""
     call = read(line)
     if isinstance(call, Result):
-        return call
+        return fitting(call, context)
     if call.command.ahead is not None:
         context = await call.command.ahead(state, call.asked, context)
     return await in_turns(done(state, call, context))
@@ -121,7 +123,12 @@ def run(state: State, line: Sequence[str], context: Context = HERE) -> Result:
 def work(state: State, line: Sequence[str], context: Context = HERE) -> Turns[Result]:
     """The same in turns."""
     call = read(line)
-    return call if isinstance(call, Result) else (yield from done(state, call, context))
+    return fitting(call, context) if isinstance(call, Result) else (yield from done(state, call, context))
+
+
+def fitting(result: Result, context: Context) -> Result:
+    """What says how a command is used, in lines of the terminal's width that end between words; anything else as it is."""
+    return replace(result, said="\n".join(prose([result.text], context.width))) if result.status == USAGE else result
 
 
 def done(state: State, call: Call, context: Context) -> Turns[Result]:
@@ -129,7 +136,7 @@ def done(state: State, call: Call, context: Context) -> Turns[Result]:
     action, live = call.command.action, call.command.live
     if action is not None:
         result = action(state, call.asked, context)
-        return result if isinstance(result, Result) else (yield from result)
+        return fitting(result if isinstance(result, Result) else (yield from result), context)
     if live is None:
         raise TypeError(f"{call.command.name} does nothing")
 
@@ -149,17 +156,33 @@ def completions(state: State, before: list[str]) -> list[str]:
 
 def names(state: State, kind: Kind) -> list[str]:
     """Of what there is of a kind."""
-    picture = state.snapshot
-    match kind:
-        case Kind.COMMANDS:
-            return list(COMMANDS)
-        case Kind.SERVICES:
-            return short_names(state)
-        case Kind.ENDPOINTS:
-            return sorted({e.id for service in picture.services.values() for e in service.endpoints})
-        case Kind.CONTAINERS:
-            return sorted(c.name for c in picture.containers.values())
-        case Kind.DRAINED:
-            return sorted({each.name for each in state.operator.overrides.drains.values()})
-        case Kind.SUBJECTS:
-            return [*short_names(state), *names(state, Kind.CONTAINERS), *names(state, Kind.ENDPOINTS)]
+    return list(_NAMES[kind](state))
+
+
+def _hosts(state: State) -> list[str]:
+    services = state.snapshot.services
+    return sorted({*services, *(host for each in services.values() for host in each.hosts if not host.startswith("*"))})
+
+
+def _containers(state: State) -> list[str]:
+    return sorted(c.name for c in state.snapshot.containers.values())
+
+
+def _in_dns(state: State) -> list[str]:
+    return [*_hosts(state), *sorted(naming.container(state.snapshot.origin, c) for c in state.snapshot.containers.values())]
+
+
+def _endpoints(state: State) -> list[str]:
+    return sorted({e.id for service in state.snapshot.services.values() for e in service.endpoints})
+
+
+_NAMES: dict[Kind, Callable[[State], Iterable[str]]] = {
+    Kind.COMMANDS: lambda _state: COMMANDS,
+    Kind.SERVICES: short_names,
+    Kind.ENDPOINTS: _endpoints,
+    Kind.CONTAINERS: _containers,
+    Kind.DRAINED: lambda state: sorted({each.name for each in state.operator.overrides.drains.values()}),
+    Kind.HOSTS: _hosts,
+    Kind.NAMES: _in_dns,
+    Kind.SUBJECTS: lambda state: [*short_names(state), *_containers(state), *_endpoints(state)],
+}

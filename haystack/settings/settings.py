@@ -33,11 +33,12 @@ OTHER_PORTS = ("dns_port", "ssh_port")  # beside those of HTTP
 
 
 class Told(NamedTuple):
-    """A setting for a person: its variable, its value, and where that came from."""
+    """A setting for a person: its variable, its value, and where that came from. unset: it has no value, and ``-`` stands for that."""
 
     name: str
     value: str
     source: str
+    unset: bool = False
 
 
 class SettingsError(Exception):
@@ -204,7 +205,8 @@ class Settings(BaseSettings):
 
     def told(self) -> list[Told]:
         """Each setting with its value for a person, and where that came from."""
-        return [Told(variable(name), display(name, getattr(self, name)), self._source(name)) for name in type(self).model_fields]
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return [Told(variable(name), display(name, value), self._source(name), is_unset(value)) for name, value in values.items()]
 
     def _source(self, field: str) -> str:
         if field in self._flags:
@@ -276,9 +278,14 @@ def refusal(field: str, value: object, why: str) -> str:
     return f"{variable(field)}: {text} can't be used{detail}; it takes {Settings.model_fields[field].description}"
 
 
+def is_unset(value: object) -> bool:
+    """Whether a setting has no value."""
+    return value is None or value == ()
+
+
 def display(field: str, value: object) -> str:
     """A value for a person."""
-    if value is None or value == ():
+    if is_unset(value):
         return "-"
     if field in SECRET:
         return "(set, not shown)"

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 
-from haystack.console.command import JSON, NOT_FOUND, OK, USAGE, Asked, Command, Context, Result, option, word
+from haystack.console.command import JSON, NOT_FOUND, OK, USAGE, Asked, Command, Context, Kind, Result, option, word
 from haystack.console.listing import as_json
+from haystack.dns import words
+from haystack.model import spelling
 from haystack.observe.safe_text import printable
 from haystack.views import lookups
 from haystack.views.state import State
@@ -58,12 +60,20 @@ def dns_name(text: str) -> str:
     return text
 
 
+def record_type(text: str) -> str:
+    """A type of records, by its name or as TYPE65. Raises ValueError."""
+    if words.type_number(name := text.upper()) is None:
+        near = spelling.nearest(name, TYPES)
+        raise ValueError("no such type of records" + (f"; did you mean {near}?" if near else ""))
+    return name
+
+
 COMMAND = Command(
     "dig",
     "query Haystack's DNS, also for other names, and where the answer comes from",
     (
-        word("name", "NAME", "any name", takes=dns_name, needed=False),
-        word("type", "TYPE", "a type of records; else A, and PTR with -x", takes=str.upper, completes=TYPES, needed=False),
+        word("name", "NAME", "any name", takes=dns_name, completes=Kind.NAMES, needed=False),
+        word("type", "TYPE", "a type of records; else A, and PTR with -x", takes=record_type, completes=TYPES, needed=False),
         option("reverse", "ADDRESS", "the names of an address", takes=reverse, flags=("-x",)),
         JSON,
     ),

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import msgspec
 
 from haystack.console import happenings, listing, lists
-from haystack.console.command import JSON, OK, Asked, Command, Context, Kind, Live, Result, Talk, option, switch, word
+from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Live, Result, Talk, option, switch, word
+from haystack.console.command_line import nearest_of
 from haystack.console.tables import age
 from haystack.loop.turns import Turns, in_turns, stretches
 from haystack.model import spelling
 from haystack.observe.journal import Entry
 from haystack.observe.safe_text import printable, printable_json
+from haystack.operator import targets
 from haystack.views.state import State
 
 
@@ -26,6 +28,8 @@ def events(state: State, asked: Asked, context: Context) -> Turns[Result]:
 
         return Result("", effect=Live(goes_on))
     found = yield from recent(state, asked)
+    if not found and (absent := (yield from absence(state, asked["subject"]))):
+        return Result(absent, NOT_FOUND)
     if asked["json"]:
         return Result((yield from listing.json_array(msgspec.to_builtins(entry) for entry in found)))
     if not found:
@@ -51,6 +55,24 @@ def filtered(state: State, asked: Asked) -> Callable[[Entry], bool]:
     return lambda entry: happenings.is_about(entry, subject, whole)
 
 
+def absence(state: State, subject: str | None) -> Turns[str]:
+    """That nothing of this name is there, nor ever was as far as is known, and what may have been meant; empty: something is or was."""
+    if subject is None or subject in state.registry.sources or any(subject == engine.name for engine in state.snapshot.engines.values()):
+        return ""
+    try:
+        yield from targets.find(state.snapshot, subject)
+    except targets.UnknownError as error:
+        if not error.word:  # it is several things
+            return ""
+        whole = lists.whole(subject, state)
+        for some in stretches(state.journal.since(0.0)):
+            if any(happenings.is_about(entry, subject, whole) for entry in some):
+                return ""
+            yield
+        return printable(str(error)) + (yield from nearest_of(error.word, error.known))
+    return ""
+
+
 def nothing(state: State, asked: Asked) -> str:
     """That there is none, and how far back is known."""
     about = f" to {printable(asked['subject'])}" if asked["subject"] else ""
@@ -63,7 +85,10 @@ async def follow(state: State, asked: Asked, talk: Talk) -> int:
     """Print those of the last while, and then each as it comes, until Ctrl-C."""
     async with state.journal.follow() as news:
         lost, wanted = 0, filtered(state, asked)
-        for entry in await in_turns(recent(state, asked)):
+        found = await in_turns(recent(state, asked))
+        if not found and (absent := await in_turns(absence(state, asked["subject"]))):
+            await talk.complain(f"waiting: {absent}")
+        for entry in found:
             await talk.line(shown(entry, asked))
         async for entry in news:
             if news.lost > lost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haystack.console import explain as explanation
-from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Result, word
+from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Result, word
 from haystack.console.listing import json_of
 from haystack.loop.turns import Turns
 from haystack.views import explanation as rules
@@ -23,7 +23,7 @@ def explain(state: State, asked: Asked, context: Context) -> Turns[Result]:
 COMMAND = Command(
     "explain",
     "which service answers a URL, and which of its endpoints are in or out, and why",
-    (word("url", "URL", "a URL, or a host name with a path", takes=rules.read), JSON),
+    (word("url", "URL", "a URL, or a host name with a path", takes=rules.read, completes=Kind.HOSTS), JSON),
     explain,
     example="explain http://nginx.services.haystack/login",
 )

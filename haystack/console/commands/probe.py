@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from time import perf_counter
 
 from haystack.catalog.claims import ALL
-from haystack.console import listing, probing
-from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Talk, word
+from haystack.console import listing, lists, probing
+from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, word
 from haystack.console.exchanges import Names
 from haystack.console.probing import Answer, Door, Target
 from haystack.console.trace_line import duration, phase, size
+from haystack.console.wrapping import pieces
 from haystack.loop.turns import in_turns
 from haystack.model.balance import parts
 from haystack.model.reports import Trace
@@ -32,7 +33,7 @@ LEFT = 10  # columns of the names of phases
 async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int:
     """Each phase as it is over."""
     target: Target = asked["url"]
-    say = _Said(talk, quiet=asked["json"])
+    say = Said(talk, quiet=asked["json"])
     began = perf_counter()
     answers = state.responder.lookup(target.asked.host, "A", context.local)
     await say.line("name", "; ".join(" ".join(line.removeprefix(";; ").split()) for line in answers), perf_counter() - began)
@@ -41,7 +42,7 @@ async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int
     found = await in_turns(explanation.find(state.snapshot.services.values(), target.asked))
     await say.line("service", f"{found.service.name}, by host {found.host} and path {found.path}" if found else "none claims this URL")
     answer, trace = await exchange(state, target, door, found)
-    heard = (*_sealed(answer, target), *_told(answer), *_notes(target, door, found, answer, trace))
+    heard = (*_sealed(answer, target), *_told(answer), *_meant(state, target, found), *_notes(target, door, found, answer, trace))
     for name, text in (*_way(state, door, trace, answer, found), *heard):
         await say.line(name, text)
     if asked["json"]:
@@ -49,8 +50,8 @@ async def probe(state: State, asked: Asked, context: Context, talk: Talk) -> int
     return OK if _is_well(door, answer, trace, found) else NOT_FOUND
 
 
-class _Said:
-    """What a person reads: a phase a line."""
+class Said:
+    """What a person reads: a phase a line, or as many as it needs on a terminal."""
 
     def __init__(self, talk: Talk, *, quiet: bool) -> None:
         self._talk, self._quiet = talk, quiet
@@ -59,7 +60,9 @@ class _Said:
         """One phase, and how long it took."""
         if not self._quiet:
             took = f"  ({duration(seconds * 1000)})" if seconds is not None else ""
-            await self._talk.line(f"{name:<{LEFT}}{printable(text)}{took}")
+            told = printable(text) + took
+            lines = pieces(told, max(LEFT, self._talk.size[0] - LEFT)) if self._talk.terminal else [told]
+            await self._talk.line("\n".join(f"{name if not at else '':<{LEFT}}{line}" for at, line in enumerate(lines)))
 
 
 def _elsewhere(target: Target, door: Door) -> str:
@@ -144,6 +147,12 @@ def _told(answer: Answer) -> Iterator[tuple[str, str]]:
             yield "field", f"{name}: {text}"
 
 
+def _meant(state: State, target: Target, found: Found | None) -> Iterator[tuple[str, str]]:
+    """The service whose short name was given."""
+    if found is None and (whole := lists.whole(target.asked.host, state)) in state.snapshot.services:
+        yield "note", f"did you mean {whole}?"
+
+
 def _notes(target: Target, door: Door, found: Found | None, answer: Answer, trace: Trace | None) -> Iterator[tuple[str, str]]:
     """What may be different for others than for this request, which came from Haystack itself and without a cookie."""
     if target.asked.tls and not door.sealed:
@@ -183,7 +192,10 @@ def _tls_shape(answer: Answer) -> dict[str, object] | None:
 COMMAND = Command(
     "probe",
     "send one request now, through Haystack's own proxy, and show each phase of it",
-    (word("url", "URL", "a URL, or a host name with a path, of a service of Haystack's", takes=probing.read), JSON),
+    (
+        word("url", "URL", "a URL, or a host name with a path, of a service of Haystack's", takes=probing.read, completes=Kind.HOSTS),
+        JSON,
+    ),
     live=probe,
     example="probe http://nginx.services.haystack/login",
     more="It is a GET to a listener of this Haystack, never to another address; for https:// within TLS. Redirects are not followed. "

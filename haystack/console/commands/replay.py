@@ -15,8 +15,7 @@ from haystack.views.state import State
 
 def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
     """Who was in, what happened, what went wrong and where exchanges were sent instead."""
-    first = asked["when"]
-    last = min(first + asked["for"], time.time())
+    first, last = window(asked, time.time())
     service = lists.whole(asked["service"], state) if asked["service"] else None
     told = yield from replay(state.past, first, last, service)
     if service is not None and service not in state.snapshot.services and not _is_known(told, service):
@@ -30,12 +29,21 @@ def show(state: State, asked: Asked, context: Context) -> Turns[Result]:
     return Result((yield from happenings.replay_text(told, context.width)))
 
 
+def window(asked: Asked, now: float) -> tuple[float, float]:
+    """From when until when. Without --for it goes until now where it was told how long ago it began."""
+    begun, length = asked["when"], asked["for"]
+    if length is None and begun.ago:
+        return begun.at, now
+    return begun.at, min(begun.at + (LENGTH if length is None else length), now)
+
+
 def _is_known(told: Replay, service: str) -> bool:
     """Whether anything was told of a service itself."""
     events = any(service in (event.about, *event.services) for event in told.events)
     return events or bool(told.outcomes) or any((*told.before.values(), *told.after.values()))
 
 
+LENGTH = 60.0  # seconds
 USUAL = ("1m", "5m", "10m", "1h")
 COMMAND = Command(
     "replay",
@@ -43,7 +51,7 @@ COMMAND = Command(
     (
         word("when", "WHEN", "its beginning (UTC): 14:02, 14:02:30, 2026-11-30T14:02 or 10m (ago)", takes=moments.past, completes=USUAL),
         word("service", "SERVICE", "of one service alone", completes=Kind.SERVICES, needed=False),
-        option("for", "T", "its length; else 1m", takes=spelling.seconds, default=60.0),
+        option("for", "T", "its length; else until now where WHEN is how long ago, and 1m where it is a time", takes=spelling.seconds),
         JSON,
     ),
     show,

@@ -12,7 +12,7 @@ def config(state: State, asked: Asked, context: Context) -> Result:
     """A line a setting."""
     rows = [each for each in state.settings.told() if asked["all"] or asked["json"] or each.source != "default"]
     if asked["json"]:
-        return Result(as_json([{"name": each.name, "value": each.value, "source": each.source} for each in rows]))
+        return Result(as_json([{"name": each.name, "value": None if each.unset else each.value, "source": each.source} for each in rows]))
     if not rows:
         return Result("every setting is at its default; config --all shows them")
     titles = ("setting", Column("value", fold=True), "from")
@@ -26,4 +26,5 @@ COMMAND = Command(
     (switch("all", "also those at their defaults"), JSON),
     config,
     example="config --all",
+    more="Settings at their defaults are left out; --all and --json show all of them. One without a value is - here, and null in JSON.",
 )

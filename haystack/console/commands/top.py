@@ -7,6 +7,7 @@ import asyncio
 from haystack.console import busiest, listing, lists
 from haystack.console.busiest import SORTS, Row
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, option, word
+from haystack.console.command_line import nearest_of
 from haystack.console.long_text import Lines
 from haystack.console.tables import Column, Title, tabled
 from haystack.console.top_screen import ENTER, HELP, LEAVE, Screen
@@ -55,7 +56,7 @@ async def once(state: State, asked: Asked, service: str | None, context: Context
     """One table, or JSON."""
     found = await in_turns(busiest.rows(state, service, asked["sort"]))
     if found is None:
-        await talk.complain(f"no service {printable(service)}")
+        await talk.complain(printable(f"no service {service}") + await in_turns(near(state, service or "")))
         return NOT_FOUND
     pieces = await in_turns(listing.json_array(busiest.shapes(found)) if asked["json"] else table(state, found, service, context.width))
     for piece in pieces:
@@ -63,6 +64,11 @@ async def once(state: State, asked: Asked, service: str | None, context: Context
         await asyncio.sleep(0)
     await talk.line("")  # its end
     return OK
+
+
+def near(state: State, service: str) -> Turns[str]:
+    """The service that may have been meant."""
+    return (yield from nearest_of(naming.short_name(service, state.snapshot.origin), lists.short_names(state)))
 
 
 def table(state: State, found: list[Row], service: str | None, width: int | None) -> Turns[list[str]]:

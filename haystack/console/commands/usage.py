@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from haystack.console.command import NOT_FOUND, Asked, Command, Context, Kind, Result, word
+from haystack.console.command import USAGE, Asked, Command, Context, Kind, Result, word
 from haystack.console.suggestions import suggested
 from haystack.console.tables import Column, table
 from haystack.console.wrapping import prose
@@ -44,7 +44,7 @@ def command(table_of_all: Callable[[], Mapping[str, Command]]) -> Command:
         if not name:
             return Result(all_commands(commands, context.width))
         if name not in commands:
-            return Result(f"no command {printable(name)!r}{suggested(name, commands)}", NOT_FOUND)
+            return Result(f"no command {printable(name)!r}{suggested(name, commands)}", USAGE)
         return Result(of(commands[name], context.width))
 
     argument = word("command", "COMMAND", "which one; else all are listed", completes=Kind.COMMANDS, needed=False)

@@ -122,7 +122,8 @@ def test_an_unknown_command_names_the_nearest_in_one_line():
 
 
 @pytest.mark.parametrize(
-    "words", [["service"], ["services", "--x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"]]
+    "words",
+    [["service"], ["services", "--x"], ["trace"], ["trace", "maybe"], ["log", "loud"], ["dig"], ["exit", "now"], ["dig", NAME, "BLA"]],
 )
 def test_wrong_use_says_the_usage(words):
     result = run(state(), words)

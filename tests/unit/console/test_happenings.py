@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 import pytest
 
 from haystack.console.command import Live
-from haystack.console.shell import run
+from haystack.console.commands import replay
+from haystack.console.moments import dated
+from haystack.console.shell import read, run
 from haystack.model.reports import Outcome
 from haystack.observe.journal import Journal
 from haystack.observe.past import Past
@@ -68,7 +70,25 @@ def test_events_in_json_have_all_fields():
 def test_that_nothing_happened_is_said_and_how_far_back_is_known():
     made = state()
     assert run(made, ["events", "--since", "0"]).text == "nothing happened in the last 0 s"
-    assert run(made, ["events", "nobody"]).text == "nothing happened to nobody in the last 10 min (known are the last 0 s)"
+    for word in ("web", "nginx", ID[:12], f"{ID[:12]}:80/tcp", "box"):
+        result = run(made, ["events", word])
+        assert (result.status, result.text) == (0, f"nothing happened to {word} in the last 10 min (known are the last 0 s)")
+    assert run(made, ["events", "web", "--json"]).text == "[]"
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_events_of_a_name_that_nobody_has_or_had_are_an_error_that_names_the_nearest(more):
+    result = run(state(), ["events", "wep", *more])
+    assert (result.status, result.text) == (1, "no endpoint, container or service wep; did you mean web?")
+
+
+def test_what_is_gone_and_known_is_no_unknown_name():
+    now = [time.time() - 900]
+    made = replace(state(), past=Past(Journal(lambda: now[0])))
+    made.journal.add("container.died", "old", "its process ended", ["old.services.haystack"], identity="cd" * 6)
+    now[0] = time.time()
+    for word in ("old", "old.services.haystack", "cdcd"):
+        assert (run(made, ["events", word]).status, run(made, ["events", word]).text[:16]) == (0, "nothing happened")
 
 
 def test_events_longer_ago_are_left_out():
@@ -176,6 +196,28 @@ def test_what_is_older_than_what_is_kept_is_said_to_be_unknown():
     partly = run(state(), ["replay", "1h", "--for", "2h"])
     assert partly.status == 0
     assert "is not known any more, or Haystack did not run" in partly.text
+
+
+@pytest.mark.parametrize(
+    ("line", "first", "last"),
+    [("5m", -300, 0), ("5m --for 1m", -300, -240), ("5m --for 1h", -300, 0), ("2026-11-30T14:02", None, 60), ("14:02 --for 10s", None, 10)],
+)
+def test_how_long_ago_goes_until_now_and_a_time_of_day_for_a_minute(line, first, last):
+    asked, now = read(["replay", *line.split()]).asked, time.time()
+    found = replay.window(asked, now)
+    if first is None:
+        assert found[1] - found[0] == last
+    else:
+        assert [each - now for each in found] == pytest.approx([first, last], abs=5)
+
+
+def test_a_replay_from_before_the_start_shows_what_is_known_and_from_when():
+    made = happened(*KILL)
+    result = run(made, ["replay", "5m"])
+    assert result.status == 0
+    assert "was sent SIGKILL" in result.text
+    known = dated(made.journal.begun)
+    assert f"what happened before {known} is not known any more, or Haystack did not run" in result.text
 
 
 @pytest.mark.parametrize(("line", "wrong"), [("replay noon", "not a time"), ("replay 3000-01-01", "in the future"), ("replay", "required")])

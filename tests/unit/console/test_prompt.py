@@ -1,5 +1,6 @@
 """What Tab offers at the prompt."""
 
+from msgspec.structs import replace
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
@@ -8,7 +9,8 @@ from haystack.console.history import History
 from haystack.console.prompt import LONGEST, Words, bound
 from haystack.console.shell import completions
 from haystack.console.terminal import Terminal
-from tests.fakes.state import picture, state
+from haystack.model.services import Carried
+from tests.fakes.state import NAME, picture, state
 
 
 def offered(line):
@@ -48,3 +50,16 @@ async def test_what_is_pasted_into_a_session_is_cut_and_executed(tmp_path):
     terminal.feed("\x1b[200~" + "x" * 200_000 + "\x1b[201~\r")
     await terminal.converse("xterm", lambda _words: [], execute, History(tmp_path, "SHA256:x"))
     assert seen == ["x" * LONGEST]
+
+
+def test_a_url_and_a_name_of_dns_are_completed_by_services_hosts_and_containers():
+    assert offered("explain ng") == [f"explain {NAME}"]
+    assert offered("probe http://ng") == [f"probe http://{NAME}"]
+    assert offered("dig We") == ["dig web-1.containers.haystack"]
+    assert offered("dig ng") == [f"dig {NAME}"]
+
+
+def test_a_host_is_completed_but_for_a_wildcard():
+    seen = picture()
+    seen.services[NAME] = replace(seen.services[NAME], claims=(Carried(host="shop.example.com"), Carried(host="*.shop.example.com")))
+    assert [each for each in completions(state(snapshot=seen), ["explain"]) if "shop" in each] == ["shop.example.com"]
