@@ -188,10 +188,11 @@ class Traces(Message, frozen=True):
 
 
 class Spans(Message, frozen=True):
-    """Exchanges as model.reports.packed_span has them, and how many more there was no room for."""
+    """Spans as _fast/log/otlp_span.pyx has them, of so many exchanges, and how many more there was no room for. A part of the frame."""
 
-    spans: tuple[bytes, ...]
-    dropped: int = 0
+    spans: memoryview
+    count: int
+    dropped: int
 
 
 class Outcomes(Message, frozen=True):
