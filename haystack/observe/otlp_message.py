@@ -1,4 +1,4 @@
-"""The message around spans that workers have written (_fast/log/otlp_span.pyx): OTLP's protocol buffers. Pure; imports nothing of OpenTelemetry.
+"""The message around spans that workers have written (_fast/log/otlp_span.pyx): OTLP's protocol buffers. Pure; imports nothing of the SDK.
 
 https://protobuf.dev/programming-guides/encoding/, https://github.com/open-telemetry/opentelemetry-proto (opentelemetry/proto/trace/v1).
 """

@@ -1,7 +1,7 @@
 """Frames as they come over a socket, each put together where it stays: a tick of the access log is hundreds of kilobytes, and a copy less.
 
-A frame is four bytes of length, big endian, and so many bytes. Small ones come many at a time; the rest of one that is not whole yet is read
-into its own memory. Never looks into a frame, never writes.
+A frame is four bytes of length, big endian, and so many bytes. Small ones come many at a time; the rest of one that is not whole yet is
+read into memory of its own. Never looks into a frame, never writes.
 """
 
 from __future__ import annotations
