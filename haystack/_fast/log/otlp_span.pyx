@@ -16,7 +16,7 @@ from haystack._fast.log.access_line cimport Entry, Text
 from haystack._fast.log.protobuf cimport (
     AHEAD, LABEL, Label, Tag, put_ident, put_item, put_moment, put_number, put_tag, put_true, put_value,
 )
-from haystack._fast.log.url cimport GROWTH, TAIL, Place, Target, place_of, put_latin1, put_redacted, target_of
+from haystack._fast.log.url cimport GROWTH, Place, Target, place_of, put_latin1, put_redacted, target_of
 from haystack._fast.util.buffer cimport pending, release, reserve, take
 from haystack._fast.util.digits cimport PAIRS
 

@@ -2,8 +2,7 @@
 from haystack._fast.log.access_line cimport Text
 
 cdef enum:
-    GROWTH = 3          # bytes that one byte of a target can become in put_redacted, and TAIL beyond that
-    TAIL = 16
+    GROWTH = 3          # bytes that one byte of a target can become in put_redacted
 
 cdef struct Place:
     Text host           # without brackets

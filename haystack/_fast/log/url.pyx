@@ -82,7 +82,7 @@ cdef char *put_latin1(char *out, const char *data, int size) noexcept nogil:
 
 
 cdef char *put_redacted(char *out, const char *data, int size) noexcept nogil:
-    """The same without the values of parameters that are keys: GROWTH bytes at most for one, and TAIL."""
+    """The same without the values of parameters that are keys: GROWTH bytes at most for one."""
     cdef int at = 0, end, key
     while at < size:
         key = key_size(data + at, size - at)
