@@ -126,12 +126,12 @@ class Worker:
         shares = descriptors.worker(descriptors.raised(), len(self._lent), setup.limits.max_clients)
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
+        listeners = [self._listener(port) for port in setup.ports]
         if setup.access_log != "off":
             keep(KEPT)
-            listeners = [self._listener(port) for port in setup.ports]
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
-            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller, listeners)
         self._tls = WorkerTls(setup.tls_min, self._failed, serves=HTTPS in setup.listeners, asks=setup.tls_clients)
         secure = setup.ports[setup.listeners.index(HTTPS)] if HTTPS in setup.listeners else 0
         ports = setup.ports[: len(LISTENERS)]
