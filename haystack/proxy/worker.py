@@ -16,7 +16,7 @@ from time import monotonic
 
 import uvloop
 
-from haystack._fast.connection import slow_readers
+from haystack._fast.connection import resting, slow_readers
 from haystack._fast.connection.http2_leg import forget_spares
 from haystack._fast.exchange import bulk, half_closed, outliers
 from haystack._fast.exchange.listener import Listener
@@ -203,6 +203,7 @@ class Worker:
                 outliers.look(self._state)
                 half_closed.look(self._state)
                 slow_readers.look(self._state)
+                resting.look(self._state)
             if tick // BEATEN != before // BEATEN:
                 self._channel.send(ipc.Beat())
             self._tell()
