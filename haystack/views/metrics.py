@@ -51,6 +51,7 @@ class StateCollector(Collector):
         yield from self._picture()
         yield from self._publishing()
         yield from self._sources()
+        yield from self._peers()
         yield from self._workers()
         yield from self._processes()
         yield from dns_metrics.families(self._state.proxy.dns_counts, self._state.responder.figures())
@@ -107,6 +108,14 @@ class StateCollector(Collector):
         for name, source in self._state.public_sources():
             family.add_metric([printable(name)], int(source.connected))
         yield family
+
+    def _peers(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("haystack_peer_up", "1 while another Haystack answers, and DNS answers with its address.", labels=["peer"])
+        last = GaugeMetricFamily("haystack_peer_answered_seconds", "Unix time of its last answer; 0: there was none.", labels=["peer"])
+        for peer in self._state.peers():
+            up.add_metric([printable(peer.name)], int(peer.up))
+            last.add_metric([printable(peer.name)], peer.answered)
+        yield from (up, last)
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._state.proxy.workers

@@ -1,8 +1,8 @@
 """A service in simulated time: endpoints that fail, slow down, go silent and come back, and everything that decides about them.
 
 Real are the registry, the health monitor with ejection and policy, the table, and each worker's routes, endpoints, pickers, candidates,
-retries, outlier detection and reports. Simulated are time, the endpoints, and what a worker does with sockets. A minute takes a second or
-so, and one seed gives one story.
+queue, retries, outlier detection and reports. Simulated are time, the endpoints, and what a worker does with sockets. A minute takes a
+second or so, and one seed gives one story.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ TELL = 0.1  # seconds between two reports of a worker
 WORK, SLOW = 0.004, 0.2  # seconds that an answer takes
 TICK = 0.02  # seconds between two looks at who waits
 LATE = 250  # milliseconds without an answer: QUIET_MS of endpoint/outlier.pyx
+QUEUE_MS, QUEUE_SIZE = 1000, 1000  # how long, and how many requests wait for room
 LIMIT = 0.5  # seconds or so after which a request without an answer has failed
 KINDS = {"refusing": "refused", "resetting": "reset", "silent": "timeout", "failing": "error"}
 
@@ -82,7 +83,11 @@ class Try(NamedTuple):
 
 
 class Worker:
-    """One worker without its sockets: what it decides, counts and tells is decided, counted and told by what a real one runs."""
+    """One worker without its sockets: what it decides, counts and tells is decided, counted and told by what a real one runs.
+
+    Its counts are of requests: asked for, answered well (done), sent again (repeated), not so for want of budget (denied), put into the
+    queue, and at once at one endpoint at most (crowd).
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -91,8 +96,9 @@ class Worker:
         self.table = routing_table.Table(0, ())
         self.reports = testing.Reports()
         self.waiting: dict[Attempt, asyncio.TimerHandle] = {}  # at an endpoint, each with the time at which it ends there
+        self.pending: dict[Attempt, asyncio.TimerHandle] = {}  # in the queue, each with the end of its time there
         self.watched: dict[Member, None] = {}  # those at which some have waited for long
-        self.asked = self.repeated = self.denied = 0
+        self.asked = self.repeated = self.denied = self.queued = self.done = self.crowd = 0
 
     def follow(self, snapshot: Snapshot) -> None:
         """The newest table, as the supervisor sends it."""
@@ -126,20 +132,52 @@ class Worker:
             self.world.unserved += 1
             return None
         self.asked += 1
-        attempt = Attempt(route, key)
+        attempt = Attempt(route, key, woken=self.woken)
         self.send(attempt)
         return attempt
 
     def send(self, attempt: Attempt) -> None:
-        """To the next candidate."""
-        if attempt.next(self.ms) is None:
-            self.fail(attempt)
-        else:
+        """To the next candidate; without one into the queue."""
+        if attempt.next(self.ms) is not None:
             self.begin(attempt)
+        else:
+            self.wait(attempt)
+
+    def wait(self, attempt: Attempt) -> None:
+        """In the queue for as long as may be, or not at all."""
+        attempt.join(self.ms, QUEUE_MS, QUEUE_SIZE)
+        if attempt.in_queue:
+            self.queued += 1
+            self.pending[attempt] = self.world.loop.call_later((attempt.until - self.ms) / 1000, self.waited, attempt)
+        else:
+            self.fail(attempt)
+
+    def waited(self, attempt: Attempt) -> None:
+        """It has stood in the queue for its time."""
+        del self.pending[attempt]
+        attempt.give_up()
+        self.fail(attempt)
+
+    def woken(self, attempt: Attempt) -> None:
+        """It has its turn, once what wakes it is done with."""
+        self.world.loop.call_soon(self.look_again, attempt)
+
+    def look_again(self, attempt: Attempt) -> None:
+        """To a candidate, and the next one in the queue has its turn; or back to the front."""
+        if attempt not in self.pending:
+            return  # its time was up meanwhile
+        self.pending.pop(attempt).cancel()
+        if attempt.look_again(self.ms) is not None:
+            self.begin(attempt)
+        else:
+            self.wait(attempt)
+        if not attempt.in_queue:
+            attempt.wake_next()
 
     def begin(self, attempt: Attempt) -> None:
         """Its endpoint has it: this is how it will end there."""
         assert attempt.member is not None
+        self.crowd = max(self.crowd, attempt.member.endpoint.in_flight)
         endpoint = self.world.endpoint(attempt.member)
         self.world.tries.append(Try(self.world.now, endpoint, repeated=attempt.repeats > 0))
         manner = self.world.manner(endpoint)
@@ -163,16 +201,23 @@ class Worker:
             self.answered(attempt, member, manner)
 
     def answered(self, attempt: Attempt, member: Member, manner: str) -> None:
-        """With an error or without."""
-        attempt.answered(self.ms, manner != "failing")
+        """With an error, after which another endpoint is asked if that may be; or without."""
         if manner == "failing":
             compiled.hear(attempt.route.picker, member, -1.0)
             self.reports.fault(member, attempt.route.queue, "error", self.ms)
-            self.fail(attempt)
-        else:
-            compiled.hear(attempt.route.picker, member, (self.ms - attempt.begun) / 1000)
-            self.reports.fine(member, attempt.route.queue)
-            self.world.over(attempt)
+            if attempt.failed(self.ms, 503):
+                self.repeated += 1
+                self.begin(attempt)
+            else:
+                self.fail(attempt)
+            return
+        compiled.hear(attempt.route.picker, member, (self.ms - attempt.begun) / 1000)
+        if attempt.accused is not None:
+            self.reports.confirm(attempt.accused, attempt.route.queue, self.ms)
+        attempt.answered(self.ms)
+        self.reports.fine(member, attempt.route.queue)
+        self.done += 1
+        self.world.over(attempt)
 
     def broke(self, attempt: Attempt, *, unseen: bool) -> None:
         """Its connection did, before a response."""
@@ -245,13 +290,18 @@ class Worker:
 
 
 class World:
-    """The service, from the first request to the last. spells: the bad times of its endpoints, which are numbered from 0."""
+    """The service, from the first request to the last. spells: the bad times of its endpoints, which are numbered from 0.
 
-    def __init__(self, seed: int, balance: str, weights: list[int], spells: list[Spell], rate: float, limit: float = LIMIT) -> None:
+    most: requests at once that an endpoint takes from a worker; 0: any number.
+    """
+
+    def __init__(
+        self, seed: int, balance: str, weights: list[int], spells: list[Spell], rate: float, limit: float = LIMIT, most: int = 0
+    ) -> None:
         random_numbers.seed(seed)
         self.random = Random(seed)
         self.loop = SimulatedLoop()
-        self.balance, self.weights, self.spells, self.rate, self.limit = balance, weights, spells, rate, limit
+        self.balance, self.weights, self.spells, self.rate, self.limit, self.most = balance, weights, spells, rate, limit, most
         self.registry = Registry("haystack", clock=self.loop.time)
         self.monitor = self.registry.watcher = Monitor(self.registry.refresh, self.connect, clock=self.loop.time)
         self.workers = [Worker(self) for _ in range(WORKERS)]
@@ -336,7 +386,7 @@ class World:
         made = (
             Container(
                 id=f"{number + 1:064x}"[::-1], name=f"n{number}", engine="e", services=("web",), address=f"10.0.0.{number + 1}",
-                ports=(ports.named(80, "tcp"),), since=-1000.0, options=Options(weight=weight),
+                ports=(ports.named(80, "tcp"),), since=-1000.0, options=Options(weight=weight, max_connections=self.most or None),
             )
             for number, weight in enumerate(self.weights[:count])
         )  # fmt: skip

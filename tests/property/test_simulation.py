@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from haystack._fast.balance.pickers import PICKERS
 from tests.fakes.few_clients import FewClients
-from tests.fakes.world import KINDS, LIMIT, NAME, Spell, World
+from tests.fakes.world import KINDS, LIMIT, NAME, QUEUE_MS, Spell, World
 
 SECONDS = 35.0
 CALM = 10.0  # at the end nobody has a bad time any more, nor is anybody out
@@ -60,6 +60,61 @@ def test_a_service_serves_whatever_its_endpoints_go_through(seed, balance, story
         the_sick_are_left_alone(world)
         all_come_back(world)
         nothing_is_left(world)
+    finally:
+        world.close()
+
+
+@pytest.mark.timeout(240)
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(PICKERS)), stories(), st.integers(1, 3), st.integers(60, 120))
+def test_no_request_is_lost_and_none_is_sent_to_a_full_endpoint(seed, balance, story, most, rate):
+    """Whether there is room, and whoever leaves the queue: by its turn, by its time, or because the table has changed."""
+    weights, spells = story
+    world = World(seed, balance, weights, spells, float(rate), most=most)
+    try:
+        world.run(20.0)
+        assert sum(w.asked for w in world.workers) == sum(w.done for w in world.workers) + len(world.failed)
+        assert max(w.crowd for w in world.workers) <= most
+        assert not any(w.pending or w.waiting for w in world.workers)
+        half_stays_in(world)
+        retries_stay_within_their_budget(world)
+        nothing_is_left(world)
+    finally:
+        world.close()
+
+
+def test_bursts_wait_for_room_and_all_are_answered():
+    """Three endpoints that take two requests at once from each worker, asked for three quarters of what they can do."""
+    world = World(5, "p2c", [100] * 3, [], 2200.0, most=2)
+    try:
+        world.run(10.0)
+        assert world.failed == []
+        assert all(worker.queued > 100 for worker in world.workers)
+        assert [worker.crowd for worker in world.workers] == [2] * len(world.workers)
+    finally:
+        world.close()
+
+
+def test_where_room_comes_late_requests_give_up_after_their_time():
+    """All endpoints are slow for longer than anybody waits: the queue is left, whole, and nobody is ejected for being slow."""
+    world = World(6, "p2c", [100] * 3, [Spell(number, "slow", 2.0, 6.0) for number in range(3)], 400.0, most=1)
+    try:
+        world.run(12.0)
+        assert len(world.failed) > 100
+        assert all(2.0 + QUEUE_MS / 1000 <= at < 6.0 + 2 * QUEUE_MS / 1000 for at in world.failed)
+        assert all(e.ready for _, snapshot in world.seen for e in snapshot.services[NAME].endpoints)
+        nothing_is_left(world)
+    finally:
+        world.close()
+
+
+def test_what_an_endpoint_fails_at_is_answered_by_another():
+    """Until it is ejected, and when it is asked now and then: the budget is far from used."""
+    world = World(3, "p2c", [100] * 4, [Spell(1, "failing", 4.0, 12.0)], 200.0)
+    try:
+        world.run(20.0)
+        assert world.failed == []
+        assert sum(worker.repeated for worker in world.workers) > 0
     finally:
         world.close()
 

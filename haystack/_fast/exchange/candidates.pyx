@@ -101,7 +101,9 @@ cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, in
 cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now):
     """The member that a request could be moved to; None: nobody has room and has answered well of late."""
     cdef Member member = picked(route, c, True, idempotent, now)
-    return None if member is None or member.endpoint.outlier.avoid_until > now or member.endpoint.is_full() else member
+    if member is not None and member.endpoint.is_full():
+        member = with_room(route, c)
+    return None if member is None or member.endpoint.outlier.avoid_until > now else member
 
 
 cdef Member elsewhere(Route route, Candidates *c, RetryState *r, int64_t now):

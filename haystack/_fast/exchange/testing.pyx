@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from haystack._fast.connection.http2_client cimport Http2Client
-from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, let_go, speak, take_on
+from haystack._fast.endpoint.endpoint cimport Endpoint, Member, Queue, Route, Waiter, let_go, speak, take_on
 from haystack._fast.endpoint.fault_reports cimport FaultReports
 from haystack._fast.endpoint.outlier cimport (
     MOST_VAIN, Action, Fault, OutlierState, Phase, ServiceView, answers, calm, failed as has_failed, judge, limits, probe_is_due,
@@ -202,22 +202,29 @@ cdef class Pending:
         return REASONS[self.state.reason] if name == "reason" else (<dict>self.state)[name]
 
 
-cdef class Attempt:
-    """A simulated idempotent request without sockets: candidates, retries and budget as in a worker. Times in milliseconds."""
+cdef class Attempt(Waiter):
+    """A simulated idempotent request without sockets: candidates, retries, budget and queue as in a worker. Times in milliseconds.
+
+    woken: called with it when the queue has its turn.
+    """
 
     cdef readonly Route route
     cdef readonly Member member         # that has it now; None: nobody
     cdef Candidates candidates
     cdef RetryState state
+    cdef PendingState pending
     cdef list blamed
+    cdef object woken
     cdef bint full
+    cdef bint broken                    # the last endpoint refused it or broke off, since it waited last
+    cdef readonly bint in_queue
     cdef readonly int64_t begun
     cdef bint late
-    cdef Member accused                 # that it was taken from as a sample; None: it is none
-    cdef int64_t sampled_at
+    cdef readonly Member accused        # that it was taken from, silent or with an error; None: nobody
+    cdef int64_t sampled_at             # when, as a sample; 0: it is none
 
-    def __init__(self, Route route, uint64_t key=0, bint idempotent=True):
-        self.route = route
+    def __init__(self, Route route, uint64_t key=0, bint idempotent=True, woken=None):
+        self.route, self.woken = route, woken
         self.candidates.key = key
         self.state = RetryState(idempotent, idempotent, False, False, 0)
         earn_retry(&route.queue.budget)
@@ -238,6 +245,51 @@ cdef class Attempt:
         return self.go(next_member(self.route, &self.candidates, named, self.state.idempotent, now, &self.full), now)
 
     @property
+    def until(self):
+        """When it has waited in the queue for long enough."""
+        return self.pending.until
+
+    cdef int rouse(self) except -1:
+        self.woken(self)
+        return 0
+
+    def join(self, int64_t now, int64_t queue_ms, int size):
+        """There was no candidate. Stand in the queue, which has room for so many; the Decision's name."""
+        cdef Queue queue = self.route.queue
+        cdef bint has_place = len(queue) < size
+        cdef Member member
+        cdef Decision decision
+        if len(self.route.members) == 0:
+            decision = for_endpoint(&self.pending, self.broken, queue.empty_since + self.route.wait_ms, has_place, now)
+        elif self.full:
+            decision = for_room(&self.pending, self.broken, queue_ms, has_place, now)
+            for member in self.route.members if decision == Decision.JOIN or decision == Decision.JOIN_FIRST else ():
+                member.endpoint.call_back(queue)
+        else:
+            decision = for_news(&self.pending, self.broken, self.route.wait_ms, has_place, now)
+        self.in_queue = decision == Decision.JOIN or decision == Decision.JOIN_FIRST
+        if self.in_queue:
+            self.pending.joined = True
+            queue.join(self, decision == Decision.JOIN_FIRST)
+        return DECISIONS[decision]
+
+    def look_again(self, int64_t now):
+        """Woken: to the next candidate by the newest table, or None; where there was one, there may be one for the next who waits."""
+        cdef Queue queue = self.route.queue
+        self.in_queue = False
+        self.route = queue.route
+        self.candidates.tries = 0
+        return self.next(now)
+
+    def wake_next(self):
+        self.route.queue.wake()
+
+    def give_up(self):
+        """It has waited for long enough."""
+        self.in_queue = False
+        self.route.queue.leave(self)
+
+    @property
     def found_all_full(self):
         """The reason why there was no candidate."""
         return bool(self.full)
@@ -253,6 +305,7 @@ cdef class Attempt:
             if member.endpoint.outlier.phase:
                 probe_sent(&member.endpoint.outlier, now)
             take_on(member.endpoint)
+            self.pending.reason = Reason.NOTHING
             self.begun = now
         return member
 
@@ -262,6 +315,8 @@ cdef class Attempt:
         if self.late:
             self.late = False
             self.member.endpoint.outlier.late -= 1
+        if self.member.endpoint.queues is not None:
+            self.member.endpoint.freed()
 
     def waits(self):
         """The request has waited for long. A retried request does not count against its endpoint."""
@@ -272,13 +327,14 @@ cdef class Attempt:
     def answered(self, int64_t now, bint well=True):
         self.leave()
         speak(self.member.endpoint, self.route.queue.pace, now, self.begun)
-        if self.accused is not None and well and sample_answered(&self.accused.endpoint.outlier, self.sampled_at, now):
+        if self.accused is not None and well and self.sampled_at and sample_answered(&self.accused.endpoint.outlier, self.sampled_at, now):
             self.route.queue.vain = 0
 
     def broke(self, int64_t now, bint unseen):
         """Its new connection broke before a response. Returns what to do with the request."""
         cdef Endpoint endpoint = self.member.endpoint
         self.leave()
+        self.broken = True
         self.blamed = acquit(&self.state, self.blamed)
         verdict = VERDICTS[after_break(&self.state, unseen, False, endpoint.stopped, &self.route.queue.budget, now)]
         if not unseen and not endpoint.stopped:
@@ -297,13 +353,32 @@ cdef class Attempt:
         self.blamed = acquit(&self.state, self.blamed)
         if not may_leave_silent(&self.state, True):
             return False
-        self.renew()
-        member = elsewhere(self.route, &self.candidates, &self.state, now)
+        member = self.another(now)
         if member is None:
             return False
         self.leave()
         self.go(member, now)
         return True
+
+    def failed(self, int64_t now, int status):
+        """Its endpoint answered with this status. Ask another one, if that is allowed; whether one is asked."""
+        cdef Member before = self.member, member
+        self.leave()
+        speak(before.endpoint, self.route.queue.pace, now, self.begun)
+        self.blamed = acquit(&self.state, self.blamed)
+        if not may_leave_failing(&self.state, status, self.route.retried, True):
+            return False
+        member = self.another(now)
+        if member is None:
+            return False
+        self.accused, self.sampled_at = before, 0
+        self.go(member, now)
+        return True
+
+    cdef Member another(self, int64_t now):
+        """The candidate that it may be moved to; None: there is none, or the budget has no more."""
+        self.renew()
+        return elsewhere(self.route, &self.candidates, &self.state, now)
 
     def sample(self, int64_t now, bint reading):
         """Move the request to another endpoint as a sample. Returns whether it was moved. reading: only safe methods are."""
@@ -345,6 +420,10 @@ cdef class Reports:
     def answered(self, Member member, Queue queue):
         member.requests += 1
         queue.ended += 1
+
+    def confirm(self, Member member, Queue queue, int64_t now):
+        """Another endpoint answered well what this one failed at."""
+        self.reports.confirm(member, queue, now)
 
     def silent(self, Member member, int unanswered):
         """This many requests wait at a silent endpoint."""

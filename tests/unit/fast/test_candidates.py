@@ -8,10 +8,10 @@ from tests.fakes.members import members, picker
 NOW = 10_000
 
 
-def service(count, balance="roundrobin"):
+def service(count, balance="roundrobin", retry=()):
     """A route with so many members, and these."""
     of = members(count)
-    return Route("web", picker(balance, *[100] * count, of=of), 60_000), of
+    return Route("web", picker(balance, *[100] * count, of=of), 60_000, retry=retry), of
 
 
 def fail(route, member, now=NOW):
@@ -97,6 +97,30 @@ def test_where_all_are_full_it_says_so():
     attempt = Attempt(route)
     assert attempt.next(NOW) is None
     assert attempt.found_all_full
+
+
+def test_what_one_fails_at_goes_to_whoever_has_room():
+    """The picker names one that is full: that the request stayed with the error would be for want of looking."""
+    route, of = service(50, "random", retry=(503,))
+    attempt = Attempt(route)
+    failing = attempt.next(NOW)
+    *full, free = [member for member in of if member is not failing]
+    for member in full:
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    assert attempt.failed(NOW, 503)
+    assert attempt.member is free
+
+
+def test_what_one_fails_at_stays_its_answer_where_nobody_has_room():
+    route, of = service(4, retry=(503,))
+    attempt = Attempt(route)
+    failing = attempt.next(NOW)
+    for member in of:
+        if member is not failing:
+            member.endpoint.hold(route, 1)
+            load(member.endpoint, 1)
+    assert not attempt.failed(NOW, 503)
 
 
 def test_one_with_room_is_found_among_many_that_are_full():

@@ -100,7 +100,8 @@ async def test_a_collector_of_spans(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("address", "whose", "why"), [("127.0.0.2", "its own", "mismatch"), ("127.0.0.1", "another", "self-signed|signature failure|local issuer")]
+    ("address", "whose", "why"),
+    [("127.0.0.2", "its own", "mismatch"), ("127.0.0.1", "another", "self-signed|signature failure|local issuer")],
 )
 def test_whose_it_is_and_by_whom_is_verified_as_ever(tmp_path, address, whose, why):
     (tmp_path / "other.pem").write_bytes(bare("server", address)[0])
