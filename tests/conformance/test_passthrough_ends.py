@@ -125,7 +125,7 @@ def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is
     fresh.ends[0].close()
     for each in sessions:
         if mine[id(each)] == b"end0":
-            # In a thread of its own: Python 3.14 leaves an error in OpenSSL's queue, which each has one of, and reads it with the next session
+            # in a thread of its own: Python 3.14 leaves an error in OpenSSL's queue, the thread's, and would take it for the next session's
             with pytest.raises((ConnectionError, ssl.SSLError)), ThreadPoolExecutor(1) as own:
                 own.submit(to_its_end, each).result()
         else:
