@@ -16,7 +16,7 @@ from time import monotonic
 
 import uvloop
 
-from haystack._fast.connection import slow_readers
+from haystack._fast.connection import resting, slow_readers
 from haystack._fast.connection.http2_leg import forget_spares
 from haystack._fast.exchange import bulk, half_closed, outliers
 from haystack._fast.exchange.listener import Listener
@@ -126,12 +126,12 @@ class Worker:
         shares = descriptors.worker(descriptors.raised(), len(self._lent), setup.limits.max_clients)
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
+        listeners = [self._listener(port) for port in setup.ports]
         if setup.access_log != "off":
             keep(KEPT)
-            listeners = [self._listener(port) for port in setup.ports]
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
-            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller, listeners)
         self._tls = WorkerTls(setup.tls_min, self._failed, serves=HTTPS in setup.listeners, asks=setup.tls_clients)
         secure = setup.ports[setup.listeners.index(HTTPS)] if HTTPS in setup.listeners else 0
         ports = setup.ports[: len(LISTENERS)]
@@ -203,6 +203,7 @@ class Worker:
                 outliers.look(self._state)
                 half_closed.look(self._state)
                 slow_readers.look(self._state)
+                resting.look(self._state)
             if tick // BEATEN != before // BEATEN:
                 self._channel.send(ipc.Beat())
             self._tell()

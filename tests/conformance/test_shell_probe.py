@@ -70,6 +70,11 @@ async def test_what_fails_has_status_1_and_a_reason(proxied, url, text):
     assert status == (0 if "169" in url else 1)  # Haystack itself answers: it is a request to an address
 
 
+async def test_the_short_name_of_a_service_is_told_its_whole_name(proxied):
+    _, out, _ = await ssh(proxied, f"probe {host('app').removesuffix('.services.haystack')}/x")
+    assert f"note      did you mean {host('app')}?" in out.splitlines()
+
+
 async def test_a_url_reaches_no_port_but_haystacks(proxied):
     """Whatever host, port, user or path stands in it: the request is sent to the listener of this Haystack."""
     asked = []

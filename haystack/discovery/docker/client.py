@@ -20,6 +20,7 @@ from urllib3 import HTTPConnectionPool
 
 from haystack.discovery.docker import event_stream, pieces
 from haystack.discovery.docker.tls import Certificates
+from haystack.net.https_adapter import HttpsAdapter
 from haystack.settings.masking import masked
 
 TIMEOUT = 15  # seconds that an engine may take for an answer
@@ -46,6 +47,8 @@ def connect(host: str, certificates: Certificates | None, timeout: float = TIMEO
 
 def _client(base: str, version: str, config: Any, timeout: float) -> Client:
     client = APIClient(base_url=base, version=version, tls=config, timeout=timeout)
+    if config:
+        client.mount("https://", HttpsAdapter())
     client.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
     for adapter in client.adapters.values():
         # urllib3 drops a pool and leaves its connections to the garbage collector; an error that is still held keeps them open
