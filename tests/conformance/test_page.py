@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from haystack.model.records import Engine, Problem
 from haystack.model.services import Carried, Cause, Override
 from haystack.tls.certificate import Certificate
 from haystack.tls.store import Store, key_of_name
-from tests.fakes.browser import Now, Rate, Site, TimedOut, chromium, containers, endpoint, service
+from tests.fakes.browser import Now, Rate, Site, Tab, chromium, containers, endpoint, service
 from tests.fakes.pki import self_signed
 
 pytestmark = pytest.mark.untraced
@@ -29,34 +28,6 @@ EVIL = "<img src=x onerror=document.title='owned'>"
 def browser() -> Iterator[Any]:
     with chromium() as made:
         yield made
-
-
-class Tab:
-    """A page of the site, and what went wrong in it."""
-
-    def __init__(self, browser: Any, url: str, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self._open(url)
-
-    def _open(self, url: str) -> None:
-        """Again where Chromium has given up what it was loading: it does that when a network of the machine comes or goes."""
-        for _ in range(5):
-            self.page.goto(url)
-            with suppress(TimedOut):
-                self.page.wait_for_selector("#live[data-state=live]", timeout=5000)
-                break
-            self.page.goto("about:blank")
-
-    def __enter__(self) -> Any:
-        return self.page
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-        assert [error for error in self.errors if "ERR_NETWORK_CHANGED" not in error] == []
 
 
 LONG = "a-container-whose-name-goes-on-and-on-and-on-for-as-long-as-docker-lets-it-be-1"

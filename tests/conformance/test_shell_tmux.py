@@ -39,7 +39,7 @@ TYPED: dict[str, tuple[str, str, str]] = {
     "cohorts": ("cohorts nginx", "all its endpoints run one image", ""),
     "drain": ("drain a --why 'new disk'", "a is drained", ""),
     "undrain": ("undrain a", "a is drained no more", ""),
-    "weight": ("weight b 5 --for 1h", r"b:\d+ has weight 5 for (1\.0 h|60\.0 min)", ""),
+    "weight": ("weight b 5 --for 1h", r"b:\d+ has weight 5 for 1 h", ""),
     "wait": ("wait nginx>=3", r"nginx\.services\.haystack: [34] of 4 endpoints are ready", ""),
     "certs": ("certs", "no certificates: set HAYSTACK_ACME", ""),
     "ca": ("ca", "HAYSTACK_TLS_LOCAL", ""),

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Self
@@ -47,6 +47,34 @@ def chromium(*options: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *options])
         yield browser
         browser.close()
+
+
+class Tab:
+    """A page of the site, and what went wrong in it."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self._open(url)
+
+    def _open(self, url: str) -> None:
+        """Again where Chromium has given up what it was loading: it does that when a network of the machine comes or goes."""
+        for _ in range(5):
+            self.page.goto(url)
+            with suppress(TimedOut):
+                self.page.wait_for_selector("#live[data-state=live]", timeout=5000)
+                break
+            self.page.goto("about:blank")
+
+    def __enter__(self) -> Any:
+        return self.page
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        assert [error for error in self.errors if "ERR_NETWORK_CHANGED" not in error] == []
 
 
 class MadeUp:
