@@ -60,7 +60,7 @@ def replay_text(told: Replay, width: int | None) -> Turns[list[str]]:
     """A window: who was in, what came, what became of it, and who is in afterwards."""
     out = Lines(f"{dated(told.first)} to {clock(told.last)} UTC")
     if told.known > told.first:
-        out.add(f"what happened before {dated(told.known)} is not known any more, or Haystack did not run")
+        out.add(*prose([f"what happened before {dated(told.known)} is not known any more, or Haystack did not run"], width))
     out.add(*prose(_members("in at the beginning", told.before), width))
     events = ((e.time, (e.kind, e.about, what(e))) for e in told.events)
     outcomes = ((o.time, _outcome(told, o)) for o in told.outcomes)
