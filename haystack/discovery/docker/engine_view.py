@@ -41,6 +41,7 @@ class View:
         self.aliases = aliases
         self.engine: Engine | None = None
         self.gone = Departures()
+        self.told = False  # it has been listed to somebody
         self._own = own
         self._networks: dict[str, Network] = {}
         self._found: dict[str, Found] = {}
@@ -166,6 +167,7 @@ class View:
 
         What has not changed is the same object as in the list before, which is how others see quickly what has.
         """
+        self.told = True
         around = self._surroundings()
         if around != self._around:
             self._around = around
