@@ -73,7 +73,7 @@ class Looks:
         if found is None or found.container.id != identity:
             self._view.remove(identity)
             return
-        if found.container.health == "unhealthy" and self._view.health(identity) != "unhealthy":
+        if self._view.falls_ill(found):
             ill = found.container
             self._crowd.warning("container.unhealthy", name=ill.name, id=ill.short_id, output=ill.health_output)
         self._view.put(found)

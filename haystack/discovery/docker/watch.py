@@ -148,12 +148,21 @@ class Watch:
             self._tell()
 
     def _wait(self) -> None:
-        """Take what comes next, an event or an answer, unless a timer falls due before."""
+        """Take what comes, events and answers, unless a timer falls due before.
+
+        All that is there already before anybody else is asked about, but for no longer than changes may wait.
+        """
         now, wake = time.monotonic(), self._wake()
         try:
             item = self._queue.get(timeout=wake - now) if wake > now else self._queue.get_nowait()
+            end = time.monotonic() + self._timing.burst
+            self._receive(item)
+            while time.monotonic() < end:
+                self._receive(self._queue.get_nowait())
         except queue.Empty:
             return
+
+    def _receive(self, item: Event | Callable[[], None] | None) -> None:
         if item is None:
             raise StreamEndedError("the event stream ended")
         if isinstance(item, Event):
@@ -225,6 +234,9 @@ class Watch:
         elif effect is Effect.NETWORKS:
             self._networks.again(identity, event.seconds)
         else:
+            if effect is Effect.ILL:
+                self._view.ail(identity)
+                self._turns.outdate(identity)
             self._told.add(identity)
             self._turns.want(identity, event.seconds)
         if effect in _URGENT:
@@ -281,4 +293,4 @@ class Watch:
         self._deliver(replace(self._view.listing(), told=told))
 
 
-_URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})
+_URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED, Effect.ILL})

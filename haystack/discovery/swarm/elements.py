@@ -16,7 +16,7 @@ import msgspec
 T = TypeVar("T")
 BEGINNING = b'{"ID":"'
 BOUNDARY = b"}," + BEGINNING  # between two elements; within one it may stand, too, but in no string: there quotes are escaped
-LONGEST = 16 << 20  # bytes of an element, or of what is no list: a manager that tells more tells nonsense
+LONGEST = 64 << 20  # bytes of an element, of what is no list, or of a list that is written otherwise
 SHOWN = 80  # characters of an element that can't be used
 Key = tuple[int, int]  # a text's hash, which differs from process to process, and its length
 
