@@ -114,6 +114,10 @@ class FakeEngine:
             self._thread.join()
             self._server = None
 
+    def seal(self, context):
+        """From now on it speaks TLS."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+
     def add(self, raw, *, event=True):
         self.containers[raw["Id"]] = raw
         if event:

@@ -6,12 +6,15 @@ import json
 import threading
 
 import pytest
+from requests import exceptions
 from structlog.testing import capture_logs
 
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import way
 from haystack.discovery.docker.timing import Timing
+from haystack.discovery.docker.tls import Certificates, TlsOptions
 from tests.fakes.engine import inspected
+from tests.fakes.pki import Authority, server_context
 from tests.fakes.sink import running
 from tests.fakes.worker import until
 from tests.unit.discovery.docker.conftest import FAST, provider
@@ -207,3 +210,18 @@ async def test_what_is_compressed_unasked_is_not_read(engine, sink):
     async with running(provider(engine, BRIEF), sink):
         await sink.until(lambda: sink.errors)
     assert set(sink.errors) == {"the engine's answer is compressed (gzip), which it was not asked for"}
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_what_trickles_through_tls_is_bounded_too(engine, tmp_path, part):
+    authority = Authority(tmp_path)
+    engine.seal(server_context(*authority.issue("localhost")))
+    with Certificates(TlsOptions(ca=(tmp_path / "ca.pem").read_text())) as certificates:
+        client = border.connect(f"https://localhost:{engine.port}", certificates)
+        assert border.info(client)["Name"] == "fake"
+        engine.dripping["/info"] = part
+        with pytest.raises(exceptions.RequestException) as failed:
+            border.asked(client, "/info", 0.3)
+        client.close()
+    engine.dripping.clear()
+    assert border.late(failed.value)
