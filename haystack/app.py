@@ -100,7 +100,7 @@ class App:
         self.state = State(
             settings, self.registry, Lookup(self.dns), self.proxy, self.traces, self.operator, time.time(), past=self.past,
             rates=Rates(self.proxy.traffic), ejections=self.health.ejections.counts, certificates=self.tls.store, ca=self.certifying.ca,
-            discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0),
+            discovery=lambda: next((each.pid for each in sources if isinstance(each, Remote)), 0), peers=self.dns.standings,
         )  # fmt: skip
         self.console = Gate(self.state, rooms.ssh)
         group = self.proxy.account.gid if self.proxy.account else None

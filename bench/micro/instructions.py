@@ -80,7 +80,7 @@ def exchanges(work: str, telling: str, count: int) -> None:
     if form:
         rig.worker.log = Log(form, 0, [LISTENER])
     if share:
-        rig.worker.traces.spans.sample(share, True)
+        rig.worker.traces.spans.sample(share, True, [LISTENER])
     for number in range(count):
         client.sock.send(WORKS[work])
         received(rig, endpoint.sock)

@@ -13,8 +13,10 @@ from haystack._fast.endpoint.tally cimport slot_of
 from haystack._fast.http1.body cimport Body, Framing, begin as begin_body, feed
 from haystack._fast.http1.flaw cimport Flaw, said
 from haystack._fast.http1.head cimport Head, parse_request, parse_response
+from haystack._fast.http1.trace_context cimport TraceContext
 from haystack._fast.http1.upgrade cimport keeps_to
 from haystack._fast.log.access_line cimport Entry, Log, Text
+from haystack._fast.log.otlp_span cimport SpanBuffer
 from haystack._fast.net.poller cimport clock_ns
 from haystack._fast.routing.router cimport Router
 from haystack._fast.util.buffer cimport Buffer, add, release
@@ -141,29 +143,51 @@ cdef Text text_of(bytes held) noexcept:
     return text
 
 
-def access_line(str form, object trace, fields=()):
-    """The line of a Trace whose phases and time are as exact as a line tells them."""
-    cdef Log log = Log(form, trace.worker, [trace.listener], fields)
-    cdef Entry entry
+cdef list describe(Entry *entry, object trace):
+    """Fill the entry with a Trace whose phases and time are as exact as a line tells them. What it points into."""
     names = ("client", "method", "host", "target", "request_id", "error", "detail", "referrer", "user_agent", "trace_id", "protocol")
     latin = [getattr(trace, name).encode("latin-1") for name in names]
     utf8 = [trace.service.encode(), trace.endpoint.encode(), "".join(f"{c}\0" for c in trace.candidates).encode()]
-    subject = trace.client_subject.encode()
+    utf8.append(trace.client_subject.encode())
     entry.client, entry.method, entry.host = text_of(latin[0]), text_of(latin[1]), text_of(latin[2])
     entry.target, entry.identity = text_of(latin[3]), text_of(latin[4])
     entry.error, entry.detail = text_of(latin[5]), text_of(latin[6])
     entry.referrer, entry.agent, entry.trace_id = text_of(latin[7]), text_of(latin[8]), text_of(latin[9])
     entry.protocol = text_of(latin[10])
     entry.service, entry.endpoint, entry.candidates = text_of(utf8[0]), text_of(utf8[1]), text_of(utf8[2])
-    entry.subject = text_of(subject)
+    entry.subject = text_of(utf8[3])
     entry.at_us = round(trace.time * 1000000)
     entry.listener, entry.reused, entry.status = 0, trace.reused, trace.status
     entry.version = {"1.0": 10, "2": 20}.get(trace.version, 11)
     entry.received, entry.sent = trace.received, trace.sent
     entry.route_ns, entry.connect_ns = round(trace.route_ms * 1000000), round(trace.connect_ms * 1000000)
     entry.first_ns, entry.total_ns = round(trace.first_byte_ms * 1000000), round(trace.total_ms * 1000000)
+    return [latin, utf8]
+
+
+def access_line(str form, object trace, fields=()):
+    """The line of a Trace."""
+    cdef Log log = Log(form, trace.worker, [trace.listener], fields)
+    cdef Entry entry
+    held = describe(&entry, trace)
     log.write(&entry)
+    del held
     return log.take()[0]
+
+
+def add_spans(SpanBuffer spans, object trace, bytes server, bytes caller, bytes client):
+    """Add the spans of a Trace. Ids: sixteen hexadecimal digits; caller: empty: there is none."""
+    cdef Entry entry
+    cdef TraceContext context
+    held = describe(&entry, trace)
+    context.begun, context.sampled = not caller, True
+    memcpy(context.trace_id, entry.trace_id.data, 32)
+    memcpy(context.server, <const char *>server, 16)
+    memcpy(context.client, <const char *>client, 16)
+    if caller:
+        memcpy(context.caller, <const char *>caller, 16)
+    spans.write(&entry, &context)
+    del held
 
 
 def lookup_ns(Router router, list requests, int rounds):

@@ -29,8 +29,16 @@ FOREIGN = frozenset({"cross-site", "same-site"})
 def _is_foreign(request: Request) -> bool:
     """Whether a page of another origin asks, as far as its browser says so: Sec-Fetch-Site comes over https and to localhost alone."""
     told, host = request.headers, request.headers.get("host", "")
-    origins = [urlsplit(told[name]).netloc for name in ("origin", "referer") if told.get(name)]
+    origins = [_authority(told[name]) for name in ("origin", "referer") if told.get(name)]
     return told.get("sec-fetch-site") in FOREIGN or any(origin != host for origin in origins)
+
+
+def _authority(url: str) -> str | None:
+    """Host and port; None: it is no URL, and nobody's own."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 class Lookups:

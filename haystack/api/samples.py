@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from haystack.dns.peers import Standing
 from haystack.model.records import Attachment, Container, Engine, Network, Port
 from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Snapshot
@@ -46,6 +47,7 @@ def sample() -> dict[str, Any]:
             "engines": {"E": shapes.engine_shape(engine)},
             "sources": {"box": {"connected": True, "error": None, "since": AT, "engine": "E"}},
             "workers": [{"slot": 0, "pid": 17, "state": "serving"}],
+            "peers": [shapes.peer_shape(Standing(name="10.0.0.2", address="10.0.0.2", port=80, up=True, since=AT, answered=AT, names=3))],
             "containers": containers,
             "networks": networks,
             "services": {f"tcp://{NAME}:80": [member]},

@@ -174,7 +174,7 @@ def check_sources(settings: Settings) -> int:
 
 
 def check_static(settings: Settings) -> int:
-    """Whether the static file can be read, and what is odd in it; status 1 when nothing of it can be served."""
+    """Whether the static file can be read, and what is odd in it; status 1 where there is anything."""
     from haystack.discovery import static  # noqa: PLC0415 - as above
 
     try:
@@ -182,11 +182,11 @@ def check_static(settings: Settings) -> int:
     except (OSError, static.StaticError) as error:
         print(f"static {settings.static}: {getattr(error, 'strerror', None) or error}")
         return 1
-    print(f"static {settings.static}: {len(listing.containers)} containers")
+    print(f"static {settings.static}: {len(listing.containers)} container{'' if len(listing.containers) == 1 else 's'}")
     found = [("", p) for p in listing.problems] + [(f"{c.name}: ", p) for c in listing.containers for p in c.problems]
     for whose, problem in found:
         print(f"static {settings.static}: {whose}{problem.subject}: {problem.message}")
-    return 0
+    return 1 if found else 0
 
 
 def help_(words: Sequence[str]) -> int:
@@ -197,11 +197,17 @@ def help_(words: Sequence[str]) -> int:
     if words[0] in COMMANDS:
         parser(words[0]).print_help()
         return 0
+    if words[0] in OTHERS:
+        print(f"haystack {words[0]}: {OTHERS[words[0]]}")
+        return 0
     return unknown(words[0])
 
 
 def unknown(name: str) -> int:
-    """Say that there is no such command, and which was meant."""
+    """Say that there is no such command, and which was meant; or that one was given a word and takes none."""
+    if name in OTHERS:
+        complain(f"`haystack {name}` takes no argument: {OTHERS[name]}")
+        return BAD_USAGE
     known = [*(each for each in COMMANDS if each != HIDDEN), *OTHERS]
     near = nearest(name, known)
     complain(f"no command {name!r}: " + (f"did you mean {near}?" if near else f"the commands are {', '.join(known)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -54,7 +55,12 @@ ALL = Wanted()
 
 def as_json(shape: object) -> str:
     """Indented JSON that a terminal may show."""
-    return printable_json(msgspec.json.format(shapes.encode(shape), indent=2).decode())
+    encoded = shapes.encode(shape)
+    try:
+        text = msgspec.json.format(encoded, indent=2).decode()
+    except msgspec.DecodeError:  # it takes no lone surrogate, which a file's name may have
+        text = json.dumps(json.loads(encoded), indent=2)
+    return printable_json(text)
 
 
 def json_object(items: Iterable[tuple[str, object]]) -> Turns[list[str]]:

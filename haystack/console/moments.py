@@ -10,6 +10,8 @@ from haystack.model import spelling
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d{1,6})?))?", re.ASCII)
 AGO = " ago"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 1.0  # that a calendar has
 
 
 def read(text: str, now: float) -> float:
@@ -23,6 +25,8 @@ def read(text: str, now: float) -> float:
             raise ValueError("not a time, such as 14:02, 14:02:30, 2026-11-30T14:02Z or 10m (ago)") from None
     if found > now:
         raise ValueError("in the future")
+    if found < 0:
+        raise ValueError("before 1970")
     return found
 
 
@@ -47,14 +51,14 @@ def _of_date(text: str) -> float | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (found.replace(tzinfo=found.tzinfo or UTC) - EPOCH).total_seconds()
 
 
 def clock(seconds: float) -> str:
     """``14:02:11.023``, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[11:23]
+    return datetime.fromtimestamp(min(seconds, LAST), UTC).isoformat(timespec="milliseconds")[11:23]
 
 
 def dated(seconds: float) -> str:
     """``2026-11-30 14:02:11.023``, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", timespec="milliseconds")[:23]
+    return datetime.fromtimestamp(min(seconds, LAST), UTC).isoformat(" ", timespec="milliseconds")[:23]

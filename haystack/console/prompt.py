@@ -12,6 +12,7 @@ from typing import TextIO, cast
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session, run_in_terminal
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
@@ -25,6 +26,7 @@ from haystack.console.history import History
 from haystack.console.terminal import Terminal
 
 PROMPT = "haystack> "
+LONGEST = 4096  # characters of a line that is edited: what is pasted beyond would hold up the loop while it is laid out
 
 
 class Cleared(Exception):  # noqa: N818 - not an error: the user pressed Ctrl-C
@@ -85,11 +87,23 @@ async def converse(
             interrupt_exception=Cleared,
             history=kept,
         )
+        bound(prompt.default_buffer)
         try:
             while (line := await _line(prompt)) is not None and await execute(line):
                 pass
         finally:
             await history.written()
+
+
+def bound(line: Buffer) -> None:
+    """Have it take LONGEST characters at most, whether they are typed or pasted; the rest is dropped."""
+    insert = line.insert_text
+
+    def bounded(data: str, overwrite: bool = False, move_cursor: bool = True, fire_event: bool = True) -> None:
+        if data := data[: max(0, LONGEST - len(line.text))]:
+            insert(data, overwrite, move_cursor, fire_event)
+
+    line.insert_text = bounded  # type: ignore[method-assign]
 
 
 async def _line(prompt: PromptSession[str]) -> str | None:

@@ -14,7 +14,8 @@ ELSEWHERE = {
     "watch": "tail", "follow": "tail", "history": "events", "what": "events", "disable": "drain", "stop": "drain", "maintenance": "drain",
     "enable": "undrain", "start": "undrain", "resume": "undrain", "settings": "config", "env": "config", "set": "config",
     "servers": "endpoints", "backends": "services", "upstreams": "endpoints", "hosts": "services", "dockers": "engines", "nodes": "engines",
-    "man": "help", "bye": "exit", "logout": "exit", "q": "exit", "certificates": "certs", "loglevel": "log", "debug": "log",
+    "man": "help", "bye": "exit", "logout": "exit", "q": "exit", "certificates": "certs", "members": "peers", "cluster": "peers",
+    "loglevel": "log", "debug": "log",
 }  # fmt: skip
 SHORTEST = 2  # letters of a beginning that tells what was meant
 ALIKE = 0.8  # of two words, so that one may be the other misspelt

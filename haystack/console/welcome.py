@@ -50,11 +50,12 @@ def _traffic(state: State) -> Turns[str]:
 
 def _wrong(state: State) -> str:
     """The gravest thing that is wrong, and how much else."""
-    found = [*state.wrong(), *(_told(state, where, problem) for where, problem in state.snapshot.problems[:1])]
-    count = len(state.wrong()) + len(state.snapshot.problems)
+    away = state.lost_peers()
+    found = [*state.wrong(), *away, *(_told(state, where, problem) for where, problem in state.snapshot.problems[:1])]
+    count = len(state.wrong()) + len(away) + len(state.snapshot.problems)
     if not found:
         return "no problems"
-    more = f" (and {count - 1} more: services, containers and engines name them)" if count > 1 else ""
+    more = f" (and {count - 1} more: services, containers, engines and peers name them)" if count > 1 else ""
     return printable(f"problem: {found[0]}{more}")
 
 

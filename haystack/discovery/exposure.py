@@ -13,6 +13,8 @@ from haystack.discovery.provider import Sink
 from haystack.model.listed import Listed, Some, differing
 from haystack.model.records import Container, Listing
 
+UNLABELLED = "HAYSTACK_EXPOSE=labelled, and it has no haystack.* label that counts"
+
 
 class Labelled:
     """A Sink before another one."""
@@ -51,4 +53,4 @@ class Labelled:
 
 
 def _shown(container: Container) -> Container:
-    return container if container.options.labelled else replace(container, services=())
+    return container if container.options.labelled else replace(container, services=(), withheld=UNLABELLED)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from haystack.discovery import labels as label_reader
 from haystack.discovery.docker import inspect
 from haystack.discovery.provider import Sink
 from haystack.loop import watched_file
-from haystack.model import naming, ports
+from haystack.model import naming, ports, spelling
 from haystack.model.records import Container, Engine, Listing, Problem
 from haystack.settings import unreadable
 
+KEYS = ("name", "image", "address", "ports", "labels")  # of a container
 DEEPEST = 32  # tables within tables of labels
 
 _log = structlog.get_logger()
@@ -67,7 +68,7 @@ def read(content: bytes, source: str) -> Listing:
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise StaticError("container is not a list of tables: write [[container]]")
     found: dict[str, Container] = {}
-    problems: list[Problem] = []
+    problems = [*_unknown(told, ("container",))]
     for number, entry in enumerate(entries, 1):
         name = inspect.text(entry.get("name"))
         if not name or name in found:
@@ -81,6 +82,15 @@ def read(content: bytes, source: str) -> Listing:
     return Listing(
         engine=Engine(id=source, name=Path(source).name, host=source), containers=tuple(found.values()), problems=tuple(problems)
     )
+
+
+def _unknown(table: Mapping[str, Any], known: Sequence[str]) -> Iterator[Problem]:
+    """Keys that nothing reads: most are misspelt."""
+    for key in table:
+        if key not in known:
+            near = spelling.nearest(key, known)
+            meant = f"did you mean {near}?" if near else f"the keys are {', '.join(known)}"
+            yield Problem(subject=f"key {key[:80]}", message=f"no such key; {meant}; key ignored")
 
 
 def identity(name: str) -> str:
@@ -109,8 +119,11 @@ def _container(entry: dict[str, Any], name: str, source: str) -> Container:
     listed, odd = ports.union(texts)
     four, six = inspect.address(entry.get("address"), 4), inspect.address(entry.get("address"), 6)
     problems = [Problem(subject="port", message=f"{t[:80]!r} is no port: left out") for t in odd]
-    if not (four or six):
-        problems.append(Problem(subject="address", message=f"{str(entry.get('address'))[:80]!r} is no IP address: it has none"))
+    problems += _unknown(entry, KEYS)
+    if "address" not in entry:
+        problems.append(Problem(subject="address", message="it has none"))
+    elif not (four or six):
+        problems.append(Problem(subject="address", message=f"{str(entry['address'])[:80]!r} is no IP address: it has none"))
     return Container(
         id=identity(name),
         name=name,
@@ -124,6 +137,7 @@ def _container(entry: dict[str, Any], name: str, source: str) -> Container:
         ports=listed,
         services=services,
         originals=naming.originals(name, image_name, options, labels),
+        withheld=naming.withheld(labels),
         options=options,
         problems=(*label_problems, *name_problems, *problems),
     )

@@ -2,19 +2,21 @@
 
 They are asked for /readyz once a second: one HTTP request, so that what is asked is what clients would use. Nothing else is shared. Who has
 not answered yet is out; who refuses leaves at once, who is silent after two questions. One that takes this Haystack for a load balancer, as
-its HAYSTACK_PROXY_PROTOCOL says, closes connections without a header: it is sent one. Never does: answering anybody. On the control loop's
-thread.
+its HAYSTACK_PROXY_PROTOCOL says, closes connections without a header: it is sent one. `standings` tells people. Never does: answering
+anybody. On the control loop's thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from haystack.health import http_check
 from haystack.health.tcp_check import GREETINGS
@@ -54,6 +56,29 @@ class Pace(Record, frozen=True, kw_only=True):
     misses: int = 2
 
 
+class Standing(Record, frozen=True, kw_only=True):
+    """How a peer is doing, for people.
+
+    name: unique; address and port: where it is asked, empty and 0 where nothing is known; up: DNS answers with its address; since: Unix
+    seconds of the last change of up, or of the first question; answered: of its last answer, 0.0: there was none; error: what was wrong
+    with it last, even if it is up again; names: how many names have its address in DNS.
+    """
+
+    name: str
+    address: str = ""
+    port: int = 0
+    up: bool = False
+    since: float = 0.0
+    answered: float = 0.0
+    error: str = ""
+    names: int = 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is out for a reason, and not only because it is new."""
+        return not self.up and bool(self.error)
+
+
 class Peers:
     """configured: HAYSTACK_PEERS; http: the port of HTTP in a container of the same Swarm service.
 
@@ -72,6 +97,7 @@ class Peers:
         self._own: Peer | None = None
         self._tasks: dict[Peer, asyncio.Task[None]] = {}
         self._living: dict[Peer, None] = {}
+        self._standings: dict[Peer, Standing] = {}
         self._swarm: Sequence[Peer] = ()
         self._wanted: tuple[Peer, ...] = ()
         self._started = False
@@ -80,6 +106,16 @@ class Peers:
     def living(self) -> tuple[Peer, ...]:
         """In the order in which they are known."""
         return tuple(peer for peer in self._wanted if peer in self._living)
+
+    def standings(self) -> list[Standing]:
+        """How each is doing, in the same order. Two of one name, as tasks on one node are, have a number behind it."""
+        found: dict[str, Standing] = {}
+        for peer in self._wanted:
+            name, number = peer.name, 2
+            while name in found:
+                name, number = f"{peer.name} ({number})", number + 1
+            found[name] = replace(self._standings[peer], name=name)
+        return list(found.values())
 
     def start(self) -> None:
         """Ask them from now on."""
@@ -98,8 +134,10 @@ class Peers:
         for gone in [peer for peer in self._tasks if peer not in wanted]:
             self._tasks.pop(gone).cancel()
             self._living.pop(gone, None)
+            del self._standings[gone]
         for peer in wanted:
             if peer not in self._tasks:
+                self._standings.setdefault(peer, Standing(name=peer.name, since=time.time()))
                 self._tasks[peer] = asyncio.get_running_loop().create_task(self._watch(peer), name=f"peer {peer.name}")
         if before != (self.living, own):
             self._met(self.living, own)
@@ -136,7 +174,17 @@ class Peers:
                 _log.warning("peer.lost", peer=peer.name, reason=why or f"it answers {status}")
                 del self._living[peer]
                 self._met(self.living, self._own)
+            self._note(peer, way, "" if lives else why or f"it answers {status}")
             await asyncio.sleep(self._pace.pause)
+
+    def _note(self, peer: Peer, way: tuple[str, int] | None, error: str) -> None:
+        """What the last question has shown. error: empty, it was answered."""
+        before, up, now = self._standings[peer], peer in self._living, time.time()
+        address, port = way or ("", 0)
+        self._standings[peer] = replace(
+            before, address=address, port=port, up=up, since=before.since if up == before.up else now,
+            answered=before.answered if error else now, error=str(error) or before.error,
+        )  # fmt: skip
 
     async def _question(self, way: tuple[str, int], header: bytes) -> tuple[int, str, bytes]:
         """Status, why there is none, and what to begin with the next time. header: what was right to begin with the last time."""

@@ -27,7 +27,7 @@ from haystack.dns.forward.times import TIMES, Times
 from haystack.dns.listeners import Listeners
 from haystack.dns.local_names import Asker, LocalNames, text
 from haystack.dns.messages import DnsForget, DnsOpen, DnsPeers, DnsSetup, Question, Resolved, Subnets, ZonePart
-from haystack.dns.peers import Peers
+from haystack.dns.peers import Peers, Standing
 from haystack.dns.rows import HostRow
 from haystack.dns.subnets import Subnets as Numbers
 from haystack.dns.zone import Picture
@@ -116,6 +116,7 @@ class DnsService:
         self._opened = False
         self.peers = Peers(settings.peers, settings.http_port, self._meet, proxies=settings.proxy_protocol)
         self._met: DnsPeers | None = None
+        self._names = -1, 0  # of which version of the zone, and how many have Haystack's own addresses
         self._limits, self._times = Limits(sockets=questions), times
         self._networks = self._subnets = Networks()
         self._listeners: Listeners | None = None
@@ -181,6 +182,13 @@ class DnsService:
         self._met = DnsPeers(hosts, self._host(own) if own is not None and own.address else None)
         self._met.meet(self.feed.responder)
         self._tell(self._met)
+
+    def standings(self) -> list[Standing]:
+        """How the other Haystacks are doing."""
+        found = self.peers.standings()
+        if any(each.up for each in found) and self._names[0] != self.feed.zone.serial:
+            self._names = self.feed.zone.serial, sum(node.own for node in self.feed.zone.nodes.values())
+        return [msgspec.structs.replace(each, names=self._names[1]) if each.up else each for each in found]
 
     def _host(self, peer: Peer) -> HostRow:
         return self.feed.host(facts.host(peer.address, None, peer.near))

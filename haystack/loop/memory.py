@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT = 16 * 1024 * 1024  # bytes
@@ -15,6 +14,8 @@ def keep() -> None:
     The kernel clears each of them first: at 20,000 lines a second that cost more than all else that is done with a line. Where malloc is
     not glibc's, nothing changes.
     """
+    import ctypes  # noqa: PLC0415 - a worker, which may import nothing late, has _fast/util/kernel.pyx: this would take a third of a MiB
+
     with contextlib.suppress(AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_TRIM_THRESHOLD, KEPT)

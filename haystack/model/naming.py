@@ -107,6 +107,11 @@ def services(name: str, image_name: str, options: Options, labels: Mapping[str, 
     return tuple(found), problems
 
 
+def withheld(labels: Mapping[str, str]) -> str:
+    """Why a container with these labels belongs to no service, whatever it is called; empty where it may."""
+    return "it is a one-off of Docker Compose" if _is_one_off(labels) else ""
+
+
 def originals(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> tuple[str, ...]:
     """For each of its short service names what it was made of, in lower case with dots between; none where all are the same."""
     found, _ = _served(name, image_name, options, labels)
@@ -129,13 +134,17 @@ Named = tuple[dict[str, str], tuple[Problem, ...]]  # the texts that short names
 
 
 def _served(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> Named:
-    if labels.get(COMPOSE_ONE_OFF, "").lower() == "true":
+    if _is_one_off(labels):
         return {}, ()
     own, problems = _own(name, image_name, options, labels)
     compose, more = _compose(labels)
     stack, odd = _stack(labels)
     others = {**compose, **stack}
     return {**own, **{short: text for short, text in others.items() if short not in own}}, problems + more + odd
+
+
+def _is_one_off(labels: Mapping[str, str]) -> bool:
+    return labels.get(COMPOSE_ONE_OFF, "").lower() == "true"
 
 
 def _own(name: str, image_name: str, options: Options, labels: Mapping[str, str]) -> Named:

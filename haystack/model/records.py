@@ -184,8 +184,8 @@ class Container(Whereabouts, frozen=True, kw_only=True):
 
     id: 64 hex digits; image: as it was asked for; image_id: which that was, ``sha256:`` and 64 hex digits, or empty; image_name: IMAGE
     of docs/naming.md; services: the short names (``nginx``, ``web.nginx``, ``db.shop``) it belongs to, without ``.services.ORIGIN``;
-    originals: what each of these was made of, as in naming.originals; label: what it is called in DNS, where that is not what its name
-    gives, for others have that;
+    originals: what each of these was made of, as in naming.originals; withheld: why it belongs to none, though its name or labels would
+    give it one; label: what it is called in DNS, where that is not what its name gives, for others have that;
     state: running, paused, stopping or host's other words; state_reason and since say why and when (Unix seconds);
     health: none, starting, healthy or unhealthy, with health_output, the beginning of what the last check printed (for the log and the
     shell alone).
@@ -205,6 +205,7 @@ class Container(Whereabouts, frozen=True, kw_only=True):
     ports: tuple[Port, ...] = ()
     services: tuple[str, ...] = ()
     originals: tuple[str, ...] = ()
+    withheld: str = ""
     label: str = ""
     options: Options = Options()
     problems: tuple[Problem, ...] = ()

@@ -78,18 +78,6 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str = ""
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True):
-    """An exchange whose spans are recorded, in the trace of trace_id, with ids of 16 hexadecimal digits.
-
-    server: its own span; caller: the span of whoever asked, or empty; client: the span of what was asked of an endpoint, or empty.
-    """
-
-    trace: Trace
-    server: str
-    caller: str = ""
-    client: str = ""
-
-
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
     """Of which requests spans are recorded: of such a share (0 to 1), by the trace id. heeds_caller: or as the caller has decided."""
 
@@ -139,17 +127,6 @@ def outcome_of(told: tuple[tuple[Any, ...], bytes], worker: int, listener: Calla
     kept = {name: getattr(trace, name) for name in Outcome.__struct_fields__ if name != "retried"}
     kept |= {name: kept[name][:LONGEST] for name in ("method", "host", "target", "detail", "request_id")}
     return Outcome(**kept, retried=retried.decode())
-
-
-def packed_span(told: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> bytes:
-    """The row of a span, as Spans.take has it, for span_of: whoever packs it has other work to do."""
-    return msgspec.msgpack.encode((worker, listener(told[0][1]), *told))
-
-
-def span_of(packed: bytes) -> Span:
-    """What packed_span was told."""
-    worker, name, row, *idents = msgspec.msgpack.decode(packed)
-    return Span(trace_of(row, worker, lambda _port: name), *(ident.decode() for ident in idents))
 
 
 def trace_of(row: tuple[Any, ...], worker: int, listener: Callable[[int], str]) -> Trace:

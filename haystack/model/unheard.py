@@ -40,7 +40,7 @@ def called(name: str, longer: str = "") -> str:
 def unserved(container: Container) -> str:
     """Why a container that runs is an endpoint of nothing; empty where it is one of something."""
     if not container.services:
-        return "it belongs to no service, and only has its own name in DNS"
+        return f"{container.withheld or 'it belongs to no service'}, so it only has its own name in DNS"
     if not (container.address or container.address6):
         return f"it has no address: {container.address_reason}"
     return "" if container.ports or container.options.port is not None else NO_PORTS

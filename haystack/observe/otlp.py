@@ -1,6 +1,6 @@
 """OpenTelemetry's exporter, which sends spans to a collector by OTLP over HTTP (http/protobuf): its variables, TLS, tries and time-outs.
 
-What it sends is written by otlp_message.py. Imported by the exporter's thread alone (span_exporter.py). Its variables
+What it sends is written by the workers, and otlp_message.py. Imported by the exporter's thread alone (span_exporter.py). Its variables
 (OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _TIMEOUT …) are the SDK's to read. What it logs of a collector that fails is kept for the one
 line that Haystack writes.
 """
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from haystack import __version__
-from haystack.model.reports import Span
-from haystack.observe import span_attributes
-from haystack.observe.otlp_message import Kind, message, span
+from haystack.observe.otlp_message import Block, Envelope
 from haystack.observe.safe_text import printable
 from haystack.settings.masking import masked
 
@@ -42,17 +40,17 @@ class Otlp:
     def __init__(self) -> None:
         self._said = _Said()
         self._exporter = OTLPSpanExporter()
-        self._resource = {name: value if isinstance(value, str | int) else str(value) for name, value in resource().attributes.items()}
+        told = {name: value if isinstance(value, str | int) else str(value) for name, value in resource().attributes.items()}
+        self._envelope = Envelope(told, "haystack", __version__)
         named = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "http://localhost:4318")
         self.endpoint = printable(masked(named))
 
-    def export(self, spans: Sequence[Span]) -> str:
-        """Send these; empty, or why they could not be sent."""
+    def export(self, spans: Sequence[Block]) -> str:
+        """Send these in one message, as Envelope.message takes them; empty, or why they could not be sent."""
         self._said.first = ""
         try:
-            packed = message((each for told in spans for each in spans_of(told)), self._resource, "haystack", __version__)
-            # its `export` would have an object for each attribute
-            result = self._exporter._client.export(packed)  # noqa: SLF001
+            # its `export` takes an object for each attribute
+            result = self._exporter._client.export(self._envelope.message(spans))  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - whatever a library or a collector does ends no thread
             return printable(f"{type(error).__name__}: {masked(str(error))}")[:LONGEST]
         return "" if result.success else self._said.first or "the collector did not take it"
@@ -74,11 +72,3 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.first = self.first or printable(masked(record.getMessage()))[:LONGEST]
-
-
-def spans_of(told: Span) -> Iterator[bytes]:
-    """The span of the request, and that of what was asked of an endpoint."""
-    trace_id = bytes.fromhex(told.trace.trace_id)
-    yield span(span_attributes.server(told), Kind.SERVER, trace_id)
-    if told.client:
-        yield span(span_attributes.client(told), Kind.CLIENT, trace_id)

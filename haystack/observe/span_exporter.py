@@ -1,7 +1,7 @@
-"""Spans on their way to a collector: what workers sent waits here, bounded, and a thread of its own makes spans of it and sends them.
+"""Spans on their way to a collector: what workers have written waits here, bounded, and a thread of its own sends it.
 
 The loop only puts bytes into a queue. OpenTelemetry's SDK is imported, and the collector asked, by the thread alone: one that is slow, dead
-or lying costs what waits for it, and is told of once. Never decides what is recorded: the workers do (_fast/exchange/tracing.pyx).
+or lying costs what waits for it, and is told of once. Never decides what is recorded (_fast/exchange/tracing.pyx), and never looks into it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Protocol
 
 import structlog
 
-from haystack.model.reports import Span, span_of
+from haystack.observe.otlp_message import Block
 from haystack.settings import otel
 
-LIMIT = 10_000  # exchanges that may wait, at half a kilobyte or so
-BATCH = 256  # exchanges in one message to the collector
+LIMIT = 16 << 20  # bytes that may wait: some 12,000 exchanges
+BATCH = 1 << 20  # bytes in one message to the collector, and what a worker's tick brings beyond them (2 MB at most)
 DELAY = 1.0  # seconds for which the first of them waits for others
 TOLD_SECONDS = 60.0
 log = structlog.get_logger("haystack.spans")
@@ -32,7 +32,7 @@ class Sink(Protocol):
 
     endpoint: str
 
-    def export(self, spans: Sequence[Span]) -> str:
+    def export(self, spans: Sequence[Block]) -> str:
         """Send these; empty, or why they could not be sent."""
 
     def stop(self) -> None:
@@ -45,34 +45,35 @@ def _otlp() -> Sink:
     return otlp.Otlp()
 
 
-def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Sequence[bytes], int], None]:
+def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Block, int, int], None]:
     """What takes the workers' spans until the stack ends, and sends for so long beyond; it does nothing where no spans are recorded."""
     if otel.sampling(os.environ) is None:
-        return lambda _spans, _dropped: None
+        return lambda _spans, _count, _dropped: None
     exporter = SpanExporter()
     stack.push_async_callback(asyncio.to_thread, exporter.close, seconds)
     return exporter.take
 
 
-def _exported(sink: Sink, spans: Sequence[Span]) -> str:
+def _exported(sink: Sink, spans: Sequence[Block]) -> str:
     """Send these; empty, or why they could not be sent. Whatever happens, the thread goes on: those that come later have their turn."""
     try:
-        return sink.export(spans) if spans else ""
+        return sink.export(spans)
     except Exception as error:
         log.exception("spans.failed", error=str(error))
         return f"{type(error).__name__}: {error}"
 
 
 class SpanExporter:
-    """Takes what the workers send. lost: exchanges whose spans no collector will have."""
+    """Takes what the workers send. limit: bytes that may wait. sent, lost: exchanges whose spans a collector has, or none will have."""
 
     def __init__(self, make: Callable[[], Sink] = _otlp, limit: int = LIMIT, delay: float = DELAY) -> None:
-        self._make, self._delay = make, delay
-        self._waiting: deque[bytes] = deque(maxlen=limit)
+        self._make, self._delay, self._limit = make, delay, limit
+        self._waiting: deque[tuple[Block, int]] = deque()
+        self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
         self._sink: Sink | None = None
-        self._failing = self._unread = False
+        self._failing = False
         self._untold = 0  # of those that are lost
         self._told = -TOLD_SECONDS
         self.lost = 0
@@ -80,12 +81,15 @@ class SpanExporter:
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 
-    def take(self, spans: Sequence[bytes], dropped: int = 0) -> None:
-        """Queue exchanges, as packed_span has them; dropped: further ones, for which the worker had no room. The newest have a place."""
+    def take(self, spans: Block, count: int, dropped: int = 0) -> None:
+        """Queue spans of so many exchanges; dropped: further ones, for which the worker had no room. The newest have a place."""
         with self._changed:
-            full = len(self._waiting) + len(spans) - (self._waiting.maxlen or 0)
-            self._waiting.extend(spans)
-            self._lose(dropped + max(0, full))
+            self._lose(dropped)
+            if spans:
+                self._waiting.append((spans, count))
+                self._bytes += len(spans)
+            while self._bytes > self._limit and len(self._waiting) > 1:
+                self._lose(self._taken()[1])
             self._changed.notify()
 
     def close(self, seconds: float) -> None:
@@ -97,8 +101,8 @@ class SpanExporter:
         if self._sink is not None and self._thread.is_alive():
             self._sink.stop()
         with self._changed:
-            self._lose(len(self._waiting))
-            self._waiting.clear()
+            while self._waiting:
+                self._lose(self._taken()[1])
         self._tell("the collector does not take them" if self._failing else "Haystack ends", at_once=True)
 
     def _run(self) -> None:
@@ -109,32 +113,30 @@ class SpanExporter:
             log.exception("spans.failed", error=str(error))
             return
         while batch := self._batch():
-            spans = self._read(batch)
-            why = _exported(sink, spans)
-            sent = 0 if why else len(spans)
+            why = _exported(sink, [spans for spans, _ in batch])
+            count = sum(count for _, count in batch)
             with self._changed:
-                self.sent += sent
-                self._lose(len(batch) - sent)
+                if why:
+                    self._lose(count)
+                else:
+                    self.sent += count
             self._judge(sink.endpoint, why)
 
-    def _read(self, batch: Sequence[bytes]) -> list[Span]:
-        """What workers have sent, but for what is no span: that is a bug, is told of once, and takes nothing else with it."""
-        spans = []
-        for each in batch:
-            try:
-                spans.append(span_of(each))
-            except Exception as error:
-                if not self._unread:
-                    log.exception("spans.failed", error=str(error))
-                self._unread = True
-        return spans
-
-    def _batch(self) -> list[bytes]:
-        """The oldest exchanges, once there are many or the first has waited; none at the end."""
+    def _batch(self) -> list[tuple[Block, int]]:
+        """The oldest, once there are many or the first has waited; none at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            self._changed.wait_for(lambda: len(self._waiting) >= BATCH or self._closing, self._delay)
-            return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._changed.wait_for(lambda: self._bytes >= BATCH or self._closing, self._delay)
+            batch, size = [], 0
+            while self._waiting and size < BATCH:
+                batch.append(self._taken())
+                size += len(batch[-1][0])
+            return batch
+
+    def _taken(self) -> tuple[Block, int]:
+        spans, count = self._waiting.popleft()
+        self._bytes -= len(spans)
+        return spans, count
 
     def _lose(self, count: int) -> None:
         self.lost += count
@@ -147,7 +149,7 @@ class SpanExporter:
         elif self._failing and not why:
             log.info("collector.back", endpoint=endpoint, lost=self._taken_untold())
         elif not why:
-            self._tell("some can't be read" if self._unread else "more exchanges are recorded than can be sent")
+            self._tell("more exchanges are recorded than can be sent")
         self._failing = bool(why)
 
     def _tell(self, reason: str, *, at_once: bool = False) -> None:

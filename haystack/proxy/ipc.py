@@ -29,6 +29,7 @@ from haystack.dns.messages import (
 )
 from haystack.loop.turns import TURN
 from haystack.model.reports import FailureRow, Outcome, Sampling
+from haystack.proxy.frames import Frames
 from haystack.proxy.limits import Limits
 from haystack.routing.rows import Message, Table
 from haystack.tls.messages import Authorities, ClientCas, TicketKeys, TlsPart
@@ -188,10 +189,11 @@ class Traces(Message, frozen=True):
 
 
 class Spans(Message, frozen=True):
-    """Exchanges as model.reports.packed_span has them, and how many more there was no room for."""
+    """Spans as _fast/log/otlp_span.pyx has them, of so many exchanges, and how many more there was no room for. A part of the frame."""
 
-    spans: tuple[bytes, ...]
-    dropped: int = 0
+    spans: memoryview
+    count: int
+    dropped: int
 
 
 class Outcomes(Message, frozen=True):
@@ -238,12 +240,11 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._encoder = msgspec.msgpack.Encoder()
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._frames: Frames | None = None
 
     async def open(self) -> None:
         """Attach to the running loop."""
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        _, self._frames = await asyncio.get_running_loop().create_unix_connection(lambda: Frames(MAX_FRAME), sock=self._socket)
 
     def fileno(self) -> int:
         """The descriptor, for whoever wants to know when there is something to read."""
@@ -251,37 +252,30 @@ class Channel:
 
     def send(self, message: Any) -> None:
         """Queue one message."""
-        if self._writer is None or self._writer.is_closing():
+        if self._frames is None or self._frames.transport.is_closing():
             return
         body = self._encoder.encode(message)
-        self._writer.writelines((len(body).to_bytes(4, "big"), body))
+        self._frames.transport.writelines((len(body).to_bytes(4, "big"), body))
 
     @property
     def unsent(self) -> int:
         """Bytes that the peer has not taken yet."""
-        return 0 if self._writer is None else self._writer.transport.get_write_buffer_size()
+        return 0 if self._frames is None else self._frames.transport.get_write_buffer_size()
 
     async def messages(self) -> AsyncIterator[Any]:
         """Each message that arrives, until the peer is gone. Where many are there already, others have their turn between them."""
-        if self._reader is None:
+        if self._frames is None:
             return
         over = perf_counter() + TURN
-        while True:
+        while (body := await self._frames.next()) is not None:
+            yield DECODER.decode(body)
             if perf_counter() > over:
                 await asyncio.sleep(0)
                 over = perf_counter() + TURN
-            try:
-                size = int.from_bytes(await self._reader.readexactly(4), "big")
-                if size > MAX_FRAME:
-                    return
-                body = await self._reader.readexactly(size)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
-            yield DECODER.decode(body)
 
     def close(self) -> None:
         """Close this end."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._frames is not None:
+            self._frames.transport.close()
         else:
             self._socket.close()

@@ -7,11 +7,12 @@ reads its own code still, for a module may be imported late. Files that are open
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 import sys
 from collections.abc import Iterable
+
+from haystack._fast.util.kernel import syscall
 
 CREATE, ADD, RESTRICT = 444, 445, 446  # system calls, the same on all architectures
 ASK_VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
@@ -20,7 +21,6 @@ READ_FILE, READ_DIR = 1 << 2, 1 << 3
 OF_FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}  # rights that are handled, by ABI; more is of no use here
 SCOPED_SINCE, SCOPED = 6, 3  # abstract sockets and signals
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ssl")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def readable(package: str) -> list[str]:
@@ -30,7 +30,7 @@ def readable(package: str) -> list[str]:
 
 def version() -> int:
     """The ABI that the kernel has, from 1 on; less than that: none, or whoever runs this container keeps it from us."""
-    return int(_libc.syscall(CREATE, None, ctypes.c_size_t(0), ASK_VERSION))
+    return syscall(CREATE, 0, 0, ASK_VERSION)
 
 
 def restrict(folders: Iterable[str]) -> bool:
@@ -43,13 +43,13 @@ def restrict(folders: Iterable[str]) -> bool:
         return False
     handled = OF_FILES[min(known, max(OF_FILES))]
     wanted = struct.pack("=QQQ", handled, 0, SCOPED) if known >= SCOPED_SINCE else struct.pack("=Q", handled)
-    rules = _libc.syscall(CREATE, wanted, ctypes.c_size_t(len(wanted)), 0)
+    rules = syscall(CREATE, wanted, len(wanted), 0)
     if rules < 0:
         return False
     try:
         for folder in dict.fromkeys(folders):
             _allow(rules, folder)
-        return bool(_libc.syscall(RESTRICT, rules, 0) == 0)
+        return syscall(RESTRICT, rules, 0, 0) == 0
     finally:
         os.close(rules)
 
@@ -62,6 +62,6 @@ def _allow(rules: int, folder: str) -> None:
         return
     try:
         rights = READ_FILE | READ_DIR if os.path.isdir(folder) else READ_FILE  # noqa: PTH112 - pathlib is half a MiB in each worker
-        _libc.syscall(ADD, rules, PATH_BENEATH, struct.pack("=Qi", rights, beneath), 0)
+        syscall(ADD, rules, PATH_BENEATH, struct.pack("=Qi", rights, beneath))
     finally:
         os.close(beneath)

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import signal
 import sys
+from types import ModuleType
 
 # text, as pathlib would have each worker keep half a MiB more
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - as above
@@ -25,11 +26,19 @@ def load(folder: str) -> None:
     spec.loader.exec_module(module)
 
 
+def imported() -> ModuleType:
+    """The module of a worker, imported with all that it needs."""
+    from haystack.proxy import lean_imports  # noqa: PLC0415 - of the package that was loaded
+
+    lean_imports.load()
+    from haystack.proxy import worker  # noqa: PLC0415 - as above
+
+    return worker
+
+
 if __name__ == "__main__":
     # the control process alone decides when a worker goes: a Ctrl-C reaches the whole group, and does so while all this is imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     load(PACKAGE)
-    from haystack.proxy import worker
-
-    worker.main(*map(int, sys.argv[1:]))
+    imported().main(*map(int, sys.argv[1:]))

@@ -22,7 +22,7 @@ class Readers:
     trace: Callable[[Trace], None] = lambda _trace: None
     outcomes: Callable[[Sequence[Outcome], int], None] = lambda _outcomes, _left: None
     failures: Callable[[Sequence[FailureRow]], None] = lambda _rows: None
-    spans: Callable[[Sequence[bytes], int], None] = lambda _spans, _dropped: None
+    spans: Callable[[memoryview, int, int], None] = lambda _spans, _count, _dropped: None
     lines: Callable[[memoryview, int, int], None] = lambda _lines, _count, _dropped: None
     dns_rows: Callable[[int, bytes, int, int], None] = lambda _worker, _rows, _count, _dropped: None
     places: Callable[[Sequence[Slot]], None] = lambda _workers: None
@@ -47,7 +47,7 @@ class Readers:
             case ipc.Lines():
                 self.lines(message.lines, message.count, message.dropped)
             case ipc.Spans():
-                self.spans(message.spans, message.dropped)
+                self.spans(message.spans, message.count, message.dropped)
             case ipc.Traces():
                 self.traces_lost(message.dropped)
                 for trace in message.traces:

@@ -8,13 +8,13 @@ this module, and nothing of account.py and socket_folder.py, which the control p
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
 import sys
 from collections.abc import Mapping
 
+from haystack._fast.util.kernel import prctl
 from haystack.proxy import landlock
 
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ")
@@ -40,7 +40,7 @@ def confine(uid: int, gid: int) -> None:
     To be called when everything is imported: the other user may not be able to read the code.
     """
     no_core()
-    _prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
     if uid != -1:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -74,17 +74,9 @@ def end_with_parent() -> None:
     To be called after `confine`: another user does not inherit it from itself (prctl(2), PR_SET_PDEATHSIG). Not every system has it.
     """
     with contextlib.suppress(OSError):
-        _prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def call(name: str) -> None:
     """Set the name under which ps and top show this process; 15 bytes of it."""
-    _prctl(PR_SET_NAME, ctypes.create_string_buffer(name.encode()))
-
-
-def _prctl(option: int, value: ctypes.c_ulong | ctypes.Array[ctypes.c_char]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    unused = ctypes.c_ulong(0)
-    if libc.prctl(option, value, unused, unused, unused) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    prctl(PR_SET_NAME, name.encode())

@@ -6,17 +6,18 @@ that was on its way to another does not, for a gateway in a container may well a
 
 from __future__ import annotations
 
-import hashlib
-import secrets
+import os
+
+from haystack.model.hashes import blake2b
 
 SIZE = 8  # bytes of a pseudonym
 
 
 def new_instance() -> str:
     """What tells this Haystack from others; its workers share it, and so does one that replaces it."""
-    return secrets.token_hex(SIZE)
+    return os.urandom(SIZE).hex()
 
 
 def pseudonym(instance: str, service: str) -> str:
     """Of this instance on the way to this service. Tells nobody either of the two."""
-    return "haystack-" + hashlib.blake2b(service.encode(), key=instance.encode(), digest_size=SIZE).hexdigest()
+    return "haystack-" + blake2b(service.encode(), key=instance.encode(), digest_size=SIZE).hexdigest()

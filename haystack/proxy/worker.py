@@ -16,7 +16,7 @@ from time import monotonic
 
 import uvloop
 
-from haystack._fast.connection import slow_readers
+from haystack._fast.connection import resting, slow_readers
 from haystack._fast.connection.http2_leg import forget_spares
 from haystack._fast.exchange import bulk, half_closed, outliers
 from haystack._fast.exchange.listener import Listener
@@ -26,9 +26,10 @@ from haystack._fast.net.networks import Networks
 from haystack._fast.net.poller import Poller
 from haystack._fast.routing.router import Router
 from haystack._fast.util import allocations
+from haystack._fast.util.kernel import give_back, keep
 from haystack._fast.worker.worker_state import WorkerState
 from haystack.dns.messages import Questions, ZonePart
-from haystack.loop import memory
+from haystack.loop.memory import KEPT
 from haystack.model.reports import FailureRow
 from haystack.net import descriptors
 from haystack.proxy import ipc, lending, limits, own_routes, sandbox, worker_loads, worker_traces
@@ -125,13 +126,13 @@ class Worker:
         shares = descriptors.worker(descriptors.raised(), len(self._lent), setup.limits.max_clients)
         self._state.limits.set(limits.fitted(setup.limits, shares))
         splice.limit(shares.pipes)
+        listeners = [self._listener(port) for port in setup.ports]
         if setup.access_log != "off":
-            memory.keep()
-            listeners = [self._listener(port) for port in setup.ports]
+            keep(KEPT)
             self._state.log = Log(setup.access_log, setup.slot, listeners, setup.access_log_fields)
         if setup.sampling is not None:
-            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller)
-        self._tls = WorkerTls(setup.tls_min, self._failed, asks=setup.tls_clients)
+            self._state.traces.spans.sample(setup.sampling.ratio, setup.sampling.heeds_caller, listeners)
+        self._tls = WorkerTls(setup.tls_min, self._failed, serves=HTTPS in setup.listeners, asks=setup.tls_clients)
         secure = setup.ports[setup.listeners.index(HTTPS)] if HTTPS in setup.listeners else 0
         ports = setup.ports[: len(LISTENERS)]
         self._routes = Routes(ports, router, setup.workers, setup.instance, self._trust.client, secure)
@@ -187,9 +188,9 @@ class Worker:
             self._listeners = [self._listen_at(s, index) for index, s in self._sockets]
 
     def _listen_at(self, sock: socket.socket, index: int) -> Listener:
-        if self._setup.listeners[index] == HTTPS:
-            self._state.tls, self._tls.server.port = self._tls.server, self._setup.ports[index]
-            return Listener(self._state, sock.fileno(), index, LISTENERS.index("http"), self._tls.server)
+        if (server := self._tls.server) is not None and self._setup.listeners[index] == HTTPS:
+            self._state.tls, server.port = server, self._setup.ports[index]
+            return Listener(self._state, sock.fileno(), index, LISTENERS.index("http"), server)
         return Listener(self._state, sock.fileno(), index)
 
     async def _tick(self) -> None:
@@ -202,6 +203,7 @@ class Worker:
                 outliers.look(self._state)
                 half_closed.look(self._state)
                 slow_readers.look(self._state)
+                resting.look(self._state)
             if tick // BEATEN != before // BEATEN:
                 self._channel.send(ipc.Beat())
             self._tell()
@@ -286,6 +288,7 @@ def main(channel: int, stack: int, uid: int, gid: int) -> None:
         sandbox.call("haystack-spare")
         gc.collect()
         gc.freeze()
+        give_back()
         end = socket.socket(fileno=channel)
         lent = lending.borrowed(end)
         if lent is None:

@@ -17,23 +17,26 @@ OF_TLS = (TlsPart, TicketKeys, ClientCas)
 class WorkerTls:
     """least: the oldest version of TLS; on_error: told of certificates that OpenSSL does not take.
 
-    asks: clients are asked for certificates; until it is known of whom, all are refused.
+    serves: there is a listener for HTTPS; else OpenSSL stays as it is, for setting it up takes a MiB or two. asks: clients are asked for
+    certificates; until it is known of whom, all are refused.
     """
 
-    def __init__(self, least: str, on_error: Callable[[Exception], None], *, asks: bool = False) -> None:
-        self.server = TlsServer(least, on_error)
+    def __init__(self, least: str, on_error: Callable[[Exception], None], *, serves: bool, asks: bool = False) -> None:
+        self.server = TlsServer(least, on_error) if serves else None
         self._on_error = on_error
-        if asks:
+        if self.server is not None and asks:
             self.server.require(None)
         self._held: dict[str, Credential] = {}
 
     def take(self, message: TlsPart | TicketKeys | ClientCas) -> None:
         """Take in a message of OF_TLS."""
+        if self.server is None:
+            return
         if isinstance(message, TicketKeys):
             self.server.set_keys(message.keys)
             return
         if isinstance(message, ClientCas):
-            self._require(message)
+            self._require(self.server, message)
             return
         self._held |= {pair.id: Credential(pair.chain, pair.key, pair.names, pair.proof) for pair in message.pairs}
         self.server.show({name: self._held[key] for name, key in message.names}, message.gone, self._held.get(message.default))
@@ -41,8 +44,8 @@ class WorkerTls:
         for key in message.dropped:
             self._held.pop(key, None)
 
-    def _require(self, message: ClientCas) -> None:
+    def _require(self, server: TlsServer, message: ClientCas) -> None:
         try:
-            self.server.require(ClientAuthorities(message.pem, message.mark))
+            server.require(ClientAuthorities(message.pem, message.mark))
         except ValueError as error:  # those of before stay, or none
             self._on_error(error)

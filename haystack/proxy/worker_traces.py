@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from haystack.model.reports import outcome_of, packed_span, trace_of
+from haystack.model.reports import outcome_of, trace_of
 from haystack.proxy import ipc
 
 if TYPE_CHECKING:
@@ -24,13 +24,11 @@ def messages(kept: Traces, slot: int, listener: Listener) -> Iterator[ipc.Traces
     def trace(row: Row) -> bytes:
         return msgspec.msgpack.encode(trace_of(row, slot, listener))
 
-    def span(row: Row) -> bytes:
-        return packed_span(row, slot, listener)
-
     for rows, lost in _batches(*kept.take()):
         yield ipc.Traces(tuple(map(trace, rows)), lost)
-    for rows, lost in _batches(*kept.spans.take()):
-        yield ipc.Spans(tuple(map(span, rows)), lost)
+    if taken := kept.spans.take():
+        spans, count, lost = taken
+        yield ipc.Spans(memoryview(spans), count, lost)
     for rows, left in _batches(*kept.take_outcomes()):
         yield ipc.Outcomes(tuple(outcome_of(each, slot, listener) for each in rows), left)
 

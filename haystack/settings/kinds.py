@@ -14,7 +14,7 @@ from haystack.settings import addresses, balance, parsers
 from haystack.settings.parsers import Texts
 
 Port = Annotated[int, BeforeValidator(parsers.port)]
-Count = Annotated[int, BeforeValidator(parsers.whole(0, 10_000_000))]
+Count = Annotated[int, BeforeValidator(parsers.count(10_000_000))]
 Switch = Annotated[bool, BeforeValidator(parsers.switch)]
 Folder = Annotated[Path, BeforeValidator(parsers.path)]
 Pem = Annotated[str, BeforeValidator(parsers.pem)]

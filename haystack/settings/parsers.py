@@ -61,6 +61,16 @@ def tls_version(value: object) -> str:
     return str(value).strip().lower().removeprefix("tls").lstrip("v ")
 
 
+def count(high: int) -> Callable[[object], int]:
+    """A parser of whole numbers from 0 to high; off is 0."""
+    number = whole(0, high)
+
+    def parse(value: object) -> int:
+        return 0 if _is_off(str(value)) else number(value)
+
+    return parse
+
+
 workers = whole(1, 256)
 _port = whole(0, MAX_PORT)
 

@@ -5,7 +5,6 @@ Pure: reads no file, knows no source. No error quotes what was read. Brings `cry
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -17,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.x509.oid import NameOID
 
 from haystack.model import naming
+from haystack.tls import pem as pem_file
 from haystack.tls.certificate import WILDCARD, Certificate
 
 MOST = 1 << 20  # bytes of PEM: a chain is some KiB
 LEAST_RSA = 2048  # bits, and no SHA-1: what OpenSSL takes at security level 2
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 WEAK = frozenset({"md5", "sha1"})
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----[ \t]*(?:\r?\n|$)", re.DOTALL)
 _UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _SERVED = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
@@ -86,8 +85,8 @@ def read_both(pem: bytes) -> Certificate:
 
 
 def _blocks(pem: bytes, end: bytes) -> list[bytes]:
-    """The PEM blocks whose label ends so (RFC 7468); text between them is for people."""
-    return [block.group(0) for block in _BLOCK.finditer(pem) if block.group(1).endswith(end)]
+    """The PEM blocks whose label ends so."""
+    return [block for label, block in pem_file.blocks(pem) if label.endswith(end)]
 
 
 def _key(pem: bytes) -> PrivateKeyTypes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,13 +18,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from haystack.loop import watched_file
 from haystack.settings import unreadable
+from haystack.tls import pem as pem_file
 from haystack.tls.certificate import day
 from haystack.tls.messages import ClientCas
 
 MOST = 4 << 20  # bytes of the file: revocation lists may be long
 MOST_AUTHORITIES = 100  # each handshake tells the client of all of them
 _log = structlog.get_logger("haystack.tls")
-_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 _UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 
 
@@ -95,7 +94,7 @@ def _parsed(pem: bytes) -> tuple[ClientCas, tuple[str, ...], int]:
     for each in found:
         if not _is_authority(each):
             raise ClientAuthoritiesError(f"the certificate of {_name(each)} is not one of an authority: it may not sign others")
-    lists = [x509.load_pem_x509_crl(block) for block in _LIST.findall(pem)]
+    lists = [x509.load_pem_x509_crl(block) for label, block in pem_file.blocks(pem) if label == b"X509 CRL"]
     written = [each.public_bytes(Encoding.PEM) for each in found] + [each.public_bytes(Encoding.PEM) for each in lists]
     told = ClientCas(b"".join(written), hashlib.sha256(b"".join(sorted(written))).digest())
     return told, tuple(map(_name, found)), _good(lists)

@@ -95,5 +95,5 @@ def names_of(service: Service | None, origin: str) -> frozenset[str]:
     if service is None:
         return frozenset()
     own = {f"*.{name.partition('.')[2]}" for name in (service.name, *service.spelled)}
-    hosts = {host for host in service.hosts if host.endswith(f".{LOCALHOST}") and not host.endswith(f".{origin}")}
+    hosts = {host for host in service.hosts if host.endswith(f".{LOCALHOST}") and not host.endswith(naming.service_name("", origin))}
     return frozenset(own | hosts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import ssl
 import stat
 from collections import Counter
@@ -23,6 +22,7 @@ from haystack.loop.turns import Turns
 from haystack.model.endpoints import sealing
 from haystack.model.services import Endpoint, Sealing
 from haystack.model.snapshot import Snapshot
+from haystack.tls import pem
 from haystack.tls.messages import Authorities
 
 LOOK = 1.0  # seconds between two looks at the files
@@ -36,7 +36,7 @@ LISTS = (
 )
 OFFERED = {"https": "http/1.1", "h2": "h2"}  # by ALPN
 PENDING = Unsealed("its CA certificates are not read yet", pending=True)
-_CERTIFICATE = re.compile(rb"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.+?-----END \1-----", re.DOTALL)
+LABELS = (b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"X509 CERTIFICATE")
 _log = structlog.get_logger("haystack.tls")
 
 Key = tuple[str, bool, str]  # as in Sealing: ca and verify; protocol
@@ -176,7 +176,7 @@ def _certificates(path: Path) -> tuple[bytes, ...]:
         data = file.read(MOST + 1)
     if len(data) > MOST:
         raise ValueError("it is too long")
-    found = tuple(match.group(0) + b"\n" for match in _CERTIFICATE.finditer(data))
+    found = tuple(block for label, block in pem.blocks(data) if label in LABELS)
     if not found:
         raise ValueError("there is no certificate in it (PEM)")
     try:

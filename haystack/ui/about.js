@@ -1,4 +1,4 @@
-// Haystack itself: version, engines, listeners, workers; and the containers that no service has.
+// Haystack itself: version, engines, other Haystacks, listeners, workers; and the containers that no service has.
 
 import { LongList, arrange, make, setAttribute, setText } from "./dom.js";
 import { moment, span } from "./words.js";
@@ -7,13 +7,15 @@ export class About {
   constructor() {
     this.facts = make("dl", { class: "facts" });
     this.engines = make("ul", { class: "engines" });
-    this.parts = { facts: new Map(), engines: new Map() };
-    this.element = make("section", { "aria-labelledby": "about" }, make("h2", { id: "about" }, "This Haystack"), this.engines, this.facts);
+    this.peers = make("ul", { class: "engines", "aria-label": "Other Haystacks" });
+    this.parts = { facts: new Map(), engines: new Map(), peers: new Map() };
+    this.element = make("section", { "aria-labelledby": "about" }, make("h2", { id: "about" }, "This Haystack"), this.engines, this.peers, this.facts);
   }
 
   update({ summary }) {
     if (!summary) return;
     this.drawEngines(summary);
+    this.drawPeers(summary.peers);
     const facts = new Map(Object.entries(factsOf(summary)));
     arrange(this.facts, this.parts.facts, [...facts.keys()], name => make("div", {}, make("dt", {}, name), make("dd")));
     for (const [name, text] of facts) setText(this.parts.facts.get(name).lastChild, text);
@@ -21,7 +23,7 @@ export class About {
 
   drawEngines(summary) {
     const sources = Object.entries(summary.sources);
-    arrange(this.engines, this.parts.engines, sources.map(([name]) => name), () => make("li", {}, make("span", { class: "pill" }), make("b"), make("span")));
+    arrange(this.engines, this.parts.engines, sources.map(([name]) => name), row);
     for (const [name, source] of sources) {
       const [pill, title, told] = this.parts.engines.get(name).children;
       const engine = summary.engines[source.engine] ?? {};
@@ -33,6 +35,27 @@ export class About {
       setAttribute(told, "title", moment(source.since));
     }
   }
+
+  drawPeers(peers) {
+    this.peers.hidden = peers.length === 0;
+    arrange(this.peers, this.parts.peers, peers.map(peer => peer.name), row);
+    for (const peer of peers) {
+      const [pill, title, told] = this.parts.peers.get(peer.name).children;
+      const place = peer.address?.includes(":") ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`;
+      const names = peer.up ? `in ${peer.names.toLocaleString("en")} ${peer.names === 1 ? "name" : "names"} of DNS` : "in no name of DNS";
+      const error = peer.last_error ? `${peer.up ? "last error: " : ""}${peer.last_error}` : "";
+      const since = peer.since > 0 ? `for ${span(Date.now() / 1000 - peer.since)}` : "";
+      setAttribute(pill, "data-standing", peer.up ? "in" : "out");
+      setText(pill, peer.up ? "up" : "out");
+      setText(title, `Haystack ${peer.name}`);
+      setText(told, [peer.up ? "" : error, peer.address && place !== peer.name ? `asked at ${place}` : "", names, since, peer.up ? error : ""].filter(Boolean).join(" · "));
+      setAttribute(told, "title", moment(peer.since));
+    }
+  }
+}
+
+function row() {
+  return make("li", {}, make("span", { class: "pill" }), make("b"), make("span"));
 }
 
 function factsOf(summary) {

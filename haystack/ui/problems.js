@@ -45,8 +45,9 @@ function fill(element, item) {
 }
 
 function ofHaystack(picture) {
-  const { unready, troubles } = picture.summary ?? { unready: [], troubles: [] };
-  return [...unready.map(text => ({ level: "bad", name: "Haystack", text })), ...troubles.map(text => ({ level: "bad", name: "Haystack", text }))];
+  const { unready, troubles, lost_peers } = picture.summary ?? { unready: [], troubles: [], lost_peers: [] };
+  const told = (level, texts) => texts.map(text => ({ level, name: "Haystack", text }));
+  return [...told("bad", unready), ...told("bad", troubles), ...told("warn", lost_peers)];
 }
 
 function ofServices(picture) {

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+from haystack.views.own_answers import Summary
+
 Standing = Literal["in", "kept", "awaited", "draining", "drained", "out", "gone"]
 
 
@@ -161,61 +163,6 @@ class ServiceAnswer(RecordAnswer):
     path: str | None
     hint: str | None
     problems: list[ProblemAnswer]
-
-
-class VersionAnswer(TypedDict):
-    """Of Haystack."""
-
-    major: int
-    minor: int
-    patch: int
-
-
-class SnapshotAnswer(TypedDict):
-    """The picture that an answer is of; version grows with each change."""
-
-    version: int
-    created: float
-
-
-class EngineAnswer(TypedDict):
-    """A Docker daemon, without the way to it."""
-
-    id: str
-    name: str
-    address: str | None
-    version: str
-    remote: bool
-
-
-class SourceAnswer(TypedDict):
-    """How a source of containers is doing. since: of the last change of connected; engine: its id, once it has listed."""
-
-    connected: bool
-    error: str | None
-    since: float
-    engine: str | None
-
-
-class WorkerAnswer(TypedDict):
-    """A process that carries requests."""
-
-    slot: int
-    pid: int | None
-    state: str
-
-
-class Summary(TypedDict):
-    """Haystack itself. listeners: name → port; engines: by id."""
-
-    version: VersionAnswer
-    origin: str
-    started: float
-    snapshot: SnapshotAnswer
-    listeners: dict[str, int]
-    engines: dict[str, EngineAnswer]
-    sources: dict[str, SourceAnswer]
-    workers: list[WorkerAnswer]
 
 
 class AboutProblem(ProblemAnswer):

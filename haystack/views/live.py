@@ -128,4 +128,5 @@ def problem_shapes(state: State, snapshot: Picture, about: str, problems: Iterab
 def summary(state: State, snapshot: Picture) -> Shape:
     """How Haystack itself is: as /api/info says it, with what is wrong. Nothing in it changes with time alone."""
     told = shapes.summary(state, snapshot)
-    return {**told, "containers": len(snapshot.containers), "unready": state.unready(), "troubles": state.ailing(public=True)}
+    wrong = {"unready": state.unready(), "troubles": state.ailing(public=True), "lost_peers": state.lost_peers()}
+    return {**told, "containers": len(snapshot.containers), **wrong}

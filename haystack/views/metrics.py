@@ -25,7 +25,7 @@ from haystack.tls.certificate import Certificate
 from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
 from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
-from haystack.views.pieces import ColumnPieces, Columns, Encoded, Pieces
+from haystack.views.pieces import ColumnPieces, Columns, Pieces
 from haystack.views.state import State, word_of
 from haystack.views.traffic_metrics import labels
 
@@ -51,6 +51,7 @@ class StateCollector(Collector):
         yield from self._picture()
         yield from self._publishing()
         yield from self._sources()
+        yield from self._peers()
         yield from self._workers()
         yield from self._processes()
         yield from dns_metrics.families(self._state.proxy.dns_counts, self._state.responder.figures())
@@ -107,6 +108,14 @@ class StateCollector(Collector):
         for name, source in self._state.public_sources():
             family.add_metric([printable(name)], int(source.connected))
         yield family
+
+    def _peers(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("haystack_peer_up", "1 while another Haystack answers, and DNS answers with its address.", labels=["peer"])
+        last = GaugeMetricFamily("haystack_peer_answered_seconds", "Unix time of its last answer; 0: there was none.", labels=["peer"])
+        for peer in self._state.peers():
+            up.add_metric([printable(peer.name)], int(peer.up))
+            last.add_metric([printable(peer.name)], peer.answered)
+        yield from (up, last)
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._state.proxy.workers
@@ -181,9 +190,9 @@ class OfSnapshot(Generic[T]):
     def __init__(self, write: Callable[[str, T, float], Columns], *, again: bool) -> None:
         self._pieces = ColumnPieces(write, again=again)
         self._seen: Mapping[str, T] | None = None
-        self._rows: list[Encoded] = []
+        self._rows: list[Columns] = []
 
-    def of(self, items: Mapping[str, T]) -> Turns[list[Encoded]]:
+    def of(self, items: Mapping[str, T]) -> Turns[list[Columns]]:
         """All of them, by their keys."""
         if items is not self._seen:
             self._rows = yield from self._pieces.of((yield from ordered(items.items(), itemgetter(0))), 0)
@@ -191,7 +200,7 @@ class OfSnapshot(Generic[T]):
         return self._rows
 
 
-def under(families: Iterable[Family], form: str, rows: list[Encoded]) -> Iterator[bytes]:
+def under(families: Iterable[Family], form: str, rows: list[Columns]) -> Iterator[bytes]:
     """All samples of one family below its head, then those of the next."""
     for at, family in enumerate(families):
         yield family.head(form)

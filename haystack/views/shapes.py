@@ -13,6 +13,7 @@ import msgspec
 
 from haystack import __version__
 from haystack.catalog.claims import Claim
+from haystack.dns.peers import Standing
 from haystack.model import naming, unheard
 from haystack.model.reasons import why
 from haystack.model.records import Attachment, Container, Engine, Network, Problem
@@ -21,15 +22,12 @@ from haystack.proxy.counters import Place
 from haystack.views.answers import (
     AttachmentAnswer,
     ContainerAnswer,
-    EngineAnswer,
     NetworkAnswer,
     OverrideAnswer,
     ProblemAnswer,
     ServiceAnswer,
-    SourceAnswer,
-    Summary,
-    VersionAnswer,
 )
+from haystack.views.own_answers import EngineAnswer, PeerAnswer, SourceAnswer, Summary, VersionAnswer
 from haystack.views.state import Picture, Source, State, word_of
 
 Shape = dict[str, Any]
@@ -228,6 +226,7 @@ def summary(state: State, snapshot: Picture) -> Summary:
         "engines": {key: engine_shape(engine) for key, engine in snapshot.engines.items()},
         "sources": {name: source_shape(source) for name, source in state.public_sources()},
         "workers": [{"slot": w.slot, "pid": w.pid, "state": word_of(w.state)} for w in state.proxy.workers],
+        "peers": [peer_shape(each) for each in state.peers()],
     }
 
 
@@ -250,6 +249,19 @@ def source_shape(source: Source) -> SourceAnswer:
         "error": source.error,
         "since": source.since,
         "engine": source.engine.id if source.engine else None,
+    }
+
+
+def peer_shape(peer: Standing) -> PeerAnswer:
+    """Another Haystack."""
+    return {
+        "name": peer.name,
+        "address": peer.address or None,
+        "port": peer.port or None,
+        "up": peer.up,
+        "since": peer.since,
+        "names": peer.names,
+        "last_error": peer.error or None,
     }
 
 

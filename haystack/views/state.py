@@ -17,6 +17,7 @@ from typing import Protocol
 from haystack.catalog.publishing import Publishing
 from haystack.dns.forward.figures import Figures
 from haystack.dns.messages import AskerRow, DnsCounts
+from haystack.dns.peers import Standing
 from haystack.model import source_names
 from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Departure, Engine, Network, Problem
@@ -190,7 +191,7 @@ class State:
     operator: the door for changes, for the shell alone; started: Unix seconds; ports: listeners beside the proxy's, such as dns and ssh.
     past: what is kept of what happened; rates: of the proxy's traffic; ejections: of endpoints, by service
     and cause; ca: the certificate of Haystack's own authority, PEM, empty: it has none; discovery: the process that watches engines, 0:
-    none does.
+    none does; peers: how other Haystacks are doing.
     """
 
     settings: Options
@@ -207,6 +208,7 @@ class State:
     certificates: Store = field(default_factory=Store)
     ca: bytes = b""
     discovery: Callable[[], int] = int
+    peers: Callable[[], Sequence[Standing]] = tuple
 
     @property
     def snapshot(self) -> Picture:
@@ -246,6 +248,11 @@ class State:
         """All that is wrong, one line each, and where: for those inside."""
         unlisted = [] if self.registry.listed.is_set() else self.troubles()
         return self.unready(public=False) + unlisted + self.ailing()
+
+    def lost_peers(self) -> list[str]:
+        """The other Haystacks that are out, one line each. Nothing is wrong with this one for that."""
+        out = (each for each in self.peers() if each.lost)
+        return [f"peer {each.name} {'is out' if each.answered else 'has not answered yet'}: {each.error}" for each in out]
 
     def summary(self) -> str:
         """How it is when all is well, in a line."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +34,8 @@ _watch("worker" if any(word.endswith("launch.py") for word in sys.orig_argv) els
 NOT_IN_WORKERS = {
     "pydantic", "pydantic_settings", "structlog", "rich", "pygments", "docker", "requests", "asyncssh", "prompt_toolkit", "starlette",
     "uvicorn", "prometheus_client", "dnslib", "cryptography", "email", "http", "json", "urllib", "pathlib", "tempfile", "shutil",
-    "ipaddress", "zoneinfo", "csv", "argparse",
-}  # fmt: skip
+    "ipaddress", "zoneinfo", "csv", "argparse", "ctypes", "_ssl", "hashlib", "secrets", "random", "html", "subprocess", "locale",
+} | ({"ast"} if sys.version_info < (3, 14) else set())  # fmt: skip
 MOST_IN_WORKERS = 330
 NOT_AT_START = {
     "asyncssh", "prompt_toolkit", "starlette", "uvicorn", "prometheus_client", "cryptography", "h2", "docker", "requests", "urllib3",

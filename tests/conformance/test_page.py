@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from haystack import __version__
+from haystack.dns.peers import Standing
 from haystack.model.records import Engine, Problem
 from haystack.model.services import Carried, Cause, Override
 from haystack.tls.certificate import Certificate
@@ -256,6 +257,26 @@ def test_engines_are_told_with_their_version_and_whether_they_answer(browser: An
             made.show(service("web", endpoint(1, since=1.0)))
             page.wait_for_selector(".engines .pill[data-standing=out]:text('lost')")
             assert item.locator("span").last.text_content().startswith("connection refused \u00b7 Docker 27.3.1")
+
+
+def test_other_haystacks_are_told_beside_engines_and_one_that_is_out_is_a_problem(browser: Any) -> None:
+    up = Standing(name="node-2", address="10.0.1.3", port=80, up=True, since=1.0, names=1234, error="does not answer")
+    with Site() as made, Tab(browser, made.url) as page:
+        rows = page.get_by_role("list", name="Other Haystacks").locator("li")
+        assert rows.count() == 0
+        made.peers = [up, Standing(name="10.0.0.3", address="10.0.0.3", port=80)]
+        page.wait_for_selector(".engines b:text('Haystack 10.0.0.3')")
+        assert rows.locator(".pill").all_text_contents() == ["up", "out"]
+        first, second = rows.locator("span:last-child").all_text_contents()
+        assert re.fullmatch(r"asked at 10\.0\.1\.3:80 · in 1,234 names of DNS · for \S.* · last error: does not answer", first)
+        assert second == "asked at 10.0.0.3:80 · in no name of DNS"
+        made.peers = [up, Standing(name="10.0.0.3", address="10.0.0.3", port=80, error="does not accept")]
+        told = page.locator(".problems li[data-level=warn]", has_text="peer 10.0.0.3 has not answered yet: does not accept")
+        told.wait_for()
+        assert rows.locator("span:last-child").last.text_content().startswith("does not accept · asked at")
+        made.peers = []
+        told.wait_for(state="detached")
+        assert not page.get_by_role("list", name="Other Haystacks").is_visible()
 
 
 def operators(*some: dict[str, Any]) -> tuple[Override, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import dns.message
 import dns.query
@@ -62,3 +64,34 @@ def test_each_answers_with_all_that_live(both: tuple[Haystack, Haystack]) -> Non
     assert not [line for each in both for line in each.lines if line.get("event") == "client.unintroduced"]
     other.stop()
     until(lambda: addresses(one) == {ADDRESSES[0]}, PATIENCE, "it is told, still")
+
+
+def page(haystack: Haystack, path: str) -> bytes:
+    """Of its web side."""
+    with Client(haystack.port) as client:
+        if isinstance(haystack, Behind):
+            client.send(b"PROXY UNKNOWN\r\n")
+        return client.get("localhost", path).body
+
+
+def told(haystack: Haystack) -> dict[str, dict[str, Any]]:
+    """Its peers by address, as /api/info has them."""
+    return {peer["address"]: peer for peer in json.loads(page(haystack, "/api/info"))["peers"]}
+
+
+def test_each_shows_how_the_others_are_doing(both: tuple[Haystack, Haystack]) -> None:
+    one, other = both
+    until(lambda: all(peer["up"] for peer in told(one).values()), PATIENCE, lambda: f"{told(one)}")
+    before = told(one)
+    assert before.keys() == set(ADDRESSES)
+    named = {host("web"), "haystack", "ns.haystack"}  # what is answered with Haystack's own address
+    assert {peer["names"] for peer in before.values()} == {len(named)}
+    other.stop()
+    until(lambda: not told(one)[ADDRESSES[1]]["up"], PATIENCE, lambda: f"{told(one)}")
+    lost = told(one)[ADDRESSES[1]]
+    assert (lost["names"], lost["last_error"]) == (0, "does not accept")
+    assert lost["since"] > before[ADDRESSES[1]]["since"]
+    figures = dict(line.rsplit(" ", 1) for line in page(one, "/metrics").decode().splitlines() if line[:1] != "#")
+    assert float(figures[f'haystack_peer_up{{peer="{lost["name"]}"}}']) == 0.0
+    answered = float(figures[f'haystack_peer_answered_seconds{{peer="{lost["name"]}"}}'])
+    assert before[ADDRESSES[1]]["since"] <= answered <= lost["since"]

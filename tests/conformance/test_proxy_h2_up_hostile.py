@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.client import Client
 from tests.fakes.h2_origin import WINDOW, Call, respond
 from tests.fakes.h2_site import H2Site
-from tests.fakes.origin import Origin
+from tests.fakes.origin import Origin, Script, respond_and_close
 from tests.fakes.origin import respond as respond_http1
 from tests.fakes.worker import Haystack, Member, host, resident, until
 
@@ -226,9 +226,10 @@ def test_a_window_of_nothing(h2_site: H2Site) -> None:
         assert client.response().status == 504
 
 
-def test_an_endpoint_that_speaks_http_1(h2_site: H2Site) -> None:
-    """It is told, and the request was never seen."""
-    origin = Origin(h2_site.loop, respond_http1(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")).start()
+@pytest.mark.parametrize("responds", [respond_http1, respond_and_close])
+def test_an_endpoint_that_speaks_http_1(h2_site: H2Site, responds: Callable[[bytes], Script]) -> None:
+    """It is told, and the request was never seen; also of one that answers and closes at once, as nginx does."""
+    origin = Origin(h2_site.loop, responds(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")).start()
     try:
         with short(origin) as haystack, Client(haystack.port, timeout=20) as client:
             response = client.get(host("web"))

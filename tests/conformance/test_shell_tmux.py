@@ -26,6 +26,7 @@ TYPED: dict[str, tuple[str, str, str]] = {
     "containers": ("containers web", r"web-001 +nginx +127\.0\.0\.1", ""),
     "networks": ("networks", "no networks yet", ""),
     "engines": ("engines", r"demo +.*connected", ""),
+    "peers": ("peers", "no peers: HAYSTACK_PEERS names other Haystacks", ""),
     "endpoints": ("endpoints nginx", r"web\.nginx .*ready: running", ""),
     "explain": (f"explain http://{SERVICE}/x", rf"service {SERVICE}, by host .*picked: by p2c among", ""),
     "dig": ("dig web-001.containers.haystack", r"NOERROR.* A +127\.0\.0\.1", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import socket
 import threading
@@ -21,6 +22,7 @@ from haystack.api.feed import Feed
 from haystack.api.figures import SecondFigures
 from haystack.api.serving import Uvicorn
 from haystack.api.views import application
+from haystack.dns.peers import Standing
 from haystack.model.records import Container, Engine
 from haystack.model.services import Endpoint, Service
 from haystack.model.snapshot import Change, Snapshot
@@ -81,7 +83,8 @@ class Site:
     """The web side of one state, in a thread. url: of the page. pem: a file with a certificate and its key, to be within TLS."""
 
     def __init__(self, snapshot: Snapshot | None = None, pem: Path | None = None, **settings: Any) -> None:
-        self.state = state(**settings)
+        self.peers: list[Standing] = []
+        self.state = dataclasses.replace(state(**settings), peers=lambda: self.peers)
         self.readers: list[Callable[[Snapshot], None]] = []
         self.state.registry.subscribe = self._subscribe
         self.state.registry.snapshot = snapshot or Snapshot(version=1, created=time.time(), origin="haystack")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from haystack.dns.forward.figures import CacheFigures, Figures, NameserverFigures
 from haystack.dns.forward.nameservers import Nameserver
 from haystack.dns.messages import DnsCounts
+from haystack.dns.peers import Standing
 from haystack.model.services import Cause, Service
 from haystack.proxy.counters import Counts, Place
 from haystack.proxy.traffic import Now
@@ -33,6 +34,7 @@ def all_figures() -> State:
     one = certificates.read(*self_signed("x", names=("x.example",)))
     kept = SimpleNamespace(picture=Certificates(entries={("acme", "x"): Entry("acme", "x", one)}))
     made = dataclasses.replace(state(snapshot=seen), responder=responder, ejections={(NAME, "silent"): 1}, certificates=kept)
+    made = dataclasses.replace(made, peers=lambda: [Standing(name="10.0.0.2")])
     proxy = made.proxy
     proxy.errors = {("x", 404): 1}
     proxy.dns_counts = DnsCounts((("A", 0, "zone", 1),))

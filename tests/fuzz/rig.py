@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from haystack._fast.connection import slow_readers
+from haystack._fast.connection import resting, slow_readers
+from haystack._fast.connection.http2_leg import forget_spares
 from haystack._fast.exchange import bulk, half_closed
 from haystack._fast.exchange.listener import Listener
 from haystack._fast.log.access_line import Log
@@ -191,6 +192,7 @@ class Rig:
         self.poller.sweep()
         slow_readers.look(self.worker)
         half_closed.look(self.worker)
+        resting.look(self.worker, 0)
 
     def end_by_itself(self) -> None:
         """Nobody does anything more: time alone has to end every exchange, one a time where a client has asked for many.
@@ -247,6 +249,7 @@ class Rig:
     def assert_empty(self) -> None:
         """After the worker has gone, in the debug build: nothing is alive."""
         del self.listener, self.service, self.worker, self.poller, self.loop
+        forget_spares()
         live = allocations.live()
         assert not live["sockets"], live
         assert not live["buffers"], live

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LABEL = "haystack.test.run"
 RUN = uuid.uuid4().hex[:12]
 REQUIRED = os.environ.get("HAYSTACK_TEST_ENGINE") == "required"
+BUILD = 1200  # seconds for the image: its extensions are compiled, which a busy machine takes long for
 IMAGES = ("busybox", "nginx", "httpd", "jenkins")
 
 
@@ -39,7 +40,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.engine)
-            item.add_marker(pytest.mark.timeout(300))
+            own = item.get_closest_marker("timeout")
+            most = max(300, own.args[0] if own else 0, BUILD if "image" in item.fixturenames else 0)
+            item.add_marker(pytest.mark.timeout(most), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -76,7 +79,7 @@ def images(client):
 def image(client):
     """The image `haystack`, built from this tree by the line that people use."""
     built = subprocess.run(
-        ["docker", "build", "--tag", "haystack", "."], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900
+        ["docker", "build", "--tag", "haystack", "."], cwd=ROOT, capture_output=True, text=True, check=False, timeout=BUILD
     )
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     return "haystack"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
 import subprocess
 import uuid
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from haystack import __version__
+from tests.fakes.engine import FakeEngine, inspected
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = uuid.uuid4().hex[:8]
@@ -66,12 +69,92 @@ def test_labels_and_health_check_say_what_it_is(about):
 
 
 def test_no_tests_sources_of_extensions_compilers_or_caches_are_in_it(image):
-    script = (
-        "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -path '/opt/haystack/*' \\( -name '*.c' -o -name '*.pyx' -o -name '*.h' "
-        "-o -name tests -o -name 'testing*.so' -o -name pip -o -name setuptools -o -name Cython \\) -print"
-    )
-    assert [line for line in inside(image, "sh", "-c", script).split() if line.startswith("/opt")] == []
+    names = ("*.c", "*.h", "*.pyx", "*.pxd", "*.pyi", "tests", "testing*.so", "pip", "setuptools", "Cython")
+    script = "find /opt/haystack -xdev " + " -o ".join(f"-name '{name}'" for name in names)
+    assert inside(image, "sh", "-c", script).split() == []
     assert "pip" not in inside(image, "sh", "-c", "ls /root/.cache 2>/dev/null; true")
+
+
+def test_beside_its_own_folder_it_adds_a_library_a_user_and_a_state_folder_to_its_base(image):
+    """No package lists, caches of apt or logs; and no compiler that the base has not."""
+    every = [
+        "find",
+        "/",
+        "-xdev",
+        "(",
+        "-path",
+        "/proc",
+        "-o",
+        "-path",
+        "/sys",
+        "-o",
+        "-path",
+        "/opt/haystack",
+        ")",
+        "-prune",
+        "-o",
+        "-print",
+    ]
+    added = {*inside(image, *every).splitlines()} - {*inside("python:3.11-slim", *every).splitlines()}
+    wanted = (
+        r".*/libnghttp2[^/]*(/.*)?|/usr/share/doc|/etc/[^/]*|/var/lib/haystack|/var/lib/apt/extended_states|/var/cache/ldconfig/aux-cache"
+    )
+    assert [path for path in sorted(added) if not re.fullmatch(wanted, path)] == []
+    assert {*inside(image, "ls", "/opt/haystack/bin").split()} <= {"haystack", "python", "python3", "python3.11"}
+
+
+def test_it_has_each_compiled_module_once_and_stripped(image, client, tmp_path):
+    made = client.containers.create(image)
+    try:
+        subprocess.run(["docker", "cp", "-q", f"{made.id}:/opt/haystack/lib/python3.11/site-packages", tmp_path], check=True, timeout=60)
+    finally:
+        made.remove()
+    fast = ROOT / "haystack" / "_fast"
+    sources = {path.relative_to(fast).with_suffix("") for path in fast.rglob("*.pyx") if path.stem != "testing"}
+    site = tmp_path / "site-packages"
+    compiled = [*(site / "haystack" / "_fast").rglob("*.so")]
+    found = [path.relative_to(site / "haystack" / "_fast") for path in compiled]
+    assert sorted(path.with_name(path.name.partition(".")[0]) for path in found) == sorted(sources)
+    told = subprocess.run(["readelf", "--sections", "--wide", *site.rglob("*.so")], capture_output=True, text=True, check=True, timeout=120)
+    assert "File: " in told.stdout
+    assert {*re.findall(r"\.(?:symtab|strtab|debug_\w+)\b", told.stdout)} == set()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """What the image is made of, to be changed."""
+    for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, tmp_path)
+    for name in ("haystack", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    return tmp_path
+
+
+def cached(text):
+    """Of each RUN of a build, by its first words: whether what an earlier one had made was taken. text: what `docker build` has printed."""
+    plain = re.findall(r"^Step \d+/\d+ : RUN (.{60}).*\n ---> (Using cache)?", text, re.MULTILINE)
+    named = re.findall(r"^#(\d+) \[[^]]*\] RUN (.{60})", text, re.MULTILINE)  # as BuildKit tells it
+    return {words: bool(how) for words, how in plain} | {words: f"\n#{number} CACHED" in text for number, words in named}
+
+
+def test_a_change_of_python_code_alone_compiles_and_installs_nothing_again(image, client, tree):
+    with (tree / "haystack" / "app.py").open("a") as file:
+        file.write(f"# {TOKEN}\n")
+    tag = f"haystack:changed-{TOKEN}"
+    built = subprocess.run(
+        ["docker", "build", "--tag", tag, "."], cwd=tree, env={**os.environ, "BUILDKIT_PROGRESS": "plain"}, capture_output=True, text=True,
+        check=False, timeout=280,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    try:
+        steps = cached(built.stdout + built.stderr)
+        anew = [words for words, taken in steps.items() if not taken]
+        assert len(steps) == (ROOT / "Dockerfile").read_text().count("\nRUN ")
+        assert any("build_ext" in words for words in steps)
+        assert [words.split()[0] for words in anew] == ["HAYSTACK_COMPILED=1", "cd"], anew
+        assert TOKEN in inside(tag, "sh", "-c", "tail -n 1 /opt/haystack/lib/python*/site-packages/haystack/app.py")
+    finally:
+        client.images.remove(tag)
 
 
 def test_the_bill_of_materials_has_every_package_of_the_lock_with_a_hash_of_the_lock(image):
@@ -111,15 +194,16 @@ def started(host, image, eventually, *flags, command=()):
     return container
 
 
+def asked(container, name, address_of):
+    """What a GET of the nginx of this name gets."""
+    url = f"http://{address_of(container)}/"
+    words = ["curl", "-s", "--noproxy", "*", "--max-time", "5", "-H", f"Host: {name}.nginx.services.haystack", url]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout
+
+
 def served(container, name, address_of, eventually):
     """Wait until an nginx of this name is served to the engine's host at port 80, and its name in DNS at port 53."""
-    url = f"http://{address_of(container)}/"
-    ask = ["curl", "-s", "--noproxy", "*", "--max-time", "5", "-H", f"Host: {name}.nginx.services.haystack", url]
-    eventually(
-        lambda: "nginx" in subprocess.run(ask, capture_output=True, text=True, check=False, timeout=10).stdout,
-        30,
-        lambda: container.logs().decode()[-3000:],
-    )
+    eventually(lambda: "nginx" in asked(container, name, address_of), 30, lambda: container.logs().decode()[-3000:])
     health = container.exec_run(["haystack", "healthcheck"])
     assert health.exit_code == 0, health.output
 
@@ -239,6 +323,56 @@ def test_the_compose_file_of_deploy_is_a_start_in_one_command(composed, client, 
     eventually(lambda: "nginx" in subprocess.run(ask, capture_output=True, text=True, check=False, timeout=10).stdout, 30, "never served")
     assert {name: uid for name, (uid, *_) in processes(container).items() if uid == "0"}.keys() == {"haystack-keeper", "haystack-finder"}
     host.close()
+
+
+def sent(container, name):
+    """Have the control process get a signal. It is the first of its container, and only from outside of that do all signals reach it."""
+    container.reload()
+    words = ["docker", "run", "--rm", "--pid", "host", "--user", "0", "busybox", "kill", f"-{name}", str(container.attrs["State"]["Pid"])]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+
+
+def test_its_health_check_goes_from_starting_to_healthy_and_notices_a_control_process_that_hangs(host, image, address_of, eventually):
+    """While that hangs, the workers serve on."""
+    nginx = f"hung{TOKEN}"
+    host.run("nginx", name=f"{nginx}-1")
+    faster = ["--health-interval", "1s", "--health-retries", "2"]
+    container = host.typed(["docker", "run", "-d", "-e", "HAYSTACK_WORKERS=2", *faster, *MOUNT, image])
+
+    def health():
+        container.reload()
+        return container.attrs["State"]["Health"]["Status"]
+
+    assert health() == "starting"
+    eventually(lambda: health() == "healthy", 40, lambda: container.logs().decode()[-3000:])
+    served(container, nginx, address_of, eventually)
+    sent(container, "STOP")
+    try:
+        eventually(lambda: health() == "unhealthy", 40, "nobody has noticed")
+        told = container.attrs["State"]["Health"]["Log"][-1]["Output"]
+        assert re.search("Haystack does not answer within|exceeded timeout", told), told  # Docker's own patience is half a second more
+        assert "nginx" in asked(container, nginx, address_of)
+    finally:
+        sent(container, "CONT")
+    eventually(lambda: health() == "healthy", 40, lambda: container.attrs["State"]["Health"])
+
+
+def memory(container):
+    """Bytes of its processes' own memory, each page once: without the page cache."""
+    told = container.stats(stream=False)["memory_stats"]["stats"]
+    return told["total_rss"] if "total_rss" in told else told["anon"]  # of the first version of cgroups, and of the second
+
+
+def test_at_rest_with_two_workers_it_has_less_than_120_mb(host, image, eventually):
+    """The engine is one of ten containers: how many a real one has depends on the machine."""
+    with FakeEngine() as engine:
+        for number in range(1, 11):
+            engine.add(inspected(number, f"web-{number}"))
+        ports = [word for name in ("HTTP", "HTTP_ALT", "DNS", "SSH") for word in ("-e", f"HAYSTACK_{name}_PORT=0")]
+        flags = ["--network", "host", "-e", f"DOCKER_HOST={engine.host}", "-e", "HAYSTACK_BIND=127.0.0.1", *ports]
+        container = started(host, image, eventually, *flags)
+        eventually(lambda: "haystack-spare" in processes(container), 20, "no spare")
+        eventually(lambda: memory(container) < 120 * MEGABYTE, 20, lambda: f"{memory(container) / MEGABYTE:.1f} MB")
 
 
 def test_the_image_is_for_whoever_has_no_root(image):

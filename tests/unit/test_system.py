@@ -65,18 +65,18 @@ def test_clients_are_asked_for_only_by_tests(machine):
     machine.put("id", "echo 1000")
     assert "dig" not in machine.run("run")[1]
     said = machine.run("test")[1]
-    assert all(f" {name}" in said for name in ("dig", "curl", "wget", "ssh", "goaccess", "knotd", "java", "go", "promtool"))
+    assert all(f" {name}" in said for name in ("dig", "curl", "wget", "ssh", "sshd", "goaccess", "knotd", "java", "go", "promtool"))
     assert said.partition("apt-get install")[2].split().count("prometheus") == 1, "one package has both of its commands"
 
 
 def test_no_daemon_of_what_is_installed_starts_now_or_later(machine):
-    """Knot's would take port 53, and Prometheus' 9090."""
+    """Knot's would take port 53, Prometheus' 9090, and sshd 22."""
     policy = machine.folder / "policy-rc.d"
     machine.put("id", "echo 0")
     machine.put("apt-get", f'[[ $1 == update ]] || {{ {policy} knot start; echo "status $?" >> {machine.log}; }}')
     machine.put("systemctl", f'echo "$@" >> {machine.log}')
     assert machine.run("test")[0] == 0
-    assert machine.log.read_text().splitlines() == ["status 101", "--quiet disable knot", "--quiet disable prometheus"]
+    assert machine.log.read_text().splitlines() == ["status 101", *(f"--quiet disable {unit}" for unit in ("knot", "prometheus", "ssh"))]
     assert not policy.exists()
 
 

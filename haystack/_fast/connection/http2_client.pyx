@@ -4,6 +4,7 @@ What is written in a batch of the poller goes out together once that is done. Wi
 client stops its own stream alone. Never chooses an endpoint and never retries: it tells its exchanges what happened.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcmp
 
 from haystack._fast.connection.client cimport ClientConnection, Dial
 from haystack._fast.connection.http2_client_events cimport open_session
@@ -221,6 +222,9 @@ cdef class Http2Client(ClientConnection):
             self.times.heard = self.worker.poller.now
             self.times.pinged = 0
             self.watch.noticed = False
+            if not self.greeted and n >= 5 and memcmp(self.worker.scratch, b"HTTP/", 5) == 0:
+                self.unruly = True      # at once: most such endpoints close before nghttp2 has had its say
+                return self.end(False)
             self.unruly = nghttp2_session_mem_recv(self.session, <const uint8_t *>self.worker.scratch, n) < 0 or (
                 not self.watch.noticed and overflows(&self.watch.flood, OF_EMPTY, self.times.heard))
             if self.unruly:

@@ -4,6 +4,7 @@ from haystack._fast.connection.leg cimport DownLeg
 from haystack._fast.connection.server cimport ServerConnection, Taking
 from haystack._fast.http2.flood cimport Flood
 from haystack._fast.http2.nghttp2 cimport nghttp2_session
+from haystack._fast.http2.session_memory cimport SessionMemory
 from haystack._fast.util.buffer cimport Buffer
 from haystack._fast.util.linked_list cimport Link
 
@@ -13,7 +14,7 @@ cdef enum:
 
 cdef class Streams(ServerConnection):
     cdef nghttp2_session *session
-    cdef bint lent              # that has the block in which a frame is written (http2/session_memory.pyx)
+    cdef SessionMemory memory   # what that has; before it is used, `rouse`
     cdef list noted             # legs that something has happened to
     cdef Flood flood
     cdef int waiting            # legs with bytes that the client has not taken, or without their end

@@ -26,6 +26,7 @@ cdef class Http2Server(Streams):
     cdef int settle(self) except -1
     cdef int pump(self) except -1
     cdef int note_state(self) except -1
+    cdef void end_session(self) noexcept
     cdef int leave_for_good(self) except -1
     cdef int end_trailing(self) except -1
     cdef int open_leg(self, int32_t number) except -1

@@ -15,6 +15,7 @@ from haystack._fast.connection.slow_readers cimport relieve
 from haystack._fast.http2.fields cimport Pseudo, begin, drop, end_request
 from haystack._fast.http2.flood cimport OF_EMPTY, OF_RESET, OF_SETTINGS, overflows
 from haystack._fast.http2.nghttp2 cimport *
+from haystack._fast.http2.session_memory cimport end_memory, rouse
 from haystack._fast.net.epoll cimport EPOLLERR, EPOLLHUP, EPOLLOUT
 from haystack._fast.net.transport cimport ConnectionState, Transport, mark_readable, step
 from haystack._fast.util.buffer cimport Buffer, add, take
@@ -47,10 +48,12 @@ cdef int take_over(ServerConnection before, const char *data, size_t size) excep
 cdef class Http2Server(Streams):
     """A client's connection, and its streams."""
 
+    def __cinit__(self):
+        self.memory.link.owner = <void *>self
+
     def __dealloc__(self):
         drop(&self.section)
-        if self.session != NULL:
-            nghttp2_session_del(self.session)
+        self.end_session()
 
     cdef int start(self) except -1:
         """Send SETTINGS (RFC 9113, section 3.4)."""
@@ -83,10 +86,16 @@ cdef class Http2Server(Streams):
             Py_DECREF(leg)              # the ring's reference
         self.coming = None
         self.noted = []
-        nghttp2_session_del(self.session)
-        self.session = NULL
+        self.end_session()
         drop(&self.section)
         return self.worker.clients.leave(self.peer.origin)
+
+    cdef void end_session(self) noexcept:
+        if self.session != NULL:
+            rouse(&self.memory)
+            nghttp2_session_del(self.session)
+            self.session = NULL
+            end_memory(&self.memory)
 
     cdef bint is_at_rest(self) noexcept:
         return self.state == ConnectionState.OPEN and self.legs.count == 0 and self.coming is None and self.transport.unsent() == 0 and (
@@ -107,6 +116,7 @@ cdef class Http2Server(Streams):
         """Close with a GOAWAY, so that the client can repeat requests that came too late (RFC 9113, section 6.8)."""
         if self.state == ConnectionState.OPEN and self.session != NULL and self.worker.work.end == 0:
             self.state = step(self.state, ConnectionState.DRAINING)
+            rouse(&self.memory)
             nghttp2_session_terminate_session(self.session, NGHTTP2_NO_ERROR)
             self.pump()
         return self.transport.close()
@@ -218,6 +228,7 @@ cdef class Http2Server(Streams):
         """Let nghttp2 parse these bytes from the client."""
         cdef ssize_t used
         leave(&self.link)
+        rouse(&self.memory)
         used = nghttp2_session_mem_recv(self.session, <const uint8_t *>data, size)
         if self.error is not None:
             error, self.error = self.error, None
@@ -254,6 +265,7 @@ cdef class Http2Server(Streams):
         cdef Buffer *work = &self.worker.work
         cdef const uint8_t *data
         cdef ssize_t n
+        rouse(&self.memory)
         while self.session != NULL and transport.unsent() == 0:
             n = nghttp2_session_mem_send(self.session, &data)
             if self.error is not None:
@@ -298,6 +310,9 @@ cdef class Http2Server(Streams):
                 self.transport.deadline = min(self.transport.deadline, self.worker.poller.now + LINGER_MS)
             self.transport.shrink(IDLE_KEPT)
             drop(&self.section)
+            self.memory.rested = self.worker.poller.now
+            if self.memory.link.ring == NULL:
+                join(&self.worker.clients.drowsy, &self.memory.link)
             return self.rest()
         return 0
 
@@ -306,6 +321,7 @@ cdef class Http2Server(Streams):
         if self.leaving != Leaving.STAYS or self.state != ConnectionState.OPEN:
             return 0
         self.leaving = Leaving.NOTICED
+        rouse(&self.memory)
         nghttp2_submit_shutdown_notice(self.session)
         nghttp2_submit_ping(self.session, NGHTTP2_FLAG_NONE, NULL)
         self.transport.deadline = self.worker.poller.now + NOTICE_MS
@@ -319,6 +335,7 @@ cdef class Http2Server(Streams):
                 return 0
             return self.end_trailing() if self.trailing else self.close()
         self.leaving = Leaving.TOLD
+        rouse(&self.memory)
         self.transport.deadline = self.worker.poller.now + self.worker.limits.idle_ms
         nghttp2_submit_goaway(
             self.session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(self.session), NGHTTP2_NO_ERROR, NULL, 0)

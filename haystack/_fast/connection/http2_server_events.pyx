@@ -9,7 +9,7 @@ from haystack._fast.connection.http2_server cimport Http2Server, Leaving
 from haystack._fast.http2.fields cimport MAX_PAIRS, MOST_WRITTEN, OVERHEAD, begin, pairs_of, take_field, take_trailer
 from haystack._fast.http2.flood cimport OF_DROPPED, OF_EMPTY, OF_SETTINGS, earn
 from haystack._fast.http2.nghttp2 cimport *
-from haystack._fast.http2.session_memory cimport session_memory
+from haystack._fast.http2.session_memory cimport end_memory, session_memory
 from haystack._fast.util.buffer cimport Buffer, add, pending, take
 
 cdef extern from "nghttp2/nghttp2.h":
@@ -228,9 +228,12 @@ cdef int prepare() except -1:
 cdef nghttp2_session *open_session(Http2Server connection) except NULL:
     """The codec of one connection, which must outlive it."""
     cdef nghttp2_session *session
-    cdef nghttp2_mem memory = session_memory(&connection.lent)
+    cdef nghttp2_mem memory
     if callbacks == NULL:
         prepare()
+    memory = session_memory(&connection.memory)
     if nghttp2_session_server_new3(&session, callbacks, <void *>connection, options, &memory):
+        end_memory(&connection.memory)
         raise MemoryError
+    connection.memory.made = True
     return session

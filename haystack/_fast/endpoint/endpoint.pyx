@@ -5,7 +5,6 @@ Never decides and never sends. An exchange keeps a reference to its member, so a
 """
 import socket
 from collections import deque
-from hashlib import blake2b
 
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
@@ -21,6 +20,7 @@ from haystack._fast.util.allocations cimport IS_DEBUG, Asset, book
 from haystack._fast.util.linked_list cimport Link, leave as leave_ring
 from haystack._fast.util.random_numbers cimport next_random
 from haystack.model.balance import parts
+from haystack.model.hashes import blake2b
 
 cdef extern from "sys/socket.h" nogil:
     enum:

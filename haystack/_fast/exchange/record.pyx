@@ -83,7 +83,9 @@ cdef int write_record(Exchange x, int64_t now) except -1:
     describe_way(&entry, x)
     if x.worker.log is not None:
         x.worker.log.write(&entry)
-    if notable or x.request.trace.sampled or x.worker.traces.on:
+    if x.request.trace.sampled:
+        x.worker.traces.spans.kept.write(&entry, &x.request.trace)
+    if notable or x.worker.traces.on:
         add_traces(x, &entry, notable)
     return 0
 
@@ -191,25 +193,16 @@ cdef bytes bytes_of(Text text):
 
 
 cdef int add_traces(Exchange x, const Entry *entry, bint notable) except -1:
-    """Add its row to the traces, spans and outcomes that are to have it."""
+    """Add its row to the traces and outcomes that are to have it."""
     cdef bint traced = x.worker.traces.wants(x.route) and x.worker.traces.has_place()
-    cdef bint spanned = x.request.trace.sampled and x.worker.traces.spans.has_place()
-    if not traced and not spanned and not notable:
+    if not traced and not notable:
         return 0
     row = row_of(x, entry)
     if traced:
         x.worker.traces.rows.append(row)
-    if spanned:
-        x.worker.traces.spans.rows.append((row, *span_ids(x, entry)))
     if notable:
         x.worker.traces.outcomes.append((row, x.record.retried if x.record.retried != NULL else b""))
     return 0
-
-
-cdef tuple span_ids(Exchange x, const Entry *entry):
-    """Of its own span, its caller's, and that of what was asked of an endpoint; empty: there is none."""
-    caller = b"" if x.request.trace.begun else x.request.trace.caller[:16]
-    return x.request.trace.server[:16], caller, x.request.trace.client[:16] if entry.candidates.size else b""
 
 
 cdef tuple row_of(Exchange x, const Entry *entry):

@@ -2,8 +2,7 @@
 
 So there is one reader of heads for both protocols, and an endpoint can't tell which one a client spoke. RFC 9113, section 8.
 """
-from base64 import b64encode
-from hashlib import sha1
+from binascii import b2a_base64
 
 from libc.string cimport memchr, memcmp
 
@@ -13,6 +12,7 @@ from haystack._fast.util.buffer cimport add, release, take
 from haystack._fast.util.digits cimport write_hex
 from haystack._fast.util.random_numbers cimport next_random
 from haystack._fast.util.scan cimport first_control, same_any
+from haystack.model.hashes import sha1
 
 cdef bytes GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 cdef const char *NAMES[5]
@@ -144,7 +144,7 @@ cdef int add_key(Buffer *out) except -1:
     """A Sec-WebSocket-Key: sixteen random bytes (hexadecimal digits) in base64."""
     cdef char[16] digits
     write_hex(digits, next_random())
-    key = b64encode(digits[:16]) + b"\r\n"
+    key = b2a_base64(digits[:16], newline=False) + b"\r\n"
     return add(out, key, len(key))
 
 
@@ -229,7 +229,7 @@ cdef bint accepts_key(Buffer *asked, Head *answer) except -1:
     cdef bytes text = asked.data[:asked.end]
     cdef int i
     key = text.partition(b"\r\nsec-websocket-key: ")[2].partition(b"\r\n")[0]
-    wanted = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+    wanted = b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
     for i in range(answer.count):
         if answer.fields[i].name_size == 20 and same_any(answer.fields[i].name, b"sec-websocket-accept", 20):
             return answer.fields[i].value[:answer.fields[i].value_size] == wanted

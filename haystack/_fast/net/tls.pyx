@@ -21,6 +21,7 @@ cdef extern from "sys/socket.h" nogil:
 cdef extern from "openssl/ssl.h":
     enum:
         SSL_CB_LOOP         # a message was read or written
+        SSL_MODE_NO_AUTO_CHAIN
 
 cdef enum:
     RECORD = 16384          # bytes that a record holds (RFC 8446, section 5.1)
@@ -355,6 +356,7 @@ cdef void set_up(SSL_CTX *context) noexcept:
     """Set what contexts of both sides have in common."""
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+    SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN)   # a certificate without a chain would be verified in each handshake, to find one
     SSL_CTX_set_read_ahead(context, 1)                                  # a record's head and body in one read
     SSL_CTX_set_info_callback(context, on_info)
 

@@ -26,12 +26,18 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int, void *, size_t, int)
     ssize_t send(int, const void *, size_t, int)
 
+cdef extern from "openssl/evp.h":
+    EVP_CIPHER *EVP_CIPHER_fetch(void *, const char *, const char *)
+
 cdef enum:
     TICKET_SECONDS = 43200
     LINGER_MS = 1000        # that a client has to read why its handshake was refused
     LINGER_BYTES = 65536    # and that it may send meanwhile
     ALPN_SIZE = 2           # bytes of length before the list of protocols
 
+cdef EVP_CIPHER *aes = EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)     # OpenSSL would look for EVP_aes_256_cbc() for each ticket anew
+if aes == NULL:
+    raise MemoryError
 cdef char[MOST_HELLO] hello     # as it was looked at last
 cdef bytes SESSIONS = b"haystack"
 # Only forward secrecy and authenticated encryption. AES first, unless a client without instructions for it puts ChaCha20 first.
@@ -408,14 +414,14 @@ cdef int on_ticket(
             return 0
         key = &server.keys[0]
         memcpy(name, key.name, sizeof(key.name))
-        return 1 if EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv) and set_mac(mac, key) else -1
+        return 1 if EVP_EncryptInit_ex(cipher, aes, NULL, key.cipher, iv) and set_mac(mac, key) else -1
     for at in range(server.key_count):
         if memcmp(name, server.keys[at].name, sizeof(server.keys[at].name)) == 0:
             key = &server.keys[at]
             break
     if key == NULL:
         return 0
-    if not (set_mac(mac, key) and EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv)):
+    if not (set_mac(mac, key) and EVP_DecryptInit_ex(cipher, aes, NULL, key.cipher, iv)):
         return -1
     return 1 if at == 0 else 2
 

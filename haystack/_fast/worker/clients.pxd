@@ -14,6 +14,7 @@ cdef class Clients:
     cdef readonly int64_t outside       # and from addresses that are none of the engines' networks
     cdef readonly str gateway           # the first one; None: there was none
     cdef Ring idle                      # clients without a request, by when they became so
+    cdef Ring drowsy                    # connections of HTTP/2 that have come to rest, for resting.pyx
     cdef Ring readers                   # clients that bytes wait for, by when they took some last
     cdef Ring senders                   # connections that hold bytes of requests' bodies, by when some of them went on last
     cdef int64_t held                   # bytes of memory for these, which poller.kept has too

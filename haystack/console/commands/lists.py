@@ -1,4 +1,4 @@
-"""`services`, `containers`, `networks`, `engines`, `endpoints`: whole lists, or those rows that hold some words."""
+"""`services`, `containers`, `networks`, `engines`, `peers`, `endpoints`: whole lists, or those rows that hold some words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from haystack.console import lists
 from haystack.console.command import JSON, Action, Asked, Command, Context, Kind, Result, switch, word
 from haystack.console.containers import CONTAINERS
 from haystack.console.listing import Listing, Wanted
+from haystack.console.peers import PEERS
 from haystack.loop.turns import Turns
 from haystack.views.state import State
 
@@ -34,5 +35,6 @@ COMMANDS = (
     command("containers", CONTAINERS, "all containers, their addresses and services", "containers 172.17.0", Kind.CONTAINERS),
     command("networks", lists.NETWORKS, "all networks", "networks bridge"),
     command("engines", lists.ENGINES, "all sources of containers, and whether they answer", "engines"),
+    command("peers", PEERS, "other Haystacks, whether they answer, and how many names have their addresses in DNS", "peers out"),
     command("endpoints", lists.ENDPOINTS, "all endpoints of all services", "endpoints out", Kind.SERVICES, gone=True),
 )

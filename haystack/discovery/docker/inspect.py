@@ -174,8 +174,10 @@ def _described(
         ports=listed,
         services=services,
         originals=naming.originals(name, image_name, options, labels),
+        withheld=naming.withheld(labels),
         options=options,
-        problems=label_problems + name_problems + port_problems,
+        # without a port it would be in no service anyway: a step of `docker build` has neither
+        problems=label_problems + (name_problems if services or listed else ()) + port_problems,
     )
 
 

@@ -22,8 +22,28 @@ from haystack.discovery.docker.tls import TunnelError
 
 SCHEME = "ssh"
 SOCKET = "/var/run/docker.sock"
+PORT = 22
 PATIENCE = 15.0  # seconds for a connection to be made
 ALIVE, MISSED = 5.0, 2  # seconds of silence after which the other side is asked, and how often in vain
+
+
+class Untrusted(asyncssh.SSHClient):
+    """Trusts no host key that known_hosts has not, and notes which one that was.
+
+    fingerprint: of the key that the host has shown, where it is not trusted; another: known_hosts has another one of that host.
+    """
+
+    def __init__(self) -> None:
+        self.fingerprint = ""
+        self.another = False
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Asked of a key that is not in known_hosts."""
+        self.fingerprint = key.get_fingerprint()
+        known = Path("~/.ssh/known_hosts").expanduser()
+        if known.is_file():
+            self.another = bool(asyncssh.match_known_hosts(str(known), host, addr, port if port != PORT else None)[0])
+        return False
 
 
 class Tunnel:
@@ -34,6 +54,7 @@ class Tunnel:
         self._host, self._port, self._user = parts.hostname or "", parts.port, parts.username
         self._socket = parts.path if len(parts.path) > 1 else SOCKET
         self._patience = patience
+        self._untrusted = Untrusted()
         self._folder = Path()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -83,7 +104,7 @@ class Tunnel:
             "keepalive_interval": ALIVE,
             "keepalive_count_max": MISSED,
         }
-        async with asyncssh.connect(self._host, **named, **waits) as connection:
+        async with asyncssh.connect(self._host, client_factory=lambda: self._untrusted, **named, **waits) as connection:
             _, probe = await connection.open_unix_connection(self._socket)  # whether that is allowed, and there
             probe.close()
             await connection.forward_local_path(self.path, self._socket)
@@ -97,8 +118,7 @@ class Tunnel:
         """One line."""
         host, where = self._host, f"{self._user}@{self._host}" if self._user else self._host
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            typed = f"ssh-keyscan {host} >> ~/.ssh/known_hosts"
-            return f"ssh: the host key of {host} is not in known_hosts: check its fingerprint, then type `{typed}`"
+            return f"ssh: {self._key_told()}"
         if isinstance(error, asyncssh.PermissionDenied):
             return f"ssh: {where} accepts no key of this user: put one of its authorized_keys into ~/.ssh, readable for this user alone"
         if isinstance(error, asyncssh.ChannelOpenError):
@@ -109,3 +129,13 @@ class Tunnel:
         if isinstance(error, OSError) and error.strerror:
             return f"ssh: {host}: {error.strerror.lower()}"
         return f"ssh: {host}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+    def _key_told(self) -> str:
+        """What a host key that is not trusted may mean, and what to type once it is known to be the host's."""
+        host, port, key = self._host, self._port or PORT, self._untrusted.fingerprint
+        scan = f"ssh-keyscan {'' if port == PORT else f'-p {port} '}{host} >> ~/.ssh/known_hosts"
+        if not self._untrusted.another:
+            return f"the host key of {host} is not in known_hosts: check its fingerprint{f' {key}' if key else ''}, then type `{scan}`"
+        forget = f"ssh-keygen -R '{host if port == PORT else f'[{host}]:{port}'}'"
+        may = "somebody may be between, or it was set up anew"
+        return f"{host} shows another host key ({key}) than known_hosts has: {may}: check it there, then type `{forget}` and `{scan}`"

@@ -37,7 +37,7 @@ def merged(seen: Container, facts: Facts | None, task: Container | None, address
 def _served(seen: Container, facts: Facts, task: Container | None, address: str | None) -> Container:
     """With the labels, names and ports of its service."""
     if facts.job:
-        return replace(seen, services=(), originals=())
+        return replace(seen, services=(), originals=(), withheld="it is a task of a job")
     options = overlaid(seen.options, task.options if task is not None else facts.options)
     problems = (*seen.problems, *(each for each in facts.problems if each not in seen.problems))
     made = replace(

@@ -126,11 +126,11 @@ class Client:
     def retry_after(self, answer: Answer) -> float:
         """Seconds that it asks us to wait (RFC 9110, section 10.2.3), bounded; 0.0: it has said nothing."""
         said = answer.headers.get("retry-after", "").strip()
-        if said.isdigit():
+        if said.isascii() and said.isdigit():
             return min(LONGEST, float(said[:9]))
         try:
             until = email.utils.parsedate_to_datetime(said).timestamp() if said else 0.0
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         return min(LONGEST, max(0.0, until - self._clock()))
 
@@ -138,7 +138,8 @@ class Client:
 def refused(problem: Mapping[str, Any], status: int = 0, retry_after: float = 0.0) -> RefusedError:
     """A problem document as an exception."""
     names = {}
-    for each in problem.get("subproblems") or ():
+    parts = problem.get("subproblems")
+    for each in parts if isinstance(parts, list) else ():
         if isinstance(each, dict) and isinstance(about := each.get("identifier"), dict):
             names[str(about.get("value"))] = str(each.get("detail", ""))[:TOLD]
     kind = str(problem.get("type", "")).removeprefix(PREFIX)[:TOLD]

@@ -25,11 +25,13 @@ from haystack.tls.acme.reach import Reachable
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
+from haystack.tls.certificate import day
 
 AT_ONCE = 4  # orders
 LOOKS = 8  # questions for suggestions in a round
 OFTEN = 60.0  # seconds between two looks at the folder
 WATCH = 5.0  # the same, where another one orders
+SOON = 60.0  # seconds: a new certificate that is due by then would be ordered without end, as by a clock that is far ahead
 BURST = 1.0  # seconds for which changes gather before they are looked at
 
 
@@ -240,8 +242,13 @@ class Issuer:
             self._blame(task, AcmeError(f"a fault of Haystack's own: {error!r}"), history, self._clock())
             await self._save(history)
             raise
-        history.issued(task.names)
         self.shelf.put(task.key, made)
+        if self.shelf.held[task.key].renewal < (now := self._clock()) + SOON:
+            due = AcmeError(f"what was issued is due for renewal: it is valid until {day(made.not_after)}, and here it is {day(now)}")
+            self._blame(task, due, history, now)
+            await self._save(history)
+            return due
+        history.issued(task.names)
         self._reports.issued(task, made, self.shelf.held[task.key].renewal)
         return None
 

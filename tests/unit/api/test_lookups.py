@@ -71,6 +71,8 @@ async def test_a_name_is_looked_up_as_the_client_has_it():
         ("Sec-Fetch-Site", "same-site"),
         ("Origin", "http://evil.example"),
         ("Origin", "null"),
+        ("Origin", "http://["),
+        ("Referer", "http://]/"),
         ("Referer", "http://evil.example/x"),
     ],
 )

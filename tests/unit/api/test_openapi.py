@@ -1,6 +1,7 @@
 """/openapi.json is right by OpenAPI's own rules, has every address, and says what is answered: no key more, and none less."""
 
 import copy
+import dataclasses
 import json
 
 import httpx
@@ -13,6 +14,7 @@ from haystack.api import openapi
 from haystack.api.events import MOST
 from haystack.api.feed import Feed
 from haystack.api.views import Views, application
+from haystack.dns.peers import Standing
 from haystack.model.services import Carried, Override, Service
 from tests.fakes.state import ENDPOINT, ID, NAME, picture, state
 
@@ -49,7 +51,8 @@ def rich():
     endpoint = replace(ENDPOINT, ready=False, since=5.0, until=9e9, overrides=(drain,))
     claims = (Carried(host="a.example", path="/x", endpoints=(endpoint,)),)
     found.services = {NAME: Service(name=NAME, endpoints=(endpoint,), claims=claims)}
-    return state(snapshot=found)
+    peer = Standing(name="10.0.0.2", address="10.0.0.2", port=80, error="does not accept")
+    return dataclasses.replace(state(snapshot=found), peers=lambda: [peer])
 
 
 async def ask(path, of):

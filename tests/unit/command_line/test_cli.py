@@ -128,10 +128,31 @@ def test_check_of_a_static_file_needs_the_file(capsys, tmp_path):
     assert status(["check", "--static", str(tmp_path / "none.toml")]) == 2
     assert "No such file" in capsys.readouterr().err
     (tmp_path / "some.toml").write_text('[[container]]\nname = "a"\nimage = "web"\naddress = "nowhere"\n')
-    assert status(["check", "--static", str(tmp_path / "some.toml")]) == 0
+    assert status(["check", "--static", str(tmp_path / "some.toml")]) == 1
     told = capsys.readouterr().out
-    assert "some.toml: 1 containers" in told
+    assert "some.toml: 1 container\n" in told
     assert "some.toml: a: address: 'nowhere' is no IP address" in told
+    (tmp_path / "some.toml").write_text('[[container]]\nname = "a"\nimage = "web"\naddress = "10.0.0.1"\n')
+    assert status(["check", "--static", str(tmp_path / "some.toml")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["version", "x"], "`haystack version` takes no argument"),
+        (["help", "versoin"], "did you mean version?"),
+        (["runn"], "did you mean run?"),
+    ],
+)
+def test_a_command_that_can_not_be_is_told_by_what_is_wrong_with_it(capsys, words, says):
+    assert status(words) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["version", "help", "healthcheck"])
+def test_help_knows_all_commands_of_its_list(capsys, word):
+    assert status(["help", word]) == 0
+    assert capsys.readouterr().out.startswith(f"haystack {word}: ")
 
 
 def test_check_of_a_static_file_reads_it(capsys, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from haystack.console.command import Context
+from haystack.console.listing import as_json
 from haystack.console.long_text import PIECE
 from haystack.console.shell import run, work
 from haystack.model.services import Service
@@ -79,3 +80,8 @@ def test_a_piece_ends_where_a_line_does(large):
     lines = "".join(pieces).splitlines()
     assert len(lines) == 2 + 2 * MANY
     assert all(line.startswith("n") for line in lines[2:])
+
+
+def test_a_name_that_is_no_utf_8_is_escaped_as_json():
+    """As a file's name in a folder of certificates: the whole list failed for it."""
+    assert as_json({"file": "caf\udce9.pem"}) == '{\n  "file": "caf\\udce9.pem"\n}'

@@ -49,3 +49,11 @@ def test_the_future_can_not_be_told() -> None:
 def test_how_it_is_shown() -> None:
     assert clock(NOW + 0.0235) == "14:30:00.023"
     assert dated(NOW) == "2026-11-30 14:30:00.000"
+
+
+def test_what_no_calendar_has_is_no_moment_and_can_be_shown() -> None:
+    for text in ("999999999d", "0001-01-01T00:00+14:00", "1969-12-31"):
+        with pytest.raises(ValueError, match="before 1970"):
+            read(text, NOW)
+    assert dated(1e18).startswith("9999-12-31 23:59")
+    assert clock(1e18).startswith("23:59")

@@ -17,6 +17,7 @@ from haystack.console.long_text import Lines
 from haystack.console.shell import run
 from haystack.console.tables import Column, tabled
 from haystack.dns.messages import AskerRow
+from haystack.dns.peers import Standing
 from haystack.loop.turns import at_once
 from haystack.model.overrides import Overrides
 from haystack.model.records import Container, Engine, Network, Port, Problem
@@ -109,7 +110,11 @@ def swarm() -> State:
     wrong = "x.example.com leads to 203.0.113.77, which is no address of this Haystack"
     entries = Entry("acme", "shop", there, renewal=NOW + 9e6), Entry("acme", "x.example.com", error=wrong, renewal=NOW + 600)
     picture_of = SimpleNamespace(picture=Certificates(entries={(each.source, each.key): each for each in entries}))
-    return dataclasses.replace(made, certificates=picture_of)  # type: ignore[arg-type]
+    name = "ip-10-0-12-35.eu-central-1.compute.internal"
+    peer = Standing(
+        name=name, address="2001:db8::35", port=80, up=True, since=NOW, answered=NOW, error="can't be reached (No route to host)"
+    )
+    return dataclasses.replace(made, certificates=picture_of, peers=lambda: [peer])  # type: ignore[arg-type]
 
 
 def certificate(*names: str) -> Certificate:
@@ -151,6 +156,7 @@ LISTS = {
         "containers",
         "networks",
         "engines",
+        "peers",
         "endpoints",
         f"service {WEB}",
         f"explain http://{WEB}:8080/",

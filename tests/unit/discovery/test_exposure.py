@@ -11,6 +11,7 @@ from haystack.discovery.exposure import Labelled
 from haystack.dns import wire
 from haystack.dns.zone import Zone
 from haystack.model.records import Container, Listing, Port
+from haystack.model.unheard import unserved
 from tests.oracles.snapshot import build
 
 HTTP = (Port(number=80, protocol="tcp", name="http"),)
@@ -52,6 +53,9 @@ def test_only_who_has_a_label_is_served(told: Mapping[str, str], served: bool) -
     Labelled(sink).replace("s", Listing(containers=(container(1, told),)))
     snapshot = build(1, "haystack", {"s": sink.listing}, 1.0)
     assert list(snapshot.services) == (["web.services.haystack"] if served else [])
+    why = unserved(sink.listing.containers[0])
+    assert why.startswith("" if served else "HAYSTACK_EXPOSE=labelled, and it has no haystack.* label that counts, so")
+    assert bool(why) != served
     assert "c1.containers.haystack" in {b".".join(wire.labels(key)).decode() for key in Zone.of(snapshot, 5).nodes}
 
 

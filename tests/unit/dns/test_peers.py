@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from haystack.dns.peers import Pace, Peers
-from haystack.health.trouble import REFUSED
+from haystack.health.trouble import REFUSED, SILENT
 from haystack.model.records import Peer
 from haystack.settings.addresses import networks
 
@@ -146,3 +146,51 @@ async def test_without_peers_nothing_is_ever_told():
     async with peers(world) as made:
         made.follow(())
         assert (world.met, world.asked) == ([], [])
+
+
+async def test_how_each_is_doing_is_told():
+    world = World()
+    world.says["10.0.0.2", 8080] = (0, REFUSED)
+    async with peers(world, "10.0.0.1", "10.0.0.2:8080") as made:
+        begun = {each.name: each for each in made.standings()}
+        assert not any(each.up or each.lost or each.error for each in begun.values())
+        assert all(each.since > 0.0 and each.answered == 0.0 for each in begun.values())
+        await world.after(6)
+        up, out = made.standings()
+        assert (up.address, up.port, up.up, up.error, up.lost) == ("10.0.0.1", 80, True, "", False)
+        assert up.answered >= up.since >= begun["10.0.0.1"].since
+        assert (out.address, out.port, out.up, out.error, out.answered) == ("10.0.0.2", 8080, False, REFUSED, 0.0)
+        assert type(out.error) is str  # JSON takes no other
+        assert out.since == begun["10.0.0.2:8080"].since
+        world.says["10.0.0.1", 80] = (0, SILENT)
+        await world.until(lambda: not made.living)
+        await world.after(4)
+        lost = made.standings()[0]
+        assert (lost.up, lost.error, lost.lost) == (False, SILENT, True)
+        assert lost.since >= lost.answered > up.since
+        del world.says["10.0.0.1", 80]
+        await world.until(lambda: made.living)
+        await world.after(4)
+        again = made.standings()[0]
+        assert (again.up, again.error, again.lost) == (True, SILENT, False)
+        assert again.since > lost.since
+
+
+async def test_a_status_that_says_unready_is_its_error():
+    world = World()
+    world.says["10.0.0.1", 80] = (503, "")
+    async with peers(world, "10.0.0.1") as made:
+        await world.after(3)
+        assert made.standings()[0].error == "it answers 503"
+
+
+async def test_tasks_on_one_node_are_told_apart_and_one_that_has_gone_is_not_told():
+    world = World()
+    twin = Peer(name="n2", address="10.77.0.3", near=(("net", "10.0.1.4", None),))
+    async with peers(world) as made:
+        made.follow((OWN, OTHER, twin))
+        await world.until(lambda: len(made.living) == 2)
+        await world.after(4)
+        assert [(each.name, each.address) for each in made.standings()] == [("n2", "10.0.1.3"), ("n2 (2)", "10.0.1.4")]
+        made.follow((OWN, twin))
+        assert [(each.name, each.address) for each in made.standings()] == [("n2", "10.0.1.4")]

@@ -120,7 +120,8 @@ def test_one_whose_label_takes_it_elsewhere_leaves_and_joins(heard: Heard) -> No
     ("without", "why"),
     [
         ({"ports": ()}, "it exposes no port"),
-        ({"services": ()}, "it belongs to no service"),
+        ({"services": ()}, "it belongs to no service, so it only has its own name in DNS"),
+        ({"services": (), "withheld": "it is a one-off of Docker Compose"}, "it is a one-off of Docker Compose, so it only has its own"),
         ({"address": None, "address_reason": "on no network"}, "it has no address: on no network"),
     ],
 )

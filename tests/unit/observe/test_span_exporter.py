@@ -8,19 +8,28 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from haystack.model.reports import Span, packed_span
-from haystack.observe.span_exporter import Sink, SpanExporter
+from haystack._fast.log.otlp_span import SpanBuffer
+from haystack._fast.testing import add_spans
+from haystack.observe.otlp_message import Block
+from haystack.observe.span_exporter import BATCH, Sink, SpanExporter
 from tests.fakes.collector import Collector, attributes
+from tests.fakes.state import trace
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 LIMIT = 20.0
 
 
-def packed(count: int = 1) -> list[bytes]:
-    """As a worker has them: exchange/record.pyx makes the rows."""
-    way = b"172.17.0.9:80\0172.17.0.2:80\0", "web", "172.17.0.2:80", True, 200, 0, 612, 0.01, -1.0, 1.5, 2.25
-    row = (1.0, 80, b"10.0.0.1", b"GET", b"web", b"/x", b"", 11, *way, b"", b"", b"", b"", TRACE.encode(), b"", b"http")
-    return [packed_span((row, b"a" * 16, b"", b"c" * 16), 0, lambda port: f"http:{port}") for _ in range(count)]
+def written(count: int = 1) -> tuple[bytes, int]:
+    """As a worker has them: spans of so many exchanges, and how many."""
+    kept = SpanBuffer(["http:80"])
+    for _ in range(count):
+        add_spans(kept, trace(trace_id=TRACE), b"a" * 16, b"", b"c" * 16)
+    taken = kept.take()
+    assert taken is not None
+    return taken[:2]
+
+
+SIZE = len(written()[0])
 
 
 class Held:
@@ -29,11 +38,11 @@ class Held:
     endpoint = "http://collector:4318"
 
     def __init__(self, why: str = "") -> None:
-        self.why, self.batches = why, []
+        self.why, self.batches = why, list[float]()
         self.asked, self.go_on, self.stopped = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
 
-    def export(self, spans: Sequence[Span]) -> str:
-        self.batches.append(len(spans))
+    def export(self, spans: Sequence[Block]) -> str:
+        self.batches.append(sum(map(len, spans)) / SIZE)
         self.asked.release()
         assert self.go_on.acquire(timeout=LIMIT)
         return self.why
@@ -60,19 +69,19 @@ def exporter() -> Iterator[Callable[..., SpanExporter]]:
 
 def test_what_a_slow_collector_has_no_room_for_is_lost_and_counted(exporter: Callable[..., SpanExporter]) -> None:
     sink = Held()
-    spans = exporter(lambda: sink, limit=10)
-    spans.take(packed())
+    spans = exporter(lambda: sink, limit=10 * SIZE)
+    spans.take(*written())
     assert sink.asked.acquire(timeout=LIMIT)
     for _ in range(5):
-        spans.take(packed(4), dropped=1)
-    assert spans.lost == 5 + 10
+        spans.take(*written(4), dropped=1)
+    assert spans.lost == 5 + 12  # a tick's are kept or lost together
     with capture_logs() as lines:
         sink.go_on.release(2)
         assert sink.asked.acquire(timeout=LIMIT)
         spans.close(LIMIT)
-    assert sink.batches == [1, 10]
-    assert (spans.sent, spans.lost) == (11, 15)
-    assert [(line["event"], line["count"]) for line in lines] == [("spans.lost", 15)]
+    assert sink.batches == [1, 8]
+    assert (spans.sent, spans.lost) == (9, 17)
+    assert [(line["event"], line["count"]) for line in lines] == [("spans.lost", 17)]
 
 
 def test_a_collector_that_fails_is_told_once_and_so_is_its_return(exporter: Callable[..., SpanExporter]) -> None:
@@ -80,7 +89,7 @@ def test_a_collector_that_fails_is_told_once_and_so_is_its_return(exporter: Call
     spans = exporter(lambda: sink)
     with capture_logs() as lines:
         for why in ("refused", "reset", "refused", "", ""):
-            spans.take(packed(3))
+            spans.take(*written(3))
             assert sink.asked.acquire(timeout=LIMIT)
             sink.why = why
             sink.go_on.release()
@@ -95,12 +104,12 @@ def test_a_collector_that_fails_is_told_once_and_so_is_its_return(exporter: Call
 def test_the_end_waits_for_no_collector_that_fails(exporter: Callable[..., SpanExporter]) -> None:
     sink = Held("refused")
     spans = exporter(lambda: sink)
-    spans.take(packed())
+    spans.take(*written())
     assert sink.asked.acquire(timeout=LIMIT)
     sink.go_on.release()
-    spans.take(packed())
+    spans.take(*written())
     assert sink.asked.acquire(timeout=LIMIT)  # the first is judged: it fails
-    spans.take(packed(5))
+    spans.take(*written(5))
     with capture_logs() as lines:
         spans.close(3600.0)
     assert sink.stopped.is_set()
@@ -114,22 +123,22 @@ def test_a_library_that_is_not_there_is_an_error_and_no_more(exporter: Callable[
     with capture_logs() as lines:
         spans = exporter(missing)
         spans._thread.join(LIMIT)
-        spans.take(packed())
+        spans.take(*written())
     assert [(line["event"], line["error"]) for line in lines] == [("spans.failed", "opentelemetry")]
 
 
 class Taking:
-    """A sink that takes everything, unless it is told to raise. batches: how many spans each had."""
+    """A sink that takes everything, unless it is told to raise. batches: of how many exchanges each was."""
 
     endpoint = "http://collector:4318"
 
     def __init__(self) -> None:
-        self.batches: list[int] = []
+        self.batches: list[float] = []
         self.error: Exception | None = None
         self.asked = threading.Semaphore(0)
 
-    def export(self, spans: Sequence[Span]) -> str:
-        self.batches.append(len(spans))
+    def export(self, spans: Sequence[Block]) -> str:
+        self.batches.append(sum(map(len, spans)) / SIZE)
         error = self.error
         self.asked.release()
         if error is not None:
@@ -140,21 +149,28 @@ class Taking:
         """Nothing is being tried."""
 
 
-def test_what_is_no_span_is_lost_and_told_once_and_the_others_are_sent(exporter: Callable[..., SpanExporter]) -> None:
-    """The thread ended with the first one, and whatever came later waited for ever."""
+def test_a_message_has_many_and_no_more_than_may_be_in_one(exporter: Callable[..., SpanExporter]) -> None:
+    """What comes in a second goes out as one, unless it is a megabyte: collectors have bounds of their own."""
+    sink, tick = Held(), 100
+    spans = exporter(lambda: sink, delay=3600.0)
+    enough = -(-BATCH // (tick * SIZE))
+    for _ in range(2 * enough + 1):
+        spans.take(*written(tick))
+    assert sink.asked.acquire(timeout=LIMIT)
+    sink.go_on.release(3)
+    spans.close(LIMIT)
+    assert sink.batches == [tick * enough, tick * enough, tick]
+    assert (spans.sent, spans.lost) == ((2 * enough + 1) * tick, 0)
+
+
+def test_the_newest_has_a_place_however_large_it_is(exporter: Callable[..., SpanExporter]) -> None:
     sink = Taking()
-    with capture_logs() as lines:
-        spans = exporter(lambda: sink)
-        spans.take([b"no span", *packed(2), b"nor this"])
-        assert sink.asked.acquire(timeout=LIMIT)
-        spans.take([*packed(), b"nor that"])
-        assert sink.asked.acquire(timeout=LIMIT)
-        spans.close(LIMIT)
-    assert sink.batches == [2, 1]
-    assert (spans.sent, spans.lost) == (3, 3)
-    assert [line["event"] for line in lines].count("spans.failed") == 1
-    assert lines[1]["reason"] == "some can't be read"
-    assert sum(line["count"] for line in lines if line["event"] == "spans.lost") == 3
+    spans = exporter(lambda: sink, limit=2, delay=3600.0)
+    spans.take(*written(2))
+    spans.take(*written(3))
+    spans.close(LIMIT)
+    assert sink.batches == [3]
+    assert (spans.sent, spans.lost) == (3, 2)
 
 
 def test_a_sink_that_raises_has_its_batch_lost_and_gets_the_next(exporter: Callable[..., SpanExporter]) -> None:
@@ -163,7 +179,7 @@ def test_a_sink_that_raises_has_its_batch_lost_and_gets_the_next(exporter: Calla
         spans = exporter(lambda: sink)
         for error in (RuntimeError("no"), None):
             sink.error = error
-            spans.take(packed(2))
+            spans.take(*written(2))
             assert sink.asked.acquire(timeout=LIMIT)
         spans.close(LIMIT)
     assert (spans.sent, spans.lost) == (2, 2)
@@ -177,7 +193,7 @@ def test_a_real_collector_gets_spans_in_one_trace(exporter: Callable[..., SpanEx
     with Collector() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         spans = SpanExporter(delay=0.0)
-        spans.take(packed())
+        spans.take(*written())
         server, client = collector.wait(2)
         spans.close(LIMIT)
     assert (server.trace_id.hex(), server.parent_span_id.hex(), client.parent_span_id.hex()) == (TRACE, "", "a" * 16)
@@ -195,7 +211,7 @@ def test_what_a_collector_says_that_refuses_is_told_without_secrets(monkeypatch:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.replace("//", "//user:secret@"))
         with capture_logs() as lines:
             spans = SpanExporter(delay=0.0)
-            spans.take(packed())
+            spans.take(*written())
             collector.asked(1)
             spans.close(LIMIT)
     (failed, lost) = lines

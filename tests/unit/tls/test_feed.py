@@ -39,14 +39,14 @@ def test_a_worker_has_what_the_store_has_whatever_it_was_told_before(made):
         picture({"c.x": c}, None, {"b.x": c}),
         NOTHING,
     ]
-    followed, told = WorkerTls("1.2", print), []
+    followed, told = WorkerTls("1.2", print, serves=True), []
     feed = Feed(told.append)
     for step in steps:
         feed.follow(step)
         for message in told:
             followed.take(message)
         told.clear()
-        fresh = WorkerTls("1.2", print)
+        fresh = WorkerTls("1.2", print, serves=True)
         for message in feed.welcome():
             fresh.take(message)
         want = (
@@ -111,4 +111,4 @@ def test_an_age_that_can_not_be_is_none(said, taken):
 
 def test_what_openssl_does_not_take_is_told_once_and_ends_no_worker():
     with pytest.raises(ValueError, match="80 bytes"):
-        WorkerTls("1.2", print).server.set_keys([b"x"])
+        WorkerTls("1.2", print, serves=True).take(TicketKeys((b"x",)))

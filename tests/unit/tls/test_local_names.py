@@ -18,11 +18,11 @@ START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC).timestamp()
 
 
 class Fixture:
-    def __init__(self, folder):
+    def __init__(self, folder, origin="haystack"):
         self.now = START
         self.store = Store()
-        ca = local_ca.load(folder, "haystack", lambda: dt.datetime.fromtimestamp(self.now, dt.UTC))
-        self.names = LocalNames(ca, self.store, "haystack", lambda: self.now)
+        ca = local_ca.load(folder, origin, lambda: dt.datetime.fromtimestamp(self.now, dt.UTC))
+        self.names = LocalNames(ca, self.store, origin, lambda: self.now)
         self.version = 0
 
     def there(self, *services, changed=None):
@@ -52,6 +52,16 @@ async def test_plain_names_and_the_web_side_have_one_from_the_start(made):
     }
     assert made.find("a.nginx.services.haystack") is None
     assert made.find("www.example.com") is None
+
+
+async def test_hosts_under_localhost_have_one_also_where_that_is_the_origin(tmp_path):
+    made = Fixture(tmp_path, "localhost")
+    made.there(service("web.services.localhost", "shop.localhost", "a.shop.localhost"))
+    assert made.find("shop.localhost").names == ("shop.localhost",)
+    assert made.find("a.shop.localhost") is not None
+    assert made.find("web.services.localhost").names[0] == "*.services.localhost"
+    made.there()
+    assert made.find("shop.localhost") is None
 
 
 async def test_names_with_a_group_have_a_wildcard_as_long_as_one_of_them_is_there(made):

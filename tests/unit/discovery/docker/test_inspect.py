@@ -197,3 +197,13 @@ def test_who_shares_the_network_of_another_does_not_have_its_aliases():
     assert [a.aliases for a in placed(main, around, {}).attachments] == [("db",)]
     side = placed(found(mode=f"container:{main.container.id}", number=2), around, {main.container.id: main})
     assert [(a.network, a.aliases) for a in side.attachments] == [("alpha", ())]
+
+
+@pytest.mark.parametrize(("ports", "problems"), [({}, []), ({"80/tcp": {}}, ["image"])])
+def test_an_image_without_a_name_is_a_problem_where_something_would_be_served(ports, problems):
+    """A step of `docker build` exposes nothing, as a rule, and is gone within moments."""
+    raw = inspected(1, "one")
+    raw["Config"]["Image"] = raw["Image"] = "sha256:" + "b" * 64
+    raw["Config"]["ExposedPorts"] = ports
+    raw["NetworkSettings"]["Ports"] = {}
+    assert [p.subject for p in inspect.container(raw, "e").container.problems] == problems

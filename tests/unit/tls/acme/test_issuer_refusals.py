@@ -43,6 +43,22 @@ async def test_a_host_that_is_spelled_as_the_key_of_a_certificate_does_not_touch
     assert rig.entry(key) is None
 
 
+@pytest.mark.parametrize(("behind", "lifetime"), [(400 * DAY, 90 * DAY), (80 * DAY, 90 * DAY), (0.0, 3.0)])
+async def test_a_certificate_that_is_due_as_it_comes_is_ordered_again_later_and_later(rig, behind, lifetime):
+    """As by a clock that is far ahead of the authority's: at once, its limit would be used up within minutes."""
+    ours = rig.ca.clock
+    rig.ca.clock, rig.ca.lifetime = lambda: ours() - behind, lifetime
+    rig.want(web=NAME)
+    for _ in range(24 * 60):
+        await rig.round(later=60)
+    assert 2 <= len(rig.ordered) <= 16
+    assert "is due for renewal" in rig.problems[NAME]
+    rig.ca.clock, rig.ca.lifetime = ours, 90 * DAY
+    await rig.rounds(later=2 * DAY)
+    assert rig.certified == [NAME]
+    assert rig.problems == {}
+
+
 async def test_dns_is_looked_at_less_and_less_often(rig):
     rig.reach.astray[NAME] = "elsewhere"
     rig.want(web=NAME)
@@ -214,6 +230,25 @@ async def test_retry_after_of_an_authority_that_is_overloaded_holds_for_all(rig)
         await rig.round(later=60)
     assert rig.ca.count.total() == before
     await rig.rounds(later=120)
+    assert rig.certified == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("problem", "retry_after"),
+    [
+        ({"type": "rateLimited"}, "\xb2"),
+        ({"type": "rateLimited"}, "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"),
+        ({"type": "rateLimited", "subproblems": 5}, ""),
+        ({"type": "rateLimited", "subproblems": {"a": 1}}, "-5"),
+    ],
+)
+async def test_an_odd_answer_is_the_authoritys_fault_and_not_ours(rig, problem, retry_after):
+    rig.ca.limits = [(429, problem, retry_after)]
+    rig.want(web=NAME)
+    await rig.rounds()
+    assert "rateLimited" in rig.problems[NAME]
+    assert "fault of Haystack" not in rig.problems[NAME]
+    await rig.rounds(later=2 * HOUR)
     assert rig.certified == [NAME]
 
 

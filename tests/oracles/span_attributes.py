@@ -1,4 +1,5 @@
-"""What the spans of an exchange say, in the words of OpenTelemetry's semantic conventions for HTTP. Pure; imports nothing of OpenTelemetry.
+"""What the spans of an exchange say, in the words of OpenTelemetry's semantic conventions for HTTP: what haystack/_fast/log/otlp_span.pyx
+writes, plainly.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/ (stable). What they have no word for is below `haystack`.
 """
@@ -7,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
-from haystack.model.reports import Span, Trace
+from haystack.model.reports import Trace
 from haystack.model.services import SEALED
 
 Value = str | int | bool | list[str]
@@ -22,6 +22,18 @@ PORTS = {HTTP: 80, HTTPS: 443}
 HTTP2 = ("h2c", "h2")  # protocols of endpoints that are HTTP/2
 # parameters that let in whoever has them, as signed URLs of cloud stores have: the conventions name these
 _SECRETS = re.compile(r"(?<![^?&])(AWSAccessKeyId|Signature|sig|X-Goog-Signature)=[^&]*")
+
+
+class Span(NamedTuple):
+    """An exchange whose spans are recorded, in the trace of trace_id, with ids of 16 hexadecimal digits.
+
+    server: its own span; caller: the span of whoever asked, or empty; client: the span of what was asked of an endpoint.
+    """
+
+    trace: Trace
+    server: str
+    caller: str = ""
+    client: str = ""
 
 
 class Told(NamedTuple):
@@ -96,7 +108,6 @@ def times(trace: Trace) -> tuple[int, int]:
     return ended - max(0, round(trace.total_ms * 1e6)), ended
 
 
-@lru_cache(1024)
 def place(text: str) -> tuple[str, int]:
     """Address and port of ``HOST:PORT`` or ``[IPV6]:PORT``; 0: none is told."""
     host, colon, port = text.rpartition(":")

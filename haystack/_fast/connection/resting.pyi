@@ -1,0 +1,3 @@
+from haystack._fast.worker.worker_state import WorkerState
+
+def look(worker: WorkerState, quiet: int = ...) -> int: ...

@@ -1,0 +1,46 @@
+"""Libraries without what a worker never uses of the standard library; and what is left of that afterwards: nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from haystack.proxy import lean_imports
+
+REAL_ONES = """
+import sys
+from haystack.proxy import launch
+launch.imported()
+print({"ssl", "subprocess", "typing_extensions", "msgspec.inspect"} & set(sys.modules))
+import ast, msgspec, ssl, subprocess
+import msgspec.inspect
+print(ast.literal_eval("1"), subprocess.PIPE, ssl.create_default_context().check_hostname, msgspec.inspect.type_info(int))
+"""
+OTHERS = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}  # it imports much itself
+
+
+def test_whoever_imports_one_of_them_later_gets_the_real_one():
+    done = subprocess.run([sys.executable, "-c", REAL_ONES], capture_output=True, text=True, timeout=120, check=False, env=OTHERS)
+    real = "1 -1 True IntType(gt=None, ge=None, lt=None, le=None, multiple_of=None)"
+    assert (done.stdout.splitlines(), done.stderr) == (["set()", real], "")
+
+
+def test_what_has_been_imported_already_stays_what_it_is():
+    lean_imports.without("asyncio", {"ssl": None, "sys": None})
+    import ssl  # noqa: PLC0415 - what it is now
+
+    assert (sys.modules["ssl"], sys.modules["sys"]) == (ssl, sys)
+
+
+def test_a_library_that_fails_leaves_no_absent_module_behind(tmp_path, monkeypatch):
+    (tmp_path / "broken_library.py").write_text("import never_there\nraise ValueError(never_there.Some, never_there.SOME)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="Some") as told:
+        lean_imports.without("broken_library", {"never_there": lean_imports.Absent("never_there")})
+    assert isinstance(sys.modules.get("never_there"), ModuleType) is False
+    assert issubclass(told.value.args[0], Exception)
+    assert told.value.args[1] == 0
