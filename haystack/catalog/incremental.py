@@ -25,6 +25,7 @@ from haystack.model.snapshot import Change, Found, Snapshot
 from haystack.model.sorted_map import SortedMap
 
 Told = tuple[Found, ...]
+Remarks = Mapping[str, tuple[Problem, ...]]
 CONTAINERS, SERVICES = range(2)
 
 
@@ -39,10 +40,15 @@ class Moment(NamedTuple):
 
 
 class Builder:
-    """previous: the snapshot to go on from: of it come the moments since when verdicts stand. records, overrides: for the next one."""
+    """previous: the snapshot to go on from: of it come the moments since when verdicts stand. records, overrides: for the next one.
+
+    remarks: for the next one too: problems of services by their names, that others have found.
+    """
 
     def __init__(self, previous: Snapshot) -> None:
         self.records, self.overrides = previous.records, previous.overrides
+        self.remarks: Remarks = {}
+        self._remarked: Remarks = {}  # in the last build
         self._origin = previous.origin
         self._last = previous
         self._fresh = True
@@ -138,7 +144,7 @@ class Builder:
 
     def _serve(self, dirty: Iterable[str], moment: Moment) -> Turns[dict[str, Service | None]]:
         """Judge these services anew. Those that have become others by it, None for those that are gone."""
-        rivals: set[str] = set()
+        rivals = self._newly_remarked()
         found: dict[str, Service | None] = {}
         for name in dirty:
             found[name] = yield from self._judged(name, moment)
@@ -146,15 +152,21 @@ class Builder:
         for name, each in found.items():
             rivals |= self._book.put(name, claims.of(each) if each is not None else {}, claims.plain(each))
             yield
-        found.update((name, self._bare[name]) for name in rivals - found.keys())
+        found.update((name, self._bare[name]) for name in rivals & self._bare.keys() - found.keys())
         served: dict[str, Service | None] = {}
         for name, bare in found.items():
-            known = build.contested(bare, self._book.lost(name)) if bare is not None else None
+            more = (*self._book.lost(name), *self._remarked.get(name, ()))
+            known = build.contested(bare, more) if bare is not None else None
             self._blame(SERVICES, name, known.problems if known is not None else ())
             if self._last.services.get(name) != known:
                 served[name] = known
             yield
         return served
+
+    def _newly_remarked(self) -> set[str]:
+        """The services of which others say something else than in the last build."""
+        old, self._remarked = self._remarked, self.remarks
+        return {name for name in {**old, **self.remarks} if old.get(name) != self.remarks.get(name)} if old is not self.remarks else set()
 
     def _judged(self, name: str, moment: Moment) -> Turns[Service | None]:
         """One service before its claims are looked at; None where nobody is in it any more."""

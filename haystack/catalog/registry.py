@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -88,6 +88,7 @@ class Registry:
         self._remarks: dict[str, tuple[Problem, ...]] = {}
         self._records: dict[str, Records] = {}
         self._overrides = NONE
+        self._against: Mapping[str, tuple[Problem, ...]] = {}
         self._callbacks: list[Callback] = []
         self._clock = clock
         self._steady = steady
@@ -160,6 +161,11 @@ class Registry:
         if problems != self._remarks.get(source, ()):
             self._remarks[source] = problems
             self._schedule()
+
+    def take_service_problems(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
+        """Publish these as all that is known against services, by their names, beside what the catalog finds itself."""
+        self._against = problems
+        self._schedule()
 
     def take_records(self, records: Records, source: str = "") -> None:
         """Publish these as all the records of HAYSTACK_DNS_RECORDS, or of another source."""
@@ -245,7 +251,7 @@ class Registry:
         if self._remarks:
             ordered[ITSELF] = Listing(problems=tuple(each for source in self._remarks.values() for each in source))
         self._builder.records = together([each for each in self._records.values() if each], self._builder.records)
-        self._builder.overrides = self._overrides
+        self._builder.overrides, self._builder.remarks = self._overrides, self._against
         watcher = self.watcher
         conditions, doubtful = (watcher.condition, watcher.doubtful()) if watcher is not None else (unwatched, set())
         new = yield from self._builder.build(ordered, self._clock(), self._steady(), conditions, doubtful, arrivals)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from haystack.loop.turns import STRETCH, Turns, ordered
+from haystack.model.readiness import Readiness, of_service
 from haystack.model.reasons import overridden
 from haystack.model.services import Endpoint, Service
 from haystack.observe.trace import ITSELF
@@ -107,15 +108,14 @@ def summed(found: Iterable[Row]) -> Turns[Sums]:
     return Sums(requests, errors, in_flight, waiting)
 
 
-def ready(service: Service) -> tuple[int, int]:
-    """How many of its endpoints that speak HTTP are in, and how many there are."""
-    served = [endpoint for endpoint in service.endpoints if endpoint.listener is not None]
-    return sum(endpoint.ready for endpoint in served), len(served)
+def readiness(row: Row) -> Readiness:
+    """How many endpoints of a service are in."""
+    return of_service(row.subject) if isinstance(row.subject, Service) else Readiness()
 
 
 def state(endpoint: Endpoint) -> str:
-    """``in``, or why it is not, and what operators decided about it."""
-    return "; ".join(["in" if endpoint.ready else endpoint.reason, *overridden(endpoint)])
+    """``in``, or why it is not or only by panic, and what operators decided about it."""
+    return "; ".join(["in" if endpoint.well else endpoint.reason, *overridden(endpoint)])
 
 
 def shape(row: Row) -> Mapping[str, object]:
@@ -127,11 +127,12 @@ def shape(row: Row) -> Mapping[str, object]:
     if isinstance(row.subject, Endpoint):
         of = row.subject
         return {
-            "endpoint": of.id, "container": of.container_name, "ready": of.ready, "reason": of.reason, "weight": of.weight,
-            **common, "pooled": row.pooled, "overrides": [override_shape(each) for each in of.overrides],
+            "endpoint": of.id, "container": of.container_name, "ready": of.ready, "panicked": of.panicked, "reason": of.reason,
+            "weight": of.weight, **common, "pooled": row.pooled, "overrides": [override_shape(each) for each in of.overrides],
         }  # fmt: skip
-    good, every = ready(row.subject) if row.subject is not None else (0, 0)
-    return {"service": row.name, **common, "waiting": row.waiting, "ready": good, "endpoints": every}
+    found = readiness(row)
+    counts = {"ready": found.ready, "panicked": found.panicked, "endpoints": found.all}
+    return {"service": row.name, **common, "waiting": row.waiting, **counts}
 
 
 def shapes(found: list[Row]) -> Iterator[Mapping[str, object]]:

@@ -13,7 +13,7 @@ from haystack.loop.turns import Turns, stretches
 from haystack.model.records import Container
 from haystack.model.services import Endpoint
 from haystack.observe.safe_text import printable
-from haystack.views import explanation
+from haystack.views import explanation, unclaimed
 from haystack.views.explanation import Asked
 from haystack.views.state import State
 
@@ -24,14 +24,14 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
     if not rules:
         return (yield from _nobody(state, asked, width)), False
     found = rules[0]
-    out, name, now = Lines(*_safe(explanation.lead(state, asked, found), width)), found.service.name, time.time()
+    out, name, now = Lines(*_safe((yield from explanation.lead(state, asked, found)), width)), found.service.name, time.time()
     for container in dict.fromkeys(e.container for e in found.endpoints):
         out.add(*_safe(_health(state.snapshot.containers.get(container)), width))
         yield
     for endpoint in found.endpoints:
         out.add(*_safe(_probe(state, endpoint), width))
         yield
-    more = [*explanation.shadowed(rules), *departed.lines(state, [name]), *(yield from explanation.mute(state, name, placeless=True))]
+    more = [*explanation.shadowed(rules), *departed.lines(state, [name]), *(yield from unclaimed.mute(state, name, placeless=True))]
     yield from _added(out, more, width)
     yield from tabled(out, lists.ENDPOINT, (lists.endpoint_row(state.snapshot, e, now) for e in found.endpoints), width)
     return out.pieces(), True
@@ -39,17 +39,16 @@ def text(state: State, asked: Asked, width: int | None) -> Turns[tuple[list[str]
 
 def _nobody(state: State, asked: Asked, width: int | None) -> Turns[list[str]]:
     """What there is to say where no service answers."""
-    otherwise = explanation.otherwise(state, asked)
+    otherwise = unclaimed.otherwise(state, asked)
     if any(asked.host in departed.served(state, d) for d in state.registry.departures):
         otherwise = "its last container has gone: requests wait for a while, then 503; 404 after a minute"
     lines = [f"no service claims {asked.host}{asked.path}: {otherwise}"]
-    if (whole := lists.whole(asked.host, state)) in state.snapshot.services:
+    if (whole := lists.whole(asked.host, state)) in state.snapshot.services and whole != asked.host:
         lines.append(f"did you mean {whole}?")
     if state.settings.expose == "labelled":
         lines.append("HAYSTACK_EXPOSE=labelled: a container without a haystack.* label is in no service")
     lines += departed.lines(state, [asked.host])
-    lines += yield from explanation.mute(state, asked.host)
-    lines += yield from explanation.refused(state, asked.host)
+    lines += yield from unclaimed.near(state, asked)
     out = Lines()
     yield from _added(out, [*lines, *lists.trouble_lines(state)], width)
     return out.pieces()

@@ -20,11 +20,13 @@ from haystack.console.tables import Column, age, moment, tabled
 from haystack.console.wrapping import prose
 from haystack.loop.turns import Turns, ordered
 from haystack.model import naming, unheard
+from haystack.model.readiness import of_service
 from haystack.model.reasons import why
 from haystack.model.records import Container, Problem
 from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.observe.safe_text import printable
-from haystack.views import shapes
+from haystack.routing.rows import LISTENERS
+from haystack.views import in_effect, shapes
 from haystack.views.state import Picture, State
 
 
@@ -68,16 +70,23 @@ def trouble_lines(state: State) -> list[str]:
 def service_row(service: Service) -> tuple[object, ...]:
     """Name, ready of all, ports, hosts, problems."""
     ports = sorted({(e.port, e.protocol) for e in service.endpoints})
-    ready = f"{sum(e.ready for e in service.endpoints)}/{len(service.endpoints)}"
-    return (service.name, ready, [f"{port}/{protocol}" for port, protocol in ports], service.hosts, len(service.problems) or None)
+    return (
+        service.name,
+        str(of_service(service)),
+        [f"{port}/{protocol}" for port, protocol in ports],
+        service.hosts,
+        len(service.problems) or None,
+    )
 
 
-def service_text(snapshot: Picture, service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
-    """A service with its endpoints, hosts and problems, and some lines more."""
+def service_text(state: State, service: Service, width: int | None, more: Iterable[str] = ()) -> Turns[list[str]]:
+    """A service with its endpoints, hosts, options and problems, and some lines more."""
+    snapshot = state.snapshot
     out, now = Lines(printable(service.name), *prose(filter(None, [unheard.unheard(service)]), width)), time.time()
     for claim in service.claims:
         out.add(*prose([host_line(service, claim)], width))
         yield
+    out.add(*prose(map(printable, (yield from in_effect.all_lines(state, service))), width))
     out.add(*prose((f"problem: {problem_line(problem)}" for problem in service.problems), width))
     yield from tabled(out, ENDPOINT, (endpoint_row(snapshot, e, now) for e in service.endpoints), width)
     out.add(*prose(more, width))
@@ -94,7 +103,6 @@ def host_line(service: Service, claim: Carried) -> str:
 
 def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[object, ...]:
     """An endpoint and why it is in or out. now: Unix seconds."""
-    state = "ready" if endpoint.ready else "out, awaited" if endpoint.awaited else "out"
     container = snapshot.containers.get(endpoint.container)
     place = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     return (
@@ -103,15 +111,24 @@ def endpoint_row(snapshot: Picture, endpoint: Endpoint, now: float) -> tuple[obj
         spoken(endpoint),
         endpoint.weight if endpoint.share == 1.0 else f"{endpoint.weight} x {endpoint.share:.1f}",
         unheard.called(endpoint.container_name, container.label if container is not None else ""),
-        f"{state}: {why(endpoint, now)}",
+        state_of(endpoint, now),
         age(now - endpoint.since) if endpoint.since > 0 else None,
     )
 
 
+def state_of(endpoint: Endpoint, now: float) -> str:
+    """In or out, and why. now: Unix seconds."""
+    out = "out, awaited" if endpoint.awaited else "out"
+    state = "ready" if endpoint.well else "panic" if endpoint.panicked else out
+    return f"{state}: {why(endpoint, now)}"
+
+
 def spoken(endpoint: Endpoint) -> str:
     """What its port is for, and how it is spoken to, where that is not HTTP/1.1 in plain text."""
-    if endpoint.listener is None or endpoint.speaks == SPOKEN[0]:
-        return endpoint.listener or endpoint.port_name
+    if endpoint.listener is None:  # where the name says otherwise, haystack.port has named another one
+        return f"{endpoint.port_name}, not served" if endpoint.port_name in LISTENERS else endpoint.port_name
+    if endpoint.speaks == SPOKEN[0]:
+        return endpoint.listener
     return f"{endpoint.listener} ({endpoint.speaks})"
 
 
@@ -225,8 +242,11 @@ def endpoints_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
 
 
 def service_json(state: State, service: Service) -> Turns[list[str]]:
-    """The part of /api/services that is this one's."""
-    return (yield from _members_json(state, map(shapes.member_of(state.snapshot, service), service.endpoints), ALL))
+    """The part of /api/services that is this one's, with the options in effect."""
+    ttl, now, made = shapes.ttl_of(state), time.time(), shapes.member_of(state.snapshot, service)
+    options = yield from in_effect.shapes(state, service)
+    every = ({**shapes.service_shape(made(endpoint), ttl, now), "options": options} for endpoint in service.endpoints)
+    return (yield from json_array(every))
 
 
 def _members_json(state: State, members: Iterable[shapes.Membership], wanted: Wanted) -> Turns[list[str]]:

@@ -48,7 +48,8 @@ def _time(seconds: float) -> str:
 
 
 def _ready(row: Row) -> str:
-    return "{}/{}".format(*busiest.ready(row.subject)) if isinstance(row.subject, Service) else "-"
+    found = busiest.readiness(row)  # who is in by panic is told by the colour, and by the state of the endpoint: there is no room
+    return f"{found.ready}/{found.all}" if isinstance(row.subject, Service) else "-"
 
 
 def _state(row: Row) -> str:
@@ -166,9 +167,9 @@ class Screen:
 
 def _well(row: Row) -> bool:
     if isinstance(row.subject, Service):
-        good, every = busiest.ready(row.subject)
-        return good == every
-    return row.subject is None or row.subject.ready
+        found = busiest.readiness(row)
+        return found.ready == found.all
+    return row.subject is None or row.subject.well
 
 
 def fitted(every: Sequence[Column], width: int) -> tuple[list[Column], int]:

@@ -7,6 +7,7 @@ import time
 from haystack import __version__
 from haystack.console.tables import age
 from haystack.loop.turns import Turns
+from haystack.model.readiness import of_service
 from haystack.model.records import Problem
 from haystack.observe.safe_text import printable
 from haystack.views.state import State
@@ -17,16 +18,17 @@ END = "help lists the commands, Tab completes them, Ctrl-D ends the session"
 
 def lines(state: State) -> Turns[list[str]]:
     """Version and age; what there is; traffic so far; what is wrong; how to go on."""
-    snapshot, ready, out, dead = state.snapshot, 0, 0, 0
+    snapshot, ready, panicked, out, dead = state.snapshot, 0, 0, 0, 0
     for service in snapshot.services.values():
-        well = sum(endpoint.ready for endpoint in service.endpoints)
-        ready, out, dead = ready + well, out + len(service.endpoints) - well, dead + (not well)
+        found = of_service(service)
+        ready, panicked, out, dead = ready + found.ready, panicked + found.panicked, out + found.out, dead + (not found.ready)
         yield
     services = counted(len(snapshot.services), "service") + (f", {dead} without a ready endpoint" if dead else "")
+    counts = f"{counted(ready, 'endpoint')} ready, {f'{panicked} in by panic, ' * bool(panicked)}{out} out"
     containers = f"{counted(len(snapshot.containers), 'container')} on {counted(len(state.registry.sources), 'engine')}"
     return [
         f"Haystack {__version__}, origin {snapshot.origin}, up {age(time.time() - state.started)}",
-        f"{services}; {counted(ready, 'endpoint')} ready, {out} out{_held(state)}; {containers}",
+        f"{services}; {counts}{_held(state)}; {containers}",
         (yield from _traffic(state)),
         _wrong(state),
         END,

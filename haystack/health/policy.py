@@ -47,8 +47,9 @@ class Verdict(Record, frozen=True, kw_only=True):
     """ready: may be chosen now; reason: why it may or may not, for people; cause: the same, to decide by.
 
     awaited: it is out, nobody else is in, and it is expected: who asks for it may wait. until: Unix seconds at which it comes back
-    by itself, 0.0 where no time says so. panic: it is in only because otherwise nobody would be. unreachable: it is out, nobody else is in,
-    and what is between us and it may not be between others and it. well: it is in whoever else is.
+    by itself, 0.0 where no time says so. panic: it is in although it is unwell, and is not just starting.
+    unreachable: it is out, nobody else is in, and what is between us and it may not be between others and it. well: it is in whoever
+    else is.
     """
 
     ready: bool

@@ -140,6 +140,16 @@ class Endpoint(Destination, frozen=True, kw_only=True):
     own: tuple[str, str | None, int] | None = None
 
     @property
+    def well(self) -> bool:
+        """In, and nothing speaks against it."""
+        return self.ready and self.cause is Cause.WELL
+
+    @property
+    def panicked(self) -> bool:
+        """In by panic: something speaks against it, but too few of its service are well."""
+        return self.ready and self.cause is not Cause.WELL
+
+    @property
     def speaks_http(self) -> bool:
         """Whether requests may go there."""
         return self.listener is not None and self.listener != PASSED

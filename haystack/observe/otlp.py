@@ -13,12 +13,15 @@ from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from requests import Session
 
 from haystack import __version__
+from haystack.net.https_adapter import HttpsAdapter
 from haystack.observe.otlp_message import Block, Envelope
 from haystack.observe.safe_text import printable
 from haystack.settings.masking import masked
 
+CREDENTIALS = ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER")
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 LONGEST = 300  # characters of an error
 
@@ -34,12 +37,21 @@ def resource() -> Resource:
     return Resource(own).merge(OTELResourceDetector().detect())
 
 
+def _session() -> Session | None:
+    """Of connections to a collector; None: a package that the environment names makes it."""
+    if any(os.environ.get(name) for name in CREDENTIALS):
+        return None
+    session = Session()
+    session.mount("https://", HttpsAdapter())
+    return session
+
+
 class Otlp:
     """The collector that OTEL_EXPORTER_OTLP_ENDPOINT names."""
 
     def __init__(self) -> None:
         self._said = _Said()
-        self._exporter = OTLPSpanExporter()
+        self._exporter = OTLPSpanExporter(session=_session())
         told = {name: value if isinstance(value, str | int) else str(value) for name, value in resource().attributes.items()}
         self._envelope = Envelope(told, "haystack", __version__)
         named = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "http://localhost:4318")

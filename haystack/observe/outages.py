@@ -52,6 +52,7 @@ class Outages:
         self._version: int | None = None
         self._claims: dict[str, set[str]] = {}  # by service: what is up or down
         self._up: set[Led] = set()
+        self._panicked: set[Led] = set()  # of those that are up: told as being in by panic alone
         self._down: dict[Led, tuple[float, bool]] = {}  # since when, and whether it was told
 
     def follow(self, snapshot: Snapshot) -> Turns[None]:
@@ -72,32 +73,41 @@ class Outages:
             one, endpoints = Led(name, claim), led.get(claim, ())
             ready = any(e.ready for e in endpoints)
             if service is not None and ready and one not in self._up:
-                self._rise(one, service, known=not claim or served)
+                self._rise(one, service, endpoints, known=not claim or served)
+            elif service is not None and one in self._panicked and any(e.well for e in endpoints):
+                self._panicked.remove(one)
+                self._tell_up(one, service, endpoints, None)
             elif not ready and one in self._up:
                 self._fall(one, endpoints, told=not claim or serves)
 
-    def _rise(self, led: Led, service: Service, *, known: bool) -> None:
+    def _rise(self, led: Led, service: Service, endpoints: tuple[Endpoint, ...], *, known: bool) -> None:
         """known: its service is up already, or it is the service itself."""
         self._up.add(led)
         self._claims.setdefault(led.name, set()).add(led.claim)
         since, told = self._down.pop(led, (None, known))
         if told:
-            self._tell_up(led, service, since)
+            self._tell_up(led, service, endpoints, since)
 
     def _fall(self, led: Led, endpoints: tuple[Endpoint, ...], *, told: bool) -> None:
         self._up.remove(led)
+        self._panicked.discard(led)
         self._down[led] = self._clock(), told
         if told:
             # why the one that was in to the last is out
             why = Why(cause(max(endpoints, key=lambda e: e.since))) if endpoints else self._why(led.name)
             self._crowd.warning("service.down", private=why.private, name=led.name, host=led.claim or None, reason=why.text or GONE)
 
-    def _tell_up(self, led: Led, service: Service, since: float | None) -> None:
+    def _tell_up(self, led: Led, service: Service, endpoints: tuple[Endpoint, ...], since: float | None) -> None:
+        """It gets requests. Where nobody is well, that is told, and told again once somebody is."""
+        panicked = next((e.reason for e in endpoints if e.panicked), None) if not any(e.well for e in endpoints) else None
+        if panicked is not None:
+            self._panicked.add(led)
         after = None if since is None else round(self._clock() - since, 1)
         url = self._url(led.claim or led.name) if service.has_http else None
         hosts = None if led.claim else list(service.hosts) or None
         hint = unheard.unheard(service) or None
-        self._crowd.info("service.up", name=led.name, url=url, host=led.claim or None, hosts=hosts, down_seconds=after, hint=hint)
+        host = led.claim or None
+        self._crowd.info("service.up", name=led.name, url=url, host=host, hosts=hosts, down_seconds=after, hint=hint, panic=panicked)
 
     def _forget(self, snapshot: Snapshot) -> None:
         oldest = self._clock() - REMEMBERED

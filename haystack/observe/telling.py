@@ -91,8 +91,10 @@ def unserved(fields: Fields, _size: Size) -> Told:
 
 def up(fields: Fields, _size: Size) -> Told:
     """A service, or a host of it, leads to somebody."""
-    after = fields.get("down_seconds")
+    after, panic = fields.get("down_seconds"), fields.get("panic")
     text = "is ready" if after is None else f"is ready again after {after} s"
+    if panic is not None:
+        text = f"gets requests{'' if after is None else f' again after {after} s'}, though no endpoint is well: {panic}"
     return Told("service.up", _place(fields), text, (str(fields["name"]),))
 
 

@@ -14,6 +14,7 @@ from haystack.loop.turns import Turns
 from haystack.model import addresses, naming
 from haystack.model.endpoints import endpoints, names
 from haystack.model.overrides import Overrides, Scope, Target
+from haystack.model.readiness import serving
 from haystack.model.records import Container
 from haystack.model.services import Endpoint, Override, Service
 
@@ -181,11 +182,6 @@ def services(site: Site, target: Target) -> list[Service]:
 def without_endpoint(site: Site, target: Target) -> list[str]:
     """The services of an endpoint or container of which nobody is ready: their whole names."""
     return [service.name for service in services(site, target) if not any(e.ready for e in serving(service))]
-
-
-def serving(service: Service) -> list[Endpoint]:
-    """The endpoints that count: those that speak HTTP, where any does."""
-    return [e for e in service.endpoints if e.listener is not None] or list(service.endpoints)
 
 
 def still(overrides: Overrides, site: Site, target: Target) -> list[Override]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from haystack.model.overrides import Scope, Target
+from haystack.model.readiness import Readiness, of_service
 from haystack.operator import targets
 from haystack.operator.door import Operator
 from haystack.operator.targets import Site
@@ -80,22 +81,14 @@ def wanted(text: str) -> Wanted:
     return Wanted(found["name"], int(found["least"]) if found["least"] else 1)
 
 
-class Readiness(NamedTuple):
-    """Of a service: endpoints that are ready, of those that count."""
-
-    ready: int
-    all: int
-
-
 def readiness(site: Site, name: str) -> Readiness:
     """How a service is, by its whole name; one that is not there has no endpoint."""
     service = site.services.get(name)
-    serving = targets.serving(service) if service is not None else []
-    return Readiness(sum(e.ready for e in serving), len(serving))
+    return of_service(service) if service is not None else Readiness()
 
 
 async def ready(operator: Operator, site: Callable[[], Site], name: str, least: int, seconds: float) -> bool:
-    """Wait until so many endpoints of a service are ready, for so long; whether they are."""
+    """Wait until so many endpoints of a service are ready, none by panic, for so long; whether they are."""
     try:
         async with asyncio.timeout(seconds):
             while readiness(site(), name).ready < least:

@@ -18,6 +18,8 @@ from haystack.dns.service import DnsService
 from haystack.proxy.supervisor import Supervisor
 from haystack.settings import authorities
 from haystack.settings.settings import Settings
+from haystack.tls import redirects, sources
+from haystack.tls.redirects import Redirects
 from haystack.tls.store import Store
 
 if TYPE_CHECKING:
@@ -41,6 +43,13 @@ class Certifying:
         self._acme = self._with_acme(instance) if settings.acme != authorities.OFF else None
         self._ca = self._with_ca() if settings.tls_local else None
         self._local: LocalNames | None = None
+        self._redirects = Redirects(
+            store,
+            registry.take_service_problems,
+            usual=settings.https,
+            sealed=sources.wanted(settings),
+            grace=redirects.ORDERED if self._acme is not None else redirects.AT_ONCE,
+        )
 
     @property
     def ca(self) -> bytes:
@@ -54,6 +63,7 @@ class Certifying:
 
     def readers(self) -> Iterator[Reader]:
         """Who follows snapshots."""
+        yield self._redirects.follow
         if self._acme is not None:
             yield self._acme.issuer.follow
         if self._ca is not None:
@@ -69,6 +79,7 @@ class Certifying:
 
     def work(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What goes on as long as Haystack does, once it serves."""
+        yield self._redirects.run()
         if self._acme is not None:
             yield self._acme.issuer.run()
             yield self._acme.share()

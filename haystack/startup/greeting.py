@@ -53,7 +53,7 @@ def _place(settings: Settings, origin: str) -> str:
 def _example(snapshot: Snapshot, place: str, number: int) -> str:
     """A command or URL that works as it stands, whether or not DNS is set up."""
     every = [service.name for service in snapshot.services.values() if service.has_http]
-    ready = (name for name in every if any(e.ready and e.speaks_http for e in snapshot.services[name].endpoints))
+    ready = (name for name in every if any(e.well and e.speaks_http for e in snapshot.services[name].endpoints))
     name = next(ready, every[0] if every else naming.service_name("nginx", snapshot.origin))
     shown = f"http://{name}{suffix(number)}/" if is_local(snapshot.origin) else f"curl -H 'Host: {name}' http://{place}/"
     return shown if every else f"{FIRST}, then {shown}"

@@ -3,7 +3,7 @@
 import { Certificates, VIEW, updateLink } from "./certificates.js";
 import { setAttribute, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import { Model, judge } from "./model.js";
+import { Model, fitted, judge } from "./model.js";
 import { Overview, ServiceView } from "./overview.js";
 import { count } from "./words.js";
 
@@ -29,18 +29,24 @@ function draw() {
   asked = false;
   if (!model.now.summary) return;
   view.update(model.now, search.value);
-  setText(document.getElementById("counts"), counts(model.now));
+  const { text, panicked } = counts(model.now);
+  const shown = document.getElementById("counts");
+  setText(shown, text);
+  setAttribute(shown, "data-state", panicked ? "warn" : null);
   updateLink(document.getElementById("certificates"), model.now);
 }
 
 function counts(picture) {
-  let endpoints = 0, fit = 0;
+  const sums = { in: 0, kept: 0 };
+  let endpoints = 0;
   for (const service of picture.services.values()) {
     const found = judge(service);
     endpoints += found.total;
-    fit += found.fit;
+    sums.in += found.counts.in;
+    sums.kept += found.counts.kept;
   }
-  return `${count(picture.services.size, "service")} · ${fit.toLocaleString("en")} of ${count(endpoints, "endpoint")} in · ${count(picture.summary.containers, "container")}`;
+  const parts = [count(picture.services.size, "service"), fitted(sums, endpoints), count(picture.summary.containers, "container")];
+  return { text: parts.join(" · "), panicked: sums.kept > 0 };
 }
 
 function told(state) {

@@ -1,6 +1,7 @@
 // What is known, by the messages of /api/events. A state that is told anew takes the old one's place when it is complete.
 
 import { Figures } from "./figures.js";
+import { count } from "./words.js";
 
 const ENTRIES = 500; // that are kept
 
@@ -84,5 +85,10 @@ export function judge(service) {
   else if (counts.kept) grade = "panic";
   else if (counts.out + counts.awaited + counts.gone) grade = "partly";
   else if (!service.http) grade = "idle";
-  return { counts, total, grade, fit: counts.in + counts.kept };
+  return { counts, total, grade };
+}
+
+// How many of so many are in, and how many of these by panic: their places in the counts of judge.
+export function fitted(counts, total) {
+  return `${counts.in.toLocaleString("en")} of ${count(total, "endpoint")} in${counts.kept ? `, ${counts.kept.toLocaleString("en")} by panic` : ""}`;
 }

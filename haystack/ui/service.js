@@ -3,7 +3,7 @@
 import { covering, told } from "./certificates.js";
 import { arrange, breakable, make, setAttribute, setText } from "./dom.js";
 import { Endpoints } from "./endpoints.js";
-import { judge } from "./model.js";
+import { fitted, judge } from "./model.js";
 import { Charts } from "./sparkline.js";
 import { count, link } from "./words.js";
 
@@ -41,13 +41,13 @@ export class ServiceCard {
   // few: there are so few that all are shown unasked; keep: which of its endpoints are to be seen.
   update(service, picture, { few, keep, found }) {
     this.last = [service, picture, { few, keep, found }];
-    const { counts, total, grade, fit } = judge(service);
+    const { counts, total, grade } = judge(service);
     this.opened = this.whole || (this.open ?? (few || found));
     setAttribute(this.element, "data-grade", grade);
     setText(this.grade, TOLD[grade]);
     BAR.forEach((standing, at) => { this.bar.children[at].style.flexGrow = String(counts[standing]); });
     const waiting = picture.figures.services.get(service.name)?.waiting ?? 0;
-    setText(this.counts, `${fit} of ${count(total, "endpoint")} in${waiting ? ` · ${count(waiting, "request")} waiting` : ""}`);
+    setText(this.counts, `${fitted(counts, total)}${waiting ? ` · ${count(waiting, "request")} waiting` : ""}`);
     this.drawHosts(service, picture);
     this.drawNotes(service, picture);
     setText(this.hint, service.hint ?? "");
@@ -106,5 +106,6 @@ function drawHost(element, claim, picture, whole) {
 function facts(service) {
   const told = [`balanced by ${service.balance}`];
   if (service.sticky) told.push(`sticky by cookie ${service.sticky}`);
+  if (service.labelled.length) told.push(`by label: ${service.labelled.join(", ")}`);
   return told.join(" · ");
 }

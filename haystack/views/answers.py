@@ -139,13 +139,14 @@ class RecordAnswer(_Classed):
 class ServiceAnswer(RecordAnswer):
     """An endpoint as a member of a service: what its SRV record says, and why it is in or out. cause: reason without its time.
 
-    share: of its weight, below 1 while it starts slowly; awaited: it is expected within seconds; until: when it comes back by itself.
-    remote: it is on another host than Haystack; address_reason: why address and port are those of a published port there, where they are.
+    panicked: it is ready only because too few others are; awaited: it is expected within seconds; until: when it comes back by itself.
+    share: of its weight, below 1 while it starts slowly; remote: it is on another host; address_reason: why at a published port.
     """
 
     remote: bool
     address_reason: str | None
     ready: bool
+    panicked: bool
     reason: str
     cause: str
     awaited: bool

@@ -38,13 +38,14 @@ class Counted(Protocol):
 
 
 class Member(NamedTuple):
-    """An endpoint. figures: None: nothing was counted."""
+    """An endpoint. ready: because it is well; figures: None: nothing was counted; panicked: it is in by panic."""
 
     container: str
     image: str
     image_id: str
     ready: bool
     figures: Counted | None
+    panicked: bool = False
 
 
 class Cohort(Record, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class Cohort(Record, frozen=True, kw_only=True):
     containers: tuple[str, ...]
     endpoints: int
     ready: int
+    panicked: int
     requests: int
     errors: int
     p50: float
@@ -71,7 +73,7 @@ class Sum:
     def __init__(self) -> None:
         self.images: dict[str, None] = {}
         self.containers: dict[str, None] = {}
-        self.endpoints = self.ready = self.requests = self.errors = 0
+        self.endpoints = self.ready = self.panicked = self.requests = self.errors = 0
         self.durations = [0] * SLOTS
 
     def add(self, member: Member) -> None:
@@ -79,6 +81,7 @@ class Sum:
         self.images[member.image] = self.containers[member.container] = None
         self.endpoints += 1
         self.ready += member.ready
+        self.panicked += member.panicked
         if member.figures is not None:
             self.requests += member.figures.requests
             self.errors += member.figures.errors
@@ -111,6 +114,7 @@ def _cohort(key: str, total: Sum, odd: str) -> Cohort:
         containers=tuple(sorted(total.containers)),
         endpoints=total.endpoints,
         ready=total.ready,
+        panicked=total.panicked,
         requests=total.requests,
         errors=total.errors,
         p50=quantile(total.durations, 0.5),

@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from haystack.catalog import host_names
 from haystack.catalog.claims import ALL, prefix, rank
 from haystack.loop.turns import Turns
-from haystack.model import unheard
-from haystack.model.endpoints import names
+from haystack.model import readiness
 from haystack.model.records import ServiceOptions
 from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
+from haystack.tls.redirects import UNSEALED
+from haystack.views import in_effect
 from haystack.views.state import State
 
 SCHEMES = ("http", "https", "ws", "wss")  # a WebSocket begins as a request
+PROOFS = "/.well-known/acme-challenge/"  # is never redirected
+USUAL = 443  # what a URL of HTTPS need not name
 NAMED = 50  # of those among which one is picked, and of rules that are shadowed
 
 
@@ -66,14 +68,14 @@ def matching(services: Iterable[Service], asked: Asked) -> Turns[list[Found]]:
     then as claims.rank has it. Empty: nobody answers.
     """
     claims: dict[str, list[Found]] = {}
-    wanted = set(_names(asked.host))
+    wanted = set(hosts_for(asked.host))
     for service in services:
-        for found in _claims(service):
-            if found.host in wanted and (found.path == ALL or _below(found.path, asked.path)):
+        for found in claims_of(service):
+            if found.host in wanted and (found.path == ALL or is_below(found.path, asked.path)):
                 claims.setdefault(found.host, []).append(found)
         yield
     ordered: list[Found] = []
-    for host in _names(asked.host):
+    for host in hosts_for(asked.host):
         ordered += sorted(claims.get(host, ()), key=lambda f: ((f.path == ALL) != asked.tls, -len(f.path), rank(f.service.name, f.host)))
     return ordered
 
@@ -83,20 +85,22 @@ def find(services: Iterable[Service], asked: Asked) -> Turns[Found | None]:
     return next(iter((yield from matching(services, asked))), None)
 
 
-def lead(state: State, asked: Asked, found: Found) -> list[str]:
-    """Which service it is, why, and how one of its endpoints is chosen."""
+def lead(state: State, asked: Asked, found: Found) -> Turns[list[str]]:
+    """Which service it is, why, what its labels ask for, and how one of its endpoints is chosen."""
     number, name = listener(state, asked.port, tls=asked.tls)
     served = serving(found.endpoints, LISTENERS[0] if name == HTTPS else name)
     lines = [
         f"service {found.service.name}, by {_rule(found)}",
         f"listener {name}, port {number}" + (f"; no listener on port {asked.port}" if asked.port not in (None, number) else ""),
-        *_passed(asked, found),
+        *_passed(state, asked, found),
         *_redirected(state, asked, found, name),
         _choice(state, found.by, served),
         *_near(state, served),
         *_detours(served),
         *_spoken(served),
+        *_panicked(served),
         *_apart(found),
+        *(yield from in_effect.lines(state, found.service, found.by)),
         *askers(found),
     ]
     lines += [_vouched(state, asked, found)] if asked.tls else []
@@ -119,58 +123,23 @@ def shadowed(rules: list[Found]) -> Iterator[str]:
         yield f"shadowed: {len(rules) - NAMED - 1} more"
 
 
-def refused(state: State, host: str) -> Turns[list[str]]:
-    """The containers that ask for this host, and may not have it."""
-    found, wanted = [], set(_names(host))
-    for container in state.snapshot.containers.values():
-        for name, why in host_names.refused(state.snapshot.origin, container).items():
-            if name in wanted:
-                found.append(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}")
-        yield
-    return found
-
-
-def mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]]:
-    """The containers that would be this service's, but have no address, or no port that speaks HTTP. placeless: the former alone."""
-    found, origin = [], state.snapshot.origin
-    for container in state.snapshot.containers.values():
-        yield
-        own = names(origin, container)[0]
-        if not own or host not in (*own, *host_names.of(origin, container)):
-            continue
-        called = unheard.called(container.name, container.label)
-        if not (container.address or container.address6):
-            found.append(f"{called} belongs to it, but has no address: {container.address_reason}")
-        elif not placeless:
-            what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
-            found.append(f"{called} belongs to it, but {what}")
-    return found
-
-
-def otherwise(state: State, asked: Asked) -> str:
-    """What happens to a request that no service claims."""
-    origin = state.snapshot.origin
-    itself = asked.host in {"localhost", origin, f"ns.{origin}"} or asked.host.replace(".", "").isdigit() or ":" in asked.host
-    return "Haystack itself answers" if itself else "404"
-
-
 def _rule(found: Found) -> str:
     return f"the TLS of host {found.host}" if found.path == ALL else f"host {found.host} and path prefix {found.path}"
 
 
-def _passed(asked: Asked, found: Found) -> list[str]:
+def _passed(state: State, asked: Asked, found: Found) -> list[str]:
     """That somebody else ends the TLS."""
     if found.host not in found.service.passed:
         return []
     if asked.tls:
         return ["haystack.https=passthrough: the bytes go unread to one of these endpoints, and the certificate is its own"]
-    return [f"haystack.https=passthrough: 308 to https://{asked.host}, but for /.well-known/acme-challenge/"]
+    return [f"haystack.https=passthrough: 308 to {_secure_place(state, asked)}, but for {PROOFS}"]
 
 
 def _vouched(state: State, asked: Asked, rule: Found) -> str:
     """Which certificate a client gets."""
     if HTTPS not in state.proxy.ports:
-        return "nothing listens for https: set HAYSTACK_ACME, HAYSTACK_CERTS (a folder, which may be empty) or HAYSTACK_TLS_LOCAL"
+        return UNSEALED
     if rule.path == ALL:
         return "certificate: the endpoint's own"
     found = state.certificates.picture.find(asked.host)
@@ -190,13 +159,20 @@ def listener(state: State, port: int | None, *, tls: bool = False) -> tuple[int,
 
 def _redirected(state: State, asked: Asked, found: Found, name: str) -> list[str]:
     """That a request of the HTTP listener (name) is sent to HTTPS. That depends on a certificate."""
-    usual = state.settings.https if found.service.claims or found.by.public else "on"
-    if (found.by.https or usual) != "redirect" or name != LISTENERS[0] or HTTPS not in state.proxy.ports:
+    if in_effect.https(state.settings, found.service, found.by) != "redirect" or name != LISTENERS[0]:
         return []
+    if HTTPS not in state.proxy.ports:
+        return [f"haystack.https=redirect has no effect: {UNSEALED}"]
     shown = state.certificates.picture.find(asked.host)
     if shown is None or not shown.covers(asked.host):
         return [f"haystack.https=redirect has no effect yet: no certificate is for {asked.host}"]
-    return [f"haystack.https=redirect: 308 to https://{asked.host}, but for /.well-known/acme-challenge/"]
+    return [f"haystack.https=redirect: 308 to {_secure_place(state, asked)}, but for {PROOFS}"]
+
+
+def _secure_place(state: State, asked: Asked) -> str:
+    """Where a client is sent, without the path."""
+    port = state.proxy.ports.get(HTTPS, USUAL)
+    return f"https://{asked.host}{'' if port == USUAL else f':{port}'}"
 
 
 def _choice(state: State, options: ServiceOptions, served: list[Endpoint]) -> str:
@@ -216,6 +192,16 @@ def _choice(state: State, options: ServiceOptions, served: list[Endpoint]) -> st
         )
     sticky = f"the endpoint in cookie {options.sticky}, else " if options.sticky else ""
     return f"picked: {sticky}by {options.balance or state.settings.balance} among {names}"
+
+
+def _panicked(served: list[Endpoint]) -> list[str]:
+    """That it is a choice among those that are not well."""
+    found = readiness.of(served)
+    if not found.panicked:
+        return []
+    if not found.ready:
+        return ["none of the endpoints is well: those that are in are kept in by panic, and may fail"]
+    return [f"{found.panicked} of the {found.ready + found.panicked} that are in are not well, and kept in by panic"]
 
 
 def _near(state: State, served: list[Endpoint]) -> list[str]:
@@ -264,14 +250,14 @@ def askers(found: Found) -> list[str]:
     return [] if found.by.public else ["only for clients in HAYSTACK_ALLOW, others get 404; the label haystack.public changes this"]
 
 
-def _claims(service: Service) -> Iterator[Found]:
+def claims_of(service: Service) -> Iterator[Found]:
     """What leads to a service, and to which of its endpoints."""
     if service.has_http:
         yield from (Found(service, host, prefix(service.path), service) for host in own_hosts(service))
     yield from (Found(service, c.host, c.path, c) for c in service.claims)
 
 
-def _names(host: str) -> Iterator[str]:
+def hosts_for(host: str) -> Iterator[str]:
     """The host and each `*.` name that stands for it, the most specific first."""
     yield host
     _, dot, above = host.partition(".")
@@ -280,5 +266,6 @@ def _names(host: str) -> Iterator[str]:
         _, dot, above = above.partition(".")
 
 
-def _below(claimed: str, path: str) -> bool:
+def is_below(claimed: str, path: str) -> bool:
+    """Whether a path is one of those that a claim has."""
     return claimed in ("/", path) or path.startswith(f"{claimed}/")

@@ -12,7 +12,7 @@ from haystack.model import naming, unheard
 from haystack.model.records import Container, Problem
 from haystack.model.services import Cause, Endpoint, Service
 from haystack.observe.journal import Entry
-from haystack.views import shapes
+from haystack.views import in_effect, shapes
 from haystack.views.answers import LiveEndpoint, Standing
 from haystack.views.shapes import Shape
 from haystack.views.state import Picture, State
@@ -29,7 +29,7 @@ def standing(endpoint: Endpoint) -> Standing:
     kept: it is in although something speaks against it, for nobody is better (panic).
     """
     if endpoint.ready:
-        return "in" if endpoint.cause is Cause.WELL else "kept"
+        return "kept" if endpoint.panicked else "in"
     if endpoint.cause in OUT:
         return OUT[endpoint.cause]
     return "awaited" if endpoint.awaited or endpoint.cause in (Cause.WAITING, Cause.STARTING) else "out"
@@ -58,6 +58,7 @@ def service_shape(service: Service, state: State) -> Shape:
         "https": service.https or state.settings.https,
         "balance": service.balance or state.settings.balance,
         "sticky": service.sticky,
+        "labelled": in_effect.labelled(state, service),
         "hint": unheard.unheard(service) or None,
     }
 

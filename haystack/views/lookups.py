@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from haystack.loop.turns import Turns
 from haystack.model.services import Endpoint
-from haystack.views import explanation, live
+from haystack.views import explanation, live, unclaimed
 from haystack.views.answers import LiveEndpoint
 from haystack.views.explanation import Asked
 from haystack.views.lookup_answers import DnsAnswer, ExplainAnswer
@@ -19,11 +19,10 @@ def explained(state: State, asked: Asked, most: int | None = None) -> Turns[Expl
     rules = yield from explanation.matching(state.snapshot.services.values(), asked)
     found = rules[0] if rules else None
     if found is not None:
-        lines = [*explanation.lead(state, asked, found), *explanation.shadowed(rules)]
+        lines = [*(yield from explanation.lead(state, asked, found)), *explanation.shadowed(rules)]
     else:
-        lines = [f"no service claims {asked.host}{asked.path}: {explanation.otherwise(state, asked)}"]
-        lines += yield from explanation.mute(state, asked.host)
-        lines += yield from explanation.refused(state, asked.host)
+        lines = [f"no service claims {asked.host}{asked.path}: {unclaimed.otherwise(state, asked)}"]
+        lines += yield from unclaimed.near(state, asked)
     return {
         "host": asked.host,
         "path": asked.path,

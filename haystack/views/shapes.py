@@ -146,6 +146,7 @@ def service_shape(service: Membership, ttl: int, now: float) -> ServiceAnswer:
         "listener": endpoint.listener,
         "protocol": endpoint.speaks if endpoint.listener is not None else None,
         "ready": endpoint.ready,
+        "panicked": endpoint.panicked,
         "reason": why(endpoint, now),
         "cause": endpoint.reason,
         "awaited": endpoint.awaited,

@@ -42,6 +42,7 @@ ENDPOINT_FAMILIES = (
 STANDING_FAMILIES = (
     Family("haystack_endpoints", "gauge", "Endpoints of a service, ready or not."),
     Family("haystack_endpoints_unready", "gauge", "Endpoints of a service that are not ready, by cause."),
+    Family("haystack_endpoints_panicked", "gauge", "Endpoints of a service that are ready by panic alone, though unwell, by cause."),
 )
 CONTAINER_FAMILIES = (Family("haystack_container_info", "gauge", "1 for each container, with its name and image."),)
 
@@ -135,10 +136,12 @@ def standing_columns(name: str, service: Service, _now: float) -> Columns:
     """How a service's endpoints are."""
     who = labels(service=name)
     out = Counter(endpoint.cause.name.lower() for endpoint in service.endpoints if not endpoint.ready)
+    panicked = Counter(endpoint.cause.name.lower() for endpoint in service.endpoints if endpoint.panicked)
     ready = len(service.endpoints) - out.total()
     return (
         f'haystack_endpoints{{ready="true",{who}}} {ready:.1f}\nhaystack_endpoints{{ready="false",{who}}} {out.total():.1f}\n'.encode(),
         "".join(f'haystack_endpoints_unready{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(out.items())).encode(),
+        "".join(f'haystack_endpoints_panicked{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(panicked.items())).encode(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import ssl
@@ -42,6 +43,11 @@ def kept_in(state: Path) -> list[bytes]:
     return [path.read_bytes() for path in state.glob("acme/*/certificates/*.pem")]
 
 
+def heard(state: Path) -> bool:
+    """Whether the authority was asked when it wants its certificate to be renewed (RFC 9773), which newer pebbles tell."""
+    return any(json.loads(path.read_bytes())["windows"] for path in state.glob("acme/*/history.json"))
+
+
 def verified(folder: Path, made: Site, chain: bytes, name: str) -> str:
     """What OpenSSL says of a chain for a name, by pebble's root."""
     (folder / "root.pem").write_bytes(made.pebble.root())
@@ -77,6 +83,8 @@ def test_a_wildcard_is_shown_by_haystacks_own_dns(tmp_path):
 
 def test_a_restart_asks_for_nothing_and_replacing_neither(tmp_path):
     with site(tmp_path) as made, made.haystack(NAME) as first:
+        certified(first, NAME)
+        until(lambda: heard(first.state), 30, "the authority was not asked when to renew")
         before = certified(first, NAME)
         orders = made.pebble.count("POST /order-plz")
         assert orders == 1

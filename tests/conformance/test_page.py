@@ -142,6 +142,12 @@ def test_what_is_kept_in_by_panic_is_amber_and_not_green(browser: Any, site: Sit
     with Tab(browser, site.url) as page:
         kept = card(page, "panic").locator(".rows .pill").first.evaluate(colour)
         fit = card(page, "web").locator(".rows .pill").last.evaluate(colour)
+        counts = page.locator("#counts")
+        assert "6 services · 6 of 13 endpoints in, 3 by panic · " in counts.text_content()
+        assert "0 of 3 endpoints in, 3 by panic" in card(page, "panic").locator(".counts").text_content()
+        assert counts.evaluate("element => getComputedStyle(element).color") == card(page, "panic").locator(".grade").evaluate(
+            "element => getComputedStyle(element).color"
+        )
     red, green, _ = (int(part) for part in kept[4:-1].split(","))
     assert red > green > 100
     assert kept != fit

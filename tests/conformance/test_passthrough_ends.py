@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -124,8 +125,9 @@ def test_a_container_that_is_killed_within_a_session_ends_it_at_once_and_that_is
     fresh.ends[0].close()
     for each in sessions:
         if mine[id(each)] == b"end0":
-            with pytest.raises((ConnectionError, ssl.SSLError)):
-                to_its_end(each)
+            # in a thread of its own: Python 3.14 leaves an error in OpenSSL's queue, the thread's, and would take it for the next session's
+            with pytest.raises((ConnectionError, ssl.SSLError)), ThreadPoolExecutor(1) as own:
+                own.submit(to_its_end, each).result()
         else:
             assert each.get(OWN).body == b"end1"
         each.socket.close()

@@ -16,7 +16,7 @@ from tests.fakes.worker import Haystack, Member, host
 
 WEB = host("web")
 # protocols, kinds of ciphers, forward secrecy, what the server prefers and shows, known vulnerabilities
-CHECKS = ("--protocols", "--standard", "--pfs", "--server-preference", "--server-defaults", "--vulnerable")
+CHECKS = ("--protocols", "--standard", "--fs", "--server-preference", "--server-defaults", "--vulnerable")
 BAD = frozenset({"WARN", "MEDIUM", "HIGH", "CRITICAL", "FATAL"})  # WARN: a check could not be done
 # Of the certificate alone, which is made for a test: whoever runs Haystack brings another one.
 OF_THE_CERTIFICATE = {

@@ -152,10 +152,11 @@ def test_curl_and_openssl_are_let_in_with_one_and_told_without(door):
     good = subprocess.run([*words, "--cert", chain, "--key", key], capture_output=True, check=False)
     assert (good.returncode, good.stdout) == (0, b"ok"), good.stderr
     bad = subprocess.run(words, capture_output=True, check=False)
-    assert bad.returncode == 56
+    assert bad.returncode in (55, 56)  # it could not send, or not receive: by the version
     assert b"alert" in bad.stderr
     told = openssl("-connect", f"127.0.0.1:{door.port}", "-servername", WEB, typed="Q\n")
-    assert "O = clients" in told.partition("Acceptable client certificate CA names")[2].partition("Requested Signature")[0]
+    asked = told.partition("Acceptable client certificate CA names")[2].partition("Requested Signature")[0]
+    assert "O=clients" in asked.replace(" = ", "=")
 
 
 def test_what_clients_say_of_certificates_themselves_is_dropped(door):

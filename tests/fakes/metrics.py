@@ -24,10 +24,11 @@ TALLY = ((0, 0, 1, 0, 0, 0), 1, 1, 1, 1_000_000, (20, 1))
 
 
 def all_figures() -> State:
-    """With traffic, an endpoint that is out, an ejection, and a nameserver that fails."""
+    """With traffic, an endpoint that is out, one in by panic, an ejection, and a nameserver that fails."""
     seen = picture()
     out = replace(ENDPOINT, id="b:80/tcp", ready=False, cause=Cause.EJECTED)
-    seen.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT, out))}
+    panicked = replace(ENDPOINT, id="c:80/tcp", cause=Cause.UNWELL)
+    seen.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT, out, panicked))}
     server = NameserverFigures(Nameserver("10.0.0.2"), 1, {"timeout": 1}, 1, 0.1, None)
     figures = Figures((server,), CacheFigures(0, 0, 0, 0, 0, 0), 0, 0, 0)
     responder = SimpleNamespace(figures=lambda: figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import ssl
 import tempfile
 from pathlib import Path
@@ -65,3 +66,16 @@ def self_signed(
         made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
     pem = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     return pem, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
+def bare(name: str, address: str) -> tuple[bytes, bytes, bytes]:
+    """A CA as `openssl req -x509` makes it, without key usage, what it has signed for a name and an address, and the key of that."""
+    theirs, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    issuer, subject = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("ca", name))
+    above = x509.CertificateBuilder(issuer, issuer, theirs.public_key(), x509.random_serial_number(), days(-1), days(30))
+    above = above.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    below = x509.CertificateBuilder(issuer, subject, own.public_key(), x509.random_serial_number(), days(-1), days(30))
+    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]
+    below = below.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    ca, leaf = (each.sign(theirs, hashes.SHA256()).public_bytes(Encoding.PEM) for each in (above, below))
+    return ca, leaf, own.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -105,7 +105,7 @@ def state(folder="/nonexistent", snapshot=None, **settings):
     chosen = {
         "bind": ("127.0.0.1",), "ssh_port": 0, "dns_ttl": 5, "ssh_authorized_keys": None, "ssh_authorized_keys_file": None,
         "state_dir": Path(folder), "ssh_idle_timeout": 0.0, "cors_origin": None, "expose": "all", "locality": True,
-        "https": "on", "balance": "p2c",
+        "https": "on", "balance": "p2c", "timeout": 60.0, "wait": 10.0,
         "told": load({"workers": "2"}).told, **settings,
     }  # fmt: skip
     source = SimpleNamespace(connected=True, error=None, since=1.0, engine=None)

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
@@ -64,6 +65,9 @@ class Prometheus:
     def _answers(self) -> bool:
         try:
             self._get("/api/v1/status/buildinfo")
+        except urllib.error.HTTPError as error:  # newer ones answer 503 until they are ready
+            error.close()
+            return False
         except OSError:
             return False
         return True

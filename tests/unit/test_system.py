@@ -76,7 +76,10 @@ def test_no_daemon_of_what_is_installed_starts_now_or_later(machine):
     machine.put("apt-get", f'[[ $1 == update ]] || {{ {policy} knot start; echo "status $?" >> {machine.log}; }}')
     machine.put("systemctl", f'echo "$@" >> {machine.log}')
     assert machine.run("test")[0] == 0
-    assert machine.log.read_text().splitlines() == ["status 101", *(f"--quiet disable {unit}" for unit in ("knot", "prometheus", "ssh"))]
+    assert machine.log.read_text().splitlines() == [
+        "status 101",
+        *(f"--quiet disable {unit}" for unit in ("haproxy", "knot", "prometheus", "ssh")),
+    ]
     assert not policy.exists()
 
 

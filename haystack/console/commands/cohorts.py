@@ -13,6 +13,7 @@ from haystack.console.long_text import Lines
 from haystack.console.tables import Column, tabled
 from haystack.loop.turns import Turns
 from haystack.model import naming
+from haystack.model.readiness import Readiness
 from haystack.model.services import Service
 from haystack.observe.safe_text import printable
 from haystack.views.cohorts import Cohort, Member, cohorts, share
@@ -61,7 +62,7 @@ def members(state: State, service: Service) -> Iterator[Member]:
     for endpoint in service.endpoints:
         container = containers.get(endpoint.container)
         if endpoint.listener is not None and container is not None:
-            yield Member(container.name, container.image, container.image_id, endpoint.ready, counted.get(endpoint.id))
+            yield Member(container.name, container.image, container.image_id, endpoint.well, counted.get(endpoint.id), endpoint.panicked)
 
 
 def row(cohort: Cohort) -> tuple[object, ...]:
@@ -71,7 +72,7 @@ def row(cohort: Cohort) -> tuple[object, ...]:
         short.identity(cohort.digest) if cohort.digest.startswith(short.DIGEST) else None,
         cohort.image,
         [*cohort.containers[:SHOWN], *([f"{more} more"] if more > 0 else [])],
-        f"{cohort.ready}/{cohort.endpoints}",
+        str(Readiness(cohort.ready, cohort.panicked, cohort.endpoints)),
         f"{cohort.requests:,}",
         f"{cohort.errors:,} ({share(cohort.errors, cohort.requests)})",
         span(cohort.p50) if cohort.requests else None,

@@ -21,12 +21,12 @@ def service(state: State, asked: Asked, context: Context) -> Turns[Result]:
         return Result("\n".join([nobody, *departed.lines(state, [name])]), NOT_FOUND)
     if asked["json"]:
         return Result((yield from lists.service_json(state, found)))
-    return Result((yield from lists.service_text(state.snapshot, found, context.width, departed.lines(state, [name]))))
+    return Result((yield from lists.service_text(state, found, context.width, departed.lines(state, [name]))))
 
 
 COMMAND = Command(
     "service",
-    "one service: its endpoints, and why each one is in or out",
+    "one service: its options, its endpoints, and why each one is in or out",
     (word("name", "NAME", "the whole name of a service, or the short one before .services.ORIGIN", completes=Kind.SERVICES), JSON),
     service,
     example="service web.nginx",

@@ -83,8 +83,7 @@ def cells(row: Row, origin: str) -> tuple[object, ...]:
     if isinstance(row.subject, Endpoint):
         of = row.subject
         return of.container_name, of.id, *common, busiest.state(of)
-    good, every = busiest.ready(row.subject) if row.subject else (0, 0)
-    return naming.short_name(row.name, origin), *common, row.waiting, f"{good}/{every}"
+    return naming.short_name(row.name, origin), *common, row.waiting, str(busiest.readiness(row))
 
 
 def sort(text: str) -> str:

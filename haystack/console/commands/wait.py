@@ -1,17 +1,24 @@
-"""`wait SERVICE[>=N]`: for deploy scripts; returns when so many endpoints are ready."""
+"""`wait SERVICE[>=N]`: for deploy scripts; returns when so many endpoints are ready. Those that are in by panic are not."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterator
 
 from haystack.console import lists, overridden
 from haystack.console.command import JSON, NOT_FOUND, OK, Asked, Command, Context, Kind, Talk, option, word
 from haystack.console.command_line import nearest_of
 from haystack.console.listing import as_json
 from haystack.loop.turns import in_turns
+from haystack.model import readiness
+from haystack.model.readiness import Readiness
+from haystack.model.services import Service
 from haystack.observe.safe_text import printable
 from haystack.operator import waits
 from haystack.views.state import State
 
 SECONDS = 60.0
+SHOWN = 10  # endpoints whose state is told
 
 
 async def wait(state: State, asked: Asked, _context: Context, talk: Talk) -> int:
@@ -21,7 +28,8 @@ async def wait(state: State, asked: Asked, _context: Context, talk: Talk) -> int
     met = await waits.ready(state.operator, lambda: state.snapshot, name, least, asked["timeout"])
     found = waits.readiness(state.snapshot, name)
     if asked["json"]:
-        await talk.line(as_json({"service": name, "wanted": least, "met": met, "ready": found.ready, "endpoints": found.all}))
+        counts = {"ready": found.ready, "panicked": found.panicked, "endpoints": found.all}
+        await talk.line(as_json({"service": name, "wanted": least, "met": met, **counts}))
     elif met:
         await talk.line(printable(f"{name}: {found.ready} of {found.all} endpoints are ready"))
     else:
@@ -29,11 +37,22 @@ async def wait(state: State, asked: Asked, _context: Context, talk: Talk) -> int
     return OK if met else NOT_FOUND
 
 
-async def _late(state: State, name: str, found: waits.Readiness, least: int) -> str:
-    if name in state.snapshot.services:
-        return printable(f"{name}: {found.ready} of {found.all} endpoints are ready, not {least}: the time is up")
+async def _late(state: State, name: str, found: Readiness, least: int) -> str:
+    service = state.snapshot.services.get(name)
+    if service is not None:
+        told = f"{name}: {found.ready} of {found.all} endpoints are ready, not {least}: the time is up"
+        return "\n".join(map(printable, [told, *_lacking(service)]))
     short = name.partition(".services.")[0]
     return printable(f"no service {name}: the time is up") + await in_turns(nearest_of(short, lists.short_names(state)))
+
+
+def _lacking(service: Service) -> Iterator[str]:
+    """Why those that are not ready are not."""
+    lacking, now = [e for e in readiness.serving(service) if not e.well], time.time()
+    for endpoint in lacking[:SHOWN]:
+        yield f"{endpoint.container_name}:{endpoint.port} {lists.state_of(endpoint, now)}"
+    if len(lacking) > SHOWN:
+        yield f"and {len(lacking) - SHOWN} more"
 
 
 COMMAND = Command(

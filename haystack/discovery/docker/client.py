@@ -21,6 +21,7 @@ from requests import exceptions
 from haystack.discovery.docker import bounded, event_stream, pieces
 from haystack.discovery.docker.bounded import Call, TooLongError
 from haystack.discovery.docker.tls import Certificates
+from haystack.net.https_adapter import HttpsAdapter
 from haystack.settings.masking import masked
 
 TIMEOUT = 15.0  # seconds that an engine may take for an answer
@@ -43,6 +44,8 @@ class Client(APIClient):  # type: ignore[misc]  # the package is untyped
 
     def __init__(self, base: str, version: str, config: Any, timeout: float) -> None:
         super().__init__(base_url=base, version=version, tls=config, timeout=timeout)
+        if config:
+            self.mount("https://", HttpsAdapter())
         self.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
         self.calls: set[Call] = set()
         self.ended = False

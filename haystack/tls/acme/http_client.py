@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from haystack.net.certificate_rules import usual
 from haystack.tls.acme.errors import UnreachableError
 
 SECONDS = 30.0  # for one request: authorities answer within some
@@ -84,7 +85,7 @@ class _Reader:
 
 def trusting(ca: Path | None) -> ssl.SSLContext:
     """By what the authority's certificate is verified: this file alone, else what the system trusts. Blocks. Raises OSError, SSLError."""
-    context = ssl.create_default_context(cafile=str(ca) if ca is not None else None)
+    context = usual(ssl.create_default_context(cafile=str(ca) if ca is not None else None))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

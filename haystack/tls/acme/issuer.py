@@ -267,20 +267,10 @@ class Issuer:
         now = self._clock()
         if history.authority.again > now:
             return
-        for key in (await in_turns(self._unheard(history, now)))[:LOOKS]:
+        for key in (await in_turns(self.shelf.unheard(now)))[:LOOKS]:
             mark, renewal_id = self.shelf.there[key].fingerprint, self.shelf.held[key].renewal_id
             history.windows[mark] = await ari.window(self._authority.client, renewal_id, now, history.windows.get(mark, Window()))
             self.shelf.weigh(key)
-
-    def _unheard(self, history: History, now: float) -> Turns[list[str]]:
-        """Keys of the certificates about which the authority is to be asked."""
-        found = []
-        for key, one in tuple(self.shelf.there.items()):
-            window = history.windows.get(one.fingerprint)
-            if one.is_valid(now) and (window is None or window.look <= now):
-                found.append(key)
-            yield
-        return found
 
     def _tidy(self, history: History) -> Turns[None]:
         """Forget what was about names and certificates that are no more."""

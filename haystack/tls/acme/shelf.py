@@ -86,3 +86,13 @@ class Shelf:
     def spent(self, keys: tuple[str, ...], now: float) -> list[str]:
         """Those of these that have ended a while ago."""
         return [key for key in keys if self.there[key].not_after + GONE < now]
+
+    def unheard(self, now: float) -> Turns[list[str]]:
+        """Keys of those about which the authority is to be asked what it suggests."""
+        found = []
+        for key, one in tuple(self.there.items()):
+            window = self._window(one.fingerprint)
+            if one.is_valid(now) and (window is None or window.look <= now):
+                found.append(key)
+            yield
+        return found

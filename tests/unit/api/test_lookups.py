@@ -37,6 +37,15 @@ async def test_a_url_that_leads_nowhere():
     assert told["lines"] == ["no service claims nobody.example/z: 404"]
 
 
+async def test_a_path_that_the_host_does_not_have():
+    """Its container speaks HTTP: what it is told to lack is none of its ports."""
+    found = picture()
+    found.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT,), path="/api")}
+    found.containers = {i: replace(c, services=("nginx",)) for i, c in found.containers.items()}
+    told = (await ask(f"/api/explain?url={NAME}/x", state(snapshot=found))).json()
+    assert told["lines"] == [f"no service claims {NAME}/x: 404", f"{NAME}: only below /api (haystack.path)"]
+
+
 async def test_of_many_endpoints_some_are_told(monkeypatch):
     monkeypatch.setattr(lookups, "LISTED", 3)
     found = picture()

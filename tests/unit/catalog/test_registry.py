@@ -44,6 +44,25 @@ async def test_a_burst_is_one_snapshot():
     assert under_test.snapshot is seen[0]
 
 
+async def test_what_others_say_of_a_service_is_a_problem_of_it_until_they_do_not():
+    under_test, problem, name = Registry("haystack"), Problem(subject="label haystack.https", message="odd"), "nginx.services.haystack"
+    under_test.replace("x", listing(1))
+    under_test.flush()
+    with capture_logs() as lines:
+        under_test.take_service_problems({name: (problem,), "gone.services.haystack": (problem,)})
+        under_test.flush()
+        found = under_test.snapshot
+        under_test.replace("x", listing(1, 2))
+        under_test.flush()
+    assert found.services[name].problems == under_test.snapshot.services[name].problems == (problem,)
+    assert found.problems == ((name, problem),)
+    assert found.change.services == {name}
+    assert [line["name"] for line in lines if line["event"] == "problem.found"] == [name]
+    under_test.take_service_problems({})
+    under_test.flush()
+    assert (under_test.snapshot.services[name].problems, under_test.snapshot.problems) == ((), ())
+
+
 async def test_how_late_what_an_engine_told_of_is_published_is_counted():
     now = 100.0
     under_test = Registry("haystack", clock=lambda: now)

@@ -46,7 +46,7 @@ def test_the_odd_image_is_marked():
 
 def test_json_has_all_fields():
     old, new = json.loads(run(site(), ["cohorts", NAME, "--json"]).text)
-    assert old.keys() == {"image", "digest", "containers", "endpoints", "ready", "requests", "errors", "p50", "p99", "odd"}
+    assert old.keys() == {"image", "digest", "containers", "endpoints", "ready", "panicked", "requests", "errors", "p50", "p99", "odd"}
     assert (new["digest"], new["requests"], bool(new["odd"]), old["odd"]) == ("sha256:" + "2" * 64, 900, True, "")
 
 

@@ -39,7 +39,10 @@ def test_a_service_is_its_part_of_the_api_for_scripts():
     shown = state(snapshot=picture())
     shown.snapshot.services["other.services.haystack"] = Service(name="other.services.haystack", endpoints=(ENDPOINT,))
     every, own = (json.loads(run(shown, words).text) for words in (["services", "--json"], ["service", "nginx", "--json"]))
+    options = [each.pop("options") for each in own]
     assert (own, len(every)) == ([each for each in every if each["name"] == NAME], 2)
+    assert options[0][0]["hosts"] == [NAME]
+    assert options[0][0]["options"]["timeout"] == {"value": "60s", "label": False}
     assert run(state(), ["service", "nowhere", "--json"]).status == 1
 
 
@@ -200,7 +203,7 @@ def test_what_strangers_write_cannot_move_the_cursor():
 def test_a_table_keeps_to_the_terminal_and_without_one_folds_nothing():
     long = state(snapshot=picture(reason="word " * 60))
     assert max(map(len, run(long, ["service", "nginx"], Context(width=60)).text.splitlines())) <= 60
-    assert len(run(long, ["service", "nginx"]).text.splitlines()) == 4
+    assert len(run(long, ["service", "nginx"]).text.splitlines()) == 5
 
 
 def test_completion_offers_what_may_follow():

@@ -1,6 +1,7 @@
 """What `explain` says, and that it and the workers' router agree on who answers."""
 
 import asyncio
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -78,14 +79,16 @@ async def test_of_https_it_says_which_certificate_there_is():
 
 async def test_a_redirect_to_https_is_told_as_far_as_it_has_an_effect():
     shown = site(https="redirect")
-    assert "redirect" not in run(shown, ["explain", "http://shop.example/"]).text
+    assert "redirect has no effect: nothing listens for https: set HAYSTACK_ACME" in run(shown, ["explain", "http://shop.example/"]).text
     shown.proxy.ports["https"] = 443
     text = run(shown, ["explain", "http://shop.example/"]).text
     assert "haystack.https=redirect has no effect yet: no certificate is for shop.example" in text
     shown.certificates.put("folder", "x", certificates.read(*self_signed("an authority", names=("shop.example",))))
     await asyncio.sleep(0)  # it is told soon after
     assert "haystack.https=redirect: 308 to https://shop.example, but for" in run(shown, ["explain", "http://shop.example/"]).text
-    assert "redirect" not in run(shown, ["explain", "https://shop.example/"]).text
+    assert "308" not in run(shown, ["explain", "https://shop.example/"]).text
+    shown.proxy.ports["https"] = 8343
+    assert ": 308 to https://shop.example:8343, but for" in run(shown, ["explain", "http://shop.example/"]).text
     other = "http://a.shop.example/"  # which the default certificate, this one perhaps, is not for
     assert "308" not in run(shown, ["explain", other]).text
 
@@ -154,6 +157,51 @@ def test_a_one_off_is_not_told_to_belong_to_the_host_of_its_labels():
     assert "belongs" not in run(shown, ["explain", "shop.example"]).text
 
 
+def test_before_anything_is_listed_it_is_503():
+    shown = site()
+    shown.registry.listed.clear()
+    assert ": 503, for no source of containers has been listed yet" in run(shown, ["explain", "else.example"]).text
+    assert ": Haystack itself answers" in run(shown, ["explain", "localhost"]).text
+
+
+def test_a_choice_by_panic_is_told_as_one():
+    ill = replace(ENDPOINT, cause=Cause.BROKEN, reason="port 80 does not accept, but still in: no other endpoint is better (panic)")
+    text = said("shop.example", ill)[1]
+    assert "none of the endpoints is well: those that are in are kept in by panic, and may fail" in text
+    assert "panic: port 80 does not accept" in text
+    assert "1 of the 2 that are in are not well, and kept in by panic" in said("shop.example", ill, SECOND)[1]
+    assert "by panic" not in said("shop.example", SECOND)[1]
+
+
+def test_the_options_in_effect_are_told_and_which_of_them_labels_ask_for():
+    lines = said("shop.example/api", path="/api", timeout=120.0, retry=())[1].splitlines()
+    assert "options by label: path /api, timeout 120s, retry off" in lines
+    assert (
+        "options else: balance p2c, sticky off, wait 10s, max_connections unlimited, protocol http, https on, hsts_max_age off, public true"
+        in lines
+    )
+    assert any(line.startswith("options in effect: path /, balance p2c") for line in said("shop.example")[1].splitlines())
+
+
+def test_the_options_of_a_service_are_told_with_how_those_of_its_hosts_differ():
+    shown = site(sticky="sid", timeout=0.5)
+    service = shown.snapshot.services[NAME]
+    shown.snapshot.services[NAME] = replace(service, sticky=None, wait=0.0)
+    lines = run(shown, ["service", NAME]).text.splitlines()
+    assert "options by label: timeout 0.5s, wait off" in lines
+    assert "options of shop.example, *.shop.example: sticky sid, wait 10s" in lines
+    options = json.loads(run(shown, ["service", NAME, "--json"]).text)[0]["options"]
+    assert [each["hosts"] for each in options] == [[NAME], ["shop.example", "*.shop.example"]]
+    assert options[1]["options"]["sticky"] == {"value": "sid", "label": True}
+
+
+def test_a_service_without_http_has_no_options():
+    shown = site(replace(ENDPOINT, listener=None))
+    shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=())
+    assert "options" not in run(shown, ["service", NAME]).text
+    assert json.loads(run(shown, ["service", NAME, "--json"]).text)[0]["options"] == []
+
+
 def test_what_its_health_check_said_is_told():
     shown = site()
     shown.snapshot.containers[ID] = replace(shown.snapshot.containers[ID], health="unhealthy", health_output="no\x1bdatabase")
@@ -177,7 +225,15 @@ def test_stickiness_and_other_ports_are_told():
 
 
 @pytest.mark.parametrize(
-    ("url", "end"), [("http://else.example/", "404"), ("http://172.17.0.1/", "itself answers"), ("shop.example/x", "404")]
+    ("url", "end"),
+    [
+        ("http://else.example/", "404"),
+        ("http://172.17.0.1/", "itself answers"),
+        ("shop.example/x", f"/x: 404\nshop.example leads to {NAME} only below /api (haystack.path)"),
+        ("a.shop.example/x", f"/x: 404\n*.shop.example leads to {NAME} only below /api (haystack.path)"),
+        (f"{NAME}/x", f"/x: 404\n{NAME}: only below /api (haystack.path)"),
+        ("nginx/api", f"/api: 404\ndid you mean {NAME}?"),
+    ],
 )
 def test_nobody_claims_it(url, end):
     status, text = said(url, path="/api")

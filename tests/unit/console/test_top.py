@@ -13,6 +13,7 @@ from haystack.console.top_screen import AROUND, Screen, fitted
 from haystack.console.top_screen import SERVICES as COLUMNS
 from haystack.loop.turns import at_once
 from haystack.model.durations import slot_of
+from haystack.model.readiness import Readiness
 from haystack.model.services import Override, Service
 from haystack.proxy.traffic import Now
 from tests.fakes.state import ENDPOINT, NAME, state
@@ -182,7 +183,7 @@ def test_errors_are_red_and_who_waits_or_is_out_is_yellow():
 
 def test_only_what_fits_is_made_into_text(monkeypatch):
     made = []
-    monkeypatch.setattr(busiest, "ready", lambda service: made.append(service) or (1, 1))
+    monkeypatch.setattr(busiest, "of_service", lambda service: made.append(service) or Readiness(1, 0, 1))
     at_once(screen(crowd(3000)).frame(100, 24))
     assert len(made) == 24 - AROUND
 

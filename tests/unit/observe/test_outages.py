@@ -25,13 +25,14 @@ class Heard:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.refuses = 0
+        self.refuses, self.overdue = 0, False
+        self.told: list[tuple[str, object]] = []  # events of the last show, and how far they are of a panic
         self.builder = Builder(Snapshot(version=0, created=0.0, origin="haystack"))
         self.crowd = Crowd("t", lambda: self.now, lambda _seconds, _what: lambda: None)
         self.outages = Outages(lambda host: f"http://{host}/", self.crowd, lambda: self.now)
 
     def condition(self, _container: Container, endpoint: Endpoint) -> Condition:
-        return Condition(waiting="it refuses") if endpoint.port == self.refuses else Condition()
+        return Condition(waiting="it refuses", overdue=self.overdue) if endpoint.port == self.refuses else Condition()
 
     def show(self, *containers: Container) -> list[tuple[str, object]]:
         self.now += 10.0
@@ -42,6 +43,7 @@ class Heard:
             if made is not None:
                 at_once(self.outages.follow(made))
             self.crowd.flush()
+        self.told = [(line["event"], line.get("panic")) for line in lines]
         return [(line["event"], line.get("reason") or line.get("down_seconds") or line.get("more") or line.get("url")) for line in lines]
 
 
@@ -98,6 +100,17 @@ def test_one_that_vanishes_is_gone_and_back_when_it_is_within_a_minute(heard: He
     assert heard.show() == [("service.down", GONE)]
     assert heard.show() == []
     assert heard.show(container()) == [("service.up", 20.0)]
+
+
+def test_one_that_is_in_by_panic_is_told_as_such_and_told_again_when_it_is_well(heard: Heard) -> None:
+    heard.refuses, heard.overdue = 80, True
+    heard.show(container())
+    assert heard.told == [("service.up", "it refuses, but still in: no other endpoint is better (panic)")]
+    assert heard.show(container()) == []
+    heard.refuses = 0
+    assert heard.show(container()) == [("service.up", "http://web.services.haystack/")]
+    assert heard.told == [("service.up", None)]
+    assert heard.show(container(), container(2)) == []
 
 
 def test_a_service_whose_other_port_is_well_is_down_all_the_same(heard: Heard) -> None:

@@ -57,6 +57,14 @@ def test_elsewhere_what_was_set_or_loopback(monkeypatch: pytest.MonkeyPatch, giv
     assert greeting.ready(settings(**given), shown("haystack", web(80)), PORTS, [])["page"] == f"http://{place}/ui"
 
 
+def test_the_example_is_one_that_is_well_where_any_is() -> None:
+    early = Container(
+        id="0" * 64, name="a", engine="e", services=("early",), address="10.0.0.3", ports=(ports.named(80, "tcp"),), health="unhealthy"
+    )
+    told = greeting.ready(settings(bind="127.0.0.1"), shown("haystack", early, web(80)), PORTS, [])
+    assert "Host: nginx.services.haystack" in str(told["example"])
+
+
 @pytest.mark.parametrize("containers", [(), (web(22),)])
 def test_where_nothing_speaks_http_it_says_what_to_start(containers: tuple[Container, ...]) -> None:
     told = greeting.ready(settings(bind="127.0.0.1"), shown("haystack", *containers), PORTS, ["unix:///x does not answer: no such file"])

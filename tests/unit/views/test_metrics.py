@@ -98,6 +98,19 @@ def test_who_is_not_ready_is_counted_by_cause():
     lines = page(state(snapshot=seen)).splitlines()
     assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 1.0' in lines
     assert f'haystack_endpoints_unready{{service="{NAME}",cause="ejected"}} 1' in lines
+    assert not [line for line in lines if line.startswith("haystack_endpoints_panicked{")]
+
+
+def test_those_in_by_panic_are_ready_and_told_apart():
+    seen = picture()
+    panicked = (replace(ENDPOINT, id=str(n), cause=cause) for n, cause in enumerate((Cause.UNWELL, Cause.UNWELL, Cause.STARTING)))
+    seen.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT, *panicked))}
+    lines = page(state(snapshot=seen)).splitlines()
+    assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 4.0' in lines
+    assert [line for line in lines if line.startswith("haystack_endpoints_panicked{")] == [
+        f'haystack_endpoints_panicked{{service="{NAME}",cause="starting"}} 1',
+        f'haystack_endpoints_panicked{{service="{NAME}",cause="unwell"}} 2',
+    ]
 
 
 def test_an_endpoint_whose_first_exchange_goes_on_is_there(there):

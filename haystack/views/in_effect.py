@@ -1,0 +1,138 @@
+"""The options of a service that are in effect, and which of them a label asks for: what the shell and the web side tell of them.
+
+Pure. The workers' table of the same is made by routing/rows.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from haystack.catalog.claims import ALL, prefix
+from haystack.loop.turns import Turns, stretches
+from haystack.model.services import RETRIED, Carried, Endpoint, Service
+from haystack.views.state import Options, State
+
+OFF = "off"
+NAMED = 3  # hosts with the same options
+
+
+class Option(NamedTuple):
+    """name: of the label, without haystack.; value: as a label has it; label: one asks for it, else it is a setting's, or usual."""
+
+    name: str
+    value: str
+    label: bool
+
+
+class Web(NamedTuple):
+    """What the endpoints of a claim have in common. protocol: asked: a label asks for it."""
+
+    protocol: str
+    asked: bool
+    headed: str
+
+
+UNSEEN = Web("", asked=False, headed="")
+Group = tuple[tuple[str, ...], list[Option]]
+
+
+def https(settings: Options, service: Service, of: Service | Carried) -> str:
+    """haystack.https of a service's own name, or of a claim."""
+    return of.https or (settings.https if service.claims or of.public else "on")
+
+
+def options(state: State, service: Service, of: Service | Carried, web: Web) -> list[Option]:
+    """Those of a service's own name, or of a claim."""
+    settings, path = state.settings, prefix(of.path)
+    wait, retry = settings.wait if of.wait is None else of.wait, RETRIED if of.retry is None else of.retry
+    usual = isinstance(of, Carried)  # of a host, that everybody may ask for it
+    return [
+        Option("path", path, path != prefix(None)),
+        Option("balance", of.balance or settings.balance, of.balance is not None),
+        Option("sticky", of.sticky or OFF, of.sticky is not None),
+        Option("timeout", _seconds(of.timeout or settings.timeout), of.timeout is not None),
+        Option("wait", _seconds(wait), of.wait is not None),
+        Option("retry", ",".join(map(str, retry)) or OFF, of.retry is not None),
+        Option("max_connections", str(of.max_connections or "unlimited"), of.max_connections is not None),
+        Option("protocol", web.protocol, web.asked),
+        Option("https", https(settings, service, of), of.https is not None),
+        Option("hsts_max_age", _seconds(of.hsts_max_age or 0), of.hsts_max_age is not None),
+        Option("public", "true" if of.public else "false", of.public is not usual),
+        *([Option("upgrade", ",".join(of.upgrade), label=True)] if of.upgrade is not None else []),
+        *([Option("proxy_protocol", web.headed, label=True)] if web.headed else []),
+    ]
+
+
+def _web(state: State, endpoints: Sequence[Endpoint]) -> Turns[Web]:
+    containers, spoken, headed, asked = state.snapshot.containers, dict[str, None](), set[str](), False
+    for some in stretches(endpoints):
+        for endpoint in some:
+            if endpoint.speaks_http:
+                spoken[endpoint.speaks] = None
+                headed |= {f"v{endpoint.proxy_protocol}"} if endpoint.proxy_protocol else set()
+                container = containers.get(endpoint.container)
+                asked |= container is not None and container.options.protocol is not None
+        yield
+    return Web(",".join(spoken), asked, ",".join(sorted(headed)))
+
+
+def lines(state: State, service: Service, of: Service | Carried) -> Turns[list[str]]:
+    """The same in a line or two."""
+    web = yield from _web(state, of.endpoints)
+    return list(_told(options(state, service, of, web))) if web.protocol and of.path != ALL else []
+
+
+def by_host(state: State, service: Service) -> Turns[list[Group]]:
+    """The options of each name that leads to a service, its own first; names with the same ones together. None of TLS passed through."""
+    together: dict[tuple[Option, ...], dict[str, None]] = {}
+    seen: dict[int, Web] = {}  # many hosts have the very same endpoints
+    every: tuple[Service | Carried, ...] = (service, *service.claims)
+    for of in every:
+        web = seen.get(id(of.endpoints)) or (yield from _web(state, of.endpoints))
+        seen[id(of.endpoints)] = web
+        if of.path != ALL and web.protocol:
+            host = of.host if isinstance(of, Carried) else of.name
+            together.setdefault(tuple(options(state, service, of, web)), {})[host] = None
+        yield
+    return [(tuple(hosts), list(found)) for found, hosts in together.items()]
+
+
+def all_lines(state: State, service: Service) -> Turns[list[str]]:
+    """The options of a service's own name, and how those of its other names differ."""
+    (_, own), *others = (yield from by_host(state, service)) or [((), [])]
+    told = list(_told(own)) if own else []
+    for hosts, found in others:
+        differing = [each for each in found if each not in own and (each.label or each.name != "public")]
+        if differing:
+            more = f" and {len(hosts) - NAMED} more" if len(hosts) > NAMED else ""
+            told.append(f"options of {', '.join(hosts[:NAMED])}{more}: {_listed(differing)}")
+    return told
+
+
+def _told(found: list[Option]) -> Iterator[str]:
+    asked = [each for each in found if each.label]
+    if asked:
+        yield f"options by label: {_listed(asked)}"
+    yield f"options {'else' if asked else 'in effect'}: {_listed([each for each in found if not each.label])}"
+
+
+def _listed(found: list[Option]) -> str:
+    return ", ".join(f"{each.name} {each.value}" for each in found)
+
+
+def shapes(state: State, service: Service) -> Turns[list[dict[str, object]]]:
+    """All of them for scripts: for each set of hosts, each option's value, and whether a label asks for it."""
+    return [
+        {"hosts": list(hosts), "options": {each.name: {"value": each.value, "label": each.label} for each in found}}
+        for hosts, found in (yield from by_host(state, service))
+    ]
+
+
+def labelled(state: State, service: Service) -> list[str]:
+    """Those of its own name that a label asks for, for people; without what is of single endpoints."""
+    return [f"{each.name} {each.value}" for each in options(state, service, service, UNSEEN) if each.label] if service.has_http else []
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.10g}s" if seconds else OFF
