@@ -35,8 +35,14 @@ export class Timeline {
     setAttribute(time, "title", moment(entry.time));
     setAttribute(element, "data-tone", entry.kind.startsWith("operator.") ? "blue" : TONES[entry.kind]);
     setText(kind, entry.kind);
-    setText(told, `${entry.about && !entry.text.includes(entry.about) ? `${entry.about}: ` : ""}${entry.text}${entry.by ? ` (${entry.by})` : ""}`);
+    setText(told, sentenceOf(entry));
   }
+}
+
+// What an entry says: with the name of whom it is about, unless that stands in it as a word of its own.
+export function sentenceOf(entry) {
+  const named = !entry.about || entry.text.split(/[^\w.-]+/).includes(entry.about);
+  return `${named ? "" : `${entry.about}: `}${entry.text}${entry.by ? ` (${entry.by})` : ""}`;
 }
 
 // The words of an entry, to search in.

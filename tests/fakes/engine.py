@@ -2,6 +2,8 @@
 
 Its switches: `missing` (ids that answer 404 to inspect), `broken` (ids that answer 500), `refused` (paths that answer 500),
 cut() (ends every event stream),
+`dripping` (paths whose answers come octet by octet, and never to an end: `head`, or the body only),
+`endless` (paths whose answers go on as fast as they are read),
 `hanging` (ids that inspect does not answer for while they are in it; `held`: those that have been asked for),
 `ahead` (seconds by which its clock is wrong),
 `lists_now` (while it is not set, lists take for ever),
@@ -69,6 +71,9 @@ class FakeEngine:
         self.broken = set()
         self.refused = set()
         self.status = 500  # of refusals
+        self.dripping = {}  # path: "head" or "body"
+        self.endless = set()
+        self.encoding = ""  # that its answers claim to have
         self.hanging = set()
         self.held = set()
         self.ahead = 0.0  # seconds by which its clock is wrong
@@ -108,6 +113,10 @@ class FakeEngine:
             self._server.server_close()
             self._thread.join()
             self._server = None
+
+    def seal(self, context):
+        """From now on it speaks TLS."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def add(self, raw, *, event=True):
         self.containers[raw["Id"]] = raw
@@ -208,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = re.sub(r"^/v\d+\.\d+", "", url.path)
         engine = self.server.engine
-        if path in engine.refused:
+        if path in engine.dripping or path in engine.endless:
+            self._go_on(path)
+        elif path in engine.refused:
             self._answer(engine.status, {"message": "refused"})
         elif path == "/events":
             self._events(*(parse_qs(url.query).get(each, [None])[0] for each in ("since", "until")))
@@ -254,11 +265,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.server.engine.encoding:
+            self.send_header("Content-Encoding", self.server.engine.encoding)
         self.end_headers()
         self.connection.settimeout(LONGEST)  # who reads a long list may be slower than who asks is let be
         self.wfile.write(body)
         self.wfile.flush()
         self.connection.settimeout(self.timeout)
+
+    def _go_on(self, path):
+        """An answer without end: a list, or an object, whose first text never ends."""
+        engine, body = self.server.engine, b'[{"Id":"' if path in ("/containers/json", "/networks", "/services") else b'{"Id":"'
+        drips = engine.dripping.get(path)
+        self.close_connection = True
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: "
+        if drips != "head":
+            head += b"no\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body)
+        piece = b"a" if drips == "head" else b"1\r\na\r\n" if drips else b"10000\r\n%s\r\n" % (b"a" * 0x10000)
+        self.connection.settimeout(LONGEST)
+        self.connection.sendall(head)
+        while not self.server.stopping.wait(0.02 if drips else 0) and (path in engine.dripping or path in engine.endless):
+            self.connection.sendall(piece)
 
     def _events(self, since, until):
         if until is not None and float(until) < float(since):

@@ -10,8 +10,8 @@ import time
 import structlog
 
 from haystack.discovery.docker import advice, client
+from haystack.discovery.docker.silence import StreamEndedError
 from haystack.discovery.docker.tls import TlsError, TunnelError
-from haystack.discovery.docker.watch import StreamEndedError
 
 _log = structlog.get_logger("haystack.discovery.docker")
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,19 +17,45 @@ import docker.errors
 from docker import APIClient
 from docker.tls import TLSConfig
 from requests import exceptions
-from urllib3 import HTTPConnectionPool
 
-from haystack.discovery.docker import event_stream, pieces
+from haystack.discovery.docker import bounded, event_stream, pieces
+from haystack.discovery.docker.bounded import Call, TooLongError
 from haystack.discovery.docker.tls import Certificates
 from haystack.net.https_adapter import HttpsAdapter
 from haystack.settings.masking import masked
 
-TIMEOUT = 15  # seconds that an engine may take for an answer
+TIMEOUT = 15.0  # seconds that an engine may take for an answer
+LONG = 60.0  # seconds for a list: 10,000 containers are 20 MB, which a line of 10 Mbit/s needs 16 s for
+LONGEST = 16 << 20  # bytes of an answer about one thing: of a container with a megabyte of labels and variables a good deal more than all
+LONGEST_LIST = 256 << 20  # bytes of a list: 100,000 tasks of a Swarm, at 2.5 kB each
+ELEMENTS = 1_000_000  # of a list: what is kept of a small one is more than its bytes
 CHUNK = 1 << 16  # bytes of a long answer that are read at once
+AS_IT_IS = {"Accept-Encoding": "identity"}  # so that the bytes that are counted are those that are kept
 
 CLOCK_SLACK = 2.0  # seconds: a clock's step that is smaller shows as nothing
 
-Client = Any  # docker.APIClient; the package is untyped
+
+class EncodedError(Exception):
+    """An answer is compressed; the text is one line."""
+
+
+class Client(APIClient):  # type: ignore[misc]  # the package is untyped
+    """An engine's. calls: those that run now; ended: so are all, and no further one begins."""
+
+    def __init__(self, base: str, version: str, config: Any, timeout: float) -> None:
+        super().__init__(base_url=base, version=version, tls=config, timeout=timeout)
+        if config:
+            self.mount("https://", HttpsAdapter())
+        self.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
+        self.calls: set[Call] = set()
+        self.ended = False
+        bounded.bind(self)
+
+    def end_calls(self) -> None:
+        """From any thread: whoever waits for an answer waits no longer, nor will anybody."""
+        self.ended = True
+        for call in tuple(self.calls):
+            call.end()
 
 
 def connect(host: str, certificates: Certificates | None, timeout: float = TIMEOUT) -> Client:
@@ -37,23 +64,12 @@ def connect(host: str, certificates: Certificates | None, timeout: float = TIMEO
     if certificates is not None:
         config = TLSConfig(client_cert=certificates.client, ca_cert=certificates.ca, verify=True)
     base = host.replace("https://", "tcp://", 1)
-    first = _client(base, "1.30", config, timeout)  # only to ask for the version: that needs none
+    first = Client(base, "1.30", config, timeout)  # only to ask for the version: that needs none
     try:
-        version = str(first.version(api_version=False)["ApiVersion"])
+        version = str(asked(first, "/version", timeout, versioned=False).json()["ApiVersion"])
     finally:
         first.close()
-    return _client(base, version, config, timeout)
-
-
-def _client(base: str, version: str, config: Any, timeout: float) -> Client:
-    client = APIClient(base_url=base, version=version, tls=config, timeout=timeout)
-    if config:
-        client.mount("https://", HttpsAdapter())
-    client.trust_env = False  # an HTTP proxy or a CA bundle of the environment is not meant for the engine
-    for adapter in client.adapters.values():
-        # urllib3 drops a pool and leaves its connections to the garbage collector; an error that is still held keeps them open
-        adapter.poolmanager.pools.dispose_func = HTTPConnectionPool.close
-    return client
+    return Client(base, version, config, timeout)
 
 
 def clock(client: Client, timeout: float) -> float | None:
@@ -80,32 +96,101 @@ def missed(client: Client, since: str, timeout: float) -> list[object] | None:
     return event_stream.whole(answer.content)
 
 
+def info(client: Client) -> object:
+    """What the engine tells of itself. Raises anything, as the package does."""
+    return asked(client, "/info", TIMEOUT).json()
+
+
+def version(client: Client) -> object:
+    """Which one it is. Raises anything, as the package does."""
+    return asked(client, "/version", TIMEOUT).json()
+
+
 def inspected(client: Client, identity: str, timeout: float) -> object:
     """What the engine tells of a container, for which it may take `timeout` seconds. Raises anything, as the package does."""
     return asked(client, f"/containers/{quote(identity, safe='')}/json", timeout).json()
 
 
-def listed(client: Client, path: str, timeout: float = TIMEOUT, **query: str) -> Iterator[object]:
+def image(client: Client, reference: str, timeout: float) -> object:
+    """What the engine tells of an image. Raises anything, as the package does."""
+    return asked(client, f"/images/{quote(reference, safe='/:')}/json", timeout).json()
+
+
+def listed(client: Client, path: str, silence: float = TIMEOUT, **query: str) -> Iterator[object]:
     """The elements of a list that the engine tells, which may be long: each as it comes. Raises anything, as the package does."""
-    with contextlib.closing(asked(client, path, timeout, whole=False, **query)) as answer:
-        yield from pieces.elements(answer.iter_content(CHUNK))
+    with contextlib.closing(streamed(client, path, silence, **query)) as chunks:
+        for count, element in enumerate(pieces.elements(chunks)):
+            if count >= ELEMENTS:
+                raise TooLongError(f"the engine's list has more than {ELEMENTS} elements")
+            yield element
 
 
-def asked(client: Client, path: str, timeout: float, *, whole: bool = True, **query: str) -> Any:
-    """A GET, once more where a kept connection had come to its end meanwhile. An error's status is raised as the package's own error.
+def streamed(client: Client, path: str, silence: float, **query: str) -> Generator[bytes, None, None]:
+    """A long answer in pieces, the next of which has to come within `silence` seconds, and all within LONG. Raises anything."""
+    with _answer(client, path, Call(LONG, LONGEST_LIST, silence), query) as answer:
+        yield from answer.iter_content(CHUNK)
 
-    whole: read the body, too.
-    """
-    url = f"{client.base_url}/v{client.api_version}{path}"
-    for first in (True, False):
-        try:
-            answer = client.get(url, params=query, timeout=timeout, stream=not whole)
-        except exceptions.ConnectionError as error:
-            if isinstance(error, exceptions.Timeout) or late(error) or not first:
-                raise
-        else:
-            return _good(answer)
-    raise AssertionError("not reached")
+
+def asked(client: Client, path: str, timeout: float, *, versioned: bool = True, **query: str) -> Any:
+    """The whole answer to a GET, which has to be there within so many seconds. An error's status is raised as the package's own error."""
+    with _answer(client, path, Call(timeout, LONGEST, timeout), query, versioned=versioned) as answer:
+        answer.content  # noqa: B018 - reads it
+        return answer
+
+
+class Stream:
+    """An answer without end, as an iterable of what comes, in pieces of bounded size; close() ends it from any thread."""
+
+    def __init__(self, client: Client, path: str, query: dict[str, str]) -> None:
+        """Raises anything, as the package does."""
+        self._call = Call(TIMEOUT, LONGEST, TIMEOUT)
+        self._kept = ExitStack()
+        self._answer = self._kept.enter_context(_answer(client, path, self._call, query))
+        self._call.let_run()
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._kept:
+            while data := self._answer.raw.read1(CHUNK, decode_content=False):  # and not by HTTP's chunks: one may be of any size
+                yield data
+
+    def close(self) -> None:
+        """End it."""
+        self._call.end()
+
+
+def events(client: Client, **query: str) -> Stream:
+    """The engine's event stream. Raises anything, as the package does."""
+    return Stream(client, "/events", query)
+
+
+@contextmanager
+def _answer(client: Client, path: str, call: Call, query: dict[str, str], *, versioned: bool = True) -> Iterator[Any]:
+    """The answer to a GET, with its body still to come; asked once more where a kept connection had come to its end meanwhile."""
+    url = f"{client.base_url}/v{client.api_version}{path}" if versioned else f"{client.base_url}{path}"
+    client.calls.add(call)
+    if client.ended:
+        call.end()
+    try:
+        for first in (True, False):
+            try:
+                with call.asking():
+                    answer = client.get(url, params=query, timeout=call.patience, stream=True, headers=AS_IT_IS)
+                break
+            except exceptions.ConnectionError as error:
+                if isinstance(error, exceptions.Timeout) or late(error) or not first:
+                    raise
+        with contextlib.closing(answer):
+            yield _good(_plain(answer))
+    finally:
+        client.calls.discard(call)
+
+
+def _plain(answer: Any) -> Any:
+    """Raises EncodedError: a few bytes may be any number of them then."""
+    coding = answer.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise EncodedError(f"the engine's answer is compressed ({coding[:20]}), which it was not asked for")
+    return answer
 
 
 def _good(answer: Any) -> Any:
@@ -125,6 +210,11 @@ def late(error: BaseException) -> bool:
     """True when there was a connection, and no answer in time."""
     # within a body requests calls it a broken connection (requests.models.Response.iter_content)
     return isinstance(error, exceptions.ReadTimeout) or (isinstance(error, exceptions.ConnectionError) and "Read timed out" in str(error))
+
+
+def unusable(error: BaseException) -> bool:
+    """True when there was an answer that can't be read: it is too long, compressed, or no JSON."""
+    return isinstance(error, TooLongError | EncodedError | exceptions.InvalidJSONError)
 
 
 def answered(error: BaseException) -> bool:

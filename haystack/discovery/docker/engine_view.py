@@ -41,10 +41,12 @@ class View:
         self.aliases = aliases
         self.engine: Engine | None = None
         self.gone = Departures()
+        self.told = False  # it has been listed to somebody
         self._own = own
         self._networks: dict[str, Network] = {}
         self._found: dict[str, Found] = {}
         self._marks: dict[str, Mark] = {}
+        self._ill: set[str] = set()  # those that are told to be unhealthy, and have not been looked at since
         self._pauses: dict[str, float] = {}  # since when those are paused of which that is known, Unix seconds
         self._listed = Listed()  # as they were listed last
         self._sharers: set[str] = set()  # those on the network stack of another container
@@ -76,6 +78,7 @@ class View:
         """Take this as the truth about one container. A mark of another life than this one says nothing any more."""
         identity = found.container.id
         self._set(identity, found)
+        self._ill.discard(identity)
         if found.container.state != "paused":
             self._pauses.pop(identity, None)
         mark, started = self._marks.get(identity), found.container.since
@@ -95,7 +98,7 @@ class View:
             self._stale.add(identity)
         for known in (self._marks, self._pauses):
             known.pop(identity, None)
-        for kept in (self._sharers, self._hidden):
+        for kept in (self._sharers, self._hidden, self._ill):
             kept.discard(identity)
 
     def end(self, identity: str, at: float, status: str) -> None:
@@ -126,10 +129,19 @@ class View:
         found = self._found.get(identity)
         return found.container.name if found else ""
 
-    def health(self, identity: str) -> str:
-        """A container's health; empty when it is not known."""
+    def falls_ill(self, found: Found) -> bool:
+        """Whether a container is unhealthy, and was not when it was looked at before."""
+        identity = found.container.id
+        old = self._found.get(identity)
+        well = old is None or old.container.health != "unhealthy" or identity in self._ill
+        return well and found.container.health == "unhealthy"
+
+    def ail(self, identity: str) -> None:
+        """Note that a container is told to be unhealthy."""
         found = self._found.get(identity)
-        return found.container.health if found else ""
+        if found is not None and found.container.health != "unhealthy":
+            self._ill.add(identity)
+            self._set(identity, replace(found, container=replace(found.container, health="unhealthy")))
 
     def signal(self, identity: str) -> str | None:
         """The signal by which a container was told to stop; None where it was not."""
@@ -166,6 +178,7 @@ class View:
 
         What has not changed is the same object as in the list before, which is how others see quickly what has.
         """
+        self.told = True
         around = self._surroundings()
         if around != self._around:
             self._around = around

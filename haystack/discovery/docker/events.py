@@ -28,12 +28,13 @@ class Effect(enum.Enum):
     STOPPING = "stopping"  # leave the balance at once, before the process has gone
     GONE = "gone"
     PAUSED = "paused"
+    ILL = "ill"  # its health check has failed: leave the balance at once, and look at the container for why
     CHANGED = "changed"  # look at the container again
     NETWORKS = "networks"  # look at the networks again, and at the container if one is named
 
 
 class Event(Record, frozen=True, kw_only=True):
-    """One event. container: its id or empty; status: with which its process exited, or empty; at: Unix nanoseconds, 0 when not told."""
+    """One event. container: its id or empty; status: with which its process exited, or its health; at: Unix nanoseconds, 0: not told."""
 
     kind: str
     action: str
@@ -65,12 +66,13 @@ def read(raw: object) -> Event | None:
     if not identity.isascii():  # it is to stand in a request
         return None
     nanos = told.get("timeNano")
+    action, _, more = map(str.strip, action.partition(":"))  # "health_status: healthy", "exec_create: ls"
     return Event(
         kind=kind,
-        action=action.partition(":")[0].strip(),  # "health_status: healthy", "exec_create: ls"
+        action=action,
         container=identity.lower(),
         signal=signal_name(text(attributes.get("signal"))) if action == "kill" else "",
-        status=text(attributes.get("exitCode")) if action == "die" else "",
+        status=text(attributes.get("exitCode")) if action == "die" else more if action == "health_status" else "",
         at=nanos if isinstance(nanos, int) and 0 < nanos < FUTURE else 0,
     )
 
@@ -108,6 +110,8 @@ def effect(event: Event, stop_signal: str = "") -> Effect:
     if event.action == "kill":
         stops = event.signal in STOPPING or event.signal == signal_name(stop_signal) != ""
         return Effect.STOPPING if stops else Effect.NOTHING
+    if event.action == "health_status" and event.status == "unhealthy":
+        return Effect.ILL
     return _CONTAINER_ACTIONS.get(event.action, Effect.NOTHING)
 
 

@@ -10,6 +10,7 @@ import codecs
 import json
 from collections.abc import Iterable, Iterator
 
+LONGEST = 16 << 20  # characters of one element, or of what is no list: an engine that tells more tells nonsense
 _decoder = json.JSONDecoder()
 _SPACE = " \t\r\n"
 
@@ -19,7 +20,10 @@ def elements(chunks: Iterable[bytes]) -> Iterator[object]:
     texts = map(codecs.getincrementaldecoder("utf-8")("replace").decode, filter(None, chunks))
     text = _first(texts)
     if not text.startswith("["):
-        json.loads(text + "".join(texts))
+        for more in texts:
+            text += more
+            _check(text)
+        json.loads(text)
         return
     pending = _Pending(text[1:])
     yield from pending.values()
@@ -34,6 +38,11 @@ def _first(texts: Iterator[str]) -> str:
     return next((kept for each in texts if (kept := each.lstrip(_SPACE))), "")
 
 
+def _check(text: str) -> None:
+    if len(text) > LONGEST:
+        raise ValueError(f"more than {LONGEST} characters that are no whole element of a list")
+
+
 class _Pending:
     """Text of a list behind its bracket."""
 
@@ -46,6 +55,7 @@ class _Pending:
     def add(self, text: str) -> None:
         """What comes next."""
         self._text += text
+        _check(self._text)
 
     def values(self, *, last: bool = False) -> Iterator[object]:
         """The elements that are whole by now. last: nothing more comes. Raises ValueError."""

@@ -22,9 +22,10 @@ from haystack.discovery.docker import inspect, way
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.engine_view import View
 from haystack.discovery.docker.grace import Grace
+from haystack.discovery.docker.silence import StreamEndedError
 from haystack.discovery.docker.timing import Timing
 from haystack.discovery.docker.tls import TlsOptions
-from haystack.discovery.docker.watch import SEEN, StreamEndedError, Watch
+from haystack.discovery.docker.watch import SEEN, Watch
 from haystack.discovery.provider import Sink
 from haystack.model.records import Engine, Listing
 from haystack.settings.masking import masked

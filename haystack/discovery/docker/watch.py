@@ -1,7 +1,8 @@
-"""One connection to one engine: subscribe, list, then follow its events. Runs in the provider's thread and may block.
+"""One connection to one engine: subscribe, list, then follow its events. Runs in the provider's thread.
 
-Each change looks again at just that container and delivers the whole list. A container that is told to stop leaves at
-once, before anything is asked. Never does: reconnecting (provider.py), touching the event loop.
+Each change has just that container looked at again, and delivers the whole list. A container that is told to stop leaves at once, before
+anything is asked: what is asked is asked in other threads (asking.py), and what they find comes in one queue with the events.
+Never does: reconnecting (provider.py), touching the event loop.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ from msgspec.structs import replace
 from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import events, inspect
+from haystack.discovery.docker.asking import Asking
+from haystack.discovery.docker.autopsies import Autopsies
 from haystack.discovery.docker.engine_view import View
 from haystack.discovery.docker.event_reader import EventReader
 from haystack.discovery.docker.events import Effect, Event
 from haystack.discovery.docker.inspections import Looks
+from haystack.discovery.docker.silence import Silence, StreamEndedError
+from haystack.discovery.docker.surroundings import Nets, Networks
 from haystack.discovery.docker.timing import Timing
+from haystack.discovery.docker.turns import Look, Turns
 from haystack.model.records import Engine, Listing
 from haystack.observe.bursts import Crowd
 
 SEEN = 512  # events: more than an engine keeps to tell again (256)
 _log = structlog.get_logger()
-
-
-class StreamEndedError(Exception):
-    """The engine's event stream is at its end: it went away, or we are closing."""
 
 
 class Watch:
@@ -45,142 +47,169 @@ class Watch:
     ) -> None:
         self.since = since
         self.listed = False
-        self._client = client
-        self._view = view
-        self._looks = Looks(client, view, timing.answer)
-        self._crowd = Crowd(__name__)
+        self._client, self._view, self._timing = client, view, timing
         self._deliver = deliver
-        self._timing = timing
         self._seen = seen
-        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._waiting: deque[Event] = deque()
-        self._again: dict[str, float] = {}
-        self._pauses: dict[str, float] = {}  # before the next look at one that can't be looked at
-        self._told: set[str] = set()  # looked at because of an event since the last list was asked for
-        self._autopsies: dict[str, float] = {}
-        self._dirty: float | None = None
-        self._event = 0.0  # when the first was that is not published yet, Unix seconds by the engine's clock
-        self._next_relist = 0.0
-        self._heard = time.monotonic()
+        self._crowd = Crowd(__name__)
+        self._queue: queue.SimpleQueue[Event | Callable[[], None] | None] = queue.SimpleQueue()
         self._events = EventReader(self._queue.put)
+        self._asking = Asking(client, self._queue.put)
+        self._turns = Turns(timing.again, timing.relist)
+        self._looks = Looks(client, view, self._asking, self._turns, timing.answer, self._crowd, self._looked)
+        self._autopsies = Autopsies(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
+        self._networks = Networks(client, self._asking, self._placed)
+        self._silence = Silence(client, self._asking, timing, seen, self._there)
+        self._stopping: dict[str, float] = {}  # until when it is believed that a container stops
+        self._told: set[str] = set()  # looked at because of an event since the last list was asked for
+        self._dirty: float | None = None
+        self._urgent = False  # among what has changed is something that waits for nothing else
+        self._event = 0.0  # when the first was that is not published yet, Unix seconds by the engine's clock
+        self._relists = True  # a list is being made
+        self._asked = False  # for that list
+        self._next_relist = 0.0
 
     def run(self, describe: Callable[[object, object], Engine]) -> None:
         """List and follow until the connection fails (raises what failed it) or close() is called."""
-        info = self._client.info()
-        self._view.engine = describe(info, self._client.version())
+        info = border.info(self._client)
+        self._view.engine = describe(info, border.version(self._client))
         # From the engine's own clock: it answers before it has subscribed us, and replays what came in between.
         now = inspect.moment(inspect.mapping(info).get("SystemTime")) or time.time()
         if self.since is None or float(self.since) > now + border.CLOCK_SLACK:  # its clock went back: what was told is in the future
             self.since = f"{now:.9f}"
-        self._events.start(self._client.events(since=self.since))
-        self._again.update(self._view.stopping())  # marked in a session before this one
+        self._events.start(border.events(self._client, since=self.since))
+        self._stopping.update(self._view.stopping())  # marked in a session before this one
         try:
             self._relist()
             self._follow()
         finally:
             self.close()
             self._events.join()
+            self._asking.close()
 
     def close(self) -> None:
         """End run() from any thread, at once."""
         self._events.close()
+        self._client.end_calls()
 
     # -- listing
 
     def _relist(self) -> None:
-        """Look at everything; what is known stays shown until all has been seen."""
-        self._renetwork()
+        """Look at everything; what is known stays shown until it has been seen to be gone."""
+        self._relists, self._asked = True, False
         self._told.clear()
-        listed = [inspect.text(inspect.mapping(c).get("Id")).lower() for c in border.listed(self._client, "/containers/json")]
-        for identity in filter(None, listed):
-            self._look(identity)
-            self._drain()
-        self._view.keep([*listed, *self._told])
+        self._asking.ask(self._ask_list, self._take_list)
+
+    def _ask_list(self) -> tuple[Nets, list[str]]:
+        """In a thread of its own."""
+        nets = self._networks.asked()
+        listed = (inspect.text(inspect.mapping(c).get("Id")).lower() for c in border.listed(self._client, "/containers/json"))
+        return nets, [identity for identity in listed if identity]
+
+    def _take_list(self, answer: tuple[Nets, list[str]]) -> None:
+        self._place(answer[0])
+        self._view.keep([*answer[1], *self._told])
+        self._turns.want_all(answer[1])
+        self._asked = True
+
+    def _take_round(self) -> None:
+        """All that the list has named have been looked at."""
+        self._relists = False
         self._next_relist = time.monotonic() + self._timing.relist
         self.listed = True
         self._publish()
 
-    def _renetwork(self) -> None:
+    def _place(self, nets: Nets) -> None:
         engine = self._view.engine
-        found = [inspect.network(raw, engine.id if engine else "") for raw in border.listed(self._client, "/networks")]
-        # Its own addresses anew, and after the list: a network that was made meanwhile gave this machine one.
-        self._view.set_networks((n for n in found if n is not None), own_place.addresses(), own_place.attached())
+        found = [inspect.network(raw, engine.id if engine else "") for raw in nets.raw]
+        self._view.set_networks((n for n in found if n is not None), nets.addresses, nets.attached)
 
-    def _look(self, identity: str) -> None:
-        """Look at one container; where the engine can't say, again after a pause that doubles each time."""
-        if self._looks.look(identity):
-            self._pauses.pop(identity, None)
-            return
-        pause = self._pauses.get(identity, self._timing.again)
-        self._pauses[identity] = min(pause * 2, self._timing.relist)
-        self._again.setdefault(identity, time.monotonic() + pause)
+    def _placed(self, nets: Nets, identities: set[str], told: float) -> None:
+        """The networks have been looked at again, because of events about them and these containers."""
+        self._place(nets)
+        for identity in identities:
+            if identity in self._view:
+                self._turns.want(identity, told)
+        self._event = self._event or told
+        self._touch()
+
+    def _looked(self, look: Look) -> None:
+        """A container has been looked at. One of many in a list is told with the others."""
+        if not look.listed:
+            self._event = self._event or look.told
+            self._touch()
 
     # -- following
 
     def _follow(self) -> None:
-        """Events and timers, until the stream ends."""
+        """Events, answers and timers, until the stream ends."""
         while not self._events.closed.is_set():
-            event = self._next()
-            if event is not None:
-                self._handle(event)
             self._due()
+            self._wait()
             self._tell()
 
-    def _next(self) -> Event | None:
-        """The next event; None after a wait in which a timer fell due, or the engine proved to be there."""
-        if self._waiting:
-            return self._waiting.popleft()
-        now = time.monotonic()
-        until = min([self._next_relist, self._heard + self._timing.ping, *self._again.values(), *self._autopsies.values()])
-        try:
-            return self._taken(self._queue.get(timeout=until - now) if until > now else self._queue.get_nowait())
-        except queue.Empty:
-            return self._probe() if time.monotonic() >= self._heard + self._timing.ping else None
+    def _wait(self) -> None:
+        """Take what comes, events and answers, unless a timer falls due before.
 
-    def _probe(self) -> Event | None:
-        """A silent stream may be a dead one: ask the engine whether it is there and what it has told. Raises when either went wrong.
-
-        An event that came meanwhile is the next one.
+        All that is there already before anybody else is asked about, but for no longer than changes may wait.
         """
-        told = border.missed(self._client, self.since or "0", self._timing.answer)
-        if told is None:
-            raise StreamEndedError("the engine's clock went back")
-        self._heard = time.monotonic()
+        now, wake = time.monotonic(), self._wake()
+        try:
+            item = self._queue.get(timeout=wake - now) if wake > now else self._queue.get_nowait()
+            end = time.monotonic() + self._timing.burst
+            self._receive(item)
+            while time.monotonic() < end:
+                self._receive(self._queue.get_nowait())
+        except queue.Empty:
+            return
+
+    def _receive(self, item: Event | Callable[[], None] | None) -> None:
+        if item is None:
+            raise StreamEndedError("the event stream ended")
+        if isinstance(item, Event):
+            self._take(item)
+        else:
+            item()
+
+    def _wake(self) -> float:
+        """When the first timer falls due."""
+        times = [self._silence.wake(), self._turns.wake(), self._autopsies.wake(), *self._stopping.values()]
+        if not self._relists:
+            times.append(self._next_relist)
+        if self._dirty is not None and self.listed:
+            times.append(self._dirty + self._timing.burst)
+        return min(times)
+
+    def _due(self) -> None:
+        """What time itself asks for, and whose turn it is to be asked about."""
+        now = time.monotonic()
+        self._silence.begin(self.since or "0")
+        for identity in [i for i, at in self._stopping.items() if at <= now]:
+            del self._stopping[identity]
+            self._view.unmark(identity)
+            self._turns.want(identity)
+            self._touch()
+        if self._relists:
+            if self._asked and self._turns.round_over:
+                self._take_round()
+        elif now >= self._next_relist:
+            self._relist()
+        self._autopsies.begin()
+        self._looks.begin()
+
+    def _there(self) -> None:
+        """Nothing has happened for a while; but Haystack itself may be elsewhere."""
         if self._view.move(own_place.attached()):
             self._touch()
-        if {event.stamp for event in map(events.read, told) if event} <= {"", *self._seen}:
-            return None
-        try:
-            return self._taken(self._queue.get(timeout=self._timing.late))
-        except queue.Empty:
-            raise StreamEndedError("the event stream fell silent") from None
 
-    def _taken(self, item: object) -> Event | None:
-        """An item of the queue as an event, with `since` moved on; None for one that was seen before the reconnect."""
-        if not isinstance(item, Event):
-            raise StreamEndedError("the event stream ended")
-        self._heard = time.monotonic()
-        if item.stamp in self._seen:
-            return None
-        if item.stamp:
-            self.since = item.stamp
-            self._seen.append(item.stamp)
-        return item
-
-    def _drain(self) -> None:
-        """During a long list what happens counts at once; during the first one, which is not told yet, only that containers stop."""
-        while True:
-            try:
-                event = self._taken(self._queue.get_nowait())
-            except queue.Empty:
-                return
-            if event is None:
-                continue
-            if self.listed or self._effect(event) in _URGENT:
-                self._handle(event)
-                self._tell()
-            else:
-                self._waiting.append(event)
+    def _take(self, event: Event) -> None:
+        """An event of the stream, with `since` moved on; one that was seen before the reconnect counts for nothing."""
+        self._silence.end()
+        if event.stamp in self._seen:
+            return
+        if event.stamp:
+            self.since = event.stamp
+            self._seen.append(event.stamp)
+        self._handle(event)
 
     def _effect(self, event: Event) -> Effect:
         return events.effect(event, self._view.stop_signal(event.container))
@@ -195,21 +224,25 @@ class Watch:
         if effect in _URGENT and self._history(event):
             return
         if effect is Effect.STOPPING:
-            until = self._again[identity] = time.monotonic() + self._timing.stopping
+            until = self._stopping[identity] = time.monotonic() + self._timing.stopping
             self._view.mark(identity, event.signal, event.seconds or time.time(), until)
         elif effect is Effect.GONE:
             self._end(event)
         elif effect is Effect.PAUSED:
             self._view.pause(identity, event.seconds or time.time())
+            self._turns.outdate(identity)
         elif effect is Effect.NETWORKS:
-            self._renetwork()
-            if identity in self._view:
-                self._look(identity)
+            self._networks.again(identity, event.seconds)
         else:
+            if effect is Effect.ILL:
+                self._view.ail(identity)
+                self._turns.outdate(identity)
             self._told.add(identity)
-            self._look(identity)
-        self._event = self._event or event.seconds
-        self._touch()
+            self._turns.want(identity, event.seconds)
+        if effect in _URGENT:
+            self._event = self._event or event.seconds
+            self._urgent = True
+            self._touch()
 
     def _history(self, event: Event) -> bool:
         """Whether an event is from before the container's present start. Its clock may have gone back since: then times prove nothing."""
@@ -229,45 +262,35 @@ class Watch:
     def _end(self, event: Event) -> None:
         """A container's process has ended. How is for those who run it, not for its clients: for the log and the shell alone."""
         identity = event.container
-        for kept in (self._again, self._pauses):
-            kept.pop(identity, None)
+        self._stopping.pop(identity, None)
+        self._turns.forget(identity)
         if event.action != "die":
             self._view.remove(identity)
             return
         name, killed = self._view.name(identity), self._view.signal(identity)
         self._crowd.info("container.died", name=name, id=identity[:12], exit=event.status, signal=killed)
         self._view.end(identity, event.seconds or time.time(), event.status)
-        self._autopsies[identity] = time.monotonic() + self._timing.burst
-
-    def _due(self) -> None:
-        """What time itself asks for: another look at a container, or at all of them."""
-        now = time.monotonic()
-        for identity in [i for i, at in self._autopsies.items() if at <= now]:
-            del self._autopsies[identity]
-            if self._looks.examine(identity):
-                self._touch()
-        for identity in [i for i, at in self._again.items() if at <= now]:
-            del self._again[identity]
-            self._view.unmark(identity)
-            self._look(identity)
-            self._touch()
-        if now >= self._next_relist:
-            self._relist()
+        self._autopsies.want(identity)
 
     def _touch(self) -> None:
         if self._dirty is None:
             self._dirty = time.monotonic()
 
     def _tell(self) -> None:
-        """Publish what has changed, once nothing more is there to go with it or it has waited for long enough."""
-        if not self.listed or self._dirty is None:
+        """Publish what has changed, once nothing more is there to go with it or it has waited for long enough.
+
+        Before this session's first list only what is urgent, and where there is one of a session before.
+        """
+        if self._dirty is None or not (self.listed or (self._urgent and self._view.told)):
             return
-        if (self._queue.empty() and not self._waiting) or time.monotonic() - self._dirty > self._timing.burst:
+        alone = self._queue.empty() and (self._urgent or not self._turns.more_soon)
+        if alone or time.monotonic() - self._dirty > self._timing.burst:
             self._publish()
 
     def _publish(self) -> None:
-        self._dirty, told, self._event = None, self._event, 0.0
+        self._dirty, self._urgent = None, False
+        told, self._event = self._event, 0.0
         self._deliver(replace(self._view.listing(), told=told))
 
 
-_URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED})
+_URGENT = frozenset({Effect.STOPPING, Effect.GONE, Effect.PAUSED, Effect.ILL})

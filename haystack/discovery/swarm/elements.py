@@ -16,6 +16,7 @@ import msgspec
 T = TypeVar("T")
 BEGINNING = b'{"ID":"'
 BOUNDARY = b"}," + BEGINNING  # between two elements; within one it may stand, too, but in no string: there quotes are escaped
+LONGEST = 64 << 20  # bytes of an element, of what is no list, or of a list that is written otherwise
 SHOWN = 80  # characters of an element that can't be used
 Key = tuple[int, int]  # a text's hash, which differs from process to process, and its length
 
@@ -45,7 +46,7 @@ class Elements(Generic[T]):
                 found.append(self._element(text, before))
             except msgspec.DecodeError as error:
                 if not isinstance(error, msgspec.ValidationError) or not _is_whole(text):
-                    begun = text + b","
+                    begun = _bounded(text + b",")
                     continue
                 bad.append(_told(text, error))
             begun = b""
@@ -72,7 +73,9 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
     parts = filter(None, chunks)
     text = next(parts, b"").lstrip()
     if text[:1] != b"[":
-        if (text + b"".join(parts)).strip() != b"null":  # which Go makes of a list without elements
+        for chunk in parts:
+            text = _bounded(text + chunk)
+        if text.strip() != b"null":  # which Go makes of a list without elements
             raise ValueError("it is no list")
         return
     text, opened = text[1:], b""
@@ -81,11 +84,18 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
         for each in whole:
             yield opened + each + b"}"
             opened = BEGINNING
+        _bounded(text)
     text = text.rstrip()
     if not text.endswith(b"]"):
         raise ValueError("a list that does not end")
     if last := (opened + text[:-1]).strip():
         yield last
+
+
+def _bounded(text: bytes) -> bytes:
+    if len(text) > LONGEST:
+        raise ValueError(f"more than {LONGEST} bytes that are no whole element of a list")
+    return text
 
 
 def _is_whole(text: bytes) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
+from typing import TypeVar
 
 from haystack.discovery.aliases import NGINX_PROXY, nginx_proxy
 from haystack.discovery.docker import client as border
@@ -20,6 +21,7 @@ from haystack.discovery.swarm.members import Told
 from haystack.discovery.swarm.timing import Timing
 from haystack.model.records import Network, Problem
 
+T = TypeVar("T")
 WANTED = json.dumps({"desired-state": ["running", "ready"]})
 SWARM_WIDE = json.dumps({"scope": ["swarm"]})
 TOGETHER = 50  # tasks that are asked for in one question
@@ -63,15 +65,15 @@ class Manager:
 
     def services(self) -> list[Service]:
         """All services. Raises anything, as all of these do."""
-        return self._lists.services.read(self._get("/services"))
+        return self._read(self._lists.services, "/services")
 
     def nodes(self) -> list[Node]:
         """All nodes."""
-        return self._lists.nodes.read(self._get("/nodes"))
+        return self._read(self._lists.nodes, "/nodes")
 
     def tasks(self) -> list[Task]:
         """Those that are to run."""
-        return self._lists.tasks.read(self._get("/tasks", filters=WANTED))
+        return self._read(self._lists.tasks, "/tasks", filters=WANTED)
 
     def leaving(self, identities: list[str]) -> list[Task]:
         """Those of these tasks, which are not to run any more, that have not ended."""
@@ -81,7 +83,7 @@ class Manager:
         found: list[Task] = []
         for at in range(0, len(asked), TOGETHER):
             only = json.dumps({"id": asked[at : at + TOGETHER]})
-            found += self._lists.leaving.read(self._get("/tasks", filters=only))
+            found += self._read(self._lists.leaving, "/tasks", filters=only)
         return [task for task in found if task.status.state == "running"]
 
     def networks(self) -> tuple[Network, ...]:
@@ -106,9 +108,9 @@ class Manager:
 
     def _image(self, reference: str) -> Image | None:
         try:
-            config = inspect.mapping(inspect.mapping(self._client.inspect_image(reference)).get("Config"))
+            config = inspect.mapping(inspect.mapping(border.image(self._client, reference, self._timing.answer)).get("Config"))
         except Exception as error:
-            if not border.answered(error):
+            if not (border.answered(error) or border.late(error) or border.unusable(error)):
                 raise
             return None
         labels = {key: text for key, text in inspect.mapping(config.get("Labels")).items() if isinstance(text, str)}
@@ -121,9 +123,9 @@ class Manager:
         images = self.images({spec.image for spec in specs if spec is not None and spec.image})
         return Told(services, nodes, tasks, self.leaving(known), self.networks(), images, self._lists.problems)
 
-    def _get(self, path: str, **query: str) -> Iterator[bytes]:
-        with closing(border.asked(self._client, path, self._timing.answer, whole=False, **query)) as answer:
-            yield from answer.iter_content(border.CHUNK)
+    def _read(self, elements: Elements[T], path: str, **query: str) -> list[T]:
+        with closing(border.streamed(self._client, path, self._timing.answer, **query)) as chunks:
+            return elements.read(chunks)
 
 
 def membership(info: object) -> Mapping[str, object]:

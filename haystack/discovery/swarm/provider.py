@@ -218,7 +218,7 @@ class Search:
             with ExitStack() as stack:
                 client = stack.enter_context(way.opened(host, self._tls)).connect(self._timing.connect)
                 stack.callback(client.close)
-                info = client.info()
+                info = border.info(client)
                 found.member = found.member or is_member(info)
                 if not is_manager(info):
                     return False

@@ -6,6 +6,7 @@ Never does: choosing a manager (provider.py), touching the event loop.
 
 from __future__ import annotations
 
+import json
 import queue
 import time
 from collections.abc import Callable
@@ -46,7 +47,7 @@ class Session:
 
     def run(self) -> None:
         """Poll and follow until the connection fails (raises what failed it) or close() is called."""
-        self._events.start(self._client.events(filters={"type": list(KINDS)}))
+        self._events.start(border.events(self._client, filters=json.dumps({"type": KINDS})))
         try:
             while not self._events.closed.is_set():
                 pause = self._poll()
@@ -62,6 +63,7 @@ class Session:
     def close(self) -> None:
         """End run() from any thread, at once."""
         self._events.close()
+        self._client.end_calls()
 
     def _hear(self, event: Event | None) -> None:
         if event is None or event.kind in KINDS:

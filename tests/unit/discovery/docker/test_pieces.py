@@ -56,3 +56,19 @@ def test_a_long_element_in_many_chunks_is_not_read_anew_with_each() -> None:
         assert len(list(pieces.elements(cut(data, 100)))) == 1
 
     assert calls(read) < 2_000 * 12
+
+
+@pytest.mark.parametrize("text", ['[{"a":"', '{"a":"', "<html>"])
+def test_what_never_becomes_an_element_is_read_for_no_longer_than_it_may_be(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "LONGEST", 1000)
+    came: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        yield text.encode()
+        for number in range(1000):
+            came.append(number)
+            yield b"a" * 100
+
+    with pytest.raises(ValueError, match="more than 1000 characters"):
+        list(pieces.elements(chunks()))
+    assert len(came) <= 11

@@ -51,7 +51,7 @@ async def test_the_log_tells_why_a_container_is_ill_and_how_it_ended(engine, sin
             await sink.until(lambda: sink.names == {"one"})
             engine.containers[one]["State"]["Health"] = {"Status": "unhealthy", "Log": [{"Output": "no database"}]}
             engine.emit("health_status: unhealthy", one)
-            await sink.until(lambda: sink.container("one").health == "unhealthy")
+            await sink.until(lambda: sink.container("one").health_output == "no database")
             engine.emit("kill", one, signal="9")
             engine.emit("oom", one)
             engine.emit("die", one, exitCode="137")
@@ -416,4 +416,4 @@ async def test_ends_at_once_and_leaves_no_thread(engine, sink):
         before = time.monotonic()
     assert time.monotonic() - before < 3  # some hundredths on a quiet machine; a stream that is waited for would take four
     await asyncio.sleep(0)
-    assert not [t for t in threading.enumerate() if t.name.startswith(("haystack-docker", "haystack-events"))]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("haystack-docker", "haystack-events", "haystack-ask"))]

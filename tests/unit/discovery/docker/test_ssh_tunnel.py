@@ -9,7 +9,9 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from requests import exceptions
 
+from haystack.discovery.docker import client as border
 from haystack.discovery.docker import way
 from haystack.discovery.docker.absence import Absence
 from haystack.discovery.docker.tls import TlsOptions, TunnelError
@@ -124,6 +126,18 @@ def test_an_engine_is_asked_through_its_host_and_its_address_is_that_hosts(home,
             client.close()
         assert opened.address == "127.0.0.1"
     assert not Path(opened.host.removeprefix("unix://")).parent.exists()
+
+
+def test_an_answer_that_trickles_is_bounded_there_too(home, sshd, engine):
+    trust(home, sshd)
+    engine.dripping["/info"] = "body"
+    with way.opened(url(sshd), TlsOptions()) as opened:
+        client = opened.connect()
+        with pytest.raises(exceptions.ConnectionError) as failed:
+            border.asked(client, "/info", 0.3)
+        client.close()
+    engine.dripping.clear()
+    assert border.late(failed.value)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from haystack.discovery.swarm import elements
 from haystack.discovery.swarm.answers import Task
 from haystack.discovery.swarm.elements import Elements
 
@@ -24,9 +25,9 @@ def test_every_element_is_read_however_it_arrives(size, indent):
 
 
 def test_what_has_not_changed_is_the_very_same():
-    elements = Elements(Task)
-    first = elements.read(chunks(json.dumps(TASKS, separators=(",", ":")), 4096))
-    again = elements.read(chunks(json.dumps([*TASKS[:3], TASKS[3] | {"Slot": 99}, *TASKS[4:]], separators=(",", ":")), 4096))
+    made = Elements(Task)
+    first = made.read(chunks(json.dumps(TASKS, separators=(",", ":")), 4096))
+    again = made.read(chunks(json.dumps([*TASKS[:3], TASKS[3] | {"Slot": 99}, *TASKS[4:]], separators=(",", ":")), 4096))
     assert [a is b for a, b in zip(first, again, strict=True)] == [n != 3 for n in range(50)]
     assert again[3].slot == 99
 
@@ -37,11 +38,11 @@ def test_an_element_within_an_element_ends_nothing():
 
 
 def test_one_of_another_shape_costs_itself_alone():
-    elements = Elements(Task)
-    found = elements.read([b'[{"ID":"a"},{"ID":"b","Slot":"x","More":[{"y":1},{"ID":"z"}]},{"Slot":3},{"ID":"c"},{"ID":null}]'])
+    made = Elements(Task)
+    found = made.read([b'[{"ID":"a"},{"ID":"b","Slot":"x","More":[{"y":1},{"ID":"z"}]},{"Slot":3},{"ID":"c"},{"ID":null}]'])
     assert [task.id for task in found] == ["a", "c"]
-    assert len(elements.bad) == 3
-    assert all("Expected" in each or "missing" in each for each in elements.bad)
+    assert len(made.bad) == 3
+    assert all("Expected" in each or "missing" in each for each in made.bad)
 
 
 @pytest.mark.parametrize("text", ["[]", "[]\n", "null", " [ ] ", ""])
@@ -64,3 +65,19 @@ def test_null_is_as_if_it_were_not_there():
         [b'[{"ID":"a","NetworksAttachments":null,"Spec":{"ContainerSpec":{"Labels":null}},"Status":{"PortStatus":null}}]']
     )
     assert (task.attachments, task.container) == (None, "")
+
+
+@pytest.mark.parametrize("text", ['[{"ID":"', '[ {"ID": "', '{"message":"', '[{"ID":"a","x":"},{"ID":"'])
+def test_what_never_becomes_an_element_is_read_for_no_longer_than_it_may_be(text, monkeypatch):
+    monkeypatch.setattr(elements, "LONGEST", 1000)
+    came = []
+
+    def chunks():
+        yield text.encode()
+        for number in range(1000):
+            came.append(number)
+            yield b"a" * 100
+
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        Elements(Task).read(chunks())
+    assert len(came) <= 12

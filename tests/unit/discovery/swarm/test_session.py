@@ -1,6 +1,7 @@
 """How soon a manager is asked again: while something goes on, each second; else every 15 s."""
 
 import pytest
+from requests import exceptions
 
 from haystack.discovery.docker import client as border
 from haystack.discovery.swarm.manager import Lists, Manager
@@ -81,3 +82,23 @@ def test_until_a_task_that_is_to_end_has_ended(swarm, session):
     assert one._poll() == BUSY
     swarm.add_task(1, web, desired="shutdown", state="shutdown")
     assert one._poll() == REST
+
+
+@pytest.mark.parametrize("path", ["/services", "/nodes", "/tasks", "/networks"])
+def test_a_list_that_trickles_ends_a_poll(swarm, session, monkeypatch, path):
+    monkeypatch.setattr(border, "LONG", 0.3)
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    swarm.dripping[path] = "body"
+    with pytest.raises(exceptions.ConnectionError) as failed:
+        session()._poll()
+    assert border.late(failed.value)
+    swarm.dripping.clear()
+
+
+def test_an_image_that_is_not_described_costs_itself_alone(swarm, session):
+    swarm.add_task(1, swarm.add_service(1, "web"))
+    swarm.dripping["/images/nginx:latest/json"] = "body"
+    one = session(answer=0.5)
+    one._poll()
+    assert one.polls == 1
+    swarm.dripping.clear()

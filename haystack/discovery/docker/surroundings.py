@@ -1,0 +1,57 @@
+"""An engine's networks, and where Haystack's own addresses are among them: asked for in threads of their own, once at a time.
+
+Never blocks, never decides what they mean (engine_view.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from haystack.discovery import own_place
+from haystack.discovery.docker import client as border
+from haystack.discovery.docker.asking import Asking
+from haystack.model.records import Record
+
+
+class Nets(Record, frozen=True, kw_only=True):
+    """raw: of /networks; addresses: Haystack's own; attached: the subnets that they are in."""
+
+    raw: tuple[object, ...]
+    addresses: tuple[own_place.Address, ...]
+    attached: tuple[str, ...]
+
+
+class Networks:
+    """Of one session. take: called with what was found, with the containers because of which, and with when the first event was."""
+
+    def __init__(self, client: border.Client, asking: Asking, take: Callable[[Nets, set[str], float], None]) -> None:
+        self._client, self._asking = client, asking
+        self._take = take
+        self._wanted: set[str] | None = None  # containers that events were about since it was asked last; None: there were no events
+        self._told = 0.0  # when the first of them was
+        self._busy = False
+
+    def asked(self) -> Nets:
+        """As they are now. Blocks; raises anything."""
+        raw = tuple(border.listed(self._client, "/networks"))
+        # Its own addresses anew, and after the list: a network that was made meanwhile gave this machine one.
+        return Nets(raw=raw, addresses=own_place.addresses(), attached=own_place.attached())
+
+    def again(self, identity: str, told: float) -> None:
+        """Ask again: an event of then was about them, and about this container, where that is not empty."""
+        if self._wanted is None:
+            self._wanted, self._told = set(), told
+        self._wanted.add(identity)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._busy or self._wanted is None:
+            return
+        identities, told = self._wanted, self._told
+        self._wanted, self._busy = None, True
+        self._asking.ask(self.asked, lambda nets: self._end(nets, identities, told))
+
+    def _end(self, nets: Nets, identities: set[str], told: float) -> None:
+        self._busy = False
+        self._take(nets, identities, told)
+        self._begin()
