@@ -192,28 +192,6 @@ def test_what_happened_is_told_the_newest_first(browser: Any, site: Site) -> Non
         page.wait_for_function("() => document.querySelectorAll('.timeline li').length === 1")
 
 
-@pytest.mark.parametrize(
-    ("about", "text", "told"),
-    [
-        (
-            "a",
-            "gets requests for nginx.services.haystack; 4 endpoints there",
-            "a: gets requests for nginx.services.haystack; 4 endpoints there",
-        ),
-        ("web", "gets requests for web.services.haystack", "web: gets requests for web.services.haystack"),
-        ("web-4", "drains web-4: a new kernel", "drains web-4: a new kernel"),
-        ("", "was listed", "was listed"),
-    ],
-)
-def test_what_happened_names_whom_it_is_about_once(browser: Any, site: Site, about: str, text: str, told: str) -> None:
-    """Of a container called `a`, every sentence with that letter had seemed to name it."""
-    with Tab(browser, site.url) as page:
-        found = page.evaluate(
-            "async entry => (await import('./ui/timeline.js')).sentenceOf(entry)", {"about": about, "text": text, "by": None}
-        )
-        assert found == told
-
-
 def test_figures_are_drawn_and_move_on(browser: Any) -> None:
     with Site() as made:
         name, busy = "web.services.haystack", endpoint(1)
