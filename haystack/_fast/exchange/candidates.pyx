@@ -6,6 +6,7 @@ from haystack._fast.endpoint.endpoint cimport MAX_TRIES, Queue, was_tried
 from haystack._fast.endpoint.outlier cimport Phase, probe_is_due
 from haystack._fast.endpoint.retry_budget cimport spend
 from haystack._fast.exchange.retry cimport moved
+from haystack._fast.util.random_numbers cimport below, next_random
 
 cdef enum:
     PROBE_BY_ANY_MS = 5000      # a request that can't be repeated is a silent endpoint's probe only where no other has come for so long
@@ -23,7 +24,7 @@ cdef Member next_member(Route route, Candidates *c, Member named, bint idempoten
         if member is None:
             if not full[0]:
                 return None
-            member = with_room(route, c)
+            member = with_room(route, c, False, now)
             if member is None:
                 return None
             full[0] = False
@@ -100,10 +101,15 @@ cdef Member picked(Route route, Candidates *c, bint careful, bint idempotent, in
 
 cdef Member untroubled(Route route, Candidates *c, bint idempotent, int64_t now):
     """The member that a request could be moved to; None: nobody has room and has answered well of late."""
-    cdef Member member = picked(route, c, True, idempotent, now)
-    if member is not None and member.endpoint.is_full():
-        member = with_room(route, c)
-    return None if member is None or member.endpoint.outlier.avoid_until > now else member
+    cdef Member member = picked(route, c, True, idempotent, now), other
+    if member is None:
+        return None
+    if not member.endpoint.is_full() and is_calm(member, now):
+        return member
+    other = with_room(route, c, True, now)
+    if other is not None:
+        return other
+    return None if member.endpoint.is_full() or member.endpoint.outlier.avoid_until > now else member
 
 
 cdef Member elsewhere(Route route, Candidates *c, RetryState *r, int64_t now):
@@ -116,11 +122,25 @@ cdef Member elsewhere(Route route, Candidates *c, RetryState *r, int64_t now):
     return member
 
 
-cdef Member with_room(Route route, Candidates *c):
-    """The first member that has room, is not silent and was not tried, or None: the picker looks at a few only."""
+cdef inline bint is_calm(Member member, int64_t now) noexcept:
+    """Whether it has not failed recently, and keeps no requests waiting."""
+    return member.endpoint.outlier.avoid_until <= now and not member.endpoint.outlier.quiet_since
+
+
+cdef Member with_room(Route route, Candidates *c, bint careful, int64_t now):
+    """One that has room, is not silent and was not tried, or None: the picker looks at a few only. careful: and that is calm."""
+    cdef Member member = roomy(route.picker.weighted, c, careful, now)
+    return member if member is not None else roomy(route.picker.spare, c, careful, now)
+
+
+cdef Member roomy(list members, Candidates *c, bint careful, int64_t now):
+    """The first such member from any place on: many requests that come here at once are not all for the same one."""
     cdef Member member
-    for member in route.members:
-        if member.endpoint.is_full() or member.endpoint.outlier.phase == Phase.SILENT:
+    cdef Py_ssize_t i, size = len(members), at = <Py_ssize_t>below(size, next_random())
+    for i in range(size):
+        member = <Member>members[at]
+        at = at + 1 if at + 1 < size else 0
+        if member.endpoint.is_full() or member.endpoint.outlier.phase == Phase.SILENT or (careful and not is_calm(member, now)):
             continue
         if not was_tried(<void *>member, c.tried, c.tries):
             return member

@@ -1,5 +1,9 @@
 """Which endpoint a request is sent to next. Times in milliseconds."""
 
+from collections import Counter
+
+import pytest
+
 from haystack._fast.endpoint.endpoint import Route
 from haystack._fast.exchange.testing import Attempt, Reports, judge_member, state_of
 from haystack._fast.testing import load
@@ -110,6 +114,44 @@ def test_what_one_fails_at_goes_to_whoever_has_room():
         load(member.endpoint, 1)
     assert attempt.failed(NOW, 503)
     assert attempt.member is free
+
+
+@pytest.mark.parametrize("balance", ["random", "roundrobin"])
+@pytest.mark.parametrize("trouble", ["has just failed", "keeps requests waiting"])
+def test_what_one_fails_at_goes_to_one_without_trouble_where_others_have_room_too(balance, trouble):
+    """Not to the one that stands first, and the request does not stay with the error for that."""
+    route, of = service(50, balance, retry=(503,))
+    attempt = Attempt(route)
+    failing = attempt.next(NOW)
+    troubled, *full, free = [member for member in of if member is not failing]
+    if trouble == "has just failed":
+        fail(route, troubled)
+    else:
+        waiting = Attempt(route)
+        waiting.next(NOW, troubled)
+        waiting.waits()
+    for member in full:
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    assert attempt.failed(NOW + 1, 503)
+    assert attempt.member is free
+
+
+def test_what_fails_at_once_does_not_all_go_to_the_same_one():
+    route, of = service(50, "random", retry=(503,))
+    free = of[::5]
+    for member in set(of[2:]) - set(free):
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    gone_to = Counter()
+    for _ in range(200):
+        attempt = Attempt(route)
+        attempt.next(NOW, of[1])
+        assert attempt.failed(NOW, 503)
+        gone_to[attempt.member] += 1
+        attempt.leave()
+    assert set(gone_to) == set(free)
+    assert max(gone_to.values()) < 60  # of 20 on average
 
 
 def test_what_one_fails_at_stays_its_answer_where_nobody_has_room():
