@@ -1,7 +1,8 @@
 """Frames as they come over a socket, each put together where it stays: a tick of the access log is hundreds of kilobytes, and a copy less.
 
 A frame is four bytes of length, big endian, and so many bytes. Small ones come many at a time; the rest of one that is not whole yet is
-read into memory of its own. Never looks into a frame, never writes.
+read into memory of its own. A large one has that piece by piece: whoever only says that much will come costs one piece. Never looks into a
+frame, never writes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import cast
 
 HEADER = 4
 ROOM = 64 * 1024  # bytes that are read at a time, where the beginning of a frame is expected
+PIECE = 1024 * 1024  # bytes of memory that a frame has at a time; the pieces of a larger one are put together at its end
 KEPT = 256 * 1024  # bytes of whole frames beyond which no more is read until they are taken
 
 
@@ -22,8 +24,10 @@ class Frames(asyncio.BufferedProtocol):
         self._most = most
         self._room = bytearray(ROOM)
         self._begun = 0  # bytes in there that belong to no frame yet
-        self._frame: bytearray | None = None  # that has a place of its own, and so many bytes:
+        self._piece: bytearray | None = None  # of a frame that has a place of its own, and so many bytes of it:
         self._filled = 0
+        self._before: list[bytearray] = []  # pieces of the same frame, whole ones
+        self._left = 0  # bytes of it that come behind this piece
         self._whole: deque[bytes | bytearray] = deque()
         self._bytes = 0
         self._paused = self._over = False
@@ -37,18 +41,17 @@ class Frames(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
         del sizehint
-        return memoryview(self._room)[self._begun :] if self._frame is None else memoryview(self._frame)[self._filled :]
+        return memoryview(self._room)[self._begun :] if self._piece is None else memoryview(self._piece)[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many have come."""
-        if self._frame is None:
+        if self._piece is None:
             self._begun += nbytes
             self._split()
         else:
             self._filled += nbytes
-            if self._filled == len(self._frame):
-                self._add(self._frame)
-                self._frame = None
+            if self._filled == len(self._piece):
+                self._go_on(self._piece)
         if self._bytes > KEPT and not self._paused:
             self._paused = True
             self.transport.pause_reading()
@@ -69,8 +72,24 @@ class Frames(asyncio.BufferedProtocol):
             self._room[: end - at] = room[at:end]
             self._begun = end - at
             return
-        self._frame, self._filled, self._begun = bytearray(size), end - at - HEADER, 0
-        self._frame[: self._filled] = room[at + HEADER : end]
+        self._left = size
+        self._piece, self._filled, self._begun = self._place(), end - at - HEADER, 0
+        self._piece[: self._filled] = room[at + HEADER : end]
+
+    def _place(self) -> bytearray:
+        """For the next bytes of the frame that is not whole yet."""
+        place = bytearray(min(self._left, PIECE))
+        self._left -= len(place)
+        return place
+
+    def _go_on(self, piece: bytearray) -> None:
+        """This piece of a frame is full: another one, or it was the last one."""
+        if self._left:
+            self._before.append(piece)
+            self._piece, self._filled = self._place(), 0
+            return
+        self._add(b"".join((*self._before, piece)) if self._before else piece)
+        self._piece, self._before = None, []
 
     def _add(self, frame: bytes | bytearray) -> None:
         self._whole.append(frame)

@@ -35,6 +35,7 @@ from haystack.routing.rows import Message, Table
 from haystack.tls.messages import Authorities, ClientCas, TicketKeys, TlsPart
 
 MAX_FRAME = 256 * 1024 * 1024
+MAX_UP = 16 * 1024 * 1024  # bytes of what a worker says: the access log of a tick has 8 MiB at most, the rows of the DNS log 4, spans 2
 
 
 class Setup(Message, frozen=True):
@@ -235,16 +236,20 @@ DECODER: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)  # made at 
 
 
 class Channel:
-    """One end of the socketpair. ConnectionError from nothing here: a peer that is gone only ends `messages`."""
+    """One end of the socketpair. ConnectionError from nothing here: a peer that is gone only ends `messages`.
 
-    def __init__(self, sock: socket.socket) -> None:
+    most: bytes of a message of the peer's; one that says more is treated as gone.
+    """
+
+    def __init__(self, sock: socket.socket, most: int = MAX_FRAME) -> None:
         self._socket = sock
+        self._most = most
         self._encoder = msgspec.msgpack.Encoder()
         self._frames: Frames | None = None
 
     async def open(self) -> None:
         """Attach to the running loop."""
-        _, self._frames = await asyncio.get_running_loop().create_unix_connection(lambda: Frames(MAX_FRAME), sock=self._socket)
+        _, self._frames = await asyncio.get_running_loop().create_unix_connection(lambda: Frames(self._most), sock=self._socket)
 
     def fileno(self) -> int:
         """The descriptor, for whoever wants to know when there is something to read."""

@@ -74,7 +74,7 @@ class Lives:
         slot.born = None
         born = slot.born = await self._nursery.take()
         slot.pid, slot.state, slot.pulse = born.process.pid, "starting", heartbeat.Pulse()
-        slot.channel = ipc.Channel(born.sock)
+        slot.channel = ipc.Channel(born.sock, ipc.MAX_UP)
         slot.forget()
         try:
             born.lend(slot.sockets)

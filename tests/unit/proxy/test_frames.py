@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haystack.proxy.frames import KEPT, ROOM, Frames
+from haystack.proxy.frames import KEPT, PIECE, ROOM, Frames
 
 MOST = 1 << 20
 sizes = st.integers(0, 300) | st.integers(ROOM - 10, ROOM + 10) | st.integers(0, 3 * ROOM)
@@ -29,8 +31,8 @@ class Transport:
         self.asked.append("abort")
 
 
-def opened() -> tuple[Frames, Transport]:
-    made, transport = Frames(MOST), Transport()
+def opened(most: int = MOST) -> tuple[Frames, Transport]:
+    made, transport = Frames(most), Transport()
     made.connection_made(transport)  # type: ignore[arg-type]
     return made, transport
 
@@ -65,6 +67,31 @@ def test_frames_come_as_they_were_sent_whatever_pieces_they_come_in(given_sizes:
     feed(frames, b"".join(map(framed, bodies)) + b"\0\0", most if sum(given_sizes) < 5000 else max(most, 1000))
     frames.connection_lost(None)
     assert asyncio.run(taken(frames)) == bodies
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 1])
+@pytest.mark.parametrize("most", [ROOM, 1000 * 1000, 1 << 30])
+def test_a_large_frame_is_put_together_of_its_pieces(size: int, most: int) -> None:
+    bodies = [bytes(range(250)) * (size // 250 + 1), b"after"]
+    bodies[0] = bodies[0][:size]
+    frames, _ = opened(4 * PIECE)
+    feed(frames, b"".join(map(framed, bodies)), most)
+    frames.connection_lost(None)
+    assert asyncio.run(taken(frames)) == bodies
+
+
+def test_a_frame_has_memory_for_what_has_come_of_it_and_not_for_what_it_says_will() -> None:
+    frames, _ = opened(64 * PIECE)
+    tracemalloc.start()
+    try:
+        feed(frames, (64 * PIECE).to_bytes(4, "big") + b"x")
+        said = tracemalloc.get_traced_memory()[1]
+        feed(frames, bytes(3 * PIECE))
+        come = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert said < PIECE + 2 * ROOM
+    assert come < 8 * PIECE  # what is fed is there too
 
 
 async def test_no_more_is_read_than_is_taken() -> None:
