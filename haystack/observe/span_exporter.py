@@ -17,11 +17,14 @@ from typing import Protocol
 
 import structlog
 
+from haystack._fast.log.span_parts import parts
 from haystack.observe.otlp_message import Block
 from haystack.settings import otel
 
 LIMIT = 16 << 20  # bytes that may wait: some 12,000 exchanges
-BATCH = 1 << 20  # bytes in one message to the collector, and what a worker's tick brings beyond them (2 MB at most)
+BATCH = 1 << 19  # bytes of spans in one message to the collector, unless one span has more: proxies before them often take 1 MB (nginx)
+LARGEST = 2 << 20  # bytes of what a worker's tick brings: its own room (_fast/log/otlp_span.pyx)
+EACH = 2  # spans of an exchange at most
 DELAY = 1.0  # seconds for which the first of them waits for others
 TOLD_SECONDS = 60.0
 log = structlog.get_logger("haystack.spans")
@@ -63,6 +66,24 @@ def _exported(sink: Sink, spans: Sequence[Block]) -> str:
         return f"{type(error).__name__}: {error}"
 
 
+def _shares(spans: Block, count: int, dropped: int) -> list[tuple[Block, int]]:
+    """These in parts that fit into a message, and of how many exchanges each is, about: both spans of one may be in two parts."""
+    if len(spans) > LARGEST or min(count, dropped) < 0:
+        raise ValueError(f"{len(spans)} bytes of spans of {count} exchanges, and {dropped} dropped")
+    found = parts(spans, BATCH)
+    whole = sum(number for _, number in found)
+    if not count <= whole <= EACH * count:
+        raise ValueError(f"{whole} spans of {count} exchanges")
+    shares, begin, passed, told = [], 0, 0, 0
+    for end, number in found:
+        passed += number
+        share = count * passed // whole - told
+        told += share
+        shares.append((spans[begin:end], share))
+        begin = end
+    return shares
+
+
 class SpanExporter:
     """Takes what the workers send. limit: bytes that may wait. sent, lost: exchanges whose spans a collector has, or none will have."""
 
@@ -82,13 +103,22 @@ class SpanExporter:
         self._thread.start()
 
     def take(self, spans: Block, count: int, dropped: int = 0) -> None:
-        """Queue spans of so many exchanges; dropped: further ones, for which the worker had no room. The newest have a place."""
+        """Queue spans of so many exchanges; dropped: further ones, for which the worker had no room. The newest have a place.
+
+        ValueError: no worker writes that. It is lost, for in one message with them the collector would take no others' spans either.
+        """
+        try:
+            shares = _shares(spans, count, dropped)
+        except ValueError:
+            with self._changed:
+                self._lose(max(0, count) + max(0, dropped))
+            raise
         with self._changed:
             self._lose(dropped)
-            if spans:
-                self._waiting.append((spans, count))
-                self._bytes += len(spans)
-            while self._bytes > self._limit and len(self._waiting) > 1:
+            for part, of in shares:
+                self._waiting.append((part, of))
+                self._bytes += len(part)
+            while self._bytes > self._limit and len(self._waiting) > max(1, len(shares)):
                 self._lose(self._taken()[1])
             self._changed.notify()
 
@@ -128,7 +158,7 @@ class SpanExporter:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             self._changed.wait_for(lambda: self._bytes >= BATCH or self._closing, self._delay)
             batch, size = [], 0
-            while self._waiting and size < BATCH:
+            while self._waiting and (not batch or size + len(self._waiting[0][0]) <= BATCH):
                 batch.append(self._taken())
                 size += len(batch[-1][0])
             return batch

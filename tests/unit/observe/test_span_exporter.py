@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from haystack._fast.log.otlp_span import SpanBuffer
 from haystack._fast.testing import add_spans
 from haystack.observe.otlp_message import Block
-from haystack.observe.span_exporter import BATCH, Sink, SpanExporter
+from haystack.observe.span_exporter import BATCH, LARGEST, Sink, SpanExporter
 from tests.fakes.collector import Collector, attributes
 from tests.fakes.state import trace
 
@@ -134,11 +134,13 @@ class Taking:
 
     def __init__(self) -> None:
         self.batches: list[float] = []
+        self.taken: list[Block] = []
         self.error: Exception | None = None
         self.asked = threading.Semaphore(0)
 
     def export(self, spans: Sequence[Block]) -> str:
         self.batches.append(sum(map(len, spans)) / SIZE)
+        self.taken += spans
         error = self.error
         self.asked.release()
         if error is not None:
@@ -150,10 +152,10 @@ class Taking:
 
 
 def test_a_message_has_many_and_no_more_than_may_be_in_one(exporter: Callable[..., SpanExporter]) -> None:
-    """What comes in a second goes out as one, unless it is a megabyte: collectors have bounds of their own."""
+    """What comes in a second goes out as one, unless it is half a megabyte: collectors, and proxies before them, have bounds of their own."""
     sink, tick = Held(), 100
     spans = exporter(lambda: sink, delay=3600.0)
-    enough = -(-BATCH // (tick * SIZE))
+    enough = BATCH // (tick * SIZE)
     for _ in range(2 * enough + 1):
         spans.take(*written(tick))
     assert sink.asked.acquire(timeout=LIMIT)
@@ -161,6 +163,59 @@ def test_a_message_has_many_and_no_more_than_may_be_in_one(exporter: Callable[..
     spans.close(LIMIT)
     assert sink.batches == [tick * enough, tick * enough, tick]
     assert (spans.sent, spans.lost) == ((2 * enough + 1) * tick, 0)
+
+
+def test_what_a_worker_sends_at_once_may_be_several_messages(exporter: Callable[..., SpanExporter]) -> None:
+    sink = Taking()
+    spans = exporter(lambda: sink, delay=3600.0)
+    block, count = written(5 * BATCH // (2 * SIZE))
+    spans.take(memoryview(block), count)
+    spans.close(LIMIT)
+    assert len(sink.batches) == 3
+    assert max(sink.batches) * SIZE <= BATCH
+    assert b"".join(sink.taken) == block
+    assert (spans.sent, spans.lost) == (count, 0)
+
+
+def test_a_worker_with_as_many_as_it_has_room_for_is_believed(exporter: Callable[..., SpanExporter]) -> None:
+    sink = Taking()
+    spans = exporter(lambda: sink)
+    kept = SpanBuffer(["http:80"])
+    for _ in range(3 * LARGEST // SIZE):
+        add_spans(kept, trace(trace_id=TRACE), b"a" * 16, b"", b"c" * 16)
+    block, count, dropped = kept.take() or (b"", 0, 0)
+    assert dropped
+    assert len(block) > LARGEST - (1 << 17)
+    spans.take(block, count, dropped)
+    spans.close(LIMIT)
+    assert (spans.sent, spans.lost) == (count, dropped)
+
+
+@pytest.mark.parametrize(
+    ("block", "count", "dropped", "lost"),
+    [
+        pytest.param(written()[0] * (LARGEST // SIZE + 1), LARGEST // SIZE + 1, 1, LARGEST // SIZE + 2, id="more than it has room for"),
+        pytest.param(written()[0], -1, 0, 0, id="less than none"),
+        pytest.param(b"", 0, -1, 0, id="less than none dropped"),
+        pytest.param(written()[0][:-1], 1, 0, 1, id="half a span"),
+        pytest.param(b"\x0a" + written()[0][1:], 1, 0, 1, id="no spans"),
+        pytest.param(b"", 5, 0, 5, id="none"),
+        pytest.param(written()[0], 3, 0, 3, id="of more exchanges than they can be"),
+    ],
+)
+def test_what_no_worker_sends_costs_the_others_nothing(
+    exporter: Callable[..., SpanExporter], block: bytes, count: int, dropped: int, lost: int
+) -> None:
+    """In one message with it they would be lost, too."""
+    sink = Taking()
+    spans = exporter(lambda: sink, delay=3600.0)
+    spans.take(*written(2))
+    with pytest.raises(ValueError, match="spans"):
+        spans.take(block, count, dropped)
+    spans.take(*written(3))
+    spans.close(LIMIT)
+    assert sink.batches == [5]
+    assert (spans.sent, spans.lost) == (5, lost)
 
 
 def test_the_newest_has_a_place_however_large_it_is(exporter: Callable[..., SpanExporter]) -> None:
