@@ -6,8 +6,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = {"libc.so.6", "libm.so.6", "libpthread.so.0"}
@@ -20,6 +24,14 @@ def test_docs_name_the_libraries_that_a_host_needs_for_a_wheel():
     assert "libnghttp2.so.14" in needed
     page = (ROOT / "docs" / "systemd.md").read_text()
     assert [name for name in sorted(needed) if f"`{name}`" not in page] == []
+
+
+def test_an_exporter_of_spans_that_is_too_old_is_not_installed():
+    """Up to 1.44 it has no `_client`, which takes spans as they are written (observe/otlp.py): each message would fail."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    (exporter,) = (Requirement(each) for each in asked if each.startswith("opentelemetry-exporter-otlp-proto-http"))
+    assert not exporter.specifier.contains("1.44.99")
+    assert exporter.specifier.contains(version(exporter.name))
 
 
 def test_a_wheel_has_the_files_of_the_page(tmp_path):

@@ -152,7 +152,7 @@ class Taking:
 
 
 def test_a_message_has_many_and_no_more_than_may_be_in_one(exporter: Callable[..., SpanExporter]) -> None:
-    """What comes in a second goes out as one, unless it is half a megabyte: collectors, and proxies before them, have bounds of their own."""
+    """What comes in a second goes out as one, unless it is half a megabyte: proxies before collectors have bounds of their own."""
     sink, tick = Held(), 100
     spans = exporter(lambda: sink, delay=3600.0)
     enough = BATCH // (tick * SIZE)
