@@ -35,9 +35,7 @@ cdef enum:
     LINGER_BYTES = 65536    # and that it may send meanwhile
     ALPN_SIZE = 2           # bytes of length before the list of protocols
 
-cdef EVP_CIPHER *aes = EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)     # OpenSSL would look for EVP_aes_256_cbc() for each ticket anew
-if aes == NULL:
-    raise MemoryError
+cdef EVP_CIPHER *aes = NULL     # of tickets: OpenSSL would look for EVP_aes_256_cbc() for each one anew
 cdef char[MOST_HELLO] hello     # as it was looked at last
 cdef bytes SESSIONS = b"haystack"
 # Only forward secrecy and authenticated encryption. AES first, unless a client without instructions for it puts ChaCha20 first.
@@ -93,6 +91,7 @@ cdef class TlsServer(TlsSide):
         self.names = {}
         self.challenges = {}
         self.on_error = on_error
+        fetch()
         self.context = base(self)
         SSL_CTX_set_client_hello_cb(self.context, on_hello, <void *>self)
         if not SSL_CTX_set_tlsext_ticket_key_evp_cb(self.context, on_ticket):
@@ -271,11 +270,24 @@ cdef class TlsServerTransport(TlsTransport):
         return 1
 
 
+cdef int fetch() except -1:
+    """Have what tickets are encrypted with. Not at the import: OpenSSL sets itself up at the first call, which takes a worker 2 MiB."""
+    global aes
+    if aes == NULL:
+        ERR_clear_error()
+        aes = EVP_CIPHER_fetch(NULL, b"AES-256-CBC", NULL)
+    if aes == NULL:
+        raise RuntimeError("OpenSSL has no AES-256-CBC: " + reason())
+    return 0
+
+
 cdef SSL_CTX *base(TlsServer server) except NULL:
     """A context with everything but a certificate."""
-    cdef SSL_CTX *context = SSL_CTX_new(TLS_server_method())
+    cdef SSL_CTX *context
+    ERR_clear_error()
+    context = SSL_CTX_new(TLS_server_method())
     if context == NULL:
-        raise MemoryError
+        raise RuntimeError("OpenSSL makes no context: " + reason())
     if IS_DEBUG:
         book(Asset.TLS, 1)
     SSL_CTX_set_min_proto_version(context, server.least)
