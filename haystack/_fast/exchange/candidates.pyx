@@ -136,8 +136,8 @@ cdef Member with_room(Route route, Candidates *c, bint careful, int64_t now):
 cdef Member roomy(list members, Candidates *c, bint careful, int64_t now):
     """The first such member from any place on: many requests that come here at once are not all for the same one."""
     cdef Member member
-    cdef Py_ssize_t i, size = len(members), at = <Py_ssize_t>below(size, next_random())
-    for i in range(size):
+    cdef Py_ssize_t _i, size = len(members), at = <Py_ssize_t>below(size, next_random())
+    for _i in range(size):
         member = <Member>members[at]
         at = at + 1 if at + 1 < size else 0
         if member.endpoint.is_full() or member.endpoint.outlier.phase == Phase.SILENT or (careful and not is_calm(member, now)):

@@ -27,7 +27,6 @@ cdef enum:
     WORD = 8                # bytes: what is packed as one, and zeros are left out
     WORDS = 1024            # in a room
     MAPS = 16               # words with a bit for each of those
-    MOST_KEPT = 256         # words: of more, packing would save little
 
 cdef char[FRAME] frame
 
@@ -123,8 +122,8 @@ cdef bint pack(SessionMemory *memory) noexcept:
         if words[i]:
             maps[i >> 6] |= <uint64_t>1 << (i & 63)
             count += 1
-    if count > MOST_KEPT:
-        return False
+    if count > end // 2:
+        return False                    # packing would save little
     kept = <uint64_t *>malloc((MAPS + count) * WORD)
     if kept == NULL:
         return False

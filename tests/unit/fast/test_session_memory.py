@@ -90,9 +90,27 @@ def test_it_is_packed_once_and_only_when_the_session_is_there(memory: Memory) ->
     assert memory.pack()
 
 
-def test_what_is_no_smaller_when_it_is_packed_stays(memory: Memory) -> None:
+def test_a_session_whose_state_and_table_are_full_is_packed(memory: Memory) -> None:
+    """As those of clients that send many header fields: its table of streams is empty at rest, and that is half of it."""
+    blocks = [memory.calloc(1, STATE), memory.malloc(TABLE), memory.calloc(1, STREAMS)]
+    was = [bytes(1 + i % 255 for i in range(size)) for size in (STATE, TABLE)] + [bytes(STREAMS)]
+    for block, data in zip(blocks, was, strict=True):
+        memory.write(block, data)
+    memory.begin()
+    assert memory.pages() == 2
+    assert memory.pack()
+    assert memory.pages() == 0
+    memory.rouse()
+    assert [memory.read(block, len(data)) for block, data in zip(blocks, was, strict=True)] == was
+
+
+@pytest.mark.parametrize("streams", [0, STREAMS])
+def test_what_is_little_smaller_when_it_is_packed_stays(memory: Memory, streams: int) -> None:
+    """More than half of the words are none that could be left out."""
     state = memory.calloc(1, STATE)
     memory.write(state, b"x" * STATE)
+    if streams:
+        memory.write(memory.calloc(1, streams), b"y" * streams)
     memory.begin()
     assert not memory.pack()
     assert memory.read(state, STATE) == b"x" * STATE
