@@ -195,6 +195,27 @@ def test_the_options_of_a_service_are_told_with_how_those_of_its_hosts_differ():
     assert options[1]["options"]["sticky"] == {"value": "sid", "label": True}
 
 
+def test_each_endpoint_has_the_options_of_the_names_that_lead_to_it_and_no_others():
+    """Thousands of endpoints with a host each would else make a text that grows with the square of their number."""
+    silent = replace(SECOND, id="cdcdcdcdcdcd:9000/tcp", listener=None)
+    shown = site(ENDPOINT, SECOND, silent)
+    claims = (
+        *claimed(("a.example",), "/x", (ENDPOINT,), sticky="sid"),
+        *claimed(("a.example",), None, (SECOND,)),
+        *claimed(("b.example", "c.example"), None, (SECOND,), wait=0.0),
+        Carried(host="d.example", path="", endpoints=(SECOND,)),
+    )
+    shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=claims)
+    told = [each["options"] for each in json.loads(run(shown, ["service", NAME, "--json"]).text)]
+    assert [[each["hosts"] for each in one] for one in told] == [
+        [[NAME], ["a.example"]],
+        [[NAME], ["a.example"], ["b.example", "c.example"]],
+        [],
+    ]
+    assert [each["options"]["path"]["value"] for each in told[0]] == ["/", "/x"]
+    assert told[1][2]["options"]["wait"] == {"value": "off", "label": True}
+
+
 def test_a_service_without_http_has_no_options():
     shown = site(replace(ENDPOINT, listener=None))
     shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=())
