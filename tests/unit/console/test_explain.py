@@ -262,6 +262,23 @@ def test_nobody_claims_it(url, end):
     assert text.endswith(end)
 
 
+def test_of_many_who_nearly_claim_it_the_first_are_named_and_the_others_counted():
+    shown = site()
+    paths = [f"/p{n}" for n in range(53)]
+    claims = tuple(Carried(host="shop.example", path=path, endpoints=(ENDPOINT,)) for path in paths)
+    shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=claims)
+    thieves = {
+        f"{n:064x}": replace(shown.snapshot.containers[ID], name=f"thief-{n}", options=Options(hosts=("localhost",))) for n in range(53)
+    }
+    shown.snapshot.containers.update(thieves)
+    _, *lines = run(shown, ["explain", "shop.example/x"]).text.splitlines()
+    assert lines[:-1] == [f"shop.example leads to {NAME} only below {path} (haystack.path)" for path in paths[:50]]
+    assert lines[-1] == "3 more have this host, but not the path"
+    lines = run(shown, ["explain", "localhost"]).text.splitlines()
+    assert len([line for line in lines if "is ignored" in line]) == 50
+    assert "3 more ask for this host, and may not have it" in lines
+
+
 @pytest.mark.parametrize("url", ["", "http://", "/x", "http://a:b/", "http://[::1/"])
 def test_no_url(url):
     assert said(url)[0] == 2
