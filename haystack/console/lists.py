@@ -242,10 +242,10 @@ def endpoints_json(state: State, wanted: Wanted = ALL) -> Turns[list[str]]:
 
 
 def service_json(state: State, service: Service) -> Turns[list[str]]:
-    """The part of /api/services that is this one's, with the options in effect."""
+    """The part of /api/services that is this one's, each endpoint with the options in effect for what leads to it."""
     ttl, now, made = shapes.ttl_of(state), time.time(), shapes.member_of(state.snapshot, service)
     options = yield from in_effect.shapes(state, service)
-    every = ({**shapes.service_shape(made(endpoint), ttl, now), "options": options} for endpoint in service.endpoints)
+    every = ({**shapes.service_shape(member, ttl, now), "options": options(member)} for member in map(made, service.endpoints))
     return (yield from json_array(every))
 
 

@@ -1,4 +1,4 @@
-"""How many endpoints may be chosen, and how many of these only by panic: what lists, `wait` and the web side count. Pure."""
+"""How many endpoints may be chosen, and how many of these only by panic: what lists, `wait`, metrics and the web side count. Pure."""
 
 from __future__ import annotations
 

@@ -78,14 +78,24 @@ export const GRADES = ["down", "panic", "partly", "idle", "well"];
 
 export function judge(service) {
   const counts = { in: 0, kept: 0, awaited: 0, draining: 0, drained: 0, out: 0, gone: 0 };
-  for (const endpoint of service.endpoints.values()) counts[endpoint.standing] += 1;
-  const total = service.endpoints.size;
+  let total = 0;
+  const every = !onListener(service); // else these alone count: as model/readiness.py has it
+  for (const endpoint of service.endpoints.values()) {
+    if (!every && endpoint.listener === null) continue;
+    counts[endpoint.standing] += 1;
+    total += 1;
+  }
   let grade = "well";
   if (counts.in + counts.kept === 0) grade = "down";
   else if (counts.kept) grade = "panic";
   else if (counts.out + counts.awaited + counts.gone) grade = "partly";
   else if (!service.http) grade = "idle";
   return { counts, total, grade };
+}
+
+function onListener(service) {
+  for (const endpoint of service.endpoints.values()) if (endpoint.listener !== null) return true;
+  return false;
 }
 
 // How many of so many are in, and how many of these by panic: their places in the counts of judge.

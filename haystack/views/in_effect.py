@@ -5,12 +5,13 @@ Pure. The workers' table of the same is made by routing/rows.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from haystack.catalog.claims import ALL, prefix
 from haystack.loop.turns import Turns, stretches
 from haystack.model.services import RETRIED, Carried, Endpoint, Service
+from haystack.views.shapes import Membership, Shape
 from haystack.views.state import Options, State
 
 OFF = "off"
@@ -121,12 +122,21 @@ def _listed(found: list[Option]) -> str:
     return ", ".join(f"{each.name} {each.value}" for each in found)
 
 
-def shapes(state: State, service: Service) -> Turns[list[dict[str, object]]]:
-    """All of them for scripts: for each set of hosts, each option's value, and whether a label asks for it."""
-    return [
-        {"hosts": list(hosts), "options": {each.name: {"value": each.value, "label": each.label} for each in found}}
-        for hosts, found in (yield from by_host(state, service))
-    ]
+def shapes(state: State, service: Service) -> Turns[Callable[[Membership], list[Shape]]]:
+    """For scripts, what leads to an endpoint of it: for each set of hosts, each option's value, and whether a label asks for it."""
+    groups = yield from by_host(state, service)
+    told = [{each.name: {"value": each.value, "label": each.label} for each in found} for _, found in groups]
+    place = {(host, told[at]["path"]["value"]): at for at, (hosts, _) in enumerate(groups) for host in hosts}
+
+    def made(member: Membership) -> list[Shape]:
+        own = [(service.name, service.path)] if member.endpoint.speaks_http else []
+        hosts: dict[int, dict[str, None]] = {}
+        for host, path in (*own, *member.claims):
+            if path != ALL and (at := place.get((host, prefix(path)))) is not None:
+                hosts.setdefault(at, {})[host] = None
+        return [{"hosts": list(some), "options": told[at]} for at, some in sorted(hosts.items())]
+
+    return made
 
 
 def labelled(state: State, service: Service) -> list[str]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import accumulate, product
 
 from haystack.model.durations import EDGES
+from haystack.model.readiness import serving
 from haystack.model.records import Container
 from haystack.model.services import Service
 from haystack.observe.safe_text import printable
@@ -150,11 +151,11 @@ def endpoint_columns(identity: str, item: EndpointItem, _now: float) -> Columns:
 
 
 def standing_columns(name: str, service: Service, _now: float) -> Columns:
-    """How a service's endpoints are."""
-    who = labels(service=name)
-    out = Counter(endpoint.cause.name.lower() for endpoint in service.endpoints if not endpoint.ready)
-    panicked = Counter(endpoint.cause.name.lower() for endpoint in service.endpoints if endpoint.panicked)
-    ready = len(service.endpoints) - out.total()
+    """How a service's endpoints are, of those that count."""
+    who, counting = labels(service=name), serving(service)
+    out = Counter(endpoint.cause.name.lower() for endpoint in counting if not endpoint.ready)
+    panicked = Counter(endpoint.cause.name.lower() for endpoint in counting if endpoint.panicked)
+    ready = len(counting) - out.total()
     return (
         f'haystack_endpoints{{ready="true",{who}}} {ready:.1f}\nhaystack_endpoints{{ready="false",{who}}} {out.total():.1f}\n',
         "".join(f'haystack_endpoints_unready{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(out.items())),

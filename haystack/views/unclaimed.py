@@ -10,7 +10,7 @@ from haystack.catalog.claims import ALL
 from haystack.loop.turns import Turns
 from haystack.model import unheard
 from haystack.model.endpoints import endpoints, names
-from haystack.views.explanation import Asked, claims_of, hosts_for, is_below
+from haystack.views.explanation import NAMED, Asked, claims_of, hosts_for, is_below
 from haystack.views.state import State
 
 
@@ -32,7 +32,7 @@ def below(state: State, asked: Asked) -> Turns[list[str]]:
                 where = "" if claim.host == service.name else f"{claim.host} leads to "
                 found.append(f"{where}{service.name}{' only' if where else ': only'} below {claim.path} (haystack.path)")
         yield
-    return found
+    return _first(found, "have this host, but not the path")
 
 
 def refused(state: State, host: str) -> Turns[list[str]]:
@@ -43,7 +43,7 @@ def refused(state: State, host: str) -> Turns[list[str]]:
             if name in wanted:
                 found.append(f"{container.name} has the label haystack.host={name}, which is ignored: it {why}")
         yield
-    return found
+    return _first(found, "ask for this host, and may not have it")
 
 
 def mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]]:
@@ -60,7 +60,12 @@ def mute(state: State, host: str, *, placeless: bool = False) -> Turns[list[str]
         elif not placeless and not any(e.speaks_http for e in endpoints(origin, container)):
             what = unheard.silent((p.number, p.protocol) for p in container.ports) if container.ports else unheard.NO_PORTS
             found.append(f"{called} belongs to it, but {what}")
-    return found
+    return _first(found, "belong to it, but can get no requests")
+
+
+def _first(found: list[str], more: str) -> list[str]:
+    """The first of them, and how many more there are: there may be thousands."""
+    return [*found[:NAMED], f"{len(found) - NAMED} more {more}"] if len(found) > NAMED else found
 
 
 def otherwise(state: State, asked: Asked) -> str:

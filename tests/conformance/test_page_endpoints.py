@@ -93,3 +93,15 @@ def test_all_that_operators_decided_is_told_of_an_endpoint(browser: Any) -> None
             assert re.fullmatch(rf"running for \d.+; {told}", weighed)
             first = r"drained by ann: new disk, \d.+ ago; maintenance of web\.services\.haystack by cy"
             assert re.fullmatch(rf"{first}; {told}", drained)
+
+
+def test_a_port_without_a_listener_is_listed_but_counts_only_where_none_has_one(browser: Any) -> None:
+    well, ill, other = endpoint(1), endpoint(2, ready=False, cause=Cause.UNWELL), endpoint(3, listener=None, cause=Cause.UNWELL)
+    with Site() as made:
+        made.show(service("web", well, ill, other), service("db", endpoint(4, listener=None)))
+        with Tab(browser, made.url) as page:
+            told = page.locator("article.service .counts").all_text_contents()
+            assert sorted(told) == ["1 of 1 endpoint in", "1 of 2 endpoints in"]
+            assert page.locator("#counts").text_content().startswith("2 services \u00b7 2 of 3 endpoints in \u00b7 ")
+            assert page.locator("#counts").get_attribute("data-state") is None
+            assert page.locator(".rows .pill").count() == 4

@@ -24,26 +24,37 @@ SCHEME = "ssh"
 SOCKET = "/var/run/docker.sock"
 PORT = 22
 PATIENCE = 15.0  # seconds for a connection to be made
+REVOKED = ("Host key is revoked", "Host CA key is revoked")  # asyncssh's words, the only sign of it
 ALIVE, MISSED = 5.0, 2  # seconds of silence after which the other side is asked, and how often in vain
 
 
 class Untrusted(asyncssh.SSHClient):
     """Trusts no host key that known_hosts has not, and notes which one that was.
 
-    fingerprint: of the key that the host has shown, where it is not trusted; another: known_hosts has another one of that host.
+    fingerprint: of the key that the host has shown, where it is not trusted; host, port: where that is, ~/.ssh/config having been read;
+    another: what known_hosts calls it with another key, if it does; revoked: known_hosts has the key as one that nobody may trust.
     """
 
     def __init__(self) -> None:
-        self.fingerprint = ""
-        self.another = False
+        self.fingerprint = self.host = self.another = ""
+        self.port = PORT
+        self.revoked = False
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Asked of a key that is not in known_hosts."""
-        self.fingerprint = key.get_fingerprint()
+        self.fingerprint, self.host, self.port = key.get_fingerprint(), host, port
         known = Path("~/.ssh/known_hosts").expanduser()
         if known.is_file():
-            self.another = bool(asyncssh.match_known_hosts(str(known), host, addr, port if port != PORT else None)[0])
+            there = asyncssh.read_known_hosts(str(known))
+            found = {name: there.match(name, "", None) for name in (entry_name(each, port) for each in (host, addr) if each)}
+            self.another = next((name for name, (keys, *_) in found.items() if keys), "")
+            self.revoked = any(key in revoked for _, _, revoked, *_ in found.values())
         return False
+
+
+def entry_name(host: str, port: int) -> str:
+    """What known_hosts calls a host. asyncssh also takes the key of port 22 for that of a port without an entry."""
+    return host if port == PORT else f"[{host}]:{port}"
 
 
 class Tunnel:
@@ -118,7 +129,7 @@ class Tunnel:
         """One line."""
         host, where = self._host, f"{self._user}@{self._host}" if self._user else self._host
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return f"ssh: {self._key_told()}"
+            return f"ssh: {self._key_told(error)}"
         if isinstance(error, asyncssh.PermissionDenied):
             return f"ssh: {where} accepts no key of this user: put one of its authorized_keys into ~/.ssh, readable for this user alone"
         if isinstance(error, asyncssh.ChannelOpenError):
@@ -130,12 +141,16 @@ class Tunnel:
             return f"ssh: {host}: {error.strerror.lower()}"
         return f"ssh: {host}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
-    def _key_told(self) -> str:
+    def _key_told(self, error: asyncssh.HostKeyNotVerifiable) -> str:
         """What a host key that is not trusted may mean, and what to type once it is known to be the host's."""
-        host, port, key = self._host, self._port or PORT, self._untrusted.fingerprint
-        scan = f"ssh-keyscan {'' if port == PORT else f'-p {port} '}{host} >> ~/.ssh/known_hosts"
-        if not self._untrusted.another:
-            return f"the host key of {host} is not in known_hosts: check its fingerprint{f' {key}' if key else ''}, then type `{scan}`"
-        forget = f"ssh-keygen -R '{host if port == PORT else f'[{host}]:{port}'}'"
+        host, shown = self._host, self._untrusted
+        if shown.revoked or error.reason.startswith(REVOKED):
+            return f"the host key of {host} is revoked in known_hosts: whoever shows it is not trusted, and the host needs a new one"
+        if not (key := shown.fingerprint):  # refused without asking Untrusted: a certificate that has expired, for one
+            return f"{host}: {error.reason}"
+        scan = f"ssh-keyscan {'' if shown.port == PORT else f'-p {shown.port} '}{shown.host} >> ~/.ssh/known_hosts"
+        if not shown.another:
+            return f"the host key of {host} is not in known_hosts: check its fingerprint {key}, then type `{scan}`"
+        forget = f"ssh-keygen -R '{shown.another}'"
         may = "somebody may be between, or it was set up anew"
         return f"{host} shows another host key ({key}) than known_hosts has: {may}: check it there, then type `{forget}` and `{scan}`"

@@ -195,6 +195,27 @@ def test_the_options_of_a_service_are_told_with_how_those_of_its_hosts_differ():
     assert options[1]["options"]["sticky"] == {"value": "sid", "label": True}
 
 
+def test_each_endpoint_has_the_options_of_the_names_that_lead_to_it_and_no_others():
+    """Thousands of endpoints with a host each would else make a text that grows with the square of their number."""
+    silent = replace(SECOND, id="cdcdcdcdcdcd:9000/tcp", listener=None)
+    shown = site(ENDPOINT, SECOND, silent)
+    claims = (
+        *claimed(("a.example",), "/x", (ENDPOINT,), sticky="sid"),
+        *claimed(("a.example",), None, (SECOND,)),
+        *claimed(("b.example", "c.example"), None, (SECOND,), wait=0.0),
+        Carried(host="d.example", path="", endpoints=(SECOND,)),
+    )
+    shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=claims)
+    told = [each["options"] for each in json.loads(run(shown, ["service", NAME, "--json"]).text)]
+    assert [[each["hosts"] for each in one] for one in told] == [
+        [[NAME], ["a.example"]],
+        [[NAME], ["a.example"], ["b.example", "c.example"]],
+        [],
+    ]
+    assert [each["options"]["path"]["value"] for each in told[0]] == ["/", "/x"]
+    assert told[1][2]["options"]["wait"] == {"value": "off", "label": True}
+
+
 def test_a_service_without_http_has_no_options():
     shown = site(replace(ENDPOINT, listener=None))
     shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=())
@@ -239,6 +260,23 @@ def test_nobody_claims_it(url, end):
     status, text = said(url, path="/api")
     assert status == 1
     assert text.endswith(end)
+
+
+def test_of_many_who_nearly_claim_it_the_first_are_named_and_the_others_counted():
+    shown = site()
+    paths = [f"/p{n}" for n in range(53)]
+    claims = tuple(Carried(host="shop.example", path=path, endpoints=(ENDPOINT,)) for path in paths)
+    shown.snapshot.services[NAME] = replace(shown.snapshot.services[NAME], claims=claims)
+    thieves = {
+        f"{n:064x}": replace(shown.snapshot.containers[ID], name=f"thief-{n}", options=Options(hosts=("localhost",))) for n in range(53)
+    }
+    shown.snapshot.containers.update(thieves)
+    _, *lines = run(shown, ["explain", "shop.example/x"]).text.splitlines()
+    assert lines[:-1] == [f"shop.example leads to {NAME} only below {path} (haystack.path)" for path in paths[:50]]
+    assert lines[-1] == "3 more have this host, but not the path"
+    lines = run(shown, ["explain", "localhost"]).text.splitlines()
+    assert len([line for line in lines if "is ignored" in line]) == 50
+    assert "3 more ask for this host, and may not have it" in lines
 
 
 @pytest.mark.parametrize("url", ["", "http://", "/x", "http://a:b/", "http://[::1/"])

@@ -113,6 +113,20 @@ def test_those_in_by_panic_are_ready_and_told_apart():
     ]
 
 
+def test_where_some_are_on_a_listener_others_do_not_count():
+    """A container's second port has no listener: panic among such as it alone says nothing of requests."""
+    seen = picture()
+    other = replace(ENDPOINT, id="b", listener=None, cause=Cause.UNWELL)
+    ill = replace(ENDPOINT, id="c", ready=False, cause=Cause.UNWELL)
+    seen.services = {NAME: Service(name=NAME, endpoints=(ENDPOINT, ill, other))}
+    lines = page(state(snapshot=seen)).splitlines()
+    told = {f'haystack_endpoints{{ready="{ready}",service="{NAME}"}} 1.0' for ready in ("true", "false")}
+    assert told == {line for line in lines if line.startswith("haystack_endpoints{")}
+    assert not [line for line in lines if line.startswith("haystack_endpoints_panicked{")]
+    seen.services = {NAME: Service(name=NAME, endpoints=(other,))}
+    assert f'haystack_endpoints{{ready="true",service="{NAME}"}} 1.0' in page(state(snapshot=seen)).splitlines()
+
+
 def test_an_endpoint_whose_first_exchange_goes_on_is_there(there):
     there.proxy.traffic.gauges.loads["new:80/tcp"] = Now(1, 0)
     assert 'haystack_endpoint_requests_in_flight{endpoint="new:80/tcp",container="new"} 1' in page(there).splitlines()

@@ -163,6 +163,51 @@ def test_who_is_not_trusted_is_told_what_to_do(home, sshd, given, told):
     assert "\n" not in line
 
 
+def refusal(url):
+    """Why there is no way to this engine."""
+    with pytest.raises(TunnelError) as failed, way.opened(url, TlsOptions()):
+        pass
+    return str(failed.value)
+
+
+def test_the_key_of_an_alias_is_looked_for_where_the_config_leads(home, sshd):
+    (home / "config").write_text(f"Host docker1\n  HostName 127.0.0.1\n  Port {sshd.port}\n")
+    trust(home, sshd, host=False)
+    told = refusal("ssh://me@docker1")
+    assert "the host key of docker1 is not in known_hosts" in told
+    assert f"`ssh-keyscan -p {sshd.port} 127.0.0.1 >> ~/.ssh/known_hosts`" in told
+    trust(home, sshd, other=True)
+    told = refusal("ssh://me@docker1")
+    assert f"docker1 shows another host key ({sshd.host_key.get_fingerprint()})" in told
+    assert f"`ssh-keygen -R '[127.0.0.1]:{sshd.port}'` and `ssh-keyscan -p {sshd.port} 127.0.0.1 >>" in told
+
+
+def test_the_key_of_another_port_is_not_another_key_of_this_one(home, sshd):
+    trust(home, sshd)
+    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    (home / "known_hosts").write_text(f"127.0.0.1 {key}")
+    told = refusal(url(sshd))
+    assert "is not in known_hosts: check its fingerprint" in told
+    assert "ssh-keygen" not in told
+    (home / "known_hosts").write_text(f"127.0.0.1 {sshd.host_key.export_public_key().decode()}")
+    with way.opened(url(sshd), TlsOptions()):
+        pass
+
+
+def test_a_key_that_is_known_by_the_address_is_forgotten_by_that(home, sshd):
+    trust(home, sshd, other=True)
+    assert f"`ssh-keygen -R '[127.0.0.1]:{sshd.port}'`" in refusal(f"ssh://me@localhost:{sshd.port}")
+
+
+@pytest.mark.parametrize("name", ["*", "[127.0.0.1]:{}", "127.0.0.1"])
+def test_of_a_revoked_key_no_command_is_told(home, sshd, name):
+    trust(home, sshd)
+    (home / "known_hosts").write_text(f"@revoked {name.format(sshd.port)} {sshd.host_key.export_public_key().decode()}")
+    told = refusal(url(sshd))
+    assert told.startswith("ssh: the host key of 127.0.0.1 is revoked in known_hosts")
+    assert "`" not in told
+
+
 def test_a_socket_that_is_not_opened_is_named(home, sshd):
     trust(home, sshd)
     with (
