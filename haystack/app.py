@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from haystack._fast.log.span_parts import parts
 from haystack.api.server import ApiServer
 from haystack.catalog.registry import Registry
 from haystack.console.gate import Gate
@@ -258,7 +259,7 @@ class App:
         self.proxy.readers.trace, self.proxy.readers.traces_lost = self.traces.publish, self.traces.lost
         self.proxy.readers.hopeless = self.stopping.set
         self.proxy.readers.unintroduced = unintroduced.begun(stack)
-        self.proxy.readers.spans = span_exporter.begun(stack, line_logs.FLUSH_SECONDS)
+        self.proxy.readers.spans = span_exporter.begun(stack, line_logs.FLUSH_SECONDS, parts)
         line_logs.begin(stack, self.settings, self.proxy.readers, self.registry)
 
     def _admit(self, snapshot: Snapshot) -> Turns[None]:

@@ -17,7 +17,6 @@ from typing import Protocol
 
 import structlog
 
-from haystack._fast.log.span_parts import parts
 from haystack.observe.otlp_message import Block
 from haystack.settings import otel
 
@@ -27,6 +26,7 @@ LARGEST = 2 << 20  # bytes of what a worker's tick brings: its own room (_fast/l
 EACH = 2  # spans of an exchange at most
 DELAY = 1.0  # seconds for which the first of them waits for others
 TOLD_SECONDS = 60.0
+Parts = Callable[[Block, int], list[tuple[int, int]]]  # _fast/log/span_parts.pyx
 log = structlog.get_logger("haystack.spans")
 
 
@@ -48,11 +48,11 @@ def _otlp() -> Sink:
     return otlp.Otlp()
 
 
-def begun(stack: AsyncExitStack, seconds: float) -> Callable[[Block, int, int], None]:
+def begun(stack: AsyncExitStack, seconds: float, parts: Parts) -> Callable[[Block, int, int], None]:
     """What takes the workers' spans until the stack ends, and sends for so long beyond; it does nothing where no spans are recorded."""
     if otel.sampling(os.environ) is None:
         return lambda _spans, _count, _dropped: None
-    exporter = SpanExporter()
+    exporter = SpanExporter(parts)
     stack.push_async_callback(asyncio.to_thread, exporter.close, seconds)
     return exporter.take
 
@@ -66,29 +66,14 @@ def _exported(sink: Sink, spans: Sequence[Block]) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def _shares(spans: Block, count: int, dropped: int) -> list[tuple[Block, int]]:
-    """These in parts that fit into a message, and of how many exchanges each is, about: both spans of one may be in two parts."""
-    if len(spans) > LARGEST or min(count, dropped) < 0:
-        raise ValueError(f"{len(spans)} bytes of spans of {count} exchanges, and {dropped} dropped")
-    found = parts(spans, BATCH)
-    whole = sum(number for _, number in found)
-    if not count <= whole <= EACH * count:
-        raise ValueError(f"{whole} spans of {count} exchanges")
-    shares, begin, passed, told = [], 0, 0, 0
-    for end, number in found:
-        passed += number
-        share = count * passed // whole - told
-        told += share
-        shares.append((spans[begin:end], share))
-        begin = end
-    return shares
-
-
 class SpanExporter:
-    """Takes what the workers send. limit: bytes that may wait. sent, lost: exchanges whose spans a collector has, or none will have."""
+    """Takes what the workers send. parts: says where spans end; limit: bytes that may wait.
 
-    def __init__(self, make: Callable[[], Sink] = _otlp, limit: int = LIMIT, delay: float = DELAY) -> None:
-        self._make, self._delay, self._limit = make, delay, limit
+    sent, lost: exchanges whose spans a collector has, or none will have.
+    """
+
+    def __init__(self, parts: Parts, make: Callable[[], Sink] = _otlp, limit: int = LIMIT, delay: float = DELAY) -> None:
+        self._parts, self._make, self._delay, self._limit = parts, make, delay, limit
         self._waiting: deque[tuple[Block, int]] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -108,7 +93,7 @@ class SpanExporter:
         ValueError: no worker writes that. It is lost, for in one message with them the collector would take no others' spans either.
         """
         try:
-            shares = _shares(spans, count, dropped)
+            shares = self._shares(spans, count, dropped)
         except ValueError:
             with self._changed:
                 self._lose(max(0, count) + max(0, dropped))
@@ -121,6 +106,23 @@ class SpanExporter:
             while self._bytes > self._limit and len(self._waiting) > max(1, len(shares)):
                 self._lose(self._taken()[1])
             self._changed.notify()
+
+    def _shares(self, spans: Block, count: int, dropped: int) -> list[tuple[Block, int]]:
+        """These in parts that fit into a message, and of how many exchanges each is, about: both spans of one may be in two parts."""
+        if len(spans) > LARGEST or min(count, dropped) < 0:
+            raise ValueError(f"{len(spans)} bytes of spans of {count} exchanges, and {dropped} dropped")
+        found = self._parts(spans, BATCH)
+        whole = sum(number for _, number in found)
+        if not count <= whole <= EACH * count:
+            raise ValueError(f"{whole} spans of {count} exchanges")
+        shares, begin, passed, told = [], 0, 0, 0
+        for end, number in found:
+            passed += number
+            share = count * passed // whole - told
+            told += share
+            shares.append((spans[begin:end], share))
+            begin = end
+        return shares
 
     def close(self, seconds: float) -> None:
         """Wait so long for what is queued to be sent, unless the collector fails anyway; the rest is lost."""
@@ -157,7 +159,8 @@ class SpanExporter:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             self._changed.wait_for(lambda: self._bytes >= BATCH or self._closing, self._delay)
-            batch, size = [], 0
+            batch: list[tuple[Block, int]] = []
+            size = 0
             while self._waiting and (not batch or size + len(self._waiting[0][0]) <= BATCH):
                 batch.append(self._taken())
                 size += len(batch[-1][0])

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from haystack._fast.log.otlp_span import SpanBuffer
+from haystack._fast.log.span_parts import parts
 from haystack._fast.testing import add_spans
 from haystack.observe.otlp_message import Block
 from haystack.observe.span_exporter import BATCH, LARGEST, Sink, SpanExporter
@@ -57,7 +58,7 @@ def exporter() -> Iterator[Callable[..., SpanExporter]]:
     made: list[SpanExporter] = []
 
     def make(sink: Callable[[], Sink], **given: float) -> SpanExporter:
-        made.append(SpanExporter(sink, **{"delay": 0.0} | given))
+        made.append(SpanExporter(parts, sink, **{"delay": 0.0} | given))
         return made[-1]
 
     yield make
@@ -247,7 +248,7 @@ def test_a_real_collector_gets_spans_in_one_trace(exporter: Callable[..., SpanEx
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab")
     with Collector() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-        spans = SpanExporter(delay=0.0)
+        spans = SpanExporter(parts, delay=0.0)
         spans.take(*written())
         server, client = collector.wait(2)
         spans.close(LIMIT)
@@ -265,7 +266,7 @@ def test_what_a_collector_says_that_refuses_is_told_without_secrets(monkeypatch:
         collector.status = 400
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.replace("//", "//user:secret@"))
         with capture_logs() as lines:
-            spans = SpanExporter(delay=0.0)
+            spans = SpanExporter(parts, delay=0.0)
             spans.take(*written())
             collector.asked(1)
             spans.close(LIMIT)
