@@ -13,7 +13,8 @@ from haystack.loop.turns import at_once
 from haystack.model.records import Problem
 from haystack.model.services import Carried, Service
 from haystack.tls import certificates
-from haystack.tls.redirects import UNSEALED, Redirects
+from haystack.tls.redirects import Redirects
+from haystack.tls.sources import UNSEALED
 from haystack.tls.store import ACME, FOLDER, Store, key_of_name
 from tests.fakes.pki import self_signed
 from tests.fakes.state import ENDPOINT, NAME
