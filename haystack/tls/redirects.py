@@ -21,6 +21,7 @@ REDIRECT = "redirect"
 NAMED = 3  # hosts that a problem names
 AT_ONCE = 5.0  # seconds for a certificate that is put there, or made, with its container
 ORDERED = 120.0  # seconds for one that an authority is asked for
+BURST = 1.0  # seconds for which changes gather before all is judged, as while thousands of certificates come one by one
 Told = Mapping[str, tuple[Problem, ...]]
 
 
@@ -79,6 +80,8 @@ class Redirects:
                     await self._news.wait()
             except TimeoutError:
                 pass
+            else:
+                await asyncio.sleep(BURST)
             self._news.clear()
             due = await in_turns(self.judge())
 
