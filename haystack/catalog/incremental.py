@@ -152,7 +152,7 @@ class Builder:
         for name, each in found.items():
             rivals |= self._book.put(name, claims.of(each) if each is not None else {}, claims.plain(each))
             yield
-        found.update((name, self._bare[name]) for name in rivals & self._bare.keys() - found.keys())
+        found.update((name, self._bare[name]) for name in (rivals - found.keys()) & self._bare.keys())
         served: dict[str, Service | None] = {}
         for name, bare in found.items():
             more = (*self._book.lost(name), *self._remarked.get(name, ()))

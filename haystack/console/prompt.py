@@ -89,6 +89,7 @@ async def converse(
             history=kept,
         )
         bound(prompt.default_buffer)
+        bound(prompt.search_buffer)
         try:
             while (line := await _line(prompt)) is not None and await execute(line):
                 pass

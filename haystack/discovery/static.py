@@ -120,9 +120,7 @@ def _container(entry: dict[str, Any], name: str, source: str) -> Container:
     four, six = inspect.address(entry.get("address"), 4), inspect.address(entry.get("address"), 6)
     problems = [Problem(subject="port", message=f"{t[:80]!r} is no port: left out") for t in odd]
     problems += _unknown(entry, KEYS)
-    if "address" not in entry:
-        problems.append(Problem(subject="address", message="it has none"))
-    elif not (four or six):
+    if "address" in entry and not (four or six):
         problems.append(Problem(subject="address", message=f"{str(entry['address'])[:80]!r} is no IP address: it has none"))
     return Container(
         id=identity(name),

@@ -46,6 +46,11 @@ class Figures(Struct, gc=False):
         return sum(self.classes)
 
     @property
+    def timed(self) -> int:
+        """Those whose durations count: all but tunnels."""
+        return sum(self.classes) - self.classes[1]
+
+    @property
     def errors(self) -> int:
         """Those with a status of 500 or more, or without an answer."""
         return self.classes[0] + self.classes[5]

@@ -25,7 +25,7 @@ from haystack.tls.certificate import Certificate
 from haystack.tls.store import Certificates
 from haystack.views import dns_metrics, process_metrics, traffic_metrics
 from haystack.views.exposition import CONTENT_TYPES, END, OPENMETRICS, TEXT, Family, generated
-from haystack.views.pieces import ColumnPieces, Columns, Pieces
+from haystack.views.pieces import ColumnPieces, Columns, Encoded, Pieces
 from haystack.views.state import State, word_of
 from haystack.views.traffic_metrics import labels
 
@@ -190,9 +190,9 @@ class OfSnapshot(Generic[T]):
     def __init__(self, write: Callable[[str, T, float], Columns], *, again: bool) -> None:
         self._pieces = ColumnPieces(write, again=again)
         self._seen: Mapping[str, T] | None = None
-        self._rows: list[Columns] = []
+        self._rows: list[Encoded] = []
 
-    def of(self, items: Mapping[str, T]) -> Turns[list[Columns]]:
+    def of(self, items: Mapping[str, T]) -> Turns[list[Encoded]]:
         """All of them, by their keys."""
         if items is not self._seen:
             self._rows = yield from self._pieces.of((yield from ordered(items.items(), itemgetter(0))), 0)
@@ -200,7 +200,7 @@ class OfSnapshot(Generic[T]):
         return self._rows
 
 
-def under(families: Iterable[Family], form: str, rows: list[Columns]) -> Iterator[bytes]:
+def under(families: Iterable[Family], form: str, rows: list[Encoded]) -> Iterator[bytes]:
     """All samples of one family below its head, then those of the next."""
     for at, family in enumerate(families):
         yield family.head(form)

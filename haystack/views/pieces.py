@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from haystack.loop.turns import Turns
 
 T = TypeVar("T")
+W = TypeVar("W")
 D = TypeVar("D")
 USUAL, MOST = 32, 128  # items in a piece
 STRETCH = 8  # items that are looked at between two yields
@@ -29,16 +30,16 @@ class Piece(NamedTuple, Generic[T, D]):
     data: D
 
 
-class Parts(Generic[T, D]):
-    """write: one item at a moment in Unix seconds; joined: what is written of some; ages: whether that changes with time.
+class Parts(Generic[T, W, D]):
+    """write: one item at a moment in Unix seconds; joined: the data of some that are written; ages: whether that changes with time.
 
     again: they will be asked for again.
     """
 
     def __init__(
         self,
-        write: Callable[[str, T, float], D],
-        joined: Callable[[list[D]], D],
+        write: Callable[[str, T, float], W],
+        joined: Callable[[list[W]], D],
         ages: Callable[[T], bool] = lambda _value: False,
         *,
         again: bool = True,
@@ -82,7 +83,7 @@ class Parts(Generic[T, D]):
         return piece.data
 
 
-class Pieces(Parts[T, bytes]):
+class Pieces(Parts[T, bytes, bytes]):
     """Of bytes, one behind the other."""
 
     def __init__(
@@ -91,14 +92,15 @@ class Pieces(Parts[T, bytes]):
         super().__init__(write, b"".join, ages, again=again)
 
 
-Columns = tuple[bytes, ...]
+Columns = tuple[str, ...]
+Encoded = tuple[bytes, ...]
 
 
-class ColumnPieces(Parts[T, Columns]):
-    """Of several lists at once, with so many bytes of each item for each of them."""
+class ColumnPieces(Parts[T, Columns, Encoded]):
+    """Of several lists at once, with some text of each item for each of them."""
 
     def __init__(self, write: Callable[[str, T, float], Columns], *, again: bool = True) -> None:
-        super().__init__(write, lambda rows: tuple(map(b"".join, zip(*rows, strict=True))), again=again)
+        super().__init__(write, lambda rows: tuple("".join(column).encode() for column in zip(*rows, strict=True)), again=again)
 
 
 def framed(head: bytes, pieces: list[bytes], tail: bytes) -> list[bytes]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, product
 
 from haystack.model.durations import EDGES
 from haystack.model.records import Container
@@ -19,7 +20,9 @@ from haystack.views.pieces import Columns
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 LAST_SLOTS = tuple(EDGES.index(round(bound * 1e9)) for bound in BOUNDS)  # the slot below each bound
+CELLS = [f'method="{method}",code="{code}"' for method, code in product(METHODS, CLASSES)]
 NONE = Figures()
+KEPT = 32_768  # names whose labels are remembered
 
 SERVICE_FAMILIES = (
     Family("haystack_service_requests_total", "counter", "Requests to a service by method and class of status (none: no answer)."),
@@ -63,6 +66,18 @@ def labels(**told: str) -> str:
     return ",".join(f'{key}="{escaped(text)}"' for key, text in told.items())
 
 
+@lru_cache(KEPT)
+def _service(name: str) -> str:
+    """Its label, escaped once and not for every scrape."""
+    return labels(service=name)
+
+
+@lru_cache(KEPT)
+def _endpoint(identity: str) -> str:
+    """Its labels."""
+    return labels(endpoint=identity, container=identity.partition(":")[0])
+
+
 def services(traffic: Traffic) -> Iterator[tuple[str, ServiceItem]]:
     """Those with figures."""
     for name in list(traffic.services):
@@ -72,23 +87,22 @@ def services(traffic: Traffic) -> Iterator[tuple[str, ServiceItem]]:
 
 def service_columns(name: str, item: ServiceItem, _now: float) -> Columns:
     """A service's samples, by family."""
-    who, (_, waiting, figures) = labels(service=name), item
+    who, (_, waiting, figures) = _service(name), item
     return (
-        "".join(_cells(who, figures)).encode(),
-        "".join(_histogram("haystack_service_request_duration_seconds", who, figures)).encode(),
-        f"haystack_service_received_bytes_total{{{who}}} {figures.received}\n".encode(),
-        f"haystack_service_sent_bytes_total{{{who}}} {figures.sent}\n".encode(),
-        f"haystack_service_retries_total{{{who}}} {figures.retries}\n".encode(),
-        _summary("haystack_service_queue_wait_seconds", who, figures.waited, figures.waits).encode(),
-        f"haystack_service_queue_length{{{who}}} {waiting}\n".encode(),
+        "".join(_cells(who, figures)),
+        "".join(_histogram("haystack_service_request_duration_seconds", who, figures)),
+        f"haystack_service_received_bytes_total{{{who}}} {figures.received}\n",
+        f"haystack_service_sent_bytes_total{{{who}}} {figures.sent}\n",
+        f"haystack_service_retries_total{{{who}}} {figures.retries}\n",
+        _summary("haystack_service_queue_wait_seconds", who, figures.waited, figures.waits),
+        f"haystack_service_queue_length{{{who}}} {waiting}\n",
     )
 
 
 def _cells(who: str, figures: ServiceFigures) -> Iterator[str]:
-    for at, count in enumerate(figures.cells):
+    for told, count in zip(CELLS, figures.cells, strict=True):
         if count:
-            method, code = METHODS[at // len(CLASSES)], CLASSES[at % len(CLASSES)]
-            yield f'haystack_service_requests_total{{{who},method="{method}",code="{code}"}} {count}\n'
+            yield f"haystack_service_requests_total{{{who},{told}}} {count}\n"
 
 
 def _histogram(name: str, who: str, figures: Figures) -> Iterator[str]:
@@ -118,17 +132,20 @@ def endpoints(traffic: Traffic) -> Iterator[tuple[str, EndpointItem]]:
 def endpoint_columns(identity: str, item: EndpointItem, _now: float) -> Columns:
     """An endpoint's samples, by family."""
     _, in_flight, pooled, figures = item
-    who = labels(endpoint=identity, container=identity.partition(":")[0])
-    ended = sum(figures.durations)
-    counts = zip(CLASSES, figures.classes, strict=True)
+    who = _endpoint(identity)
+    requests = [
+        f'haystack_endpoint_requests_total{{{who},code="{code}"}} {count}\n'
+        for code, count in zip(CLASSES, figures.classes, strict=True)
+        if count
+    ]
     return (
-        "".join(f'haystack_endpoint_requests_total{{{who},code="{code}"}} {count}\n' for code, count in counts if count).encode(),
-        _summary("haystack_endpoint_request_duration_seconds", who, figures.seconds, ended).encode(),
-        f"haystack_endpoint_received_bytes_total{{{who}}} {figures.received}\n".encode(),
-        f"haystack_endpoint_sent_bytes_total{{{who}}} {figures.sent}\n".encode(),
-        f"haystack_endpoint_retries_total{{{who}}} {figures.retries}\n".encode(),
-        f"haystack_endpoint_requests_in_flight{{{who}}} {in_flight}\n".encode(),
-        f"haystack_endpoint_pooled_connections{{{who}}} {pooled}\n".encode(),
+        "".join(requests),
+        _summary("haystack_endpoint_request_duration_seconds", who, figures.seconds, figures.timed),
+        f"haystack_endpoint_received_bytes_total{{{who}}} {figures.received}\n",
+        f"haystack_endpoint_sent_bytes_total{{{who}}} {figures.sent}\n",
+        f"haystack_endpoint_retries_total{{{who}}} {figures.retries}\n",
+        f"haystack_endpoint_requests_in_flight{{{who}}} {in_flight}\n",
+        f"haystack_endpoint_pooled_connections{{{who}}} {pooled}\n",
     )
 
 
@@ -139,13 +156,13 @@ def standing_columns(name: str, service: Service, _now: float) -> Columns:
     panicked = Counter(endpoint.cause.name.lower() for endpoint in service.endpoints if endpoint.panicked)
     ready = len(service.endpoints) - out.total()
     return (
-        f'haystack_endpoints{{ready="true",{who}}} {ready:.1f}\nhaystack_endpoints{{ready="false",{who}}} {out.total():.1f}\n'.encode(),
-        "".join(f'haystack_endpoints_unready{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(out.items())).encode(),
-        "".join(f'haystack_endpoints_panicked{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(panicked.items())).encode(),
+        f'haystack_endpoints{{ready="true",{who}}} {ready:.1f}\nhaystack_endpoints{{ready="false",{who}}} {out.total():.1f}\n',
+        "".join(f'haystack_endpoints_unready{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(out.items())),
+        "".join(f'haystack_endpoints_panicked{{{who},cause="{cause}"}} {count}\n' for cause, count in sorted(panicked.items())),
     )
 
 
 def container_columns(_identity: str, container: Container, _now: float) -> Columns:
     """What a container's short id stands for."""
     who = labels(container=container.short_id, name=container.name, image=container.image)
-    return (f"haystack_container_info{{{who}}} 1\n".encode(),)
+    return (f"haystack_container_info{{{who}}} 1\n",)

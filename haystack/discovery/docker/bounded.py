@@ -21,7 +21,9 @@ from docker.transport.unixconn import UnixHTTPConnectionPool
 from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
+
+from haystack.net.https_adapter import HttpsConnection
 
 KEPT = 32  # connections that wait for the next question, at most: more than there are threads that ask
 ONE = "engine"  # the pool of a Unix socket: Docker's own adapter has one for each URL
@@ -134,7 +136,7 @@ class _Plain(HTTPConnection):
     response_class = _Reply
 
 
-class _Sealed(HTTPSConnection):
+class _Sealed(HttpsConnection):
     response_class = _Reply
 
 

@@ -4,10 +4,12 @@ import asyncio
 import json
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from requests import Session, exceptions
+from urllib3.exceptions import InsecureRequestWarning
 
 from haystack.discovery.docker import client
 from haystack.discovery.docker.tls import Certificates, TlsOptions
@@ -110,6 +112,30 @@ def test_whose_it_is_and_by_whom_is_verified_as_ever(tmp_path, address, whose, w
         session.mount("https://", HttpsAdapter())
         with pytest.raises(exceptions.SSLError, match=why):
             session.get(f"https://{server.place}/", verify=str(server.ca if whose == "its own" else tmp_path / "other.pem"), timeout=10)
+
+
+def test_one_connection_trusts_nobody_that_another_was_told_to_trust(server):
+    with Session() as session:
+        session.trust_env = False
+        session.mount("https://", HttpsAdapter())
+        url = f"https://{server.place}/"
+        assert session.get(url, verify=str(server.ca), timeout=10).status_code == 200
+        with pytest.raises(exceptions.SSLError):
+            session.get(url, verify=True, timeout=10)
+        with pytest.warns(InsecureRequestWarning):
+            assert session.get(url, verify=False, timeout=10).status_code == 200
+
+
+def test_connections_are_made_side_by_side(server, tmp_path):
+    """With one context for all, loading a client's chain into it while another was made from it ended the process."""
+    authority, chain, key = bare("client", "127.0.0.1")
+    (tmp_path / "client.pem").write_bytes(chain + authority + key)
+    with Session() as session, ThreadPoolExecutor(8) as threads:
+        session.trust_env = False
+        session.mount("https://", HttpsAdapter(pool_maxsize=8))
+        session.verify, session.cert = str(server.ca), str(tmp_path / "client.pem")
+        asked = [threads.submit(session.get, f"https://{server.place}/", timeout=30) for _ in range(80)]
+        assert [each.result().status_code for each in asked] == [200] * 80
 
 
 def test_nothing_else_is_changed():

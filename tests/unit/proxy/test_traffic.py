@@ -49,6 +49,14 @@ def test_an_endpoint_of_two_services_has_the_exchanges_of_both():
     assert sum(figures.durations) == figures.durations[SLOT] == 6
 
 
+def test_a_tunnel_is_a_request_without_a_duration():
+    traffic = Fed(**{NAME: [A]})
+    traffic.put(NAME, A, OK, 1.0)
+    traffic.put(NAME, A, ((0, 2, 0, 0, 0, 0), 5, 5, 0, 0, ()), 1.0)
+    figures = traffic.endpoints[A]
+    assert (figures.requests, figures.timed, sum(figures.durations)) == (5, 3, 3)
+
+
 def test_a_service_has_what_no_endpoint_had_too():
     traffic = Fed(**{NAME: [A]})
     traffic.put(NAME, A, OK, 1.0)

@@ -42,13 +42,21 @@ class Told:
     """What a watch has told; the answers of nodes are `said`, by address."""
 
     def __init__(self, monkeypatch):
-        self.now, self.said, self.news = {}, {}, asyncio.Event()
+        self.now, self.said, self.news, self.asked = {}, {}, asyncio.Event(), asyncio.Queue()
         monkeypatch.setattr(node_watch, "answers", self.answers)
         self.watch = NodeWatch(self.tell, PACE)
 
     async def answers(self, address, _port, _patience):
         await asyncio.sleep(0)
+        self.asked.put_nowait(address)
         return self.said.get(address, True)
+
+    async def asks(self, times):
+        """So many questions more, and what the one before the last of them has led to."""
+        while not self.asked.empty():
+            self.asked.get_nowait()
+        async with asyncio.timeout(5):
+            return {await self.asked.get() for _ in range(times)}
 
     def tell(self, silent):
         self.now = dict(silent)
@@ -70,7 +78,7 @@ async def told(monkeypatch):
 
 async def test_a_node_that_falls_silent_is_told_of_and_its_return(told):
     told.watch.follow({"n1": NODE})
-    await asyncio.sleep(0.03)
+    await told.asks(2)
     assert told.now == {}
     told.said["10.77.0.2"] = False
     assert await told.hears() == {"n1": "its node node1 does not answer"}
@@ -108,30 +116,28 @@ def test_a_node_is_known_to_be_silent_within_two_seconds(nodes):
 async def test_one_that_never_answered_may_have_a_firewall(told):
     told.said["10.77.0.2"] = False
     told.watch.follow({"n1": NODE})
-    await asyncio.sleep(0.1)
+    await told.asks(PACE.misses + 2)
     assert told.now == {}
 
 
 async def test_that_nothing_can_be_said_counts_neither_way(told):
     told.watch.follow({"n1": NODE})
-    await asyncio.sleep(0.03)
+    await told.asks(2)
     told.said["10.77.0.2"] = None
-    await asyncio.sleep(0.1)
+    await told.asks(PACE.misses + 2)
     assert told.now == {}
 
 
 async def test_one_that_has_left_the_swarm_is_silent_no_more(told):
     told.watch.follow({"n1": NODE})
-    await asyncio.sleep(0.03)
+    await told.asks(2)
     told.said["10.77.0.2"] = False
     await told.hears()
     told.watch.follow({})
     assert await told.hears() == {}
 
 
-async def test_haystacks_own_node_is_not_asked(told, monkeypatch):
-    asked = []
-    monkeypatch.setattr(node_watch, "answers", lambda *a: asked.append(a))
-    told.watch.follow({"n1": Place(id="n1", name="node1", address="10.77.0.2", here=True), "n2": Place(id="n2", name="node2")})
-    await asyncio.sleep(0.03)
-    assert asked == []
+async def test_haystacks_own_node_is_not_asked(told):
+    other = Place(id="n3", name="node3", address="10.77.0.3")
+    told.watch.follow({"n1": Place(id="n1", name="node1", address="10.77.0.2", here=True), "n2": Place(id="n2", name="node2"), "n3": other})
+    assert await told.asks(3) == {"10.77.0.3"}
