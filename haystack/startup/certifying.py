@@ -15,6 +15,7 @@ from haystack.dns import challenges
 from haystack.dns.challenges import Challenges
 from haystack.dns.outside import Outside
 from haystack.dns.service import DnsService
+from haystack.model.records import Problem
 from haystack.proxy.supervisor import Supervisor
 from haystack.settings import authorities
 from haystack.settings.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from haystack.tls.local_ca import LocalCa
     from haystack.tls.local_names import LocalNames
 
-COMPLAINTS = "certificates"  # the source of problems
+COMPLAINTS, OF_REDIRECTS = "certificates", "redirects"  # sources of problems
 
 
 class Certifying:
@@ -79,6 +80,9 @@ class Certifying:
 
     def work(self) -> Iterator[Coroutine[Any, Any, None]]:
         """What goes on as long as Haystack does, once it serves."""
+        if why := sources.why_no_redirect(self._settings):
+            problem = Problem(subject="HAYSTACK_HTTPS", message=f"'redirect' has no effect: {why}")
+            self._registry.take_problems((problem,), OF_REDIRECTS)
         yield self._redirects.run()
         if self._acme is not None:
             yield self._acme.issuer.run()

@@ -75,6 +75,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     yield from _own_domains(settings)
     if settings.tls_client_ca is not None and not sources.wanted(settings):
         yield "HAYSTACK_TLS_CLIENT_CA has no effect: HTTPS is off without a certificate, such as by HAYSTACK_CERTS or HAYSTACK_ACME"
+    if why := sources.why_no_redirect(settings):
+        yield f"HAYSTACK_HTTPS=redirect has no effect: {why}"
     if settings.access_log_fields and settings.access_log not in ("json", "ecs"):
         yield f"HAYSTACK_ACCESS_LOG_FIELDS is ignored with HAYSTACK_ACCESS_LOG={settings.access_log}: it is for json and ecs"
     if not settings.given("state_dir") and (why := unwritable(settings.state_dir)):

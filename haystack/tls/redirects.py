@@ -14,13 +14,14 @@ from haystack.loop.turns import Turns, in_turns
 from haystack.model.records import Problem
 from haystack.model.services import Service
 from haystack.tls.acme.wanted import Picture
+from haystack.tls.sources import UNSEALED
 from haystack.tls.store import ACME, Certificates, Store, key_of_name
 
 REDIRECT = "redirect"
 NAMED = 3  # hosts that a problem names
 AT_ONCE = 5.0  # seconds for a certificate that is put there, or made, with its container
 ORDERED = 120.0  # seconds for one that an authority is asked for
-UNSEALED = "nothing listens for https: set HAYSTACK_ACME, HAYSTACK_CERTS (a folder, which may be empty) or HAYSTACK_TLS_LOCAL"
+BURST = 1.0  # seconds for which changes gather before all is judged, as while thousands of certificates come one by one
 Told = Mapping[str, tuple[Problem, ...]]
 
 
@@ -79,6 +80,8 @@ class Redirects:
                     await self._news.wait()
             except TimeoutError:
                 pass
+            else:
+                await asyncio.sleep(BURST)
             self._news.clear()
             due = await in_turns(self.judge())
 
@@ -92,7 +95,7 @@ class Redirects:
                 lacking = [host for host in hosts if not _has(picture, host)]
                 since.update((host, self._since.get(host, now)) for host in lacking)
                 late = [host for host in lacking if self._is_late(picture, host, since[host], now)]
-                # without a listener, each service would say what one setting is the cause of
+                # without a listener, each service would say what one setting is the cause of, which is told once (certifying.py)
                 if late and (self._sealed or hosts is asking.labelled):
                     problems.append(Problem(subject=subject, message=self._message(picture, late)))
                 yield

@@ -18,7 +18,7 @@ from haystack.model.services import SPOKEN, Carried, Endpoint, Service
 from haystack.routing import locality
 from haystack.routing.routing_table import own_hosts, serving
 from haystack.routing.rows import HTTPS, LISTENERS
-from haystack.tls.redirects import UNSEALED
+from haystack.tls.sources import UNSEALED
 from haystack.views import in_effect
 from haystack.views.state import State
 

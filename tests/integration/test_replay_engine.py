@@ -188,4 +188,5 @@ def test_a_container_that_is_killed_under_load_has_its_story_told(shell, members
 
 def test_what_was_before_the_start_is_said_to_be_unknown(shell):
     with pytest.raises(AssertionError, match="is not known"):
-        shell.said("replay", "1h")
+        shell.said("replay", "1h", "--for", "1m")
+    assert "or Haystack did not run" in " ".join(shell.said("replay", "1h").split())

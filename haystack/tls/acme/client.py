@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from haystack.tls.acme import jose
 from haystack.tls.acme.errors import PREFIX, RefusedError, UnreachableError
 from haystack.tls.acme.http_client import Answer
+from haystack.tls.acme.renewal import LONGEST
 
 JOSE = "application/jose+json"
 PROBLEM = "application/problem+json"
 TRIES = 12  # with other nonces (section 6.5): authorities that are many machines refuse some
 NONCES = 8  # that are kept
-LONGEST = 7 * 86400.0  # seconds to wait, whatever an authority says
 TOLD = 300  # characters of what it says
 _ERROR = 400
 

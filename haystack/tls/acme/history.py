@@ -10,18 +10,22 @@ from collections.abc import Iterable
 import msgspec
 
 from haystack.loop.turns import Turns
-from haystack.tls.acme.renewal import OF_AUTHORITY, OF_LOOKS, again, drawn
+from haystack.tls.acme.renewal import OF_AUTHORITY, OF_LOOKS, again, drawn, in_time
 
 MOST_ERROR = 400  # characters
 
 
 class Failed(msgspec.Struct):
-    """What went wrong with a name, how often in a row, and when it is tried again. asked: the authority was asked, and not DNS alone."""
+    """What went wrong with a name, how often in a row, and when it is tried again. asked: the authority was asked, and not DNS alone.
+
+    early: a certificate was issued, and was due for renewal as it came.
+    """
 
     failures: int = 0
     again: float = 0.0
     error: str = ""
     asked: bool = False
+    early: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -40,16 +44,27 @@ class History(msgspec.Struct):
     authority: Failed = msgspec.field(default_factory=Failed)
     windows: dict[str, Window] = {}
 
-    def free(self, name: str) -> float:
+    def free(self, name: str, now: float) -> float:
         """From when this name may be ordered."""
         failed = self.names.get(name)
-        return failed.again if failed is not None else 0.0
+        return in_time(failed.again, now) if failed is not None else 0.0
 
-    def refused(self, names: Iterable[str], error: str, now: float, expires: float = 0.0, retry_after: float = 0.0) -> float:
-        """The authority could not be shown that these are ours, or refuses them: when the last of them is tried again."""
+    def open(self, now: float) -> float:
+        """From when the authority may be asked."""
+        return in_time(self.authority.again, now)
+
+    @property
+    def early(self) -> list[str]:
+        """Names whose certificate was due for renewal as it came."""
+        return [name for name, failed in self.names.items() if failed.early]
+
+    def refused(
+        self, names: Iterable[str], error: str, now: float, expires: float = 0.0, retry_after: float = 0.0, *, early: bool = False
+    ) -> float:
+        """The authority could not be shown that these are ours, or refuses them: when the last of them is tried again. early: as above."""
         last = now
         for name in names:
-            failed = self._failed(name, error, asked=True)
+            failed = self._failed(name, error, asked=True, early=early)
             failed.again = again(failed.failures, drawn(f"{name} {failed.failures} {now}"), expires, now, retry_after)
             last = max(last, failed.again)
         return last
@@ -57,15 +72,15 @@ class History(msgspec.Struct):
     def misled(self, name: str, error: str, now: float) -> float:
         """A name does not lead here: when DNS is asked again. What the authority has refused before does not come earlier for that."""
         failed = self._failed(name, error, asked=False)
-        failed.again = max(failed.again, now + OF_LOOKS.wait(failed.failures, drawn(f"{name} {failed.failures}")))
+        failed.again = max(in_time(failed.again, now), now + OF_LOOKS.wait(failed.failures, drawn(f"{name} {failed.failures}")))
         return failed.again
 
-    def _failed(self, name: str, error: str, *, asked: bool) -> Failed:
+    def _failed(self, name: str, error: str, *, asked: bool, early: bool = False) -> Failed:
         failed = self.names.setdefault(name, Failed())
         if failed.asked != asked:
             failed.failures = 0
         failed.failures += 1
-        failed.error, failed.asked = error[:MOST_ERROR], asked
+        failed.error, failed.asked, failed.early = error[:MOST_ERROR], asked, early
         return failed
 
     def unreachable(self, error: str, now: float, retry_after: float = 0.0) -> float:

@@ -21,7 +21,7 @@ from haystack.tls.acme.folder import DamagedError, Folder, FolderError
 from haystack.tls.acme.history import History, Window
 from haystack.tls.acme.lease import BEAT, Lease
 from haystack.tls.acme.plan import NEVER, Task
-from haystack.tls.acme.reach import Reachable
+from haystack.tls.acme.reach import Reachable, Ways
 from haystack.tls.acme.reports import Reports
 from haystack.tls.acme.shelf import Shelf
 from haystack.tls.acme.wanted import WILDCARD, Picture, Wanted, why_not
@@ -58,7 +58,7 @@ class Issuer:
         self._authority = authority
         self._folder = folder
         self._lease = lease
-        self._reach, self._dns = reach, dns
+        self._ways = Ways(reach, dns)
         self._reports = reports
         self._public = public
         self._clock = clock
@@ -154,17 +154,18 @@ class Issuer:
         await in_turns(self._tidy(history))
         await self._listen(history)
         now = self._clock()
+        await self._reconsider(history, now)
         made = await in_turns(plan.made(self._wanted.names, self.shelf.held, now, self._free))
         for key in {*self.shelf.spent(made.idle, now), *made.replaced}:
             await self.shelf.drop(key)
-        if made.tasks and history.authority.again <= now:
+        if made.tasks and history.open(now) <= now:
             try:
                 await self._work(made.tasks[: 1 if history.authority.failures else AT_ONCE], history)
             finally:
                 await self._save(history)
             return 0.0
         await self._save(history)
-        again = history.authority.again if made.tasks else made.next
+        again = history.open(now) if made.tasks else made.next
         looks = [window.look for window in history.windows.values() if window.look > now]  # those of ended ones stay in the past
         return max(0.0, min(OFTEN, min([again, *looks]) - self._clock()))
 
@@ -179,14 +180,14 @@ class Issuer:
     def _free(self, name: str) -> float:
         """From when a name may be ordered."""
         why = why_not(name, public=self._public)
-        if not why and name.startswith(WILDCARD) and self._dns is None:
+        if not why and name.startswith(WILDCARD) and not self._ways.wildcards:
             why = "a wildcard needs dns-01: set HAYSTACK_ACME_DNS_ZONE to a zone that is delegated to Haystack"
         if why:
             if self._hopeless.get(name) != why:
                 self._hopeless[name] = why
                 self._reports.unasked(name, why, 0.0)
             return NEVER
-        return self._history.free(name) if self._history is not None else NEVER
+        return self._history.free(name, self._clock()) if self._history is not None else NEVER
 
     async def _work(self, tasks: Iterable[Task], history: History) -> None:
         """Order these certificates, for the names of each that lead here."""
@@ -207,7 +208,7 @@ class Issuer:
 
     async def _led(self, task: Task, history: History) -> Task | None:
         """The same for those of its names that lead here; None: none does."""
-        whys = await asyncio.gather(*map(self._why_unreached, task.names))
+        whys = await asyncio.gather(*map(self._ways.why_not, task.names))
         names = [name for name, why in zip(task.names, whys, strict=True) if not why]
         for name, why in zip(task.names, whys, strict=True):
             if why:
@@ -216,15 +217,6 @@ class Issuer:
             return task
         left = task.needed & set(names)
         return Task(plan.key_of(names), tuple(names), left, "", task.expires, task.renews) if left else None
-
-    async def _why_unreached(self, name: str) -> str:
-        """By dns-01 a name need not lead here; what is to be shown of it has to."""
-        bare = name.removeprefix(WILDCARD)
-        if self._dns is not None and not await self._dns.why_not(bare):
-            return ""
-        if name.startswith(WILDCARD):
-            return await self._dns.why_not(bare) if self._dns is not None else "a wildcard needs dns-01"
-        return await self._reach.why_not(name)
 
     async def _order(self, task: Task, history: History) -> AcmeError | None:
         """Why it did not succeed. What became of it is kept at once: the other orders may take minutes, and this process may die."""
@@ -243,14 +235,23 @@ class Issuer:
             await self._save(history)
             raise
         self.shelf.put(task.key, made)
-        if self.shelf.held[task.key].renewal < (now := self._clock()) + SOON:
-            due = AcmeError(f"what was issued is due for renewal: it is valid until {day(made.not_after)}, and here it is {day(now)}")
-            self._blame(task, due, history, now)
+        renewal, now = self.shelf.held[task.key].renewal, self._clock()
+        self._reports.issued(task, made, renewal)
+        if renewal < now + SOON:
+            why = f"due for renewal at once: what was issued is valid until {day(made.not_after)}, and here it is {day(now)}"
+            again = history.refused(task.names, why, now, made.not_after, early=True)
+            self._reports.early(task, why, again)
             await self._save(history)
-            return due
-        history.issued(task.names)
-        self._reports.issued(task, made, self.shelf.held[task.key].renewal)
+        else:
+            history.issued(task.names)
         return None
+
+    async def _reconsider(self, history: History, now: float) -> None:
+        """Forget that certificates were due as they came, where they are not: the clock was set, or other times are suggested."""
+        if names := history.early:
+            lasting = await in_turns(plan.lasting(self.shelf.held, names, now + SOON))
+            history.issued(lasting)
+            self._reports.lasting(lasting)
 
     def _blame(self, task: Task, error: AcmeError, history: History, now: float) -> None:
         """Those of its names that it is about wait; the others are ordered without them."""
@@ -265,7 +266,7 @@ class Issuer:
     async def _listen(self, history: History) -> None:
         """Ask what the authority suggests for the certificates that it was not asked about for long."""
         now = self._clock()
-        if history.authority.again > now:
+        if history.open(now) > now:
             return
         for key in (await in_turns(self.shelf.unheard(now)))[:LOOKS]:
             mark, renewal_id = self.shelf.there[key].fingerprint, self.shelf.held[key].renewal_id

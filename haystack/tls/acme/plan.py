@@ -90,6 +90,12 @@ def made(groups: Groups, held: Mapping[str, Held], now: float, free: Callable[[s
     return Plan(tuple(tasks), soon, idle, replaced)
 
 
+def lasting(held: Mapping[str, Held], names: Iterable[str], until: float) -> Turns[list[str]]:
+    """Those of these names whose certificate is not due by then."""
+    best = yield from _best(held.values())
+    return [name for name in names if (found := covering(best, name)) is not None and found.renewal > until]
+
+
 def _best(held: Iterable[Held]) -> Turns[dict[str, Held]]:
     """The certificate of each name that ends last."""
     found: dict[str, Held] = {}

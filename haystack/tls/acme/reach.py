@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from haystack.dns.outside import OutsideError
 from haystack.tls.acme.errors import ChallengeError
 from haystack.tls.acme.orders import Proof
+from haystack.tls.acme.wanted import WILDCARD
 from haystack.tls.acme.who_answers import Heard
 
 MOST = 8  # addresses of a name that are asked
@@ -27,6 +28,24 @@ class Reachable(Protocol):
 
     async def why_not(self, name: str) -> str:
         """Why not; empty: it would."""
+
+
+class Ways:
+    """reach: of names without a wildcard; dns: of the others, by dns-01; None where that can't be had."""
+
+    def __init__(self, reach: Reachable, dns: Reachable | None) -> None:
+        self._reach, self._dns = reach, dns
+
+    @property
+    def wildcards(self) -> bool:
+        """Whether there can be certificates for them."""
+        return self._dns is not None
+
+    async def why_not(self, name: str) -> str:
+        """Why a name does not lead here; empty: it does. By dns-01 it need not, but what is to be shown of it has to."""
+        bare = name.removeprefix(WILDCARD)
+        found = await self._dns.why_not(bare) if self._dns is not None else "a wildcard needs dns-01"
+        return await self._reach.why_not(name) if found and not name.startswith(WILDCARD) else found
 
 
 class World(Protocol):

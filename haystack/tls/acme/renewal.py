@@ -14,6 +14,7 @@ LONG = 10 * DAY  # a lifetime for which a third is time enough for a person to s
 LEFT_OF_LONG, LEFT_OF_SHORT = 1 / 3, 1 / 2  # of the lifetime, when it is renewed
 JITTER = 0.05  # of the lifetime
 YOUNG = 1 / 8  # of the lifetime, a day at most: whatever is suggested, what is younger is not renewed, or it would go on for ever
+LONGEST = 7 * DAY  # seconds to wait, whatever an authority says
 LEAST_LOOK, USUAL_LOOK, MOST_LOOK = 60.0, 6 * 3600.0, DAY  # seconds between two questions for suggestions (RFC 9773, section 4.3.2)
 
 
@@ -50,6 +51,11 @@ URGENT = 6 * 3600.0
 def drawn(text: str) -> float:
     """Chance from 0.0 to 1.0, the same for the same text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / (1 << 56)
+
+
+def in_time(again: float, now: float, longest: float = LONGEST) -> float:
+    """When something is done again; 0.0 where that is further away than anybody waits: a clock that was ahead then has been set back."""
+    return again if again <= now + longest else 0.0
 
 
 def due(fingerprint: str, not_before: float, not_after: float, window: tuple[float, float] | None = None) -> float:

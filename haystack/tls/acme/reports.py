@@ -60,6 +60,17 @@ class Reports:
         for name in task.names:
             self._well(name)
 
+    def lasting(self, names: Iterable[str]) -> None:
+        """These have a certificate that is not due, other than it seemed when it came."""
+        for name in names:
+            self._well(name)
+
+    def early(self, task: Task, why: str, again: float) -> None:
+        """What was issued is served, and due for renewal already."""
+        self._crowd.warning("certificate.early", names=list(task.names), reason=why, again=_time(again))
+        for name in task.names:
+            self._ill(name, why, again, ())  # what it replaces is no worse for it
+
     def refused(self, names: Iterable[str], error: str, again: float, renews: Iterable[str] = ()) -> None:
         """The authority does not give it, for these names. renews: keys of the certificates that they have still."""
         told = list(names)

@@ -92,7 +92,7 @@ class Shelf:
         found = []
         for key, one in tuple(self.there.items()):
             window = self._window(one.fingerprint)
-            if one.is_valid(now) and (window is None or window.look <= now):
+            if one.is_valid(now) and (window is None or renewal.in_time(window.look, now, renewal.MOST_LOOK) <= now):
                 found.append(key)
             yield
         return found

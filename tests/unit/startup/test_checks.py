@@ -465,6 +465,15 @@ def test_an_origin_that_clients_know_otherwise_is_warned_of(origin, count, monke
     assert len(found) == count
 
 
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [({}, 1), ({"tls_local": "on"}, 0), ({"certs": "/srv/certs"}, 0), ({"acme": "letsencrypt"}, 0), ({"https": "on"}, 0)],
+)
+def test_a_redirect_to_https_that_nothing_listens_for_is_warned_of(more, count):
+    found = list(checks.warnings(load({"state_dir": "/srv/haystack", "https": "redirect", **more})))
+    assert [line.partition(": ")[0] for line in found] == ["HAYSTACK_HTTPS=redirect has no effect"] * count
+
+
 def test_a_state_folder_that_workers_may_read_is_told():
     within = Path(sys.prefix) / "state"
     (line,) = checks.warnings(load({"state_dir": str(within)}))

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from haystack.loop.turns import at_once
 from haystack.model.records import Problem
 from haystack.model.services import Carried, Service
-from haystack.tls import certificates
-from haystack.tls.redirects import UNSEALED, Redirects
+from haystack.tls import certificates, redirects
+from haystack.tls.redirects import Redirects
+from haystack.tls.sources import UNSEALED
 from haystack.tls.store import ACME, FOLDER, Store, key_of_name
 from tests.fakes.pki import self_signed
 from tests.fakes.state import ENDPOINT, NAME
@@ -111,7 +112,8 @@ async def test_a_certificate_that_is_ordered_has_some_time_unless_it_is_refused(
     assert rig.judge() != {}
 
 
-async def test_it_judges_by_itself_when_something_is_new_or_a_time_is_up() -> None:
+async def test_it_judges_by_itself_when_something_is_new_or_a_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirects, "BURST", 0.01)
     rig = Rig(grace=0.05)
     loop, news = asyncio.get_running_loop(), asyncio.Queue[Any]()
     rig.redirects = Redirects(rig.store, news.put_nowait, grace=0.05, clock=loop.time)
@@ -123,3 +125,22 @@ async def test_it_judges_by_itself_when_something_is_new_or_a_time_is_up() -> No
         rig.put("shop.example")
         assert await news.get() == {}
     task.cancel()
+
+
+async def test_many_changes_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirects, "BURST", 0.3)
+    rig, told, times = Rig(), asyncio.Event(), list[int]()
+    rig.redirects = Redirects(rig.store, lambda _problems: told.set(), grace=0.0)
+    judge = rig.redirects.judge
+    monkeypatch.setattr(rig.redirects, "judge", lambda: times.append(1) or judge())
+    task = asyncio.create_task(rig.redirects.run())
+    services = {NAME: Service(name=NAME, endpoints=(ENDPOINT,), claims=(HOST,))}
+    at_once(rig.redirects.follow(SimpleNamespace(version=1, services=services, changed_since=lambda _version: None)))
+    for _ in range(30):
+        rig.store.publish()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await told.wait()
+    task.cancel()
+    assert len(times) <= 3

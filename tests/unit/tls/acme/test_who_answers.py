@@ -114,4 +114,4 @@ async def test_where_tls_alpn_01_is_what_is_shown_port_443_is_asked(tmp_path: Pa
     house = House(store, unused, dict, lambda _pending: None, heard, World(), lambda: ("172.17.0.2",), lambda _problems: None, "one")
     shows = Shows(store)
     async with at(monkeypatch, "TLS_PORT", shows.closes, shows.context):
-        assert await Acme(settings, house).issuer._reach.why_not(NAME) == ""
+        assert await Acme(settings, house).issuer._ways.why_not(NAME) == ""
