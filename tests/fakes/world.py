@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from haystack._fast import testing as compiled
-from haystack._fast.endpoint.endpoint import Endpoint, Member, Route
+from haystack._fast.endpoint.endpoint import Endpoint, Member, Queue, Route
 from haystack._fast.exchange import testing
 from haystack._fast.exchange.testing import Attempt
 from haystack._fast.routing.router import Router
@@ -98,6 +98,7 @@ class Worker:
         self.waiting: dict[Attempt, asyncio.TimerHandle] = {}  # at an endpoint, each with the time at which it ends there
         self.pending: dict[Attempt, asyncio.TimerHandle] = {}  # in the queue, each with the end of its time there
         self.watched: dict[Member, None] = {}  # those at which some have waited for long
+        self.queue: Queue | None = None
         self.asked = self.repeated = self.denied = self.queued = self.done = self.crowd = 0
 
     def follow(self, snapshot: Snapshot) -> None:
@@ -247,9 +248,10 @@ class Worker:
     def judge(self, member: Member) -> None:
         """Do what is decided about an endpoint that keeps requests waiting."""
         route = self.route
-        if route is None:
+        self.queue = route.queue if route is not None else self.queue  # the last one it had, once the service has gone
+        if self.queue is None:
             return
-        actions = testing.judge_member(member, route.queue, self.ms)
+        actions = testing.judge_member(member, self.queue, self.ms)
         if "sample" in actions:
             self.sample(member, reading="reading" in actions)
         if "move" in actions or "report" in actions:

@@ -196,9 +196,11 @@ def nothing_is_left(world):
         assert len(worker.route.queue) == 0
     world.rest(LONGEST)
     world.empty()
+    world.rest(1000.0)  # who was silent as it left may come back for ten minutes
     monitor = world.monitor
     assert (monitor._lives, monitor.ejections._histories, monitor.ejections._out) == ({}, {}, {})
     for worker in world.workers:
+        worker.tick()
         for _ in range(2):  # endpoints stay for one time more
             worker.routes.forget_drained()
         routes = worker.routes
