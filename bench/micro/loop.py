@@ -133,7 +133,7 @@ class Rig:
             requests=self.traffic.series.counts, traffic=self.traffic, errors={}, ports={}, workers=[], refresh=_nothing,
             dns_counts=DnsCounts(), askers=_askers,
         )  # fmt: skip
-        settings = SimpleNamespace(dns_ttl=5, balance="p2c", https="on", cors_origin=None)
+        settings = SimpleNamespace(dns_ttl=5, balance="p2c", https="on", timeout=60.0, wait=10.0, cors_origin=None)
         door = Operator(self.registry, _loads, folder)
         self.rates, self.second = Rates(self.traffic), itertools.count(1)
         self.state = State(settings, self.registry, Lookup(self.dns), proxy, TraceHub(), door, time.time(), rates=self.rates)
