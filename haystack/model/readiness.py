@@ -20,12 +20,12 @@ class Readiness(NamedTuple):
 
     @property
     def out(self) -> int:
-        """Those that get no requests."""
+        """Endpoints that get no requests."""
         return self.all - self.ready - self.panicked
 
 
 def of(endpoints: Iterable[Endpoint]) -> Readiness:
-    """These."""
+    """The counts of these endpoints."""
     ready = panicked = every = 0
     for endpoint in endpoints:  # there may be thousands: as Endpoint.well and .panicked have it, without calling them
         every += 1

@@ -1,8 +1,8 @@
 """Imports a worker's libraries without what they would import for work that it never has: 2 MiB of its own for each worker.
 
 A worker's TLS is compiled (_fast/net/tls.pyx) and needs no module `ssl`, it starts no process (sandbox.py), and reads no source text.
-Whoever imports one of these modules later, as a test that runs a worker's code in its own process may, gets the real one; a library keeps
-what it was given.
+A library keeps the stand-ins that it has imported. A later import of such a module gets the real one, as in a test that runs a worker's
+code in its own process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIBRARIES: tuple[tuple[str, dict[str, ModuleType | None]], ...] = (
 
 
 def without(library: str, absent: dict[str, ModuleType | None]) -> None:
-    """Import it while these modules are others. One that has been imported already stays what it is."""
+    """Import the library while stand-ins take the place of these modules. A module that was imported before stays as it is."""
     others = {name: other for name, other in absent.items() if name not in sys.modules}
     sys.modules.update(others)  # type: ignore[arg-type] # None: https://docs.python.org/3/reference/import.html#the-module-cache
     try:

@@ -128,7 +128,10 @@ cdef inline bint is_calm(Member member, int64_t now) noexcept:
 
 
 cdef Member with_room(Route route, Candidates *c, bint careful, int64_t now):
-    """One that has room, is not silent and was not tried, or None: the picker looks at a few only. careful: and that is calm."""
+    """A member that has room, is not silent and was not tried, or None. The picker looks at a few only; this looks at all.
+
+    careful: none that has failed recently, or that keeps requests waiting.
+    """
     cdef Member member = roomy(route.picker.weighted, c, careful, now)
     return member if member is not None else roomy(route.picker.spare, c, careful, now)
 

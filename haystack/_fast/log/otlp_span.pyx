@@ -1,7 +1,7 @@
 """The spans of an exchange, as a collector takes them: OTLP's protocol buffers, in the words of OpenTelemetry's conventions for HTTP.
 
 They are written where the exchange ends, without a Python object: the control process puts a message around them
-(observe/otlp_message.py) and knows nothing of what is in them. What is empty or zero is no attribute. Decides nothing about sampling.
+(observe/otlp_message.py) and knows nothing of what is in them. Empty texts and zeros have no attribute. Decides nothing about sampling.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/ (stable). What they have no word for is below `haystack`.
 https://github.com/open-telemetry/opentelemetry-proto (trace/v1: ScopeSpans.spans, Span).

@@ -1,4 +1,4 @@
-"""`wait SERVICE[>=N]`: for deploy scripts; returns when so many endpoints are ready. Those that are in by panic are not."""
+"""`wait SERVICE[>=N]`: for deploy scripts; returns when so many endpoints are ready. Endpoints in by panic do not count."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def last(environment: Iterable[Any]) -> dict[str, str]:
 
 
 def taken(environment: Iterable[Any]) -> dict[str, str]:
-    """The variables that have a value. Those that Haystack does not understand are listed with an empty value."""
+    """The variables that have a value. A variable that Haystack does not read is listed with an empty value."""
     return {name: value if name in NAMES else "" for name, value in last(environment).items() if value}
 
 

@@ -1,6 +1,6 @@
 """Looks at single containers: asks the engine about them, several at once, and tells the view. Never blocks.
 
-One that has gone meanwhile is normal; an answer that is an error, is no answer, or does not come to its end in time, costs that container
+A container that has gone meanwhile is normal. An answer that is an error, can't be read, or has not ended in time costs that container
 alone. Never decides when to look: the watch does, and turns.py whose turn it is.
 """
 

@@ -43,7 +43,7 @@ class Turns:
         self._round: set[str] = set()  # of the list, those that have not been looked at yet
 
     def want(self, identity: str, told: float = 0.0) -> None:
-        """Look at it soon. What is being asked about it already may be older than that: it counts, and is asked once more."""
+        """Inspect the container soon. An inspect that is under way counts, but may be older than this, so another one follows."""
         look = self._flying.get(identity)
         if look is not None:
             look.again = look.again or told
@@ -63,7 +63,7 @@ class Turns:
                 self._listed[identity] = None
 
     def outdate(self, identity: str) -> None:
-        """What is being asked about it may be older than what is known by now: ask once more, and let only that count."""
+        """An inspect that is under way may be older than what is known by now: it does not count, and another one follows."""
         look = self._flying.get(identity)
         if look is not None:
             look.valid = False
