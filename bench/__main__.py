@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.macro import compare, report
+from bench.macro import compare, earlier, report
 from bench.macro import discovery as latencies
 from bench.macro.peers import program
 from bench.macro.plot import draw
@@ -50,7 +50,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     found |= {"rounds": options.rounds, "seconds": options.seconds, "rows": []}
     for scenario in options.scenarios:
         print(f"{time.strftime('%H:%M:%S')} {scenario.title}", file=sys.stderr)
-        found["rows"] += compare.run(scenario, options.rounds, options.seconds, tuple(options.peers), cores())
+        work = earlier.beside(scenario, options.earlier) if options.earlier else scenario
+        found["rows"] += compare.run(work, options.rounds, options.seconds, tuple(options.peers), cores())
     if "discovery" in options.what:
         found["discovery"] = latencies.run(options.runs)
     return found
@@ -86,6 +87,10 @@ def shown(found: dict[str, Any], raw: Path, *, write: bool) -> None:
         if write:
             draw(scenarios, rows, found["cores"], RESULTS / "ratios.svg")
             report.replace(README, "figures", report.section(found, text, "results/ratios.svg", name))
+        if text := earlier.table(scenarios, rows):
+            print(f"\n{text}")
+            if write:
+                report.replace(README, "earlier", f"Measured {found['date']} on {found['machine']}; raw: `{name}`.\n\n{text}")
     if "discovery" in found:
         text = latencies.table(found["discovery"])
         print(f"\n{text}")
@@ -101,7 +106,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("what", nargs="*", metavar="NAME", help=f"{', '.join(names)}, discovery, soak (default: all but the last two)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of each scenario")
     parser.add_argument("--seconds", type=int, default=4, help="length of a round; at least 4 for a real figure")
-    parser.add_argument("--peers", nargs="*", type=str.lower, default=[], help="nginx, haproxy, caddy, haystack (default: all)")
+    parser.add_argument("--peers", nargs="*", type=str.lower, default=[], help="nginx, haproxy, caddy, haystack, earlier (default: all)")
+    parser.add_argument("--earlier", type=Path, help="another checkout, built: its Haystack does the same work beside this one")
     parser.add_argument("--runs", type=int, default=20, help="discovery: containers started, and containers ended")
     parser.add_argument("--minutes", type=float, default=10, help="soak: how long")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: show the raw figures of this file")

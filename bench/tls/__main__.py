@@ -11,19 +11,15 @@ import re
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.__main__ import README, RESULTS, cores, machine
 from bench.macro.peers import program
 from bench.macro.plot import draw
-from bench.macro.process import Process
 from bench.macro.report import replace, section
 from bench.tls import compare, instructions, report
-from bench.tls.peers import EarlierHaystack, Site
-from bench.tls.report import EARLIER
-from bench.tls.scenarios import SCENARIOS, Contestant, Scenario
+from bench.tls.scenarios import SCENARIOS
 
 VERSIONS = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "h2load": "--version", "openssl": "version"}
 AXIS = "Haystack to the better of nginx and HAProxy; the bar is the aim"
@@ -50,7 +46,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         if options.what and scenario.name not in options.what:
             continue
         print(f"{time.strftime('%H:%M:%S')} {scenario.title}", file=sys.stderr)
-        contestants = chosen(scenario, options)
+        contestants = [c for c in scenario.contestants if not options.peers or c.name.lower() in options.peers]
         try:
             if options.instructions:
                 found["instructions"] += instructions.run(scenario, contestants)
@@ -60,19 +56,6 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             print(f"bench: {scenario.name}: {error}", file=sys.stderr)
             found["missing"].append({"scenario": scenario.name, "why": str(error)})
     return found
-
-
-def chosen(scenario: Scenario, options: argparse.Namespace) -> list[Contestant]:
-    """The proxies that are measured."""
-    found = [c for c in scenario.contestants if not options.peers or c.name.lower() in options.peers]
-    if options.earlier and scenario.name == "plain":
-        found.append(Contestant(EARLIER, partial(earlier, options.earlier)))
-    return found
-
-
-def earlier(checkout: Path, site: Site) -> Process:
-    """The Haystack of another checkout."""
-    return EarlierHaystack(site.origin, checkout)
 
 
 def versions() -> str:
@@ -111,7 +94,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of each work")
     parser.add_argument("--seconds", type=int, default=4, help="length of a round; at least 4 for a real figure")
     parser.add_argument("--peers", nargs="*", type=str.lower, default=[], help="nginx, haproxy, haystack (default: all)")
-    parser.add_argument("--earlier", type=Path, help="another checkout, built: the work without TLS is measured with that Haystack too")
     parser.add_argument("--instructions", action="store_true", help="count machine instructions (valgrind) instead of time")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: show the raw figures of this file")
     parser.add_argument("--write", action="store_true", help="put the tables and the plot into bench/README.md")

@@ -129,18 +129,6 @@ class TlsHaystack(HaystackProxy):
         self.port = int(self.told["https"])
 
 
-class EarlierHaystack(HaystackProxy):
-    """That of another checkout, built there, before the same origin: for what a change has cost. Without TLS."""
-
-    def __init__(self, origin: int, checkout: Path) -> None:
-        super().__init__(origin)
-        self.checkout = checkout
-
-    def command(self) -> list[str]:
-        """What runs it."""
-        return [str(self.checkout / ".venv" / "bin" / "haystack"), "run"]
-
-
 class GrpcOrigin(Nginx):
     """nginx that answers every call of gRPC with MESSAGE, over HTTP/2 without TLS."""
 

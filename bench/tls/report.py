@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from bench.macro.report import figure, limit, spread, verdict
-from bench.macro.scenarios import Aim
-from bench.macro.summary import Result, Row, median, ratios, results
+from bench.macro.summary import Result, Row, median, results
 from bench.tls.scenarios import SCENARIOS, Scenario
 
 NAMES = ("nginx", "HAProxy", "Haystack")
-EARLIER = "earlier"  # the Haystack of another checkout
 DETAIL = ("user_us", "system_us", "control_us", "rate", "p50_ms", "p99_ms")
 BUSY = ("proxy_busy", "load_busy", "others_busy")
 
@@ -27,24 +24,9 @@ def table(found: dict[str, Any]) -> str:
             lines.append(f"| {scenario.title} | {unit(scenario)} | | | | | {aim(scenario)} | no figure: {why[scenario.name]} |")
         lines += [_line(result, scenario) for result in results(scenario, found["rows"], found["cores"])]
     parts = ["\n".join(lines)] if len(lines) > 2 else []
-    parts += [before] if (before := against_earlier(found["rows"])) else []
     parts += [instructions(found["instructions"])] if found["instructions"] else []
     parts += [detail([s for s in scenarios if not s.idle], found["rows"])] if scenarios else []
     return "\n\n".join(parts)
-
-
-def against_earlier(rows: Sequence[Row]) -> str:
-    """The ratio to the Haystack of another checkout, which may know no TLS; empty: it took no part."""
-    mine = [row for row in rows if row["scenario"] == "plain"]
-    if not any(row["peer"] == EARLIER for row in mine):
-        return ""
-    wanted = Aim("cpu_us", 1.02, base=(EARLIER,))
-    found = ratios(mine, wanted)
-    told = "reached" if statistics.median(found) <= 1.02 else "**missed**"
-    return (
-        "HTTP/1 without TLS, CPU to that of the Haystack of before: "
-        f"**{statistics.median(found):.2f}** ({min(found):.2f} to {max(found):.2f}), aim at most 1.02: {told}."
-    )
 
 
 def unit(scenario: Scenario) -> str:

@@ -71,21 +71,6 @@ def test_the_table_has_a_line_for_what_has_no_figure():
     assert results(idle, rows, 2)[0].reached
 
 
-def test_the_page_tells_of_the_ratio_to_the_haystack_of_before():
-    rows = [
-        {"scenario": "plain", "round": n, "peer": peer, "cpu_us": cpu, **dict.fromkeys((*report.DETAIL, *report.BUSY), 1.0)}
-        for n in range(3)
-        for peer, cpu in (("nginx", 30.0), ("HAProxy", 31.0), ("Haystack", 20.0 + n), ("earlier", 20.0))
-    ]
-    found = {"rows": rows, "missing": [], "cores": 2, "instructions": []}
-    assert (
-        "HTTP/1 without TLS, CPU to that of the Haystack of before: **1.05** (1.00 to 1.10), aim at most 1.02: **missed**."
-        in report.table(found)
-    )
-    found["rows"] = [row for row in rows if row["peer"] != "earlier"]
-    assert "of before" not in report.table(found)
-
-
 def test_what_is_done_each_second_is_no_request_s():
     each, second = 1000, 70
     busy = Stretch(100, 3.0, 100 * each + 3 * second)
