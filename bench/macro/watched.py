@@ -50,6 +50,11 @@ class WatchedHaystack(AttendedHaystack):
             if SERVICE in drawn:
                 self._shown.set()
 
+    async def _unread(self, reading: asyncio.Task[None]) -> None:
+        """End what takes `top`'s output, before its event loop ends."""
+        reading.cancel()
+        await asyncio.wait({reading})
+
     def _scrape(self) -> None:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
         try:
@@ -66,7 +71,7 @@ class WatchedHaystack(AttendedHaystack):
         self._stack.close()
         over = self._reading is None or self._reading.done()
         if self._reading is not None:
-            self._loop.call_soon_threadsafe(self._reading.cancel)
+            asyncio.run_coroutine_threadsafe(self._unread(self._reading), self._loop).result(LIMIT)
         super().stop()
         failed = [*self.scrapes.failed, *self.page.failed, *(["`top` ended before"] if over else [])]
         if failed:
