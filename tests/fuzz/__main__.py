@@ -55,7 +55,9 @@ def build() -> Path:
         else:
             shutil.copy2(part, TREE)
     env = os.environ | {"CC": "clang", "LDSHARED": "clang -shared", "HAYSTACK_FUZZ": "1"}
-    subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=TREE, env=env, check=True)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--parallel", str(os.cpu_count() or 1)], cwd=TREE, env=env, check=True
+    )
     return TREE
 
 
