@@ -11,6 +11,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
+from threading import TIMEOUT_MAX
 
 import structlog
 from msgspec.structs import replace
@@ -154,7 +155,7 @@ class Watch:
         """
         now, wake = time.monotonic(), self._wake()
         try:
-            item = self._queue.get(timeout=wake - now) if wake > now else self._queue.get_nowait()
+            item = self._queue.get(timeout=min(wake - now, TIMEOUT_MAX)) if wake > now else self._queue.get_nowait()
             end = time.monotonic() + self._timing.burst
             self._receive(item)
             while time.monotonic() < end:
@@ -171,7 +172,7 @@ class Watch:
             item()
 
     def _wake(self) -> float:
-        """When the first timer falls due."""
+        """When the first timer falls due; infinity where an answer is all there is to wait for."""
         times = [self._silence.wake(), self._turns.wake(), self._autopsies.wake(), *self._stopping.values()]
         if not self._relists:
             times.append(self._next_relist)
