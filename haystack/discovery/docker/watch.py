@@ -120,6 +120,8 @@ class Watch:
         self._publish()
 
     def _place(self, nets: Nets) -> None:
+        if not self._networks.accepts(nets):
+            return
         engine = self._view.engine
         found = [inspect.network(raw, engine.id if engine else "") for raw in nets.raw]
         self._view.set_networks((n for n in found if n is not None), nets.addresses, nets.attached)
