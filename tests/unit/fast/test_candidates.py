@@ -165,6 +165,24 @@ def test_what_one_fails_at_stays_its_answer_where_nobody_has_room():
     assert not attempt.failed(NOW, 503)
 
 
+@pytest.mark.parametrize("balance", ["p2c", "random", "roundrobin", "leastconn"])
+def test_where_most_are_full_a_request_goes_to_one_that_has_room_and_is_well(balance):
+    """One that fails at once has room all the time, and would get whatever the others have none for."""
+    route, of = service(50, balance)
+    failing, *full, free = of
+    fail(route, failing)
+    for member in full:
+        member.endpoint.hold(route, 1)
+        load(member.endpoint, 1)
+    for _ in range(200):
+        attempt = Attempt(route)
+        assert attempt.next(NOW) is free
+        attempt.leave()
+    free.endpoint.hold(route, 1)
+    load(free.endpoint, 1)
+    assert Attempt(route).next(NOW) is failing, "rather than wait for room"
+
+
 def test_one_with_room_is_found_among_many_that_are_full():
     """The picker looks at a few only."""
     route, of = service(50, "random")
