@@ -40,7 +40,11 @@ class Lease:
     """name: of who asks, as Via has it. wall: Unix seconds; steady: seconds of a clock that nobody sets."""
 
     def __init__(
-        self, path: Path, name: str, wall: Callable[[], float] = time.time, here: str | None = None,
+        self,
+        path: Path,
+        name: str,
+        wall: Callable[[], float] = time.time,
+        here: str | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
