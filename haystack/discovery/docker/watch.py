@@ -185,7 +185,7 @@ class Watch:
     def _due(self) -> None:
         """What time itself asks for, and whose turn it is to be asked about."""
         now = time.monotonic()
-        self._silence.begin(self.since or "0")
+        self._silence.begin(self.since or "0", more=not self._queue.empty())
         for identity in [i for i, at in self._stopping.items() if at <= now]:
             del self._stopping[identity]
             self._view.unmark(identity)
