@@ -40,7 +40,7 @@ class Silence:
         return self._overdue if self._asks or self._overdue < float("inf") else self._heard + self._timing.ping
 
     def begin(self, since: str, *, more: bool) -> None:
-        """Ask, where it is time to. since: where in the engine's events; more: what has come was not all looked at. Raises StreamEndedError."""
+        """Ask, where it is time to. since: where in the engine's events; more: not all that came was looked at. Raises StreamEndedError."""
         now = time.monotonic()
         if now >= self._overdue and not more:
             raise StreamEndedError("the event stream fell silent")
