@@ -261,8 +261,10 @@ cdef class Attempt(Waiter):
         cdef Decision decision
         if len(self.route.members) == 0:
             decision = for_endpoint(&self.pending, self.broken, queue.empty_since + self.route.wait_ms, has_place, now)
+            self.broken = False
         elif self.full:
             decision = for_room(&self.pending, self.broken, queue_ms, has_place, now)
+            self.broken = False
             for member in self.route.members if decision == Decision.JOIN or decision == Decision.JOIN_FIRST else ():
                 member.endpoint.call_back(queue)
         else:

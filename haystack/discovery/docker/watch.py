@@ -11,6 +11,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
+from threading import TIMEOUT_MAX
 
 import structlog
 from msgspec.structs import replace
@@ -119,6 +120,8 @@ class Watch:
         self._publish()
 
     def _place(self, nets: Nets) -> None:
+        if not self._networks.accepts(nets):
+            return
         engine = self._view.engine
         found = [inspect.network(raw, engine.id if engine else "") for raw in nets.raw]
         self._view.set_networks((n for n in found if n is not None), nets.addresses, nets.attached)
@@ -154,7 +157,7 @@ class Watch:
         """
         now, wake = time.monotonic(), self._wake()
         try:
-            item = self._queue.get(timeout=wake - now) if wake > now else self._queue.get_nowait()
+            item = self._queue.get(timeout=min(wake - now, TIMEOUT_MAX)) if wake > now else self._queue.get_nowait()
             end = time.monotonic() + self._timing.burst
             self._receive(item)
             while time.monotonic() < end:
@@ -171,7 +174,7 @@ class Watch:
             item()
 
     def _wake(self) -> float:
-        """When the first timer falls due."""
+        """When the first timer falls due; infinity where an answer is all there is to wait for."""
         times = [self._silence.wake(), self._turns.wake(), self._autopsies.wake(), *self._stopping.values()]
         if not self._relists:
             times.append(self._next_relist)
@@ -182,7 +185,7 @@ class Watch:
     def _due(self) -> None:
         """What time itself asks for, and whose turn it is to be asked about."""
         now = time.monotonic()
-        self._silence.begin(self.since or "0")
+        self._silence.begin(self.since or "0", more=not self._queue.empty())
         for identity in [i for i, at in self._stopping.items() if at <= now]:
             del self._stopping[identity]
             self._view.unmark(identity)
