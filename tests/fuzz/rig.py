@@ -33,7 +33,7 @@ from tests.fuzz.service import Service
 EVERYBODY = Networks(*at_once(access.flattened([(access.span(each), int(Right.INSIDE)) for each in access.EVERYWHERE])))
 TURNS = 20_000
 FLOOD = 300_000
-SWEEPS, PATIENCE = 30, 12
+SWEEPS, PATIENCE = 90, 36  # of 2 ms: a part of a response is held for 50 (HELD_MS)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 # every deadline is a millisecond away, and comes when somebody looks: in `sweep`
