@@ -20,7 +20,6 @@ import asyncssh
 
 from haystack.discovery.docker.tls import TunnelError
 
-SCHEME = "ssh"
 SOCKET = "/var/run/docker.sock"
 PORT = 22
 PATIENCE = 15.0  # seconds for a connection to be made

@@ -20,10 +20,10 @@ from haystack.discovery import own_place
 from haystack.discovery.docker import client as border
 from haystack.discovery.docker import events, inspect
 from haystack.discovery.docker.asking import Asking
-from haystack.discovery.docker.autopsies import Autopsies
 from haystack.discovery.docker.engine_view import View
 from haystack.discovery.docker.event_reader import EventReader
 from haystack.discovery.docker.events import Effect, Event
+from haystack.discovery.docker.exit_details import ExitDetails
 from haystack.discovery.docker.inspections import Looks
 from haystack.discovery.docker.silence import Silence, StreamEndedError
 from haystack.discovery.docker.surroundings import Nets, Networks
@@ -57,7 +57,7 @@ class Watch:
         self._asking = Asking(client, self._queue.put)
         self._turns = Turns(timing.again, timing.relist)
         self._looks = Looks(client, view, self._asking, self._turns, timing.answer, self._crowd, self._looked)
-        self._autopsies = Autopsies(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
+        self._exit_details = ExitDetails(client, view, self._asking, timing.answer, timing.burst, self._crowd, self._touch)
         self._networks = Networks(client, self._asking, self._placed)
         self._silence = Silence(client, self._asking, timing, seen, self._there)
         self._stopping: dict[str, float] = {}  # until when it is believed that a container stops
@@ -175,7 +175,7 @@ class Watch:
 
     def _wake(self) -> float:
         """When the first timer falls due; infinity where an answer is all there is to wait for."""
-        times = [self._silence.wake(), self._turns.wake(), self._autopsies.wake(), *self._stopping.values()]
+        times = [self._silence.wake(), self._turns.wake(), self._exit_details.wake(), *self._stopping.values()]
         if not self._relists:
             times.append(self._next_relist)
         if self._dirty is not None and self.listed:
@@ -196,7 +196,7 @@ class Watch:
                 self._take_round()
         elif now >= self._next_relist:
             self._relist()
-        self._autopsies.begin()
+        self._exit_details.begin()
         self._looks.begin()
 
     def _there(self) -> None:
@@ -273,7 +273,7 @@ class Watch:
         name, killed = self._view.name(identity), self._view.signal(identity)
         self._crowd.info("container.died", name=name, id=identity[:12], exit=event.status, signal=killed)
         self._view.end(identity, event.seconds or time.time(), event.status)
-        self._autopsies.want(identity)
+        self._exit_details.want(identity)
 
     def _touch(self) -> None:
         if self._dirty is None:

@@ -139,7 +139,7 @@ def test_of_an_inspected_container_no_other_variable_is_kept():
         ("Host(`a`) && Host(`b`)", [Target(("a",), (), ("Host twice",))]),
     ],
 )
-def test_rules(rule, expected):
+def test_a_rule_of_traefik_becomes_hosts_and_paths(rule, expected):
     assert traefik_rule.read(rule) == expected
 
 

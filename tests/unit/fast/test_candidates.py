@@ -69,13 +69,13 @@ def test_the_clients_own_endpoint_comes_first():
     assert [Attempt(route).next(NOW, of[3]) for _ in range(5)] == [of[3]] * 5
 
 
-def test_unless_it_has_gone():
+def test_the_clients_own_endpoint_does_not_come_first_once_it_has_gone():
     route, of = service(3)
     of[1].endpoint.retire(True)
     assert {Attempt(route).next(NOW, of[1]) for _ in range(3)} == set(of)  # the picker's, whose table is the old one
 
 
-def test_or_is_full():
+def test_the_clients_own_endpoint_does_not_come_first_while_it_is_full():
     route, of = service(3)
     of[1].endpoint.hold(route, 1)
     load(of[1].endpoint, 1)

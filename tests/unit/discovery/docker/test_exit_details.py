@@ -2,18 +2,18 @@
 
 from types import SimpleNamespace
 
-from haystack.discovery.docker.autopsies import Autopsies
+from haystack.discovery.docker.exit_details import ExitDetails
 from haystack.discovery.docker.departures import MOST
 
 
 def test_of_thousands_that_end_at_once_only_those_are_asked_about_whose_departures_are_kept():
     asked = []
     asking = SimpleNamespace(ask=lambda question, take: asked.append((question.args[0], take)))
-    autopsies = Autopsies(None, None, asking, 1.0, 0.0, None, None)
+    exit_details = ExitDetails(None, None, asking, 1.0, 0.0, None, None)
     for number in range(10_000):
-        autopsies.want(f"c{number}")
-    while autopsies.wake() < float("inf"):
-        autopsies.begin()
+        exit_details.want(f"c{number}")
+    while exit_details.wake() < float("inf"):
+        exit_details.begin()
         asked[-1][1](None)
     assert [identity for identity, _ in asked] == [f"c{number}" for number in range(10_000 - MOST, 10_000)]
 
@@ -21,10 +21,10 @@ def test_of_thousands_that_end_at_once_only_those_are_asked_about_whose_departur
 def test_one_that_ends_again_is_asked_about_in_its_new_turn():
     asked = []
     asking = SimpleNamespace(ask=lambda question, take: asked.append((question.args[0], take)))
-    autopsies = Autopsies(None, None, asking, 1.0, 0.0, None, None)
+    exit_details = ExitDetails(None, None, asking, 1.0, 0.0, None, None)
     for identity in ("a", "b", "a"):
-        autopsies.want(identity)
-    while autopsies.wake() < float("inf"):
-        autopsies.begin()
+        exit_details.want(identity)
+    while exit_details.wake() < float("inf"):
+        exit_details.begin()
         asked[-1][1](None)
     assert [identity for identity, _ in asked] == ["b", "a"]

@@ -17,7 +17,7 @@ from haystack.discovery.docker.engine_view import View
 from haystack.observe.bursts import Crowd
 
 
-class Autopsies:
+class ExitDetails:
     """Of one session. patience: seconds that the engine may take for one; pause: before the first question; news: there was more to say."""
 
     def __init__(
