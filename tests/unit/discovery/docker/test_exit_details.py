@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from haystack.discovery.docker.exit_details import ExitDetails
 from haystack.discovery.docker.departures import MOST
+from haystack.discovery.docker.exit_details import ExitDetails
 
 
 def test_of_thousands_that_end_at_once_only_those_are_asked_about_whose_departures_are_kept():
