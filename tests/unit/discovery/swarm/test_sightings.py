@@ -292,3 +292,37 @@ def test_when_the_swarm_is_left_its_list_goes(sightings, sink):
     sightings.dissolve()
     assert (sink.where(here), sink.where(there)) == (["e1"], [])
     assert sink.lists["e1"][here.id].options.weight is None
+
+
+def twice(sightings, *containers):
+    """The lists of one engine that DOCKER_HOST names twice, as deploy/stack.yml may: by its socket, and by its address."""
+    for source in ("e1", "e2"):
+        sightings.replace(source, listing("n1", *containers))
+
+
+def test_a_container_of_an_engine_that_is_named_twice_goes_from_both_lists(sightings, sink):
+    seen = made(1, node="n1")
+    sightings.take(picture(seen))
+    twice(sightings, seen)
+    twice(sightings, replace(seen, health="healthy"))
+    assert sink.where(seen) == ["e1", "e2"]
+    twice(sightings)
+    assert sink.where(seen) == []
+
+
+def test_labels_of_a_service_count_in_both_lists_of_an_engine_that_is_named_twice(sightings, sink):
+    seen = made(1, node="n1")
+    twice(sightings, seen)
+    facts = Facts(service="s1", name="web", image_name="nginx", options=Options(weight=7))
+    sightings.take(picture(replace(seen, options=facts.options), services={"web": facts}))
+    assert [sink.lists[source][seen.id].options.weight for source in ("e1", "e2")] == [7, 7]
+
+
+def test_a_container_that_is_renamed_is_of_its_new_service_alone(sightings, sink):
+    seen = made(1, node="n1")
+    nobody = Container(id="f" * 64, name="web", engine="", state="absent", services=("web.nginx",), address="0.0.0.0")
+    twice(sightings, seen)
+    sightings.take(picture(seen, absent={"web": nobody}))
+    assert sink.where(nobody) == []
+    twice(sightings, replace(seen, name="plain"))
+    assert sink.where(nobody) == ["swarm"]
