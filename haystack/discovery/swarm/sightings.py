@@ -12,10 +12,11 @@ from itertools import chain
 from msgspec.structs import replace
 
 from haystack.discovery.provider import Nowhere, Provider, Sink
+from haystack.discovery.swarm.listened import Listened
 from haystack.discovery.swarm.merging import lost_by, merged, service_of
 from haystack.discovery.swarm.picture import Picture
 from haystack.model.listed import Listed, changed_ids, differing
-from haystack.model.records import Container, Listing, Port
+from haystack.model.records import Container, Listing
 
 PassOn = Callable[[str, Listing], None]
 NOBODY: Mapping[str, Container] = {}
@@ -52,7 +53,7 @@ class Sightings:
         self._engines: dict[str, Seen] = {}
         self._services: dict[str, set[str]] = {}  # by service: ids of containers that engines list
         self._at: dict[str, tuple[str, ...]] = {}  # by id of such a container: its sources, for DOCKER_HOST may name an engine twice
-        self._ports: dict[str, tuple[Port, ...]] = {}  # by service: what its containers listened on
+        self._listened = Listened()
         self._passed = Listed()
         self._standing: dict[str, str] = {}  # by service without a task: the id of what stands for it
         self._silent: Mapping[str, str] = {}
@@ -138,7 +139,7 @@ class Sightings:
             seen.tasks[identity] = container
             self._services.setdefault(name, set()).add(identity)
             self._at[identity] = (*self._at.get(identity, ()), source)
-            self._ports[name] = container.ports or self._ports.get(name, ())
+            self._listened.note(name, container)
         if old is not None and container is not None and (was, old.state) == (name, container.state):
             return set()
         return {each for each in (was, name) if each}
@@ -194,7 +195,7 @@ class Sightings:
         suspects = (changed | (old.ended ^ picture.ended)).intersection(self._at)
         suspects.update(identity for name in names for identity in self._services.get(name, ()))
         self._pass_engines(suspects)
-        self._ports = {name: ports for name, ports in self._ports.items() if name in picture.services or name in self._services}
+        self._listened.keep(picture.services, self._services)
         absent = {name for name in {*old.absent, *picture.absent} if old.absent.get(name) is not picture.absent.get(name)}
         self._pass_swarm(changed, absent, always=True)
 
@@ -254,9 +255,7 @@ class Sightings:
         task = self.picture.containers.by_id.get(identity)
         if task is None or task.engine in covered or identity in self._at:
             return None
-        ports = tuple(sorted({*task.ports, *self._ports.get(service_of(task), ())}))
-        made = replace(task, ports=ports) if ports != task.ports else task
-        return lost_by(made, self._silent.get(task.engine, ""))
+        return lost_by(self._listened.completed(service_of(task), task), self._silent.get(task.engine, ""))
 
     def _stand_in(self, name: str, changes: dict[str, Container | None]) -> None:
         """What stands for a service without a task, where no engine lists one."""
@@ -266,8 +265,7 @@ class Sightings:
             changes[self._standing.pop(name)] = None
         if container is None:
             return
-        ports = tuple(sorted({*container.ports, *self._ports.get(name, ())}))
-        changes[container.id] = replace(container, ports=ports) if ports != container.ports else container
+        changes[container.id] = self._listened.completed(name, container)
         self._standing[name] = container.id
 
 

@@ -326,3 +326,14 @@ def test_a_container_that_is_renamed_is_of_its_new_service_alone(sightings, sink
     assert sink.where(nobody) == []
     twice(sightings, replace(seen, name="plain"))
     assert sink.where(nobody) == ["swarm"]
+
+
+def test_another_image_of_a_service_listens_elsewhere(sightings, sink):
+    old, new = made(1, node="n1", image="shop:1"), made(2, node="n2", image="shop:2", ports=(ports.named(8080, "tcp"),))
+    sightings.replace("e1", listing("n1", old))
+    sightings.take(picture(new))
+    assert [p.number for p in sink.lists["swarm"][new.id].ports] == [8080]
+    # what a manager does not know of the first one is known of the engine that ran it
+    other = replace(made(3, node="n2", image="shop:1"), ports=())
+    sightings.take(picture(new, other))
+    assert [p.number for p in sink.lists["swarm"][other.id].ports] == [80]
