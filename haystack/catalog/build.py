@@ -29,7 +29,19 @@ def duplicates(listings: Mapping[str, Listing]) -> list[Found]:
     """What there is to say of containers that several sources list."""
     problems: list[Found] = []
     first: dict[str, str] = {}
+    engines: dict[str, str] = {}
     for source, listing in listings.items() if len(listings) > 1 else ():
+        engine = listing.engine.id if listing.engine is not None else source
+        if engines.setdefault(engine, source) != source:  # a message that says no more than that stays the same
+            problems.append(
+                (
+                    source,
+                    Problem(
+                        subject="duplicates", message=f"it leads to the engine of {engines[engine]}, too: its containers are listed once"
+                    ),
+                )
+            )
+            continue
         twice = [c.id for c in listing.containers if first.setdefault(c.id, source) != source]
         if twice:
             text = f"{len(twice)} containers that {first[twice[0]]} lists too, {twice[0][:12]} first: listed once"
