@@ -83,7 +83,7 @@ def _names(seen: Container, facts: Facts, options: Options) -> dict[str, tuple[s
 def _published(seen: Container, facts: Facts, address: str | None) -> tuple[Published, ...]:
     """Where its engine publishes it, and for ports that it does not, where all nodes do. address: of its engine."""
     places = {(each.port, each.protocol): each for each in seen.published}
-    for each in facts.ingress if seen.remote and address else ():
+    for each in facts.ingress if address else ():
         places.setdefault((each.target_port, each.protocol), replace(at_node(each), address=address))
     return tuple(sorted(places.values()))
 

@@ -167,6 +167,16 @@ def test_labels_names_and_ports_of_the_service_are_its_containers_too(sightings,
     assert [(p.place, p.ingress) for p in found.published] == [("10.77.0.9:8080", True)]
 
 
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_port_that_all_nodes_publish_is_at_haystacks_own_node_too(sightings, sink, remote):
+    facts = Facts(service="s1", name="web", image_name="nginx", ingress=(Port(target_port=80, published_port=8080),))
+    seen = made(1, node="n1", remote=remote)
+    sightings.replace("e1", listing("n1", seen))
+    sightings.take(picture(services={"web": facts}))
+    (found,) = sink.lists["e1"].values()
+    assert [(p.place, p.ingress) for p in found.published] == [("10.77.0.9:8080", True)]
+
+
 def test_a_task_asks_for_what_its_service_does_where_it_asks_for_nothing_itself():
     mine, service = Options(weight=9, health={"path": "/a"}), Options(weight=7, hosts=("a.example",), health={"path": "/b", "port": "81"})
     assert overlaid(mine, service) == Options(weight=9, hosts=("a.example",), health={"path": "/a", "port": "81"})
