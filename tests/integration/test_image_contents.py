@@ -38,7 +38,7 @@ WANTED = (
 )
 # Of CPython, but not on Linux
 WINDOWS = {"_overlapped", "_scproxy", "_winapi", "_winreg", "msvcrt", "nt", "winreg", "winsound"}
-ELSEWHERE = {"asyncio.windows_events", "asyncio.windows_utils", "encodings.mbcs", "encodings.oem", "msilib", "multiprocessing.popen_spawn_win32"}
+ELSEWHERE = {"asyncio.windows_events", "asyncio.windows_utils", "encodings.mbcs", "encodings.oem", "multiprocessing.popen_spawn_win32"}
 LOUD = {"antigravity", "this"}  # a browser and a poem
 IMPORTS = """import importlib, json, os, pkgutil, sys
 failed, count, left = {}, 0, set(sys.argv[1:])
