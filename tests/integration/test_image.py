@@ -62,12 +62,12 @@ def test_labels_and_health_check_say_what_it_is(about):
 def test_it_has_each_compiled_module_once_and_stripped(image, client, tmp_path):
     made = client.containers.create(image)
     try:
-        subprocess.run(["docker", "cp", "-q", f"{made.id}:/opt/haystack/lib/python3.11/site-packages", tmp_path], check=True, timeout=60)
+        subprocess.run(["docker", "cp", "-q", f"{made.id}:/opt/haystack/lib", tmp_path], check=True, timeout=60)
     finally:
         made.remove()
     fast = ROOT / "haystack" / "_fast"
     sources = {path.relative_to(fast).with_suffix("") for path in fast.rglob("*.pyx") if path.stem != "testing"}
-    site = tmp_path / "site-packages"
+    (site,) = tmp_path.glob("lib/python3.*/site-packages")
     compiled = [*(site / "haystack" / "_fast").rglob("*.so")]
     found = [path.relative_to(site / "haystack" / "_fast") for path in compiled]
     assert sorted(path.with_name(path.name.partition(".")[0]) for path in found) == sorted(sources)
@@ -123,7 +123,8 @@ def test_a_change_of_python_code_alone_compiles_and_installs_nothing_again(image
 
 def test_another_base_is_named_in_the_label(image, client, tree):
     """The same one by another name: everything is made already."""
-    client.images.get("python:3.11-slim").tag("python", f"other-{TOKEN}")
+    base = re.search(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+    client.images.get(base).tag("python", f"other-{TOKEN}")
     try:
         with built(client, tree, "--build-arg", f"BASE=python:other-{TOKEN}") as (tag, steps):
             assert all(steps.values()), steps

@@ -38,8 +38,12 @@ WANTED = (
 )
 # Of CPython, but not on Linux
 WINDOWS = {"_overlapped", "_scproxy", "_winapi", "_winreg", "msvcrt", "nt", "winreg", "winsound"}
-ELSEWHERE = {"asyncio.windows_events", "asyncio.windows_utils", "encodings.mbcs", "encodings.oem", "multiprocessing.popen_spawn_win32"}
+ELSEWHERE = {
+    *("asyncio.windows_events", "asyncio.windows_utils", "encodings.mbcs", "encodings.oem", "multiprocessing.popen_spawn_win32"),
+    "_ios_support",
+}
 LOUD = {"antigravity", "this"}  # a browser and a poem
+PROMPT = {"_pyrepl"}  # of Python 3.13 and newer: does without curses, in a plainer form
 IMPORTS = """import importlib, json, os, pkgutil, sys
 failed, count, left = {}, 0, set(sys.argv[1:])
 def walk(path, prefix=""):
@@ -183,7 +187,7 @@ def test_every_library_that_is_linked_to_is_there(members, root):
 def imported(image):
     """Of each module that Python finds there: which can't be imported, and why. As the user haystack, who can write nothing."""
     flags = ["--network", "none", "--user", "haystack", "--read-only", "--cap-drop", "ALL"]
-    count, user, standard, failed = json.loads(python(image, IMPORTS, *ELSEWHERE, *LOUD, flags=flags).splitlines()[-1])
+    count, user, standard, failed = json.loads(python(image, IMPORTS, *ELSEWHERE, *LOUD, *PROMPT, flags=flags).splitlines()[-1])
     assert count > 1500
     assert user == OWN
     return set(standard) - WINDOWS, failed
