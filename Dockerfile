@@ -48,8 +48,6 @@ RUN cd /src/compiled && find . -name '*.so' -exec cp --parents {} /out/opt/hayst
 
 FROM scratch
 COPY --from=root /image /
-COPY --from=packages /opt/haystack /opt/haystack
-COPY --from=own /out/ /
 ENV PATH=/opt/haystack/bin:/usr/local/bin:/usr/bin LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 22 53/udp 53/tcp 80 443 8080
 VOLUME /var/lib/haystack
@@ -59,6 +57,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["hay
 # others are the user haystack (docs/privileges.md). `--user haystack --group-add GROUP` has none of root's.
 ENTRYPOINT ["haystack"]
 CMD ["run"]
+COPY --from=packages /opt/haystack /opt/haystack
+COPY --from=own /out/ /
 ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=
