@@ -43,6 +43,12 @@ class Http2UpRig(Rig):
             end.send(GREETING)
         return moved
 
+    def leave(self) -> None:
+        """A connection that is being set up stays for whoever asks next, until its time to connect is over."""
+        super().leave()
+        self.sweep()
+        self.settle()
+
 
 def one(data: bytes) -> None:
     """Play one script, then look at what everybody saw."""

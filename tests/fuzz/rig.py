@@ -223,12 +223,7 @@ class Rig:
         for end in (*self.clients, *self.endpoints):
             end.half_close()
         self.settle()
-        known = -1
-        while known < len(self.endpoints):  # a request may still be tried elsewhere
-            known = len(self.endpoints)
-            for end in (*self.clients, *self.endpoints):
-                self.drop(end)
-            self.settle()
+        self.leave()
         left, clients = self.poller.open_sockets - self.sockets, self.worker.clients.count
         self.take_all()
         self.listener.stop()
@@ -239,6 +234,15 @@ class Rig:
         assert not any(map(any, self.service.held().values())), self.service.held()
         exchanges, statuses = self.worker.counted()
         assert exchanges == sum(statuses), (exchanges, statuses)
+
+    def leave(self) -> None:
+        """Close all our ends."""
+        known = -1
+        while known < len(self.endpoints):  # a request may still be tried elsewhere
+            known = len(self.endpoints)
+            for end in (*self.clients, *self.endpoints):
+                self.drop(end)
+            self.settle()
 
     def take_all(self) -> None:
         """What a worker tells of, taken, and what it forgets with its tick, forgotten."""

@@ -39,6 +39,8 @@ cdef inline int reserve(Buffer *b, size_t more) except -1 nogil:
     return 0
 
 cdef inline int add(Buffer *b, const char *data, size_t size) except -1 nogil:
+    if size == 0:           # C has no copy of nothing to or from nowhere
+        return 0
     if b.capacity - b.end < size:
         reserve(b, size)
     memcpy(b.data + b.end, data, size)
