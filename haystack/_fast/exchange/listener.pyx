@@ -10,6 +10,7 @@ from posix.unistd cimport close as close_fd, dup
 from haystack._fast.connection.http1_server cimport Http1Server
 from haystack._fast.connection.leg cimport Peer
 from haystack._fast.connection.server cimport ServerConnection
+from haystack._fast.connection.spares cimport forget, new_client
 from haystack._fast.exchange.admit cimport Exchanges
 from haystack._fast.exchange.introduced cimport Introduced
 from haystack._fast.http1.local_reply cimport Form, write_answer
@@ -97,6 +98,7 @@ cdef class Listener(Door):
         self.close()
         close_fd(self.spare)        # a copy: while it is open, the socket goes on listening
         self.spare = -1
+        forget()
 
     cdef int on_event(self, uint32_t events) except -1:
         cdef char raw[128]
@@ -164,18 +166,20 @@ cdef class Listener(Door):
     cdef int admit(self, int fd, sockaddr *peer) except -1:
         """Watch a new client."""
         cdef WorkerState worker = self.worker
-        cdef Transport transport
         cdef Http1Server client
         cdef ServerConnection idle
+        cdef Transport transport
         cdef int rights = rights_of(worker.networks, peer)
         try:
-            transport = Transport() if self.tls is None else TlsServerTransport(self.tls)
+            client = new_client() if self.tls is None else Http1Server()
+            if self.tls is not None:
+                client.transport = TlsServerTransport(self.tls)
         except BaseException:
             close_fd(fd)
             raise
+        transport = client.transport
         transport.fd = fd               # goes with it, whatever goes wrong from here on
-        client = Http1Server()
-        client.worker, client.handler, client.transport = worker, self.exchanges, transport
+        client.worker, client.handler = worker, self.exchanges
         client.peer.listener, client.peer.served = self.index, self.served
         set_address(&client.peer, peer)
         client.peer.fd = fd
